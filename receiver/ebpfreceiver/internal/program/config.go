@@ -1,0 +1,31 @@
+// Package program is the frame that every eBPF program stands in.
+package program
+
+import "fmt"
+
+// Config is the configuration block of one program, below `programs::<name>`.
+type Config interface {
+	// Validate reports every fault of the block at once; it does no I/O.
+	Validate() error
+	// Common returns the settings that every program has.
+	Common() *CommonConfig
+}
+
+// CommonConfig holds the settings that every program has; a program's Config embeds it with `mapstructure:",squash"`.
+type CommonConfig struct {
+	// Events is whether the program emits an event per occurrence; its metrics do not depend on it.
+	Events bool `mapstructure:"events"`
+	// EventLimit is the most events per second that the program emits; nil is no limit.
+	EventLimit *int `mapstructure:"event_limit"`
+}
+
+// Common implements Config.
+func (c *CommonConfig) Common() *CommonConfig { return c }
+
+// Validate implements Config.
+func (c *CommonConfig) Validate() error {
+	if c.EventLimit != nil && *c.EventLimit <= 0 {
+		return fmt.Errorf("event_limit: %d is not a positive number of events per second; leave the key out for no limit, or set events: false for none", *c.EventLimit)
+	}
+	return nil
+}
