@@ -1,9 +1,63 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
 package program
+
+import (
+	"github.com/cilium/ebpf"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
 
 // Definition is one program in the receiver's list of programs.
 type Definition struct {
 	// Name is the program's key below `programs` and the value of ebpf.program.name.
 	Name string
+	// ID is the program's number in records: enum program_id of the kernel half.
+	ID uint8
 	// DefaultConfig returns a new default configuration.
 	DefaultConfig func() Config
+	// New returns the program for a configuration that DefaultConfig made; it does no I/O.
+	New func(cfg Config, host *Host) Program
+	// Needs are the programs that must be attached before this one.
+	Needs []*Definition
+}
+
+// Program is one program of a running receiver. Its methods are called in the order of their declaration, AppendLog and
+// Scrape from one goroutine each.
+type Program interface {
+	// Spec returns the compiled object of the kernel half.
+	Spec() (*ebpf.CollectionSpec, error)
+	// Variables are the values of the object's `const volatile` variables that the frame does not know.
+	Variables() map[string]any
+	// Events has a bit for each event of the object that is wanted.
+	Events() uint32
+	// Loaded hands over the object's maps, before anything is attached. They stay the frame's.
+	Loaded(maps map[string]*ebpf.Map) error
+	// Hooks are attached in their order.
+	Hooks() []Hook
+	// AppendLog adds the log record of a record that the object wrote to the ring buffer.
+	AppendLog(b *batch.Batch, record []byte) error
+	// Scrape adds the metrics of the object's maps.
+	Scrape(m *Metrics) error
+}
+
+// Host is what all programs of a receiver share: what is known of the kernel, and what the configuration says to all.
+type Host struct {
+	Logger     *zap.Logger
+	Kernel     *kernel.Host
+	BTF        *kernel.BTF
+	Reasons    *kernel.DropReasons
+	Symbols    *kernel.Symbols
+	Containers *kernel.Containers
+	Clock      *kernel.Clock
+	// CgroupRoot is where the cgroup2 hierarchy is mounted.
+	CgroupRoot string
+	Events     metadata.EventsConfig
+	Histograms metadata.HistogramsConfig
+	Histogram  histogram.Kind
 }

@@ -1,0 +1,625 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// Connections: TCP by the changes of a socket's state, UDP by the peers that a socket sends to, unix by connect().
+#include "include/filter.h"
+#include "include/histogram.h"
+#include "include/record.h"
+
+enum event_id {
+	EVENT_CONNECT,
+	EVENT_ACCEPT,
+	EVENT_CLOSE,
+	EVENT_CONNECT_UNIX,
+};
+
+/* network.transport: an IP protocol number, or this. */
+enum { TRANSPORT_UNIX = 255 };
+
+struct event {
+	struct record record;
+	struct owner owner;
+	struct flow flow;
+	__u8 transport;
+	__u8 role;
+	__u8 attribution;
+	__u8 pad;
+	__u64 cookie;
+	__u64 duration; /* ns: of the handshake; in a close event, since the establishment; 0: not known */
+	__u64 bytes_sent;
+	__u64 bytes_received;
+	__u32 rtt;     /* µs, smoothed */
+	__u32 rtt_min; /* µs */
+	__u32 retransmits;
+	__u32 netns;
+	__u32 error; /* errno or enum failure */
+	__u32 pad2;
+};
+
+/* Values of an error that are no errno. */
+enum failure {
+	ERROR_ABORTED = 1 << 16, /* given up by its own process */
+	ERROR_OTHER,             /* the kernel did not say why */
+};
+
+struct unix_event {
+	struct record record;
+	struct owner owner;
+	__u64 cookie;
+	__u32 netns;
+	__u32 error;
+	__u32 length; /* of path; an abstract name begins with a zero byte */
+	char path[108];
+};
+
+struct series {
+	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u32 error;
+	__u8 transport;
+	__u8 type; /* 4, 6; 0: neither */
+	__u8 role;
+	__u8 pad;
+};
+
+struct counts {
+	__u64 found; /* older than the receiver */
+	__u64 opened;
+	__u64 failed;
+	__u64 closed;
+	__u64 bytes_sent;
+	__u64 bytes_received;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct series);
+	__type(value, struct counts);
+} connections SEC(".maps");
+
+/* Durations of established connections (role as in struct series), and of handshakes (role 0). */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1024);
+	__type(key, struct series);
+	__type(value, struct histogram);
+} connection_durations SEC(".maps");
+
+/* Peers that a datagram socket has been seen to send to. */
+struct udp_peer {
+	__u64 cookie;
+	struct address address;
+	__u32 port;
+	__u32 pad;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 65536);
+	__type(key, struct udp_peer);
+	__type(value, __u8);
+} udp_peers SEC(".maps");
+
+static __always_inline struct counts *counts_of(struct series *key)
+{
+	static const struct counts none;
+	struct counts *c = bpf_map_lookup_elem(&connections, key);
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&connections, key, &none, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&connections, key);
+	if (!c) {
+		struct series overflow = {.cgroup = ~0ULL};
+
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		c = bpf_map_lookup_elem(&connections, &overflow);
+	}
+	return c;
+}
+
+static __always_inline void add_duration(const struct series *series, __u8 role, __u64 ns)
+{
+	struct series key = *series;
+	struct histogram *h;
+
+	key.role = role;
+	h = bpf_map_lookup_elem(&connection_durations, &key);
+	if (!h) {
+		new_histogram(&connection_durations, &key);
+		h = bpf_map_lookup_elem(&connection_durations, &key);
+	}
+	if (!h) {
+		struct series overflow = {.cgroup = ~0ULL, .role = role};
+
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		h = bpf_map_lookup_elem(&connection_durations, &overflow);
+	}
+	if (h)
+		add_to_histogram(h, ns);
+}
+
+static __always_inline void read_flow(struct flow *f, struct sock *sk, struct tcp_sock *tp)
+{
+	/* skc_num is cleared before a socket is closed; inet_sport stays. */
+	f->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	f->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
+	if (sk->__sk_common.skc_family == AF_INET6) {
+		__u32 *local = (__u32 *)f->local.octets, *remote = (__u32 *)f->remote.octets;
+
+		for (int i = 0; i < 4; i++) {
+			local[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			remote[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
+		}
+	} else {
+		map_ipv4(&f->local, sk->__sk_common.skc_rcv_saddr);
+		map_ipv4(&f->remote, sk->__sk_common.skc_daddr);
+	}
+}
+
+static __always_inline __u64 bytes_sent(struct tcp_sock *tp)
+{
+	return tp->bytes_sent - tp->bytes_retrans;
+}
+
+static __always_inline __u64 bytes_received(struct sock *sk, struct tcp_sock *tp)
+{
+	/* The kernel counts the peer's FIN as a byte. */
+	return tp->bytes_received - ((sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+}
+
+/*
+ * Why a TCP connection is closed: errno; 0 for an orderly close. Without an error a connection that never left the
+ * states in which data flows was thrown away by its own process.
+ */
+static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	int err = sk->sk_err;
+
+	if (err == EPIPE) /* what the kernel calls a reset that arrives after the peer's FIN */
+		return ECONNRESET;
+	if (err)
+		return err;
+	switch (old) {
+	case TCP_SYN_SENT:
+		if (tp->segs_out)
+			return ERROR_ABORTED;
+		return tp->inet_conn.icsk_inet.inet_sport ? ERROR_OTHER : EADDRNOTAVAIL;
+	case TCP_SYN_RECV:
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+		return ERROR_ABORTED;
+	}
+	return 0;
+}
+
+/* The state of a connection that became one just now; the owner of an old listener may have to be looked up. */
+static __always_inline struct socket_state *opened_state(struct sock *sk)
+{
+	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	struct listener l = {};
+	struct owner *o;
+
+	if (s)
+		return s;
+	s = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s) {
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		return NULL;
+	}
+	l.netns = sk->__sk_common.skc_net.net->ns.inum;
+	l.port = sk->__sk_common.skc_num;
+	o = bpf_map_lookup_elem(&older_listeners, &l);
+	if (o)
+		s->owner = *o;
+	return s;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+{
+	struct series key = {.transport = IPPROTO_TCP};
+	struct counts *counts;
+	struct event *e;
+	struct socket_state *s;
+	struct tcp_sock *tp;
+	struct flow flow;
+	__u64 now, duration = 0;
+	__u32 error = 0;
+	__u8 event;
+
+	if (new == TCP_ESTABLISHED)
+		event = old == TCP_SYN_SENT || old == TCP_SYN_RECV ? EVENT_CONNECT : 0xff;
+	else if (new == TCP_CLOSE)
+		event = old == TCP_CLOSE || old == TCP_LISTEN ? 0xff : EVENT_CLOSE;
+	else
+		return 0;
+	if (event == 0xff)
+		return 0;
+	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+
+	if (event == EVENT_CONNECT) {
+		s = opened_state(sk);
+		if (!s)
+			return 0;
+		if (old == TCP_SYN_SENT)
+			s->role = ROLE_CLIENT;
+		else if (s->role != ROLE_CLIENT)
+			s->role = ROLE_SERVER;
+	} else {
+		s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+		if (!s)
+			return 0;
+		if (!(s->flags & SOCKET_OPENED)) {
+			/* Never established: a connect() that failed, or an embryo of an accepted connection. */
+			if (s->role != ROLE_CLIENT)
+				return 0;
+			event = EVENT_CONNECT;
+		}
+		error = close_error(sk, tp, old);
+	}
+	if (s->flags & SOCKET_EXCLUDED)
+		return 0;
+
+	now = bpf_ktime_get_ns();
+	if (s->since)
+		duration = now - s->since;
+	read_flow(&flow, sk, tp);
+	if (event == EVENT_CONNECT && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow))) {
+		s->flags |= SOCKET_EXCLUDED;
+		return 0;
+	}
+
+	key.cgroup = s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
+	key.type = is_ipv4(&flow.remote) ? 4 : 6;
+	key.role = s->role;
+	if (new == TCP_ESTABLISHED) {
+		s->flags |= SOCKET_OPENED;
+		s->since = now;
+		counts = counts_of(&key);
+		if (counts)
+			__sync_fetch_and_add(&counts->opened, 1);
+		if (s->role == ROLE_SERVER) {
+			event = EVENT_ACCEPT;
+			duration = 0;
+		} else if (duration) {
+			add_duration(&key, 0, duration);
+		}
+	} else if (event == EVENT_CONNECT) {
+		key.error = error;
+		counts = counts_of(&key);
+		if (counts)
+			__sync_fetch_and_add(&counts->failed, 1);
+	} else {
+		s->flags &= ~SOCKET_OPENED;
+		counts = counts_of(&key);
+		if (counts) {
+			__sync_fetch_and_add(&counts->closed, 1);
+			__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
+			__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
+		}
+		if (duration)
+			add_duration(&key, s->role, duration);
+	}
+
+	if (!event_enabled(event) || !within_limit(PROGRAM_CONNECTION, now))
+		return 0;
+	e = reserve_record(PROGRAM_CONNECTION, event, sizeof(*e), now, event == EVENT_CONNECT && error);
+	if (!e)
+		return 0;
+	e->owner = s->owner;
+	e->owner.cgroup = key.cgroup;
+	e->flow = flow;
+	e->transport = IPPROTO_TCP;
+	e->role = s->role;
+	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
+	e->pad = 0;
+	e->pad2 = 0;
+	e->cookie = bpf_get_socket_cookie(sk);
+	e->duration = duration;
+	e->rtt = tp->srtt_us >> 3;
+	e->rtt_min = tp->rtt_min.s[0].v;
+	e->retransmits = tp->total_retrans;
+	e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	e->error = error;
+	e->bytes_sent = bytes_sent(tp);
+	e->bytes_received = bytes_received(sk, tp);
+	submit_record(e);
+	return 0;
+}
+
+/* Run once after the hooks are attached: the connections that are older than they are. */
+SEC("iter/task_file")
+int connection_find(struct bpf_iter__task_file *ctx)
+{
+	struct series key = {.transport = IPPROTO_TCP};
+	struct counts *counts;
+	struct file *file = ctx->file;
+	struct socket_state *s;
+	struct socket *sock;
+	struct tcp_sock *tp;
+	struct flow flow;
+	struct sock *sk;
+
+	if (!file)
+		return 0;
+	sock = bpf_sock_from_file(file);
+	if (!sock)
+		return 0;
+	sk = sock->sk;
+	if (!sk)
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	switch (sk->__sk_common.skc_state) {
+	case TCP_CLOSE:
+	case TCP_LISTEN:
+	case TCP_SYN_SENT:
+	case TCP_SYN_RECV:
+		return 0;
+	}
+	s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	if (!s || s->flags & (SOCKET_OPENED | SOCKET_EXCLUDED))
+		return 0;
+	/* An accepted socket still has the backlog of the listener that it is a copy of. */
+	s->role = sk->sk_max_ack_backlog ? ROLE_SERVER : ROLE_CLIENT;
+	read_flow(&flow, sk, tp);
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
+		s->flags |= SOCKET_EXCLUDED;
+		return 0;
+	}
+	s->flags |= SOCKET_OPENED;
+	key.cgroup = s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
+	key.type = is_ipv4(&flow.remote) ? 4 : 6;
+	key.role = s->role;
+	counts = counts_of(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->found, 1);
+	return 0;
+}
+
+/* The inode number of a socket's namespace; a struct bpf_sock is a struct sock that only whole fields are shown of. */
+static __always_inline __u32 socket_netns(struct bpf_sock *sk)
+{
+	struct sock *address = NULL;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &sk);
+	return BPF_CORE_READ(address, __sk_common.skc_net.net, ns.inum);
+}
+
+/* Counts and reports a peer that the socket has not sent to before. */
+static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct flow *flow)
+{
+	struct series key = {.transport = IPPROTO_UDP, .role = ROLE_CLIENT};
+	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
+	struct counts *counts;
+	struct bpf_sock *sk = ctx->sk;
+	struct event *e;
+	struct socket_state *s;
+	__u64 now;
+	__u8 seen = 1;
+
+	if (!sk)
+		return;
+	s = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!s) {
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		return;
+	}
+	if (s->peer_port == flow->remote_port && !__builtin_memcmp(&s->peer, &flow->remote, sizeof(s->peer)))
+		return;
+	s->peer_port = flow->remote_port;
+	s->peer = flow->remote;
+	peer.cookie = bpf_get_socket_cookie(ctx);
+	if (bpf_map_update_elem(&udp_peers, &peer, &seen, BPF_NOEXIST))
+		return;
+
+	if (s->owner.pid != bpf_get_current_pid_tgid() >> 32)
+		read_owner(&s->owner, bpf_get_current_task_btf());
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow))
+		return;
+	now = bpf_ktime_get_ns();
+	key.cgroup = s->owner.pid ? s->owner.cgroup : bpf_get_current_cgroup_id();
+	key.type = is_ipv4(&flow->remote) ? 4 : 6;
+	counts = counts_of(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->opened, 1);
+
+	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION, now))
+		return;
+	e = reserve_record(PROGRAM_CONNECTION, EVENT_CONNECT, sizeof(*e), now, false);
+	if (!e)
+		return;
+	e->owner = s->owner;
+	e->owner.cgroup = key.cgroup;
+	e->flow = *flow;
+	e->transport = IPPROTO_UDP;
+	e->role = ROLE_CLIENT;
+	e->attribution = s->owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
+	e->pad = 0;
+	e->cookie = peer.cookie;
+	e->duration = 0;
+	e->bytes_sent = 0;
+	e->bytes_received = 0;
+	e->rtt = 0;
+	e->rtt_min = 0;
+	e->retransmits = 0;
+	e->netns = socket_netns(sk);
+	e->error = 0;
+	e->pad2 = 0;
+	submit_record(e);
+}
+
+static __always_inline int see_udp4(struct bpf_sock_addr *ctx)
+{
+	struct flow flow = {};
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	if (ctx->sk) {
+		map_ipv4(&flow.local, ctx->sk->src_ip4);
+		flow.local_port = ctx->sk->src_port;
+	}
+	map_ipv4(&flow.remote, ctx->user_ip4);
+	flow.remote_port = bpf_ntohs(ctx->user_port);
+	see_udp_peer(ctx, &flow);
+	return 1;
+}
+
+static __always_inline int see_udp6(struct bpf_sock_addr *ctx)
+{
+	struct flow flow = {};
+	__u32 *local = (__u32 *)flow.local.octets, *remote = (__u32 *)flow.remote.octets;
+
+	if (ctx->protocol != IPPROTO_UDP)
+		return 1;
+	if (ctx->sk) {
+		local[0] = ctx->sk->src_ip6[0];
+		local[1] = ctx->sk->src_ip6[1];
+		local[2] = ctx->sk->src_ip6[2];
+		local[3] = ctx->sk->src_ip6[3];
+		flow.local_port = ctx->sk->src_port;
+	}
+	remote[0] = ctx->user_ip6[0];
+	remote[1] = ctx->user_ip6[1];
+	remote[2] = ctx->user_ip6[2];
+	remote[3] = ctx->user_ip6[3];
+	flow.remote_port = bpf_ntohs(ctx->user_port);
+	see_udp_peer(ctx, &flow);
+	return 1;
+}
+
+SEC("cgroup/connect4")
+int connection_connect4(struct bpf_sock_addr *ctx)
+{
+	return see_udp4(ctx);
+}
+
+SEC("cgroup/connect6")
+int connection_connect6(struct bpf_sock_addr *ctx)
+{
+	return see_udp6(ctx);
+}
+
+SEC("cgroup/sendmsg4")
+int connection_sendmsg4(struct bpf_sock_addr *ctx)
+{
+	return see_udp4(ctx);
+}
+
+SEC("cgroup/sendmsg6")
+int connection_sendmsg6(struct bpf_sock_addr *ctx)
+{
+	return see_udp6(ctx);
+}
+
+/* A connect() to a unix address between its entry and its exit. */
+struct unix_connect {
+	__u32 fd;
+	__u32 length;
+	char path[108];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct unix_connect);
+} unix_connects SEC(".maps");
+
+SEC("tracepoint/syscalls/sys_enter_connect")
+int connection_enter_connect(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	const void *address = (const void *)ctx->args[1];
+	__u64 length = ctx->args[2];
+	struct unix_connect c = {};
+	__u16 family = 0;
+
+	if (length < sizeof(family) || bpf_probe_read_user(&family, sizeof(family), address) || family != AF_UNIX)
+		return 0;
+	c.fd = ctx->args[0];
+	length -= sizeof(family);
+	if (length > sizeof(c.path))
+		length = sizeof(c.path);
+	c.length = length;
+	/* On a mask, because the verifier of older kernels forgets the comparison above. */
+	if (bpf_probe_read_user(c.path, length & 127, address + sizeof(family)))
+		return 0;
+	bpf_map_update_elem(&unix_connects, &thread, &c, BPF_ANY);
+	return 0;
+}
+
+/* The kernel socket behind a file descriptor of the current process, if it is a unix socket. */
+static __always_inline struct sock *unix_socket(struct task_struct *task, __u32 fd)
+{
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd), *file = NULL;
+	struct socket *sock;
+	struct sock *sk;
+
+	if (fd >= BPF_CORE_READ(table, max_fds))
+		return NULL;
+	bpf_probe_read_kernel(&file, sizeof(file), files + fd);
+	sock = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(sock, sk);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_UNIX)
+		return NULL;
+	return sk;
+}
+
+SEC("tracepoint/syscalls/sys_exit_connect")
+int connection_exit_connect(struct trace_event_raw_sys_exit *ctx)
+{
+	struct series key = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT};
+	__u64 now, thread = bpf_get_current_pid_tgid();
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct counts *counts;
+	struct unix_connect *c;
+	struct owner owner = {};
+	struct unix_event *e;
+	struct sock *sk;
+	long result = ctx->ret;
+
+	c = bpf_map_lookup_elem(&unix_connects, &thread);
+	if (!c)
+		return 0;
+	sk = unix_socket(task, c->fd);
+	if (!sk)
+		goto out;
+	read_owner(&owner, task);
+	if (is_excluded_owner(&owner))
+		goto out;
+	now = bpf_ktime_get_ns();
+	key.cgroup = owner.cgroup;
+	key.error = result < 0 ? -result : 0;
+	counts = counts_of(&key);
+	if (counts)
+		__sync_fetch_and_add(result < 0 ? &counts->failed : &counts->opened, 1);
+
+	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION, now))
+		goto out;
+	e = reserve_record(PROGRAM_CONNECTION, EVENT_CONNECT_UNIX, sizeof(*e), now, result < 0);
+	if (!e)
+		goto out;
+	e->owner = owner;
+	e->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e->error = key.error;
+	e->length = c->length;
+	__builtin_memcpy(e->path, c->path, sizeof(e->path));
+	submit_record(e);
+out:
+	bpf_map_delete_elem(&unix_connects, &thread);
+	return 0;
+}
+
+EXPORT_STRUCT(event);
+EXPORT_STRUCT(unix_event);
+EXPORT_ENUM(event_id);
+EXPORT_ENUM(failure);
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What every record in the ring buffer begins with, and the one way to put a record there. bpf2go makes the Go types
+ * from these structs: there is no second definition to keep in step.
+ */
+#pragma once
+
+#include "kernel.h"
+
+/* Puts a type that only ring records have into BTF, where bpf2go finds it. */
+#define EXPORT_STRUCT(name) const struct name *export_##name __attribute__((unused))
+#define EXPORT_ENUM(name) const enum name *export_##name __attribute__((unused))
+
+enum program_id {
+	PROGRAM_SOCKET = 1,
+	PROGRAM_CGROUP,
+	PROGRAM_CONNECTION,
+	PROGRAM_PACKET_DROP,
+	PROGRAM_MAX,
+};
+
+/* Why an event or a count was not delivered: ebpf.loss.cause as far as the kernel half knows it. */
+enum loss_cause {
+	LOSS_RING_FULL,
+	LOSS_RATE_LIMIT,
+	LOSS_MAP_FULL,
+	LOSS_CAUSES,
+};
+
+struct record {
+	__u8 program; /* enum program_id */
+	__u8 event;   /* the program's own enum */
+	__u16 cpu;
+	__u32 pad;
+	__u64 sequence; /* per CPU, from 1: the highest one seen less the number of records seen is what was lost */
+	__u64 time;     /* CLOCK_MONOTONIC, ns */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 8 << 20);
+} records SEC(".maps");
+
+/* The last sequence number given out on each CPU. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} sequences SEC(".maps");
+
+struct losses {
+	__u64 by_cause[LOSS_CAUSES];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, PROGRAM_MAX);
+	__type(key, __u32);
+	__type(value, struct losses);
+} lost SEC(".maps");
+
+/* The second of an event limit that is running: how many were asked for since it began. */
+struct event_window {
+	__u64 start; /* ns */
+	__u64 count;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, PROGRAM_MAX);
+	__type(key, __u32);
+	__type(value, struct event_window);
+} event_windows SEC(".maps");
+
+const volatile __u64 event_limit;        /* events per second; 0: no limit */
+const volatile __u32 enabled_events;     /* bit per event of the program */
+const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records get in: 7/8 of the ring */
+
+/*
+ * Counters are added to atomically although they are per CPU: a program in process context can be interrupted by
+ * another one in softirq on the same CPU between the load and the store.
+ */
+static __always_inline void count_loss(__u32 program, enum loss_cause cause)
+{
+	struct losses *l = bpf_map_lookup_elem(&lost, &program);
+
+	if (l)
+		__sync_fetch_and_add(&l->by_cause[cause], 1);
+}
+
+static __always_inline bool event_enabled(__u8 event)
+{
+	return enabled_events & (1U << event);
+}
+
+/* Whether the program's event limit lets another event pass at `now`; counts the event as held back if not. */
+static __always_inline bool within_limit(__u32 program, __u64 now)
+{
+	struct event_window *w;
+
+	if (!event_limit)
+		return true;
+	w = bpf_map_lookup_elem(&event_windows, &program);
+	if (!w)
+		return false;
+	if (now - w->start >= 1000000000ULL && (__s64)(now - w->start) > 0) {
+		w->start = now;
+		w->count = 0;
+	}
+	/* Looked at before it is added to, so that CPUs in a storm share the line instead of fighting for it. */
+	if (w->count < event_limit) {
+		__sync_fetch_and_add(&w->count, 1);
+		if (w->count <= event_limit)
+			return true;
+	}
+	count_loss(program, LOSS_RATE_LIMIT);
+	return false;
+}
+
+/*
+ * A record of `size` bytes in the ring with its header filled in, or NULL when the ring has no room for it, which is
+ * counted. Records that are not urgent leave the last eighth of the ring to those that are.
+ */
+static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size, __u64 now, bool urgent)
+{
+	__u64 *last;
+	struct record *r = NULL;
+	__u64 sequence = 0;
+	__u32 zero = 0;
+
+	last = bpf_map_lookup_elem(&sequences, &zero);
+	if (last) {
+		__sync_fetch_and_add(last, 1);
+		sequence = *last;
+	}
+	if (urgent || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) <= ring_reserve_above)
+		r = bpf_ringbuf_reserve(&records, size, 0);
+	if (!r) {
+		count_loss(program, LOSS_RING_FULL);
+		return NULL;
+	}
+	r->program = program;
+	r->event = event;
+	r->cpu = bpf_get_smp_processor_id();
+	r->pad = 0;
+	r->sequence = sequence;
+	r->time = now;
+	return r;
+}
+
+/* Wakes the reader only if it has seen all that came before: the kernel's adaptive notice. */
+static __always_inline void submit_record(void *r)
+{
+	bpf_ringbuf_submit(r, 0);
+}

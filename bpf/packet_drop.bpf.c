@@ -1,0 +1,293 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// Dropped packets: every kfree_skb that is the loss of a packet.
+#include "include/filter.h"
+#include "include/record.h"
+
+enum event_id {
+	EVENT_DROP,
+};
+
+/* How many arguments btf_trace_kfree_skb has here: 2; 3 with the reason (5.17); 4 with rx_sk (6.11). */
+const volatile __u32 kfree_skb_arguments;
+
+/* This kernel's numbers of the reasons that are no loss of a packet; ~0 where there is no such reason. */
+const volatile __u32 reason_not_dropped = ~0U;
+const volatile __u32 reason_consumed = ~0U;
+const volatile __u32 reason_queue_purge = ~0U;
+
+struct packet {
+	struct flow flow; /* local is the source, remote the destination */
+	__u32 size;       /* bytes from the network header on */
+	__u8 type;        /* 4, 6; 0: neither */
+	__u8 protocol;    /* of IP */
+	__u8 tcp_flags;
+	__u8 pad;
+};
+
+struct event {
+	struct record record;
+	struct owner owner;
+	struct packet packet;
+	__u32 reason;
+	__u64 location; /* address in the kernel's text */
+	__u64 cookie;
+	__u32 netns;
+	__u8 attribution;
+	__u8 pad[3];
+	char interface[16];
+};
+
+struct series {
+	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u32 reason;
+	__u8 protocol;
+	__u8 type;
+	__u16 pad;
+};
+
+struct counts {
+	__u64 packets;
+	__u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct series);
+	__type(value, struct counts);
+} drops SEC(".maps");
+
+struct ipv4_header {
+	__u8 version_ihl;
+	__u8 tos;
+	__be16 total_length;
+	__be16 id;
+	__be16 fragment;
+	__u8 ttl;
+	__u8 protocol;
+	__be16 checksum;
+	__be32 source;
+	__be32 destination;
+};
+
+struct ipv6_header {
+	__u8 version_class[4];
+	__be16 payload_length;
+	__u8 next_header;
+	__u8 hop_limit;
+	struct address source;
+	struct address destination;
+};
+
+struct transport_header {
+	__be16 source;
+	__be16 destination;
+	__u8 tcp[10];
+};
+
+enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_FRAGMENT = 44, IPV6_DESTINATION = 60 };
+
+/* Ports and flags, if the transport header is there: not behind the first fragment, not beyond the linear data. */
+static __always_inline void read_transport(struct packet *p, const struct sk_buff *skb, __u32 offset)
+{
+	struct transport_header h = {};
+
+	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+		return;
+	if (offset + (p->protocol == IPPROTO_TCP ? sizeof(h) : 4) > skb->tail)
+		return;
+	bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset);
+	p->flow.local_port = bpf_ntohs(h.source);
+	p->flow.remote_port = bpf_ntohs(h.destination);
+	if (p->protocol == IPPROTO_TCP)
+		p->tcp_flags = h.tcp[9];
+}
+
+static __always_inline bool read_ipv4(struct packet *p, const struct sk_buff *skb)
+{
+	__u32 offset = skb->network_header;
+	struct ipv4_header h;
+
+	if (offset + sizeof(h) > skb->tail || bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset))
+		return false;
+	if (h.version_ihl >> 4 != 4)
+		return false;
+	p->type = 4;
+	p->protocol = h.protocol;
+	map_ipv4(&p->flow.local, h.source);
+	map_ipv4(&p->flow.remote, h.destination);
+	if (!(h.fragment & bpf_htons(0x1fff)))
+		read_transport(p, skb, offset + (h.version_ihl & 15) * 4);
+	return true;
+}
+
+static __always_inline bool read_ipv6(struct packet *p, const struct sk_buff *skb)
+{
+	__u32 offset = skb->network_header;
+	struct ipv6_header h;
+	__u8 extension[4];
+
+	if (offset + sizeof(h) > skb->tail || bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset))
+		return false;
+	if (h.version_class[0] >> 4 != 6)
+		return false;
+	p->type = 6;
+	p->protocol = h.next_header;
+	p->flow.local = h.source;
+	p->flow.remote = h.destination;
+	offset += sizeof(h);
+	for (int i = 0; i < 4; i++) {
+		bool fragment = p->protocol == IPV6_FRAGMENT;
+
+		if (p->protocol != IPV6_HOP_BY_HOP && p->protocol != IPV6_ROUTING && p->protocol != IPV6_DESTINATION && !fragment)
+			break;
+		if (offset + sizeof(extension) > skb->tail ||
+		    bpf_probe_read_kernel(extension, sizeof(extension), skb->head + offset))
+			return true;
+		p->protocol = extension[0];
+		offset += fragment ? 8 : (extension[1] + 1) * 8;
+		if (fragment && (extension[2] || extension[3] & 0xf8))
+			return true;
+	}
+	read_transport(p, skb, offset);
+	return true;
+}
+
+/* False for a buffer that is no packet: one of a unix or netlink socket, or one without its headers yet. */
+static __always_inline bool read_packet(struct packet *p, const struct sk_buff *skb)
+{
+	__be16 protocol = skb->protocol;
+	__u32 data = skb->data - skb->head;
+
+	p->size = skb->len + data - skb->network_header;
+	if (protocol == bpf_htons(ETH_P_IP))
+		return read_ipv4(p, skb);
+	if (protocol == bpf_htons(ETH_P_IPV6))
+		return read_ipv6(p, skb);
+	/* Anything else that is a packet is on its way from or to a device: ARP, LLDP and the like. */
+	p->size = skb->len;
+	return protocol && is_kernel_pointer(skb->dev) && !skb->sk;
+}
+
+/* Whether all of a struct sock is there; in a buffer it may be a time-wait or a request sock. */
+static __always_inline bool is_full_socket(const struct sock *sk)
+{
+	__u8 state = sk->__sk_common.skc_state;
+
+	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
+}
+
+static __always_inline struct counts *counts_of(struct series *key)
+{
+	static const struct counts none;
+	struct counts *c = bpf_map_lookup_elem(&drops, key);
+
+	if (c)
+		return c;
+	bpf_map_update_elem(&drops, key, &none, BPF_NOEXIST);
+	c = bpf_map_lookup_elem(&drops, key);
+	if (!c) {
+		struct series overflow = {.cgroup = ~0ULL};
+
+		count_loss(PROGRAM_PACKET_DROP, LOSS_MAP_FULL);
+		c = bpf_map_lookup_elem(&drops, &overflow);
+	}
+	return c;
+}
+
+/* skb, location[, reason[, rx_sk]]: taken from the raw context, because the number differs from kernel to kernel. */
+SEC("tp_btf/kfree_skb")
+int packet_drop(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	__u64 location = ctx[1], now, receiver = 0;
+	__u32 reason = kfree_skb_arguments > 2 ? ctx[2] : 0;
+	struct packet packet = {};
+	struct series key = {.reason = reason};
+	struct event *e;
+	struct counts *counts;
+	struct net_device *dev;
+	struct socket_state *s = NULL;
+	struct sock *sk = NULL;
+	__u8 attribution = ATTRIBUTION_NONE;
+
+	if (kfree_skb_arguments > 2 &&
+	    (reason == reason_not_dropped || reason == reason_consumed || reason == reason_queue_purge))
+		return 0;
+	if (!read_packet(&packet, skb))
+		return 0;
+
+	if (kfree_skb_arguments > 3) {
+		struct sock *rx_sk = (struct sock *)ctx[3];
+
+		/* Read as a number: some verifiers take rx_sk for never NULL, and would remove a check of the pointer. */
+		bpf_probe_read_kernel(&receiver, sizeof(receiver), &rx_sk);
+		if (receiver) {
+			sk = rx_sk;
+			attribution = ATTRIBUTION_RECEIVING_SOCKET;
+		}
+	}
+	if (!sk) {
+		sk = skb->sk;
+		attribution = ATTRIBUTION_SOCKET;
+	}
+	if (sk && is_full_socket(sk)) {
+		key.cgroup = socket_cgroup(sk);
+		s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+		if (s && s->owner.pid)
+			key.cgroup = s->owner.cgroup;
+		else
+			attribution = ATTRIBUTION_CGROUP;
+	} else {
+		sk = NULL;
+		attribution = ATTRIBUTION_NONE;
+	}
+	if ((s && is_excluded_owner(&s->owner)) || is_excluded_flow(&packet.flow))
+		return 0;
+
+	key.protocol = packet.protocol;
+	key.type = packet.type;
+	counts = counts_of(&key);
+	if (counts) {
+		__sync_fetch_and_add(&counts->packets, 1);
+		__sync_fetch_and_add(&counts->bytes, packet.size);
+	}
+
+	if (!event_enabled(EVENT_DROP))
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (!within_limit(PROGRAM_PACKET_DROP, now))
+		return 0;
+	e = reserve_record(PROGRAM_PACKET_DROP, EVENT_DROP, sizeof(*e), now, false);
+	if (!e)
+		return 0;
+	if (s && s->owner.pid)
+		e->owner = s->owner;
+	else
+		__builtin_memset(&e->owner, 0, sizeof(e->owner));
+	e->owner.cgroup = key.cgroup;
+	e->packet = packet;
+	e->reason = reason;
+	e->location = location;
+	e->attribution = attribution;
+	__builtin_memset(e->pad, 0, sizeof(e->pad));
+	__builtin_memset(e->interface, 0, sizeof(e->interface));
+	/* Given by program socket; from here it can't be for every kind of pointer. */
+	e->cookie = sk ? sk->__sk_common.skc_cookie.counter : 0;
+	e->netns = 0;
+	dev = skb->dev;
+	if (is_kernel_pointer(dev)) {
+		bpf_probe_read_kernel_str(e->interface, sizeof(e->interface), dev->name);
+		e->netns = dev->nd_net.net->ns.inum;
+	} else if (sk) {
+		e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	}
+	submit_record(e);
+	return 0;
+}
+
+EXPORT_STRUCT(event);
+EXPORT_ENUM(event_id);
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

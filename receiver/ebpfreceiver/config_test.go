@@ -1,0 +1,354 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
+	"go.opentelemetry.io/collector/filter"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+func TestConfig(t *testing.T) {
+	conf, err := confmaptest.LoadConf("testdata/config.yaml")
+	require.NoError(t, err)
+	limit := 5000
+
+	minimal := createDefaultConfig().(*Config)
+	minimal.Programs = Programs{"connection": {config: connection.Definition.DefaultConfig()}}
+
+	full := createDefaultConfig().(*Config)
+	full.CollectionInterval = 30 * time.Second
+	full.InitialDelay = 2 * time.Second
+	full.Timeout = 5 * time.Second
+	full.ErrorMode = ErrorModeIgnore
+	full.RingBufferSize = 512 << 10
+	full.BTFPath = "/var/lib/btf/vmlinux"
+	full.Histogram = HistogramExponential
+	full.Events.FlushInterval = time.Second
+	full.Events.BatchSize = 64
+	full.Events.Body = false
+	full.Exclude = ExcludeConfig{
+		Loopback:    true,
+		CIDRs:       []CIDR{"10.1.2.3/8", "192.0.2.1", "fd00::/8", "2001:db8::1", "::ffff:198.51.100.0/120", "::ffff:203.0.113.9"},
+		Ports:       []Port{22, 65535, 22},
+		Executables: []Executable{"curl", "node_exporter"},
+	}
+	full.Programs = Programs{
+		"connection": {config: &connection.Config{
+			CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
+			Protocols:    []connection.Protocol{connection.Unix},
+		}},
+		"packet_drop": {config: func() program.Config {
+			c := packetdrop.Definition.DefaultConfig()
+			c.Common().Events = false
+			return c
+		}()},
+	}
+
+	for id, want := range map[string]*Config{"ebpf": minimal, "ebpf/full": full} {
+		t.Run(id, func(t *testing.T) {
+			sub, err := conf.Sub(id)
+			require.NoError(t, err)
+			got, err := load(sub)
+			require.NoError(t, err)
+			require.NoError(t, confmap.Validate(got))
+
+			if id == "ebpf/full" {
+				// mdatagen's types remember in unexported fields which switches the user set.
+				assert.False(t, got.Events.EbpfConnectionAccept.Enabled)
+				assert.True(t, got.Events.EbpfConnectionClose.Enabled)
+				assert.False(t, got.Metrics.EbpfConnectionIo.Enabled)
+				assert.True(t, got.Metrics.EbpfConnectionOpened.Enabled)
+				assert.False(t, got.Metrics.EbpfConnectionDuration.Enabled)
+				assert.True(t, got.Metrics.EbpfConnectionHandshakeDuration.Enabled)
+				assert.False(t, got.ResourceAttributes.ProcessLinuxCgroup.Enabled)
+				assert.Equal(t, []filter.Config{{Regex: "^a"}}, got.ResourceAttributes.K8sPodUID.EventsInclude)
+				want.Events.EventsConfig = got.Events.EventsConfig
+				want.Metrics = got.Metrics
+				want.ResourceAttributes = got.ResourceAttributes
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+}
+
+func TestConfigSurvivesMarshal(t *testing.T) {
+	conf, err := confmaptest.LoadConf("testdata/config.yaml")
+	require.NoError(t, err)
+	sub, err := conf.Sub("ebpf/full")
+	require.NoError(t, err)
+	want, err := load(sub)
+	require.NoError(t, err)
+
+	marshaled := confmap.New()
+	require.NoError(t, marshaled.Marshal(want))
+	assert.Equal(t, "512KiB", marshaled.Get("ring_buffer_size"))
+	assert.Equal(t, 5000, marshaled.Get("programs::connection::event_limit"))
+	got, err := load(marshaled)
+	require.NoError(t, err)
+	assert.Equal(t, want.Programs, got.Programs)
+	assert.Equal(t, want.Exclude, got.Exclude)
+	assert.Equal(t, want.RingBufferSize, got.RingBufferSize)
+}
+
+func TestExcludeAccessors(t *testing.T) {
+	conf, err := confmaptest.LoadConf("testdata/config.yaml")
+	require.NoError(t, err)
+	sub, err := conf.Sub("ebpf/full")
+	require.NoError(t, err)
+	c, err := load(sub)
+	require.NoError(t, err)
+
+	assert.Equal(t, []netip.Prefix{
+		netip.MustParsePrefix("10.0.0.0/8"),
+		netip.MustParsePrefix("192.0.2.1/32"),
+		netip.MustParsePrefix("fd00::/8"),
+		netip.MustParsePrefix("2001:db8::1/128"),
+		netip.MustParsePrefix("198.51.100.0/24"),
+		netip.MustParsePrefix("203.0.113.9/32"),
+	}, c.Exclude.Prefixes())
+	assert.Equal(t, []uint16{22, 65535, 22}, c.Exclude.PortNumbers())
+	assert.Equal(t, []string{"curl", "node_exporter"}, c.Exclude.ExecutableNames())
+	assert.Equal(t, uint32(512<<10), c.RingBufferSize.Bytes())
+}
+
+func TestSelectedPrograms(t *testing.T) {
+	c := mustLoad(t, "programs: {packet_drop: , connection: {}}")
+	var names []string
+	for definition, config := range c.Programs.selected() {
+		names = append(names, definition.Name)
+		assert.Equal(t, definition.DefaultConfig(), config)
+	}
+	assert.Equal(t, []string{"connection", "packet_drop"}, names, "in the order of the list, not of the configuration")
+
+	for definition := range mustLoad(t, "programs: {packet_drop: }").Programs.selected() {
+		assert.Equal(t, "packet_drop", definition.Name)
+	}
+}
+
+func TestBlocksWithoutValueKeepTheirDefaults(t *testing.T) {
+	want := mustLoad(t, "programs: {connection: , packet_drop: }")
+	got := mustLoad(t, "{events: , exclude: , metrics: , resource_attributes: , programs: {connection: {}, packet_drop: {}}}")
+	assert.Equal(t, want, got)
+	assert.True(t, got.Exclude.Self)
+}
+
+func TestProgramWithoutEventLimit(t *testing.T) {
+	c := mustLoad(t, "programs: {connection: , packet_drop: }")
+	assert.Nil(t, c.Programs["connection"].config.Common().EventLimit)
+	require.NotNil(t, c.Programs["packet_drop"].config.Common().EventLimit)
+	assert.Equal(t, 1000, *c.Programs["packet_drop"].config.Common().EventLimit)
+}
+
+// What is wrong with a value is reported by Validate, with the path of its key.
+func TestConfigInvalid(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		config string // beside a program, unless it has one
+		want   string
+	}{
+		{"no programs", "programs:", "programs: none is listed; list at least one of connection, packet_drop"},
+		{"no programs in the block", "programs: {}", "programs: none is listed; list at least one of connection, packet_drop"},
+		{"unknown program", "programs: {conection: }", "programs::conection: there is no such program; the programs are connection, packet_drop"},
+		{"unknown protocol", "programs: {connection: {protocols: [tcp, sctp]}}", `programs::connection: protocols::1: "sctp" is not one of tcp, udp, unix`},
+		{"no protocol", "programs: {connection: {protocols: []}}", "programs::connection: protocols: none is listed; list at least one of tcp, udp, unix, or leave the key out for tcp and udp"},
+		{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
+		{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
+		{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
+		{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
+		{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},
+		{"histogram", "histogram: linear", `histogram: "linear" is neither explicit nor exponential`},
+		{"ring size no power of two", "ring_buffer_size: 3MiB", "ring_buffer_size: 3MiB is not a power of two; the nearest ones are 2MiB and 4MiB"},
+		{"ring size in odd bytes", "ring_buffer_size: 100001", "ring_buffer_size: 100001 is not a power of two; the nearest ones are 64KiB and 128KiB"},
+		{"ring size too small", "ring_buffer_size: 4KiB", "ring_buffer_size: 4KiB is too small; the least is 64KiB"},
+		{"ring size zero", "ring_buffer_size: 0", "ring_buffer_size: 0 is too small; the least is 64KiB"},
+		{"ring size negative", "ring_buffer_size: -1", "ring_buffer_size: -1 is too small; the least is 64KiB"},
+		{"ring size too large", "ring_buffer_size: 2GiB", "ring_buffer_size: 2GiB is too large; the most is 1GiB"},
+		{"ring size absurd", "ring_buffer_size: 1000000GiB", "ring_buffer_size: 1000000GiB is too large; the most is 1GiB"},
+		{"collection interval", "collection_interval: 0s", `controllerconfig: "collection_interval": requires positive value`},
+		{"timeout", "timeout: -1s", `controllerconfig: "timeout": requires positive value`},
+		{"flush interval zero", "events: {flush_interval: 0s}", "events: flush_interval: 0s is out of range; write a duration from 1ms to 1m0s, with the unit"},
+		{"flush interval too long", "events: {flush_interval: 61s}", "events: flush_interval: 1m1s is out of range; write a duration from 1ms to 1m0s, with the unit"},
+		{"flush interval without unit", "events: {flush_interval: 200}", "events: flush_interval: 200ns is out of range; write a duration from 1ms to 1m0s, with the unit"},
+		{"collection interval without unit", "collection_interval: 10", "collection_interval: 10ns is too short; write at least 1ms, with the unit"},
+		{"timeout without unit", "timeout: 5", "timeout: 5ns is too short; write at least 1ms, with the unit"},
+		{"batch size zero", "events: {batch_size: 0}", "events::batch_size: 0 is out of range; a batch has 1 to 65536 events"},
+		{"batch size too large", "events: {batch_size: 65537}", "events::batch_size: 65537 is out of range; a batch has 1 to 65536 events"},
+		{"CIDR", "exclude: {cidrs: [10.0.0.0/8, 10.0.0.0/33]}", `exclude::cidrs::1: "10.0.0.0/33" is not a network such as 10.0.0.0/8 or fd00::/8`},
+		{"CIDR of a name", "exclude: {cidrs: [localhost]}", `exclude::cidrs::0: "localhost" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+		{"address with zone", `exclude: {cidrs: ["fe80::1%eth0"]}`, `exclude::cidrs::0: "fe80::1%eth0" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+		{"CIDR empty", `exclude: {cidrs: [""]}`, `exclude::cidrs::0: "" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+		{"port zero", "exclude: {ports: [0]}", "exclude::ports::0: 0 is not a port; ports are 1 to 65535"},
+		{"port too large", "exclude: {ports: [22, 65536]}", "exclude::ports::1: 65536 is not a port; ports are 1 to 65535"},
+		{"executable empty", `exclude: {executables: [""]}`, "exclude::executables::0: the name is empty; write the base name of an executable, such as curl"},
+		{"executable path", "exclude: {executables: [/usr/bin/ssh]}", `exclude::executables::0: "/usr/bin/ssh" is a path; write the base name of the executable, such as "ssh"`},
+		{
+			"executable too long", "exclude: {executables: [" + strings.Repeat("x", 48) + "]}",
+			`exclude::executables::0: "` + strings.Repeat("x", 48) + `" has 48 bytes; the first 47 are compared, so write those`,
+		},
+		{
+			"resource attribute filter", "resource_attributes: {container.id: {events_include: [{regexp: '['}]}}",
+			"resource_attributes::container.id::events_include::0: error parsing regexp: missing closing ]: `[`",
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if !strings.HasPrefix(tt.config, "programs") {
+				tt.config += "\nprograms: {connection: }"
+			}
+			require.EqualError(t, confmap.Validate(mustLoad(t, tt.config)), tt.want)
+		})
+	}
+}
+
+// What cannot be read into the configuration at all is reported when it is loaded.
+func TestConfigUnreadable(t *testing.T) {
+	const blockHint = " is no block of settings; write keys with their values below it, or nothing for the defaults"
+	for _, tt := range []struct {
+		name   string
+		config string
+		want   []string
+	}{
+		{"unknown key", "ring_size: 1", []string{
+			"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, " +
+				"initial_delay, metrics, programs, resource_attributes, ring_buffer_size, timeout",
+		}},
+		{"unknown key of exclude", "exclude: {port: [1]}", []string{
+			"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",
+		}},
+		{"unknown event", "events: {ebpf.packet.dropped: {enabled: false}}", []string{
+			"events::ebpf.packet.dropped: unknown key; the keys here are batch_size, body, ebpf.connection.accept, " +
+				"ebpf.connection.close, ebpf.connection.connect, ebpf.events.lost, ebpf.packet.drop, ebpf.program.state, flush_interval",
+		}},
+		{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{
+			"metrics::ebpf.connection.duration::enable: unknown key; the keys here are enabled",
+		}},
+		{"unknown key of a program", "programs: {connection: {protocol: [tcp]}}", []string{
+			"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
+		}},
+		{"several unknown keys", "{foo: 1, exclude: {bar: 1}, histogram: 5}", []string{
+			"exclude::bar: unknown key", "foo: unknown key", "'histogram' expected type",
+		}},
+		{"list of programs", "programs: [connection]", []string{"programs: [connection]" + blockHint}},
+		{"program with a scalar", "programs: {connection: true}", []string{"connection: true" + blockHint}},
+		{"exclude with a scalar", "exclude: self", []string{"exclude: self" + blockHint}},
+		{"ring size unit", "ring_buffer_size: 8MB", []string{
+			`'ring_buffer_size' "8MB" is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB`,
+		}},
+		{"ring size text", "ring_buffer_size: large", []string{`'ring_buffer_size' "large" is not a size`}},
+		{"ring size fraction", "ring_buffer_size: 0.5MiB", []string{`'ring_buffer_size' "0.5MiB" is not a size`}},
+		{"duration", "events: {flush_interval: 200 ms}\ncollection_interval: fast", []string{
+			"'collection_interval' time: invalid duration", "'events.flush_interval' time:",
+		}},
+		{"port by name", "exclude: {ports: [ssh]}", []string{"'exclude.ports[0]' expected type"}},
+		{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{"packet_drop:", "'event_limit' expected type 'int'"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			conf, err := parse(tt.config)
+			require.NoError(t, err)
+			_, err = load(conf)
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestConfigReportsAllErrorsAtOnce(t *testing.T) {
+	c := mustLoad(t, `
+collection_interval: 0s
+error_mode: silent
+ring_buffer_size: 3MiB
+histogram: linear
+events: {flush_interval: 0s, batch_size: 0}
+exclude: {cidrs: [a, b], ports: [0], executables: [""]}
+programs:
+  conection:
+  connection: {protocols: [sctp, tcp, tcp], event_limit: 0}
+  packet_drop: {event_limit: -1}
+`)
+	var keys []string
+	for line := range strings.Lines(confmap.Validate(map[string]any{"ebpf": c}).Error()) {
+		key, _, ok := strings.Cut(line, ": ")
+		require.True(t, ok, line)
+		keys = append(keys, key)
+	}
+	assert.ElementsMatch(t, []string{
+		"ebpf::controllerconfig", "ebpf::error_mode", "ebpf::ring_buffer_size", "ebpf::histogram",
+		"ebpf::events", "ebpf::events::batch_size",
+		"ebpf::exclude::cidrs::0", "ebpf::exclude::cidrs::1", "ebpf::exclude::ports::0", "ebpf::exclude::executables::0",
+		"ebpf::programs::conection", "ebpf::programs::packet_drop",
+		"ebpf::programs::connection", "protocols::0", "protocols::2", // the faults of one program's block stand together
+	}, keys)
+}
+
+func TestRingBufferSize(t *testing.T) {
+	for text, want := range map[string]RingBufferSize{
+		"65536": 64 << 10, "64KiB": 64 << 10, "512 KiB": 512 << 10, "8MiB": 8 << 20, "1GiB": 1 << 30,
+	} {
+		c := mustLoad(t, "programs: {connection: }\nring_buffer_size: "+text)
+		assert.Equal(t, want, c.RingBufferSize, text)
+		require.NoError(t, confmap.Validate(c), text)
+	}
+	for size, want := range map[RingBufferSize]string{
+		0: "0", 1: "1", 1 << 10: "1KiB", 1025: "1025", 1536 << 10: "1536KiB", 8 << 20: "8MiB", 1 << 30: "1GiB",
+	} {
+		assert.Equal(t, want, size.String())
+		var back RingBufferSize
+		require.NoError(t, back.UnmarshalText([]byte(want)))
+		assert.Equal(t, size, back)
+	}
+}
+
+func TestProgramsAreListedOnce(t *testing.T) {
+	var names []string
+	for _, definition := range programs {
+		_, err := component.NewType(definition.Name)
+		require.NoError(t, err, "the name is a configuration key")
+		names = append(names, definition.Name)
+		require.NoError(t, definition.DefaultConfig().Validate())
+		assert.NotSame(t, definition.DefaultConfig(), definition.DefaultConfig())
+	}
+	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(names))), len(programs))
+}
+
+func eventLimitError(limit int) string {
+	return (&program.CommonConfig{EventLimit: &limit}).Validate().Error()
+}
+
+func parse(yaml string) (*confmap.Conf, error) {
+	retrieved, err := confmap.NewRetrievedFromYAML([]byte(yaml))
+	if err != nil {
+		return nil, err
+	}
+	return retrieved.AsConf()
+}
+
+// load reads a configuration as the collector does.
+func load(conf *confmap.Conf) (*Config, error) {
+	config := createDefaultConfig()
+	err := conf.Unmarshal(&config)
+	return config.(*Config), err
+}
+
+func mustLoad(t *testing.T, yaml string) *Config {
+	t.Helper()
+	conf, err := parse(yaml)
+	require.NoError(t, err)
+	config, err := load(conf)
+	require.NoError(t, err)
+	return config
+}

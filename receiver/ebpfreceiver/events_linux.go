@@ -1,0 +1,172 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
+)
+
+const (
+	// gathering is how long the reader, once woken, lets records gather: a wake-up costs more than many records.
+	gathering = 10 * time.Millisecond
+	// pressing is how full the ring may be for the reader to wait still.
+	pressing = 1.0 / 8
+)
+
+// events is the way from the ring buffer to the next consumer: one goroutine that reads, decodes in place and delivers.
+type events struct {
+	receiver *ebpfReceiver
+	out      *delivery
+	batch    *batch.Batch
+	states   stateQueue
+
+	set       *program.Set
+	reader    *ring.Reader
+	sequences ring.Sequences
+
+	stopping atomic.Bool
+	done     chan struct{}
+}
+
+func newEvents(r *ebpfReceiver, host component.Host) (*events, error) {
+	out, err := newDelivery(r, host)
+	if err != nil {
+		return nil, err
+	}
+	return &events{
+		receiver: r,
+		out:      out,
+		batch: batch.New(batch.Settings{
+			Clock:      r.host.Clock,
+			Containers: r.host.Containers,
+			Resources:  metadata.NewResourceBuilder(r.config.ResourceAttributes),
+			ScopeName:  metadata.ScopeName,
+			Version:    r.settings.BuildInfo.Version,
+			Body:       r.config.Events.Body,
+			Size:       int(r.config.Events.BatchSize),
+		}),
+		done: make(chan struct{}),
+	}, nil
+}
+
+func (e *events) start(set *program.Set) (err error) {
+	e.set = set
+	if e.reader, err = ring.New(set.Records()); err != nil {
+		return err
+	}
+	go e.run()
+	return nil
+}
+
+// stop delivers what there is still, within the context, and ends the goroutine.
+func (e *events) stop(ctx context.Context) error {
+	e.stopping.Store(true)
+	if err := e.reader.Wake(); err != nil {
+		return err
+	}
+	select {
+	case <-e.done:
+	case <-ctx.Done():
+		e.out.cancel()
+		select {
+		case <-e.done:
+		case <-time.After(time.Second):
+			return errors.New("the next consumer does not return")
+		}
+	}
+	e.out.cancel()
+	return e.reader.Close()
+}
+
+func (e *events) run() {
+	defer close(e.done)
+	for {
+		e.appendStates()
+		// Read before the ring is, so that what was written before stop is still delivered.
+		stopping := e.stopping.Load()
+		e.drain()
+		if stopping {
+			e.finish()
+			return
+		}
+		if e.batch.Len() > 0 && e.batch.Age() >= e.receiver.config.Events.FlushInterval {
+			e.flush()
+		}
+		if err := e.reader.Wait(e.timeout()); err != nil {
+			e.receiver.settings.Logger.Error("Events can't be read any more", zap.Error(err))
+			return
+		}
+		if !e.stopping.Load() && e.reader.Used() < pressing {
+			time.Sleep(gathering)
+		}
+	}
+}
+
+// timeout is how long the batch may still wait for more; negative if there is nothing that waits.
+func (e *events) timeout() time.Duration {
+	if e.batch.Len() == 0 {
+		return -1
+	}
+	return max(0, e.receiver.config.Events.FlushInterval-e.batch.Age())
+}
+
+// drain reads all records that are there.
+func (e *events) drain() {
+	if err := e.receiver.host.Clock.Sync(); err != nil {
+		e.receiver.settings.Logger.Error("The clock can't be read", zap.Error(err))
+	}
+	for {
+		room := e.batch.Room()
+		n := e.reader.Drain(room, e.append)
+		if n > 0 {
+			e.receiver.telemetry.ReceiverEbpfRecords.Add(context.Background(), int64(n))
+		}
+		if e.batch.Room() == 0 {
+			e.flush()
+		}
+		if n < room {
+			return
+		}
+	}
+}
+
+func (e *events) append(raw []byte) {
+	if record, ok := bpf.View[bpf.Record](raw); ok {
+		e.sequences.See(record.Cpu, record.Sequence, record.Time)
+	}
+	if err := e.set.AppendLog(e.batch, raw); err != nil {
+		e.receiver.telemetry.ReceiverEbpfRecordsInvalid.Add(context.Background(), 1)
+		e.receiver.settings.Logger.Error("A record can't be decoded", zap.Error(err))
+	}
+}
+
+// flush delivers the batch, and before it, what was lost since the last one.
+func (e *events) flush() {
+	e.appendLost(e.sequences.Take())
+	if e.batch.Len() > 0 {
+		e.out.deliver(e.set, e.batch.Seal())
+	}
+}
+
+// finish delivers the rest when the programs are detached.
+func (e *events) finish() {
+	last, err := e.set.LastSequences()
+	if err != nil {
+		e.receiver.settings.Logger.Error("The last losses can't be told", zap.Error(err))
+	}
+	e.sequences.Finish(last)
+	e.flush()
+}

@@ -1,0 +1,163 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package batch gathers log records, one per record of the ring buffer, in the form in which the next consumer takes them.
+package batch
+
+import (
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
+
+// Settings are what a Batch needs of its receiver.
+type Settings struct {
+	Clock      *kernel.Clock
+	Containers *kernel.Containers
+	Resources  *metadata.ResourceBuilder
+	ScopeName  string
+	Version    string
+	// Body is whether log records get a line for people.
+	Body bool
+	// Size is how many log records a full batch holds.
+	Size int
+}
+
+// Batch is the batch that is being gathered. It is for one goroutine.
+type Batch struct {
+	Names     *Names
+	Addresses *Addresses
+	// Text is room for the text of one body; users append to Text[:0] and put the result back.
+	Text []byte
+
+	settings Settings
+	logs     plog.Logs
+	scopes   map[*kernel.Container]plog.LogRecordSlice
+	observed pcommon.Timestamp
+	began    time.Time
+	count    int
+	programs [bpf.ProgramMax]int
+}
+
+// New returns an empty batch.
+func New(settings Settings) *Batch {
+	return &Batch{
+		Names:     NewNames(),
+		Addresses: NewAddresses(),
+		settings:  settings,
+		logs:      plog.NewLogs(),
+		scopes:    map[*kernel.Container]plog.LogRecordSlice{},
+	}
+}
+
+// Append adds a log record for a record of the ring: with its time, under the container of the cgroup, if that is one's.
+func (b *Batch) Append(record *bpf.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
+	lr := b.AppendAt(b.settings.Clock.Wall(record.Time), cgroup, eventName, severity)
+	b.programs[record.Program]++
+	return lr
+}
+
+// AppendAt adds a log record that no record of the ring stands behind.
+func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
+	if b.count == 0 {
+		b.began = time.Now()
+		b.observed = pcommon.NewTimestampFromTime(b.began)
+	}
+	b.count++
+	lr := b.scope(cgroup).AppendEmpty()
+	lr.SetTimestamp(at)
+	lr.SetObservedTimestamp(b.observed)
+	lr.SetEventName(eventName)
+	lr.SetSeverityNumber(severity)
+	lr.SetSeverityText(severityText(severity))
+	return lr
+}
+
+func severityText(severity plog.SeverityNumber) string {
+	switch severity {
+	case plog.SeverityNumberWarn:
+		return "WARN"
+	case plog.SeverityNumberError:
+		return "ERROR"
+	default:
+		return "INFO"
+	}
+}
+
+func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
+	var container *kernel.Container
+	if cgroup != 0 {
+		container = b.settings.Containers.Lookup(cgroup)
+	}
+	if records, ok := b.scopes[container]; ok {
+		return records
+	}
+	rl := b.logs.ResourceLogs().AppendEmpty()
+	b.settings.resource(container).MoveTo(rl.Resource())
+	sl := rl.ScopeLogs().AppendEmpty()
+	sl.Scope().SetName(b.settings.ScopeName)
+	sl.Scope().SetVersion(b.settings.Version)
+	records := sl.LogRecords()
+	if container == nil {
+		records.EnsureCapacity(b.settings.Size)
+	}
+	b.scopes[container] = records
+	return records
+}
+
+func (s *Settings) resource(container *kernel.Container) pcommon.Resource {
+	if container != nil {
+		SetContainer(s.Resources, container)
+	}
+	return s.Resources.Emit()
+}
+
+// SetContainer puts a container's attributes into the resource that is being built.
+func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
+	rb.SetContainerID(container.ID)
+	if container.PodUID != "" {
+		rb.SetK8sPodUID(container.PodUID)
+	}
+	rb.SetProcessLinuxCgroup(container.CgroupPath)
+}
+
+// HasBody returns whether log records get a line for people.
+func (b *Batch) HasBody() bool { return b.settings.Body }
+
+// Len returns the number of log records.
+func (b *Batch) Len() int { return b.count }
+
+// Room returns how many log records the batch takes until it is full.
+func (b *Batch) Room() int { return b.settings.Size - b.count }
+
+// Age returns how long ago the first log record was added.
+func (b *Batch) Age() time.Duration {
+	if b.count == 0 {
+		return 0
+	}
+	return time.Since(b.began)
+}
+
+// Sealed is a batch that is ready to be consumed.
+type Sealed struct {
+	Logs plog.Logs
+	// Count is the number of log records.
+	Count int
+	// ByProgram counts those that stand for records of the ring, by the program's number.
+	ByProgram [bpf.ProgramMax]int
+}
+
+// Seal returns what was gathered and begins anew.
+func (b *Batch) Seal() Sealed {
+	s := Sealed{Logs: b.logs, Count: b.count, ByProgram: b.programs}
+	b.logs = plog.NewLogs()
+	clear(b.scopes)
+	b.count = 0
+	b.programs = [bpf.ProgramMax]int{}
+	return s
+}

@@ -1,0 +1,47 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package batch
+
+import (
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// attributions are the values of ebpf.attribution by the kernel half's number.
+var attributions = [...]string{
+	bpf.SocketAttributionATTRIBUTION_SOCKET:           "socket",
+	bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET: "receiving_socket",
+	bpf.SocketAttributionATTRIBUTION_CGROUP:           "cgroup",
+	bpf.SocketAttributionATTRIBUTION_CURRENT:          "current",
+}
+
+// PutOwner puts the attributes of a process, as far as it is known, and how it was found.
+func (b *Batch) PutOwner(attributes pcommon.Map, owner *bpf.Owner, attribution uint8) {
+	if owner.Pid != 0 {
+		attributes.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))
+		if name := bpf.Text(owner.Executable[:]); len(name) > 0 {
+			attributes.PutStr(string(conventions.ProcessExecutableNameKey), b.Names.Get(name))
+		}
+		attributes.PutInt(string(conventions.ProcessUserIDKey), int64(owner.Uid))
+		attributes.PutStr(string(conventions.ThreadNameKey), b.Names.Get(bpf.Text(owner.Comm[:])))
+	}
+	if int(attribution) < len(attributions) && attributions[attribution] != "" {
+		attributes.PutStr("ebpf.attribution", attributions[attribution])
+	}
+}
+
+// AppendOwner appends a process to the text of a body, as in "curl[4242]"; "?" stands for one that is not known.
+func AppendOwner(text []byte, owner *bpf.Owner) []byte {
+	if owner.Pid == 0 {
+		return append(text, '?')
+	}
+	text = append(text, bpf.Text(owner.Comm[:])...)
+	text = append(text, '[')
+	text = strconv.AppendUint(text, uint64(owner.Pid), 10)
+	return append(text, ']')
+}

@@ -1,0 +1,47 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package batch
+
+import "net/netip"
+
+// cacheSize bounds each cache of strings; one that is full is begun anew, which costs a few allocations and no memory.
+const cacheSize = 4096
+
+// Names keeps the strings of process and interface names, so that a name that comes again costs no allocation.
+type Names struct{ known map[string]string }
+
+// NewNames returns an empty cache.
+func NewNames() *Names { return &Names{known: map[string]string{}} }
+
+// Get returns the text as a string.
+func (n *Names) Get(text []byte) string {
+	if s, ok := n.known[string(text)]; ok {
+		return s
+	}
+	if len(n.known) >= cacheSize {
+		clear(n.known)
+	}
+	s := string(text)
+	n.known[s] = s
+	return s
+}
+
+// Addresses keeps the strings of IP addresses.
+type Addresses struct{ known map[netip.Addr]string }
+
+// NewAddresses returns an empty cache.
+func NewAddresses() *Addresses { return &Addresses{known: map[netip.Addr]string{}} }
+
+// Get returns the address in its usual text form.
+func (a *Addresses) Get(address netip.Addr) string {
+	if s, ok := a.known[address]; ok {
+		return s
+	}
+	if len(a.known) >= cacheSize {
+		clear(a.known)
+	}
+	s := address.String()
+	a.known[address] = s
+	return s
+}

@@ -1,0 +1,75 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connection
+
+import (
+	"github.com/cilium/ebpf"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// connections is the program in a running receiver.
+type connections struct {
+	config *Config
+	host   *program.Host
+	counts *ebpf.Map
+	times  *ebpf.Map
+}
+
+var _ program.Program = (*connections)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &connections{config: cfg.(*Config), host: host}
+}
+
+// Spec implements program.Program.
+func (*connections) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadConnection() }
+
+// Variables implements program.Program.
+func (c *connections) Variables() map[string]any {
+	return map[string]any{bpf.ConnectionVarHistogramBounds: c.host.Histogram.Table()}
+}
+
+// Events implements program.Program.
+func (c *connections) Events() uint32 {
+	return program.EventBits(map[bpf.ConnectionEventId]bool{
+		bpf.ConnectionEventIdEVENT_CONNECT: c.host.Events.EbpfConnectionConnect.Enabled,
+		bpf.ConnectionEventIdEVENT_ACCEPT:  c.host.Events.EbpfConnectionAccept.Enabled,
+		bpf.ConnectionEventIdEVENT_CLOSE:   c.host.Events.EbpfConnectionClose.Enabled,
+	})
+}
+
+// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
+	c.counts = maps[bpf.ConnectionMapConnections]
+	c.times = maps[bpf.ConnectionMapConnectionDurations]
+	overflow := bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}
+	return program.PutZero[bpf.ConnectionCounts](c.counts, &overflow)
+}
+
+// Hooks implements program.Program.
+func (c *connections) Hooks() (hooks []program.Hook) {
+	if c.config.Has(UDP) {
+		hooks = append(hooks,
+			program.Cgroup(bpf.ConnectionProgConnectionConnect4, "connect4", c.host.CgroupRoot, ebpf.AttachCGroupInet4Connect),
+			program.Cgroup(bpf.ConnectionProgConnectionConnect6, "connect6", c.host.CgroupRoot, ebpf.AttachCGroupInet6Connect),
+			program.Cgroup(bpf.ConnectionProgConnectionSendmsg4, "sendmsg4", c.host.CgroupRoot, ebpf.AttachCGroupUDP4Sendmsg),
+			program.Cgroup(bpf.ConnectionProgConnectionSendmsg6, "sendmsg6", c.host.CgroupRoot, ebpf.AttachCGroupUDP6Sendmsg),
+		)
+	}
+	if c.config.Has(Unix) {
+		hooks = append(hooks,
+			program.Syscall(bpf.ConnectionProgConnectionEnterConnect, "sys_enter_connect"),
+			program.Syscall(bpf.ConnectionProgConnectionExitConnect, "sys_exit_connect"),
+		)
+	}
+	if c.config.Has(TCP) {
+		hooks = append(hooks,
+			program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state"),
+			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
+		)
+	}
+	return hooks
+}

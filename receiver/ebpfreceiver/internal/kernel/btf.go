@@ -1,0 +1,117 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
+)
+
+// BTF is the type information of the running kernel and of its modules. It is a few megabytes: load it once, share it
+// between all programs, and let go of it when they are loaded. It is safe for concurrent use.
+type BTF struct {
+	// types holds the kernel's types: those of the external file if there is one.
+	types *btf.Spec
+	// external is whether types come from a file named by the user.
+	external bool
+	// module returns the types of a loaded module.
+	module func(name string) (*btf.Spec, error)
+	// cache shares what is decoded with the loading of programs.
+	cache *btf.Cache
+}
+
+// LoadBTF reads the type information of the kernel from the file at path, raw BTF or an ELF file with a .BTF section.
+// With an empty path it is the kernel's own, at /sys/kernel/btf/vmlinux.
+func LoadBTF(path string) (*BTF, error) {
+	cache := btf.NewCache()
+	b := &BTF{external: path != "", module: cache.Module, cache: cache}
+	var err error
+	if b.external {
+		b.types, err = btf.LoadSpec(path)
+	} else {
+		b.types, err = cache.Kernel()
+	}
+	if err != nil {
+		return nil, btfError(path, err)
+	}
+	return b, nil
+}
+
+// btfError says how to come by type information after err.
+func btfError(path string, err error) error {
+	if path != "" {
+		return fmt.Errorf("btf_path: no BTF can be read from %q: %w; name a file made for exactly this kernel, or leave btf_path out if /sys/kernel/btf/vmlinux exists", path, err)
+	}
+	return fmt.Errorf("no BTF at /sys/kernel/btf/vmlinux: %w; run a kernel built with CONFIG_DEBUG_INFO_BTF=y, or set btf_path to a BTF file made for exactly this kernel", err)
+}
+
+// Apply makes the loading of a collection use these types.
+func (b *BTF) Apply(opts *ebpf.CollectionOptions) {
+	opts.Cache = b.cache
+	if b.external {
+		opts.Programs.KernelTypes = b.types
+	}
+}
+
+// EnumValue returns the value of an enumerator of an enum, both by their C names; ok is false if this kernel has no
+// such enum or enumerator.
+func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
+	for _, e := range enums(b.types, enum) {
+		for _, v := range e.Values {
+			if v.Name == enumerator {
+				return v.Value, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// TracepointArgs returns the number of arguments of a raw tracepoint, e.g. 4 for "kfree_skb" on Linux 6.11 and newer;
+// ok is false if this kernel has no such tracepoint. Tracepoints of modules are not looked for.
+func (b *BTF) TracepointArgs(name string) (args int, ok bool) {
+	var def *btf.Typedef
+	if err := b.types.TypeByName("btf_trace_"+name, &def); err != nil {
+		return 0, false
+	}
+	ptr, ok := btf.UnderlyingType(def).(*btf.Pointer)
+	if !ok {
+		return 0, false
+	}
+	proto, ok := ptr.Target.(*btf.FuncProto)
+	if !ok || len(proto.Params) == 0 {
+		return 0, false
+	}
+	// The first parameter is the attached program's own data, not an argument of the tracepoint.
+	return len(proto.Params) - 1, true
+}
+
+// enumsOf returns the enums of a name in the kernel's types and in those of the module of a name, if it is loaded.
+func (b *BTF) enumsOf(enum, module string) []*btf.Enum {
+	found := enums(b.types, enum)
+	// A module's types refer to the kernel's own by number, so an external file can't be their base.
+	if len(found) > 0 || b.external {
+		return found
+	}
+	spec, err := b.module(module)
+	if err != nil {
+		return nil
+	}
+	return enums(spec, enum)
+}
+
+func enums(spec *btf.Spec, name string) []*btf.Enum {
+	types, err := spec.AnyTypesByName(name)
+	if err != nil {
+		return nil
+	}
+	found := make([]*btf.Enum, 0, 1)
+	for _, t := range types {
+		if e, ok := t.(*btf.Enum); ok {
+			found = append(found, e)
+		}
+	}
+	return found
+}

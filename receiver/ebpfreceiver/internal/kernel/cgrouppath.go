@@ -1,0 +1,137 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import "strings"
+
+// Container is a container as its cgroup tells it.
+type Container struct {
+	// ID is the runtime's name for the container (container.id): 64 hexadecimal digits with most runtimes.
+	ID string
+	// PodUID is the uid of the pod that it belongs to (k8s.pod.uid), or "".
+	PodUID string
+	// CgroupPath is the container's own cgroup, without those below it, as /proc/PID/cgroup has it: "0::/system.slice/…".
+	CgroupPath string
+}
+
+const (
+	longID  = 64 // of Docker, containerd, CRI-O, Podman
+	shortID = 32 // of a static pod, or a task of ECS
+	uuidLen = 36
+)
+
+// parseContainer finds the container in the path of a cgroup; of several, one in the other, it is the innermost. ok is
+// false if there is none, as for a service of the host.
+func parseContainer(path string) (container Container, ok bool) {
+	var parent, pod string
+	end := 0
+	for start := 0; start < len(path); start = end + 1 {
+		end = len(path)
+		if i := strings.IndexByte(path[start:], '/'); i >= 0 {
+			end = start + i
+		}
+		part := path[start:end]
+		if uid := podUID(part); uid != "" {
+			pod = uid
+		}
+		if id := containerID(parent, part); id != "" {
+			container, ok = Container{ID: id, PodUID: pod, CgroupPath: path[:end]}, true
+		}
+		parent = part
+	}
+	if ok {
+		container.CgroupPath = "0::" + container.CgroupPath
+	}
+	return container, ok
+}
+
+// containerID returns the id if a part of a path, below its parent, is a container, or "".
+func containerID(parent, part string) string {
+	name := strings.TrimSuffix(part, ".scope")
+	if prefix := len(name) - longID; prefix >= 0 && isHex(name[prefix:]) {
+		if prefix == 0 || isRuntime(name[:prefix]) {
+			return name[prefix:]
+		}
+		return ""
+	}
+	switch {
+	case parent == "garden" && isGUID(part):
+		return part
+	case parent == "buildkit" && len(part) == 25 && isAll(part, isLowerOrDigit):
+		return part
+	case len(part) > shortID+1 && isHex(part[:shortID]) && part[shortID] == '-' && isAll(part[shortID+1:], isDigit) &&
+		len(parent) == shortID && isHex(parent):
+		// A container of ECS below its task.
+		return part
+	}
+	return ""
+}
+
+// isRuntime is whether what stands before an id makes it a container's, as in "docker-", "cri-containerd-" or, where
+// kubelet and runtime disagree on the driver, "kubepods-…-pod….slice:cri-containerd:". The monitor of a container runs
+// on the host, and a pod is no container.
+func isRuntime(prefix string) bool {
+	name := prefix[:len(prefix)-1]
+	switch prefix[len(prefix)-1] {
+	case '-', ':', '_':
+		return !strings.HasSuffix(name, "conmon") && !strings.HasSuffix(name, "pod")
+	}
+	return false
+}
+
+// podUID returns the uid if a part of a path is a pod of Kubernetes, or "": "pod<uid>" or "…-pod<uid>.slice", in which
+// systemd has underscores for dashes.
+func podUID(part string) string {
+	i := strings.LastIndex(part, "pod")
+	if i < 0 || i > 0 && part[i-1] != '-' {
+		return ""
+	}
+	uid := part[i+len("pod"):]
+	if end := strings.IndexAny(uid, ".:"); end >= 0 {
+		uid = uid[:end]
+	}
+	if len(uid) == shortID && isHex(uid) {
+		return uid
+	}
+	uid = strings.ReplaceAll(uid, "_", "-")
+	if len(uid) == uuidLen && isGUID(uid) {
+		return uid
+	}
+	return ""
+}
+
+// isGUID is whether s is groups of 8, 4, 4, 4 and 12 hexadecimal digits, or, as Garden has them, 4 in the last.
+func isGUID(s string) bool {
+	if len(s) != uuidLen && len(s) != uuidLen-8 {
+		return false
+	}
+	for i := range len(s) {
+		switch i {
+		case 8, 13, 18, 23:
+			if s[i] != '-' {
+				return false
+			}
+		default:
+			if !isHexDigit(s[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func isHex(s string) bool { return isAll(s, isHexDigit) }
+
+func isAll(s string, is func(byte) bool) bool {
+	for i := range len(s) {
+		if !is(s[i]) {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isDigit(c byte) bool        { return c >= '0' && c <= '9' }
+func isHexDigit(c byte) bool     { return isDigit(c) || c >= 'a' && c <= 'f' }
+func isLowerOrDigit(c byte) bool { return isDigit(c) || c >= 'a' && c <= 'z' }

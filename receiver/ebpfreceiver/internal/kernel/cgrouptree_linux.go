@@ -1,0 +1,119 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// kernfsHandle is FILEID_KERNFS: the type of file handle that is just the id of a cgroup.
+const kernfsHandle = 0xfe
+
+// OpenContainers returns the containers of this machine. They have all cgroups there are at the call; report those made
+// since with Add. The error says how to mount the cgroup2 hierarchy if it isn't. Close them after use.
+func OpenContainers() (*Containers, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return nil, fmt.Errorf("looking for the cgroup2 mount: %w", err)
+	}
+	for _, m := range mountsOf(parseMountinfo(string(mounts)), "cgroup2") {
+		tree, err := openMountedTree(m)
+		if err == nil {
+			return openContainers(tree)
+		}
+	}
+	return nil, errNoCgroup2
+}
+
+// mountedTree is a mount of the cgroup2 file system.
+type mountedTree struct {
+	dir *os.File
+	// point is where it is mounted; root is the path in the hierarchy of what is seen there, "" for its root.
+	point, root string
+}
+
+var _ cgroupTree = (*mountedTree)(nil)
+
+func openMountedTree(m mount) (*mountedTree, error) {
+	dir, err := os.Open(m.point)
+	if err != nil {
+		return nil, err
+	}
+	var stat unix.Statfs_t
+	if err = unix.Fstatfs(int(dir.Fd()), &stat); err == nil && stat.Type != unix.CGROUP2_SUPER_MAGIC {
+		err = fmt.Errorf("something else is mounted over the cgroup2 hierarchy at %s", m.point)
+	}
+	if err != nil {
+		return nil, errors.Join(err, dir.Close())
+	}
+	root := strings.TrimSuffix(m.root, "/")
+	if strings.HasPrefix(root, "/..") {
+		// Seen from a cgroup namespace beside the mount: where it is can't be told.
+		root = ""
+	}
+	return &mountedTree{dir: dir, point: strings.TrimSuffix(m.point, "/"), root: root}, nil
+}
+
+// path opens a cgroup by its id and asks what was opened. It takes CAP_DAC_READ_SEARCH.
+func (t *mountedTree) path(id uint64) (string, error) {
+	handle := unix.NewFileHandle(kernfsHandle, binary.NativeEndian.AppendUint64(nil, id))
+	fd, err := unix.OpenByHandleAt(int(t.dir.Fd()), handle, unix.O_PATH|unix.O_CLOEXEC)
+	switch {
+	case errors.Is(err, unix.ESTALE), errors.Is(err, unix.ENOENT):
+		return "", errCgroupGone
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES), errors.Is(err, unix.EOPNOTSUPP),
+		errors.Is(err, unix.ENOSYS), errors.Is(err, unix.EINVAL):
+		return "", errNoHandles
+	case err != nil:
+		return "", fmt.Errorf("open cgroup %d by its id: %w", id, err)
+	}
+	defer unix.Close(fd)
+	path, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd))
+	if err != nil {
+		return "", fmt.Errorf("path of cgroup %d: %w", id, err)
+	}
+	if below, ok := strings.CutPrefix(path, t.point); ok && (below == "" || below[0] == '/') {
+		path = t.root + below
+	}
+	// The cgroup may have been removed just now.
+	return "/" + strings.TrimPrefix(strings.TrimSuffix(path, " (deleted)"), "/"), nil
+}
+
+func (t *mountedTree) walk(limit int, visit func(id uint64, path string)) error {
+	visited := 0
+	for queue := []string{""}; len(queue) > 0 && visited < limit; queue = queue[1:] {
+		path := queue[0]
+		info, err := os.Lstat(t.point + path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("walking the cgroups: %w", err)
+		}
+		visit(info.Sys().(*syscall.Stat_t).Ino, filepath.Join("/", t.root, path))
+		visited++
+		children, err := os.ReadDir(t.point + path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENODEV) {
+			return fmt.Errorf("walking the cgroups: %w", err)
+		}
+		for _, child := range children {
+			if child.IsDir() {
+				queue = append(queue, path+"/"+child.Name())
+			}
+		}
+	}
+	return nil
+}
+
+func (t *mountedTree) close() error { return t.dir.Close() }

@@ -1,0 +1,36 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"golang.org/x/sys/unix"
+)
+
+func TestErrorType(t *testing.T) {
+	for errno, want := range map[unix.Errno]string{
+		0:                  "",
+		unix.ECONNREFUSED:  "refused",
+		unix.ECONNRESET:    "reset",
+		unix.ETIMEDOUT:     "timed_out",
+		unix.EHOSTUNREACH:  "host_unreachable",
+		unix.ENETUNREACH:   "net_unreachable",
+		unix.ECONNABORTED:  "aborted",
+		unix.EPIPE:         "epipe",
+		unix.EADDRNOTAVAIL: "eaddrnotavail",
+		unix.EPERM:         "eperm",
+		unix.EAGAIN:        "eagain",
+		unix.EOPNOTSUPP:    "eopnotsupp",
+		unix.EHWPOISON:     "ehwpoison",
+		41:                 "_OTHER", // a number that was never given
+		255:                "_OTHER",
+		512:                "_OTHER", // ERESTARTSYS stays in the kernel
+		65535:              "_OTHER",
+	} {
+		assert.Equal(t, want, ErrorType(uint16(errno)), "errno %d", errno)
+	}
+	noAllocations(t, func() { ErrorType(uint16(unix.EADDRNOTAVAIL)); ErrorType(65535) })
+}

@@ -1,0 +1,44 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"math"
+
+	"golang.org/x/sys/unix"
+)
+
+// ThisHost returns this machine.
+func ThisHost() *Host {
+	return &Host{
+		Root:             "/",
+		Release:          release,
+		Capabilities:     effectiveCapabilities,
+		MemlockUnlimited: memlockUnlimited,
+	}
+}
+
+func release() (string, error) {
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		return "", err
+	}
+	return unix.ByteSliceToString(name.Release[:]), nil
+}
+
+// effectiveCapabilities are those of the calling thread; Go keeps all threads alike.
+func effectiveCapabilities() (Capabilities, error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var data [2]unix.CapUserData
+	if err := unix.Capget(&header, &data[0]); err != nil {
+		return 0, err
+	}
+	return Capabilities(data[1].Effective)<<32 | Capabilities(data[0].Effective), nil
+}
+
+func memlockUnlimited() bool {
+	var limit unix.Rlimit
+	err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
+	return err == nil && limit.Cur == math.MaxUint64
+}

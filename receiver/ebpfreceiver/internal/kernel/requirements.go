@@ -1,0 +1,148 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Requirements are what programs need of the kernel and of this process, besides what all of them need: Linux 5.10 and
+// type information.
+type Requirements struct {
+	// Capabilities are needed in the effective set.
+	Capabilities []Capability
+	// BTFPath names a file with the kernel's type information; empty is the kernel's own.
+	BTFPath string
+	// Tracefs and Cgroup2 are whether these file systems have to be mounted.
+	Tracefs, Cgroup2 bool
+}
+
+var (
+	errNoTracefs = errors.New("no tracefs is mounted: `mount -t tracefs tracefs /sys/kernel/tracing`, or give the container the host's /sys/kernel/tracing")
+	errNoCgroup2 = errors.New("no cgroup2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup` (/sys/fs/cgroup/unified beside a hierarchy of version 1), or give the container the host's /sys/fs/cgroup")
+	errUserNS    = errors.New("this process is in a user namespace, where capabilities do not count for eBPF: run it in the host's (a privileged, not rootless container; hostUsers: true in Kubernetes)")
+)
+
+// oldestKernel is the first that the programs are made for.
+var oldestKernel = Version{5, 10}
+
+// kernelFeatures is what the programs need that came with a version.
+var kernelFeatures = []struct {
+	since Version
+	name  string
+}{
+	{Version{5, 5}, "BTF tracepoints"},
+	{Version{5, 8}, "the BPF ring buffer"},
+	{Version{5, 8}, "CAP_BPF and CAP_PERFMON"},
+	{Version{5, 8}, "BPF iterators"},
+}
+
+// initialUserNS is what the link /proc/self/ns/user says in the user namespace of the host (PROC_USER_INIT_INO).
+const initialUserNS = "user:[4026531837]"
+
+// Host is where requirements are looked for. Tests replace its fields.
+type Host struct {
+	// Root is what the paths of /proc and /sys begin with.
+	Root string
+	// Release returns the kernel's release, as in "6.18.44-amd64".
+	Release func() (string, error)
+	// Capabilities returns the effective set of this process.
+	Capabilities func() (Capabilities, error)
+	// MemlockUnlimited is whether this process may lock as much memory as it likes.
+	MemlockUnlimited func() bool
+}
+
+// Check returns all that is missing, joined, each with what to do about it.
+func (h *Host) Check(r Requirements) error {
+	return errors.Join(h.checkKernel(r), h.checkBTF(r.BTFPath), h.checkMounts(r))
+}
+
+func (h *Host) checkKernel(r Requirements) error {
+	release, err := h.Release()
+	if err != nil {
+		return fmt.Errorf("kernel release: %w", err)
+	}
+	version, err := ParseVersion(release)
+	if err != nil {
+		return err
+	}
+	if version.Less(oldestKernel) {
+		return tooOld(release, version)
+	}
+	if ns, err := os.Readlink(h.path("/proc/self/ns/user")); err == nil && ns != initialUserNS {
+		return errUserNS
+	}
+	has, err := h.Capabilities()
+	if err != nil {
+		return fmt.Errorf("capabilities of this process: %w", err)
+	}
+	needed := r.Capabilities
+	// Before 5.11 maps count as locked memory, whose limit is to be raised.
+	if version.Less(Version{5, 11}) && !h.MemlockUnlimited() {
+		needed = append(needed[:len(needed):len(needed)], CapSysResource)
+	}
+	return has.check(needed)
+}
+
+func tooOld(release string, version Version) error {
+	var missing []string
+	for _, f := range kernelFeatures {
+		if version.Less(f.since) {
+			missing = append(missing, fmt.Sprintf("%s (%s)", f.name, f.since))
+		}
+	}
+	lacks := ""
+	if len(missing) > 0 {
+		lacks = ": it lacks " + strings.Join(missing, ", ")
+	}
+	return fmt.Errorf("Linux %s is too old%s; run %s or newer", release, lacks, oldestKernel)
+}
+
+func (h *Host) checkBTF(path string) error {
+	file := path
+	if file == "" {
+		file = h.path("/sys/kernel/btf/vmlinux")
+	}
+	if _, err := os.Stat(file); err != nil {
+		return btfError(path, err)
+	}
+	return nil
+}
+
+func (h *Host) checkMounts(r Requirements) error {
+	if !r.Tracefs && !r.Cgroup2 {
+		return nil
+	}
+	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
+	if err != nil {
+		return fmt.Errorf("mounted file systems: %w", err)
+	}
+	mounts := parseMountinfo(string(text))
+	if r.Tracefs && len(mountsOf(mounts, "tracefs")) == 0 {
+		err = errNoTracefs
+	}
+	if r.Cgroup2 && len(mountsOf(mounts, "cgroup2")) == 0 {
+		err = errors.Join(err, errNoCgroup2)
+	}
+	return err
+}
+
+// StatsEnabled returns whether the kernel measures the run time of all programs, as it does while the sysctl
+// kernel.bpf_stats_enabled is 1.
+func (h *Host) StatsEnabled() (bool, error) {
+	text, err := os.ReadFile(h.path("/proc/sys/kernel/bpf_stats_enabled"))
+	if errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("kernel.bpf_stats_enabled: %w", err)
+	}
+	return strings.TrimSpace(string(text)) == "1", nil
+}
+
+func (h *Host) path(path string) string { return filepath.Join(h.Root, path) }

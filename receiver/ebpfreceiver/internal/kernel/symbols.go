@@ -1,0 +1,112 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// ErrSymbolsHidden is the error when the kernel shows the names of its functions but not where they are.
+var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, so places in the kernel have no names: " +
+	"give CAP_SYSLOG (setcap cap_syslog+ep, AmbientCapabilities=CAP_SYSLOG or securityContext.capabilities.add: [SYSLOG]) " +
+	"and set the sysctl kernel.kptr_restrict to 0 or 1")
+
+// maxMissing bounds the addresses remembered as having no name.
+const maxMissing = 1024
+
+// Symbols names the kernel function that contains an address. The names are read when the first is asked for, and again
+// when an address has none, which may be a module's that was loaded since. It is safe for concurrent use.
+type Symbols struct {
+	open func() (io.ReadCloser, error)
+	now  func() time.Time
+
+	table atomic.Pointer[symbolTable]
+
+	mu       sync.Mutex
+	loadedAt time.Time
+	failed   bool
+	// missing holds addresses that were looked for in vain: reading all symbols takes long, so it isn't done for them again.
+	missing map[uint64]struct{}
+}
+
+// NewSymbols returns the symbols of the running kernel. It reads nothing yet.
+func NewSymbols() *Symbols {
+	return newSymbols(func() (io.ReadCloser, error) { return os.Open("/proc/kallsyms") }, time.Now)
+}
+
+func newSymbols(open func() (io.ReadCloser, error), now func() time.Time) *Symbols {
+	return &Symbols{open: open, now: now, missing: make(map[uint64]struct{})}
+}
+
+// Name returns the name of the function that contains an address, or "" if none is known. The error says why no names
+// can be had, and is returned only once per cause for logging; it is ErrSymbolsHidden where rights are missing. Except
+// where symbols are read it costs no allocation.
+func (s *Symbols) Name(address uint64) (string, error) {
+	if t := s.table.Load(); t != nil {
+		if name := t.name(address); name != "" {
+			return name, nil
+		}
+	}
+	if address == 0 {
+		return "", nil
+	}
+	return s.refresh(address)
+}
+
+// refresh reads the symbols for an address without a name, at most once in refreshInterval.
+func (s *Symbols) refresh(address uint64) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Another caller may have read them while this one waited.
+	if t := s.table.Load(); t != nil {
+		if name := t.name(address); name != "" {
+			return name, nil
+		}
+	}
+	if _, ok := s.missing[address]; ok {
+		return "", nil
+	}
+	now := s.now()
+	if !s.loadedAt.IsZero() && now.Sub(s.loadedAt) < refreshInterval {
+		return "", nil
+	}
+	s.loadedAt = now
+	t, err := s.load()
+	if err != nil {
+		if s.failed {
+			return "", nil
+		}
+		s.failed = true
+		return "", err
+	}
+	s.failed = false
+	s.table.Store(t)
+	name := t.name(address)
+	if name == "" {
+		if len(s.missing) >= maxMissing {
+			clear(s.missing)
+		}
+		s.missing[address] = struct{}{}
+	}
+	return name, nil
+}
+
+func (s *Symbols) load() (*symbolTable, error) {
+	file, err := s.open()
+	if err != nil {
+		return nil, fmt.Errorf("places in the kernel have no names: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them", err)
+	}
+	defer file.Close()
+	t, err := parseSymbols(file)
+	if err != nil && !errors.Is(err, ErrSymbolsHidden) {
+		return nil, fmt.Errorf("places in the kernel have no names: reading /proc/kallsyms: %w", err)
+	}
+	return t, err
+}

@@ -1,0 +1,160 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"sort"
+	"strconv"
+)
+
+// pageSize is the least unit in which the kernel gives memory to the text of a module.
+const pageSize = 4096
+
+// symbolTable holds the functions of the kernel and its modules by address. It does not change once parsed.
+type symbolTable struct {
+	// symbols are sorted by address; of those that share one, the first in the kernel's order is kept.
+	symbols []symbol
+	// names is all names in one piece.
+	names string
+	// start and end bound the text of the kernel without its modules.
+	start, end uint64
+}
+
+// symbol is kept to 16 bytes: a kernel has 60,000 of them and more.
+type symbol struct {
+	address uint64
+	// offset and length place the name in symbolTable.names.
+	offset uint32
+	length uint16
+	// module tells one module's functions from another's; it is 0 for the kernel.
+	module uint16
+}
+
+// parseSymbols reads the format of /proc/kallsyms, "address type name[ [module]]" a line. It gives ErrSymbolsHidden if
+// all addresses are zero.
+func parseSymbols(r io.Reader) (*symbolTable, error) {
+	t := &symbolTable{end: math.MaxUint64}
+	symbols := make([]symbol, 0, 1<<16)
+	names := bytes.NewBuffer(make([]byte, 0, 1<<20))
+	modules := map[string]uint16{"": 0}
+	hidden := true
+
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		line, err := splitSymbol(lines.Bytes())
+		if err != nil {
+			return nil, err
+		}
+		hidden = hidden && line.address == 0
+		if !line.isFunction() {
+			continue
+		}
+		switch string(line.name) {
+		case "_stext":
+			t.start = line.address
+		case "_etext":
+			t.end = line.address
+		}
+		module, ok := modules[string(line.module)]
+		if !ok {
+			module = uint16(len(modules))
+			modules[string(line.module)] = module
+		}
+		name := sourceName(line.name)
+		symbols = append(symbols, symbol{
+			address: line.address, offset: uint32(names.Len()), length: uint16(len(name)), module: module,
+		})
+		names.Write(name)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, err
+	}
+	if hidden {
+		return nil, ErrSymbolsHidden
+	}
+
+	slices.SortStableFunc(symbols, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
+	symbols = slices.CompactFunc(symbols, func(a, b symbol) bool { return a.address == b.address })
+	t.symbols = slices.Clone(symbols)
+	t.names = names.String()
+	return t, nil
+}
+
+// name returns the name of the function that contains address, or "".
+func (t *symbolTable) name(address uint64) string {
+	after := sort.Search(len(t.symbols), func(i int) bool { return t.symbols[i].address > address })
+	if after == 0 {
+		return ""
+	}
+	s := t.symbols[after-1]
+	switch {
+	case s.module == 0:
+		if address < t.start || address >= t.end {
+			return ""
+		}
+	case after == len(t.symbols) || t.symbols[after].module != s.module:
+		// Nothing tells where the last function of a module ends, and what follows may be a module loaded since.
+		// Modules do not share pages, so up to the end of its page it can only be this function.
+		if address/pageSize != s.address/pageSize {
+			return ""
+		}
+	}
+	return t.names[s.offset : s.offset+uint32(s.length)]
+}
+
+// symbolLine is one line of /proc/kallsyms.
+type symbolLine struct {
+	address      uint64
+	kind         byte
+	name, module []byte
+}
+
+func splitSymbol(line []byte) (symbolLine, error) {
+	fields := line
+	next := func() []byte {
+		fields = bytes.TrimLeft(fields, " \t")
+		field := fields
+		if i := bytes.IndexAny(fields, " \t"); i >= 0 {
+			field = fields[:i]
+		}
+		fields = fields[len(field):]
+		return field
+	}
+	address, err := strconv.ParseUint(string(next()), 16, 64)
+	kind := next()
+	name := next()
+	if err != nil || len(kind) != 1 || len(name) == 0 || len(name) > 1<<10 {
+		return symbolLine{}, fmt.Errorf("line %q is not of the form \"address type name\"", line)
+	}
+	return symbolLine{address: address, kind: kind[0], name: name, module: next()}, nil
+}
+
+// isFunction leaves out data, and what is no function that somebody wrote: the padding before functions, and the code
+// that the kernel makes at run time, whose addresses are used again and again.
+func (l symbolLine) isFunction() bool {
+	switch l.kind {
+	case 't', 'T', 'w', 'W':
+	default:
+		return false
+	}
+	return l.address != 0 &&
+		!bytes.HasPrefix(l.name, []byte("__pfx_")) && !bytes.HasPrefix(l.name, []byte("__cfi_")) &&
+		!bytes.Equal(l.module, []byte("[bpf]")) && !bytes.HasPrefix(l.module, []byte("[__builtin__"))
+}
+
+// sourceName cuts off what the compiler appends to the parts and copies of a function, as in "tcp_ack.cold" or
+// "ip_rcv_core.isra.0", so that the name is the one in the source.
+func sourceName(name []byte) []byte {
+	if i := bytes.IndexByte(name, '.'); i > 0 {
+		return name[:i]
+	}
+	return name
+}

@@ -1,0 +1,55 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package metadata
+
+// HistogramInfo is what metadata.yaml would say about a histogram metric. mdatagen builds sums and gauges only, so the
+// receiver's histograms are declared here; their temporality is cumulative and their unit seconds.
+type HistogramInfo struct {
+	Name        string
+	Description string
+	Unit        string
+	// Attributes are the names of the data points' attributes; each is declared in metadata.yaml.
+	Attributes []string
+}
+
+var (
+	// EbpfConnectionDuration describes ebpf.connection.duration.
+	EbpfConnectionDuration = HistogramInfo{
+		Name:        "ebpf.connection.duration",
+		Description: "Time from the establishment of TCP connections to their close.",
+		Unit:        "s",
+		Attributes:  []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
+	}
+	// EbpfConnectionHandshakeDuration describes ebpf.connection.handshake.duration.
+	EbpfConnectionHandshakeDuration = HistogramInfo{
+		Name:        "ebpf.connection.handshake.duration",
+		Description: "Time that TCP handshakes took, of the connections that this side began.",
+		Unit:        "s",
+		Attributes:  []string{"network.transport", "network.type", "otel.metric.overflow"},
+	}
+)
+
+// Histograms returns the histograms of the receiver in the order of their names.
+func Histograms() []HistogramInfo {
+	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration}
+}
+
+// HistogramConfig provides config for one histogram.
+type HistogramConfig struct {
+	Enabled bool `mapstructure:"enabled"`
+}
+
+// HistogramsConfig provides config for the histograms of the receiver, in the shape of MetricsConfig.
+type HistogramsConfig struct {
+	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
+	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
+}
+
+// DefaultHistogramsConfig returns the configuration in which every histogram is enabled.
+func DefaultHistogramsConfig() HistogramsConfig {
+	return HistogramsConfig{
+		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
+		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
+	}
+}

@@ -1,0 +1,92 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
+
+// counts are what user space adds to the kernel's: what became of the records that were read, by program.
+type counts struct {
+	delivered, refused [bpf.ProgramMax]atomic.Uint64
+}
+
+// CountDelivered counts events that the next consumer took, by program.
+func (s *Set) CountDelivered(events [bpf.ProgramMax]int) { add(&s.counts.delivered, events) }
+
+// CountRefused counts events that the next consumer refused for good, by program.
+func (s *Set) CountRefused(events [bpf.ProgramMax]int) { add(&s.counts.refused, events) }
+
+func add(to *[bpf.ProgramMax]atomic.Uint64, events [bpf.ProgramMax]int) {
+	for id, n := range events {
+		if n > 0 {
+			to[id].Add(uint64(n))
+		}
+	}
+}
+
+// scrapeCounts adds ebpf.events and ebpf.events.lost.
+func (s *Set) scrapeCounts(m *Metrics) error {
+	host := m.For(nil)
+	for _, l := range s.loaded {
+		id := uint32(l.definition.ID)
+		var perCPU []bpf.SocketLosses
+		if err := s.shared.maps[bpf.SocketMapLost].Lookup(id, &perCPU); err != nil {
+			return fmt.Errorf("read map %s: %w", bpf.SocketMapLost, err)
+		}
+		var lost [bpf.SocketLossCauseLOSS_CAUSES]uint64
+		for _, cpu := range perCPU {
+			for cause, n := range cpu.ByCause {
+				lost[cause] += n
+			}
+		}
+		name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
+		for cause, n := range map[metadata.AttributeEbpfLossCause]uint64{
+			metadata.AttributeEbpfLossCauseRingFull:  lost[bpf.SocketLossCauseLOSS_RING_FULL],
+			metadata.AttributeEbpfLossCauseRateLimit: lost[bpf.SocketLossCauseLOSS_RATE_LIMIT],
+			metadata.AttributeEbpfLossCauseMapFull:   lost[bpf.SocketLossCauseLOSS_MAP_FULL],
+			metadata.AttributeEbpfLossCauseRefused:   s.counts.refused[id].Load(),
+			metadata.AttributeEbpfLossCauseRecursion: l.misses(),
+		} {
+			host.RecordEbpfEventsLostDataPoint(m.Now, int64(n), cause, name)
+		}
+		host.RecordEbpfEventsDataPoint(m.Now, int64(s.counts.delivered[id].Load()), name)
+	}
+	return nil
+}
+
+// scrapeRuns adds ebpf.program.run.time and ebpf.program.run.count, which the kernel measures only while it is told to.
+func (s *Set) scrapeRuns(m *Metrics) error {
+	enabled, err := s.settings.Host.Kernel.StatsEnabled()
+	if err != nil || !enabled {
+		return err
+	}
+	host := m.For(nil)
+	for _, l := range s.loaded {
+		for _, h := range l.hooks {
+			stats, err := h.program.Stats()
+			if err != nil {
+				return fmt.Errorf("statistics of program %s: %w", l.definition.Name, err)
+			}
+			name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
+			hook := metadata.WithEbpfProgramHookMetricAttribute(h.name)
+			host.RecordEbpfProgramRunCountDataPoint(m.Now, int64(stats.RunCount), name, hook)
+			host.RecordEbpfProgramRunTimeDataPoint(m.Now, stats.Runtime.Seconds(), name, hook)
+		}
+	}
+	return nil
+}
+
+// LastSequences returns the last sequence number that each CPU gave to a record.
+func (s *Set) LastSequences() ([]uint64, error) {
+	var last []uint64
+	if err := s.shared.maps[bpf.SocketMapSequences].Lookup(uint32(0), &last); err != nil {
+		return nil, fmt.Errorf("read map %s: %w", bpf.SocketMapSequences, err)
+	}
+	return last, nil
+}

@@ -1,0 +1,181 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// loaded is a program in the kernel.
+type loaded struct {
+	definition *Definition
+	program    Program
+	// maps are the object's own.
+	maps  map[string]*ebpf.Map
+	hooks []attached
+}
+
+// attached is one hook, in the variant that this kernel took.
+type attached struct {
+	name    string
+	program *ebpf.Program
+	link    link.Link
+}
+
+func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err error) {
+	l := &loaded{
+		definition: one.Definition,
+		program:    one.Definition.New(one.Config, settings.Host),
+		maps:       map[string]*ebpf.Map{},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, l.detach(), l.close())
+		}
+	}()
+	if err := settings.Host.Kernel.Check(requirements(l.program.Hooks())); err != nil {
+		return nil, err
+	}
+	spec, err := l.program.Spec()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded object: %w", err)
+	}
+	if err := l.setVariables(spec, one.Config.Common(), shared, settings.Emit); err != nil {
+		return nil, err
+	}
+	opts := ebpf.CollectionOptions{MapReplacements: shared.replacements(spec)}
+	settings.Host.BTF.Apply(&opts)
+	if err := l.createMaps(spec, opts); err != nil {
+		return nil, err
+	}
+	if err := l.program.Loaded(l.maps); err != nil {
+		return nil, err
+	}
+	maps.Copy(opts.MapReplacements, l.maps)
+	for _, hook := range l.program.Hooks() {
+		a, err := attach(hook, spec, opts)
+		if err != nil {
+			return nil, err
+		}
+		if a != nil {
+			l.hooks = append(l.hooks, *a)
+		}
+	}
+	return l, nil
+}
+
+// createMaps creates the maps that are the object's own, its constants among them.
+func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
+	only := spec.Copy()
+	only.Programs = nil
+	collection, err := ebpf.NewCollectionWithOptions(only, opts)
+	if err != nil {
+		return fmt.Errorf("create maps: %w", err)
+	}
+	defer collection.Close()
+	for name := range spec.Maps {
+		if opts.MapReplacements[name] == nil {
+			l.maps[name] = collection.DetachMap(name)
+		}
+	}
+	return nil
+}
+
+func (l *loaded) setVariables(spec *ebpf.CollectionSpec, common *CommonConfig, shared *shared, emit bool) error {
+	variables := maps.Clone(shared.variables)
+	if common.EventLimit != nil {
+		variables[bpf.SocketVarEventLimit] = uint64(*common.EventLimit)
+	}
+	if emit && common.Events {
+		variables[bpf.SocketVarEnabledEvents] = l.program.Events()
+	}
+	maps.Copy(variables, l.program.Variables())
+	for name, value := range variables {
+		if v := spec.Variables[name]; v != nil { // the frame's are not in every object
+			if err := v.Set(value); err != nil {
+				return fmt.Errorf("set %s: %w", name, err)
+			}
+		}
+	}
+	return nil
+}
+
+// attach takes the first variant of a hook that this kernel accepts; nil if that has run and is done.
+func attach(hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*attached, error) {
+	var errs []error
+	for _, v := range hook.Variants {
+		p, err := loadFunction(v.Function, spec, opts)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("load %s: %w", v.Hook, err))
+			continue
+		}
+		link, err := v.Attach(p)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("attach to %s: %w", v.Hook, err), p.Close())
+			continue
+		}
+		if link == nil {
+			return nil, p.Close()
+		}
+		return &attached{name: v.Hook, program: p, link: link}, nil
+	}
+	return nil, errors.Join(errs...)
+}
+
+// loadFunction loads one function of an object by itself, so that what this kernel does not know of the others is no matter.
+func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*ebpf.Program, error) {
+	function, ok := spec.Programs[name]
+	if !ok {
+		return nil, fmt.Errorf("the object has no function %s", name)
+	}
+	alone := spec.Copy()
+	alone.Programs = map[string]*ebpf.ProgramSpec{name: function.Copy()}
+	// The constants are in a map of the object, and frozen there already.
+	alone.Variables = nil
+	collection, err := ebpf.NewCollectionWithOptions(alone, opts)
+	if err != nil {
+		return nil, err
+	}
+	p := collection.DetachProgram(name)
+	collection.Close()
+	return p, nil
+}
+
+func (l *loaded) detach() error {
+	var errs []error
+	for _, h := range slices.Backward(l.hooks) {
+		errs = append(errs, h.link.Close(), h.program.Close())
+	}
+	l.hooks = nil
+	return errors.Join(errs...)
+}
+
+func (l *loaded) close() error {
+	var errs []error
+	for _, m := range l.maps {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// misses returns how often the kernel left the program out because it was running on that CPU already.
+func (l *loaded) misses() uint64 {
+	var n uint64
+	for _, h := range l.hooks {
+		if stats, err := h.program.Stats(); err == nil {
+			n += stats.RecursionMisses
+		}
+	}
+	return n
+}

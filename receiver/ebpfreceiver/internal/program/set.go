@@ -1,0 +1,189 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// State is a state that a program has come to: ebpf.program.state.
+type State struct {
+	Program string
+	// Name is one of the state constants.
+	Name string
+	// Hook is what was attached, or failed to be.
+	Hook string
+	// Err is why it failed.
+	Err error
+}
+
+// The values of State.Name.
+const (
+	StateLoading  = "loading"
+	StateAttached = "attached"
+	StateFailed   = "failed"
+	StateDetached = "detached"
+)
+
+// Settings are what a Set is made from.
+type Settings struct {
+	Host *Host
+	// RingSize is the size of the ring buffer in bytes, a power of two.
+	RingSize uint32
+	Exclude  Exclude
+	// KeepGoing is whether a program that can't run leaves the others be.
+	KeepGoing bool
+	// Emit is whether anybody wants events.
+	Emit bool
+	// Report is told of each state that a program comes to.
+	Report func(State)
+}
+
+// Selected is a program that the configuration asks for.
+type Selected struct {
+	Definition *Definition
+	Config     Config
+}
+
+// Set is the programs of one receiver in the kernel.
+type Set struct {
+	settings Settings
+	shared   *shared
+	loaded   []*loaded
+	byID     [bpf.ProgramMax]*loaded
+	counts   counts
+}
+
+// Open loads and attaches programs, with what they need. On an error nothing is left in the kernel.
+func Open(selected []Selected, settings Settings) (_ *Set, err error) {
+	s := &Set{settings: settings}
+	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
+		return nil, err
+	}
+	if s.shared, err = newShared(settings.RingSize, settings.Exclude); err != nil {
+		return nil, err
+	}
+	var errs []error
+	for _, one := range withNeeds(selected) {
+		if err := s.add(one); err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if err := errors.Join(errs...); err != nil && !settings.KeepGoing {
+		s.Detach()
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+// withNeeds puts what programs need before them, once each.
+func withNeeds(selected []Selected) (all []Selected) {
+	for _, one := range selected {
+		for _, need := range one.Definition.Needs {
+			if !slices.ContainsFunc(all, func(s Selected) bool { return s.Definition == need }) {
+				all = append(all, Selected{Definition: need, Config: need.DefaultConfig()})
+			}
+		}
+	}
+	return append(all, selected...)
+}
+
+func (s *Set) add(one Selected) error {
+	name := one.Definition.Name
+	for _, need := range one.Definition.Needs {
+		if s.byID[need.ID] == nil {
+			err := fmt.Errorf("program %s needs program %s, which failed", name, need.Name)
+			s.settings.Report(State{Program: name, Name: StateFailed, Err: err})
+			return err
+		}
+	}
+	s.settings.Report(State{Program: name, Name: StateLoading})
+	l, err := load(one, s.shared, &s.settings)
+	if err != nil {
+		err = fmt.Errorf("program %s: %w", name, err)
+		s.settings.Report(State{Program: name, Name: StateFailed, Err: err})
+		return err
+	}
+	s.loaded = append(s.loaded, l)
+	s.byID[one.Definition.ID] = l
+	for _, h := range l.hooks {
+		s.settings.Report(State{Program: name, Name: StateAttached, Hook: h.name})
+	}
+	return nil
+}
+
+// Records returns the ring buffer.
+func (s *Set) Records() *ebpf.Map { return s.shared.maps[bpf.SocketMapRecords] }
+
+// Attached returns the number of programs that are attached.
+func (s *Set) Attached() int {
+	n := 0
+	for _, l := range s.loaded {
+		if len(l.hooks) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+// Name returns the name of the program with a number, "" if there is none.
+func (s *Set) Name(id int) string {
+	if id < len(s.byID) && s.byID[id] != nil {
+		return s.byID[id].definition.Name
+	}
+	return ""
+}
+
+// AppendLog adds the log record of a record of the ring buffer.
+func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
+	record, ok := bpf.View[bpf.Record](raw)
+	if !ok {
+		return fmt.Errorf("record of %d bytes is shorter than a header", len(raw))
+	}
+	if int(record.Program) >= len(s.byID) || s.byID[record.Program] == nil {
+		return fmt.Errorf("record of unknown program %d", record.Program)
+	}
+	return s.byID[record.Program].program.AppendLog(b, raw)
+}
+
+// Scrape adds the metrics of all programs that are attached.
+func (s *Set) Scrape(m *Metrics) error {
+	var errs []error
+	for _, l := range s.loaded {
+		if err := l.program.Scrape(m); err != nil {
+			errs = append(errs, fmt.Errorf("program %s: %w", l.definition.Name, err))
+		}
+	}
+	return errors.Join(append(errs, s.scrapeCounts(m), s.scrapeRuns(m))...)
+}
+
+// Detach ends the programs' runs, the last one first; their maps and the ring buffer can still be read.
+func (s *Set) Detach() {
+	for _, l := range slices.Backward(s.loaded) {
+		if len(l.hooks) == 0 {
+			continue
+		}
+		state := State{Program: l.definition.Name, Name: StateDetached}
+		if state.Err = l.detach(); state.Err != nil {
+			state.Name = StateFailed
+		}
+		s.settings.Report(state)
+	}
+}
+
+// Close frees all that the set holds in the kernel, after Detach.
+func (s *Set) Close() error {
+	var errs []error
+	for _, l := range slices.Backward(s.loaded) {
+		errs = append(errs, l.close())
+	}
+	return errors.Join(append(errs, s.shared.close())...)
+}

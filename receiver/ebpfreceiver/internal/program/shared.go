@@ -1,0 +1,148 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// Exclude is what all programs leave out, in the kernel.
+type Exclude struct {
+	Self        bool
+	Loopback    bool
+	CIDRs       []netip.Prefix
+	Ports       []uint16
+	Executables []string
+}
+
+// shared holds the maps that all programs write to and read: they are the same in every object, so one set serves all.
+type shared struct {
+	maps      map[string]*ebpf.Map
+	variables map[string]any
+}
+
+func newShared(ringSize uint32, exclude Exclude) (_ *shared, err error) {
+	spec, err := bpf.LoadSocket()
+	if err != nil {
+		return nil, fmt.Errorf("read the embedded object: %w", err)
+	}
+	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
+		bpf.SocketVarRingReserveAbove:   uint64(ringSize) / 8 * 7,
+		bpf.SocketVarExcludeLoopback:    exclude.Loopback,
+		bpf.SocketVarExcludeCidrs:       len(exclude.CIDRs) > 0,
+		bpf.SocketVarExcludePorts:       len(exclude.Ports) > 0,
+		bpf.SocketVarExcludeExecutables: len(exclude.Executables) > 0,
+	}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	if exclude.Self {
+		pid, err := ownPID()
+		if err != nil {
+			return nil, err
+		}
+		s.variables[bpf.SocketVarSelfPid] = pid
+	}
+	spec.Maps[bpf.SocketMapRecords].MaxEntries = ringSize
+	spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries = uint32(max(1, len(exclude.CIDRs)))
+	spec.Maps[bpf.SocketMapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
+	for name, m := range spec.Maps {
+		if strings.HasPrefix(name, ".") {
+			continue // the constants of one object
+		}
+		if s.maps[name], err = ebpf.NewMap(m); err != nil {
+			return nil, fmt.Errorf("create map %s: %w", name, err)
+		}
+	}
+	return s, s.fill(exclude)
+}
+
+// replacements returns the shared maps that an object has too, and makes its declarations of them agree.
+func (s *shared) replacements(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
+	replacements := map[string]*ebpf.Map{}
+	for name, m := range s.maps {
+		if declared := spec.Maps[name]; declared != nil {
+			declared.MaxEntries = m.MaxEntries()
+			replacements[name] = m
+		}
+	}
+	return replacements
+}
+
+func (s *shared) fill(exclude Exclude) error {
+	const present = uint8(1)
+	for _, prefix := range exclude.CIDRs {
+		length := prefix.Bits()
+		if prefix.Addr().Is4() {
+			length += 96
+		}
+		key := bpf.SocketCidr{PrefixLength: uint32(length)}
+		key.Address.Octets = prefix.Addr().As16()
+		if err := s.maps[bpf.SocketMapExcludedCidrs].Put(&key, present); err != nil {
+			return fmt.Errorf("exclude CIDR %s: %w", prefix, err)
+		}
+	}
+	for _, name := range exclude.Executables {
+		var key bpf.SocketExecutable
+		for i := range min(len(name), len(key.Name)-1) {
+			key.Name[i] = int8(name[i])
+		}
+		if err := s.maps[bpf.SocketMapExcludedExecutables].Put(&key, present); err != nil {
+			return fmt.Errorf("exclude executable %s: %w", name, err)
+		}
+	}
+	if len(exclude.Ports) == 0 {
+		return nil
+	}
+	var ports bpf.SocketPorts
+	for _, port := range exclude.Ports {
+		ports.Bits[port/64] |= 1 << (port % 64)
+	}
+	if err := s.maps[bpf.SocketMapExcludedPorts].Put(uint32(0), &ports); err != nil {
+		return fmt.Errorf("exclude ports: %w", err)
+	}
+	return nil
+}
+
+func (s *shared) close() error {
+	var errs []error
+	for _, m := range s.maps {
+		if m != nil {
+			errs = append(errs, m.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// ownPID returns this process's id as eBPF programs see it. In a pid namespace that is not what getpid says.
+func ownPID() (uint32, error) {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Name:    "own_pid",
+		Type:    ebpf.RawTracepoint,
+		License: "Dual BSD/GPL",
+		Instructions: asm.Instructions{
+			asm.FnGetCurrentPidTgid.Call(),
+			asm.RSh.Imm(asm.R0, 32),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		return 0, fmt.Errorf("load the program that tells the collector's own process id: %w", err)
+	}
+	pid, err := p.Run(&ebpf.RunOptions{})
+	if err := errors.Join(err, p.Close()); err != nil {
+		return 0, fmt.Errorf("ask the kernel for the collector's own process id: %w", err)
+	}
+	return pid, nil
+}

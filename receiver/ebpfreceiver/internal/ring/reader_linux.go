@@ -1,0 +1,159 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Reader reads records where they lie: in the memory that it shares with the kernel (kernel/bpf/ringbuf.c). Wait and
+// Drain are for one goroutine; Wake and Used are safe from any.
+type Reader struct {
+	consumer *uint64 // how far this side has read
+	producer *uint64 // how far the kernel has reserved
+	data     []byte  // mapped twice in a row, so that a record at the end goes on without a break
+	size     uint64
+
+	consumerPage []byte
+	producerPage []byte
+	epoll        int
+	wake         int
+}
+
+// New returns a reader of a ring buffer map, which it does not take over.
+func New(m *ebpf.Map) (*Reader, error) {
+	if m.Type() != ebpf.RingBuf {
+		return nil, fmt.Errorf("map of type %s is no ring buffer", m.Type())
+	}
+	r := &Reader{size: uint64(m.MaxEntries()), epoll: -1, wake: -1}
+	if err := r.open(m.FD()); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+func (r *Reader) open(fd int) (err error) {
+	page := os.Getpagesize()
+	if r.consumerPage, err = unix.Mmap(fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("map the ring buffer's consumer page: %w", err)
+	}
+	if r.producerPage, err = unix.Mmap(fd, int64(page), page+2*int(r.size), unix.PROT_READ, unix.MAP_SHARED); err != nil {
+		return fmt.Errorf("map the ring buffer's %d bytes: %w", r.size, err)
+	}
+	r.consumer = (*uint64)(unsafe.Pointer(&r.consumerPage[0]))
+	r.producer = (*uint64)(unsafe.Pointer(&r.producerPage[0]))
+	r.data = r.producerPage[page:]
+	if r.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return fmt.Errorf("create epoll: %w", err)
+	}
+	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return fmt.Errorf("create eventfd: %w", err)
+	}
+	for _, fd := range []int{fd, r.wake} {
+		if err = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+			return fmt.Errorf("add to epoll: %w", err)
+		}
+	}
+	return nil
+}
+
+// Wait blocks until there are records, Wake was called, or the timeout is over; a negative timeout is none.
+func (r *Reader) Wait(timeout time.Duration) error {
+	ms := -1
+	if timeout >= 0 {
+		ms = int((timeout + time.Millisecond - 1) / time.Millisecond)
+	}
+	var events [2]unix.EpollEvent
+	n, err := unix.EpollWait(r.epoll, events[:], ms)
+	if err != nil && !errors.Is(err, unix.EINTR) {
+		return fmt.Errorf("wait for records: %w", err)
+	}
+	for i := range max(n, 0) {
+		if int(events[i].Fd) == r.wake {
+			var count [8]byte
+			_, _ = unix.Read(r.wake, count[:])
+		}
+	}
+	return nil
+}
+
+// Wake makes the present or next Wait return.
+func (r *Reader) Wake() error {
+	one := [8]byte{1}
+	if _, err := unix.Write(r.wake, one[:]); err != nil {
+		return fmt.Errorf("wake the reader: %w", err)
+	}
+	return nil
+}
+
+// Drain passes up to limit records, in the order of the ring, to f and frees their place. The bytes are the ring's own,
+// aligned to 8, and valid only within f. It returns how many there were.
+func (r *Reader) Drain(limit int, f func(record []byte)) int {
+	position := atomic.LoadUint64(r.consumer)
+	freed := position
+	n := 0
+	for n < limit {
+		length, ok := r.next(position)
+		if !ok {
+			// The kernel wakes us for the record at the position that it knows of: tell it ours, then look once more.
+			if freed == position {
+				break
+			}
+			atomic.StoreUint64(r.consumer, position)
+			freed = position
+			continue
+		}
+		size := length &^ (unix.BPF_RINGBUF_BUSY_BIT | unix.BPF_RINGBUF_DISCARD_BIT)
+		if length&unix.BPF_RINGBUF_DISCARD_BIT == 0 {
+			start := position&(r.size-1) + unix.BPF_RINGBUF_HDR_SZ
+			f(r.data[start : start+uint64(size)])
+			n++
+		}
+		position += (unix.BPF_RINGBUF_HDR_SZ + uint64(size) + 7) &^ 7
+	}
+	if freed != position {
+		atomic.StoreUint64(r.consumer, position)
+	}
+	return n
+}
+
+// next returns the length word of the record at a position, if one is there and completely written.
+func (r *Reader) next(position uint64) (length uint32, ok bool) {
+	if position == atomic.LoadUint64(r.producer) {
+		return 0, false
+	}
+	length = atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[position&(r.size-1)])))
+	return length, length&unix.BPF_RINGBUF_BUSY_BIT == 0
+}
+
+// Used returns how much of the ring is in use, from 0 to 1.
+func (r *Reader) Used() float64 {
+	return float64(atomic.LoadUint64(r.producer)-atomic.LoadUint64(r.consumer)) / float64(r.size)
+}
+
+// Close releases the memory and descriptors; no other method may run or be called after it, except Close.
+func (r *Reader) Close() error {
+	var errs []error
+	for _, page := range []*[]byte{&r.consumerPage, &r.producerPage} {
+		if *page != nil {
+			errs = append(errs, unix.Munmap(*page))
+			*page = nil
+		}
+	}
+	for _, fd := range []*int{&r.epoll, &r.wake} {
+		if *fd >= 0 {
+			errs = append(errs, unix.Close(*fd))
+			*fd = -1
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,208 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"go.opentelemetry.io/collector/receiver"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// lastWords is how long Shutdown waits for the next consumer if its context sets no end.
+const lastWords = 5 * time.Second
+
+// ebpfReceiver serves the logs and the metrics pipeline of one configuration.
+type ebpfReceiver struct {
+	config   *Config
+	settings receiver.Settings
+	logs     consumer.Logs // nil if no logs pipeline uses the receiver
+
+	host       *program.Host
+	containers *kernel.Containers
+	telemetry  *metadata.TelemetryBuilder
+	events     *events
+
+	mu      sync.Mutex // guards set against a scrape during Shutdown
+	set     *program.Set
+	started pcommon.Timestamp
+}
+
+func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
+	return &ebpfReceiver{config: config, settings: set}
+}
+
+// Start implements component.Component. It loads and attaches the programs; the context is for that alone.
+func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error) {
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.release())
+		}
+	}()
+	if r.telemetry, err = metadata.NewTelemetryBuilder(r.settings.TelemetrySettings); err != nil {
+		return err
+	}
+	if r.host, err = r.newHost(); err != nil {
+		return r.failed(host, err)
+	}
+	if r.events, err = newEvents(r, host); err != nil {
+		return err
+	}
+	set, err := program.Open(r.selected(), program.Settings{
+		Host:      r.host,
+		RingSize:  uint32(r.config.RingBufferSize),
+		Exclude:   r.exclude(),
+		KeepGoing: r.config.ErrorMode == ErrorModeIgnore,
+		Emit:      r.logs != nil,
+		Report:    func(s program.State) { r.report(host, s) },
+	})
+	if err != nil {
+		return r.failed(host, err)
+	}
+	r.set = set
+	r.started = pcommon.NewTimestampFromTime(time.Now())
+	if err := r.events.start(set); err != nil {
+		return err
+	}
+	return r.observe()
+}
+
+// failed is what becomes of an error that concerns all programs.
+func (r *ebpfReceiver) failed(host component.Host, err error) error {
+	if r.config.ErrorMode != ErrorModeIgnore {
+		return err
+	}
+	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
+	componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
+	return nil
+}
+
+func (r *ebpfReceiver) newHost() (*program.Host, error) {
+	host := &program.Host{
+		Logger:     r.settings.Logger,
+		Kernel:     kernel.ThisHost(),
+		Symbols:    kernel.NewSymbols(),
+		Events:     r.config.Events.EventsConfig,
+		Histograms: r.config.Metrics.HistogramsConfig,
+		Histogram:  histogram.Kind(r.config.Histogram),
+	}
+	if err := host.Kernel.Check(kernel.Requirements{BTFPath: r.config.BTFPath}); err != nil {
+		return nil, err
+	}
+	btf, err := kernel.LoadBTF(r.config.BTFPath)
+	if err != nil {
+		return nil, err
+	}
+	host.BTF = btf
+	host.Reasons = btf.DropReasons()
+	if host.Containers, err = kernel.OpenContainers(); err != nil {
+		// Whoever needs the hierarchy fails for it; the others only lack the names of containers.
+		r.settings.Logger.Warn("Containers can't be told apart", zap.Error(err))
+		host.Containers = kernel.NewContainers()
+	}
+	r.containers = host.Containers
+	host.CgroupRoot = host.Containers.Mount()
+	host.Clock, err = kernel.NewClock()
+	return host, err
+}
+
+func (r *ebpfReceiver) selected() (selected []program.Selected) {
+	for definition, config := range r.config.Programs.selected() {
+		selected = append(selected, program.Selected{Definition: &definition, Config: config})
+	}
+	return selected
+}
+
+func (r *ebpfReceiver) exclude() program.Exclude {
+	c := &r.config.Exclude
+	return program.Exclude{
+		Self:        c.Self,
+		Loopback:    c.Loopback,
+		CIDRs:       c.Prefixes(),
+		Ports:       c.PortNumbers(),
+		Executables: c.ExecutableNames(),
+	}
+}
+
+// report tells of a program's state: in the collector's log, in its status, and as an event.
+func (r *ebpfReceiver) report(host component.Host, s program.State) {
+	fields := []zap.Field{zap.String("program", s.Program), zap.String("state", s.Name)}
+	if s.Hook != "" {
+		fields = append(fields, zap.String("hook", s.Hook))
+	}
+	if s.Err != nil {
+		r.settings.Logger.Error("Program failed", append(fields, zap.Error(s.Err))...)
+		if r.config.ErrorMode == ErrorModeIgnore {
+			componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(s.Err))
+		}
+	} else {
+		r.settings.Logger.Info("Program is "+s.Name, fields...)
+	}
+	r.events.addState(s)
+}
+
+func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.set == nil {
+		return pmetric.NewMetrics(), nil
+	}
+	config := metadata.NewDefaultMetricsBuilderConfig()
+	config.Metrics = r.config.Metrics.MetricsConfig
+	config.ResourceAttributes = r.config.ResourceAttributes
+	m := program.NewMetrics(r.started, pcommon.NewTimestampFromTime(time.Now()), r.host.Containers, func() *metadata.MetricsBuilder {
+		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
+	})
+	err := r.set.Scrape(m)
+	return m.Emit(), err
+}
+
+// Shutdown implements component.Component: nothing new comes from the kernel, what has come is delivered within the
+// context's deadline, and nothing is left in the kernel.
+func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
+	r.mu.Lock()
+	set := r.set
+	r.set = nil
+	r.mu.Unlock()
+	if set == nil {
+		return r.release()
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, lastWords)
+		defer cancel()
+	}
+	set.Detach()
+	if err := r.events.stop(ctx); err != nil {
+		return fmt.Errorf("deliver the last events: %w", err)
+	}
+	return errors.Join(set.Close(), r.release())
+}
+
+// release lets go of what needs no program.
+func (r *ebpfReceiver) release() (err error) {
+	if r.containers != nil {
+		err = r.containers.Close()
+		r.containers = nil
+	}
+	if r.telemetry != nil {
+		r.telemetry.Shutdown()
+		r.telemetry = nil
+	}
+	return err
+}

@@ -1,0 +1,131 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/confmap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
+
+// setting is what README.md says about a setting beside its default, which is read from the code.
+type setting struct{ unit, meaning string }
+
+const duration = "duration, such as 200ms"
+
+// settings has every key of the configuration.
+var settings = map[string]setting{
+	"collection_interval": {duration, "How often the metrics are read from the kernel."},
+	"initial_delay":       {duration, "How long after the start the metrics are read first."},
+	"timeout":             {duration, "The most that one reading of the metrics may take; `0s` is no limit."},
+	"error_mode":          {"", "What happens when a program that was asked for cannot be attached. `propagate`: the collector does not start, and says what to do. `ignore`: what can run runs; the rest is the component's status and an event `ebpf.program.state`."},
+	"ring_buffer_size":    {"bytes, or KiB, MiB, GiB", "Size of the one ring buffer that events wait in until they are read. A power of two from `64KiB` to `1GiB`."},
+	"btf_path":            {"", "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`."},
+	"histogram":           {"", "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in."},
+
+	"events::flush_interval":     {duration, "The longest that an event waits for its batch to fill, from `1ms` to `1m`."},
+	"events::batch_size":         {"events", "The number of events at which a batch is sent without waiting, from 1 to 65536."},
+	"events::body":               {"", "Whether log records have a body: one short line for people."},
+	"events::<event>::enabled":   {"", "Whether the event is emitted."},
+	"metrics::<metric>::enabled": {"", "Whether the metric is published."},
+
+	"resource_attributes::<attribute>::enabled":         {"", "Whether the attribute is set on resources."},
+	"resource_attributes::<attribute>::metrics_include": {"list of `strict: value` or `regexp: pattern`", "If not empty, the metrics of resources whose attribute has another value are left out."},
+	"resource_attributes::<attribute>::metrics_exclude": {"list of `strict: value` or `regexp: pattern`", "The metrics of resources whose attribute has such a value are left out."},
+	"resource_attributes::<attribute>::events_include":  {"list of `strict: value` or `regexp: pattern`", "If not empty, the events of resources whose attribute has another value are left out."},
+	"resource_attributes::<attribute>::events_exclude":  {"list of `strict: value` or `regexp: pattern`", "The events of resources whose attribute has such a value are left out."},
+
+	"exclude::self":        {"", "Leaves out the collector's own process, from events and metrics both, as all of `exclude` does."},
+	"exclude::loopback":    {"", "Leaves out traffic from and to loopback addresses."},
+	"exclude::cidrs":       {"list of networks or addresses", "Leaves out traffic from and to these, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.1`."},
+	"exclude::ports":       {"list of ports, 1 to 65535", "Leaves out traffic from and to these TCP and UDP ports."},
+	"exclude::executables": {"list of names, at most 47 bytes each", "Leaves out what belongs to processes of these executables, by the base names of their files."},
+
+	"programs::connection::events":       {"", "Whether connections are emitted as events; their metrics do not depend on it."},
+	"programs::connection::event_limit":  {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::connection::protocols":    {"", "Which of `tcp`, `udp` and `unix` are reported. `unix` costs a syscall tracepoint, which slows down every syscall of the host."},
+	"programs::packet_drop::events":      {"", "Whether dropped packets are emitted as events; their metrics do not depend on it."},
+	"programs::packet_drop::event_limit": {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+}
+
+// settingDefault is a key of the configuration with its default.
+type settingDefault struct{ key, value string }
+
+// settingDefaults returns all keys in the order of the configuration's fields. The switches of events, metrics and
+// resource attributes, which are all alike, are given once, with a placeholder for the name.
+func settingDefaults(t *testing.T) []settingDefault {
+	var all []settingDefault
+	add := func(key, value string) {
+		for _, d := range all {
+			if d.key == key {
+				require.Equal(t, d.value, value, "README.md gives one default for all of %s", key)
+				return
+			}
+		}
+		all = append(all, settingDefault{key, value})
+	}
+	walkSettings("", reflect.ValueOf(createDefaultConfig()).Elem(), add)
+	for _, definition := range programs {
+		prefix := "programs" + confmap.KeyDelimiter + definition.Name + confmap.KeyDelimiter
+		walkSettings(prefix, reflect.ValueOf(definition.DefaultConfig()).Elem(), add)
+	}
+	return all
+}
+
+func walkSettings(prefix string, v reflect.Value, add func(key, value string)) {
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		key, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ",")
+		switch {
+		case !field.IsExported(), field.Type == reflect.TypeFor[Programs]():
+		case options == "squash":
+			walkSettings(prefix, v.Field(i), add)
+		case field.Type.Kind() != reflect.Struct:
+			add(prefix+key, defaultText(v.Field(i)))
+		default:
+			if field.Type.PkgPath() == reflect.TypeFor[metadata.EventConfig]().PkgPath() && prefix != "" {
+				key = placeholder(prefix)
+			}
+			walkSettings(prefix+key+confmap.KeyDelimiter, v.Field(i), add)
+		}
+	}
+}
+
+// placeholder returns what stands for the name of a block in a block of generated names.
+func placeholder(prefix string) string {
+	return map[string]string{"events::": "<event>", "metrics::": "<metric>", "resource_attributes::": "<attribute>"}[prefix]
+}
+
+func defaultText(v reflect.Value) string {
+	if text, ok := v.Interface().(fmt.Stringer); ok && v.Type() != reflect.TypeFor[time.Duration]() {
+		return code(text.String())
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if v.IsNil() {
+			return "no limit"
+		}
+		return defaultText(v.Elem())
+	case reflect.Slice:
+		items := make([]string, v.Len())
+		for i := range items {
+			items[i] = fmt.Sprint(v.Index(i))
+		}
+		return code("[" + strings.Join(items, ", ") + "]")
+	case reflect.String:
+		if v.Len() == 0 {
+			return code(`""`)
+		}
+	}
+	return code(fmt.Sprint(v))
+}
+
+func code(text string) string { return "`" + text + "`" }
