@@ -320,7 +320,8 @@ func TestProgramsAreListedOnce(t *testing.T) {
 		require.NoError(t, err, "the name is a configuration key")
 		names = append(names, definition.Name)
 		require.NoError(t, definition.DefaultConfig().Validate())
-		assert.NotSame(t, definition.DefaultConfig(), definition.DefaultConfig())
+		one, other := definition.DefaultConfig(), definition.DefaultConfig()
+		assert.NotSame(t, one, other)
 	}
 	assert.Len(t, slices.Compact(slices.Sorted(slices.Values(names))), len(programs))
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 const (
@@ -54,7 +53,7 @@ func newDelivery(r *ebpfReceiver, host component.Host) (*delivery, error) {
 func (d *delivery) wanted() bool { return d.next != nil }
 
 // deliver returns when the batch is taken, or refused for good and counted.
-func (d *delivery) deliver(set *program.Set, b batch.Sealed) {
+func (d *delivery) deliver(source source, b batch.Sealed) {
 	if !d.wanted() {
 		return
 	}
@@ -64,14 +63,14 @@ func (d *delivery) deliver(set *program.Set, b batch.Sealed) {
 		d.report.EndLogsOp(ctx, metadata.Type.String(), b.Count, err)
 		if err == nil {
 			d.recovered()
-			set.CountDelivered(b.ByProgram)
+			source.CountDelivered(b.ByProgram)
 			return
 		}
 		if consumererror.IsPermanent(err) || !d.pause(backOff, err) {
 			d.receiver.settings.Logger.Error("The next consumer refused events for good; they are lost and counted",
 				zap.Int("events", b.Count), zap.Error(err))
 			d.receiver.telemetry.ReceiverEbpfBatchesRefused.Add(d.ctx, 1)
-			set.CountRefused(b.ByProgram)
+			source.CountRefused(b.ByProgram)
 			return
 		}
 		d.receiver.telemetry.ReceiverEbpfBatchRetries.Add(d.ctx, 1)

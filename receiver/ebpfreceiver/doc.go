@@ -5,4 +5,4 @@
 
 // Package ebpfreceiver is the collector receiver `ebpf`: it loads small eBPF programs into the kernel and turns what
 // they see into log records, one per event, and metrics, which the kernel itself aggregates.
-package ebpfreceiver // import "github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver"
+package ebpfreceiver

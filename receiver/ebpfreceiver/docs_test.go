@@ -77,7 +77,7 @@ func TestReadmeTables(t *testing.T) {
 			"the table of %s is out of date; run: go test ./receiver/ebpfreceiver -run TestReadmeTables -update", section.name)
 	}
 	if *update {
-		require.NoError(t, os.WriteFile(readme, []byte(text), 0o644)) //nolint:gosec // a page for all to read
+		require.NoError(t, os.WriteFile(readme, []byte(text), 0o644))
 	}
 }
 
@@ -100,6 +100,7 @@ func TestDocumentationMentionsHistograms(t *testing.T) {
 }
 
 func readDeclarations(t *testing.T) *declarations {
+	t.Helper()
 	conf, err := confmaptest.LoadConf("metadata.yaml")
 	require.NoError(t, err)
 	declared := &declarations{}
@@ -186,6 +187,7 @@ func metricsTable(declared *declarations) string {
 }
 
 func settingsTable(t *testing.T) string {
+	t.Helper()
 	rows := [][]string{{"Key", "Default", "Unit", "Meaning"}}
 	for _, d := range settingDefaults(t) {
 		rows = append(rows, []string{code(d.key), d.value, settings[d.key].unit, settings[d.key].meaning})

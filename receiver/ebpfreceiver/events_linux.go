@@ -15,7 +15,6 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
@@ -33,8 +32,8 @@ type events struct {
 	batch    *batch.Batch
 	states   stateQueue
 
-	set       *program.Set
-	reader    *ring.Reader
+	source    source
+	reader    recordReader
 	sequences ring.Sequences
 
 	stopping atomic.Bool
@@ -62,9 +61,9 @@ func newEvents(r *ebpfReceiver, host component.Host) (*events, error) {
 	}, nil
 }
 
-func (e *events) start(set *program.Set) (err error) {
-	e.set = set
-	if e.reader, err = ring.New(set.Records()); err != nil {
+func (e *events) start(source source) (err error) {
+	e.source = source
+	if e.reader, err = source.Reader(); err != nil {
 		return err
 	}
 	go e.run()
@@ -147,7 +146,7 @@ func (e *events) append(raw []byte) {
 	if record, ok := bpf.View[bpf.Record](raw); ok {
 		e.sequences.See(record.Cpu, record.Sequence, record.Time)
 	}
-	if err := e.set.AppendLog(e.batch, raw); err != nil {
+	if err := e.source.AppendLog(e.batch, raw); err != nil {
 		e.receiver.telemetry.ReceiverEbpfRecordsInvalid.Add(context.Background(), 1)
 		e.receiver.settings.Logger.Error("A record can't be decoded", zap.Error(err))
 	}
@@ -157,13 +156,13 @@ func (e *events) append(raw []byte) {
 func (e *events) flush() {
 	e.appendLost(e.sequences.Take())
 	if e.batch.Len() > 0 {
-		e.out.deliver(e.set, e.batch.Seal())
+		e.out.deliver(e.source, e.batch.Seal())
 	}
 }
 
 // finish delivers the rest when the programs are detached.
 func (e *events) finish() {
-	last, err := e.set.LastSequences()
+	last, err := e.source.LastSequences()
 	if err != nil {
 		e.receiver.settings.Logger.Error("The last losses can't be told", zap.Error(err))
 	}

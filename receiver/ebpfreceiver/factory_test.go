@@ -21,7 +21,8 @@ func TestFactory(t *testing.T) {
 	assert.Equal(t, component.StabilityLevelAlpha, factory.LogsStability())
 	assert.Equal(t, component.StabilityLevelAlpha, factory.MetricsStability())
 	assert.Equal(t, component.StabilityLevelUndefined, factory.TracesStability())
-	assert.NotSame(t, factory.CreateDefaultConfig(), factory.CreateDefaultConfig())
+	one, other := factory.CreateDefaultConfig(), factory.CreateDefaultConfig()
+	assert.NotSame(t, one, other)
 }
 
 func TestPipelinesOfOneConfigurationShareOneReceiver(t *testing.T) {

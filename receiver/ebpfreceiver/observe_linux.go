@@ -23,7 +23,7 @@ func (r *ebpfReceiver) observe() error {
 func (r *ebpfReceiver) observeRing(_ context.Context, o metric.Float64Observer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set != nil {
+	if r.source != nil {
 		o.Observe(r.events.reader.Used())
 	}
 	return nil
@@ -32,8 +32,8 @@ func (r *ebpfReceiver) observeRing(_ context.Context, o metric.Float64Observer) 
 func (r *ebpfReceiver) observePrograms(_ context.Context, o metric.Int64Observer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set != nil {
-		o.Observe(int64(r.set.Attached()))
+	if r.source != nil {
+		o.Observe(int64(r.source.Attached()))
 	}
 	return nil
 }
@@ -41,7 +41,7 @@ func (r *ebpfReceiver) observePrograms(_ context.Context, o metric.Int64Observer
 func (r *ebpfReceiver) observeCaches(_ context.Context, o metric.Int64Observer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set != nil {
+	if r.source != nil {
 		o.Observe(int64(r.host.Containers.Len()), metric.WithAttributes(attribute.String("cache", "cgroups")))
 	}
 	return nil

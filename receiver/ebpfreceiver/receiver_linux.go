@@ -18,10 +18,13 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
 // lastWords is how long Shutdown waits for the next consumer if its context sets no end.
@@ -38,13 +41,41 @@ type ebpfReceiver struct {
 	telemetry  *metadata.TelemetryBuilder
 	events     *events
 
-	mu      sync.Mutex // guards set against a scrape during Shutdown
-	set     *program.Set
+	// open loads and attaches the programs; tests put a source of their own in its place.
+	open func(program.Settings) (source, error)
+
+	mu      sync.Mutex // guards source against a scrape during Shutdown
+	source  source
 	started pcommon.Timestamp
 }
 
+// source is the kernel half of a running receiver: the programs, as far as the receiver needs them.
+type source interface {
+	// Reader returns a new reader of what the programs write.
+	Reader() (recordReader, error)
+	AppendLog(b *batch.Batch, record []byte) error
+	LastSequences() ([]uint64, error)
+	CountDelivered(events [bpf.ProgramMax]int)
+	CountRefused(events [bpf.ProgramMax]int)
+	Scrape(m *program.Metrics) error
+	Attached() int
+	Detach()
+	Close() error
+}
+
+// recordReader is what ring.Reader does.
+type recordReader interface {
+	Wait(timeout time.Duration) error
+	Wake() error
+	Drain(limit int, f func(record []byte)) int
+	Used() float64
+	Close() error
+}
+
 func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
-	return &ebpfReceiver{config: config, settings: set}
+	r := &ebpfReceiver{config: config, settings: set}
+	r.open = r.openPrograms
+	return r
 }
 
 // Start implements component.Component. It loads and attaches the programs; the context is for that alone.
@@ -63,7 +94,7 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if r.events, err = newEvents(r, host); err != nil {
 		return err
 	}
-	set, err := program.Open(r.selected(), program.Settings{
+	source, err := r.open(program.Settings{
 		Host:      r.host,
 		RingSize:  uint32(r.config.RingBufferSize),
 		Exclude:   r.exclude(),
@@ -74,12 +105,27 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if err != nil {
 		return r.failed(host, err)
 	}
-	r.set = set
 	r.started = pcommon.NewTimestampFromTime(time.Now())
-	if err := r.events.start(set); err != nil {
-		return err
+	if err := r.events.start(source); err != nil {
+		source.Detach()
+		return errors.Join(err, source.Close())
 	}
+	r.source = source
 	return r.observe()
+}
+
+// programSource is the source that reads this kernel.
+type programSource struct{ *program.Set }
+
+// Reader implements source.
+func (s programSource) Reader() (recordReader, error) { return ring.New(s.Records()) }
+
+func (r *ebpfReceiver) openPrograms(settings program.Settings) (source, error) {
+	set, err := program.Open(r.selected(), settings)
+	if err != nil {
+		return nil, err
+	}
+	return programSource{set}, nil
 }
 
 // failed is what becomes of an error that concerns all programs.
@@ -159,7 +205,7 @@ func (r *ebpfReceiver) report(host component.Host, s program.State) {
 func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.set == nil {
+	if r.source == nil {
 		return pmetric.NewMetrics(), nil
 	}
 	config := metadata.NewDefaultMetricsBuilderConfig()
@@ -168,7 +214,7 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	m := program.NewMetrics(r.started, pcommon.NewTimestampFromTime(time.Now()), r.host.Containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
-	err := r.set.Scrape(m)
+	err := r.source.Scrape(m)
 	return m.Emit(), err
 }
 
@@ -176,10 +222,10 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 // context's deadline, and nothing is left in the kernel.
 func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
-	set := r.set
-	r.set = nil
+	source := r.source
+	r.source = nil
 	r.mu.Unlock()
-	if set == nil {
+	if source == nil {
 		return r.release()
 	}
 	if _, ok := ctx.Deadline(); !ok {
@@ -187,11 +233,11 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 		ctx, cancel = context.WithTimeout(ctx, lastWords)
 		defer cancel()
 	}
-	set.Detach()
+	source.Detach()
 	if err := r.events.stop(ctx); err != nil {
 		return fmt.Errorf("deliver the last events: %w", err)
 	}
-	return errors.Join(set.Close(), r.release())
+	return errors.Join(source.Close(), r.release())
 }
 
 // release lets go of what needs no program.

@@ -36,13 +36,13 @@ func newEventsFilter(c *metadata.ResourceAttributesConfig) resourceFilter {
 
 // keeps reports whether the events of a resource are wanted. A resource without the attribute of a filter is wanted.
 func (f resourceFilter) keeps(resource pcommon.Resource) bool {
-	for name, filter := range f.include {
-		if v, ok := resource.Attributes().Get(name); ok && !filter.Matches(v.AsString()) {
+	for name, wanted := range f.include {
+		if v, ok := resource.Attributes().Get(name); ok && !wanted.Matches(v.AsString()) {
 			return false
 		}
 	}
-	for name, filter := range f.exclude {
-		if v, ok := resource.Attributes().Get(name); ok && filter.Matches(v.AsString()) {
+	for name, unwanted := range f.exclude {
+		if v, ok := resource.Attributes().Get(name); ok && unwanted.Matches(v.AsString()) {
 			return false
 		}
 	}

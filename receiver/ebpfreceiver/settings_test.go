@@ -4,6 +4,7 @@
 package ebpfreceiver
 
 import (
+	"cmp"
 	"fmt"
 	"reflect"
 	"strings"
@@ -62,6 +63,7 @@ type settingDefault struct{ key, value string }
 // settingDefaults returns all keys in the order of the configuration's fields. The switches of events, metrics and
 // resource attributes, which are all alike, are given once, with a placeholder for the name.
 func settingDefaults(t *testing.T) []settingDefault {
+	t.Helper()
 	var all []settingDefault
 	add := func(key, value string) {
 		for _, d := range all {
@@ -120,12 +122,9 @@ func defaultText(v reflect.Value) string {
 			items[i] = fmt.Sprint(v.Index(i))
 		}
 		return code("[" + strings.Join(items, ", ") + "]")
-	case reflect.String:
-		if v.Len() == 0 {
-			return code(`""`)
-		}
+	default:
+		return code(cmp.Or(fmt.Sprint(v), `""`))
 	}
-	return code(fmt.Sprint(v))
 }
 
 func code(text string) string { return "`" + text + "`" }

@@ -75,7 +75,7 @@ func isRuntime(prefix string) bool {
 	name := prefix[:len(prefix)-1]
 	switch prefix[len(prefix)-1] {
 	case '-', ':', '_':
-		return !strings.HasSuffix(name, "conmon") && !strings.HasSuffix(name, "pod")
+		return !strings.HasSuffix(name, "conmon") && !strings.HasSuffix(name, "_pod")
 	}
 	return false
 }

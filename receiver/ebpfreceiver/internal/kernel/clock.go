@@ -10,7 +10,7 @@ import (
 )
 
 // clockReadings is how often a Sync reads the clocks to find the reading with the least time between them.
-const clockReadings = 5
+const clockReadings = 3
 
 // Clock turns the kernel's time, that of bpf_ktime_get_ns (CLOCK_MONOTONIC: nanoseconds since boot without those
 // asleep), into wall time. It is safe for concurrent use.

@@ -22,7 +22,7 @@ func TestClockOfTheMachine(t *testing.T) {
 	after := time.Now().UnixNano()
 
 	wall := int64(c.Wall(uint64(ts.Nano())))
-	const slack = int64(50 * time.Microsecond)
+	const slack = int64(time.Millisecond)
 	assert.GreaterOrEqual(t, wall, before-slack)
 	assert.LessOrEqual(t, wall, after+slack)
 
@@ -42,7 +42,7 @@ func TestClockIsSteady(t *testing.T) {
 		require.NoError(t, c.Sync())
 	}
 	drift := int64(c.Wall(0)) - int64(first)
-	assert.Less(t, max(drift, -drift), int64(50*time.Microsecond), "ns after 1000 syncs")
+	assert.Less(t, max(drift, -drift), int64(time.Millisecond), "ns after 1000 syncs")
 }
 
 func BenchmarkClockSync(b *testing.B) {

@@ -1,6 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package metadata is what mdatagen generates from metadata.yaml, and what it cannot generate.
 package metadata
 
 // HistogramInfo is what metadata.yaml would say about a histogram metric. mdatagen builds sums and gauges only, so the

@@ -1,0 +1,108 @@
+# `make` lists the targets. The tools are pinned in internal/tools/go.mod and built from there into .cache/bin;
+# clang is needed by `make generate` alone, whose output is committed.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+
+BIN := $(CURDIR)/.cache/bin
+PROMETHEUS := $(CURDIR)/.cache/prometheus/usr/bin/prometheus
+COLLECTOR := dist/otelcol-ebpf
+
+export PATH := $(BIN):$(PATH)
+# A workspace of the user's would change the versions. A checkout owned by somebody else must not break the build.
+export GOWORK := off
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+
+# The race detector needs cgo: Go itself turns that off where there is no C compiler.
+RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
+# Given to every `go test`, for example TESTFLAGS='-v -run Refused'.
+TESTFLAGS ?=
+# These see the whole host, so they run alone, one package after the other, and never from the test cache.
+TEST_HOST = go test $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
+
+##@ Use
+.PHONY: help build run
+help: ## Show this list
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
+	builder --config builder-config.yaml --skip-strict-versioning=false
+
+run: build ## Build the collector and start it with config.yaml (as root)
+	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
+
+##@ Test
+.PHONY: test test-unit test-kernel test-e2e prometheus bench
+test: test-unit test-kernel test-e2e ## Run every test (as root, or what needs the kernel is skipped)
+
+test-unit: ## Run the tests of the packages
+	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vE '/test/(kernel|e2e|distribution)(/|$$)')
+
+test-kernel: ## Run the tests that make traffic in network namespaces and load the programs (as root)
+	$(TEST_HOST) ./test/kernel/...
+
+test-e2e: build prometheus ## Run the tests of the built collector (as root)
+	$(TEST_HOST) ./test/distribution/... ./test/e2e/...
+
+prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
+
+bench: build ## Measure the built collector (as root, on an idle machine)
+	go run ./test/bench
+
+##@ Change
+.PHONY: generate generate-deps lint format tidy clean
+generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the eBPF programs with clang and run mdatagen
+	go generate ./...
+
+generate-deps:
+	@missing=(); \
+	command -v clang-19 >/dev/null || missing+=(clang-19); \
+	command -v llvm-strip-19 >/dev/null || missing+=(llvm-19); \
+	test -e /usr/include/bpf/bpf_helpers.h || missing+=(libbpf-dev); \
+	test -e /usr/include/linux/bpf.h || missing+=(linux-libc-dev); \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; \
+	else \
+		echo "make generate needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
+	fi
+
+lint: $(BIN)/golangci-lint ## Run golangci-lint, and vet for the other systems that the module must compile on
+	golangci-lint run ./...
+	for target in linux/arm64 darwin/arm64 windows/amd64; do \
+		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
+	done
+
+format: $(BIN)/golangci-lint ## Format the Go sources
+	golangci-lint fmt ./...
+
+tidy: ## Tidy both go.mod files
+	go mod tidy
+	go -C internal/tools mod tidy
+
+clean: ## Remove what the other targets made, outside of Go's own caches
+	rm -rf dist .cache
+
+# Tools, each rebuilt when a version changes; for this machine, whatever GOOS and GOARCH ask of the collector.
+tool_benchstat := golang.org/x/perf/cmd/benchstat
+tool_bpf2go := github.com/cilium/ebpf/cmd/bpf2go
+tool_builder := go.opentelemetry.io/collector/cmd/builder
+tool_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+tool_mdatagen := go.opentelemetry.io/collector/cmd/mdatagen
+
+$(BIN)/%: internal/tools/go.mod internal/tools/go.sum
+	GOOS= GOARCH= go -C internal/tools build -o $@ $(tool_$*)
+	@touch $@
+
+# Debian's own package, unpacked beside the sources: no service is installed or started.
+$(PROMETHEUS):
+	@rm -rf $(CURDIR)/.cache/prometheus && mkdir -p $(CURDIR)/.cache/prometheus
+	@if ! command -v apt-get >/dev/null; then \
+		echo "no apt-get: put a Prometheus server at $@, or the test that needs one is skipped" >&2; exit 0; \
+	fi; \
+	if (( EUID == 0 )); then apt-get update -q; fi; \
+	cd $(CURDIR)/.cache/prometheus && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb
+	@test ! -e $@ || touch $@

@@ -1,0 +1,175 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+// What the configuration leaves out is in no event and in no metric; everything else is.
+func TestExclude(t *testing.T) {
+	lab.Require(t)
+	for name, c := range map[string]struct {
+		exclude string
+		// seen is whether the client's connects to each address are.
+		seen map[netip.AddrPort]bool
+	}{
+		"nothing": {
+			exclude: "{}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv4, 80): true, traffic.Addr(lab.Right.Mapped(), 81): true, traffic.Addr(lab.Right.IPv6, 82): true,
+				traffic.Addr(lab.Loopback4, 83): true, traffic.Addr(lab.Loopback6, 84): true,
+			},
+		},
+		"an IPv4 address": {
+			exclude: "{cidrs: [198.18.0.2/32]}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv4, 80): false, traffic.Addr(lab.Right.Mapped(), 81): false, traffic.Addr(lab.Right.IPv6, 82): true,
+				traffic.Addr(lab.Loopback4, 83): true,
+			},
+		},
+		"a local address": {
+			exclude: "{cidrs: ['fd18::1/128']}",
+			seen:    map[netip.AddrPort]bool{traffic.Addr(lab.Right.IPv4, 80): true, traffic.Addr(lab.Right.IPv6, 82): false},
+		},
+		"networks": {
+			exclude: "{cidrs: [198.18.0.0/24, 'fd18::/16', 10.0.0.0/8]}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv4, 80): false, traffic.Addr(lab.Right.IPv6, 82): false,
+				traffic.Addr(lab.Loopback4, 83): true, traffic.Addr(lab.Loopback6, 84): true,
+			},
+		},
+		"all of IPv6": {
+			exclude: "{cidrs: ['::/0']}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv6, 80): false, traffic.Addr(lab.Loopback6, 81): false,
+				traffic.Addr(lab.Right.IPv4, 82): true, traffic.Addr(lab.Right.Mapped(), 83): true,
+			},
+		},
+		"all of IPv4": {
+			exclude: "{cidrs: [0.0.0.0/0]}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv4, 80): false, traffic.Addr(lab.Right.Mapped(), 81): false, traffic.Addr(lab.Right.IPv6, 82): true,
+			},
+		},
+		"ports": {
+			exclude: "{ports: [80, 65535]}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Right.IPv4, 80): false, traffic.Addr(lab.Right.IPv6, 80): false, traffic.Addr(lab.Right.IPv4, 65535): false,
+				traffic.Addr(lab.Right.IPv4, 81): true, traffic.Addr(lab.Right.IPv6, 65534): true,
+			},
+		},
+		"loopback": {
+			exclude: "{loopback: true}",
+			seen: map[netip.AddrPort]bool{
+				traffic.Addr(lab.Loopback4, 83): false, traffic.Addr(netip.MustParseAddr("127.255.0.1"), 84): false,
+				traffic.Addr(lab.Loopback6, 85): false, traffic.Addr(netip.MustParseAddr("::ffff:127.0.0.1"), 86): false,
+				traffic.Addr(lab.Right.IPv4, 80): true, traffic.Addr(lab.Right.IPv6, 82): true,
+			},
+		},
+		"its executable": {
+			exclude: "{executables: [kernel-test-client, another]}",
+			seen:    map[netip.AddrPort]bool{traffic.Addr(lab.Right.IPv4, 80): false, traffic.Addr(lab.Right.IPv6, 82): false},
+		},
+		"another executable": {
+			exclude: "{executables: [kernel-test, kernel-test-client-, client-main]}",
+			seen:    map[netip.AddrPort]bool{traffic.Addr(lab.Right.IPv4, 80): true, traffic.Addr(lab.Right.IPv6, 82): true},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rig.Start(t, "exclude: "+c.exclude+"\n"+onlyConnection)
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			// Datagrams go where these two sockets reach.
+			reachable := func(a netip.Addr) bool { return !a.Is4In6() && !a.IsLoopback() }
+			udp := map[bool]traffic.Socket{
+				true:  s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0)),
+				false: s.client.OpenUDP(traffic.Addr(lab.Left.IPv6, 0)),
+			}
+			seen := 0
+			for address, visible := range c.seen {
+				s.client.Connect(address)
+				if reachable(address.Addr()) {
+					s.client.SendTo(udp[address.Addr().Is4()].FD, address, 1)
+				}
+				if visible {
+					seen++
+				}
+			}
+			r.Settle(t)
+			metrics := r.Scrape(t).In(container)
+			assert.Equal(t, seen, metrics.Int("ebpf.connection.failed", rig.Attributes{"network.transport": "tcp"}))
+			for address, visible := range c.seen {
+				want := 0
+				if visible {
+					want = 1
+				}
+				to := []rig.Match{
+					rig.OfProcess(s.client.PID),
+					rig.With("server.address", address.Addr().Unmap().String()), rig.With("server.port", int64(address.Port())),
+				}
+				assert.Len(t, r.Events.Matching(append(to, rig.With("network.transport", "tcp"))...), want, "tcp %s", address)
+				if reachable(address.Addr()) {
+					assert.Len(t, r.Events.Matching(append(to, rig.With("network.transport", "udp"))...), want, "udp %s", address)
+				}
+			}
+		})
+	}
+}
+
+// The collector's own connections would be the telemetry's own echo.
+func TestExcludeSelf(t *testing.T) {
+	lab.Require(t)
+	for _, exclude := range []bool{true, false} {
+		t.Run(fmt.Sprint(exclude), func(t *testing.T) {
+			r := rig.Start(t, fmt.Sprintf("exclude: {self: %t}\n%s", exclude, onlyConnection))
+			ns := lab.NewNamespace(t)
+			other := traffic.Start(t, ns)
+			listener := other.Listen(traffic.Addr(lab.Loopback4, 0))
+			require.NoError(t, ns.Run(func() error {
+				c, err := net.Dial("tcp4", listener.Local.String())
+				if err != nil {
+					return err
+				}
+				return c.Close()
+			}))
+			accepted := other.Accept(listener.FD)
+			other.ReceiveEOF(accepted.FD)
+			other.Close(accepted.FD)
+
+			r.Exactly(t, 2, rig.OfProcess(other.PID)) // the other side is not ours
+			own := r.Events.Matching(rig.OfProcess(os.Getpid()), rig.InNamespace(ns.Inode))
+			if exclude {
+				assert.Empty(t, own)
+			} else {
+				assert.Len(t, own, 2, "connect and close")
+			}
+		})
+	}
+}
+
+// A prefix that keeps a test's own traffic apart from the rest of the host's.
+func TestAllBut(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "exclude: {cidrs: "+rig.AllBut(lab.Prefix4)+"}\n"+onlyConnection)
+	s := newScene(t)
+	for _, to := range []netip.Addr{lab.Right.IPv4, lab.Right.IPv6, lab.Loopback4, lab.Loopback6} {
+		s.client.Connect(traffic.Addr(to, closedPort))
+	}
+	e := r.Exactly(t, 1, rig.OfProcess(s.client.PID))[0]
+	assert.Equal(t, lab.Right.IPv4.String(), e.Attributes["server.address"])
+}

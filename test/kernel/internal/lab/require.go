@@ -1,0 +1,58 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package lab
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+// RequireEnv is the variable that turns a skipped kernel test into a failed one; CI sets it to 1.
+const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
+
+// Require skips the test, saying why, where the kernel or its privileges cannot carry it.
+// With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test instead.
+func Require(t testing.TB) {
+	t.Helper()
+	if err := usable(); err != nil {
+		Skip(t, err.Error())
+	}
+}
+
+// Skip skips the test for something that this environment lacks; with OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails it.
+func Skip(t testing.TB, reason string) {
+	t.Helper()
+	if os.Getenv(RequireEnv) == "1" {
+		t.Fatalf("%s=1, but this test cannot run: %s", RequireEnv, reason)
+	}
+	t.Skip(reason)
+}
+
+// usable reports what keeps a kernel test from running here.
+func usable() error {
+	if os.Geteuid() != 0 {
+		return fmt.Errorf("kernel tests need root: they load eBPF programs and make network namespaces")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		return fmt.Errorf("this kernel has no BTF: %w", err)
+	}
+	// BPF_PROG_LOAD with an empty attribute is EINVAL or EACCES for who may call it, EPERM for who may not, ENOSYS without BPF.
+	const progLoad = 5
+	if _, _, errno := unix.Syscall(unix.SYS_BPF, progLoad, 0, 0); errno == unix.EPERM || errno == unix.ENOSYS {
+		return fmt.Errorf("bpf() is not available here: %w", errno)
+	}
+	return inNewThread(func() error {
+		handle, err := netns.New()
+		if err != nil {
+			return fmt.Errorf("network namespaces cannot be made here: %w", err)
+		}
+		return handle.Close()
+	})
+}

@@ -1,0 +1,20 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package lab
+
+import "runtime"
+
+// inNewThread runs f on an OS thread of its own that ends with it, so that what f does to the thread (entering
+// a namespace, dropping capabilities) reaches nobody else.
+func inNewThread(f func() error) error {
+	result := make(chan error)
+	go func() {
+		// Never unlocked: the runtime ends the thread together with the goroutine.
+		runtime.LockOSThread()
+		result <- f()
+	}()
+	return <-result
+}

@@ -1,0 +1,121 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// servers are the listeners that the agent serves in the background, by descriptor.
+var servers sync.Map
+
+// server counts what a background server has done.
+type server struct {
+	done chan struct{}
+	// served is how many connections it has accepted, read to their end and closed.
+	served int
+	err    error
+}
+
+type serveArgs struct {
+	FD, Count int
+}
+
+var serveTCP = Define("tcp.serve", func(args serveArgs) (Nothing, error) {
+	s := &server{done: make(chan struct{})}
+	servers.Store(args.FD, s)
+	go func() {
+		defer close(s.done)
+		for s.served < args.Count {
+			if s.err = serveOne(args.FD); s.err != nil {
+				return
+			}
+			s.served++
+		}
+	}()
+	return Nothing{}, nil
+})
+
+// serveOne accepts a connection, reads it to its end and closes it.
+func serveOne(fd int) error {
+	conn, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+	if err != nil {
+		return fmt.Errorf("accept: %w", err)
+	}
+	defer func() { _ = unix.Close(conn) }()
+	for buffer := make([]byte, 1024); ; {
+		n, err := unix.Read(conn, buffer)
+		if n == 0 || errors.Is(err, unix.ECONNRESET) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
+	}
+}
+
+// Serve accepts that many connections in the background, reads each to its end and closes it.
+func (a *Agent) Serve(fd, count int) {
+	a.t.Helper()
+	serveTCP.Call(a, serveArgs{FD: fd, Count: count})
+}
+
+var served = Define("tcp.served", func(fd int) (int, error) {
+	s, ok := servers.Load(fd)
+	if !ok {
+		return 0, fmt.Errorf("descriptor %d is not served", fd)
+	}
+	<-s.(*server).done
+	return s.(*server).served, s.(*server).err
+})
+
+// Served waits until all connections of Serve have been closed, and returns their number.
+func (a *Agent) Served(fd int) int {
+	a.t.Helper()
+	return served.Call(a, fd)
+}
+
+type floodArgs struct {
+	Address      netip.AddrPort
+	Count, Bytes int
+}
+
+var floodTCP = Define("tcp.flood", func(args floodArgs) (Span, error) {
+	payload := make([]byte, args.Bytes)
+	span, errno, err := timed(func() error {
+		for range args.Count {
+			fd, err := socketFor(args.Address.Addr(), unix.SOCK_STREAM, unix.IPPROTO_TCP)
+			if err != nil {
+				return err
+			}
+			if err := unix.Connect(fd, toSockaddr(args.Address)); err != nil {
+				return err
+			}
+			if args.Bytes > 0 {
+				if _, err := unix.Write(fd, payload); err != nil {
+					return err
+				}
+			}
+			if err := unix.Close(fd); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return span, errors.Join(err, errnoError(errno))
+})
+
+// Flood makes that many connections one after the other as fast as it can, each with so many bytes sent, and
+// closes each from this side first.
+func (a *Agent) Flood(address netip.AddrPort, count, bytes int) Span {
+	a.t.Helper()
+	return floodTCP.Call(a, floodArgs{Address: address, Count: count, Bytes: bytes})
+}

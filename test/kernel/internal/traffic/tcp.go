@@ -1,0 +1,254 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Conn is one end of a connection, or of an attempt at one.
+type Conn struct {
+	Socket
+	// Span is the connect or accept call.
+	Span
+	// Remote is the peer's address.
+	Remote netip.AddrPort
+	// Errno is what connect(2) returned; 0 is success.
+	Errno unix.Errno
+}
+
+// Addr is an address and port from its parts.
+func Addr(address netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(address, port) }
+
+type listenArgs struct {
+	Address  netip.AddrPort
+	Protocol int
+	Backlog  int
+}
+
+var listenTCP = Define("tcp.listen", func(args listenArgs) (Socket, error) {
+	fd, err := socketFor(args.Address.Addr(), unix.SOCK_STREAM, args.Protocol)
+	if err != nil {
+		return Socket{}, fmt.Errorf("socket: %w", err)
+	}
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+		return Socket{}, err
+	}
+	if err := unix.Bind(fd, toSockaddr(args.Address)); err != nil {
+		return Socket{}, fmt.Errorf("bind to %s: %w", args.Address, err)
+	}
+	if err := unix.Listen(fd, args.Backlog); err != nil {
+		return Socket{}, fmt.Errorf("listen: %w", err)
+	}
+	return describe(fd)
+})
+
+// Listen opens a TCP listener. Port 0 takes a free port; "::" takes IPv4 too.
+func (a *Agent) Listen(address netip.AddrPort) Socket {
+	a.t.Helper()
+	return listenTCP.Call(a, listenArgs{Address: address, Protocol: unix.IPPROTO_TCP, Backlog: 1024})
+}
+
+// ListenMPTCP opens a Multipath TCP listener.
+func (a *Agent) ListenMPTCP(address netip.AddrPort) Socket {
+	a.t.Helper()
+	return listenTCP.Call(a, listenArgs{Address: address, Protocol: unix.IPPROTO_MPTCP, Backlog: 1024})
+}
+
+var accept = Define("tcp.accept", func(fd int) (Conn, error) {
+	var conn Conn
+	var remote unix.Sockaddr
+	span, errno, err := timed(func() (err error) {
+		conn.FD, remote, err = unix.Accept4(fd, unix.SOCK_CLOEXEC)
+		return err
+	})
+	if err != nil || errno != 0 {
+		return conn, errors.Join(err, errnoError(errno))
+	}
+	conn.Span, conn.Remote = span, fromSockaddr(remote)
+	conn.Socket, err = describe(conn.FD)
+	return conn, err
+})
+
+// Accept takes the next connection of a listener, waiting for it.
+func (a *Agent) Accept(fd int) Conn {
+	a.t.Helper()
+	return accept.Call(a, fd)
+}
+
+type connectArgs struct {
+	Address, Bind netip.AddrPort
+	Protocol      int
+	Nonblocking   bool
+}
+
+var connectTCP = Define("tcp.connect", func(args connectArgs) (Conn, error) {
+	kind := unix.SOCK_STREAM
+	if args.Nonblocking {
+		kind |= unix.SOCK_NONBLOCK
+	}
+	fd, err := socketFor(args.Address.Addr(), kind, args.Protocol)
+	if err != nil {
+		return Conn{}, fmt.Errorf("socket: %w", err)
+	}
+	if args.Bind.IsValid() {
+		if err := unix.Bind(fd, toSockaddr(args.Bind)); err != nil {
+			return Conn{}, fmt.Errorf("bind to %s: %w", args.Bind, err)
+		}
+	}
+	return connect(fd, args.Address)
+})
+
+// connect connects the socket and describes the outcome.
+func connect(fd int, address netip.AddrPort) (Conn, error) {
+	span, errno, err := timed(func() error { return unix.Connect(fd, toSockaddr(address)) })
+	if err != nil {
+		return Conn{}, fmt.Errorf("connect to %s: %w", address, err)
+	}
+	conn := Conn{Span: span, Remote: address, Errno: errno}
+	conn.Socket, err = describe(fd)
+	return conn, err
+}
+
+// Connect connects by TCP and waits for the outcome.
+func (a *Agent) Connect(address netip.AddrPort) Conn {
+	a.t.Helper()
+	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP})
+}
+
+// ConnectFrom connects by TCP from a chosen local address and port.
+func (a *Agent) ConnectFrom(local, address netip.AddrPort) Conn {
+	a.t.Helper()
+	return connectTCP.Call(a, connectArgs{Address: address, Bind: local, Protocol: unix.IPPROTO_TCP})
+}
+
+// ConnectMPTCP connects by Multipath TCP.
+func (a *Agent) ConnectMPTCP(address netip.AddrPort) Conn {
+	a.t.Helper()
+	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_MPTCP})
+}
+
+// StartConnect begins to connect by TCP and does not wait: Errno is EINPROGRESS.
+func (a *Agent) StartConnect(address netip.AddrPort) Conn {
+	a.t.Helper()
+	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP, Nonblocking: true})
+}
+
+type transferArgs struct{ FD, Bytes int }
+
+var send = Define("tcp.send", func(args transferArgs) (int, error) {
+	chunk, sent := make([]byte, 64<<10), 0
+	for sent < args.Bytes {
+		n, err := unix.Write(args.FD, chunk[:min(len(chunk), args.Bytes-sent)])
+		if err != nil {
+			return sent, err
+		}
+		sent += n
+	}
+	return sent, nil
+})
+
+// Send sends that many bytes.
+func (a *Agent) Send(fd, bytes int) {
+	a.t.Helper()
+	send.Call(a, transferArgs{FD: fd, Bytes: bytes})
+}
+
+// Received is the outcome of reading from a connection.
+type Received struct {
+	Bytes int
+	// EOF is set when the peer has sent its FIN.
+	EOF bool
+	// Errno is the error that reading ended with.
+	Errno unix.Errno
+}
+
+var receive = Define("tcp.receive", func(args transferArgs) (Received, error) {
+	var r Received
+	chunk := make([]byte, 64<<10)
+	for r.Bytes < args.Bytes {
+		n, err := unix.Read(args.FD, chunk[:min(len(chunk), args.Bytes-r.Bytes)])
+		if err != nil {
+			r.Errno, _ = err.(unix.Errno) //nolint:errorlint // system calls return bare error numbers
+			return r, nil
+		}
+		if n == 0 {
+			r.EOF = true
+			break
+		}
+		r.Bytes += n
+	}
+	return r, nil
+})
+
+// Receive reads until it has that many bytes or the connection ends.
+func (a *Agent) Receive(fd, bytes int) Received {
+	a.t.Helper()
+	return receive.Call(a, transferArgs{FD: fd, Bytes: bytes})
+}
+
+// ReceiveEOF waits for the peer's FIN and expects no more bytes before it.
+func (a *Agent) ReceiveEOF(fd int) {
+	a.t.Helper()
+	r := a.Receive(fd, 1)
+	if !r.EOF {
+		a.t.Fatalf("agent %s[%d]: expected the end of the connection, got %d bytes and %v", a.Executable, a.PID, r.Bytes, r.Errno)
+	}
+}
+
+var shutdownWrite = Define("tcp.shutdown", func(fd int) (Nothing, error) {
+	return Nothing{}, unix.Shutdown(fd, unix.SHUT_WR)
+})
+
+// CloseWrite sends this side's FIN and keeps reading.
+func (a *Agent) CloseWrite(fd int) {
+	a.t.Helper()
+	shutdownWrite.Call(a, fd)
+}
+
+// Info is what the kernel says of a TCP connection while it is open.
+type Info struct {
+	RTT, MinRTT                 time.Duration
+	Retransmits                 int
+	SegmentsSent, SegmentsSeen  int
+	BytesAcked, BytesReceived   uint64
+	BytesSent, BytesRetransmits uint64
+}
+
+var info = Define("tcp.info", func(fd int) (Info, error) {
+	i, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO)
+	if err != nil {
+		return Info{}, err
+	}
+	return Info{
+		RTT: time.Duration(i.Rtt) * time.Microsecond, MinRTT: time.Duration(i.Min_rtt) * time.Microsecond,
+		Retransmits: int(i.Total_retrans), SegmentsSent: int(i.Segs_out), SegmentsSeen: int(i.Segs_in),
+		BytesAcked: i.Bytes_acked, BytesReceived: i.Bytes_received, BytesSent: i.Bytes_sent, BytesRetransmits: i.Bytes_retrans,
+	}, nil
+})
+
+// Info reads TCP_INFO.
+func (a *Agent) Info(fd int) Info {
+	a.t.Helper()
+	return info.Call(a, fd)
+}
+
+func errnoError(errno unix.Errno) error {
+	if errno == 0 {
+		return nil
+	}
+	return errno
+}
+
+// ConnectUntilKilled connects by TCP and does not come back: the agent is killed in the middle of it.
+func (a *Agent) ConnectUntilKilled(address netip.AddrPort) {
+	go func() { _, _ = connectTCP.Try(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP}) }()
+}
