@@ -20,7 +20,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
 # Given to every `go test`, for example TESTFLAGS='-v -run Refused'.
 TESTFLAGS ?=
-# These see the whole host, so they run alone, one package after the other, and never from the test cache.
+# The tests below test/ see the whole host, so their packages run one after the other, and never from the test cache.
 TEST_HOST = go test $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
 
 ##@ Use
@@ -39,13 +39,13 @@ run: build ## Build the collector and start it with config.yaml (as root)
 test: test-unit test-kernel test-e2e ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: ## Run the tests of the packages
-	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -vE '/test/(kernel|e2e|distribution)(/|$$)')
+	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/)
 
 test-kernel: ## Run the tests that make traffic in network namespaces and load the programs (as root)
 	$(TEST_HOST) ./test/kernel/...
 
 test-e2e: build prometheus ## Run the tests of the built collector (as root)
-	$(TEST_HOST) ./test/distribution/... ./test/e2e/...
+	$(TEST_HOST) $$(go list ./test/... | grep -v /test/kernel)
 
 prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
 

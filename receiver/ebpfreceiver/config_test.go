@@ -263,6 +263,7 @@ func TestConfigUnreadable(t *testing.T) {
 			for _, want := range tt.want {
 				require.ErrorContains(t, err, want)
 			}
+			assert.NotContains(t, err.Error(), "invalid keys", "an unknown key is reported once, with the known ones")
 		})
 	}
 }

@@ -52,6 +52,7 @@ func newEvents(r *ebpfReceiver, host component.Host) (*events, error) {
 			Clock:      r.host.Clock,
 			Containers: r.host.Containers,
 			Resources:  metadata.NewResourceBuilder(r.config.ResourceAttributes),
+			Keeps:      newEventsFilter(&r.config.ResourceAttributes).keeps,
 			ScopeName:  metadata.ScopeName,
 			Version:    r.settings.BuildInfo.Version,
 			Body:       r.config.Events.Body,

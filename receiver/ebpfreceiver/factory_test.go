@@ -30,11 +30,13 @@ func TestPipelinesOfOneConfigurationShareOneReceiver(t *testing.T) {
 	set := receivertest.NewNopSettings(metadata.Type)
 	config := createDefaultConfig()
 
-	logs, err := f.createLogs(t.Context(), set, config, consumertest.NewNop())
+	sink := new(consumertest.LogsSink)
+	logs, err := f.createLogs(t.Context(), set, config, sink)
 	require.NoError(t, err)
 	metrics, err := f.createMetrics(t.Context(), set, config, consumertest.NewNop())
 	require.NoError(t, err)
 	assert.Len(t, f.receivers.components, 1)
+	assert.Same(t, sink, f.shared(set, config.(*Config)).component.logs)
 
 	other, err := f.createLogs(t.Context(), set, createDefaultConfig(), consumertest.NewNop())
 	require.NoError(t, err)

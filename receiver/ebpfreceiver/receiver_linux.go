@@ -102,6 +102,8 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 		Emit:      r.logs != nil,
 		Report:    func(s program.State) { r.report(host, s) },
 	})
+	// It takes some megabytes, and is for the loading of programs alone.
+	r.host.BTF = nil
 	if err != nil {
 		return r.failed(host, err)
 	}

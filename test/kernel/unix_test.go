@@ -27,6 +27,8 @@ func TestUnixConnect(t *testing.T) {
 	lab.MountTracefs(t)
 	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
 	s := newScene(t)
+	// Abstract names belong to a network namespace.
+	server := traffic.Start(t, s.left)
 	// Short enough for a unix address, and open to the agents' users.
 	dir, err := os.MkdirTemp("/tmp", "kt-unix")
 	require.NoError(t, err)
@@ -34,7 +36,7 @@ func TestUnixConnect(t *testing.T) {
 	require.NoError(t, os.Chmod(dir, 0o777))
 	// A unix address has 108 bytes, the last of which is the zero that ends the path.
 	longest := filepath.Join(dir, strings.Repeat("l", 106-len(dir)))
-	abstract := "@kt-" + strconv.Itoa(s.server.PID)
+	abstract := "@kt-" + strconv.Itoa(server.PID)
 
 	for name, c := range map[string]struct {
 		listen, dial string
@@ -59,7 +61,7 @@ func TestUnixConnect(t *testing.T) {
 					return path + suffix
 				}
 				listen := func(path string) int {
-					fd := s.server.ListenUnix(kind, path).FD
+					fd := server.ListenUnix(kind, path).FD
 					if path[0] != '@' {
 						require.NoError(t, os.Chmod(path, 0o777))
 					}
@@ -69,7 +71,7 @@ func TestUnixConnect(t *testing.T) {
 					listen(fit(c.listen))
 				}
 				if name == "nobody listens" {
-					s.server.Close(listen(fit(c.dial)))
+					server.Close(listen(fit(c.dial)))
 				}
 				connected := s.client.OnThread("dialer").ConnectUnix(kind, fit(c.dial))
 				require.Equal(t, c.errno, connected.Errno)
@@ -94,7 +96,7 @@ func TestUnixConnect(t *testing.T) {
 			})
 		}
 	}
-	assert.Empty(t, r.Events.Matching(rig.OfProcess(s.server.PID)), "who listens does not connect")
+	assert.Empty(t, r.Events.Matching(rig.OfProcess(server.PID)), "who listens does not connect")
 }
 
 // A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.

@@ -20,8 +20,10 @@ type Settings struct {
 	Clock      *kernel.Clock
 	Containers *kernel.Containers
 	Resources  *metadata.ResourceBuilder
-	ScopeName  string
-	Version    string
+	// Keeps is whether the events of a resource are wanted.
+	Keeps     func(pcommon.Resource) bool
+	ScopeName string
+	Version   string
 	// Body is whether log records get a line for people.
 	Body bool
 	// Size is how many log records a full batch holds.
@@ -57,8 +59,9 @@ func New(settings Settings) *Batch {
 
 // Append adds a log record for a record of the ring: with its time, under the container of the cgroup, if that is one's.
 func (b *Batch) Append(record *bpf.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
+	before := b.count
 	lr := b.AppendAt(b.settings.Clock.Wall(record.Time), cgroup, eventName, severity)
-	b.programs[record.Program]++
+	b.programs[record.Program] += b.count - before
 	return lr
 }
 
@@ -68,8 +71,13 @@ func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, 
 		b.began = time.Now()
 		b.observed = pcommon.NewTimestampFromTime(b.began)
 	}
-	b.count++
-	lr := b.scope(cgroup).AppendEmpty()
+	var lr plog.LogRecord
+	if records := b.scope(cgroup); records == unwanted {
+		lr = plog.NewLogRecord() // for the caller to fill, and to forget
+	} else {
+		lr = records.AppendEmpty()
+		b.count++
+	}
 	lr.SetTimestamp(at)
 	lr.SetObservedTimestamp(b.observed)
 	lr.SetEventName(eventName)
@@ -89,6 +97,9 @@ func severityText(severity plog.SeverityNumber) string {
 	}
 }
 
+// unwanted stands for the log records of a resource that is left out.
+var unwanted plog.LogRecordSlice
+
 func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
 	var container *kernel.Container
 	if cgroup != 0 {
@@ -97,8 +108,13 @@ func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
 	if records, ok := b.scopes[container]; ok {
 		return records
 	}
+	resource := b.settings.resource(container)
+	if !b.settings.Keeps(resource) {
+		b.scopes[container] = unwanted
+		return unwanted
+	}
 	rl := b.logs.ResourceLogs().AppendEmpty()
-	b.settings.resource(container).MoveTo(rl.Resource())
+	resource.MoveTo(rl.Resource())
 	sl := rl.ScopeLogs().AppendEmpty()
 	sl.Scope().SetName(b.settings.ScopeName)
 	sl.Scope().SetVersion(b.settings.Version)

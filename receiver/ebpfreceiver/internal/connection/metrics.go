@@ -75,7 +75,7 @@ func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
 	}
 	mb := m.For(s.container)
 	if s.overflow {
-		overflow := metadata.WithOverflowMetricAttribute()
+		overflow := metadata.WithOtelMetricOverflowMetricAttribute(true)
 		mb.RecordEbpfConnectionOpenedDataPoint(m.Now, int64(sum.Opened), overflow)
 		mb.RecordEbpfConnectionFailedDataPoint(m.Now, int64(sum.Failed), overflow)
 		mb.RecordEbpfConnectionActiveDataPoint(m.Now, int64(sum.Found+sum.Opened-sum.Closed), overflow)

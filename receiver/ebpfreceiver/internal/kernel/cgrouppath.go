@@ -25,20 +25,16 @@ const (
 // false if there is none, as for a service of the host.
 func parseContainer(path string) (container Container, ok bool) {
 	var parent, pod string
-	end := 0
-	for start := 0; start < len(path); start = end + 1 {
-		end = len(path)
-		if i := strings.IndexByte(path[start:], '/'); i >= 0 {
-			end = start + i
-		}
-		part := path[start:end]
+	for start := 0; start < len(path); {
+		part, _, _ := strings.Cut(path[start:], "/")
+		end := start + len(part)
 		if uid := podUID(part); uid != "" {
 			pod = uid
 		}
 		if id := containerID(parent, part); id != "" {
 			container, ok = Container{ID: id, PodUID: pod, CgroupPath: path[:end]}, true
 		}
-		parent = part
+		parent, start = part, end+1
 	}
 	if ok {
 		container.CgroupPath = "0::" + container.CgroupPath

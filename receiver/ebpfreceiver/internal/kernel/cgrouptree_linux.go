@@ -30,7 +30,7 @@ func OpenContainers() (*Containers, error) {
 	for _, m := range mountsOf(parseMountinfo(string(mounts)), "cgroup2") {
 		tree, err := openMountedTree(m)
 		if err == nil {
-			return openContainers(tree)
+			return openContainers(tree, m.point)
 		}
 	}
 	return nil, errNoCgroup2

@@ -44,7 +44,9 @@ type Containers struct {
 	shared map[string]*sharedContainer
 
 	tree cgroupTree
-	now  func() time.Time
+	// mount is where the tree is mounted.
+	mount string
+	now   func() time.Time
 	// byWalk is whether the tree can't open cgroups by their id, so that only a walk finds them.
 	byWalk   bool
 	walkedAt time.Time
@@ -71,9 +73,9 @@ func NewContainers() *Containers {
 }
 
 // openContainers returns containers that know the cgroups of a tree, which is closed on an error.
-func openContainers(tree cgroupTree) (*Containers, error) {
+func openContainers(tree cgroupTree, mount string) (*Containers, error) {
 	c := NewContainers()
-	c.tree = tree
+	c.tree, c.mount = tree, mount
 	if err := c.walk(); err != nil {
 		return nil, errors.Join(err, tree.close())
 	}
@@ -111,6 +113,9 @@ func (c *Containers) Remove(id uint64) {
 		c.removed = append(c.removed, id)
 	}
 }
+
+// Mount returns where the cgroup2 hierarchy is mounted, as in "/sys/fs/cgroup"; "" if only added cgroups are known.
+func (c *Containers) Mount() string { return c.mount }
 
 // Len returns the number of cgroups that are known.
 func (c *Containers) Len() int {

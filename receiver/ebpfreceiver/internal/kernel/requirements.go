@@ -100,7 +100,7 @@ func tooOld(release string, version Version) error {
 	if len(missing) > 0 {
 		lacks = ": it lacks " + strings.Join(missing, ", ")
 	}
-	return fmt.Errorf("Linux %s is too old%s; run %s or newer", release, lacks, oldestKernel)
+	return fmt.Errorf("kernel %s is too old%s; run Linux %s or newer", release, lacks, oldestKernel)
 }
 
 func (h *Host) checkBTF(path string) error {

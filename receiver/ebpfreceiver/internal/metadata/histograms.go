@@ -4,6 +4,8 @@
 // Package metadata is what mdatagen generates from metadata.yaml, and what it cannot generate.
 package metadata
 
+import "go.opentelemetry.io/collector/pdata/pmetric"
+
 // HistogramInfo is what metadata.yaml would say about a histogram metric. mdatagen builds sums and gauges only, so the
 // receiver's histograms are declared here; their temporality is cumulative and their unit seconds.
 type HistogramInfo struct {
@@ -53,4 +55,11 @@ func DefaultHistogramsConfig() HistogramsConfig {
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
 	}
+}
+
+// WithMetrics adds metrics that mdatagen has no builder for to a resource that is emitted.
+func WithMetrics(metrics pmetric.MetricSlice) ResourceMetricsOption {
+	return resourceMetricsOptionFunc(func(rm pmetric.ResourceMetrics) {
+		metrics.MoveAndAppendTo(rm.ScopeMetrics().At(0).Metrics())
+	})
 }

@@ -51,7 +51,7 @@ func (d *drops) Scrape(m *program.Metrics) error {
 
 func (d *drops) attributes(s series) (attributes []metadata.MetricAttributeOption) {
 	if s.overflow {
-		return []metadata.MetricAttributeOption{metadata.WithOverflowMetricAttribute()}
+		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
 	reason, subsystem := d.reasonNames(s.reason)
 	if reason != "" {

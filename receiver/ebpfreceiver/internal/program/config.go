@@ -1,3 +1,6 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
 // Package program is the frame that every eBPF program stands in.
 package program
 
@@ -15,7 +18,7 @@ type Config interface {
 type CommonConfig struct {
 	// Events is whether the program emits an event per occurrence; its metrics do not depend on it.
 	Events bool `mapstructure:"events"`
-	// EventLimit is the most events per second that the program emits; nil is no limit.
+	// EventLimit is the most events per second that the program emits; nil, where a program has no other default, is no limit.
 	EventLimit *int `mapstructure:"event_limit"`
 }
 
@@ -25,7 +28,7 @@ func (c *CommonConfig) Common() *CommonConfig { return c }
 // Validate implements Config.
 func (c *CommonConfig) Validate() error {
 	if c.EventLimit != nil && *c.EventLimit <= 0 {
-		return fmt.Errorf("event_limit: %d is not a positive number of events per second; leave the key out for no limit, or set events: false for none", *c.EventLimit)
+		return fmt.Errorf("event_limit: %d is not a positive number of events per second; write one of at least 1, leave the key out for the default, or set events: false for no events", *c.EventLimit)
 	}
 	return nil
 }

@@ -6,11 +6,11 @@ package program
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/link"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 )
@@ -28,7 +28,7 @@ type loaded struct {
 type attached struct {
 	name    string
 	program *ebpf.Program
-	link    link.Link
+	link    io.Closer
 }
 
 func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err error) {

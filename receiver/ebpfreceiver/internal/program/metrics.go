@@ -31,7 +31,9 @@ type ResourceMetrics struct {
 }
 
 // NewMetrics returns an empty scrape. newBuilder makes a builder whose data points begin at start.
-func NewMetrics(start, now pcommon.Timestamp, containers *kernel.Containers, newBuilder func() *metadata.MetricsBuilder) *Metrics {
+func NewMetrics(
+	start, now pcommon.Timestamp, containers *kernel.Containers, newBuilder func() *metadata.MetricsBuilder,
+) *Metrics {
 	return &Metrics{
 		Start:      start,
 		Now:        now,
@@ -83,13 +85,8 @@ func (m *Metrics) Emit() pmetric.Metrics {
 		if container != nil {
 			batch.SetContainer(rb, container)
 		}
-		sums := r.MetricsBuilder.Emit(metadata.WithResource(rb.Emit()))
-		if sums.ResourceMetrics().Len() == 0 {
-			continue // nothing was recorded, or the resource is filtered out
-		}
-		rm := sums.ResourceMetrics().At(0)
-		r.Histograms.MoveAndAppendTo(rm.ScopeMetrics().At(0).Metrics())
-		rm.MoveTo(all.ResourceMetrics().AppendEmpty())
+		emitted := r.MetricsBuilder.Emit(metadata.WithResource(rb.Emit()), metadata.WithMetrics(r.Histograms))
+		emitted.ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
 	}
 	return all
 }

@@ -20,8 +20,9 @@ import (
 type Reader struct {
 	consumer *uint64 // how far this side has read
 	producer *uint64 // how far the kernel has reserved
-	data     []byte  // mapped twice in a row, so that a record at the end goes on without a break
+	data     []byte  // mapped once: a second mapping behind it would spare a copy a lap, and count as memory in use
 	size     uint64
+	wrapped  []byte // the record that goes on at the beginning of data
 
 	consumerPage []byte
 	producerPage []byte
@@ -46,7 +47,7 @@ func (r *Reader) open(fd int) (err error) {
 	if r.consumerPage, err = unix.Mmap(fd, 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map the ring buffer's consumer page: %w", err)
 	}
-	if r.producerPage, err = unix.Mmap(fd, int64(page), page+2*int(r.size), unix.PROT_READ, unix.MAP_SHARED); err != nil {
+	if r.producerPage, err = unix.Mmap(fd, int64(page), page+int(r.size), unix.PROT_READ, unix.MAP_SHARED); err != nil {
 		return fmt.Errorf("map the ring buffer's %d bytes: %w", r.size, err)
 	}
 	r.consumer = (*uint64)(unsafe.Pointer(&r.consumerPage[0]))
@@ -114,8 +115,7 @@ func (r *Reader) Drain(limit int, f func(record []byte)) int {
 		}
 		size := length &^ (unix.BPF_RINGBUF_BUSY_BIT | unix.BPF_RINGBUF_DISCARD_BIT)
 		if length&unix.BPF_RINGBUF_DISCARD_BIT == 0 {
-			start := position&(r.size-1) + unix.BPF_RINGBUF_HDR_SZ
-			f(r.data[start : start+uint64(size)])
+			f(r.record(position+unix.BPF_RINGBUF_HDR_SZ, uint64(size)))
 			n++
 		}
 		position += (unix.BPF_RINGBUF_HDR_SZ + uint64(size) + 7) &^ 7
@@ -133,6 +133,16 @@ func (r *Reader) next(position uint64) (length uint32, ok bool) {
 	}
 	length = atomic.LoadUint32((*uint32)(unsafe.Pointer(&r.data[position&(r.size-1)])))
 	return length, length&unix.BPF_RINGBUF_BUSY_BIT == 0
+}
+
+// record returns the bytes of a record, in place unless it is the one that reaches over the end of the ring.
+func (r *Reader) record(position, size uint64) []byte {
+	start := position & (r.size - 1)
+	if start+size <= r.size {
+		return r.data[start : start+size]
+	}
+	r.wrapped = append(append(r.wrapped[:0], r.data[start:]...), r.data[:start+size-r.size]...)
+	return r.wrapped
 }
 
 // Used returns how much of the ring is in use, from 0 to 1.

@@ -76,6 +76,13 @@ func newCgroup(t testing.TB, path string) *Cgroup {
 	return c
 }
 
+// Nested makes a group inside of this one. A group with processes of its own can have such as long as no controller is
+// switched on for it.
+func (c *Cgroup) Nested(t testing.TB, name string) *Cgroup {
+	t.Helper()
+	return newCgroup(t, filepath.Join(c.Path, name))
+}
+
 // Remove removes the group at once. Its processes must have ended.
 func (c *Cgroup) Remove(t testing.TB) {
 	t.Helper()

@@ -8,6 +8,7 @@ package lab
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
@@ -45,15 +46,17 @@ func Join(t testing.TB, left, right *Namespace) {
 		PeerName:      Right.Device,
 		PeerNamespace: netlink.NsFd(int(right.handle)),
 	}), "making a veth pair")
-	for _, side := range []struct {
-		ns  *Namespace
-		end End
-	}{{left, Left}, {right, Right}} {
+	sides := map[*Namespace]End{left: Left, right: Right}
+	for ns, end := range sides {
 		// Router solicitations and the like would be packets that no test has sent.
-		side.ns.Sysctl(t, "net.ipv6.conf."+side.end.Device+".router_solicitations", "0")
-		side.ns.Sysctl(t, "net.ipv6.conf."+side.end.Device+".accept_dad", "0")
-		side.ns.AddAddress(t, side.end.Device, netip.PrefixFrom(side.end.IPv4, Prefix4.Bits()))
-		side.ns.AddAddress(t, side.end.Device, netip.PrefixFrom(side.end.IPv6, Prefix6.Bits()))
-		side.ns.up(t, side.end.Device)
+		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".router_solicitations", "0")
+		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".accept_dad", "0")
+		ns.up(t, end.Device)
+	}
+	for ns, end := range sides {
+		// An IPv6 address that a link gets before its carrier waits for its turn to be usable.
+		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, 10*time.Second, time.Millisecond, "the link's carrier")
+		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
+		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))
 	}
 }

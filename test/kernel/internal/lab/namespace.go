@@ -93,3 +93,10 @@ func (n *Namespace) up(t testing.TB, device string) {
 	require.NoError(t, err, "interface %s", device)
 	require.NoError(t, n.links.LinkSetUp(link), "setting %s up", device)
 }
+
+func (n *Namespace) carrier(t testing.TB, device string) bool {
+	t.Helper()
+	link, err := n.links.LinkByName(device)
+	require.NoError(t, err, "interface %s", device)
+	return link.Attrs().OperState == netlink.OperUp
+}

@@ -202,8 +202,12 @@ func Eventually(condition func() bool) bool {
 	}
 }
 
-// BarrierPrefix is where the receiver's own probe connects, so that a test which leaves addresses out can keep it in.
-var BarrierPrefix = netip.MustParsePrefix("198.18.255.1/32")
+// BarrierPrefix is where the receiver's own probe connects in IPv4, so that a test which leaves addresses out can keep
+// it in. It connects in IPv6 too, so that a test may leave one of them out.
+var (
+	BarrierPrefix  = netip.MustParsePrefix("198.18.255.1/32")
+	barrierPrefix6 = netip.MustParsePrefix("fd18:ff::1/128")
+)
 
 // barrier is an agent whose connections mark a point in time.
 type barrier struct {
@@ -218,16 +222,19 @@ func newBarrier(t testing.TB) *barrier {
 	t.Helper()
 	ns := lab.NewNamespace(t)
 	ns.AddAddress(t, "lo", BarrierPrefix)
+	ns.AddAddress(t, "lo", barrierPrefix6)
 	return &barrier{ns: ns, agent: traffic.Start(t, ns, traffic.Named("kt-barrier", "kt-barrier"))}
 }
 
-// pass connects to a closed port, which both programs see, and waits for its event: all records before it are through.
+// pass connects to closed ports, which both programs see, and waits for an event of that: all records before it are through.
 func (b *barrier) pass(t testing.TB, r *Receiver) {
 	t.Helper()
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.port++
-	b.agent.Close(b.agent.Connect(traffic.Addr(BarrierPrefix.Addr(), b.port)).FD)
+	for _, prefix := range []netip.Prefix{BarrierPrefix, barrierPrefix6} {
+		b.agent.Close(b.agent.Connect(traffic.Addr(prefix.Addr(), b.port)).FD)
+	}
 	seen := func(e Event) bool {
 		return e.Attributes["server.port"] == int64(b.port) || e.Attributes["destination.port"] == int64(b.port)
 	}

@@ -142,6 +142,12 @@ func (a *Agent) StartConnect(address netip.AddrPort) Conn {
 	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP, Nonblocking: true})
 }
 
+// StartConnectFrom is StartConnect from a chosen local address and port.
+func (a *Agent) StartConnectFrom(local, address netip.AddrPort) Conn {
+	a.t.Helper()
+	return connectTCP.Call(a, connectArgs{Address: address, Bind: local, Protocol: unix.IPPROTO_TCP, Nonblocking: true})
+}
+
 type transferArgs struct{ FD, Bytes int }
 
 var send = Define("tcp.send", func(args transferArgs) (int, error) {

@@ -1,0 +1,223 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// fakeTree is a hierarchy of cgroups in memory.
+type fakeTree struct {
+	paths map[uint64]string
+	// err is what opening by id gives for all.
+	err error
+	// opened and walked count the calls.
+	opened, walked int
+	walkErr        error
+	closed         bool
+}
+
+func (f *fakeTree) path(id uint64) (string, error) {
+	f.opened++
+	if f.err != nil {
+		return "", f.err
+	}
+	if path, ok := f.paths[id]; ok {
+		return path, nil
+	}
+	return "", errCgroupGone
+}
+
+func (f *fakeTree) walk(limit int, visit func(id uint64, path string)) error {
+	f.walked++
+	for id, path := range f.paths {
+		if limit--; limit < 0 {
+			break
+		}
+		visit(id, path)
+	}
+	return f.walkErr
+}
+
+func (f *fakeTree) close() error {
+	f.closed = true
+	return nil
+}
+
+func dockerPath(n int) string { return fmt.Sprintf("/docker/%064x", n) }
+
+func TestContainersKnowWhatWasThere(t *testing.T) {
+	tree := &fakeTree{paths: map[uint64]string{
+		1: "/", 2: "/system.slice/sshd.service", 3: "/docker/" + id, 4: "/docker/" + id + "/init.scope", 5: "/docker/" + otherID,
+	}}
+	c, err := openContainers(tree, "/sys/fs/cgroup")
+	require.NoError(t, err)
+	assert.Equal(t, "/sys/fs/cgroup", c.Mount())
+	assert.Equal(t, 5, c.Len())
+
+	assert.Nil(t, c.Lookup(0))
+	assert.Nil(t, c.Lookup(1))
+	assert.Nil(t, c.Lookup(2))
+	assert.Equal(t, &Container{ID: id, CgroupPath: "0::/docker/" + id}, c.Lookup(3))
+	assert.Same(t, c.Lookup(3), c.Lookup(4), "cgroups of one container share it")
+	assert.NotSame(t, c.Lookup(3), c.Lookup(5))
+	assert.Zero(t, tree.opened)
+	noAllocations(t, func() { c.Lookup(1); c.Lookup(4) })
+
+	require.NoError(t, c.Close())
+	require.NoError(t, c.Close())
+	assert.True(t, tree.closed)
+	assert.NotNil(t, c.Lookup(3), "what is known stays known")
+	assert.Nil(t, c.Lookup(99))
+}
+
+func TestContainersOpenError(t *testing.T) {
+	tree := &fakeTree{walkErr: errors.New("no rights")}
+	_, err := openContainers(tree, "/sys/fs/cgroup")
+	require.ErrorIs(t, err, tree.walkErr)
+	assert.True(t, tree.closed)
+}
+
+func TestContainersAddAndRemove(t *testing.T) {
+	c := NewContainers()
+	assert.Empty(t, c.Mount())
+	c.Add(3, "/docker/"+id)
+	c.Add(4, "/docker/"+id+"/init.scope")
+	container := c.Lookup(3)
+	require.NotNil(t, container)
+
+	c.Remove(3)
+	c.Remove(3)
+	c.Remove(99)
+	assert.Same(t, container, c.Lookup(3), "still to be named in what comes late")
+	assert.Same(t, container, c.Lookup(4))
+	assert.Len(t, c.removed, 1)
+	require.NoError(t, c.Close())
+}
+
+func TestContainersAskForTheUnknown(t *testing.T) {
+	tree := &fakeTree{paths: map[uint64]string{}}
+	c, err := openContainers(tree, "")
+	require.NoError(t, err)
+
+	tree.paths[7] = "/docker/" + id
+	require.NotNil(t, c.Lookup(7))
+	require.NotNil(t, c.Lookup(7))
+	assert.Equal(t, 1, tree.opened)
+
+	assert.Nil(t, c.Lookup(8))
+	assert.Nil(t, c.Lookup(8))
+	assert.Equal(t, 2, tree.opened, "one that is gone is asked for once")
+	noAllocations(t, func() { c.Lookup(8) })
+
+	// It was not gone: its creation is read after its first event.
+	c.Add(8, "/docker/"+otherID)
+	require.NotNil(t, c.Lookup(8))
+	assert.Equal(t, otherID, c.Lookup(8).ID)
+	assert.Equal(t, 1, tree.walked, "no walk but the first")
+}
+
+func TestContainersWithoutTheRightToAsk(t *testing.T) {
+	now := time.Unix(1000, 0)
+	tree := &fakeTree{paths: map[uint64]string{}, err: errNoHandles}
+	c, err := openContainers(tree, "")
+	require.NoError(t, err)
+	c.now, c.walkedAt = func() time.Time { return now }, now
+
+	tree.paths[7] = "/docker/" + id
+	assert.Nil(t, c.Lookup(7), "the last walk is not long ago")
+	now = now.Add(walkInterval)
+	require.NotNil(t, c.Lookup(7))
+	assert.Nil(t, c.Lookup(8))
+	assert.Equal(t, 1, tree.opened)
+	assert.Equal(t, 2, tree.walked)
+}
+
+func TestContainersTryAgainAfterAFailure(t *testing.T) {
+	tree := &fakeTree{paths: map[uint64]string{}, err: errors.New("too many open files")}
+	c, err := openContainers(tree, "")
+	require.NoError(t, err)
+	assert.Nil(t, c.Lookup(7))
+	tree.err, tree.paths[7] = nil, "/docker/"+id
+	assert.NotNil(t, c.Lookup(7))
+}
+
+func TestContainersAreBounded(t *testing.T) {
+	c := NewContainers()
+	for i := range maxCgroups {
+		c.Add(uint64(i+1), dockerPath(i))
+	}
+	c.Remove(20)
+	c.Remove(10)
+	c.Add(1<<32, dockerPath(1<<32))
+	assert.Equal(t, maxCgroups, c.Len())
+	assert.Nil(t, c.Lookup(20), "the first removed is the first forgotten")
+	assert.NotNil(t, c.Lookup(10))
+	c.Add(1<<32+1, dockerPath(1<<32+1))
+	assert.Nil(t, c.Lookup(10))
+
+	// With none removed any goes.
+	for i := range 100 {
+		c.Add(uint64(1<<33+i), dockerPath(1<<33+i))
+		require.NotNil(t, c.Lookup(uint64(1<<33+i)))
+	}
+	assert.Equal(t, maxCgroups, c.Len())
+	assert.Len(t, c.shared, maxCgroups, "containers go with the last of their cgroups")
+}
+
+func TestContainersChurn(t *testing.T) {
+	c := NewContainers()
+	for i := range 4 * maxCgroups {
+		c.Add(uint64(i+1), dockerPath(i))
+		c.Remove(uint64(i + 1))
+	}
+	assert.Equal(t, maxCgroups, c.Len())
+	assert.Len(t, c.shared, maxCgroups)
+	assert.Len(t, c.removed, maxCgroups)
+	assert.Less(t, cap(c.removed), 4*maxCgroups)
+}
+
+func TestContainersConcurrently(t *testing.T) {
+	c, err := openContainers(&fakeTree{paths: map[uint64]string{5: "/docker/" + id}}, "")
+	require.NoError(t, err)
+	var wg sync.WaitGroup
+	for n := range 4 {
+		wg.Go(func() {
+			for i := range 1000 {
+				c.Add(uint64(n*1000+i), dockerPath(i))
+				c.Lookup(uint64(i))
+				c.Remove(uint64(i))
+			}
+		})
+	}
+	wg.Wait()
+}
+
+func BenchmarkContainersLookup(b *testing.B) {
+	c := NewContainers()
+	for i := range 1000 {
+		c.Add(uint64(i), dockerPath(i))
+	}
+	b.ReportAllocs()
+	for i := range b.N {
+		c.Lookup(uint64(i % 1000))
+	}
+}
+
+func BenchmarkContainersAdd(b *testing.B) {
+	c := NewContainers()
+	path := "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + podUnit + ".slice/cri-containerd-" + id + ".scope"
+	b.ReportAllocs()
+	for i := range b.N {
+		c.Add(uint64(i+1), path)
+		c.Remove(uint64(i + 1))
+	}
+}

@@ -1,0 +1,20 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package program
+
+import "github.com/cilium/ebpf"
+
+// Tracepoint is a hook of Linux.
+func Tracepoint(_, _ string) Hook { return Hook{} }
+
+// Cgroup is a hook of Linux.
+func Cgroup(_, _, _ string, _ ebpf.AttachType) Hook { return Hook{} }
+
+// Syscall is a hook of Linux.
+func Syscall(_, _ string) Hook { return Hook{} }
+
+// Iterator is a hook of Linux.
+func Iterator(_, _ string) Hook { return Hook{} }

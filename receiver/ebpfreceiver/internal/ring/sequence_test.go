@@ -1,0 +1,202 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ring
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// seen is a record as the reader sees it.
+type seen struct {
+	cpu            uint16
+	sequence, time uint64
+}
+
+// batchOf is what is seen between two calls of Take, and what the second one returns.
+type batchOf struct {
+	seen []seen
+	want Gap
+}
+
+func TestSequences(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		batches []batchOf
+		// highest is given to Finish, which want is for; nil if it is not called.
+		highest []uint64
+		want    Gap
+	}{
+		{
+			name:    "nothing lost",
+			batches: []batchOf{{seen: []seen{{0, 1, 10}, {0, 2, 20}}}, {seen: []seen{{0, 3, 30}}}},
+			highest: []uint64{3},
+		},
+		{
+			name:    "nothing written",
+			batches: []batchOf{{}},
+			highest: []uint64{0, 0},
+		},
+		{
+			name: "lost between two",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 4, 40}, {0, 5, 50}}, want: Gap{Count: 2, Start: 10, End: 40}},
+				{seen: []seen{{0, 6, 60}}},
+			},
+		},
+		{
+			name:    "lost before the first",
+			batches: []batchOf{{seen: []seen{{0, 3, 30}}, want: Gap{Count: 2, End: 30}}},
+		},
+		{
+			name: "lost twice, told once",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 3, 30}, {0, 4, 40}, {0, 7, 70}}, want: Gap{Count: 3, Start: 10, End: 70}},
+			},
+		},
+		{
+			name: "a range of its own for each batch",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 3, 30}}, want: Gap{Count: 1, Start: 10, End: 30}},
+				{},
+				{seen: []seen{{0, 4, 40}, {0, 6, 60}}, want: Gap{Count: 1, Start: 40, End: 60}},
+			},
+		},
+		{
+			name: "a number later than the next, from a program that was interrupted",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 3, 31}, {0, 2, 30}}},
+				{seen: []seen{{0, 4, 40}, {0, 6, 60}}, want: Gap{Count: 1, Start: 40, End: 60}},
+			},
+		},
+		{
+			name: "the same number twice, from programs that asked for it at a time",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 3, 30}, {0, 3, 29}}},
+				{seen: []seen{{0, 4, 40}, {0, 6, 60}}, want: Gap{Count: 1, Start: 40, End: 60}},
+			},
+		},
+		{
+			name: "a late number in the next batch takes the place of a loss",
+			batches: []batchOf{
+				{seen: []seen{{0, 1, 10}, {0, 3, 31}}, want: Gap{Count: 1, Start: 10, End: 31}},
+				{seen: []seen{{0, 2, 30}, {0, 5, 50}}},
+				{seen: []seen{{0, 6, 60}, {0, 8, 80}}, want: Gap{Count: 1, Start: 60, End: 80}},
+			},
+		},
+		{
+			name: "an interrupting program's time is before the gap's",
+			batches: []batchOf{
+				// The program that wrote number 4 read the time, was interrupted by those of 2 and 3, and only then took a number.
+				{seen: []seen{{0, 1, 10}, {0, 2, 45}, {0, 4, 40}}, want: Gap{Count: 1, Start: 45, End: 45}},
+			},
+		},
+		{
+			name: "CPUs count for themselves",
+			batches: []batchOf{
+				{seen: []seen{{3, 1, 10}, {0, 1, 11}, {3, 2, 12}, {0, 3, 33}}, want: Gap{Count: 1, Start: 11, End: 33}},
+				{seen: []seen{{3, 5, 50}, {0, 6, 45}}, want: Gap{Count: 4, Start: 12, End: 50}},
+			},
+			highest: []uint64{6, 0, 0, 5},
+		},
+		{
+			name:    "lost after the last",
+			batches: []batchOf{{seen: []seen{{0, 1, 10}, {1, 1, 11}}}},
+			highest: []uint64{3, 1},
+			want:    Gap{Count: 2, Start: 10},
+		},
+		{
+			name:    "lost after the last on two CPUs",
+			batches: []batchOf{{seen: []seen{{0, 1, 10}, {1, 1, 11}}}},
+			highest: []uint64{2, 4},
+			want:    Gap{Count: 4, Start: 10},
+		},
+		{
+			name:    "all lost",
+			highest: []uint64{3, 0, 2},
+			want:    Gap{Count: 5},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var s Sequences
+			for i, b := range tt.batches {
+				for _, r := range b.seen {
+					s.See(r.cpu, r.sequence, r.time)
+				}
+				assert.Equal(t, b.want, s.Take(), "batch %d", i)
+				assert.Zero(t, s.Take(), "batch %d is told of once", i)
+			}
+			s.Finish(tt.highest)
+			assert.Equal(t, tt.want, s.Take(), "at the end")
+		})
+	}
+}
+
+// A loss that is not told yet when the last numbers come in reaches to an end that nobody has seen.
+func TestSequencesFinishAfterAGap(t *testing.T) {
+	var s Sequences
+	s.See(0, 1, 10)
+	s.See(0, 3, 30)
+	s.Finish([]uint64{5})
+	assert.Equal(t, Gap{Count: 3, Start: 10}, s.Take())
+}
+
+// Whatever is lost and however the rest is shuffled, the counts add up to the truth, and each range holds its losses.
+func TestSequencesAddUp(t *testing.T) {
+	for seed := range uint64(200) {
+		random := rand.New(rand.NewPCG(seed, 0))
+		var s Sequences
+		cpus := 1 + random.IntN(4)
+		highest := make([]uint64, cpus)
+		var records []seen
+		var lost, reported uint64
+		for i := range 500 {
+			cpu := random.IntN(cpus)
+			highest[cpu]++
+			if random.IntN(5) == 0 {
+				lost++
+				continue
+			}
+			records = append(records, seen{uint16(cpu), highest[cpu], uint64(i + 1)})
+		}
+		// An interrupting program overtakes by a place or two.
+		for i := 1; i < len(records); i++ {
+			if random.IntN(4) == 0 {
+				records[i-1], records[i] = records[i], records[i-1]
+			}
+		}
+		for _, r := range records {
+			s.See(r.cpu, r.sequence, r.time)
+			if random.IntN(50) == 0 {
+				reported += take(t, &s)
+			}
+		}
+		s.Finish(highest)
+		reported += take(t, &s)
+		require.Equal(t, lost, reported, "seed %d", seed)
+	}
+}
+
+func take(t *testing.T, s *Sequences) uint64 {
+	t.Helper()
+	gap := s.Take()
+	if gap.Count > 0 && gap.End != 0 {
+		require.LessOrEqual(t, gap.Start, gap.End)
+	}
+	return gap.Count
+}
+
+func TestSequencesAllocateNothing(t *testing.T) {
+	var s Sequences
+	s.See(7, 1, 1)
+	n := uint64(1)
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		n += 2
+		s.See(7, n, n)
+		s.Take()
+	}))
+}

@@ -1,0 +1,132 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
+
+// resource is the attributes of the container's resource.
+func resource(c *lab.Cgroup) map[string]any {
+	return map[string]any{
+		"container.id": c.ContainerID, "k8s.pod.uid": c.PodUID, "process.linux.cgroup": "0::" + c.Path,
+	}
+}
+
+// Each side of a connection is its own container's, whoever runs when something happens to it.
+func TestEachSideBelongsToItsContainer(t *testing.T) {
+	lab.Require(t)
+	older := lab.NewContainer(t)
+	r := rig.Start(t, bothPrograms)
+	newer := lab.NewContainer(t)
+
+	ns := lab.NewNamespace(t)
+	client, server := traffic.Start(t, ns, traffic.In(older)), traffic.Start(t, ns, traffic.In(newer))
+	listener := server.Listen(traffic.Addr(lab.Loopback4, 0))
+	c := client.Connect(listener.Local)
+	a := server.Accept(listener.FD)
+	closeInTurn(client, c.FD, server, a.FD)
+
+	r.Exactly(t, 4, rig.OfProcess(client.PID, server.PID))
+	for _, e := range r.Events.Matching(rig.OfProcess(client.PID)) {
+		assert.Equal(t, resource(older), e.Resource, e)
+	}
+	for _, e := range r.Events.Matching(rig.OfProcess(server.PID)) {
+		assert.Equal(t, resource(newer), e.Resource, e)
+	}
+	m := r.Scrape(t)
+	assert.Equal(t, []rig.Series{{Attributes: tcp("ipv4", "client"), Value: 1}}, m.In(older).Series(openedMetric))
+	assert.Equal(t, []rig.Series{{Attributes: tcp("ipv4", "server"), Value: 1}}, m.In(newer).Series(openedMetric))
+}
+
+// What no container runtime has made is the host's.
+func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, bothPrograms)
+	ns := lab.NewNamespace(t)
+	a := traffic.Start(t, ns, traffic.In(lab.NewCgroup(t)))
+	a.Connect(traffic.Addr(lab.Loopback4, closedPort))
+	e := r.Exactly(t, 1, rig.Named(connectEvent), rig.OfProcess(a.PID))[0]
+	assert.NotContains(t, e.Resource, "container.id")
+	assert.NotContains(t, e.Resource, "k8s.pod.uid")
+}
+
+// A container may be gone before anybody has looked at it.
+func TestShortLivedContainer(t *testing.T) {
+	lab.Require(t)
+	// Metrics are read long after the container's end.
+	r := rig.Start(t, "collection_interval: 500ms\n"+bothPrograms)
+	for range 5 {
+		container := lab.NewContainer(t)
+		ns := lab.NewNamespace(t)
+		ns.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+		a := traffic.Start(t, ns, traffic.In(container))
+		a.SendTo(a.OpenUDP(traffic.Addr(lab.Loopback4, 0)).FD, traffic.Addr(lab.Loopback4, closedPort), 10)
+		a.Connect(traffic.Addr(lab.Loopback4, closedPort))
+		a.Exit()
+		container.Remove(t)
+
+		for _, name := range []string{connectEvent, dropEvent} {
+			for _, e := range r.Wait(t, 1, rig.Named(name), rig.OfProcess(a.PID)) {
+				assert.Equal(t, resource(container), e.Resource, e)
+			}
+		}
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.dropped"))
+		assert.Equal(t, 1, m.Int("ebpf.packet.dropped", rig.Attributes{reasonKey: "netfilter_drop"}))
+		assert.Equal(t, []map[string]any{resource(container)}, m.Resources(failedMetric))
+		assert.Equal(t, 1, m.Int(failedMetric, nil))
+	}
+}
+
+// Cgroups that a runtime makes inside of a container are the container's.
+func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, bothPrograms)
+	container := lab.NewContainer(t)
+	nested := container.Nested(t, "init")
+	ns := lab.NewNamespace(t)
+	agents := []*traffic.Agent{traffic.Start(t, ns, traffic.In(container)), traffic.Start(t, ns, traffic.In(nested))}
+	for _, a := range agents {
+		a.Connect(traffic.Addr(lab.Loopback6, closedPort))
+		e := r.Exactly(t, 1, rig.Named(connectEvent), rig.OfProcess(a.PID))[0]
+		assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+		assert.Equal(t, container.PodUID, e.Resource["k8s.pod.uid"])
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 2, m.Int(failedMetric, nil))
+	assert.Len(t, m.Series(failedMetric), 1, "one series for the whole container")
+}
+
+// A socket whose owner nobody knows still has its container.
+func TestDropOfContainerIsCountedThere(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	container := lab.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	rule := s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+	socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
+	const count, size = 1000, 100
+	s.client.SendMany(socket.FD, traffic.Addr(lab.Right.IPv4, closedPort), size, count)
+	require.Equal(t, count, rule.Packets(t))
+	m := r.Scrape(t).In(container)
+	series := rig.Attributes{
+		reasonKey: "netfilter_drop", "ebpf.drop.subsystem": "core", "network.transport": "udp", "network.type": "ipv4",
+	}
+	assert.Equal(t, []rig.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.dropped"))
+	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.dropped.io", series))
+}

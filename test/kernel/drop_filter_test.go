@@ -1,0 +1,184 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+const flagsKey = "ebpf.tcp.flags"
+
+// filterFunction is the function of this kernel that drops what a packet filter says.
+const filterFunction = "nf_hook_slow"
+
+// filtered is the attributes of a packet that a filter has dropped.
+func filtered(device string, ns *lab.Namespace) attributes {
+	return dropped("netfilter_drop", device, ns).with(attributes{locationKey: filterFunction})
+}
+
+func TestDropByFilterOnTheWayIn(t *testing.T) {
+	lab.Require(t)
+	require.True(t, symbols(t)[filterFunction], "this kernel drops elsewhere")
+	r := rig.Start(t, onlyPacketDrop)
+	for _, f := range families[:2] {
+		t.Run("UDP "+f.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			to := traffic.Addr(f.dial, closedPort)
+			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			sent := s.client.SendTo(socket.FD, to, 100)
+			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))[0]
+			require.Equal(t, 1, rule.Packets(t))
+			check(t, e, dropEvent, plog.SeverityNumberWarn,
+				packet("udp", socket.Local, to, rule.Bytes(t)).with(filtered(lab.Right.Device, s.right)))
+			within(t, e, sent.Start, e.Observed)
+		})
+		t.Run("TCP "+f.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
+			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
+			c := s.client.StartConnectFrom(from, to)
+			e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.right.Inode))[0]
+			check(t, e, dropEvent, plog.SeverityNumberWarn,
+				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered(lab.Right.Device, s.right)).with(attributes{flagsKey: "syn"}))
+			s.client.Close(c.FD)
+			r.Exactly(t, rule.Packets(t), rig.Named(dropEvent), rig.InNamespace(s.right.Inode))
+		})
+		t.Run("ICMP "+f.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			root := traffic.Start(t, s.left) // raw sockets are not for everybody
+			protocol, name, request := unix.IPPROTO_ICMP, "icmp", uint8(8)
+			if f.dial.Is6() {
+				protocol, name, request = unix.IPPROTO_ICMPV6, "icmpv6", 128
+			}
+			s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: protocol, ICMPType: request})
+			root.Ping(f.dial, 56)
+			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode), rig.With(reasonKey, "netfilter_drop"))[0]
+			check(t, e, dropEvent, plog.SeverityNumberWarn, filtered(lab.Right.Device, s.right).with(attributes{
+				"network.transport": name, "network.type": f.networkType,
+				"source.address": f.clientAddress().String(), "destination.address": f.dial.String(),
+				"ebpf.packet.size": int64(ipHeader(f.dial) + icmpHeader + 56),
+			}))
+		})
+	}
+}
+
+// What a filter drops on its way out is the sender's loss.
+func TestDropByFilterOnTheWayOut(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	for _, f := range families[:3] {
+		t.Run("UDP "+f.name, func(t *testing.T) {
+			t.Parallel()
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			to := traffic.Addr(f.dial, closedPort)
+			sent := s.client.SendTo(socket.FD, to, 100)
+			require.Equal(t, unix.EPERM, sent.Errno)
+			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))[0]
+			// It has not got as far as an interface.
+			check(t, e, dropEvent, plog.SeverityNumberWarn,
+				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
+					with(filtered("", s.left)).with(owner(s.client, "socket")).with(attributes{cookieKey: int64(socket.Cookie)}))
+			within(t, e, sent.Start, sent.End)
+			assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+		})
+		t.Run("TCP "+f.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			rule := s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_TCP, Port: closedPort})
+			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
+			c := s.client.OnThread("dialer").StartConnectFrom(from, to)
+			e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode))[0]
+			check(t, e, dropEvent, plog.SeverityNumberWarn,
+				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered("", s.left)).
+					with(owner(s.client.OnThread("dialer"), "socket")).
+					with(attributes{cookieKey: int64(c.Cookie), flagsKey: "syn"}))
+			s.client.Close(c.FD)
+			r.Exactly(t, rule.Packets(t), rig.Named(dropEvent), rig.InNamespace(s.left.Inode))
+		})
+	}
+}
+
+// Segments of an established connection, many of which the sender keeps for a second try, still have their own headers.
+func TestDropOfEstablishedSegments(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	for _, hook := range []lab.Hook{lab.Output, lab.Input} {
+		t.Run(map[lab.Hook]string{lab.Output: "on the way out", lab.Input: "on the way in"}[hook], func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			p := s.establish(t, families[0])
+			ns := map[lab.Hook]*lab.Namespace{lab.Output: s.left, lab.Input: s.right}[hook]
+			rule := ns.AddFilter(t, lab.Filter{Hook: hook, Protocol: unix.IPPROTO_TCP, Port: p.listener.Local.Port()})
+			s.client.Send(p.client.FD, 64<<10)
+			require.True(t, rig.Eventually(func() bool { return rule.Packets(t) >= 3 }))
+			rule.Remove(t)
+			require.Equal(t, 64<<10, s.server.Receive(p.server.FD, 64<<10).Bytes, "all arrives in the end")
+
+			r.Settle(t)
+			events := r.Events.Matching(rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode), rig.With(reasonKey, "netfilter_drop"))
+			require.GreaterOrEqual(t, len(events), 3)
+			want := packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered("", s.left)).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(attributes{cookieKey: int64(p.client.Cookie)})
+			if hook == lab.Input {
+				// The socket that the segment was for, where the kernel has found it before the filter.
+				want = packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered(lab.Right.Device, s.right))
+			}
+			delete(want, "ebpf.packet.size")
+			for _, e := range events {
+				measured := []string{"ebpf.packet.size", flagsKey}
+				if _, found := e.Attributes["process.pid"]; found && hook == lab.Input {
+					for key, value := range owner(s.server.OnThread("listener"), "socket").with(attributes{cookieKey: int64(p.server.Cookie)}) {
+						assert.Equal(t, value, e.Attributes[key], key)
+						measured = append(measured, key)
+					}
+				}
+				check(t, e, dropEvent, plog.SeverityNumberWarn, want, measured...)
+				assert.Contains(t, e.Attributes[flagsKey], "ack")
+				assert.Greater(t, e.Attributes["ebpf.packet.size"], int64(ipv4Header))
+			}
+		})
+	}
+}
+
+// The flags of a segment are those in its header.
+func TestDropHasFlags(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	s := newScene(t)
+	p := s.establish(t, families[1])
+	const fin = 1
+	rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
+	s.client.Close(p.client.FD)
+	e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.right.Inode), rig.With(reasonKey, "netfilter_drop"))[0]
+	assert.Equal(t, "fin|ack", e.Attributes[flagsKey])
+	rule.Remove(t)
+	s.server.ReceiveEOF(p.server.FD)
+
+	// A segment to a port that nobody has is dropped where it would have been received.
+	before := time.Now()
+	s.client.Connect(traffic.Addr(lab.Right.IPv6, closedPort))
+	e = r.Exactly(t, 1, rig.Named(dropEvent), rig.With("destination.port", int64(closedPort)), rig.InNamespace(s.right.Inode))[0]
+	assert.Equal(t, "syn", e.Attributes[flagsKey])
+	assert.Equal(t, "no_socket", e.Attributes[reasonKey])
+	within(t, e, before, time.Now())
+}

@@ -1,0 +1,210 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+const (
+	onlyPacketDrop = "programs: {packet_drop: {}}"
+
+	reasonKey   = "ebpf.drop.reason"
+	locationKey = "ebpf.drop.location"
+	cookieKey   = "ebpf.socket.cookie"
+)
+
+// Sizes of headers.
+const (
+	ipv4Header = 20
+	ipv6Header = 40
+	udpHeader  = 8
+	icmpHeader = 8
+)
+
+func ipHeader(a netip.Addr) int {
+	if a.Unmap().Is4() {
+		return ipv4Header
+	}
+	return ipv6Header
+}
+
+// packet is the attributes of a dropped packet with ports.
+func packet(transport string, source, destination netip.AddrPort, size int) attributes {
+	return attributes{
+		"network.transport":   transport,
+		"network.type":        networkType(source.Addr()),
+		"source.address":      source.Addr().Unmap().String(),
+		"source.port":         int64(source.Port()),
+		"destination.address": destination.Addr().Unmap().String(),
+		"destination.port":    int64(destination.Port()),
+		"ebpf.packet.size":    int64(size),
+	}
+}
+
+// dropped is the attributes of a drop for that reason, at that interface and in that namespace.
+func dropped(reason, device string, ns *lab.Namespace) attributes {
+	a := attributes{
+		reasonKey:                reason,
+		"ebpf.drop.subsystem":    "core",
+		"ebpf.network.namespace": int64(ns.Inode),
+	}
+	if device != "" {
+		a["network.interface.name"] = device
+	}
+	return a
+}
+
+// symbols are the functions of this kernel.
+func symbols(t testing.TB) map[string]bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/kallsyms")
+	require.NoError(t, err)
+	found := map[string]bool{}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) >= 3 && strings.EqualFold(fields[1], "t") {
+			found[fields[2]] = true
+		}
+	}
+	return found
+}
+
+func TestDropAtClosedUDPPort(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	functions := symbols(t)
+	for _, f := range families[:3] {
+		t.Run(f.name, func(t *testing.T) {
+			t.Parallel()
+			s := newScene(t)
+			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			to := traffic.Addr(f.dial, closedPort)
+			sent := s.client.SendTo(socket.FD, to, 100)
+
+			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))[0]
+			// Nobody was to receive it, and the sender's socket is none of the receiving host's: it has no owner.
+			check(t, e, dropEvent, plog.SeverityNumberWarn,
+				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
+					with(dropped("no_socket", lab.Right.Device, s.right)), locationKey)
+			within(t, e, sent.Start, e.Observed)
+			assert.True(t, functions[e.Attributes[locationKey].(string)], "%s is a function of this kernel", e.Attributes[locationKey])
+			assert.Contains(t, e.Attributes[locationKey], "udp")
+		})
+	}
+}
+
+// A datagram that finds its socket full is that socket's loss, whoever the kernel ran when it came.
+func TestDropAtFullSocket(t *testing.T) {
+	lab.Require(t)
+	for _, older := range []bool{false, true} {
+		for _, f := range families {
+			t.Run(f.name+map[bool]string{true: " older than the receiver"}[older], func(t *testing.T) {
+				var r *rig.Receiver
+				if !older {
+					r = rig.Start(t, onlyPacketDrop)
+				}
+				container := lab.NewContainer(t)
+				s := newScene(t, traffic.In(container))
+				socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
+				s.server.SetOption(socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
+				if older {
+					r = rig.Start(t, onlyPacketDrop)
+				}
+				const sent, size = 50, 1000
+				sender := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+				to := traffic.Addr(f.dial, socket.Local.Port())
+				span := s.client.SendMany(sender.FD, to, size, sent)
+				require.Equal(t, sent, span.Count)
+
+				r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.right.Inode))
+				r.Settle(t)
+				lost := sent - s.server.ReadDatagrams(socket.FD)
+				require.Greater(t, lost, sent/2, "the buffer holds next to nothing")
+				events := r.Exactly(t, lost, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))
+				want := packet("udp", sender.Local, to, ipHeader(f.dial)+udpHeader+size).
+					with(dropped("socket_rcvbuff", lab.Right.Device, s.right)).
+					with(owner(s.server, "receiving_socket")).
+					with(attributes{cookieKey: int64(socket.Cookie)})
+				for _, e := range events {
+					check(t, e, dropEvent, plog.SeverityNumberWarn, want, locationKey)
+					within(t, e, span.Start, e.Observed)
+					assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+				}
+
+				m := r.Scrape(t).In(container)
+				series := rig.Attributes{
+					reasonKey: "socket_rcvbuff", "ebpf.drop.subsystem": "core", "network.transport": "udp", "network.type": f.networkType,
+				}
+				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", series))
+				assert.Equal(t, lost*(ipHeader(f.dial)+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
+				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", nil), "and nothing else in this container: %v", m.Series("ebpf.packet.dropped"))
+			})
+		}
+	}
+}
+
+// Buffers of other kinds of sockets that are thrown away are no packets.
+func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	container := lab.NewContainer(t)
+	ns := lab.NewNamespace(t)
+	a := traffic.Start(t, ns, traffic.In(container))
+	before := r.Scrape(t)
+	a.DiscardUnix(5)
+	a.DiscardNetlink(20)
+	a.Exit()
+	r.Settle(t)
+	assert.Empty(t, r.Events.Matching(rig.Named(dropEvent), rig.OfProcess(a.PID)))
+	assert.Empty(t, r.Events.Matching(rig.Named(dropEvent), rig.InNamespace(ns.Inode)))
+	after := r.Scrape(t)
+	assert.Empty(t, after.In(container).Series("ebpf.packet.dropped"))
+	for _, series := range after.Series("ebpf.packet.dropped") {
+		if series.Attributes["network.type"] == "" {
+			assert.Equal(t, before.Int("ebpf.packet.dropped", series.Attributes), series.Value, "drops of no known network: %v", series)
+		}
+	}
+}
+
+// Connections that are opened and closed in order lose nothing, whichever side is first.
+func TestOrdinaryClosesAreNoDrops(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "programs: {connection: {}, packet_drop: {}}")
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			s := newScene(t)
+			const each = 10
+			for range each {
+				p := s.establish(t, f)
+				exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100_000)
+				closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+				p = s.establish(t, f)
+				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 100_000)
+				closeInTurn(s.server, p.server.FD, s.client, p.client.FD)
+			}
+			r.Exactly(t, 2*each*4, rig.OfProcess(s.client.PID, s.server.PID))
+			assert.Empty(t, r.Events.Matching(rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode),
+				rig.With("network.transport", "tcp")))
+			s.client.Exit()
+			s.server.Exit()
+			r.Settle(t)
+			assert.Empty(t, r.Events.Matching(rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode),
+				rig.With("network.transport", "tcp")), "nor when the processes end")
+		})
+	}
+}

@@ -1,0 +1,102 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+// lost is the number of events of a program that ebpf.events.lost has, by cause.
+func lost(m rig.Scrape, program string) map[string]int {
+	found := map[string]int{}
+	for _, s := range m.Series("ebpf.events.lost") {
+		if s.Attributes["ebpf.program.name"] == program && s.Value > 0 {
+			found[s.Attributes["ebpf.loss.cause"]] += s.Value
+		}
+	}
+	return found
+}
+
+// In a storm the limit holds, what it held back is counted, and the metrics have every packet.
+func TestEventLimitOfDrops(t *testing.T) {
+	lab.Require(t)
+	const limit, count, size = 100, 50_000, 64
+	r := rig.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", rig.AllBut(lab.Prefix4), limit))
+	s := newScene(t)
+	socket := s.client.OpenUDP(traffic.Addr(lab.Left.IPv4, 0))
+	// Not connected: the answers of ICMP would be errors of the next send.
+	sent := s.client.SendMany(socket.FD, traffic.Addr(lab.Right.IPv4, closedPort), size, count)
+	require.Equal(t, count, sent.Count)
+
+	series := rig.Attributes{
+		reasonKey: "no_socket", "ebpf.drop.subsystem": "core", "network.transport": "udp", "network.type": "ipv4",
+	}
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.Int("ebpf.packet.dropped", series) >= count })
+	assert.Equal(t, count, m.Int("ebpf.packet.dropped", series))
+	assert.Equal(t, count*(ipv4Header+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
+
+	heldBack := lost(m, "packet_drop")
+	total := m.Int("ebpf.packet.dropped", nil)
+	require.True(t, rig.Eventually(func() bool {
+		return len(r.Events.Matching(rig.Named(dropEvent)))+heldBack["rate_limit"] >= total
+	}), "%d delivered, %v held back of %d", len(r.Events.Matching(rig.Named(dropEvent))), heldBack, total)
+	delivered := len(r.Events.Matching(rig.Named(dropEvent)))
+	assert.Equal(t, map[string]int{"rate_limit": total - delivered}, heldBack, "nothing is lost otherwise")
+	seconds := int(math.Ceil(sent.Duration().Seconds()))
+	assert.LessOrEqual(t, delivered, limit*(seconds+1), "in %s", sent.Duration())
+	assert.GreaterOrEqual(t, delivered, limit)
+	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.events", rig.Attributes{"ebpf.program.name": "packet_drop"}))
+}
+
+// A limit of one program's events leaves the other's alone.
+func TestEventLimitIsPerProgram(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}, packet_drop: {event_limit: 1}}", rig.AllBut(lab.Prefix4)))
+	s := newScene(t)
+	const count = 200
+	for range count {
+		s.client.Close(s.client.Connect(traffic.Addr(lab.Right.IPv4, closedPort)).FD)
+	}
+	r.Wait(t, count, rig.Named(connectEvent), rig.OfProcess(s.client.PID))
+	m := r.Scrape(t)
+	assert.Empty(t, lost(m, "connection"))
+	drops := m.Int("ebpf.packet.dropped", rig.Attributes{"network.transport": "tcp"})
+	assert.Equal(t, count, drops, "each SYN to a closed port is a drop")
+	assert.Equal(t, drops-len(r.Events.Matching(rig.Named(dropEvent))), lost(m, "packet_drop")["rate_limit"])
+}
+
+// A limit of connection events leaves their metrics whole.
+func TestEventLimitOfConnections(t *testing.T) {
+	lab.Require(t)
+	const limit, count = 50, 2000
+	r := rig.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {event_limit: %d}}", rig.AllBut(lab.Prefix4), limit))
+	s := newScene(t)
+	listener := s.server.Listen(traffic.Addr(lab.Right.IPv4, 0))
+	s.server.Serve(listener.FD, count)
+	span := s.client.Flood(listener.Local, count, 10)
+	require.Equal(t, count, s.server.Served(listener.FD))
+
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.Int(activeMetric, nil) == 0 })
+	for _, role := range []string{"client", "server"} {
+		assert.Equal(t, count, m.Int(openedMetric, tcp("ipv4", role)))
+	}
+	heldBack := lost(m, "connection")
+	require.True(t, rig.Eventually(func() bool {
+		return len(r.Events.Matching(rig.Named(connectEvent, acceptEvent, closeEvent)))+heldBack["rate_limit"] >= 4*count
+	}))
+	delivered := len(r.Events.Matching(rig.Named(connectEvent, acceptEvent, closeEvent)))
+	assert.Equal(t, map[string]int{"rate_limit": 4*count - delivered}, heldBack)
+	assert.LessOrEqual(t, delivered, limit*(int(math.Ceil(span.Duration().Seconds()))+1))
+}
