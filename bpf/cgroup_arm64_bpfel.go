@@ -46,6 +46,12 @@ type CgroupLosses struct {
 	ByCause [3]uint64
 }
 
+type CgroupSequence struct {
+	_       structs.HostLayout
+	Last    uint64
+	Crowded uint64
+}
+
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.

@@ -4,7 +4,7 @@
 // Connections: TCP by the changes of a socket's state, UDP by the peers that a socket sends to, unix by connect().
 #include "include/filter.h"
 #include "include/histogram.h"
-#include "include/record.h"
+#include "include/track.h"
 
 enum event_id {
 	EVENT_CONNECT,
@@ -193,141 +193,158 @@ static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, i
 	return 0;
 }
 
-/* The state of a connection that became one just now; the owner of an old listener may have to be looked up. */
-static __always_inline struct socket_state *opened_state(struct sock *sk)
+static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock *sk)
 {
-	struct socket_state *s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-	struct listener l = {};
-	struct owner *o;
-
-	if (s)
-		return s;
-	s = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!s) {
-		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
-		return NULL;
-	}
-	l.netns = sk->__sk_common.skc_net.net->ns.inum;
-	l.port = sk->__sk_common.skc_num;
-	o = bpf_map_lookup_elem(&older_listeners, &l);
-	if (o)
-		s->owner = *o;
-	return s;
+	return s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
+				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u32 error)
 {
-	struct series key = {.transport = IPPROTO_TCP};
-	struct counts *counts;
+	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
-	struct socket_state *s;
-	struct tcp_sock *tp;
-	struct flow flow;
-	__u64 now, duration = 0;
-	__u32 error = 0;
-	__u8 event;
-
-	if (new == TCP_ESTABLISHED)
-		event = old == TCP_SYN_SENT || old == TCP_SYN_RECV ? EVENT_CONNECT : 0xff;
-	else if (new == TCP_CLOSE)
-		event = old == TCP_CLOSE || old == TCP_LISTEN ? 0xff : EVENT_CLOSE;
-	else
-		return 0;
-	if (event == 0xff)
-		return 0;
-	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
-	tp = bpf_skc_to_tcp_sock(sk);
-	if (!tp)
-		return 0;
-
-	if (event == EVENT_CONNECT) {
-		s = opened_state(sk);
-		if (!s)
-			return 0;
-		if (old == TCP_SYN_SENT)
-			s->role = ROLE_CLIENT;
-		else if (s->role != ROLE_CLIENT)
-			s->role = ROLE_SERVER;
-	} else {
-		s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-		if (!s)
-			return 0;
-		if (!(s->flags & SOCKET_OPENED)) {
-			/* Never established: a connect() that failed, or an embryo of an accepted connection. */
-			if (s->role != ROLE_CLIENT)
-				return 0;
-			event = EVENT_CONNECT;
-		}
-		error = close_error(sk, tp, old);
-	}
-	if (s->flags & SOCKET_EXCLUDED)
-		return 0;
-
-	now = bpf_ktime_get_ns();
-	if (s->since)
-		duration = now - s->since;
-	read_flow(&flow, sk, tp);
-	if (event == EVENT_CONNECT && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow))) {
-		s->flags |= SOCKET_EXCLUDED;
-		return 0;
-	}
-
-	key.cgroup = s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
-	key.type = is_ipv4(&flow.remote) ? 4 : 6;
-	key.role = s->role;
-	if (new == TCP_ESTABLISHED) {
-		s->flags |= SOCKET_OPENED;
-		s->since = now;
-		counts = counts_of(&key);
-		if (counts)
-			__sync_fetch_and_add(&counts->opened, 1);
-		if (s->role == ROLE_SERVER) {
-			event = EVENT_ACCEPT;
-			duration = 0;
-		} else if (duration) {
-			add_duration(&key, 0, duration);
-		}
-	} else if (event == EVENT_CONNECT) {
-		key.error = error;
-		counts = counts_of(&key);
-		if (counts)
-			__sync_fetch_and_add(&counts->failed, 1);
-	} else {
-		s->flags &= ~SOCKET_OPENED;
-		counts = counts_of(&key);
-		if (counts) {
-			__sync_fetch_and_add(&counts->closed, 1);
-			__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
-			__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
-		}
-		if (duration)
-			add_duration(&key, s->role, duration);
-	}
 
 	if (!event_enabled(event) || !within_limit(PROGRAM_CONNECTION, now))
-		return 0;
-	e = reserve_record(PROGRAM_CONNECTION, event, sizeof(*e), now, event == EVENT_CONNECT && error);
+		return;
+	e = reserve_record(PROGRAM_CONNECTION, event, sizeof(*e), now, urgent);
 	if (!e)
-		return 0;
+		return;
 	e->owner = s->owner;
-	e->owner.cgroup = key.cgroup;
-	e->flow = flow;
+	e->owner.cgroup = cgroup;
+	e->flow = *flow;
 	e->transport = IPPROTO_TCP;
 	e->role = s->role;
 	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
 	e->pad = 0;
-	e->pad2 = 0;
-	e->cookie = bpf_get_socket_cookie(sk);
+	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->duration = duration;
+	e->bytes_sent = bytes_sent(tp);
+	e->bytes_received = bytes_received(sk, tp);
 	e->rtt = tp->srtt_us >> 3;
 	e->rtt_min = tp->rtt_min.s[0].v;
 	e->retransmits = tp->total_retrans;
 	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->error = error;
-	e->bytes_sent = bytes_sent(tp);
-	e->bytes_received = bytes_received(sk, tp);
+	e->pad2 = 0;
 	submit_record(e);
+}
+
+/* SYN_SENT or SYN_RECV → ESTABLISHED. */
+static __always_inline void established(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct series series = {.transport = IPPROTO_TCP};
+	struct socket_state *s = NULL;
+	struct counts *counts;
+	struct flow flow;
+	__u64 now, duration = 0;
+
+	/* One that was opened is left over from a socket that had this address before. */
+	s = find_state(sk);
+	if (!s || s->flags & SOCKET_OPENED || s->role != ROLE_CLIENT)
+		s = old == TCP_SYN_SENT ? new_state(sk) : track_accept(sk);
+	if (!s) {
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		return;
+	}
+	if (old == TCP_SYN_SENT)
+		s->role = ROLE_CLIENT;
+	else if (s->role != ROLE_CLIENT)
+		s->role = ROLE_SERVER;
+
+	read_flow(&flow, sk, tp);
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
+		s->flags = SOCKET_EXCLUDED;
+		return;
+	}
+	/* The time at which the segment came that is being worked on: read once by TCP, and as good as now. */
+	now = tp->tcp_clock_cache;
+	if (s->role == ROLE_CLIENT && s->since)
+		duration = now - s->since;
+	s->flags = SOCKET_OPENED;
+	s->since = now;
+
+	series.cgroup = cgroup_of(s, sk);
+	series.type = is_ipv4(&flow.remote) ? 4 : 6;
+	series.role = s->role;
+	counts = counts_of(&series);
+	if (counts)
+		__sync_fetch_and_add(&counts->opened, 1);
+	if (duration)
+		add_duration(&series, ROLE_UNKNOWN, duration);
+	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0);
+}
+
+/* Any state but LISTEN → CLOSE. */
+static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct series series = {.transport = IPPROTO_TCP};
+	struct socket_state *s = find_state(sk);
+	__u64 now, duration = 0;
+	struct counts *counts;
+	struct flow flow;
+	__u32 error;
+	bool opened;
+
+	if (!s)
+		return;
+	opened = s->flags & SOCKET_OPENED;
+	/* What was neither opened nor asked for is the embryo of a connection that never was accepted. */
+	if (s->flags & SOCKET_EXCLUDED || (!opened && s->role != ROLE_CLIENT))
+		return;
+	read_flow(&flow, sk, tp);
+	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
+		return;
+	s->flags = 0;
+	now = bpf_ktime_get_ns();
+	if (s->since)
+		duration = now - s->since;
+	error = close_error(sk, tp, old);
+
+	series.cgroup = cgroup_of(s, sk);
+	series.type = is_ipv4(&flow.remote) ? 4 : 6;
+	series.role = s->role;
+	if (!opened)
+		series.error = error;
+	counts = counts_of(&series);
+	if (counts && opened) {
+		__sync_fetch_and_add(&counts->closed, 1);
+		__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
+		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
+	} else if (counts) {
+		__sync_fetch_and_add(&counts->failed, 1);
+	}
+	if (opened && duration)
+		add_duration(&series, s->role, duration);
+	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+{
+	struct tcp_sock *tp;
+
+	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_ESTABLISHED && new != TCP_CLOSE)
+		return 0;
+	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	if (new == TCP_ESTABLISHED) {
+		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
+			established(sk, tp, old);
+	} else if (new == TCP_CLOSE) {
+		if (old == TCP_LISTEN) {
+			untrack_listener(sk);
+		} else if (old != TCP_CLOSE) {
+			closed(sk, tp, old);
+			delete_state(sk);
+		}
+	} else if (old == TCP_CLOSE) {
+		if (new == TCP_SYN_SENT)
+			track_connect(sk);
+		else
+			track_listener(sk, bpf_get_current_task_btf(), false);
+	}
 	return 0;
 }
 
@@ -336,25 +353,19 @@ SEC("iter/task_file")
 int connection_find(struct bpf_iter__task_file *ctx)
 {
 	struct series key = {.transport = IPPROTO_TCP};
+	struct task_struct *task = ctx->task;
+	struct sock *sk = socket_of_file(ctx->file);
 	struct counts *counts;
-	struct file *file = ctx->file;
 	struct socket_state *s;
-	struct socket *sock;
 	struct tcp_sock *tp;
 	struct flow flow;
-	struct sock *sk;
 
-	if (!file)
-		return 0;
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return 0;
-	sk = sock->sk;
-	if (!sk)
+	if (!sk || !task)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return 0;
+	track_found(sk, task);
 	switch (sk->__sk_common.skc_state) {
 	case TCP_CLOSE:
 	case TCP_LISTEN:
@@ -362,7 +373,7 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	case TCP_SYN_RECV:
 		return 0;
 	}
-	s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
+	s = find_state(sk);
 	if (!s || s->flags & (SOCKET_OPENED | SOCKET_EXCLUDED))
 		return 0;
 	/* An accepted socket still has the backlog of the listener that it is a copy of. */
@@ -373,7 +384,7 @@ int connection_find(struct bpf_iter__task_file *ctx)
 		return 0;
 	}
 	s->flags |= SOCKET_OPENED;
-	key.cgroup = s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
+	key.cgroup = cgroup_of(s, sk);
 	key.type = is_ipv4(&flow.remote) ? 4 : 6;
 	key.role = s->role;
 	counts = counts_of(&key);
@@ -405,7 +416,7 @@ static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct
 
 	if (!sk)
 		return;
-	s = bpf_sk_storage_get(&sockets, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	s = bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!s) {
 		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
 		return;
@@ -418,8 +429,8 @@ static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct
 	if (bpf_map_update_elem(&udp_peers, &peer, &seen, BPF_NOEXIST))
 		return;
 
-	if (s->owner.pid != bpf_get_current_pid_tgid() >> 32)
-		read_owner(&s->owner, bpf_get_current_task_btf());
+	/* A socket may be shared: it is the one who sends now that has a new peer. */
+	read_owner(&s->owner, bpf_get_current_task_btf());
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow))
 		return;
 	now = bpf_ktime_get_ns();

@@ -43,8 +43,15 @@ type ConnectionEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner ConnectionOwner
-	Flow  struct {
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
+	Flow struct {
 		_     structs.HostLayout
 		Local struct {
 			_      structs.HostLayout
@@ -108,8 +115,15 @@ type ConnectionHistogram struct {
 
 type ConnectionListener struct {
 	_     structs.HostLayout
-	Netns uint32
-	Port  uint32
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
+	Socket uint64
 }
 
 type ConnectionLosses struct {
@@ -117,18 +131,22 @@ type ConnectionLosses struct {
 	ByCause [3]uint64
 }
 
-type ConnectionOwner struct {
-	_          structs.HostLayout
-	Pid        uint32
-	Uid        uint32
-	Cgroup     uint64
-	Comm       [16]int8
-	Executable [48]int8
+type ConnectionPort struct {
+	_      structs.HostLayout
+	Netns  uint32
+	Number uint16
+	Family uint16
 }
 
 type ConnectionPorts struct {
 	_    structs.HostLayout
 	Bits [1024]uint64
+}
+
+type ConnectionSequence struct {
+	_       structs.HostLayout
+	Last    uint64
+	Crowded uint64
 }
 
 type ConnectionSeries struct {
@@ -141,9 +159,23 @@ type ConnectionSeries struct {
 	Pad       uint8
 }
 
+type ConnectionSocketSlot struct {
+	_      structs.HostLayout
+	Claims uint64
+	Cookie uint64
+	State  ConnectionSocketState
+}
+
 type ConnectionSocketState struct {
-	_        structs.HostLayout
-	Owner    ConnectionOwner
+	_     structs.HostLayout
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
 	Since    uint64
 	Role     uint8
 	Flags    uint8
@@ -184,7 +216,14 @@ type ConnectionUnixEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner  ConnectionOwner
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
 	Cookie uint64
 	Netns  uint32
 	Error  uint32
@@ -203,11 +242,12 @@ const (
 	ConnectionMapExcludedCidrs           = "excluded_cidrs"
 	ConnectionMapExcludedExecutables     = "excluded_executables"
 	ConnectionMapExcludedPorts           = "excluded_ports"
+	ConnectionMapListeners               = "listeners"
 	ConnectionMapLost                    = "lost"
-	ConnectionMapOlderListeners          = "older_listeners"
 	ConnectionMapRecords                 = "records"
 	ConnectionMapSequences               = "sequences"
-	ConnectionMapSockets                 = "sockets"
+	ConnectionMapSocketSlots             = "socket_slots"
+	ConnectionMapSocketStorage           = "socket_storage"
 	ConnectionMapUdpPeers                = "udp_peers"
 	ConnectionMapUnixConnects            = "unix_connects"
 	ConnectionProgConnectionConnect4     = "connection_connect4"
@@ -229,6 +269,7 @@ const (
 	ConnectionVarExportFailure           = "export_failure"
 	ConnectionVarExportUnixEvent         = "export_unix_event"
 	ConnectionVarHistogramBounds         = "histogram_bounds"
+	ConnectionVarReadNames               = "read_names"
 	ConnectionVarRingReserveAbove        = "ring_reserve_above"
 	ConnectionVarSelfPid                 = "self_pid"
 )
@@ -296,11 +337,12 @@ type ConnectionMapSpecs struct {
 	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
+	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	OlderListeners      *ebpf.MapSpec `ebpf:"older_listeners"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	Sockets             *ebpf.MapSpec `ebpf:"sockets"`
+	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
 	UdpPeers            *ebpf.MapSpec `ebpf:"udp_peers"`
 	UnixConnects        *ebpf.MapSpec `ebpf:"unix_connects"`
 }
@@ -320,6 +362,7 @@ type ConnectionVariableSpecs struct {
 	ExportFailure      *ebpf.VariableSpec `ebpf:"export_failure"`
 	ExportUnixEvent    *ebpf.VariableSpec `ebpf:"export_unix_event"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 }
@@ -351,11 +394,12 @@ type ConnectionMaps struct {
 	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
+	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
-	OlderListeners      *ebpf.Map `ebpf:"older_listeners"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
-	Sockets             *ebpf.Map `ebpf:"sockets"`
+	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
 	UdpPeers            *ebpf.Map `ebpf:"udp_peers"`
 	UnixConnects        *ebpf.Map `ebpf:"unix_connects"`
 }
@@ -369,11 +413,12 @@ func (m *ConnectionMaps) Close() error {
 		m.ExcludedCidrs,
 		m.ExcludedExecutables,
 		m.ExcludedPorts,
+		m.Listeners,
 		m.Lost,
-		m.OlderListeners,
 		m.Records,
 		m.Sequences,
-		m.Sockets,
+		m.SocketSlots,
+		m.SocketStorage,
 		m.UdpPeers,
 		m.UnixConnects,
 	)
@@ -394,6 +439,7 @@ type ConnectionVariables struct {
 	ExportFailure      *ebpf.Variable `ebpf:"export_failure"`
 	ExportUnixEvent    *ebpf.Variable `ebpf:"export_unix_event"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
+	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 }

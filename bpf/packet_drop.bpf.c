@@ -209,7 +209,7 @@ int packet_drop(__u64 *ctx)
 	struct event *e;
 	struct counts *counts;
 	struct net_device *dev;
-	struct socket_state *s = NULL;
+	const struct owner *owner = NULL;
 	struct sock *sk = NULL;
 	__u8 attribution = ATTRIBUTION_NONE;
 
@@ -235,16 +235,16 @@ int packet_drop(__u64 *ctx)
 	}
 	if (sk && is_full_socket(sk)) {
 		key.cgroup = socket_cgroup(sk);
-		s = bpf_sk_storage_get(&sockets, sk, NULL, 0);
-		if (s && s->owner.pid)
-			key.cgroup = s->owner.cgroup;
+		owner = find_owner(sk);
+		if (owner && owner->pid)
+			key.cgroup = owner->cgroup;
 		else
 			attribution = ATTRIBUTION_CGROUP;
 	} else {
 		sk = NULL;
 		attribution = ATTRIBUTION_NONE;
 	}
-	if ((s && is_excluded_owner(&s->owner)) || is_excluded_flow(&packet.flow))
+	if (is_excluded_owner(owner) || is_excluded_flow(&packet.flow))
 		return 0;
 
 	key.protocol = packet.protocol;
@@ -263,8 +263,8 @@ int packet_drop(__u64 *ctx)
 	e = reserve_record(PROGRAM_PACKET_DROP, EVENT_DROP, sizeof(*e), now, false);
 	if (!e)
 		return 0;
-	if (s && s->owner.pid)
-		e->owner = s->owner;
+	if (owner && owner->pid)
+		e->owner = *owner;
 	else
 		__builtin_memset(&e->owner, 0, sizeof(e->owner));
 	e->owner.cgroup = key.cgroup;

@@ -39,7 +39,14 @@ type PacketDropEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner  PacketDropOwner
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
 	Packet struct {
 		_    structs.HostLayout
 		Flow struct {
@@ -89,8 +96,15 @@ type PacketDropExecutable struct {
 
 type PacketDropListener struct {
 	_     structs.HostLayout
-	Netns uint32
-	Port  uint32
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
+	Socket uint64
 }
 
 type PacketDropLosses struct {
@@ -98,18 +112,22 @@ type PacketDropLosses struct {
 	ByCause [3]uint64
 }
 
-type PacketDropOwner struct {
-	_          structs.HostLayout
-	Pid        uint32
-	Uid        uint32
-	Cgroup     uint64
-	Comm       [16]int8
-	Executable [48]int8
+type PacketDropPort struct {
+	_      structs.HostLayout
+	Netns  uint32
+	Number uint16
+	Family uint16
 }
 
 type PacketDropPorts struct {
 	_    structs.HostLayout
 	Bits [1024]uint64
+}
+
+type PacketDropSequence struct {
+	_       structs.HostLayout
+	Last    uint64
+	Crowded uint64
 }
 
 type PacketDropSeries struct {
@@ -121,9 +139,23 @@ type PacketDropSeries struct {
 	Pad      uint16
 }
 
+type PacketDropSocketSlot struct {
+	_      structs.HostLayout
+	Claims uint64
+	Cookie uint64
+	State  PacketDropSocketState
+}
+
 type PacketDropSocketState struct {
-	_        structs.HostLayout
-	Owner    PacketDropOwner
+	_     structs.HostLayout
+	Owner struct {
+		_          structs.HostLayout
+		Pid        uint32
+		Uid        uint32
+		Cgroup     uint64
+		Comm       [16]int8
+		Executable [48]int8
+	}
 	Since    uint64
 	Role     uint8
 	Flags    uint8
@@ -144,11 +176,12 @@ const (
 	PacketDropMapExcludedCidrs       = "excluded_cidrs"
 	PacketDropMapExcludedExecutables = "excluded_executables"
 	PacketDropMapExcludedPorts       = "excluded_ports"
+	PacketDropMapListeners           = "listeners"
 	PacketDropMapLost                = "lost"
-	PacketDropMapOlderListeners      = "older_listeners"
 	PacketDropMapRecords             = "records"
 	PacketDropMapSequences           = "sequences"
-	PacketDropMapSockets             = "sockets"
+	PacketDropMapSocketSlots         = "socket_slots"
+	PacketDropMapSocketStorage       = "socket_storage"
 	PacketDropProgPacketDrop         = "packet_drop"
 	PacketDropVarEnabledEvents       = "enabled_events"
 	PacketDropVarEventLimit          = "event_limit"
@@ -159,6 +192,7 @@ const (
 	PacketDropVarExportEvent         = "export_event"
 	PacketDropVarExportEventId       = "export_event_id"
 	PacketDropVarKfreeSkbArguments   = "kfree_skb_arguments"
+	PacketDropVarReadNames           = "read_names"
 	PacketDropVarReasonConsumed      = "reason_consumed"
 	PacketDropVarReasonNotDropped    = "reason_not_dropped"
 	PacketDropVarReasonQueuePurge    = "reason_queue_purge"
@@ -220,11 +254,12 @@ type PacketDropMapSpecs struct {
 	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
+	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	OlderListeners      *ebpf.MapSpec `ebpf:"older_listeners"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	Sockets             *ebpf.MapSpec `ebpf:"sockets"`
+	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
 }
 
 // PacketDropVariableSpecs contains global variables before they are loaded into the kernel.
@@ -240,6 +275,7 @@ type PacketDropVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	KfreeSkbArguments  *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
+	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	ReasonConsumed     *ebpf.VariableSpec `ebpf:"reason_consumed"`
 	ReasonNotDropped   *ebpf.VariableSpec `ebpf:"reason_not_dropped"`
 	ReasonQueuePurge   *ebpf.VariableSpec `ebpf:"reason_queue_purge"`
@@ -272,11 +308,12 @@ type PacketDropMaps struct {
 	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
+	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
-	OlderListeners      *ebpf.Map `ebpf:"older_listeners"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
-	Sockets             *ebpf.Map `ebpf:"sockets"`
+	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
 }
 
 func (m *PacketDropMaps) Close() error {
@@ -286,11 +323,12 @@ func (m *PacketDropMaps) Close() error {
 		m.ExcludedCidrs,
 		m.ExcludedExecutables,
 		m.ExcludedPorts,
+		m.Listeners,
 		m.Lost,
-		m.OlderListeners,
 		m.Records,
 		m.Sequences,
-		m.Sockets,
+		m.SocketSlots,
+		m.SocketStorage,
 	)
 }
 
@@ -307,6 +345,7 @@ type PacketDropVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	KfreeSkbArguments  *ebpf.Variable `ebpf:"kfree_skb_arguments"`
+	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	ReasonConsumed     *ebpf.Variable `ebpf:"reason_consumed"`
 	ReasonNotDropped   *ebpf.Variable `ebpf:"reason_not_dropped"`
 	ReasonQueuePurge   *ebpf.Variable `ebpf:"reason_queue_purge"`

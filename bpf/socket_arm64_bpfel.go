@@ -54,9 +54,9 @@ type SocketFlow struct {
 }
 
 type SocketListener struct {
-	_     structs.HostLayout
-	Netns uint32
-	Port  uint32
+	_      structs.HostLayout
+	Owner  SocketOwner
+	Socket uint64
 }
 
 type SocketLossCause uint32
@@ -80,6 +80,13 @@ type SocketOwner struct {
 	Cgroup     uint64
 	Comm       [16]int8
 	Executable [48]int8
+}
+
+type SocketPort struct {
+	_      structs.HostLayout
+	Netns  uint32
+	Number uint16
+	Family uint16
 }
 
 type SocketPorts struct {
@@ -115,6 +122,19 @@ const (
 	SocketRoleROLE_SERVER  SocketRole = 2
 )
 
+type SocketSequence struct {
+	_       structs.HostLayout
+	Last    uint64
+	Crowded uint64
+}
+
+type SocketSocketSlot struct {
+	_      structs.HostLayout
+	Claims uint64
+	Cookie uint64
+	State  SocketSocketState
+}
+
 type SocketSocketState struct {
 	_        structs.HostLayout
 	Owner    SocketOwner
@@ -134,11 +154,12 @@ const (
 	SocketMapExcludedCidrs       = "excluded_cidrs"
 	SocketMapExcludedExecutables = "excluded_executables"
 	SocketMapExcludedPorts       = "excluded_ports"
+	SocketMapListeners           = "listeners"
 	SocketMapLost                = "lost"
-	SocketMapOlderListeners      = "older_listeners"
 	SocketMapRecords             = "records"
 	SocketMapSequences           = "sequences"
-	SocketMapSockets             = "sockets"
+	SocketMapSocketSlots         = "socket_slots"
+	SocketMapSocketStorage       = "socket_storage"
 	SocketProgSocketCreate       = "socket_create"
 	SocketProgSocketFind         = "socket_find"
 	SocketProgSocketSetState     = "socket_set_state"
@@ -154,6 +175,7 @@ const (
 	SocketVarExportProgramId     = "export_program_id"
 	SocketVarExportRecord        = "export_record"
 	SocketVarExportRole          = "export_role"
+	SocketVarReadNames           = "read_names"
 	SocketVarRingReserveAbove    = "ring_reserve_above"
 	SocketVarSelfPid             = "self_pid"
 )
@@ -213,11 +235,12 @@ type SocketMapSpecs struct {
 	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
+	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	OlderListeners      *ebpf.MapSpec `ebpf:"older_listeners"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	Sockets             *ebpf.MapSpec `ebpf:"sockets"`
+	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
 }
 
 // SocketVariableSpecs contains global variables before they are loaded into the kernel.
@@ -236,6 +259,7 @@ type SocketVariableSpecs struct {
 	ExportProgramId    *ebpf.VariableSpec `ebpf:"export_program_id"`
 	ExportRecord       *ebpf.VariableSpec `ebpf:"export_record"`
 	ExportRole         *ebpf.VariableSpec `ebpf:"export_role"`
+	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 }
@@ -264,11 +288,12 @@ type SocketMaps struct {
 	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
+	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
-	OlderListeners      *ebpf.Map `ebpf:"older_listeners"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
-	Sockets             *ebpf.Map `ebpf:"sockets"`
+	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
+	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
 }
 
 func (m *SocketMaps) Close() error {
@@ -277,11 +302,12 @@ func (m *SocketMaps) Close() error {
 		m.ExcludedCidrs,
 		m.ExcludedExecutables,
 		m.ExcludedPorts,
+		m.Listeners,
 		m.Lost,
-		m.OlderListeners,
 		m.Records,
 		m.Sequences,
-		m.Sockets,
+		m.SocketSlots,
+		m.SocketStorage,
 	)
 }
 
@@ -301,6 +327,7 @@ type SocketVariables struct {
 	ExportProgramId    *ebpf.Variable `ebpf:"export_program_id"`
 	ExportRecord       *ebpf.Variable `ebpf:"export_record"`
 	ExportRole         *ebpf.Variable `ebpf:"export_role"`
+	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 }

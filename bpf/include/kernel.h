@@ -107,6 +107,7 @@ struct sock {
 	int sk_err;
 	__u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
+	struct bpf_local_storage *sk_bpf_storage;
 };
 
 struct inet_sock {
@@ -130,6 +131,7 @@ struct minmax {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
+	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
 	__u64 bytes_received;

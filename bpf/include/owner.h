@@ -47,29 +47,135 @@ struct socket_state {
 	struct address peer;
 };
 
+#define SOCKET_SLOTS 32768
+
 /*
- * Filled in process context (connect, listen, socket), read in softirq. The kernel copies it from a listener to each
- * connection that the listener accepts, and frees it with the socket.
+ * The states of TCP sockets, in the slot that the socket's cookie, a running number, points to. A slot belongs to who
+ * brings its claims from 0 to 1: others, and two who try at the same time, go to the storage below. That needs no lock
+ * and no allocation, and costs a tenth of socket storage, whose allocations are charged to the collector's memory cgroup
+ * while all around is charged to the workload's.
+ */
+struct socket_slot {
+	__u64 claims;
+	__u64 cookie;
+	struct socket_state state;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCKET_SLOTS);
+	__type(key, __u32);
+	__type(value, struct socket_slot);
+} socket_slots SEC(".maps");
+
+/*
+ * The same for what is no TCP socket, for what finds its slot taken, and for listeners that share their port: the kernel
+ * frees it with the socket, and copies it from a listener to each connection that the listener accepts.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
 	__type(key, int);
 	__type(value, struct socket_state);
-} sockets SEC(".maps");
+} socket_storage SEC(".maps");
 
-struct listener {
+struct port {
 	__u32 netns;
-	__u32 port; /* host byte order */
+	__u16 number; /* host byte order */
+	__u16 family;
 };
 
-/* Owners of the listeners that are older than the receiver and have no state of their own to inherit. */
+struct listener {
+	struct owner owner;
+	__u64 socket; /* the address of its struct sock; 0 for an MPTCP socket, whose TCP socket can't be reached */
+};
+
+/* The first listener on each port: the owner of the connections that no copy of a listener's storage came with. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
-	__type(key, struct listener);
-	__type(value, struct owner);
-} older_listeners SEC(".maps");
+	__uint(max_entries, 4096);
+	__type(key, struct port);
+	__type(value, struct listener);
+} listeners SEC(".maps");
+
+static __always_inline struct port port_of(const struct sock *sk)
+{
+	struct port p = {
+		.netns = sk->__sk_common.skc_net.net->ns.inum,
+		.number = sk->__sk_common.skc_num,
+		.family = sk->__sk_common.skc_family,
+	};
+
+	return p;
+}
+
+static __always_inline struct socket_slot *slot_of(__u64 cookie)
+{
+	__u32 index = cookie % SOCKET_SLOTS;
+
+	return bpf_map_lookup_elem(&socket_slots, &index);
+}
+
+static __always_inline struct socket_state *stored_state(struct sock *sk)
+{
+	/* Most sockets have no storage; to look is cheaper than to ask. */
+	if (!sk->sk_bpf_storage)
+		return NULL;
+	return bpf_sk_storage_get(&socket_storage, sk, NULL, 0);
+}
+
+static __always_inline struct socket_state *find_state(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct socket_slot *slot;
+
+	if (cookie) {
+		slot = slot_of(cookie);
+		if (slot && slot->cookie == cookie)
+			return &slot->state;
+	}
+	return stored_state(sk);
+}
+
+/* An empty state for a TCP socket, in place of what there may be; NULL, which the caller counts, when there is no room. */
+static __always_inline struct socket_state *new_state(struct sock *sk)
+{
+	__u64 cookie = bpf_get_socket_cookie(sk);
+	struct socket_slot *slot = slot_of(cookie);
+	struct socket_state *s = NULL;
+
+	if (slot && slot->cookie == cookie) {
+		s = &slot->state;
+	} else if (slot && !slot->claims) {
+		__sync_fetch_and_add(&slot->claims, 1);
+		if (slot->claims == 1) {
+			slot->cookie = cookie;
+			s = &slot->state;
+		} else {
+			__sync_fetch_and_add(&slot->claims, -1);
+		}
+	}
+	if (!s)
+		s = bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (s)
+		__builtin_memset(s, 0, sizeof(*s));
+	return s;
+}
+
+/* Gives a closed socket's slot back; its storage goes with the socket. */
+static __always_inline void delete_state(struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct socket_slot *slot = slot_of(cookie);
+
+	if (cookie && slot && slot->cookie == cookie) {
+		slot->cookie = 0;
+		__sync_fetch_and_add(&slot->claims, -1);
+	}
+}
+
+/* Whether names are read, which costs more than the rest: nobody sees them where only metrics are wanted. */
+const volatile bool read_names;
 
 /* Leaves the owner unknown for kernel threads: what they do is on somebody else's behalf. */
 static __always_inline void read_owner(struct owner *o, struct task_struct *task)
@@ -81,17 +187,18 @@ static __always_inline void read_owner(struct owner *o, struct task_struct *task
 	__builtin_memset(o, 0, sizeof(*o));
 	if (task->flags & PF_KTHREAD)
 		return;
+	o->pid = task->tgid;
 	o->uid = task->cred->euid.val;
 	o->cgroup = task->cgroups->dfl_cgrp->kn->id;
+	if (!read_names)
+		return;
 	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), task->comm);
 	mm = task->mm;
-	if (mm) {
-		exe = mm->exe_file;
-		if (exe)
-			bpf_probe_read_kernel_str(o->executable, sizeof(o->executable),
-						  exe->f_path.dentry->d_name.name);
-	}
-	o->pid = task->tgid;
+	if (!mm)
+		return;
+	exe = mm->exe_file;
+	if (exe)
+		bpf_probe_read_kernel_str(o->executable, sizeof(o->executable), exe->f_path.dentry->d_name.name);
 }
 
 static __always_inline __u64 socket_cgroup(const struct sock *sk)
@@ -101,4 +208,20 @@ static __always_inline __u64 socket_cgroup(const struct sock *sk)
 	/* Keeps the load apart from others: the verifier wants one kind of pointer at each. */
 	barrier_var(id);
 	return id;
+}
+
+/* The owner of a socket of any kind, NULL if it has none that is known. */
+static __always_inline const struct owner *find_owner(struct sock *sk)
+{
+	struct socket_state *s = find_state(sk);
+	struct listener *l;
+	struct port port;
+
+	if (s)
+		return &s->owner;
+	if (sk->__sk_common.skc_state != TCP_LISTEN)
+		return NULL;
+	port = port_of(sk);
+	l = bpf_map_lookup_elem(&listeners, &port);
+	return l ? &l->owner : NULL;
 }

@@ -41,12 +41,16 @@ struct {
 	__uint(max_entries, 8 << 20);
 } records SEC(".maps");
 
-/* The last sequence number given out on each CPU. */
+struct sequence {
+	__u64 last;    /* number given out */
+	__u64 crowded; /* whether the ring was in use above ring_reserve_above when last looked at */
+};
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, __u64);
+	__type(value, struct sequence);
 } sequences SEC(".maps");
 
 struct losses {
@@ -124,17 +128,20 @@ static __always_inline bool within_limit(__u32 program, __u64 now)
  */
 static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size, __u64 now, bool urgent)
 {
-	__u64 *last;
+	struct sequence *s;
 	struct record *r = NULL;
-	__u64 sequence = 0;
+	__u64 sequence;
 	__u32 zero = 0;
 
-	last = bpf_map_lookup_elem(&sequences, &zero);
-	if (last) {
-		__sync_fetch_and_add(last, 1);
-		sequence = *last;
-	}
-	if (urgent || bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) <= ring_reserve_above)
+	s = bpf_map_lookup_elem(&sequences, &zero);
+	if (!s)
+		return NULL;
+	__sync_fetch_and_add(&s->last, 1);
+	sequence = s->last;
+	/* How full the ring is changes slowly, and costs as much to ask for as a record. */
+	if (s->crowded || sequence % 16 == 0)
+		s->crowded = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > ring_reserve_above;
+	if (urgent || !s->crowded)
 		r = bpf_ringbuf_reserve(&records, size, 0);
 	if (!r) {
 		count_loss(program, LOSS_RING_FULL);

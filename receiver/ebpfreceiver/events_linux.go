@@ -94,6 +94,7 @@ func (e *events) stop(ctx context.Context) error {
 func (e *events) run() {
 	defer close(e.done)
 	for {
+		e.batch.Observe(time.Now())
 		e.appendStates()
 		// Read before the ring is, so that what was written before stop is still delivered.
 		stopping := e.stopping.Load()
@@ -128,6 +129,7 @@ func (e *events) drain() {
 	if err := e.receiver.host.Clock.Sync(); err != nil {
 		e.receiver.settings.Logger.Error("The clock can't be read", zap.Error(err))
 	}
+	e.batch.Observe(time.Now())
 	for {
 		room := e.batch.Room()
 		n := e.reader.Drain(room, e.append)

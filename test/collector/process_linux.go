@@ -23,7 +23,9 @@ type CPU struct{ User, System time.Duration }
 func (c CPU) Total() time.Duration { return c.User + c.System }
 
 // Sub returns the CPU time since an earlier reading.
-func (c CPU) Sub(before CPU) CPU { return CPU{User: c.User - before.User, System: c.System - before.System} }
+func (c CPU) Sub(before CPU) CPU {
+	return CPU{User: c.User - before.User, System: c.System - before.System}
+}
 
 // CPU returns the CPU time of the collector so far. Its total is exact; its two parts are the kernel's estimate.
 func (c *Collector) CPU() (CPU, error) {

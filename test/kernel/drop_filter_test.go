@@ -6,6 +6,8 @@
 package kernel
 
 import (
+	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -21,17 +23,27 @@ import (
 
 const flagsKey = "ebpf.tcp.flags"
 
-// filterFunction is the function of this kernel that drops what a packet filter says.
-const filterFunction = "nf_hook_slow"
+// filterFunction is the function of this kernel that drops what nftables says: since Linux 6.9 where the rule is found,
+// before that where all hooks come together.
+var filterFunction = sync.OnceValue(func() string {
+	var name unix.Utsname
+	var major, minor int
+	_ = unix.Uname(&name)
+	_, _ = fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
+	if major > 6 || major == 6 && minor >= 9 {
+		return "nft_do_chain"
+	}
+	return "nf_hook_slow"
+})
 
 // filtered is the attributes of a packet that a filter has dropped.
 func filtered(device string, ns *lab.Namespace) attributes {
-	return dropped("netfilter_drop", device, ns).with(attributes{locationKey: filterFunction})
+	return dropped("netfilter_drop", device, ns).with(attributes{locationKey: filterFunction()})
 }
 
 func TestDropByFilterOnTheWayIn(t *testing.T) {
 	lab.Require(t)
-	require.True(t, symbols(t)[filterFunction], "this kernel drops elsewhere")
+	require.True(t, symbols(t)[filterFunction()], "this kernel drops elsewhere")
 	r := rig.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
 		t.Run("UDP "+f.name, func(t *testing.T) {
@@ -41,11 +53,11 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
 			sent := s.client.SendTo(socket.FD, to, 100)
-			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))[0]
+			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right))[0]
 			require.Equal(t, 1, rule.Packets(t))
 			check(t, e, dropEvent, plog.SeverityNumberWarn,
 				packet("udp", socket.Local, to, rule.Bytes(t)).with(filtered(lab.Right.Device, s.right)))
-			within(t, e, sent.Start, e.Observed)
+			within(t, e, sent.Start, time.Now())
 		})
 		t.Run("TCP "+f.name, func(t *testing.T) {
 			t.Parallel()
@@ -53,11 +65,11 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
 			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 			c := s.client.StartConnectFrom(from, to)
-			e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.right.Inode))[0]
+			e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.right))[0]
 			check(t, e, dropEvent, plog.SeverityNumberWarn,
 				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered(lab.Right.Device, s.right)).with(attributes{flagsKey: "syn"}))
 			s.client.Close(c.FD)
-			r.Exactly(t, rule.Packets(t), rig.Named(dropEvent), rig.InNamespace(s.right.Inode))
+			r.Exactly(t, rule.Packets(t), unicastDrop, rig.InNamespace(s.right))
 		})
 		t.Run("ICMP "+f.name, func(t *testing.T) {
 			t.Parallel()
@@ -69,7 +81,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			}
 			s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: protocol, ICMPType: request})
 			root.Ping(f.dial, 56)
-			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode), rig.With(reasonKey, "netfilter_drop"))[0]
+			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right), rig.With(reasonKey, "netfilter_drop"))[0]
 			check(t, e, dropEvent, plog.SeverityNumberWarn, filtered(lab.Right.Device, s.right).with(attributes{
 				"network.transport": name, "network.type": f.networkType,
 				"source.address": f.clientAddress().String(), "destination.address": f.dial.String(),
@@ -93,7 +105,7 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 			to := traffic.Addr(f.dial, closedPort)
 			sent := s.client.SendTo(socket.FD, to, 100)
 			require.Equal(t, unix.EPERM, sent.Errno)
-			e := r.Exactly(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode))[0]
+			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right))[0]
 			// It has not got as far as an interface.
 			check(t, e, dropEvent, plog.SeverityNumberWarn,
 				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
@@ -107,13 +119,13 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 			rule := s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
 			c := s.client.OnThread("dialer").StartConnectFrom(from, to)
-			e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.left.Inode))[0]
+			e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.left))[0]
 			check(t, e, dropEvent, plog.SeverityNumberWarn,
 				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered("", s.left)).
 					with(owner(s.client.OnThread("dialer"), "socket")).
 					with(attributes{cookieKey: int64(c.Cookie), flagsKey: "syn"}))
 			s.client.Close(c.FD)
-			r.Exactly(t, rule.Packets(t), rig.Named(dropEvent), rig.InNamespace(s.left.Inode))
+			r.Exactly(t, rule.Packets(t), unicastDrop, rig.InNamespace(s.left))
 		})
 	}
 }
@@ -135,7 +147,7 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 			require.Equal(t, 64<<10, s.server.Receive(p.server.FD, 64<<10).Bytes, "all arrives in the end")
 
 			r.Settle(t)
-			events := r.Events.Matching(rig.Named(dropEvent), rig.InNamespace(s.left.Inode, s.right.Inode), rig.With(reasonKey, "netfilter_drop"))
+			events := r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right), rig.With(reasonKey, "netfilter_drop"))
 			require.GreaterOrEqual(t, len(events), 3)
 			want := packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered("", s.left)).
 				with(owner(s.client.OnThread("dialer"), "socket")).with(attributes{cookieKey: int64(p.client.Cookie)})
@@ -169,7 +181,7 @@ func TestDropHasFlags(t *testing.T) {
 	const fin = 1
 	rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
 	s.client.Close(p.client.FD)
-	e := r.Wait(t, 1, rig.Named(dropEvent), rig.InNamespace(s.right.Inode), rig.With(reasonKey, "netfilter_drop"))[0]
+	e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.right), rig.With(reasonKey, "netfilter_drop"))[0]
 	assert.Equal(t, "fin|ack", e.Attributes[flagsKey])
 	rule.Remove(t)
 	s.server.ReceiveEOF(p.server.FD)
@@ -177,8 +189,30 @@ func TestDropHasFlags(t *testing.T) {
 	// A segment to a port that nobody has is dropped where it would have been received.
 	before := time.Now()
 	s.client.Connect(traffic.Addr(lab.Right.IPv6, closedPort))
-	e = r.Exactly(t, 1, rig.Named(dropEvent), rig.With("destination.port", int64(closedPort)), rig.InNamespace(s.right.Inode))[0]
+	e = r.Exactly(t, 1, unicastDrop, rig.With("destination.port", int64(closedPort)), rig.InNamespace(s.right))[0]
 	assert.Equal(t, "syn", e.Attributes[flagsKey])
 	assert.Equal(t, "no_socket", e.Attributes[reasonKey])
 	within(t, e, before, time.Now())
+}
+
+// The size is that of the packet from its IP header on, as the packet filter counts it: of an IPv4 packet when its
+// fragments are put together, of an IPv6 one the fragment that has the ports.
+func TestDropSizes(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyPacketDrop)
+	for _, f := range families[:2] {
+		s := newScene(t)
+		for _, size := range []int{0, 1, 1400, 3000, 20_000} {
+			port := uint16(1000 + size)
+			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_UDP, Port: port})
+			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			s.client.SendTo(socket.FD, traffic.Addr(f.dial, port), size)
+			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.right), rig.With("destination.port", int64(port)))[0]
+			assert.Equal(t, int64(rule.Bytes(t)), e.Attributes["ebpf.packet.size"], "%s of %d bytes", f.name, size)
+			if f.dial.Is4() || size < 1500 {
+				assert.Equal(t, int64(ipHeader(f.dial)+udpHeader+size), e.Attributes["ebpf.packet.size"], "%s of %d bytes", f.name, size)
+			}
+			assert.Equal(t, int64(socket.Local.Port()), e.Attributes["source.port"])
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
@@ -141,22 +142,27 @@ func TestExcludeSelf(t *testing.T) {
 			other := traffic.Start(t, ns)
 			listener := other.Listen(traffic.Addr(lab.Loopback4, 0))
 			require.NoError(t, ns.Run(func() error {
-				c, err := net.Dial("tcp4", listener.Local.String())
-				if err != nil {
-					return err
+				for _, network := range []string{"tcp4", "udp4"} {
+					c, err := net.Dial(network, listener.Local.String())
+					if err != nil {
+						return err
+					}
+					if err := c.Close(); err != nil {
+						return err
+					}
 				}
-				return c.Close()
+				return nil
 			}))
 			accepted := other.Accept(listener.FD)
 			other.ReceiveEOF(accepted.FD)
 			other.Close(accepted.FD)
 
 			r.Exactly(t, 2, rig.OfProcess(other.PID)) // the other side is not ours
-			own := r.Events.Matching(rig.OfProcess(os.Getpid()), rig.InNamespace(ns.Inode))
+			own := r.Events.Matching(rig.OfProcess(os.Getpid()), rig.InNamespace(ns))
 			if exclude {
 				assert.Empty(t, own)
 			} else {
-				assert.Len(t, own, 2, "connect and close")
+				assert.Len(t, own, 3, "connect and close, and a UDP peer")
 			}
 		})
 	}
@@ -172,4 +178,37 @@ func TestAllBut(t *testing.T) {
 	}
 	e := r.Exactly(t, 1, rig.OfProcess(s.client.PID))[0]
 	assert.Equal(t, lab.Right.IPv4.String(), e.Attributes["server.address"])
+}
+
+// What is left out of connections is left out of drops as well.
+func TestExcludeDrops(t *testing.T) {
+	lab.Require(t)
+	for name, c := range map[string]struct {
+		exclude  string
+		in, out4 int // drops at the server's and at the client's filter
+		out6     int
+	}{
+		"nothing":           {exclude: "{}", in: 1, out4: 1, out6: 1},
+		"the destination":   {exclude: "{cidrs: [198.18.0.2/32]}", out6: 1},
+		"the source":        {exclude: "{cidrs: ['fd18::1/128']}", in: 1, out4: 1},
+		"the inner port":    {exclude: "{ports: [1001]}", out4: 1, out6: 1},
+		"its executable":    {exclude: "{executables: [kernel-test-client]}", in: 1},
+		"another's":         {exclude: "{executables: [kernel-test-server]}", in: 1, out4: 1, out6: 1},
+		"loopback, not its": {exclude: "{loopback: true}", in: 1, out4: 1, out6: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rig.Start(t, "exclude: "+c.exclude+"\n"+onlyPacketDrop)
+			s := newScene(t)
+			s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_UDP, Port: 1001})
+			s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_UDP, Port: 1002})
+			ipv4, ipv6 := s.client.OpenUDP(traffic.Addr(lab.Left.IPv4, 0)), s.client.OpenUDP(traffic.Addr(lab.Left.IPv6, 0))
+			s.client.SendTo(ipv4.FD, traffic.Addr(lab.Right.IPv4, 1001), 1)
+			s.client.SendTo(ipv4.FD, traffic.Addr(lab.Right.IPv4, 1002), 1)
+			s.client.SendTo(ipv6.FD, traffic.Addr(lab.Right.IPv6, 1002), 1)
+			r.Settle(t)
+			assert.Len(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.right)), c.in, "on the way in")
+			assert.Len(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left), rig.With("network.type", "ipv4")), c.out4, "on the way out")
+			assert.Len(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left), rig.With("network.type", "ipv6")), c.out6, "on the way out")
+		})
+	}
 }

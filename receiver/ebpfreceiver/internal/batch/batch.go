@@ -57,6 +57,10 @@ func New(settings Settings) *Batch {
 	}
 }
 
+// Observe sets the time at which the records that come next are read. What happens while they are being read is observed
+// when it happens.
+func (b *Batch) Observe(now time.Time) { b.observed = pcommon.NewTimestampFromTime(now) }
+
 // Append adds a log record for a record of the ring: with its time, under the container of the cgroup, if that is one's.
 func (b *Batch) Append(record *bpf.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	before := b.count
@@ -69,7 +73,6 @@ func (b *Batch) Append(record *bpf.Record, cgroup uint64, eventName string, seve
 func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	if b.count == 0 {
 		b.began = time.Now()
-		b.observed = pcommon.NewTimestampFromTime(b.began)
 	}
 	var lr plog.LogRecord
 	if records := b.scope(cgroup); records == unwanted {
@@ -79,7 +82,7 @@ func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, 
 		b.count++
 	}
 	lr.SetTimestamp(at)
-	lr.SetObservedTimestamp(b.observed)
+	lr.SetObservedTimestamp(max(b.observed, at))
 	lr.SetEventName(eventName)
 	lr.SetSeverityNumber(severity)
 	lr.SetSeverityText(severityText(severity))

@@ -36,11 +36,11 @@ func (b *Batch) PutOwner(attributes pcommon.Map, owner *bpf.Owner, attribution u
 }
 
 // AppendOwner appends a process to the text of a body, as in "curl[4242]"; "?" stands for one that is not known.
-func AppendOwner(text []byte, owner *bpf.Owner) []byte {
+func (b *Batch) AppendOwner(text []byte, owner *bpf.Owner) []byte {
 	if owner.Pid == 0 {
 		return append(text, '?')
 	}
-	text = append(text, bpf.Text(owner.Comm[:])...)
+	text = append(text, b.Names.Get(bpf.Text(owner.Comm[:]))...)
 	text = append(text, '[')
 	text = strconv.AppendUint(text, uint64(owner.Pid), 10)
 	return append(text, ']')

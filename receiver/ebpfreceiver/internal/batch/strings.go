@@ -3,7 +3,10 @@
 
 package batch
 
-import "net/netip"
+import (
+	"net/netip"
+	"strings"
+)
 
 // cacheSize bounds each cache of strings; one that is full is begun anew, which costs a few allocations and no memory.
 const cacheSize = 4096
@@ -14,7 +17,8 @@ type Names struct{ known map[string]string }
 // NewNames returns an empty cache.
 func NewNames() *Names { return &Names{known: map[string]string{}} }
 
-// Get returns the text as a string.
+// Get returns the text as a string. Names in the kernel may be any bytes; what is not UTF-8, and so not allowed in OTLP,
+// becomes U+FFFD.
 func (n *Names) Get(text []byte) string {
 	if s, ok := n.known[string(text)]; ok {
 		return s
@@ -23,8 +27,9 @@ func (n *Names) Get(text []byte) string {
 		clear(n.known)
 	}
 	s := string(text)
-	n.known[s] = s
-	return s
+	valid := strings.ToValidUTF8(s, "\uFFFD")
+	n.known[s] = valid
+	return valid
 }
 
 // Addresses keeps the strings of IP addresses.

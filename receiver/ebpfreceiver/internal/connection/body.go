@@ -13,7 +13,7 @@ import (
 
 // appendBody appends the line for people, such as "curl[4242] → 10.0.0.5:443 tcp refused after 1.2 ms".
 func appendBody(b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *bpf.Owner, remote netip.Addr, failure string) []byte {
-	text = batch.AppendOwner(text, owner)
+	text = b.AppendOwner(text, owner)
 	if e.Role == roleServer {
 		text = append(text, " ← "...)
 	} else {

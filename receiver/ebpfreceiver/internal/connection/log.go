@@ -141,9 +141,11 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 	}
 	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
 	if b.HasBody() {
-		text := append(batch.AppendOwner(b.Text[:0], owner), " → "...)
-		text = append(append(text, path...), " unix "...)
-		b.Text = appendResult(text, failure, "connected")
+		text := append(b.AppendOwner(b.Text[:0], owner), " → "...)
+		if path != "" {
+			text = append(append(text, path...), ' ')
+		}
+		b.Text = appendResult(append(text, "unix "...), failure, "connected")
 		lr.Body().SetStr(string(b.Text))
 	}
 	return nil

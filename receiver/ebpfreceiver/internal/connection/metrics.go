@@ -138,7 +138,7 @@ func (c *connections) recordTimes(m *program.Metrics, s series, sum *bpf.Connect
 	if s.role == noRole {
 		info, config = metadata.EbpfConnectionHandshakeDuration, c.host.Histograms.EbpfConnectionHandshakeDuration
 	}
-	if !config.Enabled {
+	if !config.Enabled || *sum == (bpf.ConnectionHistogram{}) {
 		return
 	}
 	attributes := c.host.Histogram.Append(m.For(s.container).Histogram(info), sum.Slots[:], sum.Sum, m.Start, m.Now)

@@ -4,6 +4,8 @@
 package connection
 
 import (
+	"fmt"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -45,6 +47,12 @@ func (c *connections) Events() uint32 {
 func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	c.counts = maps[bpf.ConnectionMapConnections]
 	c.times = maps[bpf.ConnectionMapConnectionDurations]
+	for _, role := range []bpf.SocketRole{bpf.SocketRoleROLE_UNKNOWN, bpf.SocketRoleROLE_CLIENT, bpf.SocketRoleROLE_SERVER} {
+		overflow := bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)}
+		if err := c.times.Put(&overflow, &bpf.ConnectionHistogram{}); err != nil {
+			return fmt.Errorf("write to map %s: %w", c.times, err)
+		}
+	}
 	overflow := bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}
 	return program.PutZero[bpf.ConnectionCounts](c.counts, &overflow)
 }
@@ -66,10 +74,9 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		)
 	}
 	if c.config.Has(TCP) {
-		hooks = append(hooks,
-			program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state"),
-			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
-		)
+		states := program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state")
+		states.TracksSockets = true
+		hooks = append(hooks, states, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
 	}
 	return hooks
 }

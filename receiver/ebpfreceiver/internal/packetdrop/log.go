@@ -113,7 +113,7 @@ func appendBody(b *batch.Batch, text []byte, e *bpf.PacketDropEvent, owner *bpf.
 		text = append(append(text, " in "...), location...)
 	}
 	if owner.Pid != 0 {
-		text = batch.AppendOwner(append(text, ", "...), owner)
+		text = b.AppendOwner(append(text, ", "...), owner)
 	}
 	return text
 }

@@ -84,9 +84,13 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 
 // LastSequences returns the last sequence number that each CPU gave to a record.
 func (s *Set) LastSequences() ([]uint64, error) {
-	var last []uint64
-	if err := s.shared.maps[bpf.SocketMapSequences].Lookup(uint32(0), &last); err != nil {
+	var perCPU []bpf.SocketSequence
+	if err := s.shared.maps[bpf.SocketMapSequences].Lookup(uint32(0), &perCPU); err != nil {
 		return nil, fmt.Errorf("read map %s: %w", bpf.SocketMapSequences, err)
+	}
+	last := make([]uint64, len(perCPU))
+	for cpu, sequence := range perCPU {
+		last[cpu] = sequence.Last
 	}
 	return last, nil
 }

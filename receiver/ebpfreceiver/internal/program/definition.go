@@ -23,7 +23,7 @@ type Definition struct {
 	DefaultConfig func() Config
 	// New returns the program for a configuration that DefaultConfig made; it does no I/O.
 	New func(cfg Config, host *Host) Program
-	// Needs are the programs that must be attached before this one.
+	// Needs are the programs that this one is not complete without. They are attached after it.
 	Needs []*Definition
 }
 
@@ -60,4 +60,6 @@ type Host struct {
 	Events     metadata.EventsConfig
 	Histograms metadata.HistogramsConfig
 	Histogram  histogram.Kind
+	// SocketsTracked is whether a hook that tracks sockets is attached.
+	SocketsTracked bool
 }

@@ -16,6 +16,8 @@ import (
 type Hook struct {
 	// Variants are the ways to get there, the best first; the first that this kernel accepts is taken.
 	Variants []Variant
+	// TracksSockets is whether this hook keeps the owners of TCP sockets on the way, so that program socket need not.
+	TracksSockets bool
 }
 
 // Variant is one way to hook a program into the kernel.

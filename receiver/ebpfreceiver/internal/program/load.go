@@ -29,6 +29,8 @@ type attached struct {
 	name    string
 	program *ebpf.Program
 	link    io.Closer
+	// tracksSockets is the hook's.
+	tracksSockets bool
 }
 
 func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err error) {
@@ -126,7 +128,7 @@ func attach(hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (
 		if link == nil {
 			return nil, p.Close()
 		}
-		return &attached{name: v.Hook, program: p, link: link}, nil
+		return &attached{name: v.Hook, program: p, link: link, tracksSockets: hook.TracksSockets}, nil
 	}
 	return nil, errors.Join(errs...)
 }

@@ -68,7 +68,7 @@ func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
 		return nil, err
 	}
-	if s.shared, err = newShared(settings.RingSize, settings.Exclude); err != nil {
+	if s.shared, err = newShared(settings.RingSize, settings.Exclude, settings.Emit && emitsAny(selected)); err != nil {
 		return nil, err
 	}
 	var errs []error
@@ -84,8 +84,14 @@ func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	return s, nil
 }
 
-// withNeeds puts what programs need before them, once each.
-func withNeeds(selected []Selected) (all []Selected) {
+// emitsAny returns whether any of the programs emits events.
+func emitsAny(selected []Selected) bool {
+	return slices.ContainsFunc(selected, func(one Selected) bool { return one.Config.Common().Events })
+}
+
+// withNeeds puts what programs need behind them, once each.
+func withNeeds(selected []Selected) []Selected {
+	all := slices.Clone(selected)
 	for _, one := range selected {
 		for _, need := range one.Definition.Needs {
 			if !slices.ContainsFunc(all, func(s Selected) bool { return s.Definition == need }) {
@@ -93,18 +99,11 @@ func withNeeds(selected []Selected) (all []Selected) {
 			}
 		}
 	}
-	return append(all, selected...)
+	return all
 }
 
 func (s *Set) add(one Selected) error {
 	name := one.Definition.Name
-	for _, need := range one.Definition.Needs {
-		if s.byID[need.ID] == nil {
-			err := fmt.Errorf("program %s needs program %s, which failed", name, need.Name)
-			s.settings.Report(State{Program: name, Name: StateFailed, Err: err})
-			return err
-		}
-	}
 	s.settings.Report(State{Program: name, Name: StateLoading})
 	l, err := load(one, s.shared, &s.settings)
 	if err != nil {
@@ -115,6 +114,7 @@ func (s *Set) add(one Selected) error {
 	s.loaded = append(s.loaded, l)
 	s.byID[one.Definition.ID] = l
 	for _, h := range l.hooks {
+		s.settings.Host.SocketsTracked = s.settings.Host.SocketsTracked || h.tracksSockets
 		s.settings.Report(State{Program: name, Name: StateAttached, Hook: h.name})
 	}
 	return nil

@@ -30,13 +30,15 @@ type shared struct {
 	variables map[string]any
 }
 
-func newShared(ringSize uint32, exclude Exclude) (_ *shared, err error) {
+func newShared(ringSize uint32, exclude Exclude, emit bool) (_ *shared, err error) {
 	spec, err := bpf.LoadSocket()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
 	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
-		bpf.SocketVarRingReserveAbove:   uint64(ringSize) / 8 * 7,
+		bpf.SocketVarRingReserveAbove: uint64(ringSize) / 8 * 7,
+		// Names of processes are for events, and for what is excluded by them.
+		bpf.SocketVarReadNames:          emit || len(exclude.Executables) > 0,
 		bpf.SocketVarExcludeLoopback:    exclude.Loopback,
 		bpf.SocketVarExcludeCidrs:       len(exclude.CIDRs) > 0,
 		bpf.SocketVarExcludePorts:       len(exclude.Ports) > 0,

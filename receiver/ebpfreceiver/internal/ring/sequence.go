@@ -31,7 +31,8 @@ func (s *Sequences) See(cpu uint16, sequence, time uint64) {
 	c := &s.cpus[cpu]
 	c.seen++
 	if sequence > c.highest+1 {
-		s.widen(c.last, time)
+		// A program reads the time before it takes a number, and may be interrupted between.
+		s.widen(c.last, max(c.last, time))
 	}
 	c.highest = max(c.highest, sequence)
 	c.last = max(c.last, time)
@@ -55,6 +56,7 @@ func (s *Sequences) Finish(highest []uint64) {
 		if c := &s.cpus[cpu]; last > c.highest {
 			c.highest = last
 			s.widen(c.last, 0)
+			s.gap.End = 0
 		}
 	}
 }
@@ -65,13 +67,13 @@ func (s *Sequences) Take() Gap {
 	for i := range s.cpus {
 		lost += s.cpus[i].highest - s.cpus[i].seen
 	}
-	// A number that is only late makes up for itself later.
+	gap := s.gap
+	s.gap = Gap{}
+	// A number that was only late has made up for itself.
 	if lost <= s.reported {
 		return Gap{}
 	}
-	gap := s.gap
 	gap.Count = lost - s.reported
 	s.reported = lost
-	s.gap = Gap{}
 	return gap
 }

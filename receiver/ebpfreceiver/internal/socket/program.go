@@ -39,12 +39,14 @@ func (*sockets) Events() uint32 { return 0 }
 func (*sockets) Loaded(map[string]*ebpf.Map) error { return nil }
 
 // Hooks implements program.Program. What is older than the hooks is looked for when they are there, so that nothing is missed.
-func (s *sockets) Hooks() []program.Hook {
-	return []program.Hook{
-		program.Tracepoint(bpf.SocketProgSocketSetState, "inet_sock_set_state"),
+func (s *sockets) Hooks() (hooks []program.Hook) {
+	if !s.host.SocketsTracked {
+		hooks = append(hooks, program.Tracepoint(bpf.SocketProgSocketSetState, "inet_sock_set_state"))
+	}
+	return append(hooks,
 		program.Cgroup(bpf.SocketProgSocketCreate, "sock_create", s.host.CgroupRoot, ebpf.AttachCGroupInetSockCreate),
 		program.Iterator(bpf.SocketProgSocketFind, "task_file"),
-	}
+	)
 }
 
 // AppendLog implements program.Program.

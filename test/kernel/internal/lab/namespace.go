@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
@@ -29,6 +30,8 @@ var (
 type Namespace struct {
 	// Inode is the namespace's inode number, the value of ebpf.network.namespace.
 	Inode uint64
+	// Born is when it was made: an inode number is given out again after a namespace's end.
+	Born time.Time
 
 	handle netns.NsHandle
 	links  *netlink.Handle
@@ -37,7 +40,7 @@ type Namespace struct {
 // NewNamespace makes an empty network namespace that goes away with the test and its processes.
 func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
-	ns := &Namespace{}
+	ns := &Namespace{Born: time.Now()}
 	require.NoError(t, inNewThread(func() (err error) {
 		ns.handle, err = netns.New()
 		return err

@@ -16,6 +16,8 @@ import (
 
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
 )
 
 // Event is a log record as the pipeline got it.
@@ -136,10 +138,13 @@ func OfProcess(pids ...int) Match {
 	}
 }
 
-// InNamespace takes events of the network namespaces with these inode numbers.
-func InNamespace(inodes ...uint64) Match {
+// InNamespace takes events of the network namespaces.
+func InNamespace(namespaces ...*lab.Namespace) Match {
 	return func(e Event) bool {
 		inode, ok := e.Attributes["ebpf.network.namespace"].(int64)
-		return ok && slices.Contains(inodes, uint64(inode))
+		return ok && slices.ContainsFunc(namespaces, func(ns *lab.Namespace) bool {
+			// The kernel's time, turned into wall time, may miss it by less than this.
+			return uint64(inode) == ns.Inode && e.Time.After(ns.Born.Add(-time.Millisecond))
+		})
 	}
 }

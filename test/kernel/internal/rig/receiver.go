@@ -40,6 +40,8 @@ type Receiver struct {
 	metrics    *metricsSink
 	components []component.Component
 	barrier    *barrier
+	// down is whether it was shut down.
+	down bool
 }
 
 // Option says how a receiver is made.
@@ -97,7 +99,11 @@ func Start(t testing.TB, yaml string, opts ...Option) *Receiver {
 	t.Helper()
 	r := New(t, yaml, opts...)
 	require.NoError(t, r.Start(), "starting the receiver")
-	t.Cleanup(func() { require.NoError(t, r.Shutdown(), "shutting the receiver down") })
+	t.Cleanup(func() {
+		if !r.down {
+			require.NoError(t, r.Shutdown(), "shutting the receiver down")
+		}
+	})
 	r.barrier = newBarrier(t)
 	return r
 }
@@ -113,8 +119,12 @@ func (r *Receiver) Start() error {
 }
 
 // Shutdown shuts all pipelines down.
-func (r *Receiver) Shutdown() error {
-	ctx, cancel := context.WithTimeout(context.Background(), Deadline)
+func (r *Receiver) Shutdown() error { return r.ShutdownWithin(Deadline) }
+
+// ShutdownWithin shuts all pipelines down and gives them so much time.
+func (r *Receiver) ShutdownWithin(patience time.Duration) error {
+	r.down = true
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	var errs []error
 	for _, c := range r.components {
@@ -191,8 +201,11 @@ func (r *Receiver) ScrapeUntil(t testing.TB, condition func(Scrape) bool) Scrape
 }
 
 // Eventually waits until the condition holds, and reports whether it did within the deadline.
-func Eventually(condition func() bool) bool {
-	for end := time.Now().Add(Deadline); ; time.Sleep(2 * time.Millisecond) {
+func Eventually(condition func() bool) bool { return Within(Deadline, condition) }
+
+// Within waits until the condition holds, and reports whether it did within that time.
+func Within(patience time.Duration, condition func() bool) bool {
+	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		if condition() {
 			return true
 		}
@@ -238,6 +251,6 @@ func (b *barrier) pass(t testing.TB, r *Receiver) {
 	seen := func(e Event) bool {
 		return e.Attributes["server.port"] == int64(b.port) || e.Attributes["destination.port"] == int64(b.port)
 	}
-	require.True(t, Eventually(func() bool { return len(r.Events.Matching(InNamespace(b.ns.Inode), seen)) > 0 }),
+	require.True(t, Eventually(func() bool { return len(r.Events.Matching(InNamespace(b.ns), seen)) > 0 }),
 		"the receiver saw nothing of a refused connection")
 }

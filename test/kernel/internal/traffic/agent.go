@@ -54,6 +54,7 @@ type start struct {
 	uid                int
 	cgroup             *lab.Cgroup
 	prepare            []func() error
+	pidNamespace       bool
 }
 
 // Named sets the base name of the agent's executable and the name of its main thread.
@@ -69,6 +70,9 @@ func In(cgroup *lab.Cgroup) Option { return func(s *start) { s.cgroup = cgroup }
 
 // Prepared runs f in the thread that the agent is forked from: it inherits the thread's namespaces and capabilities.
 func Prepared(f func() error) Option { return func(s *start) { s.prepare = append(s.prepare, f) } }
+
+// InPIDNamespace starts the agent as the first process of a PID namespace.
+func InPIDNamespace() Option { return func(s *start) { s.pidNamespace = true } }
 
 // link is the pipe pair to an agent. Requests wait for each other.
 type link struct {
@@ -95,6 +99,9 @@ func Start(t testing.TB, ns *lab.Namespace, options ...Option) *Agent {
 	if s.uid != 0 {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.uid)}
 	}
+	if s.pidNamespace {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.cgroup.FD()
 	}
@@ -116,6 +123,10 @@ func Start(t testing.TB, ns *lab.Namespace, options ...Option) *Agent {
 	}}
 	t.Cleanup(a.Kill)
 	a.Identity = identify.Call(a, Nothing{})
+	if s.pidNamespace {
+		require.Equal(t, 1, a.PID, "the agent's idea of its process id")
+		a.PID = cmd.Process.Pid
+	}
 	require.Equal(t, cmd.Process.Pid, a.PID, "the agent's idea of its process id")
 	return a
 }

@@ -43,6 +43,11 @@ func TestAgentIsWhatItWasAskedToBe(t *testing.T) {
 	assert.Equal(t, "main-thread\n", string(comm), "as the kernel shows it to others")
 	a.Exit()
 	cgroup.Remove(t)
+
+	first := Start(t, ns, InPIDNamespace())
+	comm, err = os.ReadFile(fmt.Sprintf("/proc/%d/comm", first.PID))
+	require.NoError(t, err)
+	assert.Equal(t, "kt-main\n", string(comm), "by its number in this PID namespace")
 }
 
 func TestOperationFailuresReachTheTest(t *testing.T) {

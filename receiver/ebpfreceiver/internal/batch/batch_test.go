@@ -1,0 +1,206 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package batch
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
+
+// The cgroups of the tests: two of one container, one of another, one of the host.
+const (
+	web, webChild, database, service = 101, 102, 103, 104
+
+	webID      = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	databaseID = "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb"
+	podUID     = "00000000-1111-2222-3333-444444444444"
+)
+
+func settings() Settings {
+	containers := kernel.NewContainers()
+	containers.Add(web, "/kubepods/pod"+podUID+"/"+webID)
+	containers.Add(webChild, "/kubepods/pod"+podUID+"/"+webID+"/init.scope")
+	containers.Add(database, "/system.slice/docker-"+databaseID+".scope")
+	containers.Add(service, "/system.slice/sshd.service")
+	return Settings{
+		Clock:      new(kernel.Clock), // whose wall time is the kernel's
+		Containers: containers,
+		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
+		Keeps:      func(pcommon.Resource) bool { return true },
+		ScopeName:  "scope",
+		Version:    "1.2.3",
+		Size:       4,
+	}
+}
+
+func record(program uint8, time uint64) *bpf.Record { return &bpf.Record{Program: program, Time: time} }
+
+func TestAppend(t *testing.T) {
+	b := New(settings())
+	before := time.Now()
+	lr := b.Append(record(3, 1_000_000_007), 0, "ebpf.oom.kill", plog.SeverityNumberError)
+	after := time.Now()
+
+	assert.Equal(t, pcommon.Timestamp(1_000_000_007), lr.Timestamp(), "the time of the record")
+	assert.False(t, lr.ObservedTimestamp().AsTime().Before(before), "the time at which it was read")
+	assert.False(t, lr.ObservedTimestamp().AsTime().After(after))
+	assert.Equal(t, "ebpf.oom.kill", lr.EventName())
+	assert.Equal(t, plog.SeverityNumberError, lr.SeverityNumber())
+	assert.Equal(t, "ERROR", lr.SeverityText())
+
+	lr = b.AppendAt(42, 0, "ebpf.program.state", plog.SeverityNumberInfo)
+	assert.Equal(t, pcommon.Timestamp(42), lr.Timestamp())
+
+	sealed := b.Seal()
+	assert.Equal(t, 2, sealed.Count)
+	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, sealed.ByProgram, "only what a record stands behind is a program's")
+	require.Equal(t, 1, sealed.Logs.ResourceLogs().Len())
+	scope := sealed.Logs.ResourceLogs().At(0).ScopeLogs()
+	require.Equal(t, 1, scope.Len())
+	assert.Equal(t, "scope", scope.At(0).Scope().Name())
+	assert.Equal(t, "1.2.3", scope.At(0).Scope().Version())
+	assert.Equal(t, 2, scope.At(0).LogRecords().Len())
+}
+
+func TestSeverityText(t *testing.T) {
+	for severity, want := range map[plog.SeverityNumber]string{
+		plog.SeverityNumberInfo: "INFO", plog.SeverityNumberWarn: "WARN", plog.SeverityNumberError: "ERROR",
+	} {
+		assert.Equal(t, want, New(settings()).AppendAt(1, 0, "", severity).SeverityText())
+	}
+}
+
+func TestAppendPerContainer(t *testing.T) {
+	b := New(settings())
+	const unknown = 999
+	for i, cgroup := range []uint64{web, 0, webChild, database, service, web, unknown} {
+		b.Append(record(3, uint64(i)), cgroup, "", plog.SeverityNumberInfo)
+	}
+	sealed := b.Seal()
+	assert.Equal(t, 7, sealed.Count)
+
+	type resource struct {
+		attributes map[string]any
+		times      []uint64
+	}
+	var got []resource
+	for _, rl := range sealed.Logs.ResourceLogs().All() {
+		r := resource{attributes: rl.Resource().Attributes().AsRaw()}
+		for _, lr := range rl.ScopeLogs().At(0).LogRecords().All() {
+			r.times = append(r.times, uint64(lr.Timestamp()))
+		}
+		got = append(got, r)
+	}
+	assert.Equal(t, []resource{
+		{map[string]any{
+			"container.id":         webID,
+			"k8s.pod.uid":          podUID,
+			"process.linux.cgroup": "0::/kubepods/pod" + podUID + "/" + webID,
+		}, []uint64{0, 2, 5}},
+		{map[string]any{}, []uint64{1, 4, 6}},
+		{map[string]any{
+			"container.id":         databaseID,
+			"process.linux.cgroup": "0::/system.slice/docker-" + databaseID + ".scope",
+		}, []uint64{3}},
+	}, got)
+}
+
+// The log records of a resource that is not wanted go nowhere, and are no events of their program.
+func TestUnwantedResources(t *testing.T) {
+	s := settings()
+	s.Keeps = func(r pcommon.Resource) bool {
+		id, ok := r.Attributes().Get("container.id")
+		return !ok || id.Str() != webID
+	}
+	b := New(s)
+	for range 3 {
+		lr := b.Append(record(3, 1), web, "ebpf.connection.close", plog.SeverityNumberInfo)
+		lr.Attributes().PutStr("server.address", "10.0.0.5") // as for any other
+	}
+	assert.Zero(t, b.Len())
+	assert.Equal(t, 4, b.Room())
+	assert.Zero(t, b.Age(), "nothing waits")
+	b.Append(record(3, 2), database, "ebpf.connection.close", plog.SeverityNumberInfo)
+
+	sealed := b.Seal()
+	assert.Equal(t, 1, sealed.Count)
+	assert.Equal(t, 1, sealed.Logs.LogRecordCount())
+	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, sealed.ByProgram)
+	assert.NotContains(t, marshal(t, sealed.Logs), webID)
+}
+
+func TestRoomAndAge(t *testing.T) {
+	b := New(settings())
+	assert.Zero(t, b.Len())
+	assert.Equal(t, 4, b.Room())
+	assert.Zero(t, b.Age())
+
+	b.AppendAt(1, 0, "", plog.SeverityNumberInfo)
+	time.Sleep(2 * time.Millisecond)
+	b.AppendAt(2, 0, "", plog.SeverityNumberInfo)
+	assert.Equal(t, 2, b.Len())
+	assert.Equal(t, 2, b.Room())
+	assert.GreaterOrEqual(t, b.Age(), 2*time.Millisecond, "since the first")
+
+	for range 3 {
+		b.AppendAt(3, 0, "", plog.SeverityNumberInfo)
+	}
+	assert.Equal(t, -1, b.Room(), "what no record stands behind may come on top")
+}
+
+func TestSealBeginsAnew(t *testing.T) {
+	b := New(settings())
+	b.Append(record(3, 1), web, "", plog.SeverityNumberInfo)
+	first := b.Seal()
+	assert.Zero(t, b.Len())
+	assert.Zero(t, b.Age())
+	assert.Zero(t, b.Seal().Logs.ResourceLogs().Len())
+
+	b.Append(record(4, 2), web, "", plog.SeverityNumberInfo)
+	second := b.Seal()
+	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, first.ByProgram)
+	assert.Equal(t, [bpf.ProgramMax]int{4: 1}, second.ByProgram)
+	for i, sealed := range []Sealed{first, second} {
+		assert.Equal(t, 1, sealed.Logs.LogRecordCount(), "batch %d is not touched by the other", i)
+		id, ok := sealed.Logs.ResourceLogs().At(0).Resource().Attributes().Get("container.id")
+		require.True(t, ok, "batch %d", i)
+		assert.Equal(t, webID, id.Str())
+	}
+}
+
+// A container that the configuration takes no attributes of gives resources without any.
+func TestResourceAttributesConfig(t *testing.T) {
+	s := settings()
+	config := metadata.DefaultResourceAttributesConfig()
+	config.ProcessLinuxCgroup.Enabled = false
+	s.Resources = metadata.NewResourceBuilder(config)
+	b := New(s)
+	b.AppendAt(1, web, "", plog.SeverityNumberInfo)
+	assert.Equal(t, map[string]any{"container.id": webID, "k8s.pod.uid": podUID},
+		b.Seal().Logs.ResourceLogs().At(0).Resource().Attributes().AsRaw())
+}
+
+func TestHasBody(t *testing.T) {
+	s := settings()
+	assert.False(t, New(s).HasBody())
+	s.Body = true
+	assert.True(t, New(s).HasBody())
+}
+
+func marshal(t *testing.T, logs plog.Logs) string {
+	t.Helper()
+	text, err := new(plog.JSONMarshaler).MarshalLogs(logs)
+	require.NoError(t, err)
+	return strings.TrimSpace(string(text))
+}

@@ -1,0 +1,91 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package batch
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+func owner(pid, uid uint32, comm, executable string) *bpf.Owner {
+	o := &bpf.Owner{Pid: pid, Uid: uid}
+	for i := range len(comm) {
+		o.Comm[i] = int8(comm[i])
+	}
+	for i := range len(executable) {
+		o.Executable[i] = int8(executable[i])
+	}
+	return o
+}
+
+func TestPutOwner(t *testing.T) {
+	for _, tt := range []struct {
+		name        string
+		owner       *bpf.Owner
+		attribution bpf.SocketAttribution
+		want        map[string]any
+	}{
+		{
+			name:        "socket",
+			owner:       owner(4242, 1000, "curl", "curl"),
+			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			want: map[string]any{
+				"process.pid": int64(4242), "process.executable.name": "curl", "process.user.id": int64(1000),
+				"thread.name": "curl", "ebpf.attribution": "socket",
+			},
+		},
+		{
+			name:        "receiving socket, root",
+			owner:       owner(1, 0, "systemd", "systemd"),
+			attribution: bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET,
+			want: map[string]any{
+				"process.pid": int64(1), "process.executable.name": "systemd", "process.user.id": int64(0),
+				"thread.name": "systemd", "ebpf.attribution": "receiving_socket",
+			},
+		},
+		{
+			name:        "current, names of the greatest length, no executable any more",
+			owner:       owner(1<<22, 1<<32-2, "123456789012345", ""),
+			attribution: bpf.SocketAttributionATTRIBUTION_CURRENT,
+			want: map[string]any{
+				"process.pid": int64(1 << 22), "process.user.id": int64(1<<32 - 2),
+				"thread.name": "123456789012345", "ebpf.attribution": "current",
+			},
+		},
+		{
+			name:        "only its cgroup is known",
+			owner:       owner(0, 1000, "swapper", "ghost"),
+			attribution: bpf.SocketAttributionATTRIBUTION_CGROUP,
+			want:        map[string]any{"ebpf.attribution": "cgroup"},
+		},
+		{
+			name:        "names in Latin-1",
+			owner:       owner(7, 7, "caf\xe9", "\xe9t\xe9"),
+			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			want: map[string]any{
+				"process.pid": int64(7), "process.executable.name": "\uFFFDt\uFFFD", "process.user.id": int64(7),
+				"thread.name": "caf\uFFFD", "ebpf.attribution": "socket",
+			},
+		},
+		{name: "none", owner: owner(0, 0, "", ""), want: map[string]any{}},
+		{name: "of a newer kernel half", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			attributes := pcommon.NewMap()
+			New(settings()).PutOwner(attributes, tt.owner, uint8(tt.attribution))
+			assert.Equal(t, tt.want, attributes.AsRaw())
+		})
+	}
+}
+
+func TestAppendOwner(t *testing.T) {
+	b := New(settings())
+	assert.Equal(t, "to curl[4242]", string(b.AppendOwner([]byte("to "), owner(4242, 0, "curl", "curl-8"))))
+	assert.Equal(t, "?", string(b.AppendOwner(nil, owner(0, 0, "swapper", ""))))
+	assert.Equal(t, "caf\uFFFD[7]", string(b.AppendOwner(nil, owner(7, 0, "caf\xe9", ""))))
+}

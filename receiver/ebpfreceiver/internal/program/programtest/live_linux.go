@@ -1,0 +1,66 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package programtest
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
+)
+
+// LiveHost returns what Host does, of the running kernel.
+func LiveHost(t testing.TB) *program.Host {
+	t.Helper()
+	kerneltest.Require(t)
+	host := Host(t)
+	host.Kernel = kernel.ThisHost()
+	types, err := kernel.LoadBTF("")
+	require.NoError(t, err)
+	host.BTF, host.Reasons = types, types.DropReasons()
+	host.Containers, err = kernel.OpenContainers()
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, host.Containers.Close()) })
+	host.CgroupRoot = host.Containers.Mount()
+	host.Clock, err = kernel.NewClock()
+	require.NoError(t, err)
+	return host
+}
+
+// Records runs a program in this kernel while there is traffic, and returns copies of all records that it wrote.
+func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
+	t.Helper()
+	set, err := program.Open([]program.Selected{one}, program.Settings{
+		Host: LiveHost(t), RingSize: 1 << 20, Emit: true, Report: func(program.State) {},
+	})
+	require.NoError(t, err)
+	defer func() { require.NoError(t, set.Close()) }()
+	reader, err := ring.New(set.Records())
+	require.NoError(t, err)
+	defer func() { require.NoError(t, reader.Close()) }()
+
+	traffic()
+	set.Detach()
+	reader.Drain(1<<20, func(raw []byte) {
+		if record, ok := bpf.View[bpf.Record](raw); ok && record.Program == one.Definition.ID {
+			records = append(records, slices.Clone(raw))
+		}
+	})
+	return records
+}
+
+// Eventually waits for a condition that traffic brings about.
+func Eventually(t testing.TB, condition func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(end), "it does not come about")
+	}
+}

@@ -1,0 +1,58 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package programtest
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// Bytes returns a record as it lies in the ring.
+func Bytes[T any](record *T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(record)), unsafe.Sizeof(*record))
+}
+
+// Recorded returns the records of a kernel that are kept in testdata/records, by their names.
+func Recorded(t testing.TB) map[string][]byte {
+	t.Helper()
+	files, err := filepath.Glob("testdata/records/*.bin")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	records := map[string][]byte{}
+	for _, file := range files {
+		raw, err := os.ReadFile(file)
+		require.NoError(t, err)
+		records[strings.TrimSuffix(filepath.Base(file), ".bin")] = raw
+	}
+	return records
+}
+
+// CompareRecords checks that records of this kernel, by their names, are of the kind of those in testdata/records.
+func CompareRecords(t *testing.T, live map[string][]byte) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.MkdirAll("testdata/records", 0o755))
+		for name, raw := range live {
+			require.NoError(t, os.WriteFile(filepath.Join("testdata/records", name+".bin"), raw, 0o644))
+		}
+		t.Error("testdata/records is written anew; leave the flag -update out now")
+	}
+	recorded := Recorded(t)
+	for name, raw := range recorded {
+		require.Contains(t, live, name)
+		require.Len(t, live[name], len(raw), name)
+		want, _ := bpf.View[bpf.Record](raw)
+		got, _ := bpf.View[bpf.Record](live[name])
+		require.Equal(t, want.Program, got.Program, name)
+		require.Equal(t, want.Event, got.Event, name)
+	}
+	require.Len(t, live, len(recorded))
+}

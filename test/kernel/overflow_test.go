@@ -1,0 +1,38 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+// More cgroups than the kernel's maps have room for: the maps stay as they are, the rest is counted together, says so,
+// and nothing is missing from the sum.
+func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "exclude: {cidrs: "+rig.AllBut(lab.Prefix4)+"}\nprograms: {connection: {events: false}, packet_drop: {events: false}}")
+	const count = 4500
+	ns := lab.NewNamespace(t)
+	ns.AddAddress(t, "lo", lab.Prefix4)
+	// As root, which may move between cgroups.
+	a := traffic.Start(t, ns)
+	a.ConnectFromCgroups(lab.NewCgroup(t), count, traffic.Addr(lab.Prefix4.Addr(), closedPort))
+
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.Int(failedMetric, nil) >= count })
+	assert.Equal(t, count, m.Int(failedMetric, nil), "%v", m.Series(failedMetric))
+	assert.Equal(t, count, m.Int("ebpf.packet.dropped", nil), "a SYN each; %v", m.Series("ebpf.packet.dropped"))
+	overflow := rig.Attributes{"otel.metric.overflow": "true"}
+	assert.Positive(t, m.Int(failedMetric, overflow))
+	assert.Less(t, m.Int(failedMetric, overflow), count)
+	assert.Equal(t, map[string]int{"map_full": m.Int(failedMetric, overflow)}, lost(m, "connection"),
+		"what found no room of its own is counted")
+}

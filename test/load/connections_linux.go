@@ -1,0 +1,153 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package load
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// Connections asks for TCP connections over loopback that carry no data: the client connects, the server accepts and
+// closes, the client sees that and closes. Clients and servers are threads of two processes.
+type Connections struct {
+	// Count is how many connections are made.
+	Count int
+	// Pairs is how many clients, each with a server of its own, share them; at least 1.
+	Pairs int
+	// Rate is how many connections each client begins per second; 0 is as many as it can.
+	Rate int
+}
+
+// ConnectionsDone is what was done.
+type ConnectionsDone struct {
+	// Opened is how many connections were established, by the count of the client and by that of the server.
+	Opened int
+	// Elapsed is the time from the first connect to the last close.
+	Elapsed time.Duration
+	// Connect is how long connect() took; it is measured only at a fixed rate.
+	Connect Quantiles
+}
+
+// PerSecond is the rate that was reached.
+func (d ConnectionsDone) PerSecond() float64 { return float64(d.Opened) / d.Elapsed.Seconds() }
+
+// Run makes the connections, by processes in the container if that is not nil.
+func (c Connections) Run(in *Container) (done ConnectionsDone, err error) {
+	server, err := start(job{Serve: &serveJob{Shares: shares(c.Count, c.Pairs)}}, in)
+	if err != nil {
+		return done, err
+	}
+	defer func() {
+		if err != nil {
+			server.kill()
+		}
+	}()
+	var listening listening
+	if err := server.result(&listening); err != nil {
+		return done, err
+	}
+	client, err := start(job{Connect: &connectJob{Connections: c, Ports: listening.Ports}}, in)
+	if err != nil {
+		return done, err
+	}
+	if err := client.result(&done); err != nil {
+		return done, err
+	}
+	var served served
+	if err := server.result(&served); err != nil {
+		return done, err
+	}
+	if done.Opened != c.Count || served.Accepted != c.Count {
+		return done, fmt.Errorf("of %d connections the client opened %d and the server accepted %d", c.Count, done.Opened, served.Accepted)
+	}
+	return done, errors.Join(client.wait(), server.wait())
+}
+
+// shares splits count into n almost equal parts.
+func shares(count, n int) []int {
+	parts := make([]int, n)
+	for i := range parts {
+		parts[i] = count*(i+1)/n - count*i/n
+	}
+	return parts
+}
+
+// destinations is how many addresses the connections are spread over, so that no two of the last minute, whose ports
+// the kernel holds back, are the same four numbers.
+const destinations = 64
+
+type connectJob struct {
+	Connections
+	Ports []uint16
+}
+
+func (j *connectJob) run(out *json.Encoder) error {
+	counts := shares(j.Count, j.Pairs)
+	latencies := make([][]time.Duration, j.Pairs)
+	opened := make([]int, j.Pairs)
+	begin := time.Now()
+	err := onThreads(j.Pairs, func(i int) (err error) {
+		if j.Rate > 0 {
+			latencies[i] = make([]time.Duration, 0, counts[i])
+			opened[i], err = connectAtRate(counts[i], j.Rate, j.Ports[i], &latencies[i])
+			return err
+		}
+		opened[i], err = connectFlatOut(counts[i], j.Ports[i])
+		return err
+	})
+	done := ConnectionsDone{Elapsed: time.Since(begin)}
+	for i := range opened {
+		done.Opened += opened[i]
+	}
+	done.Connect = quantiles(latencies...)
+	return errors.Join(err, out.Encode(done))
+}
+
+func connectFlatOut(count int, port uint16) (opened int, err error) {
+	for ; opened < count; opened++ {
+		if _, err := connectOnce(opened, port, false); err != nil {
+			return opened, err
+		}
+	}
+	return opened, nil
+}
+
+func connectAtRate(count, rate int, port uint16, latencies *[]time.Duration) (opened int, err error) {
+	if err := exactTimers(); err != nil {
+		return 0, err
+	}
+	clock := newTicker(time.Second / time.Duration(rate))
+	for ; opened < count; opened++ {
+		clock.wait()
+		took, err := connectOnce(opened, port, true)
+		if err != nil {
+			return opened, err
+		}
+		*latencies = append(*latencies, took)
+	}
+	return opened, nil
+}
+
+// connectOnce makes the nth connection, and says how long connect() took if asked to.
+func connectOnce(n int, port uint16, measure bool) (took time.Duration, err error) {
+	fd, err := openSocket(streamSocket)
+	if err != nil {
+		return 0, err
+	}
+	defer closeFD(fd)
+	to := address(0, 1, byte(1+n%destinations), port)
+	var begin time.Time
+	if measure {
+		begin = time.Now()
+	}
+	if err := connect(fd, &to); err != nil {
+		return 0, err
+	}
+	if measure {
+		took = time.Since(begin)
+	}
+	return took, awaitEnd(fd)
+}
