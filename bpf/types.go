@@ -25,7 +25,8 @@ const ProgramMax = int(SocketProgramIdPROGRAM_MAX)
 // View returns the record in raw as a T without copying it; ok is false when raw is too short for one.
 // T has no pointers, and raw is aligned to 8 bytes, as records in the ring buffer are.
 func View[T any](raw []byte) (record *T, ok bool) {
-	if len(raw) < int(unsafe.Sizeof(*record)) {
+	var zero T
+	if len(raw) < int(unsafe.Sizeof(zero)) {
 		return nil, false
 	}
 	return (*T)(unsafe.Pointer(unsafe.SliceData(raw))), true

@@ -28,7 +28,9 @@ func (b *Batch) PutOwner(attributes pcommon.Map, owner *bpf.Owner, attribution u
 			attributes.PutStr(string(conventions.ProcessExecutableNameKey), b.Names.Get(name))
 		}
 		attributes.PutInt(string(conventions.ProcessUserIDKey), int64(owner.Uid))
-		attributes.PutStr(string(conventions.ThreadNameKey), b.Names.Get(bpf.Text(owner.Comm[:])))
+		if name := bpf.Text(owner.Comm[:]); len(name) > 0 {
+			attributes.PutStr(string(conventions.ThreadNameKey), b.Names.Get(name))
+		}
 	}
 	if int(attribution) < len(attributions) && attributions[attribution] != "" {
 		attributes.PutStr("ebpf.attribution", attributions[attribution])

@@ -58,6 +58,14 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{
+			name:        "a thread that has taken its name away",
+			owner:       owner(7, 7, "", "x"),
+			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			want: map[string]any{
+				"process.pid": int64(7), "process.executable.name": "x", "process.user.id": int64(7), "ebpf.attribution": "socket",
+			},
+		},
+		{
 			name:        "only its cgroup is known",
 			owner:       owner(0, 1000, "swapper", "ghost"),
 			attribution: bpf.SocketAttributionATTRIBUTION_CGROUP,

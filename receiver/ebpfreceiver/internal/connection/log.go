@@ -155,12 +155,11 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 func unixPath(b *batch.Batch, e *bpf.ConnectionUnixEvent) string {
 	path := e.Path[:e.Length]
 	if len(path) > 0 && path[0] == 0 {
-		text := append(b.Text[:0], '@')
+		b.Text = append(b.Text[:0], '@')
 		for _, c := range path[1:] {
-			text = append(text, byte(c))
+			b.Text = append(b.Text, byte(c))
 		}
-		b.Text = text
-		return b.Names.Get(text)
+		return b.Names.Get(b.Text)
 	}
 	return b.Names.Get(bpf.Text(path))
 }

@@ -21,7 +21,7 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	if !ok {
 		return fmt.Errorf("packet_drop record of %d bytes is too short", len(raw))
 	}
-	if e.Record.Event != uint8(bpf.PacketDropEventIdEVENT_DROP) {
+	if bpf.PacketDropEventId(e.Record.Event) != bpf.PacketDropEventIdEVENT_DROP {
 		return fmt.Errorf("packet_drop record of unknown event %d", e.Record.Event)
 	}
 	owner := (*bpf.Owner)(&e.Owner)
