@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -88,7 +89,7 @@ func (e *events) stop(ctx context.Context) error {
 		}
 	}
 	e.out.cancel()
-	return e.reader.Close()
+	return nil
 }
 
 func (e *events) run() {
@@ -108,6 +109,7 @@ func (e *events) run() {
 		}
 		if err := e.reader.Wait(e.timeout()); err != nil {
 			e.receiver.settings.Logger.Error("Events can't be read any more", zap.Error(err))
+			componentstatus.ReportStatus(e.out.host, componentstatus.NewPermanentErrorEvent(err))
 			return
 		}
 		if !e.stopping.Load() && e.reader.Used() < pressing {

@@ -236,10 +236,16 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 		defer cancel()
 	}
 	source.Detach()
+	release := func() error { return errors.Join(r.events.reader.Close(), source.Close(), r.release()) }
 	if err := r.events.stop(ctx); err != nil {
+		// What the goroutine still uses can go only after it.
+		go func() {
+			<-r.events.done
+			_ = release()
+		}()
 		return fmt.Errorf("deliver the last events: %w", err)
 	}
-	return errors.Join(source.Close(), r.release())
+	return release()
 }
 
 // release lets go of what needs no program.

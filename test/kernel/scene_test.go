@@ -31,10 +31,11 @@ func newScene(t testing.TB, options ...traffic.Option) scene {
 	lab.Join(t, s.left, s.right)
 	// Every port is free for the servers' user.
 	s.right.Sysctl(t, "net.ipv4.ip_unprivileged_port_start", "0")
-	s.client = traffic.Start(t, s.left, append([]traffic.Option{
-		traffic.Named("kernel-test-client", "client-main"), traffic.AsUser(clientUser)}, options...)...)
-	s.server = traffic.Start(t, s.right, append([]traffic.Option{
-		traffic.Named("kernel-test-server", "server-main"), traffic.AsUser(serverUser)}, options...)...)
+	start := func(ns *lab.Namespace, own ...traffic.Option) *traffic.Agent {
+		return traffic.Start(t, ns, append(own, options...)...)
+	}
+	s.client = start(s.left, traffic.Named("kernel-test-client", "client-main"), traffic.AsUser(clientUser))
+	s.server = start(s.right, traffic.Named("kernel-test-server", "server-main"), traffic.AsUser(serverUser))
 	return s
 }
 

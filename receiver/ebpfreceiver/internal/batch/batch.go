@@ -37,13 +37,14 @@ type Batch struct {
 	// Text is room for the text of one body; users append to Text[:0] and put the result back.
 	Text []byte
 
-	settings Settings
-	logs     plog.Logs
-	scopes   map[*kernel.Container]plog.LogRecordSlice
-	observed pcommon.Timestamp
-	began    time.Time
-	count    int
-	programs [bpf.ProgramMax]int
+	settings   Settings
+	attributes Attributes
+	logs       plog.Logs
+	scopes     map[*kernel.Container]plog.LogRecordSlice
+	observed   pcommon.Timestamp
+	began      time.Time
+	count      int
+	programs   [bpf.ProgramMax]int
 }
 
 // New returns an empty batch.

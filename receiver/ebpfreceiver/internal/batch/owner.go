@@ -6,7 +6,6 @@ package batch
 import (
 	"strconv"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -21,7 +20,7 @@ var attributions = [...]string{
 }
 
 // PutOwner puts the attributes of a process, as far as it is known, and how it was found.
-func (b *Batch) PutOwner(attributes pcommon.Map, owner *bpf.Owner, attribution uint8) {
+func (b *Batch) PutOwner(attributes *Attributes, owner *bpf.Owner, attribution uint8) {
 	if owner.Pid != 0 {
 		attributes.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))
 		if name := bpf.Text(owner.Executable[:]); len(name) > 0 {

@@ -84,9 +84,10 @@ func TestPutOwner(t *testing.T) {
 		{name: "of a newer kernel half", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			attributes := pcommon.NewMap()
+			attributes, got := New(settings()).Attributes(5), pcommon.NewMap()
 			New(settings()).PutOwner(attributes, tt.owner, uint8(tt.attribution))
-			assert.Equal(t, tt.want, attributes.AsRaw())
+			attributes.MoveTo(got)
+			assert.Equal(t, tt.want, got.AsRaw())
 		})
 	}
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
@@ -53,8 +52,7 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	local, remote := bpf.Addr(e.Flow.Local.Octets), bpf.Addr(e.Flow.Remote.Octets)
 	failure := errorType(e.Error)
 	lr := b.Append((*bpf.Record)(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
-	attributes := lr.Attributes()
-	attributes.EnsureCapacity(capacity(e))
+	attributes := b.Attributes(capacity(e))
 	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
 	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
 	if e.Role == roleServer {
@@ -74,6 +72,7 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	b.PutOwner(attributes, owner, e.Attribution)
 	attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+	attributes.MoveTo(lr.Attributes())
 	if b.HasBody() {
 		b.Text = appendBody(b, b.Text[:0], e, owner, remote, failure)
 		lr.Body().SetStr(string(b.Text))
@@ -89,7 +88,7 @@ func capacity(e *bpf.ConnectionEvent) int {
 	return 16
 }
 
-func putEnds(b *batch.Batch, attributes pcommon.Map, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {
+func putEnds(b *batch.Batch, attributes *batch.Attributes, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {
 	// A datagram socket that is not bound has no address of its own yet.
 	if !client.IsUnspecified() {
 		attributes.PutStr(string(conventions.ClientAddressKey), b.Addresses.Get(client))
@@ -101,7 +100,7 @@ func putEnds(b *batch.Batch, attributes pcommon.Map, client netip.Addr, clientPo
 	attributes.PutInt(string(conventions.ServerPortKey), int64(serverPort))
 }
 
-func putTotals(attributes pcommon.Map, e *bpf.ConnectionEvent) {
+func putTotals(attributes *batch.Attributes, e *bpf.ConnectionEvent) {
 	if e.Duration > 0 {
 		attributes.PutDouble("ebpf.connection.duration", float64(e.Duration)/1e9)
 	}
@@ -125,8 +124,7 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 	failure := errorType(e.Error)
 	path := unixPath(b, e)
 	lr := b.Append((*bpf.Record)(&e.Record), owner.Cgroup, eventNames[eventUnix], severity(failure))
-	attributes := lr.Attributes()
-	attributes.EnsureCapacity(11)
+	attributes := b.Attributes(11)
 	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(unix))
 	if path != "" {
 		attributes.PutStr(string(conventions.ServerAddressKey), path)
@@ -140,6 +138,7 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
 	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+	attributes.MoveTo(lr.Attributes())
 	if b.HasBody() {
 		text := append(b.AppendOwner(b.Text[:0], owner), " → "...)
 		if path != "" {

@@ -6,7 +6,6 @@ package packetdrop
 import (
 	"fmt"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.uber.org/zap"
@@ -28,8 +27,7 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	reason, subsystem := d.reasonNames(e.Reason)
 	location := d.location(e.Location)
 	lr := b.Append((*bpf.Record)(&e.Record), owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
-	attributes := lr.Attributes()
-	attributes.EnsureCapacity(19)
+	attributes := b.Attributes(19)
 	if reason != "" {
 		attributes.PutStr("ebpf.drop.reason", reason)
 	}
@@ -50,6 +48,7 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	if e.Netns != 0 {
 		attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
 	}
+	attributes.MoveTo(lr.Attributes())
 	if b.HasBody() {
 		b.Text = appendBody(b, b.Text[:0], e, owner, reason, location)
 		lr.Body().SetStr(string(b.Text))
@@ -57,13 +56,13 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-func putPacket(b *batch.Batch, attributes pcommon.Map, e *bpf.PacketDropEvent) {
+func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEvent) {
 	p := &e.Packet
 	if name := transportName(p.Protocol, p.Type); name != "" {
 		attributes.PutStr(string(conventions.NetworkTransportKey), name)
 	}
-	if p.Type != 0 {
-		attributes.PutStr(string(conventions.NetworkTypeKey), typeName(p.Type))
+	if name := typeName(p.Type); name != "" {
+		attributes.PutStr(string(conventions.NetworkTypeKey), name)
 		attributes.PutStr(string(conventions.SourceAddressKey), b.Addresses.Get(bpf.Addr(p.Flow.Local.Octets)))
 		attributes.PutStr(string(conventions.DestinationAddressKey), b.Addresses.Get(bpf.Addr(p.Flow.Remote.Octets)))
 	}

@@ -93,17 +93,13 @@ func (s Scrape) Resources(name string) []map[string]any {
 	return found
 }
 
-// points calls f for each data point of a sum or gauge whose attributes include those given.
+// points calls f for each data point of a sum whose attributes include those given.
 func (s Scrape) points(name string, attributes Attributes, f func(pmetric.NumberDataPoint)) {
 	for _, m := range s.Find(name) {
-		points := pmetric.NewNumberDataPointSlice()
-		switch m.Type() {
-		case pmetric.MetricTypeSum:
-			points = m.Sum().DataPoints()
-		case pmetric.MetricTypeGauge:
-			points = m.Gauge().DataPoints()
+		if m.Type() != pmetric.MetricTypeSum {
+			continue
 		}
-		for _, p := range points.All() {
+		for _, p := range m.Sum().DataPoints().All() {
 			if includes(p.Attributes(), attributes) {
 				f(p)
 			}

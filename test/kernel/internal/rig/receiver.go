@@ -8,6 +8,7 @@ package rig
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
 	"sync"
 	"testing"
@@ -141,7 +142,7 @@ func (r *Receiver) Wait(t testing.TB, n int, matches ...Match) []Event {
 		found = r.Events.Matching(matches...)
 		return len(found) >= n
 	}) {
-		require.FailNowf(t, "events are missing", "%d of %d came; these did:\n%s", len(found), n, r.sample(found))
+		require.FailNowf(t, "events are missing", "%d of %d came; %s; these came:\n%s", len(found), n, r.losses(), r.sample(found))
 	}
 	return found
 }
@@ -156,6 +157,14 @@ func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 		require.FailNowf(t, "too many events", "%d came instead of %d:\n%s", len(found), n, r.sample(found))
 	}
 	return found
+}
+
+// losses tells what the receiver itself says of lost events: a host that is busy otherwise may have filled the ring.
+func (r *Receiver) losses() string {
+	if md, scrapes := r.metrics.latest(); scrapes > 0 {
+		return fmt.Sprintf("ebpf.events.lost is %v", Scrape{md: md}.Series("ebpf.events.lost"))
+	}
+	return "ebpf.events.lost is not known"
 }
 
 // sample shows the events that a failed test is about, or the last of all of them.

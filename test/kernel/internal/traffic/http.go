@@ -37,7 +37,7 @@ var serveHTTP = Define("http.serve", func(address netip.AddrPort) (HTTPServer, e
 		return HTTPServer{}, err
 	}
 	go func() {
-		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { //nolint:gosec // a test's server
+		_ = http.Serve(listener, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = io.WriteString(w, "hello")
 		}))
 	}()

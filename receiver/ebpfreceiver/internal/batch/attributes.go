@@ -1,0 +1,33 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package batch
+
+import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/xpdata"
+)
+
+// Attributes gathers the attributes of one log record. Unlike pcommon.Map it does not look for each key among those that
+// are there: nobody puts a key twice.
+type Attributes struct{ builder xpdata.MapBuilder }
+
+// Attributes returns the attributes of the next log record, none yet, with room for a number of them.
+func (b *Batch) Attributes(capacity int) *Attributes {
+	b.attributes.builder.EnsureCapacity(capacity)
+	return &b.attributes
+}
+
+// PutStr puts a string.
+func (a *Attributes) PutStr(key, value string) { a.builder.AppendEmpty(key).SetStr(value) }
+
+// PutInt puts an integer.
+func (a *Attributes) PutInt(key string, value int64) { a.builder.AppendEmpty(key).SetInt(value) }
+
+// PutDouble puts a floating-point number.
+func (a *Attributes) PutDouble(key string, value float64) {
+	a.builder.AppendEmpty(key).SetDouble(value)
+}
+
+// MoveTo makes the attributes those of an empty map.
+func (a *Attributes) MoveTo(m pcommon.Map) { a.builder.UnsafeIntoMap(m) }

@@ -1,0 +1,224 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package packetdrop
+
+import (
+	"net/netip"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+// drop returns the record of a packet between two hosts that was dropped for want of a socket, changed by set.
+func drop(protocol uint8, source, destination string, set ...func(*bpf.PacketDropEvent)) []byte {
+	e := &bpf.PacketDropEvent{Reason: programtest.ReasonNoSocket, Netns: 4026531840}
+	e.Record.Program = uint8(bpf.SocketProgramIdPROGRAM_PACKET_DROP)
+	e.Record.Event = uint8(bpf.PacketDropEventIdEVENT_DROP)
+	e.Record.Time = uint64(programtest.Start) + 1
+	copy(chars(e.Interface[:]), "eth0")
+	from, to := netip.MustParseAddrPort(source), netip.MustParseAddrPort(destination)
+	p := &e.Packet
+	p.Flow.Local.Octets, p.Flow.LocalPort = from.Addr().As16(), from.Port()
+	p.Flow.Remote.Octets, p.Flow.RemotePort = to.Addr().As16(), to.Port()
+	p.Protocol, p.Size, p.Type = protocol, 60, 4
+	if from.Addr().Is6() {
+		p.Type = 6
+	}
+	for _, change := range set {
+		change(e)
+	}
+	return programtest.Bytes(e)
+}
+
+func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
+
+func flags(flags uint8) func(*bpf.PacketDropEvent) {
+	return func(e *bpf.PacketDropEvent) { e.Packet.TcpFlags = flags }
+}
+
+func because(reason uint32) func(*bpf.PacketDropEvent) {
+	return func(e *bpf.PacketDropEvent) { e.Reason = reason }
+}
+
+// owned is a packet whose socket belongs to a process in a cgroup.
+func owned(attribution bpf.SocketAttribution, cgroup uint64) func(*bpf.PacketDropEvent) {
+	return func(e *bpf.PacketDropEvent) {
+		e.Owner.Pid, e.Owner.Uid, e.Owner.Cgroup = 100, 33, cgroup
+		copy(chars(e.Owner.Comm[:]), "nginx")
+		copy(chars(e.Owner.Executable[:]), "nginx")
+		e.Attribution = uint8(attribution)
+		e.Cookie = 4711
+	}
+}
+
+// inCgroup is a packet of whose socket only the cgroup is known.
+func inCgroup(cgroup uint64) func(*bpf.PacketDropEvent) {
+	return func(e *bpf.PacketDropEvent) {
+		e.Owner.Cgroup, e.Attribution, e.Cookie = cgroup, uint8(bpf.SocketAttributionATTRIBUTION_CGROUP), 4712
+	}
+}
+
+// notIP is a packet of another protocol, such as ARP.
+func notIP(e *bpf.PacketDropEvent) {
+	packet := bpf.PacketDropEvent{}.Packet
+	packet.Size = 42
+	e.Packet = packet
+}
+
+func TestAppendLogGolden(t *testing.T) {
+	const (
+		v4, v4peer = "10.0.0.9:51234", "10.0.0.5:443"
+		v6, v6peer = "[2001:db8::9]:51234", "[2001:db8::5]:443"
+	)
+	for file, records := range map[string][][]byte{
+		"protocols.yaml": {
+			drop(protocolTCP, v4, v4peer, flags(0b000010)),
+			drop(protocolTCP, v6, v6peer, flags(0b010010)),
+			drop(protocolTCP, v4, v4peer, flags(0b11111111)),
+			drop(protocolUDP, v4, "10.0.0.5:53"),
+			drop(protocolUDP, v6, "[ff02::fb]:5353"),
+			drop(protocolUDP, "10.0.0.9:0", "10.0.0.5:0"), // not the first fragment
+			drop(protocolICMP, "10.0.0.9:0", "10.0.0.5:0"),
+			drop(protocolICMPv6, "[fe80::1]:0", "[ff02::1]:0"),
+			drop(protocolSCTP, "10.0.0.9:0", "10.0.0.5:0"),
+			drop(47, "10.0.0.9:0", "10.0.0.5:0"), // GRE, which has no name here
+			drop(0, v4, v4peer, notIP, func(e *bpf.PacketDropEvent) { e.Reason = programtest.ReasonNotSpecified }),
+		},
+		"reasons.yaml": {
+			drop(protocolUDP, v4, v4peer, because(programtest.ReasonNetfilterDrop)),
+			drop(protocolUDP, v4, v4peer, because(programtest.ReasonLastAction)), // of a subsystem
+			drop(protocolUDP, v4, v4peer, because(77)),                           // newer than the types
+			drop(protocolUDP, v4, v4peer, because(9<<16|1)),
+		},
+		"owners.yaml": {
+			drop(protocolTCP, v4, v4peer, flags(2), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Service)),
+			drop(protocolUDP, v4, v4peer, because(programtest.ReasonSocketRcvbuff),
+				owned(bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET, programtest.WebChild)),
+			drop(protocolTCP, v4, v4peer, inCgroup(programtest.Database)),
+			drop(protocolTCP, v4, v4peer, inCgroup(programtest.Service)),
+			drop(protocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { // neither interface nor socket
+				e.Interface, e.Netns = [16]int8{}, 0
+			}),
+			drop(protocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { copy(chars(e.Interface[:]), "0123456789abcdef") }),
+		},
+	} {
+		t.Run(file, func(t *testing.T) {
+			host := programtest.Host(t)
+			p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
+			for _, record := range records {
+				require.NoError(t, p.AppendLog(b, record))
+			}
+			sealed := b.Seal()
+			assert.Equal(t, len(records), sealed.ByProgram[bpf.SocketProgramIdPROGRAM_PACKET_DROP])
+			programtest.CompareLogs(t, file, sealed.Logs)
+		})
+	}
+}
+
+// A kernel before 5.17 gives no reasons: 0, which is what the kernel half writes then, must not look like one.
+func TestKernelWithoutReasons(t *testing.T) {
+	host := programtest.Host(t)
+	host.Reasons = programtest.BTF(t, 2).DropReasons()
+	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
+	require.NoError(t, p.AppendLog(b, drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2", because(0))))
+	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	attributes := lr.Attributes().AsRaw()
+	assert.NotContains(t, attributes, "ebpf.drop.reason")
+	assert.NotContains(t, attributes, "ebpf.drop.subsystem")
+	assert.Equal(t, "udp 10.0.0.9:1 → 10.0.0.5:2 dropped", lr.Body().Str())
+}
+
+func TestBodyOff(t *testing.T) {
+	host := programtest.Host(t)
+	b := programtest.NewBatch(host, false)
+	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2")))
+	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	assert.Empty(t, lr.Body().AsString())
+	assert.NotZero(t, lr.Attributes().Len())
+}
+
+func TestAppendLogRefuses(t *testing.T) {
+	whole := drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2")
+	for name, tt := range map[string]struct {
+		record []byte
+		want   string
+	}{
+		"nothing":      {nil, "packet_drop record of 0 bytes is too short"},
+		"a header":     {whole[:bpf.RecordSize], "packet_drop record of 24 bytes is too short"},
+		"a byte short": {whole[:len(whole)-1], "is too short"},
+		"unknown event": {
+			drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Record.Event = 7 }),
+			"packet_drop record of unknown event 7",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			host := programtest.Host(t)
+			b := programtest.NewBatch(host, true)
+			require.ErrorContains(t, newProgram(defaultConfig(), host).AppendLog(b, tt.record), tt.want)
+			assert.Zero(t, b.Len())
+		})
+	}
+}
+
+func TestEvents(t *testing.T) {
+	host := programtest.Host(t)
+	p := newProgram(defaultConfig(), host)
+	assert.Equal(t, uint32(1)<<bpf.PacketDropEventIdEVENT_DROP, p.Events())
+	host.Events.EbpfPacketDrop.Enabled = false
+	assert.Zero(t, p.Events())
+}
+
+// What the kernel half must know of this kernel comes from its types.
+func TestVariables(t *testing.T) {
+	for _, tt := range []struct {
+		name      string
+		arguments int
+		want      map[string]any
+	}{
+		{"5.10", 2, map[string]any{
+			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
+			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
+		}},
+		{"types that do not tell", -1, map[string]any{
+			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
+			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
+		}},
+		{"6.1", 3, map[string]any{
+			bpf.PacketDropVarKfreeSkbArguments: uint32(3), bpf.PacketDropVarReasonNotDropped: uint32(0),
+			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
+		}},
+		{"6.12", 4, map[string]any{
+			bpf.PacketDropVarKfreeSkbArguments: uint32(4), bpf.PacketDropVarReasonNotDropped: uint32(0),
+			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			host := programtest.Host(t)
+			host.BTF = programtest.BTF(t, tt.arguments)
+			p := newProgram(defaultConfig(), host)
+			assert.Equal(t, tt.want, p.Variables())
+			spec, err := p.Spec()
+			require.NoError(t, err)
+			for name, value := range p.Variables() {
+				require.Contains(t, spec.Variables, name)
+				assert.NoError(t, spec.Variables[name].Set(value), name)
+			}
+		})
+	}
+}
+
+func TestHooks(t *testing.T) {
+	p := newProgram(defaultConfig(), programtest.Host(t))
+	spec, err := p.Spec()
+	require.NoError(t, err)
+	require.Len(t, p.Hooks(), 1)
+	variants := p.Hooks()[0].Variants
+	assert.Equal(t, "tp_btf/kfree_skb", variants[0].Hook)
+	assert.Contains(t, spec.Programs, variants[0].Function)
+}
