@@ -81,8 +81,9 @@ static __always_inline bool is_loopback(const struct address *a)
 static __always_inline bool is_excluded_address(const struct address *a)
 {
 	struct cidr key = {.prefix_length = 128, .address = *a};
+	__u8 *excluded = bpf_map_lookup_elem(&excluded_cidrs, &key);
 
-	return bpf_map_lookup_elem(&excluded_cidrs, &key);
+	return excluded && *excluded;
 }
 
 static __always_inline bool is_excluded_port(__u16 port)

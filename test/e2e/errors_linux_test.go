@@ -27,8 +27,10 @@ func TestValidate(t *testing.T) {
 		"event limit":      {"{programs: {packet_drop: {event_limit: -5}}}", []string{"event_limit", "-5"}},
 		"CIDR":             {"{exclude: {cidrs: [10.0.0.0/33]}}", []string{"exclude::cidrs::0", "10.0.0.0/33"}},
 		"port":             {"{exclude: {ports: [70000]}}", []string{"exclude::ports::0", "70000"}},
-		"all at once": {"{ring_buffer_size: 1, histogram: none, exclude: {ports: [0]}, events: {flush_interval: 1h}, programs: {packet_drop: {event_limit: 0}}}",
-			[]string{"ring_buffer_size", "histogram", "exclude::ports::0", "flush_interval", "event_limit"}},
+		"all at once": {
+			"{ring_buffer_size: 1, histogram: none, exclude: {ports: [0]}, events: {flush_interval: 1h}, programs: {packet_drop: {event_limit: 0}}}",
+			[]string{"ring_buffer_size", "histogram", "exclude::ports::0", "flush_interval", "event_limit"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			output, err := validate(t, tt.receiver)

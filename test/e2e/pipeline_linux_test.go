@@ -5,6 +5,7 @@ package e2e
 
 import (
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -80,12 +81,10 @@ func owned(did truth) map[string]any {
 func checkRefused(t *testing.T, source func() []event, did truth, container *load.Container) {
 	t.Helper()
 	want := owned(did)
-	for key, value := range map[string]any{
+	maps.Copy(want, map[string]any{
 		"error.type": "refused", "network.transport": "tcp", "network.type": "ipv4", "ebpf.connection.role": "client",
 		"client.address": "127.0.0.1", "server.address": "127.0.0.1", "server.port": int64(closedPort),
-	} {
-		want[key] = value
-	}
+	})
 	for _, e := range await(t, source, 2, "ebpf.connection.connect", want) {
 		assert.Equal(t, "WARN", e.Severity)
 		assert.Equal(t, container.ID, e.Resource["container.id"])

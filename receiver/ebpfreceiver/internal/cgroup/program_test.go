@@ -18,8 +18,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// record returns the record of a cgroup that was made or removed.
-func record(event bpf.CgroupEventId, id uint64, path string) []byte {
+// id is the cgroup that the records tell of.
+const id = 1 << 40
+
+// record returns the record that it was made or removed.
+func record(event bpf.CgroupEventId, path string) []byte {
 	e := &bpf.CgroupEvent{Id: id}
 	e.Record.Program, e.Record.Event = Definition.ID, uint8(event)
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&e.Path)), len(e.Path)), path)
@@ -33,25 +36,24 @@ func newCgroups(t *testing.T) (*program.Host, program.Program) {
 }
 
 func TestContainersOfAMoment(t *testing.T) {
-	const id = 1 << 40
 	container := strings.Repeat("c", 64)
 	host, p := newCgroups(t)
 	b := programtest.NewBatch(host, true)
 	known := host.Containers.Len()
 	assert.Nil(t, host.Containers.Lookup(id))
 
-	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_MADE, id, "/kubepods/pod1/"+container)))
+	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_MADE, "/kubepods/pod1/"+container)))
 	require.NotNil(t, host.Containers.Lookup(id))
 	assert.Equal(t, container, host.Containers.Lookup(id).ID)
 	assert.Equal(t, known+1, host.Containers.Len())
 
-	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_REMOVED, id, "/kubepods/pod1/"+container)))
+	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_REMOVED, "/kubepods/pod1/"+container)))
 	require.NotNil(t, host.Containers.Lookup(id), "its last events are still to come")
 	assert.Zero(t, b.Len(), "a cgroup is no event of its own")
 }
 
 func TestAppendLogRefuses(t *testing.T) {
-	whole := record(bpf.CgroupEventIdEVENT_MADE, 1<<40, "/x")
+	whole := record(bpf.CgroupEventIdEVENT_MADE, "/x")
 	for name, tt := range map[string]struct {
 		record []byte
 		want   string
@@ -59,7 +61,7 @@ func TestAppendLogRefuses(t *testing.T) {
 		"nothing":       {nil, "cgroup record of 0 bytes is too short"},
 		"a header":      {whole[:bpf.RecordSize], "cgroup record of 24 bytes is too short"},
 		"a byte short":  {whole[:len(whole)-1], "is too short"},
-		"unknown event": {record(5, 1<<40, "/x"), "cgroup record of unknown event 5"},
+		"unknown event": {record(5, "/x"), "cgroup record of unknown event 5"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			host, p := newCgroups(t)
@@ -76,9 +78,9 @@ func TestLongPath(t *testing.T) {
 	container := strings.Repeat("d", 64)
 	path := "/" + strings.Repeat("x", 512-2-len(container)) + "/" + container
 	require.Len(t, path, 512)
-	require.NoError(t, p.AppendLog(programtest.NewBatch(host, true), record(bpf.CgroupEventIdEVENT_MADE, 1<<40, path)))
-	require.NotNil(t, host.Containers.Lookup(1<<40))
-	assert.Equal(t, container, host.Containers.Lookup(1<<40).ID)
+	require.NoError(t, p.AppendLog(programtest.NewBatch(host, true), record(bpf.CgroupEventIdEVENT_MADE, path)))
+	require.NotNil(t, host.Containers.Lookup(id))
+	assert.Equal(t, container, host.Containers.Lookup(id).ID)
 }
 
 func TestDefinition(t *testing.T) {

@@ -177,7 +177,7 @@ func TestScrapeIsCumulative(t *testing.T) {
 		assert.Equal(t, now, point.Timestamp())
 
 		duration := find(t, metrics, "ebpf.connection.duration").Histogram().DataPoints().At(0)
-		assert.EqualValues(t, 5*(scrape+1), duration.Count())
+		assert.Equal(t, 5*(scrape+1), duration.Count())
 		assert.Equal(t, programtest.Start, duration.StartTimestamp())
 		assert.Equal(t, now, duration.Timestamp())
 	}

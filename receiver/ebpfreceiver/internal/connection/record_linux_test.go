@@ -50,7 +50,7 @@ func nameOf(raw []byte, open, refused, datagrams uint16, path string) string {
 	}
 	e, _ := bpf.View[bpf.ConnectionEvent](raw)
 	for name, is := range map[string]bool{
-		"connect":         e.Flow.RemotePort == open && e.Record.Event == uint8(connect),
+		"connect":         e.Flow.RemotePort == open && bpf.ConnectionEventId(e.Record.Event) == connect,
 		"accept":          e.Flow.LocalPort == open && e.Record.Event == eventAccept,
 		"close_client":    e.Flow.RemotePort == open && e.Record.Event == eventClose,
 		"close_server":    e.Flow.LocalPort == open && e.Record.Event == eventClose,

@@ -44,7 +44,7 @@ func FuzzAppendLog(f *testing.F) {
 		if size := int(unsafe.Sizeof(bpf.PacketDropEvent{})); len(raw) < size {
 			t.Fatalf("%d bytes were taken for a record of %d", len(raw), size)
 		}
-		if raw[1] != uint8(bpf.PacketDropEventIdEVENT_DROP) {
+		if bpf.PacketDropEventId(raw[1]) != bpf.PacketDropEventIdEVENT_DROP {
 			t.Fatalf("event %d was taken for one that is known", raw[1])
 		}
 		programtest.AssertSound(t, logs)

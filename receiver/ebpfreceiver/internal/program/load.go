@@ -79,6 +79,9 @@ func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err erro
 func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
 	only := spec.Copy()
 	only.Programs = nil
+	if err := inline(only); err != nil {
+		return err
+	}
 	collection, err := ebpf.NewCollectionWithOptions(only, opts)
 	if err != nil {
 		return fmt.Errorf("create maps: %w", err)
@@ -89,6 +92,29 @@ func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptio
 			l.maps[name] = collection.DetachMap(name)
 		}
 	}
+	return nil
+}
+
+// inline puts the variables' values into the sections that hold them and forgets the variables. With them, cilium/ebpf
+// would map the sections' memory, which keeps a map in the kernel until some garbage collection.
+func inline(spec *ebpf.CollectionSpec) error {
+	for _, v := range spec.Variables {
+		if v.Value == nil {
+			continue
+		}
+		section := spec.Maps[v.SectionName]
+		if section == nil || len(section.Contents) != 1 {
+			return fmt.Errorf("variable %s is in no section", v.Name)
+		}
+		data, ok := section.Contents[0].Value.([]byte)
+		if !ok || int(v.Offset)+len(v.Value) > len(data) {
+			return fmt.Errorf("variable %s is outside of its section", v.Name)
+		}
+		data = slices.Clone(data)
+		copy(data[v.Offset:], v.Value)
+		section.Contents = []ebpf.MapKV{{Key: uint32(0), Value: data}}
+	}
+	spec.Variables = nil
 	return nil
 }
 

@@ -57,7 +57,7 @@ func newShared(ringSize uint32, exclude Exclude, emit bool) (_ *shared, err erro
 		s.variables[bpf.SocketVarSelfPid] = pid
 	}
 	spec.Maps[bpf.SocketMapRecords].MaxEntries = ringSize
-	spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries = uint32(max(1, len(exclude.CIDRs)))
+	spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4
 	spec.Maps[bpf.SocketMapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
 	for name, m := range spec.Maps {
 		if strings.HasPrefix(name, ".") {
@@ -82,18 +82,39 @@ func (s *shared) replacements(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
 	return replacements
 }
 
-func (s *shared) fill(exclude Exclude) error {
-	const present = uint8(1)
-	for _, prefix := range exclude.CIDRs {
+// mappedIPv4 is where IPv4 is in IPv6.
+var mappedIPv4 = netip.MustParsePrefix("::ffff:0.0.0.0/96")
+
+// excludeCIDRs writes the CIDRs into the trie, whose longest match says whether an address is left out. IPv4 stands there
+// in its mapped form, and is no part of the IPv6 networks around that.
+func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
+	put := func(prefix netip.Prefix, verdict uint8) error {
 		length := prefix.Bits()
 		if prefix.Addr().Is4() {
-			length += 96
+			length += mappedIPv4.Bits()
 		}
 		key := bpf.SocketCidr{PrefixLength: uint32(length)}
 		key.Address.Octets = prefix.Addr().As16()
-		if err := s.maps[bpf.SocketMapExcludedCidrs].Put(&key, present); err != nil {
+		if err := s.maps[bpf.SocketMapExcludedCidrs].Put(&key, verdict); err != nil {
 			return fmt.Errorf("exclude CIDR %s: %w", prefix, err)
 		}
+		return nil
+	}
+	if err := put(mappedIPv4, 0); err != nil {
+		return err
+	}
+	for _, cidr := range cidrs {
+		if err := put(cidr, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *shared) fill(exclude Exclude) error {
+	const present = uint8(1)
+	if err := s.excludeCIDRs(exclude.CIDRs); err != nil {
+		return err
 	}
 	for _, name := range exclude.Executables {
 		var key bpf.SocketExecutable

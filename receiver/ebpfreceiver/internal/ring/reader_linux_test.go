@@ -162,12 +162,14 @@ func TestReaderWaitsForRecords(t *testing.T) {
 	require.True(t, f.put(t, record{Size: 8}))
 	require.NoError(t, r.Wait(-1))
 	require.Len(t, drain(t, r, all), 1)
-	go func() {
+	var group sync.WaitGroup
+	group.Go(func() {
 		time.Sleep(20 * time.Millisecond)
 		f.put(t, record{Size: 8})
-	}()
+	})
 	require.NoError(t, r.Wait(-1))
 	assert.Len(t, drain(t, r, all), 1)
+	group.Wait()
 }
 
 func TestReaderWake(t *testing.T) {

@@ -39,7 +39,7 @@ func CompareLogs(t *testing.T, file string, logs plog.Logs) {
 	}
 	path := filepath.Join("testdata", file)
 	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.MkdirAll("testdata", 0o750))
 		require.NoError(t, golden.WriteLogs(t, path, logs))
 	}
 	want, err := golden.ReadLogs(path)
@@ -64,7 +64,7 @@ func CompareMetrics(t *testing.T, file string, metrics pmetric.Metrics) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
 	if *update {
-		require.NoError(t, os.MkdirAll("testdata", 0o755))
+		require.NoError(t, os.MkdirAll("testdata", 0o750))
 		require.NoError(t, golden.WriteMetrics(t, path, metrics, golden.SkipMetricTimestampNormalization()))
 	}
 	want, err := golden.ReadMetrics(path)

@@ -105,7 +105,7 @@ func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 	raw, err := builder.Marshal(nil, btf.KernelMarshalOptions())
 	require.NoError(t, err)
 	path := filepath.Join(t.TempDir(), "kernel.btf")
-	require.NoError(t, os.WriteFile(path, raw, 0o644))
+	require.NoError(t, os.WriteFile(path, raw, 0o600))
 	loaded, err := kernel.LoadBTF(path)
 	require.NoError(t, err)
 	return loaded

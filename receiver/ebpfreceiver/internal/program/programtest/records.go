@@ -39,9 +39,9 @@ func Recorded(t testing.TB) map[string][]byte {
 func CompareRecords(t *testing.T, live map[string][]byte) {
 	t.Helper()
 	if *update {
-		require.NoError(t, os.MkdirAll("testdata/records", 0o755))
+		require.NoError(t, os.MkdirAll("testdata/records", 0o750))
 		for name, raw := range live {
-			require.NoError(t, os.WriteFile(filepath.Join("testdata/records", name+".bin"), raw, 0o644))
+			require.NoError(t, os.WriteFile(filepath.Join("testdata/records", name+".bin"), raw, 0o600))
 		}
 		t.Error("testdata/records is written anew; leave the flag -update out now")
 	}
