@@ -152,6 +152,9 @@ func (r *ebpfReceiver) newHost() (*program.Host, error) {
 	if err := host.Kernel.Check(kernel.Requirements{BTFPath: r.config.BTFPath}); err != nil {
 		return nil, err
 	}
+	for _, limit := range host.Kernel.Limits() {
+		r.settings.Logger.Warn("Not all of the host is seen", zap.String("reason", limit))
+	}
 	btf, err := kernel.LoadBTF(r.config.BTFPath)
 	if err != nil {
 		return nil, err

@@ -27,13 +27,24 @@ func OpenContainers() (*Containers, error) {
 	if err != nil {
 		return nil, fmt.Errorf("looking for the cgroup2 mount: %w", err)
 	}
+	var tree *mountedTree
 	for _, m := range mountsOf(parseMountinfo(string(mounts)), "cgroup2") {
-		tree, err := openMountedTree(m)
-		if err == nil {
-			return openContainers(tree, m.point)
+		candidate, err := openMountedTree(m)
+		if err != nil {
+			continue
+		}
+		// In a cgroup namespace a part of the hierarchy looks as the whole does, and the whole as something above it.
+		if tree == nil || candidate.whole && !tree.whole {
+			tree, candidate = candidate, tree
+		}
+		if candidate != nil {
+			_ = candidate.close()
 		}
 	}
-	return nil, errNoCgroup2
+	if tree == nil {
+		return nil, errNoCgroup2
+	}
+	return openContainers(tree, tree.point)
 }
 
 // mountedTree is a mount of the cgroup2 file system.
@@ -41,6 +52,8 @@ type mountedTree struct {
 	dir *os.File
 	// point is where it is mounted; root is the path in the hierarchy of what is seen there, "" for its root.
 	point, root string
+	// whole is whether the root of the hierarchy is seen there.
+	whole bool
 }
 
 var _ cgroupTree = (*mountedTree)(nil)
@@ -58,11 +71,13 @@ func openMountedTree(m mount) (*mountedTree, error) {
 		return nil, errors.Join(err, dir.Close())
 	}
 	root := strings.TrimSuffix(m.root, "/")
-	if strings.HasPrefix(root, "/..") {
-		// Seen from a cgroup namespace beside the mount: where it is can't be told.
+	number, err := inode(m.point)
+	whole := err == nil && number == rootInode
+	if whole || strings.HasPrefix(root, "/..") {
+		// Seen from a cgroup namespace that is beside or below the mount; if it is a part, where that is can't be told.
 		root = ""
 	}
-	return &mountedTree{dir: dir, point: strings.TrimSuffix(m.point, "/"), root: root}, nil
+	return &mountedTree{dir: dir, point: strings.TrimSuffix(m.point, "/"), root: root, whole: whole}, nil
 }
 
 // path opens a cgroup by its id and asks what was opened. It takes CAP_DAC_READ_SEARCH.

@@ -16,6 +16,8 @@ func ThisHost() *Host {
 		Release:          release,
 		Capabilities:     effectiveCapabilities,
 		MemlockUnlimited: memlockUnlimited,
+		BPF:              callBPF,
+		Inode:            inode,
 	}
 }
 
@@ -41,4 +43,21 @@ func memlockUnlimited() bool {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
 	return err == nil && limit.Cur == math.MaxUint64
+}
+
+// callBPF asks for a map of no type, which is a mistake if it isn't forbidden.
+func callBPF() error {
+	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_CREATE, 0, 0)
+	if errno == 0 || errno == unix.EINVAL {
+		return nil
+	}
+	return errno
+}
+
+func inode(path string) (uint64, error) {
+	var stat unix.Stat_t
+	if err := unix.Stat(path, &stat); err != nil {
+		return 0, err
+	}
+	return stat.Ino, nil
 }

@@ -6,8 +6,10 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -25,6 +27,7 @@ type Requirements struct {
 var (
 	errNoTracefs = errors.New("no tracefs is mounted: `mount -t tracefs tracefs /sys/kernel/tracing`, or give the container the host's /sys/kernel/tracing")
 	errNoCgroup2 = errors.New("no cgroup2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup` (/sys/fs/cgroup/unified beside a hierarchy of version 1), or give the container the host's /sys/fs/cgroup")
+	errLockdown  = errors.New("the kernel is locked down for confidentiality, where eBPF programs can't read its memory: boot it with lockdown=integrity or without lockdown= on its command line")
 	errUserNS    = errors.New("this process is in a user namespace, where capabilities do not count for eBPF: run it in the host's (a privileged, not rootless container; hostUsers: true in Kubernetes)")
 )
 
@@ -55,6 +58,10 @@ type Host struct {
 	Capabilities func() (Capabilities, error)
 	// MemlockUnlimited is whether this process may lock as much memory as it likes.
 	MemlockUnlimited func() bool
+	// BPF calls the bpf system call in vain; nil if only the arguments were wrong.
+	BPF func() error
+	// Inode returns the number of a file in its file system.
+	Inode func(path string) (uint64, error)
 }
 
 // Check returns all that is missing, joined, each with what to do about it.
@@ -81,12 +88,42 @@ func (h *Host) checkKernel(r Requirements) error {
 	if err != nil {
 		return fmt.Errorf("capabilities of this process: %w", err)
 	}
-	needed := r.Capabilities
+	needed := slices.Clone(r.Capabilities)
 	// Before 5.11 maps count as locked memory, whose limit is to be raised.
 	if version.Less(Version{5, 11}) && !h.MemlockUnlimited() {
-		needed = append(needed[:len(needed):len(needed)], CapSysResource)
+		needed = append(needed, CapSysResource)
 	}
-	return has.check(needed)
+	// Only root may enter tracefs, unless it was mounted otherwise.
+	if r.Tracefs && h.tracefsForbidden() {
+		needed = append(needed, CapDACReadSearch)
+	}
+	if err := has.check(needed); err != nil {
+		return err
+	}
+	return errors.Join(h.checkBPF(r), h.checkLockdown(r))
+}
+
+// checkBPF reports what forbids eBPF to a process that has the capabilities.
+func (h *Host) checkBPF(r Requirements) error {
+	if !slices.Contains(r.Capabilities, CapBPF) {
+		return nil
+	}
+	if err := h.BPF(); err != nil {
+		return fmt.Errorf("the bpf system call is refused, though no capability is missing: %w; allow it, and perf_event_open, in the seccomp filter (SystemCallFilter=bpf perf_event_open in the systemd unit, --security-opt seccomp=<profile> in Docker, securityContext.seccompProfile in Kubernetes) or in the policy of the security module (SELinux, AppArmor)", err)
+	}
+	return nil
+}
+
+func (h *Host) checkLockdown(r Requirements) error {
+	if !slices.Contains(r.Capabilities, CapBPF) {
+		return nil
+	}
+	// As in "none [integrity] confidentiality". Where it can't be read, the loading of programs tells.
+	text, err := os.ReadFile(h.path("/sys/kernel/security/lockdown"))
+	if err == nil && strings.Contains(string(text), "[confidentiality]") {
+		return errLockdown
+	}
+	return nil
 }
 
 func tooOld(release string, version Version) error {
@@ -130,6 +167,23 @@ func (h *Host) checkMounts(r Requirements) error {
 		err = errors.Join(err, errNoCgroup2)
 	}
 	return err
+}
+
+// tracefsForbidden is whether tracefs is mounted, but not to be read by this process.
+func (h *Host) tracefsForbidden() bool {
+	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
+	if err != nil {
+		return false
+	}
+	forbidden := false
+	for _, m := range mountsOf(parseMountinfo(string(text)), "tracefs") {
+		_, err := os.ReadDir(h.path(m.point + "/events/syscalls"))
+		if err == nil {
+			return false
+		}
+		forbidden = forbidden || errors.Is(err, fs.ErrPermission)
+	}
+	return forbidden
 }
 
 // StatsEnabled returns whether the kernel measures the run time of all programs, as it does while the sysctl

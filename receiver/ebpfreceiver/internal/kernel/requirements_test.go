@@ -30,17 +30,21 @@ func fakeHost(t *testing.T) *Host {
 		Release:          func() (string, error) { return "6.1.0-28-amd64", nil },
 		Capabilities:     func() (Capabilities, error) { return 1<<CapBPF | 1<<CapPerfmon | 1<<CapNetAdmin, nil },
 		MemlockUnlimited: func() bool { return false },
+		BPF:              func() error { return nil },
+		Inode:            func(string) (uint64, error) { return rootInode, nil },
 	}
 }
 
 var all = Requirements{Capabilities: []Capability{CapBPF, CapPerfmon, CapNetAdmin}, Tracefs: true, Cgroup2: true}
 
 func TestCheck(t *testing.T) {
-	withMountinfo := func(text string) func(*testing.T, *Host) {
+	withFile := func(path, text string) func(*testing.T, *Host) {
 		return func(t *testing.T, h *Host) {
-			require.NoError(t, os.WriteFile(h.path("/proc/self/mountinfo"), []byte(text), 0o600))
+			require.NoError(t, os.MkdirAll(filepath.Dir(h.path(path)), 0o755))
+			require.NoError(t, os.WriteFile(h.path(path), []byte(text), 0o600))
 		}
 	}
+	withMountinfo := func(text string) func(*testing.T, *Host) { return withFile("/proc/self/mountinfo", text) }
 	withRelease := func(release string) func(*testing.T, *Host) {
 		return func(_ *testing.T, h *Host) { h.Release = func() (string, error) { return release, nil } }
 	}
@@ -78,6 +82,11 @@ func TestCheck(t *testing.T) {
 			require.NoError(t, os.Remove(h.path("/proc/self/ns/user")))
 			require.NoError(t, os.Symlink("user:[4026532281]", h.path("/proc/self/ns/user")))
 		}, []string{"user namespace"}},
+		"refused by seccomp": {func(_ *testing.T, h *Host) {
+			h.BPF = func() error { return os.ErrPermission }
+		}, []string{"bpf system call is refused", "SystemCallFilter=bpf perf_event_open", "seccompProfile", "SELinux"}},
+		"locked down for integrity":       {withFile("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n"), nil},
+		"locked down for confidentiality": {withFile("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n"), []string{"locked down", "lockdown=integrity"}},
 		"no BTF": {func(t *testing.T, h *Host) {
 			require.NoError(t, os.Remove(h.path("/sys/kernel/btf/vmlinux")))
 		}, []string{"/sys/kernel/btf/vmlinux", "CONFIG_DEBUG_INFO_BTF=y", "btf_path"}},

@@ -101,7 +101,7 @@ func (s *Symbols) refresh(address uint64) (string, error) {
 func (s *Symbols) load() (*symbolTable, error) {
 	file, err := s.open()
 	if err != nil {
-		return nil, fmt.Errorf("places in the kernel have no names: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them", err)
+		return nil, fmt.Errorf("places in the kernel have no names: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them, where nothing hides it as ProtectKernelTunables= of systemd does", err)
 	}
 	defer file.Close()
 	t, err := parseSymbols(file)

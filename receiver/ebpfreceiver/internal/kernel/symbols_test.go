@@ -123,6 +123,13 @@ func TestSymbolsOfAModuleLoadedLater(t *testing.T) {
 	assert.Len(t, s.missing, 1, "bounded: all is forgotten at once")
 }
 
+func TestSymbolsCovered(t *testing.T) {
+	s := newSymbols(reader(""), time.Now)
+	_, err := s.Name(0xffffffff81000000)
+	require.ErrorIs(t, err, errSymbolsEmpty)
+	assert.ErrorContains(t, err, "ProtectKernelTunables")
+}
+
 func TestSymbolsHidden(t *testing.T) {
 	now := time.Unix(1000, 0)
 	text := "0000000000000000 T _stext\n0000000000000000 T tcp_v4_rcv\n"

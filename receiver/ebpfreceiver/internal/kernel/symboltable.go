@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -14,6 +15,9 @@ import (
 	"sort"
 	"strconv"
 )
+
+// errSymbolsEmpty is the error when there is no symbol at all.
+var errSymbolsEmpty = errors.New("the file is empty: something is mounted over it, as by ProtectKernelTunables= of systemd")
 
 // pageSize is the least unit in which the kernel gives memory to the text of a module.
 const pageSize = 4096
@@ -39,13 +43,13 @@ type symbol struct {
 }
 
 // parseSymbols reads the format of /proc/kallsyms, "address type name[ [module]]" a line. It gives ErrSymbolsHidden if
-// all addresses are zero.
+// all addresses are zero, errSymbolsEmpty if there are none.
 func parseSymbols(r io.Reader) (*symbolTable, error) {
 	t := &symbolTable{end: math.MaxUint64}
 	symbols := make([]symbol, 0, 1<<16)
 	names := bytes.NewBuffer(make([]byte, 0, 1<<20))
 	modules := map[string]uint16{"": 0}
-	hidden := true
+	hidden, empty := true, true
 
 	lines := bufio.NewScanner(r)
 	for lines.Scan() {
@@ -53,7 +57,7 @@ func parseSymbols(r io.Reader) (*symbolTable, error) {
 		if err != nil {
 			return nil, err
 		}
-		hidden = hidden && line.address == 0
+		hidden, empty = hidden && line.address == 0, false
 		if !line.isFunction() {
 			continue
 		}
@@ -76,6 +80,9 @@ func parseSymbols(r io.Reader) (*symbolTable, error) {
 	}
 	if err := lines.Err(); err != nil {
 		return nil, err
+	}
+	if empty {
+		return nil, errSymbolsEmpty
 	}
 	if hidden {
 		return nil, ErrSymbolsHidden

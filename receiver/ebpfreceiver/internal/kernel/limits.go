@@ -1,0 +1,46 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+)
+
+const (
+	// initialPIDNS is what the link /proc/self/ns/pid says in the pid namespace of the host (PROC_PID_INIT_INO).
+	initialPIDNS = "pid:[4026531836]"
+	// rootInode is the inode number of the root of the cgroup2 hierarchy, which is its first cgroup.
+	rootInode = 1
+)
+
+// Limits returns what this process can't see of the host from the namespaces it is in, each with the way out. The
+// programs run all the same, and do not know what they miss.
+func (h *Host) Limits() (limits []string) {
+	if ns, err := os.Readlink(h.path("/proc/self/ns/pid")); err == nil && ns != initialPIDNS {
+		limits = append(limits, "this process is in a pid namespace of its own, so of the sockets that are older than it, it finds only those of that namespace's processes: run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
+	}
+	if point := h.partOfCgroups(); point != "" {
+		limits = append(limits, fmt.Sprintf("the cgroup2 hierarchy at %s is a part of the host's, so the owners of UDP and raw sockets, and UDP's connections, are seen in that part alone, and containers outside of it have no names if they are older than this process: give the container the host's (a hostPath volume of /sys/fs/cgroup in Kubernetes, --cgroupns=host in Docker)", point))
+	}
+	return limits
+}
+
+// partOfCgroups returns where the cgroup2 hierarchy is mounted if it is nowhere mounted whole, or "".
+func (h *Host) partOfCgroups() (point string) {
+	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
+	if err != nil {
+		return ""
+	}
+	for _, m := range mountsOf(parseMountinfo(string(text)), "cgroup2") {
+		inode, err := h.Inode(h.path(m.point))
+		if err == nil && inode == rootInode {
+			return ""
+		}
+		if err == nil && point == "" {
+			point = m.point
+		}
+	}
+	return point
+}
