@@ -12,6 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // A configuration that can't be is refused with the key, what is wrong with it, and what would be right; all at once.
@@ -47,7 +49,7 @@ func TestValidate(t *testing.T) {
 // validate has the collector look at the repository's configuration with these settings of the receiver.
 func validate(t *testing.T, receiver string) (output string, err error) {
 	t.Helper()
-	cmd := exec.Command(binary(t), "validate", collector.StatusGate, "--config", repository(t, "config.yaml"),
+	cmd := exec.Command(testenv.Collector(t), "validate", collector.StatusGate, "--config", testenv.Repository(t, "config.yaml"),
 		"--config", "yaml:receivers: {ebpf: "+receiver+"}")
 	text, err := cmd.CombinedOutput()
 	return string(text), err
@@ -55,11 +57,11 @@ func validate(t *testing.T, receiver string) (output string, err error) {
 
 // A collector without the rights that it needs does not start, and names them and where they are given.
 func TestStartWithoutCapabilities(t *testing.T) {
-	requireKernel(t)
+	testenv.RequireKernel(t)
 	s := newSetup(t)
-	cmd := collector.Command(binary(t), repository(t, "config.yaml"), s.override())
-	c, err := collector.Run(restricted(t, cmd, restriction{
-		Capabilities: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON},
+	cmd := collector.Command(testenv.Collector(t), testenv.Repository(t, "config.yaml"), s.override())
+	c, err := collector.Run(restricted(t, cmd, restrict.Restriction{
+		Drop: []uintptr{unix.CAP_SYS_ADMIN, unix.CAP_BPF, unix.CAP_PERFMON},
 	}))
 	require.NoError(t, err)
 	require.Error(t, c.Wait())
@@ -70,11 +72,11 @@ func TestStartWithoutCapabilities(t *testing.T) {
 
 // A collector whose program lacks a file system does not start, and says how to mount it.
 func TestStartWithoutTracefs(t *testing.T) {
-	requireKernel(t)
+	testenv.RequireKernel(t)
 	s := newSetup(t)
-	cmd := collector.Command(binary(t), repository(t, "config.yaml"), s.override(),
+	cmd := collector.Command(testenv.Collector(t), testenv.Repository(t, "config.yaml"), s.override(),
 		"yaml:receivers: {ebpf: {programs: {connection: {protocols: [unix]}}}}")
-	c, err := collector.Run(restricted(t, cmd, restriction{Mounts: []string{"tracefs"}}))
+	c, err := collector.Run(restricted(t, cmd, restrict.Restriction{Unmount: []string{"tracefs"}}))
 	require.NoError(t, err)
 	require.Error(t, c.Wait())
 	assert.Contains(t, c.Log(), "program connection: no tracefs is mounted: `mount -t tracefs tracefs /sys/kernel/tracing`")

@@ -12,21 +12,23 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // A program that cannot be attached leaves the others alone, if that is wished; the health check and an event say so.
 func TestHealthOfFailedProgram(t *testing.T) {
-	requireKernel(t)
+	testenv.RequireKernel(t)
 	s := newSetup(t)
 	const unix = "yaml:receivers: {ebpf: {error_mode: ignore, programs: {connection: {protocols: [unix]}}}}"
-	cmd := collector.Command(binary(t), repository(t, "config.yaml"), s.override(), unix)
-	c := startCommand(t, restricted(t, cmd, restriction{Mounts: []string{"tracefs"}}))
+	cmd := collector.Command(testenv.Collector(t), testenv.Repository(t, "config.yaml"), s.override(), unix)
+	c := startCommand(t, restricted(t, cmd, restrict.Restriction{Unmount: []string{"tracefs"}}))
 
 	const why = "no tracefs is mounted"
 	body := s.waitHealth(t, why)
 	assert.Contains(t, body, `"status":"StatusPermanentError"`)
 	assert.Contains(t, body, `"healthy":false`)
-	fromFile := func() []event { return readEvents(t, s.events) }
+	fromFile := func() []collector.Event { return readEvents(t, s.events) }
 	failed := await(t, fromFile, 1, "ebpf.program.state", map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "failed"})[0]
 	assert.Equal(t, "WARN", failed.Severity)
 	assert.Contains(t, failed.Attributes["error.message"], why)
@@ -34,7 +36,7 @@ func TestHealthOfFailedProgram(t *testing.T) {
 	did := job{Refused: 1, Datagrams: 1, Bytes: 1}.make(t, "curl", nil)
 	await(t, fromFile, 1, "ebpf.packet.drop", map[string]any{"source.port": int64(did.DatagramPort), "network.transport": "udp"})
 	require.NoError(t, c.Stop())
-	assert.Empty(t, matching(fromFile(), "ebpf.connection.connect", nil))
+	assert.Empty(t, collector.Matching(fromFile(), "ebpf.connection.connect", nil))
 }
 
 // A backend that takes nothing for a while makes the receiver's status an error that it recovers from, and loses nothing.

@@ -13,6 +13,8 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog/plogotlp"
 	"go.opentelemetry.io/collector/pdata/pmetric/pmetricotlp"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
 )
 
 // otlpSink is an OTLP backend: it takes logs and metrics over HTTP and keeps them.
@@ -22,7 +24,7 @@ type otlpSink struct {
 	refuse atomic.Bool
 
 	mu      sync.Mutex
-	events  []event
+	events  []collector.Event
 	metrics map[string]bool
 }
 
@@ -65,7 +67,7 @@ func (s *otlpSink) takeLogs(body []byte) ([]byte, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.events = append(s.events, eventsOf(request.Logs())...)
+	s.events = append(s.events, collector.Events(request.Logs())...)
 	return plogotlp.NewExportResponse().MarshalProto()
 }
 
@@ -87,10 +89,10 @@ func (s *otlpSink) takeMetrics(body []byte) ([]byte, error) {
 }
 
 // all returns the events that were taken so far.
-func (s *otlpSink) all() []event {
+func (s *otlpSink) all() []collector.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return append([]event(nil), s.events...)
+	return append([]collector.Event(nil), s.events...)
 }
 
 // has returns whether a metric of that name was taken.

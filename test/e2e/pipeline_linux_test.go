@@ -31,8 +31,8 @@ func TestPipelines(t *testing.T) {
 	require.NoError(t, <-served)
 	end := time.Now()
 
-	fromFile := func() []event { return readEvents(t, s.events) }
-	for name, source := range map[string]func() []event{"file": fromFile, "OTLP": s.otlp.all} {
+	fromFile := func() []collector.Event { return readEvents(t, s.events) }
+	for name, source := range map[string]func() []collector.Event{"file": fromFile, "OTLP": s.otlp.all} {
 		t.Run(name, func(t *testing.T) {
 			checkRefused(t, source, did, container)
 			checkTalk(t, source, did, server.Port(), up, down)
@@ -47,7 +47,7 @@ func TestPipelines(t *testing.T) {
 	}
 	t.Run("programs", func(t *testing.T) {
 		for _, program := range []string{"connection", "packet_drop"} {
-			states := matching(fromFile(), "ebpf.program.state", map[string]any{"ebpf.program.name": program, "ebpf.program.state": "attached"})
+			states := collector.Matching(fromFile(), "ebpf.program.state", map[string]any{"ebpf.program.name": program, "ebpf.program.state": "attached"})
 			assert.NotEmpty(t, states, "no event tells that program %s is attached", program)
 		}
 	})
@@ -78,7 +78,7 @@ func owned(did truth) map[string]any {
 	}
 }
 
-func checkRefused(t *testing.T, source func() []event, did truth, container *load.Container) {
+func checkRefused(t *testing.T, source func() []collector.Event, did truth, container *load.Container) {
 	t.Helper()
 	want := owned(did)
 	maps.Copy(want, map[string]any{
@@ -97,7 +97,7 @@ func checkRefused(t *testing.T, source func() []event, did truth, container *loa
 }
 
 // checkTalk checks both sides of the connection that was established: that of the child and that of this test.
-func checkTalk(t *testing.T, source func() []event, did truth, port uint16, up, down int64) {
+func checkTalk(t *testing.T, source func() []collector.Event, did truth, port uint16, up, down int64) {
 	t.Helper()
 	ends := map[string]any{
 		"network.transport": "tcp", "client.address": "127.0.0.1", "client.port": int64(did.ClientPort),
@@ -122,7 +122,7 @@ func checkTalk(t *testing.T, source func() []event, did truth, port uint16, up, 
 	}
 }
 
-func checkDrops(t *testing.T, source func() []event, did truth, datagrams int, bytes int64) {
+func checkDrops(t *testing.T, source func() []collector.Event, did truth, datagrams int, bytes int64) {
 	t.Helper()
 	for _, e := range await(t, source, datagrams, "ebpf.packet.drop", map[string]any{
 		"ebpf.drop.reason": "no_socket", "network.transport": "udp", "network.type": "ipv4",

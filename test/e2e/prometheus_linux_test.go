@@ -19,11 +19,12 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // Debian's Prometheus scrapes the collector, and answers queries about what it found.
 func TestPrometheus(t *testing.T) {
-	requireKernel(t)
+	testenv.RequireKernel(t)
 	server := prometheusBinary(t)
 	s := newSetup(t)
 	s.start(t)

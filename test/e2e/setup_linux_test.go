@@ -17,6 +17,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // patience is how long something may take that is on its way.
@@ -67,8 +68,8 @@ service:
 // start starts the collector with the repository's configuration, what this setup changes in it, and more over that.
 func (s *setup) start(t *testing.T, more ...string) *collector.Collector {
 	t.Helper()
-	requireKernel(t)
-	return startCommand(t, collector.Command(binary(t), append([]string{repository(t, "config.yaml"), s.override()}, more...)...))
+	testenv.RequireKernel(t)
+	return startCommand(t, collector.Command(testenv.Collector(t), append([]string{testenv.Repository(t, "config.yaml"), s.override()}, more...)...))
 }
 
 func startCommand(t *testing.T, cmd *exec.Cmd) *collector.Collector {
@@ -83,7 +84,7 @@ func newContainer(t *testing.T) *load.Container {
 	t.Helper()
 	c, err := load.NewContainer()
 	if err != nil {
-		missing(t, err.Error())
+		testenv.Missing(t, err.Error())
 	}
 	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // What happened before SIGTERM is delivered, to the last event, and nothing is left in the kernel.
@@ -33,18 +34,18 @@ func TestTerminate(t *testing.T) {
 
 	events := readEvents(t, s.events)
 	mine := map[string]any{"process.pid": int64(did.PID)}
-	assert.Len(t, matching(events, "ebpf.connection.connect", mine), connections)
-	assert.Len(t, matching(events, "ebpf.connection.accept", mine), connections)
-	assert.Len(t, matching(events, "ebpf.connection.close", mine), 2*connections)
-	assert.Len(t, matching(events, "ebpf.program.state", map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "detached"}), 1)
+	assert.Len(t, collector.Matching(events, "ebpf.connection.connect", mine), connections)
+	assert.Len(t, collector.Matching(events, "ebpf.connection.accept", mine), connections)
+	assert.Len(t, collector.Matching(events, "ebpf.connection.close", mine), 2*connections)
+	assert.Len(t, collector.Matching(events, "ebpf.program.state", map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "detached"}), 1)
 	requireGone(t, held)
 }
 
 // A changed configuration and SIGHUP bring programs and take them away; of the old ones nothing is left in the kernel.
 func TestReload(t *testing.T) {
-	requireKernel(t)
+	testenv.RequireKernel(t)
 	s := newSetup(t)
-	whole, err := os.ReadFile(repository(t, "config.yaml"))
+	whole, err := os.ReadFile(testenv.Repository(t, "config.yaml"))
 	require.NoError(t, err)
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	write := func(without ...string) {
@@ -57,7 +58,7 @@ func TestReload(t *testing.T) {
 		require.NoError(t, os.WriteFile(config, []byte(text), 0o600))
 	}
 	write("packet_drop")
-	c := startCommand(t, collector.Command(binary(t), config, s.override()))
+	c := startCommand(t, collector.Command(testenv.Collector(t), config, s.override()))
 	reload := func() {
 		restarts := strings.Count(c.Log(), "Everything is ready")
 		require.NoError(t, c.Signal(syscall.SIGHUP))
@@ -85,7 +86,7 @@ func TestReload(t *testing.T) {
 	assert.Contains(t, names, "packet_drop")
 	assert.Contains(t, strings.Join(names, " "), "connection_")
 	did := job{Refused: 1, Datagrams: 1, Bytes: 1}.make(t, "curl", nil)
-	fromFile := func() []event { return readEvents(t, s.events) }
+	fromFile := func() []collector.Event { return readEvents(t, s.events) }
 	await(t, fromFile, 1, "ebpf.connection.connect", map[string]any{"process.pid": int64(did.PID), "error.type": "refused"})
 	await(t, fromFile, 1, "ebpf.packet.drop", map[string]any{"source.port": int64(did.DatagramPort), "network.transport": "udp"})
 
@@ -101,7 +102,7 @@ func TestReload(t *testing.T) {
 
 	require.NoError(t, c.Stop())
 	requireGone(t, last)
-	assert.Empty(t, matching(fromFile(), "ebpf.connection.connect", map[string]any{"process.pid": int64(did.PID)}))
+	assert.Empty(t, collector.Matching(fromFile(), "ebpf.connection.connect", map[string]any{"process.pid": int64(did.PID)}))
 }
 
 func programNames(t *testing.T, held collector.Held) (names []string) {

@@ -1,0 +1,95 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package restrict
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"slices"
+	"strings"
+	"syscall"
+)
+
+// environment marks a process that gives something up and then becomes the program of its arguments.
+const environment = "OTELCOL_EBPF_RESTRICTION"
+
+// Restriction is what a program has to do without. It is imposed in the order of its fields.
+type Restriction struct {
+	// Unshare are the namespaces that the program gets for itself (CLONE_NEW…). One for process ids begins with a
+	// child, so it belongs into the command's Cloneflags instead.
+	Unshare int
+	// Unmount are the types of file systems that are not mounted.
+	Unmount []string
+	// Mount is what is mounted over the rest.
+	Mount []Mount
+	// Drop are capabilities that the program has not, and cannot get, as root either.
+	Drop []uintptr
+	// User is who the program runs as; nil is root.
+	User *User
+	// NoNewPrivileges is whether nothing that the program executes gets it more.
+	NoNewPrivileges bool
+	// Syscalls are the numbers of the only system calls that are not refused with EPERM; nil is all of them.
+	Syscalls []uint32
+}
+
+// Mount is a mount that only the program sees.
+type Mount struct {
+	// Type is a type of file system, of which a new one is mounted; empty for what Source names to be seen at At too.
+	Type string
+	// Source is the path of what is seen at At, if Type is empty.
+	Source string
+	At     string
+	// ReadOnly is whether nothing can be written there.
+	ReadOnly bool
+}
+
+// User is an ordinary user.
+type User struct {
+	ID int
+	// Capabilities are those that the program has (ambient).
+	Capabilities []uintptr
+}
+
+// Command has a command run under a restriction.
+func Command(cmd *exec.Cmd, r Restriction) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(r)
+	if err != nil {
+		return nil, err
+	}
+	under := exec.Command(self, cmd.Args[1:]...)
+	under.Args[0] = cmd.Path
+	under.Env = append(cmd.Environ(), environment+"="+string(text))
+	under.Dir = cmd.Dir
+	under.SysProcAttr = cmd.SysProcAttr
+	return under, nil
+}
+
+// Main becomes the program, and does not return if this process is one that is to.
+func Main() {
+	text := os.Getenv(environment)
+	if text == "" {
+		return
+	}
+	// What is given up is the thread's, and the thread becomes the program.
+	runtime.LockOSThread()
+	var r Restriction
+	err := json.Unmarshal([]byte(text), &r)
+	if err == nil {
+		err = r.impose()
+	}
+	if err == nil {
+		err = syscall.Exec(os.Args[0], os.Args, slices.DeleteFunc(os.Environ(), func(v string) bool {
+			return strings.HasPrefix(v, environment+"=")
+		}))
+	}
+	fmt.Fprintln(os.Stderr, "restricted:", err)
+	os.Exit(1)
+}
