@@ -5,12 +5,14 @@ package ebpfreceiver
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
@@ -18,10 +20,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-const (
-	firstBackOff   = 50 * time.Millisecond
-	longestBackOff = 5 * time.Second
-)
+// backOff is how long a batch waits before it is offered again; each time twice as long as before.
+type backOff struct{ first, longest time.Duration }
+
+var usualBackOff = backOff{first: 50 * time.Millisecond, longest: 5 * time.Second}
 
 // delivery hands batches to the next consumer. What is refused for the time being is offered again, and meanwhile the
 // ring buffer holds what is new; what is refused for good is counted.
@@ -57,28 +59,40 @@ func (d *delivery) deliver(source source, b batch.Sealed) {
 	if !d.wanted() {
 		return
 	}
-	for backOff := firstBackOff; ; backOff = min(2*backOff, longestBackOff) {
-		ctx := d.report.StartLogsOp(d.ctx)
-		err := d.next.ConsumeLogs(ctx, b.Logs)
-		d.report.EndLogsOp(ctx, metadata.Type.String(), b.Count, err)
+	ctx := d.report.StartLogsOp(d.ctx)
+	err := d.offer(ctx, b.Logs)
+	d.report.EndLogsOp(ctx, metadata.Type.String(), b.Count, err)
+	if err == nil {
+		source.CountDelivered(b.ByProgram)
+		return
+	}
+	d.receiver.settings.Logger.Error("Events are refused for good; they are lost and counted",
+		zap.Int("events", b.Count), zap.Error(err))
+	d.receiver.telemetry.ReceiverEbpfBatchesRefused.Add(ctx, 1)
+	source.CountRefused(b.ByProgram)
+}
+
+// offer returns when the next consumer has taken the logs, or why it never will. When there is no more time it is not
+// even asked: it may be shut down by then.
+func (d *delivery) offer(ctx context.Context, logs plog.Logs) error {
+	for pause := d.receiver.backOff.first; ; pause = min(2*pause, d.receiver.backOff.longest) {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("the receiver is shut down: %w", err)
+		}
+		err := d.next.ConsumeLogs(ctx, logs)
 		if err == nil {
 			d.recovered()
-			source.CountDelivered(b.ByProgram)
-			return
+			return nil
 		}
-		if consumererror.IsPermanent(err) || !d.pause(backOff, err) {
-			d.receiver.settings.Logger.Error("The next consumer refused events for good; they are lost and counted",
-				zap.Int("events", b.Count), zap.Error(err))
-			d.receiver.telemetry.ReceiverEbpfBatchesRefused.Add(d.ctx, 1)
-			source.CountRefused(b.ByProgram)
-			return
+		if consumererror.IsPermanent(err) || !d.pause(pause, err) {
+			return err
 		}
-		d.receiver.telemetry.ReceiverEbpfBatchRetries.Add(d.ctx, 1)
+		d.receiver.telemetry.ReceiverEbpfBatchRetries.Add(ctx, 1)
 	}
 }
 
 // pause waits before the next attempt; it returns false when there is no more time for one.
-func (d *delivery) pause(backOff time.Duration, err error) bool {
+func (d *delivery) pause(length time.Duration, err error) bool {
 	if !d.failed {
 		d.failed = true
 		d.receiver.settings.Logger.Warn("The next consumer refuses events for the time being; the ring buffer holds what is new",
@@ -88,7 +102,7 @@ func (d *delivery) pause(backOff time.Duration, err error) bool {
 	select {
 	case <-d.ctx.Done():
 		return false
-	case <-time.After(backOff):
+	case <-time.After(length):
 		return true
 	}
 }

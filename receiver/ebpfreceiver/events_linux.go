@@ -95,21 +95,22 @@ func (e *events) stop(ctx context.Context) error {
 func (e *events) run() {
 	defer close(e.done)
 	for {
+		// Read before the states and the ring are, so that what came before stop is still delivered.
+		stopping := e.stopping.Load()
 		e.batch.Observe(time.Now())
 		e.appendStates()
-		// Read before the ring is, so that what was written before stop is still delivered.
-		stopping := e.stopping.Load()
 		e.drain()
 		if stopping {
 			e.finish()
 			return
 		}
-		if e.batch.Len() > 0 && e.batch.Age() >= e.receiver.config.Events.FlushInterval {
+		if e.due() {
 			e.flush()
 		}
 		if err := e.reader.Wait(e.timeout()); err != nil {
 			e.receiver.settings.Logger.Error("Events can't be read any more", zap.Error(err))
 			componentstatus.ReportStatus(e.out.host, componentstatus.NewPermanentErrorEvent(err))
+			e.flush()
 			return
 		}
 		if !e.stopping.Load() && e.reader.Used() < pressing {
@@ -126,20 +127,25 @@ func (e *events) timeout() time.Duration {
 	return max(0, e.receiver.config.Events.FlushInterval-e.batch.Age())
 }
 
-// drain reads all records that are there.
+// due returns whether the batch is to be delivered: it is full, or its first event has waited long enough.
+func (e *events) due() bool {
+	return e.batch.Room() <= 0 || e.batch.Age() >= e.receiver.config.Events.FlushInterval
+}
+
+// drain reads all records that are there, and delivers the batches that are due meanwhile.
 func (e *events) drain() {
-	if err := e.receiver.host.Clock.Sync(); err != nil {
-		e.receiver.settings.Logger.Error("The clock can't be read", zap.Error(err))
-	}
-	e.batch.Observe(time.Now())
 	for {
+		if e.due() {
+			e.flush()
+		}
+		if err := e.receiver.host.Clock.Sync(); err != nil {
+			e.receiver.settings.Logger.Error("The clock can't be read", zap.Error(err))
+		}
+		e.batch.Observe(time.Now())
 		room := e.batch.Room()
 		n := e.reader.Drain(room, e.append)
 		if n > 0 {
 			e.receiver.telemetry.ReceiverEbpfRecords.Add(context.Background(), int64(n))
-		}
-		if e.batch.Room() == 0 {
-			e.flush()
 		}
 		if n < room {
 			return

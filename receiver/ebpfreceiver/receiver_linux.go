@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -42,7 +43,10 @@ type ebpfReceiver struct {
 	events     *events
 
 	// open loads and attaches the programs; tests put a source of their own in its place.
-	open func(program.Settings) (source, error)
+	open    func(program.Settings) (source, error)
+	backOff backOff
+	// failures are those of single programs that error_mode ignore leaves to the status.
+	failures []error
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
@@ -73,7 +77,7 @@ type recordReader interface {
 }
 
 func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
-	r := &ebpfReceiver{config: config, settings: set}
+	r := &ebpfReceiver{config: config, settings: set, backOff: usualBackOff}
 	r.open = r.openPrograms
 	return r
 }
@@ -88,32 +92,41 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if r.telemetry, err = metadata.NewTelemetryBuilder(r.settings.TelemetrySettings); err != nil {
 		return err
 	}
+	if err = r.observe(); err != nil {
+		return err
+	}
 	if r.host, err = r.newHost(); err != nil {
 		return r.failed(host, err)
 	}
 	if r.events, err = newEvents(r, host); err != nil {
 		return err
 	}
+	r.started = pcommon.NewTimestampFromTime(time.Now())
 	source, err := r.open(program.Settings{
 		Host:      r.host,
 		RingSize:  uint32(r.config.RingBufferSize),
 		Exclude:   r.exclude(),
 		KeepGoing: r.config.ErrorMode == ErrorModeIgnore,
 		Emit:      r.logs != nil,
-		Report:    func(s program.State) { r.report(host, s) },
+		Report:    r.report,
 	})
 	// It takes some megabytes, and is for the loading of programs alone.
 	r.host.BTF = nil
 	if err != nil {
 		return r.failed(host, err)
 	}
-	r.started = pcommon.NewTimestampFromTime(time.Now())
 	if err := r.events.start(source); err != nil {
 		source.Detach()
-		return errors.Join(err, source.Close())
+		return r.failed(host, errors.Join(err, source.Close()))
 	}
+	r.mu.Lock()
 	r.source = source
-	return r.observe()
+	r.mu.Unlock()
+	if len(r.failures) > 0 {
+		// All in one: the collector takes no status after a permanent error.
+		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(errors.Join(r.failures...)))
+	}
+	return nil
 }
 
 // programSource is the source that reads this kernel.
@@ -191,7 +204,7 @@ func (r *ebpfReceiver) exclude() program.Exclude {
 }
 
 // report tells of a program's state: in the collector's log, in its status, and as an event.
-func (r *ebpfReceiver) report(host component.Host, s program.State) {
+func (r *ebpfReceiver) report(s program.State) {
 	fields := []zap.Field{zap.String("program", s.Program), zap.String("state", s.Name)}
 	if s.Hook != "" {
 		fields = append(fields, zap.String("hook", s.Hook))
@@ -199,7 +212,7 @@ func (r *ebpfReceiver) report(host component.Host, s program.State) {
 	if s.Err != nil {
 		r.settings.Logger.Error("Program failed", append(fields, zap.Error(s.Err))...)
 		if r.config.ErrorMode == ErrorModeIgnore {
-			componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(s.Err))
+			r.failures = append(r.failures, s.Err)
 		}
 	} else {
 		r.settings.Logger.Info("Program is "+s.Name, fields...)
@@ -220,6 +233,10 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
 	err := r.source.Scrape(m)
+	if err != nil {
+		// What the other programs gave is no worse for it.
+		err = scrapererror.NewPartialScrapeError(err, 1)
+	}
 	return m.Emit(), err
 }
 

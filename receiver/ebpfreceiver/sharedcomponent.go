@@ -118,7 +118,10 @@ func (f *statusFanOut) add(host component.Host) {
 func (f *statusFanOut) Report(event *componentstatus.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.last = event
+	// The collector lets nothing follow a permanent error, so that is what a host that comes later has to hear.
+	if f.last == nil || f.last.Status() != componentstatus.StatusPermanentError {
+		f.last = event
+	}
 	for _, reporter := range f.reporters {
 		reporter.Report(event)
 	}

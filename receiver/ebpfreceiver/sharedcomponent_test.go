@@ -156,6 +156,19 @@ func TestSharedComponentReportsStatusWhileStarting(t *testing.T) {
 	}
 }
 
+// After a permanent error the collector heeds nothing, so a pipeline that starts later has to hear of that.
+func TestSharedComponentKeepsPermanentError(t *testing.T) {
+	c := &countingComponent{}
+	shared := newShared(c)
+	require.NoError(t, shared.Start(t.Context(), newReportingHost()))
+	componentstatus.ReportStatus(c.host, componentstatus.NewPermanentErrorEvent(errors.New("no BTF")))
+	componentstatus.ReportStatus(c.host, componentstatus.NewRecoverableErrorEvent(errors.New("refused")))
+	componentstatus.ReportStatus(c.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	late := newReportingHost()
+	require.NoError(t, shared.Start(t.Context(), late))
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, late.statuses())
+}
+
 func TestSharedComponentConcurrently(t *testing.T) {
 	c := &countingComponent{}
 	components := newSharedComponents[int, *countingComponent]()

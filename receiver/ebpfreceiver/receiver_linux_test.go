@@ -1,0 +1,293 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/scraper/scrapererror"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata"
+	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// ignoreTimes is for data points of the receiver's own telemetry.
+var ignoreTimes = []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
+
+var errNoPrograms = errors.New("CAP_BPF is missing")
+
+func TestPipelinesShareOneStart(t *testing.T) {
+	s := newScene(t, fakeConfig(t))
+	for range 2 {
+		s.start()
+		require.NoError(t, s.metrics.Start(t.Context(), newReportingHost()))
+	}
+	assert.Equal(t, 1, s.opened)
+	for range 2 {
+		require.NoError(t, s.metrics.Shutdown(t.Context()))
+		require.NoError(t, s.logs.Shutdown(t.Context()))
+	}
+	assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.history(), "once each, in this order")
+	require.ErrorIs(t, s.logs.Start(t.Context(), s.host), errAlreadyShutDown)
+}
+
+func TestSettingsOfPrograms(t *testing.T) {
+	config := fakeConfig(t)
+	config.ErrorMode = ErrorModeIgnore
+	config.RingBufferSize = mebibyte
+	config.Exclude = ExcludeConfig{Self: true, Loopback: true, CIDRs: []CIDR{"10.1.2.3/8"}, Ports: []Port{22}, Executables: []Executable{"sshd"}}
+	s := newScene(t, config)
+	s.start()
+	assert.EqualValues(t, 1<<20, s.settings.RingSize)
+	assert.True(t, s.settings.KeepGoing)
+	assert.True(t, s.settings.Emit)
+	assert.True(t, s.settings.Exclude.Self)
+	assert.True(t, s.settings.Exclude.Loopback)
+	assert.Equal(t, "[10.0.0.0/8]", text(s.settings.Exclude.CIDRs))
+	assert.Equal(t, []uint16{22}, s.settings.Exclude.Ports)
+	assert.Equal(t, []string{"sshd"}, s.settings.Exclude.Executables)
+	require.NoError(t, s.shutdown(time.Second))
+
+	s = newScene(t, fakeConfig(t))
+	s.shared.component.logs = nil
+	s.start()
+	assert.False(t, s.settings.KeepGoing)
+	assert.False(t, s.settings.Emit, "nobody takes events")
+	require.NoError(t, s.shutdown(time.Second))
+}
+
+func TestStartErrorIsKept(t *testing.T) {
+	for name, tt := range map[string]struct {
+		breakIt func(*scene)
+		want    string
+		history []string
+	}{
+		"programs": {
+			func(s *scene) { s.open(func(program.Settings) error { return errNoPrograms }) },
+			"CAP_BPF is missing", nil,
+		},
+		"reader": {
+			func(s *scene) { s.source.readerErr, s.source.closeErr = errors.New("no memory"), errors.New("busy") },
+			"no memory\nbusy",
+			[]string{"detach", "close"},
+		},
+		"host": {
+			func(s *scene) { s.shared.component.config.BTFPath = "/nowhere/kernel.btf" },
+			"/nowhere/kernel.btf", nil,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newScene(t, fakeConfig(t))
+			tt.breakIt(s)
+			err := s.logs.Start(t.Context(), s.host)
+			require.ErrorContains(t, err, tt.want)
+			require.ErrorContains(t, s.metrics.Start(t.Context(), newReportingHost()), err.Error(), "the same again")
+			assert.LessOrEqual(t, s.opened, 1)
+			assert.Equal(t, tt.history, s.source.history())
+			s.assertNoGauges()
+			for _, c := range []component.Component{s.logs, s.metrics, s.logs} {
+				require.NoError(t, c.Shutdown(t.Context()))
+			}
+			assert.Equal(t, tt.history, s.source.history())
+		})
+	}
+}
+
+// With error_mode ignore the collector goes on, and both pipelines say what is wrong.
+func TestStartErrorIsIgnored(t *testing.T) {
+	for name, tt := range map[string]struct {
+		breakIt func(*scene)
+		want    string
+	}{
+		"programs": {func(s *scene) { s.open(func(program.Settings) error { return errNoPrograms }) }, "CAP_BPF is missing"},
+		"reader":   {func(s *scene) { s.source.readerErr = errors.New("no memory") }, "no memory"},
+		"host":     {func(s *scene) { s.shared.component.config.BTFPath = "/nowhere/kernel.btf" }, "/nowhere/kernel.btf"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			config := fakeConfig(t)
+			config.ErrorMode = ErrorModeIgnore
+			s := newScene(t, config)
+			tt.breakIt(s)
+			other := newReportingHost()
+			s.start()
+			require.NoError(t, s.metrics.Start(t.Context(), other))
+			for _, host := range []*reportingHost{s.host, other} {
+				assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, host.statuses())
+				require.ErrorContains(t, host.events[0].Err(), tt.want)
+			}
+			s.assertNoGauges()
+			metrics, err := s.shared.component.scrape(t.Context())
+			require.NoError(t, err)
+			assert.Zero(t, metrics.MetricCount(), "no zero that looks like a measurement")
+			require.NoError(t, s.metrics.Shutdown(t.Context()))
+			require.NoError(t, s.logs.Shutdown(t.Context()))
+		})
+	}
+}
+
+// The collector takes no second permanent error, so all failed programs are in the first.
+func TestFailedProgramsInStatus(t *testing.T) {
+	report := func(settings program.Settings) error {
+		for _, name := range []string{"connection", "packet_drop", "socket"} {
+			settings.Report(program.State{Program: name, Name: program.StateLoading})
+			state := program.State{Program: name, Name: program.StateFailed, Err: errors.New("program " + name + ": refused")}
+			if name == "packet_drop" {
+				state = program.State{Program: name, Name: program.StateAttached, Hook: "tp_btf/kfree_skb"}
+			}
+			settings.Report(state)
+		}
+		return nil
+	}
+	config := fakeConfig(t)
+	config.ErrorMode = ErrorModeIgnore
+	s := newScene(t, config)
+	s.open(report)
+	s.start()
+	require.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.statuses())
+	require.EqualError(t, s.host.events[0].Err(), "program connection: refused\nprogram socket: refused")
+	assert.Equal(t, 2, s.log.FilterMessage("Program failed").Len())
+	require.NoError(t, s.shutdown(time.Second))
+
+	s = newScene(t, fakeConfig(t))
+	s.open(report)
+	s.start()
+	assert.Empty(t, s.host.statuses(), "with error_mode propagate the error of Start says it")
+	require.NoError(t, s.shutdown(time.Second))
+}
+
+func TestShutdownWithoutStartTwice(t *testing.T) {
+	s := newScene(t, fakeConfig(t))
+	for range 2 {
+		require.NoError(t, s.logs.Shutdown(t.Context()))
+		require.NoError(t, s.metrics.Shutdown(t.Context()))
+	}
+	assert.Zero(t, s.opened)
+	assert.Empty(t, s.source.history())
+}
+
+func TestShutdownReportsWhatIsNotClosed(t *testing.T) {
+	s := newScene(t, fakeConfig(t))
+	s.start()
+	s.source.closeErr = errors.New("map not closed")
+	for range 2 {
+		require.EqualError(t, s.logs.Shutdown(t.Context()), "map not closed")
+	}
+	s.assertNoGauges()
+}
+
+// A ring that can't be waited for is told of; what was read is delivered.
+func TestReaderThatFails(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, fakeConfig(t))
+		s.source.waitErr = errors.New("bad file descriptor")
+		s.source.writeAll(3)
+		s.start()
+		pass(aWhile)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.statuses())
+		require.ErrorContains(t, s.host.events[0].Err(), "bad file descriptor")
+		assert.Equal(t, upTo(3), s.next.ids())
+		delivered, _ := s.source.counted()
+		assert.Equal(t, 3, delivered)
+		require.NoError(t, s.shutdown(time.Second))
+		assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.history())
+	})
+}
+
+// A program whose maps can't be read takes nothing from the others.
+func TestScrapeError(t *testing.T) {
+	s := newScene(t, fakeConfig(t))
+	s.start()
+	s.source.onScrape = func(m *program.Metrics) {
+		m.For(nil).RecordEbpfEventsDataPoint(m.Now, 7, metadata.WithEbpfProgramNameMetricAttribute("connection"))
+	}
+	metrics, err := s.shared.component.scrape(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, 1, metrics.DataPointCount())
+
+	s.source.scrapeErr = errors.New("program packet_drop: no such map")
+	metrics, err = s.shared.component.scrape(t.Context())
+	require.ErrorContains(t, err, "program packet_drop: no such map")
+	assert.True(t, scrapererror.IsPartialScrapeError(err), "the collector would throw away all of it")
+	assert.Equal(t, 1, metrics.DataPointCount())
+
+	point := metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
+	assert.NotZero(t, point.StartTimestamp())
+	assert.LessOrEqual(t, point.StartTimestamp(), point.Timestamp())
+
+	require.NoError(t, s.shutdown(time.Second))
+	metrics, err = s.shared.component.scrape(t.Context())
+	require.NoError(t, err)
+	assert.Zero(t, metrics.MetricCount(), "a scrape that comes after the shutdown finds nothing")
+}
+
+// A scrape that is under way ends before the maps are closed.
+func TestShutdownWaitsForScrape(t *testing.T) {
+	s := newScene(t, fakeConfig(t))
+	s.start()
+	scraping, detached, scraped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	s.source.onScrape = func(*program.Metrics) {
+		close(scraping)
+		select {
+		case <-detached: // too early
+		case <-time.After(100 * time.Millisecond):
+		}
+		s.source.note("scraped")
+	}
+	s.source.onDetach = func() { close(detached) }
+	go func() {
+		defer close(scraped)
+		_, err := s.shared.component.scrape(t.Context())
+		assert.NoError(t, err)
+	}()
+	<-scraping
+	require.NoError(t, s.shutdown(time.Minute))
+	<-scraped
+	assert.Equal(t, []string{"scraped", "detach", "close reader", "close"}, s.source.history())
+}
+
+func TestOwnTelemetry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, fakeConfig(t))
+		s.source.used = 0.25
+		s.start()
+		s.source.writeAll(5)
+		s.source.writeRaw(make([]byte, 10))
+		pass(aWhile)
+		metadatatest.AssertEqualReceiverEbpfRecords(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 6}}, ignoreTimes...)
+		metadatatest.AssertEqualReceiverEbpfRecordsInvalid(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, ignoreTimes...)
+		metadatatest.AssertEqualReceiverEbpfRingUtilization(t, s.telemetry, []metricdata.DataPoint[float64]{{Value: 0.25}}, ignoreTimes...)
+		metadatatest.AssertEqualReceiverEbpfProgramsAttached(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 3}}, ignoreTimes...)
+		known := int64(s.shared.component.host.Containers.Len())
+		metadatatest.AssertEqualReceiverEbpfCacheEntries(t, s.telemetry, []metricdata.DataPoint[int64]{
+			{Value: known, Attributes: attribute.NewSet(attribute.String("cache", "cgroups"))},
+		}, ignoreTimes...)
+		accepted, refused := s.collectorCounts()
+		assert.Equal(t, 5, accepted)
+		assert.Zero(t, refused)
+		require.NoError(t, s.shutdown(time.Second))
+		s.assertNoGauges()
+		s.shared.component.source = s.source
+		s.assertNoGauges() // nobody asks any more
+	})
+}
+
+// assertNoGauges checks that nothing is published of programs that do not run.
+func (s *scene) assertNoGauges() {
+	s.t.Helper()
+	for _, name := range []string{"ring_utilization", "programs_attached", "cache_entries"} {
+		_, err := s.telemetry.GetMetric("otelcol_receiver_ebpf_" + name)
+		require.Error(s.t, err, name)
+	}
+}
