@@ -20,7 +20,7 @@ type CgroupEvent struct {
 		Program  uint8
 		Event    uint8
 		Cpu      uint16
-		Pad      uint32
+		Wake     uint32
 		Sequence uint64
 		Time     uint64
 	}
@@ -38,6 +38,7 @@ const (
 type CgroupEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
+	Tick  uint64
 	Count uint64
 }
 
@@ -47,9 +48,9 @@ type CgroupLosses struct {
 }
 
 type CgroupSequence struct {
-	_       structs.HostLayout
-	Last    uint64
-	Crowded uint64
+	_    structs.HostLayout
+	Last uint64
+	Used uint64
 }
 
 // Names of all BPF objects in the ELF.
@@ -67,6 +68,7 @@ const (
 	CgroupVarExportEvent      = "export_event"
 	CgroupVarExportEventId    = "export_event_id"
 	CgroupVarRingReserveAbove = "ring_reserve_above"
+	CgroupVarRingWakeAbove    = "ring_wake_above"
 )
 
 // LoadCgroup returns the embedded CollectionSpec for Cgroup.
@@ -134,6 +136,7 @@ type CgroupVariableSpecs struct {
 	ExportEvent      *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId    *ebpf.VariableSpec `ebpf:"export_event_id"`
 	RingReserveAbove *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove    *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 }
 
 // CgroupObjects contains all objects after they have been loaded into the kernel.
@@ -180,6 +183,7 @@ type CgroupVariables struct {
 	ExportEvent      *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId    *ebpf.Variable `ebpf:"export_event_id"`
 	RingReserveAbove *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove    *ebpf.Variable `ebpf:"ring_wake_above"`
 }
 
 // CgroupPrograms contains all programs after they have been loaded into the kernel.

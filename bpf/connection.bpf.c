@@ -4,6 +4,7 @@
 // Connections: TCP by the changes of a socket's state, UDP by the peers that a socket sends to, unix by connect().
 #include "include/filter.h"
 #include "include/histogram.h"
+#include "include/substitute.h"
 #include "include/track.h"
 
 enum event_id {
@@ -204,7 +205,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
 
-	if (!event_enabled(event) || !within_limit(PROGRAM_CONNECTION, now))
+	if (!event_enabled(event) || !within_limit(PROGRAM_CONNECTION))
 		return;
 	e = reserve_record(PROGRAM_CONNECTION, event, sizeof(*e), now, urgent);
 	if (!e)
@@ -295,7 +296,8 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old
 	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
 		return;
 	s->flags = 0;
-	now = bpf_ktime_get_ns();
+	/* From these states a segment leads on, whose time TCP has read; that costs less than to read it again. */
+	now = old == TCP_LAST_ACK || old == TCP_CLOSING ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	if (s->since)
 		duration = now - s->since;
 	error = close_error(sk, tp, old);
@@ -318,17 +320,24 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old
 	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+static __always_inline __u32 hash_of(const struct sock *sk)
 {
-	struct tcp_sock *tp;
+	return bpf_ntohs(sk->__sk_common.skc_dport) + sk->__sk_common.skc_num;
+}
 
-	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_ESTABLISHED && new != TCP_CLOSE)
-		return 0;
+/* Whether a connection may begin or end with a socket's new state. */
+static __always_inline bool is_of_interest(int new)
+{
+	return new == TCP_SYN_SENT || new == TCP_LISTEN || new == TCP_ESTABLISHED || new == TCP_CLOSE;
+}
+
+static __always_inline void set_state(struct sock *sk, int old, int new)
+{
 	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
-	tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
 	if (!tp)
-		return 0;
+		return;
 	if (new == TCP_ESTABLISHED) {
 		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
 			established(sk, tp, old);
@@ -345,6 +354,23 @@ int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
 		else
 			track_listener(sk, bpf_get_current_task_btf(), false);
 	}
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+{
+	if (!is_of_interest(new))
+		return 0;
+	note(sk, hash_of(sk), new);
+	set_state(sk, old, new);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
+{
+	if (is_of_interest(new) && is_unseen(sk, hash_of(sk), new))
+		set_state(sk, old, new);
 	return 0;
 }
 
@@ -440,7 +466,7 @@ static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct
 	if (counts)
 		__sync_fetch_and_add(&counts->opened, 1);
 
-	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION, now))
+	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION))
 		return;
 	e = reserve_record(PROGRAM_CONNECTION, EVENT_CONNECT, sizeof(*e), now, false);
 	if (!e)
@@ -612,7 +638,7 @@ int connection_exit_connect(struct trace_event_raw_sys_exit *ctx)
 	if (counts)
 		__sync_fetch_and_add(result < 0 ? &counts->failed : &counts->opened, 1);
 
-	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION, now))
+	if (!event_enabled(EVENT_CONNECT) || !within_limit(PROGRAM_CONNECTION))
 		goto out;
 	e = reserve_record(PROGRAM_CONNECTION, EVENT_CONNECT_UNIX, sizeof(*e), now, result < 0);
 	if (!e)

@@ -39,7 +39,7 @@ type ConnectionEvent struct {
 		Program  uint8
 		Event    uint8
 		Cpu      uint16
-		Pad      uint32
+		Wake     uint32
 		Sequence uint64
 		Time     uint64
 	}
@@ -92,6 +92,7 @@ const (
 type ConnectionEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
+	Tick  uint64
 	Count uint64
 }
 
@@ -131,6 +132,15 @@ type ConnectionLosses struct {
 	ByCause [3]uint64
 }
 
+type ConnectionNotes struct {
+	_    structs.HostLayout
+	Seen [64]struct {
+		_      structs.HostLayout
+		Object uint64
+		Change uint64
+	}
+}
+
 type ConnectionPort struct {
 	_      structs.HostLayout
 	Netns  uint32
@@ -144,9 +154,9 @@ type ConnectionPorts struct {
 }
 
 type ConnectionSequence struct {
-	_       structs.HostLayout
-	Last    uint64
-	Crowded uint64
+	_    structs.HostLayout
+	Last uint64
+	Used uint64
 }
 
 type ConnectionSeries struct {
@@ -212,7 +222,7 @@ type ConnectionUnixEvent struct {
 		Program  uint8
 		Event    uint8
 		Cpu      uint16
-		Pad      uint32
+		Wake     uint32
 		Sequence uint64
 		Time     uint64
 	}
@@ -244,6 +254,7 @@ const (
 	ConnectionMapExcludedPorts           = "excluded_ports"
 	ConnectionMapListeners               = "listeners"
 	ConnectionMapLost                    = "lost"
+	ConnectionMapNotes                   = "notes"
 	ConnectionMapRecords                 = "records"
 	ConnectionMapSequences               = "sequences"
 	ConnectionMapSocketSlots             = "socket_slots"
@@ -258,6 +269,7 @@ const (
 	ConnectionProgConnectionSendmsg4     = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg6     = "connection_sendmsg6"
 	ConnectionProgConnectionSetState     = "connection_set_state"
+	ConnectionProgSubstituteSetState     = "substitute_set_state"
 	ConnectionVarEnabledEvents           = "enabled_events"
 	ConnectionVarEventLimit              = "event_limit"
 	ConnectionVarExcludeCidrs            = "exclude_cidrs"
@@ -271,6 +283,7 @@ const (
 	ConnectionVarHistogramBounds         = "histogram_bounds"
 	ConnectionVarReadNames               = "read_names"
 	ConnectionVarRingReserveAbove        = "ring_reserve_above"
+	ConnectionVarRingWakeAbove           = "ring_wake_above"
 	ConnectionVarSelfPid                 = "self_pid"
 )
 
@@ -324,6 +337,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionSendmsg4     *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.ProgramSpec `ebpf:"connection_set_state"`
+	SubstituteSetState     *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -339,6 +353,7 @@ type ConnectionMapSpecs struct {
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
+	Notes               *ebpf.MapSpec `ebpf:"notes"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
@@ -364,6 +379,7 @@ type ConnectionVariableSpecs struct {
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 }
 
@@ -396,6 +412,7 @@ type ConnectionMaps struct {
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
+	Notes               *ebpf.Map `ebpf:"notes"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
@@ -415,6 +432,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ExcludedPorts,
 		m.Listeners,
 		m.Lost,
+		m.Notes,
 		m.Records,
 		m.Sequences,
 		m.SocketSlots,
@@ -441,6 +459,7 @@ type ConnectionVariables struct {
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 }
 
@@ -456,6 +475,7 @@ type ConnectionPrograms struct {
 	ConnectionSendmsg4     *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.Program `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.Program `ebpf:"connection_set_state"`
+	SubstituteSetState     *ebpf.Program `ebpf:"substitute_set_state"`
 }
 
 func (p *ConnectionPrograms) Close() error {
@@ -468,6 +488,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
+		p.SubstituteSetState,
 	)
 }
 

@@ -4,6 +4,7 @@
 // Dropped packets: every kfree_skb that is the loss of a packet.
 #include "include/filter.h"
 #include "include/record.h"
+#include "include/substitute.h"
 
 enum event_id {
 	EVENT_DROP,
@@ -197,13 +198,16 @@ static __always_inline struct counts *counts_of(struct series *key)
 	return c;
 }
 
-/* skb, location[, reason[, rx_sk]]: taken from the raw context, because the number differs from kernel to kernel. */
-SEC("tp_btf/kfree_skb")
-int packet_drop(__u64 *ctx)
+/* Whether a freed buffer is a lost packet, as far as the reason tells. */
+static __always_inline bool is_drop(__u32 reason)
 {
-	struct sk_buff *skb = (struct sk_buff *)ctx[0];
-	__u64 location = ctx[1], now, receiver = 0;
-	__u32 reason = kfree_skb_arguments > 2 ? ctx[2] : 0;
+	return kfree_skb_arguments <= 2 ||
+	       (reason != reason_not_dropped && reason != reason_consumed && reason != reason_queue_purge);
+}
+
+/* rx_sk is NULL where the kernel does not say whom the packet was for. */
+static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 reason, struct sock *rx_sk)
+{
 	struct packet packet = {};
 	struct series key = {.reason = reason};
 	struct event *e;
@@ -213,23 +217,14 @@ int packet_drop(__u64 *ctx)
 	struct sock *sk = NULL;
 	__u8 attribution = ATTRIBUTION_NONE;
 
-	if (kfree_skb_arguments > 2 &&
-	    (reason == reason_not_dropped || reason == reason_consumed || reason == reason_queue_purge))
-		return 0;
 	if (!read_packet(&packet, skb))
-		return 0;
+		return;
 
-	if (kfree_skb_arguments > 3) {
-		struct sock *rx_sk = (struct sock *)ctx[3];
-
-		/* Read as a number: some verifiers take rx_sk for never NULL, and would remove a check of the pointer. */
-		bpf_probe_read_kernel(&receiver, sizeof(receiver), &rx_sk);
-		if (receiver) {
-			sk = rx_sk;
-			attribution = ATTRIBUTION_RECEIVING_SOCKET;
-		}
-	}
-	if (!sk) {
+	/* Some verifiers take rx_sk for never NULL, and would remove a check for that. */
+	if (is_kernel_pointer(rx_sk)) {
+		sk = rx_sk;
+		attribution = ATTRIBUTION_RECEIVING_SOCKET;
+	} else {
 		sk = skb->sk;
 		attribution = ATTRIBUTION_SOCKET;
 	}
@@ -245,7 +240,7 @@ int packet_drop(__u64 *ctx)
 		attribution = ATTRIBUTION_NONE;
 	}
 	if (is_excluded_owner(owner) || is_excluded_flow(&packet.flow))
-		return 0;
+		return;
 
 	key.protocol = packet.protocol;
 	key.type = packet.type;
@@ -256,13 +251,12 @@ int packet_drop(__u64 *ctx)
 	}
 
 	if (!event_enabled(EVENT_DROP))
-		return 0;
-	now = bpf_ktime_get_ns();
-	if (!within_limit(PROGRAM_PACKET_DROP, now))
-		return 0;
-	e = reserve_record(PROGRAM_PACKET_DROP, EVENT_DROP, sizeof(*e), now, false);
+		return;
+	if (!within_limit(PROGRAM_PACKET_DROP))
+		return;
+	e = reserve_record(PROGRAM_PACKET_DROP, EVENT_DROP, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
-		return 0;
+		return;
 	if (owner && owner->pid)
 		e->owner = *owner;
 	else
@@ -285,6 +279,30 @@ int packet_drop(__u64 *ctx)
 		e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	}
 	submit_record(e);
+}
+
+/* skb, location[, reason[, rx_sk]]: taken from the raw context, because the number differs from kernel to kernel. */
+#define ARGUMENT(n) (kfree_skb_arguments > (n) ? ctx[n] : 0)
+
+SEC("tp_btf/kfree_skb")
+int packet_drop(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+
+	if (!is_drop(ARGUMENT(2)))
+		return 0;
+	note(skb, ctx[1] >> 4, 0);
+	dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
+	return 0;
+}
+
+SEC("tp_btf/kfree_skb")
+int substitute_drop(__u64 *ctx)
+{
+	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+
+	if (is_drop(ARGUMENT(2)) && is_unseen(skb, ctx[1] >> 4, 0))
+		dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
 	return 0;
 }
 

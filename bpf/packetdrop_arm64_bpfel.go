@@ -35,7 +35,7 @@ type PacketDropEvent struct {
 		Program  uint8
 		Event    uint8
 		Cpu      uint16
-		Pad      uint32
+		Wake     uint32
 		Sequence uint64
 		Time     uint64
 	}
@@ -86,6 +86,7 @@ const (
 type PacketDropEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
+	Tick  uint64
 	Count uint64
 }
 
@@ -112,6 +113,15 @@ type PacketDropLosses struct {
 	ByCause [3]uint64
 }
 
+type PacketDropNotes struct {
+	_    structs.HostLayout
+	Seen [64]struct {
+		_      structs.HostLayout
+		Object uint64
+		Change uint64
+	}
+}
+
 type PacketDropPort struct {
 	_      structs.HostLayout
 	Netns  uint32
@@ -125,9 +135,9 @@ type PacketDropPorts struct {
 }
 
 type PacketDropSequence struct {
-	_       structs.HostLayout
-	Last    uint64
-	Crowded uint64
+	_    structs.HostLayout
+	Last uint64
+	Used uint64
 }
 
 type PacketDropSeries struct {
@@ -178,11 +188,13 @@ const (
 	PacketDropMapExcludedPorts       = "excluded_ports"
 	PacketDropMapListeners           = "listeners"
 	PacketDropMapLost                = "lost"
+	PacketDropMapNotes               = "notes"
 	PacketDropMapRecords             = "records"
 	PacketDropMapSequences           = "sequences"
 	PacketDropMapSocketSlots         = "socket_slots"
 	PacketDropMapSocketStorage       = "socket_storage"
 	PacketDropProgPacketDrop         = "packet_drop"
+	PacketDropProgSubstituteDrop     = "substitute_drop"
 	PacketDropVarEnabledEvents       = "enabled_events"
 	PacketDropVarEventLimit          = "event_limit"
 	PacketDropVarExcludeCidrs        = "exclude_cidrs"
@@ -197,6 +209,7 @@ const (
 	PacketDropVarReasonNotDropped    = "reason_not_dropped"
 	PacketDropVarReasonQueuePurge    = "reason_queue_purge"
 	PacketDropVarRingReserveAbove    = "ring_reserve_above"
+	PacketDropVarRingWakeAbove       = "ring_wake_above"
 	PacketDropVarSelfPid             = "self_pid"
 )
 
@@ -242,7 +255,8 @@ type PacketDropSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropProgramSpecs struct {
-	PacketDrop *ebpf.ProgramSpec `ebpf:"packet_drop"`
+	PacketDrop     *ebpf.ProgramSpec `ebpf:"packet_drop"`
+	SubstituteDrop *ebpf.ProgramSpec `ebpf:"substitute_drop"`
 }
 
 // PacketDropMapSpecs contains maps before they are loaded into the kernel.
@@ -256,6 +270,7 @@ type PacketDropMapSpecs struct {
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
+	Notes               *ebpf.MapSpec `ebpf:"notes"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
@@ -280,6 +295,7 @@ type PacketDropVariableSpecs struct {
 	ReasonNotDropped   *ebpf.VariableSpec `ebpf:"reason_not_dropped"`
 	ReasonQueuePurge   *ebpf.VariableSpec `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 }
 
@@ -310,6 +326,7 @@ type PacketDropMaps struct {
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
+	Notes               *ebpf.Map `ebpf:"notes"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
@@ -325,6 +342,7 @@ func (m *PacketDropMaps) Close() error {
 		m.ExcludedPorts,
 		m.Listeners,
 		m.Lost,
+		m.Notes,
 		m.Records,
 		m.Sequences,
 		m.SocketSlots,
@@ -350,6 +368,7 @@ type PacketDropVariables struct {
 	ReasonNotDropped   *ebpf.Variable `ebpf:"reason_not_dropped"`
 	ReasonQueuePurge   *ebpf.Variable `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 }
 
@@ -357,12 +376,14 @@ type PacketDropVariables struct {
 //
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropPrograms struct {
-	PacketDrop *ebpf.Program `ebpf:"packet_drop"`
+	PacketDrop     *ebpf.Program `ebpf:"packet_drop"`
+	SubstituteDrop *ebpf.Program `ebpf:"substitute_drop"`
 }
 
 func (p *PacketDropPrograms) Close() error {
 	return _PacketDropClose(
 		p.PacketDrop,
+		p.SubstituteDrop,
 	)
 }
 

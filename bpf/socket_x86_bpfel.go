@@ -37,6 +37,7 @@ type SocketCidr struct {
 type SocketEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
+	Tick  uint64
 	Count uint64
 }
 
@@ -109,7 +110,7 @@ type SocketRecord struct {
 	Program  uint8
 	Event    uint8
 	Cpu      uint16
-	Pad      uint32
+	Wake     uint32
 	Sequence uint64
 	Time     uint64
 }
@@ -123,9 +124,9 @@ const (
 )
 
 type SocketSequence struct {
-	_       structs.HostLayout
-	Last    uint64
-	Crowded uint64
+	_    structs.HostLayout
+	Last uint64
+	Used uint64
 }
 
 type SocketSocketSlot struct {
@@ -177,6 +178,7 @@ const (
 	SocketVarExportRole          = "export_role"
 	SocketVarReadNames           = "read_names"
 	SocketVarRingReserveAbove    = "ring_reserve_above"
+	SocketVarRingWakeAbove       = "ring_wake_above"
 	SocketVarSelfPid             = "self_pid"
 )
 
@@ -261,6 +263,7 @@ type SocketVariableSpecs struct {
 	ExportRole         *ebpf.VariableSpec `ebpf:"export_role"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 }
 
@@ -329,6 +332,7 @@ type SocketVariables struct {
 	ExportRole         *ebpf.Variable `ebpf:"export_role"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 }
 

@@ -192,7 +192,9 @@ static __always_inline void read_owner(struct owner *o, struct task_struct *task
 	o->cgroup = task->cgroups->dfl_cgrp->kn->id;
 	if (!read_names)
 		return;
-	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), task->comm);
+#pragma unroll
+	for (__u32 i = 0; i < sizeof(o->comm); i++)
+		o->comm[i] = task->comm[i];
 	mm = task->mm;
 	if (!mm)
 		return;

@@ -31,7 +31,7 @@ struct record {
 	__u8 program; /* enum program_id */
 	__u8 event;   /* the program's own enum */
 	__u16 cpu;
-	__u32 pad;
+	__u32 wake;     /* whether the reader is woken for it, although it rests while records gather */
 	__u64 sequence; /* per CPU, from 1: the highest one seen less the number of records seen is what was lost */
 	__u64 time;     /* CLOCK_MONOTONIC, ns */
 };
@@ -43,7 +43,7 @@ struct {
 
 struct sequence {
 	__u64 last;    /* number given out */
-	__u64 crowded; /* whether the ring was in use above ring_reserve_above when last looked at */
+	__u64 used; /* bytes of the ring in use when last looked at */
 };
 
 struct {
@@ -67,6 +67,7 @@ struct {
 /* The second of an event limit that is running: how many were asked for since it began. */
 struct event_window {
 	__u64 start; /* ns */
+	__u64 tick;  /* jiffies when it was last looked at */
 	__u64 count;
 };
 
@@ -80,6 +81,7 @@ struct {
 const volatile __u64 event_limit;        /* events per second; 0: no limit */
 const volatile __u32 enabled_events;     /* bit per event of the program */
 const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records get in: 7/8 of the ring */
+const volatile __u64 ring_wake_above;    /* bytes in use above which the reader is not left to rest: 1/8 of the ring */
 
 /*
  * Counters are added to atomically although they are per CPU: a program in process context can be interrupted by
@@ -98,19 +100,26 @@ static __always_inline bool event_enabled(__u8 event)
 	return enabled_events & (1U << event);
 }
 
-/* Whether the program's event limit lets another event pass at `now`; counts the event as held back if not. */
-static __always_inline bool within_limit(__u32 program, __u64 now)
+/* Whether the program's event limit lets another event pass; counts the event as held back if not. */
+static __always_inline bool within_limit(__u32 program)
 {
 	struct event_window *w;
+	__u64 now, tick;
 
 	if (!event_limit)
 		return true;
 	w = bpf_map_lookup_elem(&event_windows, &program);
 	if (!w)
 		return false;
-	if (now - w->start >= 1000000000ULL && (__s64)(now - w->start) > 0) {
-		w->start = now;
-		w->count = 0;
+	/* The clock costs more than all the rest, and is read once a tick. */
+	tick = bpf_jiffies64();
+	if (tick != w->tick) {
+		w->tick = tick;
+		now = bpf_ktime_get_ns();
+		if (now - w->start >= 1000000000ULL) {
+			w->start = now;
+			w->count = 0;
+		}
 	}
 	/* Looked at before it is added to, so that CPUs in a storm share the line instead of fighting for it. */
 	if (w->count < event_limit) {
@@ -132,6 +141,7 @@ static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size
 	struct record *r = NULL;
 	__u64 sequence;
 	__u32 zero = 0;
+	bool wake;
 
 	s = bpf_map_lookup_elem(&sequences, &zero);
 	if (!s)
@@ -139,9 +149,10 @@ static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size
 	__sync_fetch_and_add(&s->last, 1);
 	sequence = s->last;
 	/* How full the ring is changes slowly, and costs as much to ask for as a record. */
-	if (s->crowded || sequence % 16 == 0)
-		s->crowded = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA) > ring_reserve_above;
-	if (urgent || !s->crowded)
+	wake = sequence % 16 == 0;
+	if (wake || s->used > ring_reserve_above)
+		s->used = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+	if (urgent || s->used <= ring_reserve_above)
 		r = bpf_ringbuf_reserve(&records, size, 0);
 	if (!r) {
 		count_loss(program, LOSS_RING_FULL);
@@ -150,14 +161,14 @@ static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size
 	r->program = program;
 	r->event = event;
 	r->cpu = bpf_get_smp_processor_id();
-	r->pad = 0;
+	r->wake = wake && s->used > ring_wake_above;
 	r->sequence = sequence;
 	r->time = now;
 	return r;
 }
 
-/* Wakes the reader only if it has seen all that came before: the kernel's adaptive notice. */
+/* Wakes the reader if it has seen all that came before, the kernel's adaptive notice, or if the ring fills up. */
 static __always_inline void submit_record(void *r)
 {
-	bpf_ringbuf_submit(r, 0);
+	bpf_ringbuf_submit(r, ((struct record *)r)->wake ? BPF_RB_FORCE_WAKEUP : 0);
 }

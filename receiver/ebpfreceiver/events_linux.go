@@ -19,12 +19,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
-const (
-	// gathering is how long the reader, once woken, lets records gather: a wake-up costs more than many records.
-	gathering = 10 * time.Millisecond
-	// pressing is how full the ring may be for the reader to wait still.
-	pressing = 1.0 / 8
-)
+// gathering is the longest that the reader, once woken, lets records gather: a wake-up costs more than many records. It
+// ends when the ring fills up, of which the kernel half tells.
+const gathering = 50 * time.Millisecond
 
 // events is the way from the ring buffer to the next consumer: one goroutine that reads, decodes in place and delivers.
 type events struct {
@@ -107,16 +104,28 @@ func (e *events) run() {
 		if e.due() {
 			e.flush()
 		}
-		if err := e.reader.Wait(e.timeout()); err != nil {
+		if err := e.wait(); err != nil {
 			e.receiver.settings.Logger.Error("Events can't be read any more", zap.Error(err))
 			componentstatus.ReportStatus(e.out.host, componentstatus.NewPermanentErrorEvent(err))
 			e.flush()
 			return
 		}
-		if !e.stopping.Load() && e.reader.Used() < pressing {
-			time.Sleep(gathering)
-		}
 	}
+}
+
+// wait waits for a record, and then for more of them to gather, unless the batch is due before.
+func (e *events) wait() error {
+	if err := e.reader.Wait(e.timeout()); err != nil {
+		return err
+	}
+	if e.stopping.Load() {
+		return nil
+	}
+	gather := min(gathering, e.receiver.config.Events.FlushInterval/4)
+	if e.batch.Len() > 0 {
+		gather = min(gather, e.timeout())
+	}
+	return e.reader.Wait(gather)
 }
 
 // timeout is how long the batch may still wait for more; negative if there is nothing that waits.

@@ -74,7 +74,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		)
 	}
 	if c.config.Has(TCP) {
-		states := program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state")
+		states := program.ExactTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
 		states.TracksSockets = true
 		hooks = append(hooks, states, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
 	}

@@ -65,5 +65,5 @@ func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
 
 // Hooks implements program.Program.
 func (*drops) Hooks() []program.Hook {
-	return []program.Hook{program.Tracepoint(bpf.PacketDropProgPacketDrop, "kfree_skb")}
+	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgSubstituteDrop, "kfree_skb")}
 }

@@ -21,6 +21,13 @@ func Tracepoint(function, name string) Hook {
 	}}}}
 }
 
+// ExactTracepoint is one that misses nothing, with a substitute for the runs that the kernel leaves out.
+func ExactTracepoint(function, substitute, name string) Hook {
+	hook := Tracepoint(function, name)
+	hook.Variants[0].Substitute = substitute
+	return hook
+}
+
 // Cgroup is a hook at the root of the cgroup2 hierarchy, and so for every process. It does not displace others'.
 func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "cgroup/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {

@@ -10,6 +10,9 @@ import "github.com/cilium/ebpf"
 // Tracepoint is a hook of Linux.
 func Tracepoint(_, _ string) Hook { return Hook{} }
 
+// ExactTracepoint is a hook of Linux.
+func ExactTracepoint(_, _, _ string) Hook { return Hook{} }
+
 // Cgroup is a hook of Linux.
 func Cgroup(_, _, _ string, _ ebpf.AttachType) Hook { return Hook{} }
 

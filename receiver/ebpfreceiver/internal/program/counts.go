@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"sync/atomic"
 
+	"github.com/cilium/ebpf"
+
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
@@ -69,17 +71,33 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
 		for _, h := range l.hooks {
-			stats, err := h.program.Stats()
+			runs, err := h.runs()
 			if err != nil {
 				return fmt.Errorf("statistics of program %s: %w", l.definition.Name, err)
 			}
 			name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
 			hook := metadata.WithEbpfProgramHookMetricAttribute(h.name)
-			host.RecordEbpfProgramRunCountDataPoint(m.Now, int64(stats.RunCount), name, hook)
-			host.RecordEbpfProgramRunTimeDataPoint(m.Now, stats.Runtime.Seconds(), name, hook)
+			host.RecordEbpfProgramRunCountDataPoint(m.Now, int64(runs.RunCount), name, hook)
+			host.RecordEbpfProgramRunTimeDataPoint(m.Now, runs.Runtime.Seconds(), name, hook)
 		}
 	}
 	return nil
+}
+
+// runs returns the statistics of a hook; the substitute's time is part of each run's.
+func (a *attached) runs() (ebpf.ProgramStats, error) {
+	var all ebpf.ProgramStats
+	for i, f := range a.functions {
+		stats, err := f.program.Stats()
+		if err != nil {
+			return all, err
+		}
+		if i == 0 {
+			all.RunCount = stats.RunCount
+		}
+		all.Runtime += stats.Runtime
+	}
+	return all, nil
 }
 
 // LastSequences returns the last sequence number that each CPU gave to a record.

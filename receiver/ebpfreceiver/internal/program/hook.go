@@ -24,6 +24,9 @@ type Hook struct {
 type Variant struct {
 	// Function is the name of the C function.
 	Function string
+	// Substitute names a second C function, "" for none, which is called behind the first one and does its work whenever
+	// the kernel has left that out, so that nothing is missed.
+	Substitute string
 	// Hook names the place for users, such as "tp_btf/kfree_skb".
 	Hook string
 	// Attach attaches the loaded function, until it is closed; nil for what runs once.

@@ -26,11 +26,25 @@ type loaded struct {
 
 // attached is one hook, in the variant that this kernel took.
 type attached struct {
-	name    string
-	program *ebpf.Program
-	link    io.Closer
+	name string
+	// functions are that of the variant, and its substitute if it has one.
+	functions []function
 	// tracksSockets is the hook's.
 	tracksSockets bool
+}
+
+// function is an attached C function.
+type function struct {
+	program *ebpf.Program
+	link    io.Closer
+}
+
+func (a *attached) close() error {
+	var errs []error
+	for _, f := range slices.Backward(a.functions) {
+		errs = append(errs, f.link.Close(), f.program.Close())
+	}
+	return errors.Join(errs...)
 }
 
 func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err error) {
@@ -141,22 +155,40 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, common *CommonConfig, s
 func attach(hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*attached, error) {
 	var errs []error
 	for _, v := range hook.Variants {
-		p, err := loadFunction(v.Function, spec, opts)
+		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets}
+		err := a.attach(v, spec, opts)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("load %s: %w", v.Hook, err))
+			errs = append(errs, err, a.close())
 			continue
+		}
+		if len(a.functions) == 0 {
+			return nil, nil
+		}
+		return a, nil
+	}
+	return nil, errors.Join(errs...)
+}
+
+// attach loads and attaches the functions of a variant; on an error, close undoes what was done.
+func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
+	for _, name := range []string{v.Function, v.Substitute} {
+		if name == "" {
+			continue
+		}
+		p, err := loadFunction(name, spec, opts)
+		if err != nil {
+			return fmt.Errorf("load %s: %w", v.Hook, err)
 		}
 		link, err := v.Attach(p)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("attach to %s: %w", v.Hook, err), p.Close())
-			continue
+			return errors.Join(fmt.Errorf("attach to %s: %w", v.Hook, err), p.Close())
 		}
 		if link == nil {
-			return nil, p.Close()
+			return p.Close()
 		}
-		return &attached{name: v.Hook, program: p, link: link, tracksSockets: hook.TracksSockets}, nil
+		a.functions = append(a.functions, function{p, link})
 	}
-	return nil, errors.Join(errs...)
+	return nil
 }
 
 // loadFunction loads one function of an object by itself, so that what this kernel does not know of the others is no matter.
@@ -181,7 +213,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 func (l *loaded) detach() error {
 	var errs []error
 	for _, h := range slices.Backward(l.hooks) {
-		errs = append(errs, h.link.Close(), h.program.Close())
+		errs = append(errs, h.close())
 	}
 	l.hooks = nil
 	return errors.Join(errs...)
@@ -197,11 +229,15 @@ func (l *loaded) close() error {
 	return errors.Join(errs...)
 }
 
-// misses returns how often the kernel left the program out because it was running on that CPU already.
+// misses returns how often the kernel left the program out because it was running on that CPU already, and nothing
+// stood in for it.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
-		if stats, err := h.program.Stats(); err == nil {
+		if len(h.functions) > 1 {
+			continue
+		}
+		if stats, err := h.functions[0].program.Stats(); err == nil {
 			n += stats.RecursionMisses
 		}
 	}

@@ -37,6 +37,7 @@ func newShared(ringSize uint32, exclude Exclude, emit bool) (_ *shared, err erro
 	}
 	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
 		bpf.SocketVarRingReserveAbove: uint64(ringSize) / 8 * 7,
+		bpf.SocketVarRingWakeAbove:    uint64(ringSize) / 8,
 		// Names of processes are for events, and for what is excluded by them.
 		bpf.SocketVarReadNames:          emit || len(exclude.Executables) > 0,
 		bpf.SocketVarExcludeLoopback:    exclude.Loopback,

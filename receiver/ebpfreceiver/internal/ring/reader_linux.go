@@ -59,15 +59,18 @@ func (r *Reader) open(fd int) (err error) {
 	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("create eventfd: %w", err)
 	}
-	for _, fd := range []int{fd, r.wake} {
-		if err = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(fd)}); err != nil {
+	// The ring is edge-triggered: what counts is that the kernel has woken us, not that there are records.
+	for fd, events := range map[int]uint32{fd: unix.EPOLLIN | unix.EPOLLET, r.wake: unix.EPOLLIN} {
+		if err = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
 			return fmt.Errorf("add to epoll: %w", err)
 		}
 	}
 	return nil
 }
 
-// Wait blocks until there are records, Wake was called, or the timeout is over; a negative timeout is none.
+// Wait blocks until the kernel wakes the reader, Wake was called, or the timeout is over; a negative timeout is none. The
+// kernel wakes it for the first record after all that were there had been drained, and again for one whose writer
+// forces it; records that come in between are there without a notice.
 func (r *Reader) Wait(timeout time.Duration) error {
 	ms := -1
 	if timeout >= 0 {
