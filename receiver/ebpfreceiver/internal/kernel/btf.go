@@ -45,7 +45,7 @@ func btfError(path string, err error) error {
 	if path != "" {
 		return fmt.Errorf("btf_path: no BTF can be read from %q: %w; name a file made for exactly this kernel, or leave btf_path out if /sys/kernel/btf/vmlinux exists", path, err)
 	}
-	return fmt.Errorf("no BTF at /sys/kernel/btf/vmlinux: %w; run a kernel built with CONFIG_DEBUG_INFO_BTF=y, or set btf_path to a BTF file made for exactly this kernel", err)
+	return fmt.Errorf("no BTF at /sys/kernel/btf/vmlinux: %w; run a kernel built with CONFIG_DEBUG_INFO_BTF=y, and give a container the host's /sys; btf_path says only where the fields of this kernel are, not where programs attach", err)
 }
 
 // Apply makes the loading of a collection use these types.

@@ -1,0 +1,159 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package privileges
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+)
+
+// capability is a capability by its number in the kernel.
+type capability uintptr
+
+// capabilities are the columns of README.md's table: those that programs may need.
+var capabilities = []capability{
+	unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG, unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_PTRACE,
+}
+
+func (c capability) String() string {
+	return map[capability]string{
+		unix.CAP_BPF:             "CAP_BPF",
+		unix.CAP_PERFMON:         "CAP_PERFMON",
+		unix.CAP_NET_ADMIN:       "CAP_NET_ADMIN",
+		unix.CAP_SYSLOG:          "CAP_SYSLOG",
+		unix.CAP_DAC_READ_SEARCH: "CAP_DAC_READ_SEARCH",
+		unix.CAP_SYS_PTRACE:      "CAP_SYS_PTRACE",
+	}[c]
+}
+
+// use is one way to use a program, and a row of README.md's table.
+type use struct {
+	// title is what the row begins with.
+	title string
+	// program is the program's key, and settings are what is below it.
+	program, settings string
+	// needs are the capabilities without which the program does not start.
+	needs []capability
+	// serves are capabilities that it goes on without, and the attribute that its events then lack.
+	serves map[capability]string
+	// provoke makes traffic, and returns an event of it.
+	provoke func(*testing.T, *trial) collector.Event
+}
+
+// uses are all programs, each in the ways that need different capabilities.
+var uses = []use{
+	{
+		title: "`connection`", program: "connection", settings: "{protocols: [tcp, udp]}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
+		provoke: provokeConnections,
+	},
+	{
+		title: "`connection` with `unix` in `protocols`", program: "connection", settings: "{protocols: [unix]}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_DAC_READ_SEARCH},
+		provoke: provokeUnixConnection,
+	},
+	{
+		title: "`packet_drop`", program: "packet_drop",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
+		serves:  map[capability]string{unix.CAP_SYSLOG: "ebpf.drop.location"},
+		provoke: provokeDrop,
+	},
+}
+
+// receiver returns the receiver's settings.
+func (u *use) receiver() string {
+	return "{programs: {" + u.program + ": " + u.settings + "}}"
+}
+
+// documented are the capabilities that the row lists.
+func (u *use) documented() (set []capability) {
+	for _, c := range capabilities {
+		if u.serves[c] != "" || slices.Contains(u.needs, c) {
+			set = append(set, c)
+		}
+	}
+	return set
+}
+
+func provokeConnections(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	tr.seesContainer(t, newContainer(t))
+	tr.seesDatagram(t)
+	_, err := net.Dial("tcp4", "127.0.0.1:1")
+	require.ErrorIs(t, err, unix.ECONNREFUSED)
+	refused := tr.await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})[0]
+	assert.Equal(t, "socket", refused.Attributes["ebpf.attribution"])
+	return refused
+}
+
+func provokeUnixConnection(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	path := filepath.Join(publicDir(t), "socket")
+	_, err := net.Dial("unix", path)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	return tr.await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})[0]
+}
+
+// provokeDrop sends more to a socket than it has room for.
+func provokeDrop(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer receiver.Close()
+	require.NoError(t, receiver.SetReadBuffer(1)) // the kernel makes it its least
+	sender, err := net.DialUDP("udp4", nil, receiver.LocalAddr().(*net.UDPAddr))
+	require.NoError(t, err)
+	defer sender.Close()
+	const sent = 20
+	for range sent {
+		_, err := sender.Write([]byte("datagram"))
+		require.NoError(t, err)
+	}
+	// Over loopback a datagram is there, or dropped, before the call that sends it returns.
+	received := 0
+	require.NoError(t, receiver.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
+	for buffer := make([]byte, 16); err == nil; received++ {
+		_, err = receiver.Read(buffer)
+	}
+	received--
+	require.Less(t, received, sent, "nothing was dropped")
+	return tr.await(t, sent-received, "ebpf.packet.drop", map[string]any{
+		"source.port": int64(sender.LocalAddr().(*net.UDPAddr).Port), "process.pid": int64(os.Getpid()), "ebpf.attribution": "receiving_socket",
+	})[0]
+}
+
+// self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	name := filepath.Base(path)
+	return name[:min(len(name), 47)]
+}
+
+// Every program of the collector is in the table.
+func TestEveryProgramIsListed(t *testing.T) {
+	log := newTrial(t, "{programs: {none: }}", restrictedTo()).fail(t)
+	known := regexp.MustCompile(`there is no such program; the programs are ([a-z_, ]+)`).FindStringSubmatch(log)
+	require.NotNil(t, known, log)
+	var listed []string
+	for _, u := range uses {
+		if !slices.Contains(listed, u.program) {
+			listed = append(listed, u.program)
+		}
+	}
+	assert.ElementsMatch(t, strings.Split(known[1], ", "), listed)
+}
