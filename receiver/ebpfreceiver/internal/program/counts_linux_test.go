@@ -1,0 +1,153 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+)
+
+// openTestSet opens programs, to be closed at the end of the test.
+func openTestSet(t *testing.T, settings Settings, definitions ...*Definition) *Set {
+	t.Helper()
+	leavesNothing(t)
+	set, err := Open(selectAll(definitions...), settings)
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		set.Detach()
+		require.NoError(t, set.Close())
+	})
+	return set
+}
+
+// perCPU returns values that are one per CPU, the first CPU's and the last one's given.
+func perCPU[V any](t *testing.T, first, last V) []V {
+	t.Helper()
+	cpus, err := ebpf.PossibleCPU()
+	require.NoError(t, err)
+	require.Greater(t, cpus, 1, "the sums of one CPU say nothing")
+	values := make([]V, cpus)
+	values[0], values[cpus-1] = first, last
+	return values
+}
+
+func TestScrapeCounts(t *testing.T) {
+	settings, _ := liveSettings(t)
+	set := openTestSet(t, settings, working().define("connection", 3), working().define("packet_drop", 4))
+	lost := set.shared.maps[bpf.SocketMapLost]
+	require.NoError(t, lost.Put(uint32(3), perCPU(t,
+		bpf.SocketLosses{ByCause: [3]uint64{1, 20, 300}}, bpf.SocketLosses{ByCause: [3]uint64{4000, 50000, 600000}})))
+	require.NoError(t, lost.Put(uint32(4), perCPU(t, bpf.SocketLosses{}, bpf.SocketLosses{ByCause: [3]uint64{0, 7, 0}})))
+	set.CountDelivered([bpf.ProgramMax]int{3: 10, 4: 5})
+	set.CountDelivered([bpf.ProgramMax]int{3: 1})
+	set.CountRefused([bpf.ProgramMax]int{4: 2})
+	set.CountRefused([bpf.ProgramMax]int{4: 3})
+
+	m := newTestMetrics(settings.Host.Containers)
+	require.NoError(t, set.Scrape(m))
+	events, losses := map[any]any{}, map[any]map[any]any{"connection": {}, "packet_drop": {}}
+	m2 := newTestMetrics(settings.Host.Containers)
+	require.NoError(t, set.Scrape(m2))
+	for _, point := range points(t, m, "ebpf.events") {
+		events[point["ebpf.program.name"]] = point["value"]
+	}
+	for _, point := range points(t, m2, "ebpf.events.lost") {
+		losses[point["ebpf.program.name"]][point["ebpf.loss.cause"]] = point["value"]
+	}
+	assert.Equal(t, map[any]any{"connection": int64(11), "packet_drop": int64(5)}, events)
+	assert.Equal(t, map[any]map[any]any{
+		"connection": {
+			"ring_full": int64(4001), "rate_limit": int64(50020), "map_full": int64(600300), "refused": int64(0), "recursion": int64(0),
+		},
+		"packet_drop": {
+			"ring_full": int64(0), "rate_limit": int64(7), "map_full": int64(0), "refused": int64(5), "recursion": int64(0),
+		},
+	}, losses, "and a second scrape counts nothing twice")
+}
+
+func TestScrapeErrors(t *testing.T) {
+	settings, _ := liveSettings(t)
+	broken := working()
+	broken.scrapeErr = errBroken
+	set := openTestSet(t, settings, broken.define("broken", 2), working().define("connection", 3))
+	m := newTestMetrics(settings.Host.Containers)
+	require.EqualError(t, set.Scrape(m), "program broken: broken")
+	assert.NotEmpty(t, points(t, m, "ebpf.events"), "the rest is there")
+
+	require.NoError(t, set.shared.maps[bpf.SocketMapLost].Close())
+	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map lost: ")
+	require.NoError(t, set.shared.maps[bpf.SocketMapSequences].Close())
+	_, err := set.LastSequences()
+	require.ErrorContains(t, err, "read map sequences: ")
+}
+
+// hostWithStats returns this host, where the sysctl for the statistics of programs says something else.
+func hostWithStats(t *testing.T, enabled string) *kernel.Host {
+	t.Helper()
+	host := kernel.ThisHost()
+	host.Root = t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(host.Root, "proc/sys/kernel"), 0o750))
+	require.NoError(t, os.WriteFile(filepath.Join(host.Root, "proc/sys/kernel/bpf_stats_enabled"), []byte(enabled), 0o600))
+	return host
+}
+
+// The run times of programs are there while the kernel measures them, and at no other time.
+func TestScrapeRuns(t *testing.T) {
+	settings, _ := liveSettings(t)
+	set := openTestSet(t, settings, working().define("connection", 3))
+	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, stats.Close()) }()
+	for range 5 {
+		hit(t)
+	}
+	scrape := func(metric string) []map[string]any {
+		m := newTestMetrics(settings.Host.Containers)
+		require.NoError(t, set.Scrape(m))
+		return points(t, m, metric)
+	}
+
+	set.settings.Host.Kernel = hostWithStats(t, "1\n")
+	counts := scrape("ebpf.program.run.count")
+	require.Len(t, counts, 1)
+	assert.Equal(t, "connection", counts[0]["ebpf.program.name"])
+	assert.Equal(t, "tp_btf/oom_score_adj_update", counts[0]["ebpf.program.hook"])
+	assert.GreaterOrEqual(t, counts[0]["value"], int64(5))
+	times := scrape("ebpf.program.run.time")
+	require.Len(t, times, 1)
+	assert.Equal(t, "connection", times[0]["ebpf.program.name"])
+	assert.Equal(t, "tp_btf/oom_score_adj_update", times[0]["ebpf.program.hook"])
+	assert.Positive(t, times[0]["value"])
+	assert.Less(t, times[0]["value"], 1.0, "seconds")
+
+	set.settings.Host.Kernel = hostWithStats(t, "0\n")
+	assert.Empty(t, scrape("ebpf.program.run.count"))
+	assert.Empty(t, scrape("ebpf.program.run.time"))
+	assert.Len(t, scrape("ebpf.events"), 1)
+
+	set.settings.Host.Kernel = hostWithStats(t, "1\n")
+	set.Detach()
+	assert.Empty(t, scrape("ebpf.program.run.count"), "nothing runs any more")
+}
+
+func TestLastSequences(t *testing.T) {
+	settings, _ := liveSettings(t)
+	set := openTestSet(t, settings, working().define("connection", 3))
+	values := perCPU(t, bpf.SocketSequence{Last: 17}, bpf.SocketSequence{Last: 1 << 40})
+	require.NoError(t, set.shared.maps[bpf.SocketMapSequences].Put(uint32(0), values))
+	last, err := set.LastSequences()
+	require.NoError(t, err)
+	want := make([]uint64, len(values))
+	want[0], want[len(want)-1] = 17, 1<<40
+	assert.Equal(t, want, last)
+}

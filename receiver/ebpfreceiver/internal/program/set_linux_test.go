@@ -1,0 +1,295 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"io"
+	"os"
+	"sync"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap/zaptest"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+)
+
+// A tracepoint that is hit when a process writes to its oom_score_adj, and hardly ever else; and one that is not there.
+const (
+	quietTracepoint = "oom_score_adj_update"
+	noTracepoint    = "no_such_tracepoint"
+)
+
+// hit makes the quiet tracepoint be hit once.
+func hit(t testing.TB) {
+	t.Helper()
+	const file = "/proc/self/oom_score_adj"
+	score, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(file, score, 0))
+}
+
+// emptyFunction returns a function that does nothing, for a tracepoint.
+func emptyFunction(name, tracepoint string) *ebpf.ProgramSpec {
+	return &ebpf.ProgramSpec{
+		Name: name, Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: tracepoint,
+		License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
+	}
+}
+
+// objectOf returns an object with functions and a map of its own.
+func objectOf(functions ...*ebpf.ProgramSpec) *ebpf.CollectionSpec {
+	spec := &ebpf.CollectionSpec{
+		Programs: map[string]*ebpf.ProgramSpec{},
+		Maps: map[string]*ebpf.MapSpec{
+			"own": {Name: "own", Type: ebpf.Array, KeySize: 4, ValueSize: 8, MaxEntries: 1},
+		},
+		Variables: map[string]*ebpf.VariableSpec{},
+	}
+	for _, f := range functions {
+		spec.Programs[f.Name] = f
+	}
+	return spec
+}
+
+// working returns a program with one function at the quiet tracepoint.
+func working() *fakeProgram {
+	return &fakeProgram{
+		spec:  objectOf(emptyFunction("works", quietTracepoint)),
+		hooks: []Hook{Tracepoint("works", quietTracepoint)},
+	}
+}
+
+// thisKernel reads the types of this kernel, once for all tests.
+var thisKernel = sync.OnceValues(func() (*kernel.BTF, error) { return kernel.LoadBTF("") })
+
+// liveSettings returns the settings for this kernel, and the states that programs come to.
+func liveSettings(t testing.TB) (settings Settings, states func() []string) {
+	t.Helper()
+	kerneltest.Require(t)
+	types, err := thisKernel()
+	require.NoError(t, err)
+	var reported []string
+	return Settings{
+			Host: &Host{
+				Logger: zaptest.NewLogger(t), Kernel: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(),
+				Events: metadata.DefaultEventsConfig(),
+			},
+			RingSize: 1 << 16,
+			Emit:     true,
+			Report: func(s State) {
+				line := s.Program + " " + s.Name
+				if s.Hook != "" {
+					line += " " + s.Hook
+				}
+				if s.Err != nil {
+					line += ": " + s.Err.Error()
+				}
+				reported = append(reported, line)
+			},
+		}, func() []string {
+			states := reported
+			reported = nil
+			return states
+		}
+}
+
+func TestOpen(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	one, other, need := working(), working(), working()
+	one.spec.Programs["second"] = emptyFunction("second", quietTracepoint)
+	one.hooks = append(one.hooks, Tracepoint("second", quietTracepoint))
+	helper := need.define("helper", 2)
+	set, err := Open(selectAll(one.define("one", 3, helper), other.define("other", 4, helper)), settings)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"one loading", "one attached tp_btf/oom_score_adj_update", "one attached tp_btf/oom_score_adj_update",
+		"other loading", "other attached tp_btf/oom_score_adj_update",
+		"helper loading", "helper attached tp_btf/oom_score_adj_update",
+	}, states())
+	assert.Equal(t, 3, set.Attached())
+	assert.Equal(t, "other", set.Name(4))
+	assert.Equal(t, ebpf.RingBuf, set.Records().Type())
+	for _, p := range []*fakeProgram{one, other, need} {
+		require.Len(t, p.maps, 1, "the object's own, not the shared ones")
+		require.NoError(t, p.maps["own"].Put(uint32(0), uint64(7)), "a map of the kernel's")
+	}
+	running := owned(t)
+	assert.Equal(t, 4, kinds(running)["prog_id"])
+	assert.Equal(t, 4, kinds(running)["link_id"])
+
+	set.Detach()
+	assert.Equal(t, []string{"helper detached", "other detached", "one detached"}, states(), "the last first")
+	assert.Zero(t, set.Attached())
+	assert.Zero(t, kinds(owned(t))["link_id"]+kinds(owned(t))["prog_id"])
+	var value uint64
+	require.NoError(t, one.maps["own"].Lookup(uint32(0), &value), "what it has left is still there to be read")
+	assert.EqualValues(t, 7, value)
+	_, err = set.LastSequences()
+	require.NoError(t, err)
+	set.Detach()
+	assert.Empty(t, states(), "a second time, which changes nothing")
+	require.NoError(t, set.Close())
+	requireGone(t, running)
+}
+
+// failing returns programs that fail each at another step, by the error.
+func failing() map[string]*fakeProgram {
+	noObject, refused, notLoaded, noFunction := working(), working(), working(), working()
+	noObject.specErr = errBroken
+	notLoaded.loadedErr = errBroken
+	refused.spec.Programs["second"] = emptyFunction("second", quietTracepoint)
+	refused.hooks = append(refused.hooks, Hook{Variants: []Variant{{
+		Function: "second", Hook: "nowhere", Attach: func(*ebpf.Program) (io.Closer, error) { return nil, errBroken },
+	}}})
+	noFunction.hooks = append(noFunction.hooks, Tracepoint("missing", quietTracepoint))
+	badMap, badVariable := working(), working()
+	badMap.spec.Maps["own"].ValueSize = 0
+	badVariable.spec = section(&ebpf.VariableSpec{Name: "number", SectionName: ".rodata", Value: make([]byte, 8)})
+	badVariable.variables = map[string]any{"number": uint16(1)}
+	return map[string]*fakeProgram{
+		"read the embedded object: broken": noObject,
+		"create maps: ":                    badMap,
+		"set number: ":                     badVariable,
+		"broken":                           notLoaded,
+		"attach to nowhere: broken":        refused,
+		"load tp_btf/oom_score_adj_update: the object has no function missing": noFunction,
+	}
+}
+
+func TestOpenFails(t *testing.T) {
+	for want, broken := range failing() {
+		t.Run(want, func(t *testing.T) {
+			settings, states := liveSettings(t)
+			leavesNothing(t)
+			set, err := Open(selectAll(
+				working().define("first", 1), broken.define("broken", 2), working().define("last", 3)), settings)
+			require.ErrorContains(t, err, "program broken: "+want)
+			assert.Nil(t, set)
+			got := states()
+			require.Len(t, got, 8)
+			assert.Equal(t, []string{"first loading", "first attached tp_btf/oom_score_adj_update", "broken loading"}, got[:3])
+			assert.Contains(t, got[3], "broken failed: program broken: "+want)
+			assert.Equal(t, []string{
+				"last loading", "last attached tp_btf/oom_score_adj_update", "last detached", "first detached",
+			}, got[4:])
+		})
+	}
+}
+
+func TestOpenKeepsGoing(t *testing.T) {
+	for want, broken := range failing() {
+		t.Run(want, func(t *testing.T) {
+			settings, states := liveSettings(t)
+			leavesNothing(t)
+			settings.KeepGoing = true
+			set, err := Open(selectAll(
+				working().define("first", 1), broken.define("broken", 2), working().define("last", 3)), settings)
+			require.NoError(t, err)
+			got := states()
+			require.Len(t, got, 6)
+			assert.Contains(t, got[3], "broken failed: program broken: "+want)
+			assert.Equal(t, []string{"last loading", "last attached tp_btf/oom_score_adj_update"}, got[4:])
+			assert.Equal(t, 2, set.Attached())
+			assert.Equal(t, 2, kinds(owned(t))["prog_id"], "nothing of the failed one")
+			assert.Empty(t, set.Name(2))
+			require.ErrorContains(t, set.AppendLog(nil, headerOf(2)), "unknown program 2")
+			m := newTestMetrics(settings.Host.Containers)
+			require.NoError(t, set.Scrape(m))
+			for _, point := range points(t, m, "ebpf.events") {
+				assert.NotEqual(t, "broken", point["ebpf.program.name"], "no zero that looks like a measurement")
+			}
+			set.Detach()
+			assert.Equal(t, []string{"last detached", "first detached"}, states())
+			require.NoError(t, set.Close())
+		})
+	}
+}
+
+func TestOpenOfNothingThatRuns(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	settings.KeepGoing = true
+	broken := working()
+	broken.loadedErr = errBroken
+	set, err := Open(selectAll(broken.define("broken", 2)), settings)
+	require.NoError(t, err)
+	assert.Zero(t, set.Attached())
+	require.NoError(t, set.Scrape(newTestMetrics(settings.Host.Containers)))
+	set.Detach()
+	assert.Equal(t, []string{"broken loading", "broken failed: program broken: broken"}, states())
+	require.NoError(t, set.Close())
+}
+
+// What concerns all programs fails before any of them, whether or not the others should go on.
+func TestOpenWithoutWhatAllNeed(t *testing.T) {
+	for _, keepGoing := range []bool{false, true} {
+		for want, spoil := range map[string]func(*Settings){
+			"CAP_BPF": func(s *Settings) {
+				s.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) { return 0, nil }
+			},
+			"create map records": func(s *Settings) { s.RingSize = 1000 },
+		} {
+			t.Run(want, func(t *testing.T) {
+				settings, states := liveSettings(t)
+				leavesNothing(t)
+				settings.KeepGoing = keepGoing
+				spoil(&settings)
+				set, err := Open(selectAll(working().define("one", 3)), settings)
+				require.ErrorContains(t, err, want)
+				assert.Nil(t, set)
+				assert.Empty(t, states())
+			})
+		}
+	}
+}
+
+// A program whose hook needs a capability that is missing is not even loaded.
+func TestOpenChecksWhatHooksNeed(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	settings.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) {
+		return 1<<kernel.CapBPF | 1<<kernel.CapPerfmon, nil
+	}
+	needy := working()
+	needy.specErr = errBroken // if it came to that
+	needy.hooks[0].Variants[0].Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
+	_, err := Open(selectAll(needy.define("needy", 3)), settings)
+	require.ErrorContains(t, err, "program needy: CAP_NET_ADMIN is missing")
+	require.NotErrorIs(t, err, errBroken)
+	assert.Len(t, states(), 2)
+}
+
+// Whoever tracks sockets on the way says so to those that are loaded after it, if it is attached.
+func TestSocketsTracked(t *testing.T) {
+	settings, _ := liveSettings(t)
+	leavesNothing(t)
+	settings.KeepGoing = true
+	tracker := working()
+	tracker.hooks[0].TracksSockets = true
+	var seen []bool
+	watcher := working().define("watcher", 4)
+	watch := watcher.New
+	watcher.New = func(c Config, host *Host) Program {
+		seen = append(seen, host.SocketsTracked)
+		return watch(c, host)
+	}
+	for _, tracker.loadedErr = range []error{errBroken, nil} {
+		set, err := Open(selectAll(watcher, tracker.define("tracker", 3, watcher)), settings)
+		require.NoError(t, err)
+		set.Detach()
+		require.NoError(t, set.Close())
+	}
+	set, err := Open(selectAll(tracker.define("tracker", 3, watcher)), settings)
+	require.NoError(t, err)
+	set.Detach()
+	require.NoError(t, set.Close())
+	assert.Equal(t, []bool{false, false, true}, seen)
+}

@@ -1,0 +1,143 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"errors"
+	"math"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+)
+
+func TestWithNeeds(t *testing.T) {
+	var p fakeProgram
+	socket, cgroup := p.define("socket", 1), p.define("cgroup", 2)
+	connection := p.define("connection", 3, socket, cgroup)
+	drop := p.define("packet_drop", 4, cgroup, socket)
+	file := p.define("file", 5)
+
+	for name, tt := range map[string]struct {
+		selected []*Definition
+		want     []string
+	}{
+		"nothing":              {nil, nil},
+		"no needs":             {[]*Definition{file}, []string{"file"}},
+		"needs behind":         {[]*Definition{connection, file}, []string{"connection", "file", "socket", "cgroup"}},
+		"once each":            {[]*Definition{drop, connection}, []string{"packet_drop", "connection", "cgroup", "socket"}},
+		"selected itself":      {[]*Definition{cgroup, connection}, []string{"cgroup", "connection", "socket"}},
+		"selected itself last": {[]*Definition{connection, socket}, []string{"connection", "socket", "cgroup"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			selected := selectAll(tt.selected...)
+			var names []string
+			for _, one := range withNeeds(selected) {
+				names = append(names, one.Definition.Name)
+				assert.NotNil(t, one.Config, one.Definition.Name)
+			}
+			assert.Equal(t, tt.want, names)
+			assert.Len(t, selected, len(tt.selected), "what was given is as it was")
+		})
+	}
+}
+
+func TestEmitsAny(t *testing.T) {
+	silent, loud := Selected{Config: &CommonConfig{}}, Selected{Config: &CommonConfig{Events: true}}
+	assert.False(t, emitsAny(nil))
+	assert.False(t, emitsAny([]Selected{silent, silent}))
+	assert.True(t, emitsAny([]Selected{silent, loud}))
+}
+
+// headerOf returns a record that is no longer than its header.
+func headerOf(program uint8) []byte {
+	r := &bpf.Record{Program: program}
+	return unsafe.Slice((*byte)(unsafe.Pointer(r)), bpf.RecordSize)
+}
+
+// newTestSet returns a set whose programs are not in the kernel.
+func newTestSet(programs map[uint8]*fakeProgram) *Set {
+	s := &Set{}
+	for id, p := range programs {
+		s.byID[id] = &loaded{definition: p.define("program "+string('0'+id), id), program: p}
+		s.loaded = append(s.loaded, s.byID[id])
+	}
+	return s
+}
+
+func TestAppendLogDispatches(t *testing.T) {
+	one, other := &fakeProgram{}, &fakeProgram{}
+	s := newTestSet(map[uint8]*fakeProgram{1: one, 4: other})
+
+	raw := append(headerOf(4), 7, 8, 9)
+	require.NoError(t, s.AppendLog(nil, raw))
+	require.Len(t, other.appended, 1)
+	assert.Same(t, unsafe.SliceData(raw), unsafe.SliceData(other.appended[0]), "in place, with all of its bytes")
+	assert.Len(t, other.appended[0], len(raw))
+	assert.Empty(t, one.appended)
+
+	for name, tt := range map[string]struct {
+		raw  []byte
+		want string
+	}{
+		"nothing":        {nil, "record of 0 bytes is shorter than a header"},
+		"short":          {headerOf(4)[:bpf.RecordSize-1], "record of 23 bytes is shorter than a header"},
+		"none":           {headerOf(0), "record of unknown program 0"},
+		"not running":    {headerOf(3), "record of unknown program 3"},
+		"after the last": {headerOf(uint8(bpf.ProgramMax)), "record of unknown program"},
+		"far":            {headerOf(math.MaxUint8), "record of unknown program 255"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.ErrorContains(t, s.AppendLog(nil, tt.raw), tt.want)
+			assert.Len(t, other.appended, 1)
+			assert.Empty(t, one.appended)
+		})
+	}
+}
+
+func TestName(t *testing.T) {
+	s := newTestSet(map[uint8]*fakeProgram{4: {}})
+	assert.Equal(t, "program 4", s.Name(4))
+	assert.Empty(t, s.Name(3))
+	assert.Empty(t, s.Name(bpf.ProgramMax))
+	assert.Empty(t, s.Name(255))
+}
+
+func TestRequirements(t *testing.T) {
+	all := requirements(nil)
+	assert.Equal(t, kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}, all)
+
+	all = requirements([]Hook{
+		{Variants: []Variant{{Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}}}},
+		{Variants: []Variant{{}, {Needs: kernel.Requirements{Tracefs: true}}}},
+		{Variants: []Variant{{Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin, kernel.CapBPF}}}}},
+	})
+	assert.Equal(t, kernel.Requirements{
+		Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon, kernel.CapNetAdmin},
+		Cgroup2:      true,
+	}, all, "each once, and those of the first variants")
+	assert.True(t, requirements([]Hook{{Variants: []Variant{{Needs: kernel.Requirements{Tracefs: true}}}}}).Tracefs)
+}
+
+func TestCommonConfig(t *testing.T) {
+	limit := func(n int) *CommonConfig { return &CommonConfig{EventLimit: &n} }
+	require.NoError(t, (&CommonConfig{}).Validate())
+	require.NoError(t, limit(1).Validate())
+	for _, n := range []int{0, -5} {
+		require.ErrorContains(t, limit(n).Validate(), "event_limit: ")
+	}
+	c := &CommonConfig{}
+	assert.Same(t, c, c.Common())
+}
+
+func TestEventBits(t *testing.T) {
+	assert.Zero(t, EventBits[uint32](nil))
+	assert.Equal(t, uint32(1<<0|1<<5|1<<31), EventBits(map[uint32]bool{0: true, 1: false, 5: true, 31: true}))
+}
+
+var errBroken = errors.New("broken")

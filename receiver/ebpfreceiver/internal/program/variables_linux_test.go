@@ -1,0 +1,72 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"encoding/binary"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// constants returns what the constants of a real object came to in the kernel, by their names.
+func constants(t *testing.T, settings Settings, config *CommonConfig) func(name string) []byte {
+	t.Helper()
+	spec, err := bpf.LoadPacketDrop()
+	require.NoError(t, err)
+	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarReasonConsumed: uint32(77)}}
+	d := p.define("p", 4)
+	set, err := Open([]Selected{{Definition: d, Config: config}}, settings)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, set.Close()) }()
+	v := spec.Variables[bpf.PacketDropVarEventLimit]
+	var data []byte
+	require.NoError(t, p.maps[v.SectionName].Lookup(uint32(0), &data))
+	require.Error(t, p.maps[v.SectionName].Put(uint32(0), data), "frozen, so that the verifier takes them for constants")
+	return func(name string) []byte {
+		v := spec.Variables[name]
+		require.NotNil(t, v, name)
+		return data[v.Offset : int(v.Offset)+len(v.Value)]
+	}
+}
+
+func TestVariables(t *testing.T) {
+	settings, _ := liveSettings(t)
+	leavesNothing(t)
+	settings.Exclude = Exclude{Self: true, Loopback: true, Ports: []uint16{22}}
+	limit := 300
+	value := constants(t, settings, &CommonConfig{Events: true, EventLimit: &limit})
+	assert.Equal(t, []byte{44, 1, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarEventLimit))
+	assert.Equal(t, []byte{5, 0, 0, 0}, value(bpf.PacketDropVarEnabledEvents))
+	assert.Equal(t, []byte{77, 0, 0, 0}, value(bpf.PacketDropVarReasonConsumed))
+	assert.Equal(t, []byte{0, 0xe0, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingReserveAbove), "7/8 of 64 KiB")
+	assert.Equal(t, []byte{0, 0x20, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingWakeAbove), "1/8 of 64 KiB")
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeLoopback))
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludePorts))
+	assert.Equal(t, []byte{0}, value(bpf.PacketDropVarExcludeCidrs))
+	assert.Equal(t, []byte{0}, value(bpf.PacketDropVarExcludeExecutables))
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames))
+	pid, err := ownPID()
+	require.NoError(t, err)
+	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
+
+	// Without a limit, and without anybody who takes events.
+	settings.Exclude = Exclude{Executables: []string{"sshd"}}
+	settings.Emit = false
+	value = constants(t, settings, &CommonConfig{Events: true})
+	assert.Equal(t, make([]byte, 8), value(bpf.PacketDropVarEventLimit))
+	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
+	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarSelfPid))
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeExecutables))
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames), "to leave executables out by their names")
+
+	// With metrics only.
+	settings.Exclude, settings.Emit = Exclude{}, true
+	value = constants(t, settings, &CommonConfig{})
+	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
+	assert.Equal(t, []byte{0}, value(bpf.PacketDropVarReadNames))
+}
