@@ -62,7 +62,7 @@ type Set struct {
 	counts   counts
 }
 
-// Open loads and attaches programs, with what they need. On an error nothing is left in the kernel.
+// Open loads and attaches programs, and behind them what those that run need. On an error nothing is left in the kernel.
 func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	s := &Set{settings: settings}
 	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
@@ -71,11 +71,19 @@ func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	if s.shared, err = newShared(settings.RingSize, settings.Exclude, settings.Emit && emitsAny(selected)); err != nil {
 		return nil, err
 	}
-	var errs []error
-	for _, one := range withNeeds(selected) {
+	var (
+		errs    []error
+		running []Selected
+	)
+	for _, one := range selected {
 		if err := s.add(one); err != nil {
 			errs = append(errs, err)
+			continue
 		}
+		running = append(running, one)
+	}
+	for _, need := range needsOf(running) {
+		errs = append(errs, s.add(need))
 	}
 	if err := errors.Join(errs...); err != nil && !settings.KeepGoing {
 		s.Detach()
@@ -89,17 +97,17 @@ func emitsAny(selected []Selected) bool {
 	return slices.ContainsFunc(selected, func(one Selected) bool { return one.Config.Common().Events })
 }
 
-// withNeeds puts what programs need behind them, once each.
-func withNeeds(selected []Selected) []Selected {
-	all := slices.Clone(selected)
-	for _, one := range selected {
+// needsOf returns what programs need, once each, but for those that are among the programs themselves.
+func needsOf(running []Selected) (needs []Selected) {
+	for _, one := range running {
 		for _, need := range one.Definition.Needs {
-			if !slices.ContainsFunc(all, func(s Selected) bool { return s.Definition == need }) {
-				all = append(all, Selected{Definition: need, Config: need.DefaultConfig()})
+			same := func(s Selected) bool { return s.Definition == need }
+			if !slices.ContainsFunc(running, same) && !slices.ContainsFunc(needs, same) {
+				needs = append(needs, Selected{Definition: need, Config: need.DefaultConfig()})
 			}
 		}
 	}
-	return all
+	return needs
 }
 
 func (s *Set) add(one Selected) error {

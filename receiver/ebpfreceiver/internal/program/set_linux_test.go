@@ -213,6 +213,25 @@ func TestOpenKeepsGoing(t *testing.T) {
 	}
 }
 
+// What a program needs costs nothing when the program does not run.
+func TestOpenWithoutNeedsOfWhatFails(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	settings.KeepGoing = true
+	broken := working()
+	broken.loadedErr = errBroken
+	common, own := working().define("common", 1), working().define("own", 2)
+	set, err := Open(selectAll(broken.define("broken", 3, own, common), working().define("good", 4, common)), settings)
+	require.NoError(t, err)
+	assert.Equal(t, []string{
+		"broken loading", "broken failed: program broken: broken",
+		"good loading", "good attached tp_btf/oom_score_adj_update",
+		"common loading", "common attached tp_btf/oom_score_adj_update",
+	}, states())
+	set.Detach()
+	require.NoError(t, set.Close())
+}
+
 func TestOpenOfNothingThatRuns(t *testing.T) {
 	settings, states := liveSettings(t)
 	leavesNothing(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-func TestWithNeeds(t *testing.T) {
+func TestNeedsOf(t *testing.T) {
 	var p fakeProgram
 	socket, cgroup := p.define("socket", 1), p.define("cgroup", 2)
 	connection := p.define("connection", 3, socket, cgroup)
@@ -24,25 +24,23 @@ func TestWithNeeds(t *testing.T) {
 	file := p.define("file", 5)
 
 	for name, tt := range map[string]struct {
-		selected []*Definition
-		want     []string
+		running []*Definition
+		want    []string
 	}{
 		"nothing":              {nil, nil},
-		"no needs":             {[]*Definition{file}, []string{"file"}},
-		"needs behind":         {[]*Definition{connection, file}, []string{"connection", "file", "socket", "cgroup"}},
-		"once each":            {[]*Definition{drop, connection}, []string{"packet_drop", "connection", "cgroup", "socket"}},
-		"selected itself":      {[]*Definition{cgroup, connection}, []string{"cgroup", "connection", "socket"}},
-		"selected itself last": {[]*Definition{connection, socket}, []string{"connection", "socket", "cgroup"}},
+		"no needs":             {[]*Definition{file}, nil},
+		"needs":                {[]*Definition{connection, file}, []string{"socket", "cgroup"}},
+		"once each":            {[]*Definition{drop, connection}, []string{"cgroup", "socket"}},
+		"running itself":       {[]*Definition{cgroup, connection}, []string{"socket"}},
+		"running itself, last": {[]*Definition{connection, socket}, []string{"cgroup"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			selected := selectAll(tt.selected...)
 			var names []string
-			for _, one := range withNeeds(selected) {
-				names = append(names, one.Definition.Name)
-				assert.NotNil(t, one.Config, one.Definition.Name)
+			for _, need := range needsOf(selectAll(tt.running...)) {
+				names = append(names, need.Definition.Name)
+				assert.NotNil(t, need.Config, need.Definition.Name)
 			}
 			assert.Equal(t, tt.want, names)
-			assert.Len(t, selected, len(tt.selected), "what was given is as it was")
 		})
 	}
 }
