@@ -35,14 +35,29 @@ run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-e2e prometheus bench
+.PHONY: test test-unit test-kernel test-kernels emulators test-e2e prometheus bench
 test: test-unit test-kernel test-e2e ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: ## Run the tests of the packages
-	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/)
+	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/kernels/...
 
 test-kernel: ## Run the tests that make traffic in network namespaces and load the programs (as root)
 	$(TEST_HOST) ./test/kernel/...
+
+test-kernels: emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
+	go run ./test/kernels $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)')
+
+emulators:
+	@missing=(); \
+	command -v qemu-system-x86_64 >/dev/null || missing+=(qemu-system-x86); \
+	command -v qemu-system-aarch64 >/dev/null || missing+=(qemu-system-arm); \
+	command -v xz >/dev/null || missing+=(xz-utils); \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q; \
+		if (( $${#missing[@]} > 0 )); then DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; fi; \
+	elif (( $${#missing[@]} > 0 )); then \
+		echo "make test-kernels needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
+	fi
 
 test-e2e: build prometheus ## Run the tests of the built collector (as root)
 	$(TEST_HOST) $$(go list ./test/... | grep -v /test/kernel)

@@ -51,7 +51,7 @@ func NewNamespace(t testing.TB) *Namespace {
 	require.NoError(t, unix.Fstat(int(ns.handle), &stat))
 	ns.Inode = stat.Ino
 
-	links, err := netlink.NewHandleAt(ns.handle)
+	links, err := netlink.NewHandleAt(ns.handle, unix.NETLINK_ROUTE)
 	require.NoError(t, err, "opening rtnetlink in the namespace")
 	t.Cleanup(links.Close)
 	ns.links = links

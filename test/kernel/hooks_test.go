@@ -1,0 +1,31 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+)
+
+// Every program, with all that it can be told to do, finds its hooks. What is logged is where the table of kernels has
+// the hooks from.
+func TestHooks(t *testing.T) {
+	lab.Require(t)
+	lab.MountTracefs(t)
+	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}}")
+	r.Settle(t)
+	for _, name := range []string{"connection", "packet_drop"} {
+		attached := r.Events.Matching(rig.Named(stateEvent), rig.With("ebpf.program.name", name), rig.With("ebpf.program.state", "attached"))
+		require.NotEmpty(t, attached, "program %s is attached nowhere", name)
+		for _, e := range attached {
+			t.Logf("program %s is attached to %s", name, e.Attributes["ebpf.program.hook"])
+		}
+	}
+}

@@ -1,0 +1,84 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package initramfs
+
+import (
+	"fmt"
+	"io"
+	"path"
+	"strings"
+)
+
+// File types in a mode, as in a struct stat.
+const (
+	typeFile      = 0o100000
+	typeDirectory = 0o040000
+	typeCharacter = 0o020000
+)
+
+// Writer writes a cpio archive in the format that kernels unpack, newc. What went wrong is told by Close.
+type Writer struct {
+	w     io.Writer
+	inode int
+	made  map[string]bool
+	err   error
+}
+
+// NewWriter returns a writer of an empty archive.
+func NewWriter(w io.Writer) *Writer { return &Writer{w: w, made: map[string]bool{}} }
+
+// Directory adds a directory, and those above it, unless they are there.
+func (w *Writer) Directory(name string) {
+	name = strings.Trim(path.Clean(name), "/")
+	if name == "." || name == "" || w.made[name] {
+		return
+	}
+	w.Directory(path.Dir(name))
+	w.made[name] = true
+	w.entry(name, typeDirectory|0o755, nil, 0, 0)
+}
+
+// File adds a file, and the directories above it.
+func (w *Writer) File(name string, permissions int, content []byte) {
+	w.Directory(path.Dir(name))
+	w.entry(strings.Trim(path.Clean(name), "/"), typeFile|permissions, content, 0, 0)
+}
+
+// Device adds a character device, and the directories above it.
+func (w *Writer) Device(name string, permissions, major, minor int) {
+	w.Directory(path.Dir(name))
+	w.entry(strings.Trim(path.Clean(name), "/"), typeCharacter|permissions, nil, major, minor)
+}
+
+// Close ends the archive.
+func (w *Writer) Close() error {
+	w.inode = -1 // of the entry that ends an archive it is 0
+	w.entry("TRAILER!!!", 0, nil, 0, 0)
+	if w.err != nil {
+		return fmt.Errorf("write the initramfs: %w", w.err)
+	}
+	return nil
+}
+
+func (w *Writer) entry(name string, mode int, content []byte, major, minor int) {
+	w.inode++
+	links := 1
+	if mode&typeDirectory != 0 {
+		links = 2
+	}
+	// inode, mode, uid, gid, links, mtime, size, device (2), rdev (2), name size with its zero byte, checksum
+	header := fmt.Sprintf("070701%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X%08X",
+		w.inode, mode, 0, 0, links, 0, len(content), 0, 0, major, minor, len(name)+1, 0)
+	w.write(padded([]byte(header + name + "\x00")))
+	w.write(padded(content))
+}
+
+// padded fills up to a multiple of four bytes.
+func padded(b []byte) []byte { return append(b[:len(b):len(b)], make([]byte, -len(b)&3)...) }
+
+func (w *Writer) write(b []byte) {
+	if w.err == nil {
+		_, w.err = w.w.Write(b)
+	}
+}

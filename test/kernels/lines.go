@@ -1,0 +1,27 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+// line is a line of kernels, of which the newest build is tested.
+type line struct{ series, architecture string }
+
+// String names the line.
+func (l line) String() string { return l.series + " " + l.architecture }
+
+// supported are the lines that the README says are supported. 7 is the newest of all.
+var supported = []line{
+	{"5.10", "amd64"},
+	{"6.1", "amd64"},
+	{"6.12", "amd64"},
+	{"6.18", "amd64"},
+	{"7", "amd64"},
+	{"6.1", "arm64"},
+	{"6.12", "arm64"},
+}
+
+// modules are what the tests use of a kernel that Debian builds as modules, on some kernels at least.
+var modules = []string{
+	"veth", "dummy", "ifb", "sch_netem", "loop",
+	"nf_tables", "nft_counter", "nft_limit", "nft_reject", "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6",
+}
