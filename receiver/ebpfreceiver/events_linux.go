@@ -60,13 +60,10 @@ func newEvents(r *ebpfReceiver, host component.Host) (*events, error) {
 	}, nil
 }
 
-func (e *events) start(source source) (err error) {
-	e.source = source
-	if e.reader, err = source.Reader(); err != nil {
-		return err
-	}
+// start begins to read; the reader is of that source.
+func (e *events) start(source source, reader recordReader) {
+	e.source, e.reader = source, reader
 	go e.run()
-	return nil
 }
 
 // stop delivers what there is still, within the context, and ends the goroutine.

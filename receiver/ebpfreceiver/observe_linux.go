@@ -23,7 +23,7 @@ func (r *ebpfReceiver) observe() error {
 func (r *ebpfReceiver) observeRing(_ context.Context, o metric.Float64Observer) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.source != nil {
+	if r.source != nil && r.source.Attached() > 0 {
 		o.Observe(r.events.reader.Used())
 	}
 	return nil

@@ -45,7 +45,7 @@ type ebpfReceiver struct {
 	// open loads and attaches the programs; tests put a source of their own in its place.
 	open    func(program.Settings) (source, error)
 	backOff backOff
-	// failures are those of single programs that error_mode ignore leaves to the status.
+	// failures are what error_mode ignore leaves to the status.
 	failures []error
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
@@ -96,12 +96,37 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 		return err
 	}
 	if r.host, err = r.newHost(); err != nil {
-		return r.failed(host, err)
+		return err
 	}
 	if r.events, err = newEvents(r, host); err != nil {
 		return err
 	}
 	r.started = pcommon.NewTimestampFromTime(time.Now())
+	source, reader, err := r.attach()
+	if err != nil {
+		if r.config.ErrorMode != ErrorModeIgnore {
+			return err
+		}
+		r.failed(err)
+		none := newNoSource()
+		source, reader = none, none
+	}
+	r.events.start(source, reader)
+	r.mu.Lock()
+	r.source = source
+	r.mu.Unlock()
+	if len(r.failures) > 0 {
+		// All in one: the collector takes no status after a permanent error.
+		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(errors.Join(r.failures...)))
+	}
+	return nil
+}
+
+// attach loads and attaches the programs, and opens the reader of what they write.
+func (r *ebpfReceiver) attach() (source, recordReader, error) {
+	if err := r.examine(); err != nil {
+		return nil, nil, err
+	}
 	source, err := r.open(program.Settings{
 		Host:      r.host,
 		RingSize:  uint32(r.config.RingBufferSize),
@@ -113,20 +138,14 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	// It takes some megabytes, and is for the loading of programs alone.
 	r.host.BTF = nil
 	if err != nil {
-		return r.failed(host, err)
+		return nil, nil, err
 	}
-	if err := r.events.start(source); err != nil {
+	reader, err := source.Reader()
+	if err != nil {
 		source.Detach()
-		return r.failed(host, errors.Join(err, source.Close()))
+		return nil, nil, errors.Join(err, source.Close())
 	}
-	r.mu.Lock()
-	r.source = source
-	r.mu.Unlock()
-	if len(r.failures) > 0 {
-		// All in one: the collector takes no status after a permanent error.
-		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(errors.Join(r.failures...)))
-	}
-	return nil
+	return source, reader, nil
 }
 
 // programSource is the source that reads this kernel.
@@ -143,18 +162,18 @@ func (r *ebpfReceiver) openPrograms(settings program.Settings) (source, error) {
 	return programSource{set}, nil
 }
 
-// failed is what becomes of an error that concerns all programs.
-func (r *ebpfReceiver) failed(host component.Host, err error) error {
-	if r.config.ErrorMode != ErrorModeIgnore {
-		return err
-	}
+// failed tells of an error that concerns all programs.
+func (r *ebpfReceiver) failed(err error) {
 	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
-	componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
-	return nil
+	r.failures = append(r.failures, err)
+	for definition := range r.config.Programs.selected() {
+		r.events.addState(program.State{Program: definition.Name, Name: program.StateFailed, Err: err})
+	}
 }
 
-func (r *ebpfReceiver) newHost() (*program.Host, error) {
-	host := &program.Host{
+// newHost returns what can be had on every host.
+func (r *ebpfReceiver) newHost() (host *program.Host, err error) {
+	host = &program.Host{
 		Logger:     r.settings.Logger,
 		Kernel:     kernel.ThisHost(),
 		Symbols:    kernel.NewSymbols(),
@@ -162,18 +181,6 @@ func (r *ebpfReceiver) newHost() (*program.Host, error) {
 		Histograms: r.config.Metrics.HistogramsConfig,
 		Histogram:  histogram.Kind(r.config.Histogram),
 	}
-	if err := host.Kernel.Check(kernel.Requirements{BTFPath: r.config.BTFPath}); err != nil {
-		return nil, err
-	}
-	for _, limit := range host.Kernel.Limits() {
-		r.settings.Logger.Warn("Not all of the host is seen", zap.String("reason", limit))
-	}
-	btf, err := kernel.LoadBTF(r.config.BTFPath)
-	if err != nil {
-		return nil, err
-	}
-	host.BTF = btf
-	host.Reasons = btf.DropReasons()
 	if host.Containers, err = kernel.OpenContainers(); err != nil {
 		// Whoever needs the hierarchy fails for it; the others only lack the names of containers.
 		r.settings.Logger.Warn("Containers can't be told apart", zap.Error(err))
@@ -183,6 +190,22 @@ func (r *ebpfReceiver) newHost() (*program.Host, error) {
 	host.CgroupRoot = host.Containers.Mount()
 	host.Clock, err = kernel.NewClock()
 	return host, err
+}
+
+// examine looks whether programs can run on the host at all, and at what is to be known of its kernel.
+func (r *ebpfReceiver) examine() error {
+	if err := r.host.Kernel.Check(kernel.Requirements{BTFPath: r.config.BTFPath}); err != nil {
+		return err
+	}
+	for _, limit := range r.host.Kernel.Limits() {
+		r.settings.Logger.Warn("Not all of the host is seen", zap.String("reason", limit))
+	}
+	btf, err := kernel.LoadBTF(r.config.BTFPath)
+	if err != nil {
+		return err
+	}
+	r.host.BTF, r.host.Reasons = btf, btf.DropReasons()
+	return nil
 }
 
 func (r *ebpfReceiver) selected() (selected []program.Selected) {

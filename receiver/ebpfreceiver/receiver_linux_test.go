@@ -118,6 +118,7 @@ func TestStartErrorIsIgnored(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			config := fakeConfig(t)
 			config.ErrorMode = ErrorModeIgnore
+			config.Programs = Programs{"connection": {}, "packet_drop": {}}
 			s := newScene(t, config)
 			tt.breakIt(s)
 			other := newReportingHost()
@@ -127,14 +128,44 @@ func TestStartErrorIsIgnored(t *testing.T) {
 				assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, host.statuses())
 				require.ErrorContains(t, host.events[0].Err(), tt.want)
 			}
-			s.assertNoGauges()
+			metadatatest.AssertEqualReceiverEbpfProgramsAttached(t, s.telemetry, []metricdata.DataPoint[int64]{{}}, ignoreTimes...)
+			_, err := s.telemetry.GetMetric("otelcol_receiver_ebpf_ring_utilization")
+			require.Error(t, err)
 			metrics, err := s.shared.component.scrape(t.Context())
 			require.NoError(t, err)
 			assert.Zero(t, metrics.MetricCount(), "no zero that looks like a measurement")
 			require.NoError(t, s.metrics.Shutdown(t.Context()))
 			require.NoError(t, s.logs.Shutdown(t.Context()))
+			var failed []string
+			for _, state := range s.next.named(stateEvent) {
+				attributes := state.Attributes().AsRaw()
+				assert.Equal(t, "failed", attributes["ebpf.program.state"])
+				assert.Contains(t, attributes["error.message"], tt.want)
+				failed = append(failed, attributes["ebpf.program.name"].(string))
+			}
+			assert.Equal(t, []string{"connection", "packet_drop"}, failed)
+			s.assertNoGauges()
 		})
 	}
+}
+
+// Without any program the receiver still delivers that it has none, and waits for nothing but its end.
+func TestNothingRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := fakeConfig(t)
+		config.ErrorMode = ErrorModeIgnore
+		config.Programs = Programs{"connection": {}}
+		s := newScene(t, config)
+		s.open(func(program.Settings) error { return errNoPrograms })
+		s.start()
+		pass(config.Events.FlushInterval + time.Second)
+		assert.Len(t, s.next.named(stateEvent), 1)
+		pass(time.Hour)
+		assert.Len(t, s.next.called(), 1)
+		begin := time.Now()
+		require.NoError(t, s.shutdown(time.Second))
+		assert.Zero(t, time.Since(begin))
+	})
 }
 
 // The collector takes no second permanent error, so all failed programs are in the first.
