@@ -285,3 +285,24 @@ func TestFlushInterval(t *testing.T) {
 		require.NoError(t, s.shutdown(time.Second))
 	})
 }
+
+// The reader does not run for each record, but lets some gather; nothing runs where nothing happens.
+func TestRecordsGather(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, fakeConfig(t))
+		s.start()
+		const count = 1000
+		for id := range uint64(count) {
+			s.source.write(id+1, id+1)
+			pass(time.Millisecond)
+		}
+		pass(aWhile)
+		assert.Equal(t, upTo(count), s.next.ids())
+		drains, most := s.source.drains, int(2*aWhile/gathering)
+		assert.Less(t, drains, most)
+		assert.Greater(t, drains, most/10)
+		pass(time.Hour)
+		assert.Equal(t, drains, s.source.drains, "an idle receiver reads nothing")
+		require.NoError(t, s.shutdown(time.Second))
+	})
+}

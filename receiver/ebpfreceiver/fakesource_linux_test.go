@@ -38,6 +38,8 @@ type fakeSource struct {
 	delivered, refused [bpf.ProgramMax]int
 	// done is what was done to the source, in order.
 	done []string
+	// drains is how often the ring was read.
+	drains int
 
 	// What the methods of these names return.
 	readerErr, waitErr, scrapeErr, closeErr error
@@ -56,12 +58,11 @@ func newFakeSource() *fakeSource { return &fakeSource{notice: make(chan struct{}
 
 // write puts a record with an id into the ring, at a time of the kernel.
 func (s *fakeSource) write(id, ktime uint64) {
-	s.mu.Lock()
-	s.sequence++
-	r := &fakeRecord{Record: bpf.Record{Program: uint8(fakeProgram), Sequence: s.sequence, Time: ktime}, ID: id}
-	s.ring = append(s.ring, unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r)))
-	s.mu.Unlock()
-	s.wake()
+	r := &fakeRecord{Record: bpf.Record{Program: uint8(fakeProgram), Time: ktime}, ID: id}
+	s.put(unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r)), func() {
+		s.sequence++
+		r.Sequence = s.sequence
+	})
 }
 
 // writeAll puts records with the ids from 1 to n into the ring.
@@ -72,11 +73,18 @@ func (s *fakeSource) writeAll(n int) {
 }
 
 // writeRaw puts anything into the ring.
-func (s *fakeSource) writeRaw(raw []byte) {
+func (s *fakeSource) writeRaw(raw []byte) { s.put(raw, func() {}) }
+
+// put does what the kernel does: it wakes the reader if that has seen all that came before.
+func (s *fakeSource) put(raw []byte, number func()) {
 	s.mu.Lock()
+	number()
+	notice := len(s.ring) == 0
 	s.ring = append(s.ring, raw)
 	s.mu.Unlock()
-	s.wake()
+	if notice {
+		s.wake()
+	}
 }
 
 // lose does what the kernel does when the ring has no room.
@@ -209,6 +217,7 @@ func (r fakeReader) Drain(limit int, f func(record []byte)) int {
 	n := max(0, min(limit, len(r.ring)))
 	records := r.ring[:n]
 	r.ring = r.ring[n:]
+	r.drains++
 	r.mu.Unlock()
 	for _, record := range records {
 		f(record)
