@@ -26,7 +26,7 @@ TEST_HOST = go test $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
 ##@ Use
 .PHONY: help build run
 help: ## Show this list
-	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
 	builder --config builder-config.yaml --skip-strict-versioning=false
@@ -35,8 +35,8 @@ run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-kernels emulators test-e2e prometheus bench
-test: test-unit test-kernel test-e2e ## Run every test (as root, or what needs the kernel is skipped)
+.PHONY: test test-unit test-kernel test-kernels emulators test-e2e test-privileges test-deploy systemd prometheus bench
+test: test-unit test-kernel test-e2e test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/kernels/...
@@ -60,7 +60,23 @@ emulators:
 	fi
 
 test-e2e: build prometheus ## Run the tests of the built collector (as root)
-	$(TEST_HOST) $$(go list ./test/... | grep -v /test/kernel)
+	$(TEST_HOST) $$(go list ./test/... | grep -vE '/test/(kernel|privileges|deploy)')
+
+test-privileges: build systemd ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
+	$(TEST_HOST) ./test/privileges
+
+test-deploy: build systemd ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
+	$(TEST_HOST) ./test/deploy
+	go -C test/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
+
+# For systemd-analyze alone: nothing is started.
+systemd:
+	@if command -v systemd-analyze >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends systemd; \
+	else \
+		echo "install systemd-analyze (Debian's package systemd), or the tests that need it are skipped" >&2; \
+	fi
 
 prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
 
@@ -87,6 +103,7 @@ generate-deps:
 
 lint: $(BIN)/golangci-lint ## Run golangci-lint, and vet for the other systems that the module must compile on
 	golangci-lint run ./...
+	cd test/deploy/kubernetes && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -94,9 +111,10 @@ lint: $(BIN)/golangci-lint ## Run golangci-lint, and vet for the other systems t
 format: $(BIN)/golangci-lint ## Format the Go sources
 	golangci-lint fmt ./...
 
-tidy: ## Tidy both go.mod files
+tidy: ## Tidy the go.mod files
 	go mod tidy
 	go -C internal/tools mod tidy
+	go -C test/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches
 	rm -rf dist .cache

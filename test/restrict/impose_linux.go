@@ -74,7 +74,7 @@ func (r *Restriction) remount() error {
 func (m *Mount) mount() error {
 	source, flags := m.Source, uintptr(0)
 	if m.Type == "" {
-		flags = unix.MS_BIND
+		flags = unix.MS_BIND | unix.MS_REC
 	} else if source == "" {
 		source = "none"
 	}
@@ -84,7 +84,7 @@ func (m *Mount) mount() error {
 	if !m.ReadOnly {
 		return nil
 	}
-	return unix.Mount("none", m.At, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, "")
+	return unix.MountSetattr(unix.AT_FDCWD, m.At, unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY})
 }
 
 // become changes to an ordinary user that keeps some capabilities.
