@@ -93,12 +93,16 @@ func (e *events) run() {
 		stopping := e.stopping.Load()
 		e.batch.Observe(time.Now())
 		e.appendStates()
-		e.drain()
+		// What is missing by now is lost if it is not among what is there now.
+		e.sequences.Settle()
+		if more := e.drain(); more {
+			continue
+		}
 		if stopping {
 			e.finish()
 			return
 		}
-		if e.due() {
+		if e.due() || e.batch.Len() == 0 && e.sequences.Lost() {
 			e.flush()
 		}
 		if err := e.wait(); err != nil {
@@ -127,7 +131,7 @@ func (e *events) wait() error {
 
 // timeout is how long the batch may still wait for more; negative if there is nothing that waits.
 func (e *events) timeout() time.Duration {
-	if e.batch.Len() == 0 {
+	if e.batch.Len() == 0 && !e.sequences.Missing() {
 		return -1
 	}
 	return max(0, e.receiver.config.Events.FlushInterval-e.batch.Age())
@@ -138,12 +142,10 @@ func (e *events) due() bool {
 	return e.batch.Room() <= 0 || e.batch.Age() >= e.receiver.config.Events.FlushInterval
 }
 
-// drain reads all records that are there, and delivers the batches that are due meanwhile.
-func (e *events) drain() {
-	for {
-		if e.due() {
-			e.flush()
-		}
+// drain reads all records that are there, and delivers the batches that are due meanwhile. It returns true after a while
+// in which records have come faster than they were read.
+func (e *events) drain() (more bool) {
+	for begin := time.Now(); time.Since(begin) < e.receiver.config.Events.FlushInterval; {
 		if err := e.receiver.host.Clock.Sync(); err != nil {
 			e.receiver.settings.Logger.Error("The clock can't be read", zap.Error(err))
 		}
@@ -154,9 +156,13 @@ func (e *events) drain() {
 			e.receiver.telemetry.ReceiverEbpfRecords.Add(context.Background(), int64(n))
 		}
 		if n < room {
-			return
+			return false
+		}
+		if e.due() {
+			e.flush()
 		}
 	}
+	return true
 }
 
 func (e *events) append(raw []byte) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unsafe"
 
@@ -27,6 +28,14 @@ type fakeRecord struct {
 	ID uint64
 }
 
+func recordOf(id, ktime uint64) *fakeRecord {
+	return &fakeRecord{Record: bpf.Record{Program: uint8(fakeProgram), Time: ktime}, ID: id}
+}
+
+func (r *fakeRecord) bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
+}
+
 // fakeSource is a source and its reader without a kernel: tests write the records, all of one CPU.
 type fakeSource struct {
 	notice chan struct{}
@@ -44,6 +53,8 @@ type fakeSource struct {
 	// What the methods of these names return.
 	readerErr, waitErr, scrapeErr, closeErr error
 	used                                    float64
+	// flood is whether there are always more records than are read.
+	flood atomic.Bool
 	// onScrape and onDetach are called by the methods of these names.
 	onScrape func(*program.Metrics)
 	onDetach func()
@@ -58,8 +69,8 @@ func newFakeSource() *fakeSource { return &fakeSource{notice: make(chan struct{}
 
 // write puts a record with an id into the ring, at a time of the kernel.
 func (s *fakeSource) write(id, ktime uint64) {
-	r := &fakeRecord{Record: bpf.Record{Program: uint8(fakeProgram), Time: ktime}, ID: id}
-	s.put(unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r)), func() {
+	r := recordOf(id, ktime)
+	s.put(r.bytes(), func() {
 		s.sequence++
 		r.Sequence = s.sequence
 	})
@@ -213,6 +224,12 @@ func (r fakeReader) Wake() error {
 
 // Drain implements recordReader.
 func (r fakeReader) Drain(limit int, f func(record []byte)) int {
+	if r.flood.Load() {
+		time.Sleep(10 * time.Millisecond)
+		for range limit {
+			r.write(0, 1)
+		}
+	}
 	r.mu.Lock()
 	n := max(0, min(limit, len(r.ring)))
 	records := r.ring[:n]

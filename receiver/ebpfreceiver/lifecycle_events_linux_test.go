@@ -236,6 +236,60 @@ func TestLostEvents(t *testing.T) {
 	})
 }
 
+// A number that comes late is no loss; one that does not come is told of although nothing else happens.
+func TestLateRecordIsNotLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := fakeConfig(t)
+		config.Events.BatchSize = 1
+		s := newScene(t, config)
+		s.start()
+		late := recordOf(1, 1)
+		late.Sequence = 1
+		s.source.lose(1)
+		s.source.write(2, 2)
+		pass(gathering / 5) // at once, for the reader; for the programs, long
+		s.source.writeRaw(late.bytes())
+		pass(aWhile)
+		assert.Equal(t, []int{2, 1}, s.next.ids())
+		assert.Empty(t, s.next.named(lostEvent))
+
+		s.source.lose(1)
+		s.source.write(3, 3)
+		pass(aWhile)
+		counts, _, _ := s.losses()
+		assert.Equal(t, []int64{1}, counts)
+		assert.Equal(t, []int{1, 1, 1, 1}, s.next.batches, "the last has the loss alone")
+		drains := s.source.drains
+		pass(time.Hour)
+		assert.Equal(t, drains, s.source.drains)
+		require.NoError(t, s.shutdown(time.Second))
+		assert.Len(t, s.next.named(lostEvent), 1)
+	})
+}
+
+// Losses are told of while records come faster than they are read.
+func TestLostEventsInAFlood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := fakeConfig(t)
+		config.Events.BatchSize = 100
+		s := newScene(t, config)
+		s.start()
+		s.source.lose(3)
+		s.source.flood.Store(true)
+		s.source.write(0, 1)
+		pass(5 * time.Second)
+		counts, _, _ := s.losses()
+		require.Equal(t, []int64{3}, counts)
+		s.source.onDetach = func() { s.source.flood.Store(false) }
+		require.NoError(t, s.shutdown(time.Second))
+		assert.Len(t, s.next.named(lostEvent), 1)
+		delivered, refused := s.source.counted()
+		assert.EqualValues(t, s.source.sequence-3, delivered)
+		assert.Greater(t, delivered, 1000)
+		assert.Zero(t, refused)
+	})
+}
+
 // A loss that happens while the consumer stands still is told when it goes on.
 func TestLostEventsBehindRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -81,7 +81,7 @@ func TestSequences(t *testing.T) {
 			},
 		},
 		{
-			name: "a late number in the next batch takes the place of a loss",
+			name: "a number that is later still takes the place of a loss",
 			batches: []batchOf{
 				{seen: []seen{{0, 1, 10}, {0, 3, 31}}, want: Gap{Count: 1, Start: 10, End: 31}},
 				{seen: []seen{{0, 2, 30}, {0, 5, 50}}},
@@ -127,6 +127,7 @@ func TestSequences(t *testing.T) {
 				for _, r := range b.seen {
 					s.See(r.cpu, r.sequence, r.time)
 				}
+				s.Settle()
 				assert.Equal(t, b.want, s.Take(), "batch %d", i)
 				assert.Zero(t, s.Take(), "batch %d is told of once", i)
 			}
@@ -134,6 +135,38 @@ func TestSequences(t *testing.T) {
 			assert.Equal(t, tt.want, s.Take(), "at the end")
 		})
 	}
+}
+
+// What is missing is told of when another look at the ring has not found it: an interrupting program may have written the
+// later number already, and the one that it interrupted is about to write the earlier.
+func TestSequencesSettle(t *testing.T) {
+	var s Sequences
+	assertSays := func(missing, lost bool, want Gap) {
+		t.Helper()
+		assert.Equal(t, missing, s.Missing())
+		assert.Equal(t, lost, s.Lost())
+		assert.Equal(t, want, s.Take())
+	}
+	s.See(0, 1, 10)
+	s.See(0, 3, 31)
+	assertSays(true, false, Gap{})
+	s.Settle()
+	s.See(0, 2, 30)
+	assertSays(false, false, Gap{})
+
+	s.See(0, 6, 60)
+	s.Settle()
+	s.See(0, 9, 90)
+	assertSays(true, true, Gap{Count: 2, Start: 31, End: 60})
+	assertSays(true, false, Gap{})
+	s.Settle()
+	assertSays(true, true, Gap{Count: 2, Start: 60, End: 90})
+	s.Settle()
+	assertSays(false, false, Gap{})
+
+	s.See(0, 11, 110)
+	s.Finish([]uint64{12})
+	assertSays(true, true, Gap{Count: 2, Start: 90})
 }
 
 // A loss that is not told yet when the last numbers come in reaches to an end that nobody has seen.
@@ -184,6 +217,7 @@ func TestSequencesAddUp(t *testing.T) {
 
 func take(t *testing.T, s *Sequences) uint64 {
 	t.Helper()
+	s.Settle()
 	gap := s.Take()
 	if gap.Count > 0 && gap.End != 0 {
 		require.LessOrEqual(t, gap.Start, gap.End)
@@ -198,6 +232,7 @@ func TestSequencesAllocateNothing(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		n += 2
 		s.See(7, n, n)
+		s.Settle()
 		s.Take()
 	}))
 }
