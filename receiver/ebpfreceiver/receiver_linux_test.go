@@ -96,6 +96,7 @@ func TestStartErrorIsKept(t *testing.T) {
 			require.ErrorContains(t, s.metrics.Start(t.Context(), newReportingHost()), err.Error(), "the same again")
 			assert.LessOrEqual(t, s.opened, 1)
 			assert.Equal(t, tt.history, s.source.history())
+			assert.Nil(t, s.shared.component.containers, "the hierarchy of cgroups is closed")
 			s.assertNoGauges()
 			for _, c := range []component.Component{s.logs, s.metrics, s.logs} {
 				require.NoError(t, c.Shutdown(t.Context()))
