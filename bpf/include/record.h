@@ -116,7 +116,8 @@ static __always_inline bool within_limit(__u32 program)
 	if (tick != w->tick) {
 		w->tick = tick;
 		now = bpf_ktime_get_ns();
-		if (now - w->start >= 1000000000ULL) {
+		/* Another CPU may have begun the second after this clock was read. */
+		if ((__s64)(now - w->start) >= 1000000000LL) {
 			w->start = now;
 			w->count = 0;
 		}
