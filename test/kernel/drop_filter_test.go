@@ -6,8 +6,6 @@
 package kernel
 
 import (
-	"fmt"
-	"sync"
 	"testing"
 	"time"
 
@@ -23,27 +21,21 @@ import (
 
 const flagsKey = "ebpf.tcp.flags"
 
-// filterFunction is the function of this kernel that drops what nftables says: since Linux 6.9 where the rule is found,
-// before that where all hooks come together.
-var filterFunction = sync.OnceValue(func() string {
-	var name unix.Utsname
-	var major, minor int
-	_ = unix.Uname(&name)
-	_, _ = fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &major, &minor)
-	if major > 6 || major == 6 && minor >= 9 {
-		return "nft_do_chain"
-	}
-	return "nf_hook_slow"
-})
-
-// filtered is the attributes of a packet that a filter has dropped.
+// filtered is the attributes of a packet that a filter has dropped, but for the place.
 func filtered(device string, ns *lab.Namespace) attributes {
-	return dropped("netfilter_drop", device, ns).with(attributes{locationKey: filterFunction()})
+	return dropped("netfilter_drop", device, ns)
+}
+
+// checkFiltered checks the drop of a packet by a filter.
+func checkFiltered(t testing.TB, e rig.Event, want attributes, measured ...string) {
+	t.Helper()
+	check(t, e, dropEvent, plog.SeverityNumberWarn, want, append(measured, locationKey)...)
+	// Newer kernels drop where the rule is found, older ones where all hooks come together.
+	assert.Contains(t, []any{"nft_do_chain", "nf_hook_slow"}, e.Attributes[locationKey])
 }
 
 func TestDropByFilterOnTheWayIn(t *testing.T) {
 	lab.Require(t)
-	require.True(t, symbols(t)[filterFunction()], "this kernel drops elsewhere")
 	r := rig.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
 		t.Run("UDP "+f.name, func(t *testing.T) {
@@ -55,7 +47,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			sent := s.client.SendTo(socket.FD, to, 100)
 			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right))[0]
 			require.Equal(t, 1, rule.Packets(t))
-			check(t, e, dropEvent, plog.SeverityNumberWarn,
+			checkFiltered(t, e,
 				packet("udp", socket.Local, to, rule.Bytes(t)).with(filtered(lab.Right.Device, s.right)))
 			within(t, e, sent.Start, time.Now())
 		})
@@ -66,7 +58,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 			c := s.client.StartConnectFrom(from, to)
 			e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.right))[0]
-			check(t, e, dropEvent, plog.SeverityNumberWarn,
+			checkFiltered(t, e,
 				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered(lab.Right.Device, s.right)).with(attributes{flagsKey: "syn"}))
 			s.client.Close(c.FD)
 			r.Exactly(t, rule.Packets(t), unicastDrop, rig.InNamespace(s.right))
@@ -81,8 +73,8 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 			}
 			s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: protocol, ICMPType: request})
 			root.Ping(f.dial, 56)
-			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right), rig.With(reasonKey, "netfilter_drop"))[0]
-			check(t, e, dropEvent, plog.SeverityNumberWarn, filtered(lab.Right.Device, s.right).with(attributes{
+			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right), withReason("netfilter_drop"))[0]
+			checkFiltered(t, e, filtered(lab.Right.Device, s.right).with(attributes{
 				"network.transport": name, "network.type": f.networkType,
 				"source.address": f.clientAddress().String(), "destination.address": f.dial.String(),
 				"ebpf.packet.size": int64(ipHeader(f.dial) + icmpHeader + 56),
@@ -107,7 +99,7 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 			require.Equal(t, unix.EPERM, sent.Errno)
 			e := r.Exactly(t, 1, unicastDrop, rig.InNamespace(s.left, s.right))[0]
 			// It has not got as far as an interface.
-			check(t, e, dropEvent, plog.SeverityNumberWarn,
+			checkFiltered(t, e,
 				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
 					with(filtered("", s.left)).with(owner(s.client, "socket")).with(attributes{cookieKey: int64(socket.Cookie)}))
 			within(t, e, sent.Start, sent.End)
@@ -120,7 +112,7 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
 			c := s.client.OnThread("dialer").StartConnectFrom(from, to)
 			e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.left))[0]
-			check(t, e, dropEvent, plog.SeverityNumberWarn,
+			checkFiltered(t, e,
 				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered("", s.left)).
 					with(owner(s.client.OnThread("dialer"), "socket")).
 					with(attributes{cookieKey: int64(c.Cookie), flagsKey: "syn"}))
@@ -141,13 +133,15 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 			p := s.establish(t, families[0])
 			ns := map[lab.Hook]*lab.Namespace{lab.Output: s.left, lab.Input: s.right}[hook]
 			rule := ns.AddFilter(t, lab.Filter{Hook: hook, Protocol: unix.IPPROTO_TCP, Port: p.listener.Local.Port()})
+			// No room that is taken comes back before the other side has confirmed a segment.
+			s.client.SetOption(p.client.FD, unix.SOL_SOCKET, unix.SO_SNDBUF, 192<<10)
 			s.client.Send(p.client.FD, 64<<10)
 			require.True(t, rig.Eventually(func() bool { return rule.Packets(t) >= 3 }))
 			rule.Remove(t)
 			require.Equal(t, 64<<10, s.server.Receive(p.server.FD, 64<<10).Bytes, "all arrives in the end")
 
 			r.Settle(t)
-			events := r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right), rig.With(reasonKey, "netfilter_drop"))
+			events := r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right), withReason("netfilter_drop"))
 			require.GreaterOrEqual(t, len(events), 3)
 			want := packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered("", s.left)).
 				with(owner(s.client.OnThread("dialer"), "socket")).with(attributes{cookieKey: int64(p.client.Cookie)})
@@ -164,7 +158,7 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 						measured = append(measured, key)
 					}
 				}
-				check(t, e, dropEvent, plog.SeverityNumberWarn, want, measured...)
+				checkFiltered(t, e, want, measured...)
 				assert.Contains(t, e.Attributes[flagsKey], "ack")
 				assert.Greater(t, e.Attributes["ebpf.packet.size"], int64(ipv4Header))
 			}
@@ -181,7 +175,7 @@ func TestDropHasFlags(t *testing.T) {
 	const fin = 1
 	rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
 	s.client.Close(p.client.FD)
-	e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.right), rig.With(reasonKey, "netfilter_drop"))[0]
+	e := r.Wait(t, 1, unicastDrop, rig.InNamespace(s.right), withReason("netfilter_drop"))[0]
 	assert.Equal(t, "fin|ack", e.Attributes[flagsKey])
 	rule.Remove(t)
 	s.server.ReceiveEOF(p.server.FD)
@@ -191,7 +185,7 @@ func TestDropHasFlags(t *testing.T) {
 	s.client.Connect(traffic.Addr(lab.Right.IPv6, closedPort))
 	e = r.Exactly(t, 1, unicastDrop, rig.With("destination.port", int64(closedPort)), rig.InNamespace(s.right))[0]
 	assert.Equal(t, "syn", e.Attributes[flagsKey])
-	assert.Equal(t, "no_socket", e.Attributes[reasonKey])
+	assert.Equal(t, dropped("no_socket", "", s.right)[reasonKey], e.Attributes[reasonKey])
 	within(t, e, before, time.Now())
 }
 
