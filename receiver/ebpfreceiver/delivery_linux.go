@@ -5,6 +5,7 @@ package ebpfreceiver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -79,16 +80,31 @@ func (d *delivery) offer(ctx context.Context, logs plog.Logs) error {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the receiver is shut down: %w", err)
 		}
-		err := d.next.ConsumeLogs(ctx, logs)
+		err := d.next.ConsumeLogs(ctx, d.ofItsOwn(logs))
 		if err == nil {
 			d.recovered()
 			return nil
+		}
+		// What a part of the consumers has taken already is not offered again.
+		if rest := (consumererror.Logs{}); errors.As(err, &rest) {
+			logs = rest.Data()
 		}
 		if consumererror.IsPermanent(err) || !d.pause(pause, err) {
 			return err
 		}
 		d.receiver.telemetry.ReceiverEbpfBatchRetries.Add(ctx, 1)
 	}
+}
+
+// ofItsOwn returns the logs for the next consumer to keep: a copy if it changes them, because they may have to be offered
+// again as they were.
+func (d *delivery) ofItsOwn(logs plog.Logs) plog.Logs {
+	if !d.next.Capabilities().MutatesData {
+		return logs
+	}
+	its := plog.NewLogs()
+	logs.CopyTo(its)
+	return its
 }
 
 // pause waits before the next attempt; it returns false when there is no more time for one.

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
@@ -114,6 +115,46 @@ func TestRefusedForAWhileAgain(t *testing.T) {
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 		}, s.host.statuses())
+		require.NoError(t, s.shutdown(time.Second))
+	})
+}
+
+// One that changes what it is given gets it as it was each time.
+func TestRefusedByConsumerThatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, fakeConfig(t))
+		s.next.change = func(logs plog.Logs) {
+			first := true
+			logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().RemoveIf(func(plog.LogRecord) bool {
+				defer func() { first = false }()
+				return first
+			})
+		}
+		s.next.answerWith(answers(errBusy))
+		s.start()
+		s.source.writeAll(3)
+		pass(aWhile)
+		assert.Len(t, s.next.called(), 2)
+		assert.Equal(t, []int{2}, s.next.batches, "it takes away one of three, not of what its first attempt has left")
+		require.NoError(t, s.shutdown(time.Second))
+	})
+}
+
+// What is taken in part is offered again without that part.
+func TestRefusedInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t, fakeConfig(t))
+		rest := plog.NewLogs()
+		rest.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		s.next.answerWith(answers(consumererror.NewLogs(errBusy, rest)))
+		s.start()
+		s.source.writeAll(3)
+		pass(aWhile)
+		assert.Len(t, s.next.called(), 2)
+		assert.Equal(t, []int{1}, s.next.batches)
+		delivered, refused := s.source.counted()
+		assert.Equal(t, 3, delivered)
+		assert.Zero(t, refused)
 		require.NoError(t, s.shutdown(time.Second))
 	})
 }

@@ -126,18 +126,25 @@ type fakeConsumer struct {
 	calls   []time.Time
 	// answer decides what becomes of a batch; nil takes it.
 	answer func(context.Context) error
+	// change, if there is one, changes what is offered.
+	change func(plog.Logs)
 }
 
 var _ consumer.Logs = (*fakeConsumer)(nil)
 
 // Capabilities implements consumer.Logs.
-func (*fakeConsumer) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+func (c *fakeConsumer) Capabilities() consumer.Capabilities {
+	return consumer.Capabilities{MutatesData: c.change != nil}
+}
 
 // ConsumeLogs implements consumer.Logs.
 func (c *fakeConsumer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	c.mu.Lock()
 	c.calls = append(c.calls, time.Now())
 	answer := c.answer
+	if c.change != nil {
+		c.change(logs)
+	}
 	c.mu.Unlock()
 	if answer != nil {
 		if err := answer(ctx); err != nil {
