@@ -87,7 +87,7 @@ func TestShortLivedContainer(t *testing.T) {
 		}
 		m := r.Scrape(t).In(container)
 		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.dropped"))
-		assert.Equal(t, 1, m.Int("ebpf.packet.dropped", dropSeries("netfilter_drop", "udp", "ipv4")))
+		assert.Equal(t, 1, m.Int("ebpf.packet.dropped", dropSeries("netfilter_drop", "ipv4")))
 		assert.Equal(t, []map[string]any{resource(container)}, m.Resources(failedMetric))
 		assert.Equal(t, 1, m.Int(failedMetric, nil))
 	}
@@ -124,7 +124,7 @@ func TestDropOfContainerIsCountedThere(t *testing.T) {
 	s.client.SendMany(socket.FD, traffic.Addr(lab.Right.IPv4, closedPort), size, count)
 	require.Equal(t, count, rule.Packets(t))
 	m := r.Scrape(t).In(container)
-	series := dropSeries("netfilter_drop", "udp", "ipv4")
+	series := dropSeries("netfilter_drop", "ipv4")
 	assert.Equal(t, []rig.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.dropped"))
 	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.dropped.io", series))
 }

@@ -74,9 +74,9 @@ func dropped(reason, device string, ns *lab.Namespace) attributes {
 	return a
 }
 
-// dropSeries is the attributes of the data points that count such drops.
-func dropSeries(reason, transport, networkType string) rig.Attributes {
-	a := rig.Attributes{"network.transport": transport, "network.type": networkType}
+// dropSeries is the attributes of the data points that count such drops of UDP.
+func dropSeries(reason, networkType string) rig.Attributes {
+	a := rig.Attributes{"network.transport": "udp", "network.type": networkType}
 	if kernelSays().reasons {
 		a[reasonKey] = reason
 	}
@@ -179,7 +179,7 @@ func TestDropAtFullSocket(t *testing.T) {
 					}
 				}
 
-				series := dropSeries("socket_rcvbuff", "udp", f.networkType)
+				series := dropSeries("socket_rcvbuff", f.networkType)
 				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", series))
 				assert.Equal(t, lost*(ipHeader(f.dial)+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
 				if !kernelSays().receiver {

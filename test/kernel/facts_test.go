@@ -20,8 +20,6 @@ type facts struct {
 	reasons, subsystems bool
 	// receiver is whether it says which socket a packet was for (6.11).
 	receiver bool
-	// purges is whether it tells the rest of a closed socket's buffers from lost packets (6.10).
-	purges bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -29,14 +27,12 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	if err != nil {
 		return f
 	}
-	has := func(enum, value string) bool {
+	has := func(enum string) bool {
 		var e *btf.Enum
-		return spec.TypeByName(enum, &e) == nil &&
-			(value == "" || slices.ContainsFunc(e.Values, func(v btf.EnumValue) bool { return v.Name == value }))
+		return spec.TypeByName(enum, &e) == nil
 	}
-	f.reasons = has("skb_drop_reason", "")
-	f.subsystems = has("skb_drop_reason_subsys", "")
-	f.purges = has("skb_drop_reason", "SKB_DROP_REASON_QUEUE_PURGE")
+	f.reasons = has("skb_drop_reason")
+	f.subsystems = has("skb_drop_reason_subsys")
 	var hook *btf.Typedef
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)
@@ -45,19 +41,16 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	return f
 })
 
-// quietFunctions are where older kernels free, as if they dropped it, what they have taken in: what is left in a socket
-// that is closed, messages of ICMPv6, and segments for a connection whose end is waited for.
+// quietFunctions are where kernels, older ones above all, free as if they dropped it what they have taken in: what is left
+// in a socket that is closed, messages of ICMPv6, and segments for a connection whose end is waited for.
 var quietFunctions = []any{
 	"sk_stream_kill_queues", "skb_queue_purge", "skb_rbtree_purge", "inet_sock_destruct", "icmpv6_rcv", "tcp_v4_rcv", "tcp_v6_rcv",
 }
 
-// isFalseDrop is whether an older kernel says drop of what it has taken in.
+// isFalseDrop is whether the kernel says drop of what it has taken in.
 func isFalseDrop(e rig.Event) bool {
 	reason, found := e.Attributes[reasonKey]
-	if kernelSays().purges || found && reason != "not_specified" {
-		return false
-	}
-	if e.Attributes[flagsKey] == "syn" {
+	if found && reason != "not_specified" || e.Attributes[flagsKey] == "syn" {
 		return false
 	}
 	return slices.Contains(quietFunctions, e.Attributes[locationKey])

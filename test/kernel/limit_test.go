@@ -40,7 +40,7 @@ func TestEventLimitOfDrops(t *testing.T) {
 	sent := s.client.SendMany(socket.FD, traffic.Addr(lab.Right.IPv4, closedPort), size, count)
 	require.Equal(t, count, sent.Count)
 
-	series := dropSeries("no_socket", "udp", "ipv4")
+	series := dropSeries("no_socket", "ipv4")
 	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.Int("ebpf.packet.dropped", series) >= count })
 	assert.Equal(t, count, m.Int("ebpf.packet.dropped", series))
 	assert.Equal(t, count*(ipv4Header+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
