@@ -64,10 +64,14 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 			restrict.Restriction{Mount: []restrict.Mount{{Source: lockdown, At: "/sys/kernel/security"}}},
 			[]string{"the kernel is locked down for confidentiality", "lockdown=integrity"},
 		},
+		"the perf_event_open system call": {
+			uses[1].receiver(), restrict.Restriction{Syscalls: allBut(unix.SYS_PERF_EVENT_OPEN)},
+			[]string{"the system call perf_event_open is refused, though no capability is missing: operation not permitted"},
+		},
 		"the bpf system call": {
 			everything,
 			restrict.Restriction{Syscalls: allBut(unix.SYS_BPF)},
-			[]string{"the bpf system call is refused, though no capability is missing: operation not permitted", "SystemCallFilter=bpf perf_event_open"},
+			[]string{"the system call bpf is refused, though no capability is missing: operation not permitted", "SystemCallFilter=bpf perf_event_open"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -17,6 +17,7 @@ func ThisHost() *Host {
 		Capabilities:     effectiveCapabilities,
 		MemlockUnlimited: memlockUnlimited,
 		BPF:              callBPF,
+		PerfEventOpen:    callPerfEventOpen,
 		Inode:            inode,
 	}
 }
@@ -48,7 +49,17 @@ func memlockUnlimited() bool {
 // callBPF asks for a map of no type, which is a mistake if it isn't forbidden.
 func callBPF() error {
 	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_CREATE, 0, 0)
-	if errno == 0 || errno == unix.EINVAL {
+	return refusal(errno, unix.EINVAL)
+}
+
+// callPerfEventOpen asks for an event that is nowhere described, which is a mistake if it isn't forbidden.
+func callPerfEventOpen() error {
+	_, _, errno := unix.Syscall6(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0, 0, 0, 0)
+	return refusal(errno, unix.EFAULT)
+}
+
+func refusal(errno, mistake unix.Errno) error {
+	if errno == 0 || errno == mistake {
 		return nil
 	}
 	return errno

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -58,8 +59,8 @@ type Host struct {
 	Capabilities func() (Capabilities, error)
 	// MemlockUnlimited is whether this process may lock as much memory as it likes.
 	MemlockUnlimited func() bool
-	// BPF calls the bpf system call in vain; nil if only the arguments were wrong.
-	BPF func() error
+	// BPF and PerfEventOpen make these system calls in vain; nil if only the arguments were wrong.
+	BPF, PerfEventOpen func() error
 	// Inode returns the number of a file in its file system.
 	Inode func(path string) (uint64, error)
 }
@@ -100,18 +101,25 @@ func (h *Host) checkKernel(r Requirements) error {
 	if err := has.check(needed); err != nil {
 		return err
 	}
-	return errors.Join(h.checkBPF(r), h.checkLockdown(r))
+	return errors.Join(h.checkCalls(r), h.checkLockdown(r))
 }
 
-// checkBPF reports what forbids eBPF to a process that has the capabilities.
-func (h *Host) checkBPF(r Requirements) error {
-	if !slices.Contains(r.Capabilities, CapBPF) {
-		return nil
+// checkCalls reports what forbids eBPF to a process that has the capabilities.
+func (h *Host) checkCalls(r Requirements) error {
+	calls := map[string]func() error{}
+	if slices.Contains(r.Capabilities, CapBPF) {
+		calls["bpf"] = h.BPF
 	}
-	if err := h.BPF(); err != nil {
-		return fmt.Errorf("the bpf system call is refused, though no capability is missing: %w; allow it, and perf_event_open, in the seccomp filter (SystemCallFilter=bpf perf_event_open in the systemd unit, --security-opt seccomp=<profile> in Docker, securityContext.seccompProfile in Kubernetes) or in the policy of the security module (SELinux, AppArmor)", err)
+	if r.Tracefs {
+		calls["perf_event_open"] = h.PerfEventOpen
 	}
-	return nil
+	var errs []error
+	for _, name := range slices.Sorted(maps.Keys(calls)) {
+		if err := calls[name](); err != nil {
+			errs = append(errs, fmt.Errorf("the system call %s is refused, though no capability is missing: %w; allow it in the seccomp filter (SystemCallFilter=bpf perf_event_open in the systemd unit, --security-opt seccomp=<profile> in Docker, securityContext.seccompProfile in Kubernetes) or in the policy of the security module (SELinux, AppArmor)", name, err))
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (h *Host) checkLockdown(r Requirements) error {

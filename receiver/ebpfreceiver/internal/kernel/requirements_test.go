@@ -31,6 +31,7 @@ func fakeHost(t *testing.T) *Host {
 		Capabilities:     func() (Capabilities, error) { return 1<<CapBPF | 1<<CapPerfmon | 1<<CapNetAdmin, nil },
 		MemlockUnlimited: func() bool { return false },
 		BPF:              func() error { return nil },
+		PerfEventOpen:    func() error { return nil },
 		Inode:            func(string) (uint64, error) { return rootInode, nil },
 	}
 }
@@ -84,7 +85,10 @@ func TestCheck(t *testing.T) {
 		}, []string{"user namespace"}},
 		"refused by seccomp": {func(_ *testing.T, h *Host) {
 			h.BPF = func() error { return os.ErrPermission }
-		}, []string{"bpf system call is refused", "SystemCallFilter=bpf perf_event_open", "seccompProfile", "SELinux"}},
+		}, []string{"system call bpf is refused", "SystemCallFilter=bpf perf_event_open", "seccompProfile", "SELinux"}},
+		"perf events refused by seccomp": {func(_ *testing.T, h *Host) {
+			h.PerfEventOpen = func() error { return os.ErrPermission }
+		}, []string{"system call perf_event_open is refused", "SystemCallFilter=bpf perf_event_open"}},
 		"locked down for integrity":       {withFile("/sys/kernel/security/lockdown", "none [integrity] confidentiality\n"), nil},
 		"locked down for confidentiality": {withFile("/sys/kernel/security/lockdown", "none integrity [confidentiality]\n"), []string{"locked down", "lockdown=integrity"}},
 		"no BTF": {func(t *testing.T, h *Host) {
