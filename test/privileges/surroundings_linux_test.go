@@ -65,7 +65,8 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 			[]string{"the kernel is locked down for confidentiality", "lockdown=integrity"},
 		},
 		"the perf_event_open system call": {
-			uses[1].receiver(), restrict.Restriction{Syscalls: allBut(unix.SYS_PERF_EVENT_OPEN)},
+			uses[1].receiver(),
+			restrict.Restriction{Syscalls: allBut(unix.SYS_PERF_EVENT_OPEN)},
 			[]string{"the system call perf_event_open is refused, though no capability is missing: operation not permitted"},
 		},
 		"the bpf system call": {
