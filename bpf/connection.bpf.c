@@ -389,9 +389,10 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	if (!sk || !task)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp || sk->sk_protocol == IPPROTO_MPTCP)
+		track_found(sk, task);
 	if (!tp)
 		return 0;
-	track_found(sk, task);
 	switch (sk->__sk_common.skc_state) {
 	case TCP_CLOSE:
 	case TCP_LISTEN:

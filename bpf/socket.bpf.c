@@ -50,21 +50,9 @@ int socket_find(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct sock *sk = socket_of_file(ctx->file);
-	struct listener l = {};
-	struct port port;
 
-	if (!sk || !task)
-		return 0;
-	if (sk->sk_protocol != IPPROTO_MPTCP) {
+	if (sk && task)
 		track_found(sk, task);
-		return 0;
-	}
-	/* The TCP sockets below an MPTCP socket can't be reached from it here; its listeners are found by their port. */
-	if (sk->__sk_common.skc_state == TCP_LISTEN) {
-		port = port_of(sk);
-		read_owner(&l.owner, task);
-		bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST);
-	}
 	return 0;
 }
 

@@ -90,8 +90,19 @@ static __always_inline struct socket_state *track_accept(struct sock *sk)
 /* A socket that is older than the hooks, held by a task; what a hook has written is newer and stays. */
 static __always_inline void track_found(struct sock *sk, struct task_struct *task)
 {
+	struct listener l = {};
 	struct socket_state *s;
+	struct port port;
 
+	/* The TCP sockets below an MPTCP socket can't be reached from it here; its listeners are found by their port. */
+	if (sk->sk_protocol == IPPROTO_MPTCP) {
+		if (sk->__sk_common.skc_state != TCP_LISTEN)
+			return;
+		port = port_of(sk);
+		read_owner(&l.owner, task);
+		bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST);
+		return;
+	}
 	if (sk->__sk_common.skc_state == TCP_LISTEN) {
 		track_listener(sk, task, true);
 		return;

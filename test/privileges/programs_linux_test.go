@@ -61,7 +61,12 @@ var uses = []use{
 		provoke: provokeConnections,
 	},
 	{
-		title: "`connection` with `unix` in `protocols`", program: "connection", settings: "{protocols: [unix]}",
+		title: "`connection` with `protocols: [tcp]`", program: "connection", settings: "{protocols: [tcp]}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeRefusal,
+	},
+	{
+		title: "`connection` with `unix` in `protocols`", program: "connection", settings: "{protocols: [tcp, udp, unix]}",
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_DAC_READ_SEARCH},
 		provoke: provokeUnixConnection,
 	},
@@ -92,6 +97,11 @@ func provokeConnections(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
 	tr.seesContainer(t, newContainer(t))
 	tr.seesDatagram(t)
+	return provokeRefusal(t, tr)
+}
+
+func provokeRefusal(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
 	_, err := net.Dial("tcp4", "127.0.0.1:1")
 	require.ErrorIs(t, err, unix.ECONNREFUSED)
 	refused := tr.await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})[0]

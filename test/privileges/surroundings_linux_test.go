@@ -55,7 +55,7 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 			[]string{"no cgroup2 hierarchy is mounted", "mount -t cgroup2 none /sys/fs/cgroup"},
 		},
 		"tracefs": {
-			uses[1].receiver(),
+			"{programs: {connection: {protocols: [unix]}}}",
 			restrict.Restriction{Unmount: []string{"tracefs"}},
 			[]string{"no tracefs is mounted", "mount -t tracefs tracefs /sys/kernel/tracing"},
 		},
@@ -65,7 +65,7 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 			[]string{"the kernel is locked down for confidentiality", "lockdown=integrity"},
 		},
 		"the perf_event_open system call": {
-			uses[1].receiver(),
+			"{programs: {connection: {protocols: [unix]}}}",
 			restrict.Restriction{Syscalls: allBut(unix.SYS_PERF_EVENT_OPEN)},
 			[]string{"the system call perf_event_open is refused, though no capability is missing: operation not permitted"},
 		},

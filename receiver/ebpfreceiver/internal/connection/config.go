@@ -13,7 +13,6 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/socket"
 )
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -22,7 +21,7 @@ var Definition = program.Definition{
 	ID:            uint8(bpf.SocketProgramIdPROGRAM_CONNECTION),
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
-	Needs:         []*program.Definition{&cgroup.Definition, &socket.Definition},
+	Needs:         []*program.Definition{&cgroup.Definition},
 }
 
 // Protocol is a transport whose connections the program reports.
