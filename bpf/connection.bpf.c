@@ -352,7 +352,7 @@ static __always_inline void set_state(struct sock *sk, int old, int new)
 		if (new == TCP_SYN_SENT)
 			track_connect(sk);
 		else
-			track_listener(sk, bpf_get_current_task_btf(), false);
+			track_listener(sk, current_task(), false);
 	}
 }
 
@@ -374,58 +374,100 @@ int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
 	return 0;
 }
 
+static __always_inline bool is_open(int state)
+{
+	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+/* Counts a connection that is older than the hooks. An accepted socket still has the backlog of its listener. */
+static __always_inline void found(struct socket_state *s, const struct flow *flow, __u32 backlog, __u64 cgroup)
+{
+	struct series key = {.transport = IPPROTO_TCP};
+	struct counts *counts;
+
+	s->role = backlog ? ROLE_SERVER : ROLE_CLIENT;
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
+		s->flags |= SOCKET_EXCLUDED;
+		return;
+	}
+	s->flags |= SOCKET_OPENED;
+	key.cgroup = cgroup;
+	key.type = is_ipv4(&flow->remote) ? 4 : 6;
+	key.role = s->role;
+	counts = counts_of(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->found, 1);
+}
+
+static __always_inline void read_flow_slowly(struct flow *f, struct sock *sk)
+{
+	f->local_port = bpf_ntohs(BPF_CORE_READ((struct inet_sock *)sk, inet_sport));
+	f->remote_port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET6) {
+		BPF_CORE_READ_INTO(&f->local, sk, __sk_common.skc_v6_rcv_saddr);
+		BPF_CORE_READ_INTO(&f->remote, sk, __sk_common.skc_v6_daddr);
+	} else {
+		map_ipv4(&f->local, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+		map_ipv4(&f->remote, BPF_CORE_READ(sk, __sk_common.skc_daddr));
+	}
+}
+
+static __always_inline void find_slowly(struct file *file, struct task_struct *task)
+{
+	struct sock *sk = socket_of_file_slowly(file);
+	struct socket_state *s;
+	struct flow flow = {};
+	__u16 protocol;
+
+	if (!sk)
+		return;
+	protocol = BPF_CORE_READ(sk, sk_protocol);
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+		return;
+	s = track_found_slowly(sk, task);
+	if (!s || s->flags & (SOCKET_OPENED | SOCKET_EXCLUDED) || !is_open(BPF_CORE_READ(sk, __sk_common.skc_state)))
+		return;
+	read_flow_slowly(&flow, sk);
+	found(s, &flow, BPF_CORE_READ(sk, sk_max_ack_backlog), s->owner.cgroup);
+}
+
 /* Run once after the hooks are attached: the connections that are older than they are. */
 SEC("iter/task_file")
 int connection_find(struct bpf_iter__task_file *ctx)
 {
-	struct series key = {.transport = IPPROTO_TCP};
 	struct task_struct *task = ctx->task;
-	struct sock *sk = socket_of_file(ctx->file);
-	struct counts *counts;
 	struct socket_state *s;
 	struct tcp_sock *tp;
 	struct flow flow;
+	struct sock *sk;
 
-	if (!sk || !task)
+	if (!task)
+		return 0;
+	if (by_address) {
+		find_slowly(ctx->file, task);
+		return 0;
+	}
+	sk = socket_of_file(ctx->file);
+	if (!sk)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp || sk->sk_protocol == IPPROTO_MPTCP)
 		track_found(sk, task);
 	if (!tp)
 		return 0;
-	switch (sk->__sk_common.skc_state) {
-	case TCP_CLOSE:
-	case TCP_LISTEN:
-	case TCP_SYN_SENT:
-	case TCP_SYN_RECV:
-		return 0;
-	}
 	s = find_state(sk);
-	if (!s || s->flags & (SOCKET_OPENED | SOCKET_EXCLUDED))
+	if (!s || s->flags & (SOCKET_OPENED | SOCKET_EXCLUDED) || !is_open(sk->__sk_common.skc_state))
 		return 0;
-	/* An accepted socket still has the backlog of the listener that it is a copy of. */
-	s->role = sk->sk_max_ack_backlog ? ROLE_SERVER : ROLE_CLIENT;
 	read_flow(&flow, sk, tp);
-	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
-		s->flags |= SOCKET_EXCLUDED;
-		return 0;
-	}
-	s->flags |= SOCKET_OPENED;
-	key.cgroup = cgroup_of(s, sk);
-	key.type = is_ipv4(&flow.remote) ? 4 : 6;
-	key.role = s->role;
-	counts = counts_of(&key);
-	if (counts)
-		__sync_fetch_and_add(&counts->found, 1);
+	found(s, &flow, sk->sk_max_ack_backlog, cgroup_of(s, sk));
 	return 0;
 }
 
 /* The inode number of a socket's namespace; a struct bpf_sock is a struct sock that only whole fields are shown of. */
 static __always_inline __u32 socket_netns(struct bpf_sock *sk)
 {
-	struct sock *address = NULL;
+	struct sock *address = (struct sock *)address_of(sk);
 
-	bpf_probe_read_kernel(&address, sizeof(address), &sk);
 	return BPF_CORE_READ(address, __sk_common.skc_net.net, ns.inum);
 }
 
@@ -443,7 +485,7 @@ static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct
 
 	if (!sk)
 		return;
-	s = bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	s = storage_of(sk);
 	if (!s) {
 		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
 		return;
@@ -457,7 +499,7 @@ static __always_inline void see_udp_peer(struct bpf_sock_addr *ctx, const struct
 		return;
 
 	/* A socket may be shared: it is the one who sends now that has a new peer. */
-	read_owner(&s->owner, bpf_get_current_task_btf());
+	read_owner(&s->owner, current_task());
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow))
 		return;
 	now = bpf_ktime_get_ns();
@@ -615,7 +657,7 @@ int connection_exit_connect(struct trace_event_raw_sys_exit *ctx)
 {
 	struct series key = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT};
 	__u64 now, thread = bpf_get_current_pid_tgid();
-	struct task_struct *task = bpf_get_current_task_btf();
+	struct task_struct *task = current_task();
 	struct counts *counts;
 	struct unix_connect *c;
 	struct owner owner = {};

@@ -259,6 +259,7 @@ const (
 	ConnectionMapSequences               = "sequences"
 	ConnectionMapSocketSlots             = "socket_slots"
 	ConnectionMapSocketStorage           = "socket_storage"
+	ConnectionMapSocketsByAddress        = "sockets_by_address"
 	ConnectionMapUdpPeers                = "udp_peers"
 	ConnectionMapUnixConnects            = "unix_connects"
 	ConnectionProgConnectionConnect4     = "connection_connect4"
@@ -270,6 +271,7 @@ const (
 	ConnectionProgConnectionSendmsg6     = "connection_sendmsg6"
 	ConnectionProgConnectionSetState     = "connection_set_state"
 	ConnectionProgSubstituteSetState     = "substitute_set_state"
+	ConnectionVarByAddress               = "by_address"
 	ConnectionVarEnabledEvents           = "enabled_events"
 	ConnectionVarEventLimit              = "event_limit"
 	ConnectionVarExcludeCidrs            = "exclude_cidrs"
@@ -358,6 +360,7 @@ type ConnectionMapSpecs struct {
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
 	UdpPeers            *ebpf.MapSpec `ebpf:"udp_peers"`
 	UnixConnects        *ebpf.MapSpec `ebpf:"unix_connects"`
 }
@@ -366,6 +369,7 @@ type ConnectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionVariableSpecs struct {
+	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -417,6 +421,7 @@ type ConnectionMaps struct {
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
 	UdpPeers            *ebpf.Map `ebpf:"udp_peers"`
 	UnixConnects        *ebpf.Map `ebpf:"unix_connects"`
 }
@@ -437,6 +442,7 @@ func (m *ConnectionMaps) Close() error {
 		m.Sequences,
 		m.SocketSlots,
 		m.SocketStorage,
+		m.SocketsByAddress,
 		m.UdpPeers,
 		m.UnixConnects,
 	)
@@ -446,6 +452,7 @@ func (m *ConnectionMaps) Close() error {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionVariables struct {
+	ByAddress          *ebpf.Variable `ebpf:"by_address"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -193,8 +193,10 @@ const (
 	PacketDropMapSequences           = "sequences"
 	PacketDropMapSocketSlots         = "socket_slots"
 	PacketDropMapSocketStorage       = "socket_storage"
+	PacketDropMapSocketsByAddress    = "sockets_by_address"
 	PacketDropProgPacketDrop         = "packet_drop"
 	PacketDropProgSubstituteDrop     = "substitute_drop"
+	PacketDropVarByAddress           = "by_address"
 	PacketDropVarEnabledEvents       = "enabled_events"
 	PacketDropVarEventLimit          = "event_limit"
 	PacketDropVarExcludeCidrs        = "exclude_cidrs"
@@ -275,12 +277,14 @@ type PacketDropMapSpecs struct {
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
 }
 
 // PacketDropVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropVariableSpecs struct {
+	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -331,6 +335,7 @@ type PacketDropMaps struct {
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
 }
 
 func (m *PacketDropMaps) Close() error {
@@ -347,6 +352,7 @@ func (m *PacketDropMaps) Close() error {
 		m.Sequences,
 		m.SocketSlots,
 		m.SocketStorage,
+		m.SocketsByAddress,
 	)
 }
 
@@ -354,6 +360,7 @@ func (m *PacketDropMaps) Close() error {
 //
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropVariables struct {
+	ByAddress          *ebpf.Variable `ebpf:"by_address"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

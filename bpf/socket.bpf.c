@@ -17,7 +17,7 @@ int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
 	if (old == TCP_CLOSE && new == TCP_SYN_SENT)
 		track_connect(sk);
 	else if (old == TCP_CLOSE && new == TCP_LISTEN)
-		track_listener(sk, bpf_get_current_task_btf(), false);
+		track_listener(sk, current_task(), false);
 	else if (old == TCP_LISTEN && new == TCP_CLOSE)
 		untrack_listener(sk);
 	else if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED)
@@ -33,12 +33,14 @@ int socket_create(struct bpf_sock *ctx)
 {
 	struct socket_state *s;
 
+	/* The others are numbered when their state changes, where that can be done. */
+	if (ctx->type != SOCK_STREAM || by_address)
+		bpf_get_socket_cookie(ctx);
 	if (ctx->type == SOCK_STREAM)
 		return 1;
-	bpf_get_socket_cookie(ctx);
-	s = bpf_sk_storage_get(&socket_storage, ctx, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	s = storage_of(ctx);
 	if (s)
-		read_owner(&s->owner, bpf_get_current_task_btf());
+		read_owner(&s->owner, current_task());
 	else
 		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
 	return 1;
@@ -49,9 +51,18 @@ SEC("iter/task_file")
 int socket_find(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
-	struct sock *sk = socket_of_file(ctx->file);
+	struct sock *sk;
 
-	if (sk && task)
+	if (!task)
+		return 0;
+	if (by_address) {
+		sk = socket_of_file_slowly(ctx->file);
+		if (sk)
+			track_found_slowly(sk, task);
+		return 0;
+	}
+	sk = socket_of_file(ctx->file);
+	if (sk)
 		track_found(sk, task);
 	return 0;
 }

@@ -161,9 +161,11 @@ const (
 	SocketMapSequences           = "sequences"
 	SocketMapSocketSlots         = "socket_slots"
 	SocketMapSocketStorage       = "socket_storage"
+	SocketMapSocketsByAddress    = "sockets_by_address"
 	SocketProgSocketCreate       = "socket_create"
 	SocketProgSocketFind         = "socket_find"
 	SocketProgSocketSetState     = "socket_set_state"
+	SocketVarByAddress           = "by_address"
 	SocketVarEnabledEvents       = "enabled_events"
 	SocketVarEventLimit          = "event_limit"
 	SocketVarExcludeCidrs        = "exclude_cidrs"
@@ -243,12 +245,14 @@ type SocketMapSpecs struct {
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
 }
 
 // SocketVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketVariableSpecs struct {
+	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -297,6 +301,7 @@ type SocketMaps struct {
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
 	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
+	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
 }
 
 func (m *SocketMaps) Close() error {
@@ -311,6 +316,7 @@ func (m *SocketMaps) Close() error {
 		m.Sequences,
 		m.SocketSlots,
 		m.SocketStorage,
+		m.SocketsByAddress,
 	)
 }
 
@@ -318,6 +324,7 @@ func (m *SocketMaps) Close() error {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketVariables struct {
+	ByAddress          *ebpf.Variable `ebpf:"by_address"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

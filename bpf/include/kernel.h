@@ -21,6 +21,7 @@ typedef _Bool bool;
 
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
+enum { S_IFMT = 0170000, S_IFSOCK = 0140000 };
 enum { SOCK_DONE = 1 }; /* enum sock_flags: bit in skc_flags, set when a FIN was received */
 enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58, IPPROTO_MPTCP = 262 };
 enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86DD };
@@ -100,6 +101,11 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+/* Before 5.15: the address of the cgroup, and bits that are not of it. */
+struct sock_cgroup_data___before {
+	__u64 val;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
@@ -108,6 +114,10 @@ struct sock {
 	__u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct bpf_local_storage *sk_bpf_storage;
+};
+
+struct sock___before {
+	struct sock_cgroup_data___before sk_cgrp_data;
 };
 
 struct inet_sock {
@@ -161,8 +171,13 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct inode {
+	unsigned short i_mode;
+};
+
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
 	void *private_data;
 };
 

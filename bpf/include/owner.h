@@ -47,6 +47,8 @@ struct socket_state {
 	struct address peer;
 };
 
+#include "older.h"
+
 #define SOCKET_SLOTS 32768
 
 /*
@@ -116,8 +118,18 @@ static __always_inline struct socket_slot *slot_of(__u64 cookie)
 	return bpf_map_lookup_elem(&socket_slots, &index);
 }
 
+/* What is stored of a socket, given by a pointer of any kind that has it; made, with nothing in it, if need be. */
+static __always_inline struct socket_state *storage_of(void *sk)
+{
+	if (by_address)
+		return state_by_address(address_of(sk), true);
+	return bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+}
+
 static __always_inline struct socket_state *stored_state(struct sock *sk)
 {
+	if (by_address)
+		return state_by_address(address_of(sk), false);
 	/* Most sockets have no storage; to look is cheaper than to ask. */
 	if (!sk->sk_bpf_storage)
 		return NULL;
@@ -140,8 +152,8 @@ static __always_inline struct socket_state *find_state(struct sock *sk)
 /* An empty state for a TCP socket, in place of what there may be; NULL, which the caller counts, when there is no room. */
 static __always_inline struct socket_state *new_state(struct sock *sk)
 {
-	__u64 cookie = bpf_get_socket_cookie(sk);
-	struct socket_slot *slot = slot_of(cookie);
+	__u64 cookie = number_socket(sk);
+	struct socket_slot *slot = by_address ? NULL : slot_of(cookie);
 	struct socket_state *s = NULL;
 
 	if (slot && slot->cookie == cookie) {
@@ -156,7 +168,7 @@ static __always_inline struct socket_state *new_state(struct sock *sk)
 		}
 	}
 	if (!s)
-		s = bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+		s = storage_of(sk);
 	if (s)
 		__builtin_memset(s, 0, sizeof(*s));
 	return s;
@@ -168,14 +180,15 @@ static __always_inline void delete_state(struct sock *sk)
 	__u64 cookie = sk->__sk_common.skc_cookie.counter;
 	struct socket_slot *slot = slot_of(cookie);
 
-	if (cookie && slot && slot->cookie == cookie) {
+	if (by_address) {
+		__u64 address = address_of(sk);
+
+		bpf_map_delete_elem(&sockets_by_address, &address);
+	} else if (cookie && slot && slot->cookie == cookie) {
 		slot->cookie = 0;
 		__sync_fetch_and_add(&slot->claims, -1);
 	}
 }
-
-/* Whether names are read, which costs more than the rest: nobody sees them where only metrics are wanted. */
-const volatile bool read_names;
 
 /* Leaves the owner unknown for kernel threads: what they do is on somebody else's behalf. */
 static __always_inline void read_owner(struct owner *o, struct task_struct *task)
@@ -185,6 +198,10 @@ static __always_inline void read_owner(struct owner *o, struct task_struct *task
 
 	/* All of it, because the names are compared as a whole, and may be shorter than those of an owner before. */
 	__builtin_memset(o, 0, sizeof(*o));
+	if (by_address) {
+		read_owner_slowly(o, task);
+		return;
+	}
 	if (task->flags & PF_KTHREAD)
 		return;
 	o->pid = task->tgid;
@@ -205,8 +222,11 @@ static __always_inline void read_owner(struct owner *o, struct task_struct *task
 
 static __always_inline __u64 socket_cgroup(const struct sock *sk)
 {
-	__u64 id = sk->sk_cgrp_data.cgroup->kn->id;
+	__u64 id;
 
+	if (!bpf_core_field_exists(sk->sk_cgrp_data.cgroup))
+		return socket_cgroup_slowly(sk);
+	id = sk->sk_cgrp_data.cgroup->kn->id;
 	/* Keeps the load apart from others: the verifier wants one kind of pointer at each. */
 	barrier_var(id);
 	return id;

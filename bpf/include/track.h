@@ -17,7 +17,7 @@ static __always_inline void track_connect(struct sock *sk)
 		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
 		return;
 	}
-	read_owner(&s->owner, bpf_get_current_task_btf());
+	read_owner(&s->owner, current_task());
 	s->role = ROLE_CLIENT;
 	s->since = bpf_ktime_get_ns();
 }
@@ -25,7 +25,7 @@ static __always_inline void track_connect(struct sock *sk)
 /* The owner of a listener whose port another one has, or which has no port yet, is handed down in its storage. */
 static __always_inline void keep_in_storage(struct sock *sk, const struct owner *owner)
 {
-	struct socket_state *s = bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	struct socket_state *s = storage_of(sk);
 
 	if (s)
 		s->owner = *owner;
@@ -39,7 +39,7 @@ static __always_inline void track_listener(struct sock *sk, struct task_struct *
 	struct listener l = {.socket = (__u64)sk}, *first;
 	struct port port = port_of(sk);
 
-	bpf_get_socket_cookie(sk);
+	number_socket(sk);
 	read_owner(&l.owner, task);
 	if (port.number && !bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST))
 		return;
@@ -69,7 +69,8 @@ static __always_inline void untrack_listener(struct sock *sk)
 /* The state of a socket that was accepted: a copy of its listener's storage, or new with the owner of its port. */
 static __always_inline struct socket_state *track_accept(struct sock *sk)
 {
-	struct socket_state *s = stored_state(sk);
+	/* No copy is made by address: what is there is left over. */
+	struct socket_state *s = by_address ? NULL : stored_state(sk);
 	struct listener *first;
 	struct port port;
 
@@ -109,9 +110,8 @@ static __always_inline void track_found(struct sock *sk, struct task_struct *tas
 	}
 	if (find_state(sk))
 		return;
-	bpf_get_socket_cookie(sk);
-	s = sk->sk_protocol == IPPROTO_TCP ? new_state(sk) :
-		bpf_sk_storage_get(&socket_storage, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	number_socket(sk);
+	s = sk->sk_protocol == IPPROTO_TCP ? new_state(sk) : storage_of(sk);
 	if (s)
 		read_owner(&s->owner, task);
 	else
@@ -133,4 +133,45 @@ static __always_inline struct sock *socket_of_file(struct file *file)
 	if (!sk || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
 		return NULL;
 	return sk;
+}
+
+/*
+ * The same where there is no pointer to the socket that the verifier knows as one. A listener is known by its port, and an
+ * MPTCP socket not at all: NULL is returned for them, and otherwise the state.
+ */
+static __always_inline struct socket_state *track_found_slowly(struct sock *sk, struct task_struct *task)
+{
+	struct socket_state *s;
+	struct listener l = {.socket = (__u64)sk};
+	struct port port = {
+		.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
+		.number = BPF_CORE_READ(sk, __sk_common.skc_num),
+		.family = BPF_CORE_READ(sk, __sk_common.skc_family),
+	};
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
+		read_owner(&l.owner, task);
+		bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST);
+		return NULL;
+	}
+	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP)
+		return NULL;
+	s = state_by_address((__u64)sk, true);
+	if (s && !s->owner.pid)
+		read_owner(&s->owner, task);
+	return s;
+}
+
+static __always_inline struct sock *socket_of_file_slowly(struct file *file)
+{
+	struct socket *sock;
+	struct sock *sk;
+	__u16 family;
+
+	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return NULL;
+	sock = BPF_CORE_READ(file, private_data);
+	sk = BPF_CORE_READ(sock, sk);
+	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	return family == AF_INET || family == AF_INET6 ? sk : NULL;
 }

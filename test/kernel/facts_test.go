@@ -14,10 +14,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
 )
 
-// facts are what this kernel says of a dropped packet; what it does not say is in no event.
+// facts are what this kernel says of packets and sockets; what it does not say is in no event.
 type facts struct {
 	// reasons is whether there are reasons (Linux 5.17), subsystems whether they belong to subsystems (6.3).
 	reasons, subsystems bool
+	// numbers is whether connections are numbered for their events (5.12); before that some are, when a process asks.
+	numbers bool
 	// receiver is whether it says which socket a packet was for (6.11).
 	receiver bool
 }
@@ -27,12 +29,14 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	if err != nil {
 		return f
 	}
-	has := func(enum string) bool {
+	has := func(enum, value string) bool {
 		var e *btf.Enum
-		return spec.TypeByName(enum, &e) == nil
+		return spec.TypeByName(enum, &e) == nil &&
+			(value == "" || slices.ContainsFunc(e.Values, func(v btf.EnumValue) bool { return v.Name == value }))
 	}
-	f.reasons = has("skb_drop_reason")
-	f.subsystems = has("skb_drop_reason_subsys")
+	f.reasons = has("skb_drop_reason", "")
+	f.subsystems = has("skb_drop_reason_subsys", "")
+	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu") // of the same version
 	var hook *btf.Typedef
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)

@@ -73,12 +73,15 @@ func TestListenersOlderThanTheReceiver(t *testing.T) {
 	p := newPreforked(t, s)
 	ipv4 := s.server.Listen(traffic.Addr(lab.Right.IPv4, 0))
 	ipv6 := s.server.Listen(traffic.Addr(lab.Right.IPv6, 0))
-	mptcp := s.server.ListenMPTCP(traffic.Addr(lab.Right.IPv4, 0))
+	listeners := map[string]traffic.Socket{"IPv4": ipv4, "IPv6": ipv6}
+	if lab.HasMPTCP() {
+		listeners["MPTCP"] = s.server.ListenMPTCP(traffic.Addr(lab.Right.IPv4, 0))
+	}
 	web := s.server.ServeHTTP(traffic.Addr(lab.Right.IPv4, 0))
-	require.True(t, web.MPTCP, "the test wants an MPTCP listener")
+	require.Equal(t, lab.HasMPTCP(), web.MPTCP, "the test wants an MPTCP listener")
 
 	r := rig.Start(t, onlyConnection)
-	for name, l := range map[string]traffic.Socket{"IPv4": ipv4, "IPv6": ipv6, "MPTCP": mptcp} {
+	for name, l := range listeners {
 		t.Run(name, func(t *testing.T) {
 			c := s.client.Connect(l.Local)
 			accepted := s.server.Accept(l.FD)
@@ -91,6 +94,8 @@ func TestListenersOlderThanTheReceiver(t *testing.T) {
 		})
 	}
 	t.Run("both ends MPTCP", func(t *testing.T) {
+		lab.RequireMPTCP(t)
+		mptcp := listeners["MPTCP"]
 		c := s.client.ConnectMPTCP(mptcp.Local)
 		accepted := s.server.Accept(mptcp.FD)
 		require.Equal(t, unix.IPPROTO_MPTCP, accepted.Protocol)

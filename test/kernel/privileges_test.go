@@ -81,6 +81,7 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 func TestCapabilitiesSuffice(t *testing.T) {
 	lab.Require(t)
 	lab.MountTracefs(t)
+	lab.AllowTracepoints(t)
 	needed := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
 	var rest []uintptr
 	for capability := uintptr(0); capability <= unix.CAP_LAST_CAP; capability++ {

@@ -70,7 +70,9 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 		attributes.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
 	}
 	b.PutOwner(attributes, owner, e.Attribution)
-	attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+	if e.Cookie != 0 { // before Linux 5.12 a socket is numbered only if a process asks
+		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+	}
 	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
 	attributes.MoveTo(lr.Attributes())
 	if b.HasBody() {

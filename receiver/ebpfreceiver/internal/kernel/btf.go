@@ -69,6 +69,12 @@ func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
 	return 0, false
 }
 
+// HasHelper returns whether the kernel has a function for programs, named without bpf_ in front, such as "check_mtu".
+func (b *BTF) HasHelper(name string) bool {
+	_, ok := b.EnumValue("bpf_func_id", "BPF_FUNC_"+name)
+	return ok
+}
+
 // TracepointArgs returns the number of arguments of a raw tracepoint, e.g. 4 for "kfree_skb" on Linux 6.11 and newer;
 // ok is false if this kernel has no such tracepoint. Tracepoints of modules are not looked for.
 func (b *BTF) TracepointArgs(name string) (args int, ok bool) {

@@ -182,7 +182,9 @@ func TestDropReasonsOfTheKernel(t *testing.T) {
 	d := b.DropReasons()
 	noSocket, ok := b.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET")
 	require.Equal(t, ok, d.HasReasons())
-	need(t, ok, "this kernel gives no drop reasons; Linux 5.17 and newer do")
+	if !ok {
+		return // before Linux 5.17 there are none
+	}
 	name, subsystem := d.Name(uint32(noSocket))
 	assert.Equal(t, "no_socket", name)
 	if _, ok := b.EnumValue("skb_drop_reason_subsys", "SKB_DROP_REASON_SUBSYS_CORE"); ok {

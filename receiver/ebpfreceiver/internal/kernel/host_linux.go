@@ -16,6 +16,7 @@ func ThisHost() *Host {
 		Release:          release,
 		Capabilities:     effectiveCapabilities,
 		MemlockUnlimited: memlockUnlimited,
+		UnlimitMemlock:   unlimitMemlock,
 		BPF:              callBPF,
 		PerfEventOpen:    callPerfEventOpen,
 		Inode:            inode,
@@ -44,6 +45,10 @@ func memlockUnlimited() bool {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit)
 	return err == nil && limit.Cur == math.MaxUint64
+}
+
+func unlimitMemlock() error {
+	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 }
 
 // callBPF asks for a map of no type, which is a mistake if it isn't forbidden.

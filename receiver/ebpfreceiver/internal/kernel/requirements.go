@@ -59,10 +59,31 @@ type Host struct {
 	Capabilities func() (Capabilities, error)
 	// MemlockUnlimited is whether this process may lock as much memory as it likes.
 	MemlockUnlimited func() bool
+	// UnlimitMemlock allows it that, if it has CAP_SYS_RESOURCE.
+	UnlimitMemlock func() error
 	// BPF and PerfEventOpen make these system calls in vain; nil if only the arguments were wrong.
 	BPF, PerfEventOpen func() error
 	// Inode returns the number of a file in its file system.
 	Inode func(path string) (uint64, error)
+}
+
+// memlockCounts is the first kernel whose maps do not count as locked memory.
+var memlockCounts = Version{5, 11}
+
+// LiftMemlock raises the limit of this process's locked memory where maps count as that.
+func (h *Host) LiftMemlock() error {
+	release, err := h.Release()
+	if err != nil {
+		return fmt.Errorf("kernel release: %w", err)
+	}
+	version, err := ParseVersion(release)
+	if err != nil || !version.Less(memlockCounts) || h.MemlockUnlimited() {
+		return err
+	}
+	if err := h.UnlimitMemlock(); err != nil {
+		return fmt.Errorf("raise the limit of locked memory, which eBPF maps count as before Linux 5.11 (LimitMEMLOCK=infinity in the systemd unit does it too): %w", err)
+	}
+	return nil
 }
 
 // Check returns all that is missing, joined, each with what to do about it.
@@ -90,8 +111,7 @@ func (h *Host) checkKernel(r Requirements) error {
 		return fmt.Errorf("capabilities of this process: %w", err)
 	}
 	needed := slices.Clone(r.Capabilities)
-	// Before 5.11 maps count as locked memory, whose limit is to be raised.
-	if version.Less(Version{5, 11}) && !h.MemlockUnlimited() {
+	if version.Less(memlockCounts) && !h.MemlockUnlimited() {
 		needed = append(needed, CapSysResource)
 	}
 	// Only root may enter tracefs, unless it was mounted otherwise.

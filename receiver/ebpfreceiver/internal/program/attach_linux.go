@@ -10,6 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
@@ -38,7 +39,11 @@ func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 // Syscall is a hook at the entry to or the exit from a system call. It needs tracefs, and slows all system calls down.
 func Syscall(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "tracepoint/syscalls/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
-		return link.Tracepoint("syscalls", name, p, nil)
+		l, err := link.Tracepoint("syscalls", name, p, nil)
+		if errors.Is(err, unix.EACCES) {
+			err = fmt.Errorf("%w; where the setting kernel.perf_event_paranoid is above 2, older kernels want CAP_SYS_ADMIN: lower it by `sysctl kernel.perf_event_paranoid=2`, or run as root", err)
+		}
+		return l, err
 	}, Needs: kernel.Requirements{Tracefs: true}}}}
 }
 

@@ -62,13 +62,19 @@ type Set struct {
 	counts   counts
 }
 
+// sinceSocketNumbers is a function that came to the kernel in 5.12, with the right of tracing programs to number sockets.
+const sinceSocketNumbers = "check_mtu"
+
 // Open loads and attaches programs, and behind them what those that run need. On an error nothing is left in the kernel.
 func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	s := &Set{settings: settings}
 	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
 		return nil, err
 	}
-	if s.shared, err = newShared(settings.RingSize, settings.Exclude, settings.Emit && emitsAny(selected)); err != nil {
+	if err = settings.Host.Kernel.LiftMemlock(); err != nil {
+		return nil, err
+	}
+	if s.shared, err = newShared(settings.RingSize, settings.Exclude, settings.Emit && emitsAny(selected), !settings.Host.BTF.HasHelper(sinceSocketNumbers)); err != nil {
 		return nil, err
 	}
 	var (

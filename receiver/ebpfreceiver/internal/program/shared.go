@@ -30,7 +30,10 @@ type shared struct {
 	variables map[string]any
 }
 
-func newShared(ringSize uint32, exclude Exclude, emit bool) (_ *shared, err error) {
+// socketsByAddress is how many sockets are known at a time where the kernel can't store their owners with them.
+const socketsByAddress = 32768
+
+func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
 	spec, err := bpf.LoadSocket()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
@@ -56,6 +59,10 @@ func newShared(ringSize uint32, exclude Exclude, emit bool) (_ *shared, err erro
 			return nil, err
 		}
 		s.variables[bpf.SocketVarSelfPid] = pid
+	}
+	s.variables[bpf.SocketVarByAddress] = byAddress
+	if byAddress {
+		spec.Maps[bpf.SocketMapSocketsByAddress].MaxEntries = socketsByAddress
 	}
 	spec.Maps[bpf.SocketMapRecords].MaxEntries = ringSize
 	spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4

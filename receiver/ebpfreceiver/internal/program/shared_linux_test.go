@@ -25,7 +25,7 @@ func newTestShared(t *testing.T, exclude Exclude) *shared {
 	t.Helper()
 	kerneltest.Require(t)
 	leavesNothing(t)
-	s, err := newShared(1<<16, exclude, true)
+	s, err := newShared(1<<16, exclude, true, false)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
 	return s
@@ -148,7 +148,7 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 		executables []string
 		want        bool
 	}{{false, nil, false}, {true, nil, true}, {false, []string{"sshd"}, true}} {
-		s, err := newShared(1<<16, Exclude{Executables: tt.executables}, tt.emit)
+		s, err := newShared(1<<16, Exclude{Executables: tt.executables}, tt.emit, false)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, s.variables[bpf.SocketVarReadNames], "%+v", tt)
 		require.NoError(t, s.close())
@@ -170,7 +170,7 @@ func TestSharedReplacements(t *testing.T) {
 func TestSharedFails(t *testing.T) {
 	kerneltest.Require(t)
 	leavesNothing(t)
-	_, err := newShared(1000, Exclude{}, true)
+	_, err := newShared(1000, Exclude{}, true, false)
 	require.ErrorContains(t, err, "create map records: ")
 }
 

@@ -6,6 +6,7 @@
 package lab
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"testing"
@@ -33,6 +34,23 @@ func Skip(t testing.TB, reason string) {
 		t.Fatalf("%s=1, but this test cannot run: %s", RequireEnv, reason)
 	}
 	t.Skip(reason)
+}
+
+// HasMPTCP is whether the kernel was built with MPTCP.
+func HasMPTCP() bool {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return !errors.Is(err, unix.EPROTONOSUPPORT)
+}
+
+// RequireMPTCP skips the test on a kernel without MPTCP: there is nothing there that could go wrong.
+func RequireMPTCP(t testing.TB) {
+	t.Helper()
+	if !HasMPTCP() {
+		t.Skip("this kernel was built without MPTCP")
+	}
 }
 
 // usable reports what keeps a kernel test from running here.
