@@ -130,7 +130,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 
 // packTests adds what the tests read, and returns the plan of their run.
 func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
-	plan := script.Plan{Environment: []string{"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=10"}}
+	plan := script.Plan{Environment: []string{"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3"}}
 	for _, p := range packages {
 		files, err := testdata(p.path)
 		if err != nil {

@@ -9,7 +9,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
@@ -17,6 +19,15 @@ import (
 
 // RequireEnv is the variable that turns a skipped kernel test into a failed one; CI sets it to 1.
 const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
+
+// Patience is how many times longer than usual a test waits for what must come: the value of OTELCOL_EBPF_TEST_PATIENCE,
+// for machines as slow as emulated ones, or 1.
+func Patience() time.Duration {
+	if n, err := strconv.Atoi(os.Getenv("OTELCOL_EBPF_TEST_PATIENCE")); err == nil && n > 0 {
+		return time.Duration(n)
+	}
+	return 1
+}
 
 // Require skips the test, saying why, where the kernel or its privileges cannot carry it.
 // With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test instead.

@@ -27,7 +27,7 @@ import (
 )
 
 // Deadline is how long a test waits for what must come.
-const Deadline = 20 * time.Second
+var Deadline = 20 * time.Second * lab.Patience()
 
 // Receiver is a receiver with both pipelines behind it.
 type Receiver struct {
