@@ -55,7 +55,7 @@ func Join(t testing.TB, left, right *Namespace) {
 	}
 	for ns, end := range sides {
 		// An IPv6 address that a link gets before its carrier waits for its turn to be usable.
-		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, 10*time.Second*Patience(), time.Millisecond, "the link's carrier")
+		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, Patiently(10*time.Second), time.Millisecond, "the link's carrier")
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))
 	}

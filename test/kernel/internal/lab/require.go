@@ -20,13 +20,14 @@ import (
 // RequireEnv is the variable that turns a skipped kernel test into a failed one; CI sets it to 1.
 const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
 
-// Patience is how many times longer than usual a test waits for what must come: the value of OTELCOL_EBPF_TEST_PATIENCE,
-// for machines as slow as emulated ones, or 1.
-func Patience() time.Duration {
-	if n, err := strconv.Atoi(os.Getenv("OTELCOL_EBPF_TEST_PATIENCE")); err == nil && n > 0 {
-		return time.Duration(n)
+// Patiently is how long a test waits for what usually comes within d: OTELCOL_EBPF_TEST_PATIENCE times as long, which is
+// for machines as slow as emulated ones.
+func Patiently(d time.Duration) time.Duration {
+	n, err := strconv.Atoi(os.Getenv("OTELCOL_EBPF_TEST_PATIENCE"))
+	if err != nil || n < 1 {
+		n = 1
 	}
-	return 1
+	return time.Duration(n) * d
 }
 
 // Require skips the test, saying why, where the kernel or its privileges cannot carry it.

@@ -27,7 +27,7 @@ import (
 )
 
 // Deadline is how long a test waits for what must come.
-var Deadline = 20 * time.Second * lab.Patience()
+var Deadline = lab.Patiently(20 * time.Second)
 
 // Receiver is a receiver with both pipelines behind it.
 type Receiver struct {

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"debug/elf"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -107,7 +108,7 @@ func dependencies(module []byte) ([]string, error) {
 	}
 	section := f.Section(".modinfo")
 	if section == nil {
-		return nil, fmt.Errorf("it has no section .modinfo")
+		return nil, errors.New("it has no section .modinfo")
 	}
 	info, err := section.Data()
 	if err != nil {
