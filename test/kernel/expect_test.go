@@ -44,6 +44,9 @@ const (
 // clockTolerance is by how much the kernel's time, turned into wall time, may miss the wall time that processes read.
 const clockTolerance = time.Millisecond
 
+// lateTolerance is how long a softirq may wait for a processor, so that what a process has seen is not the end of it.
+var lateTolerance = max(clockTolerance, lab.Patiently(50*time.Millisecond)-50*time.Millisecond)
+
 // attributes are an event's attributes as pdata gives them.
 type attributes map[string]any
 
@@ -133,7 +136,7 @@ func checkBody(t testing.TB, e rig.Event) {
 func within(t testing.TB, e rig.Event, start, end time.Time) {
 	t.Helper()
 	assert.False(t, e.Time.Before(start.Add(-clockTolerance)), "%s is too early: not before %s", e, start)
-	assert.False(t, e.Time.After(end.Add(clockTolerance)), "%s is too late: not after %s", e, end)
+	assert.False(t, e.Time.After(end.Add(lateTolerance)), "%s is too late: not after %s", e, end)
 }
 
 // seconds is the value of an attribute that is a time in seconds.
