@@ -45,6 +45,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "oom",
+		records: map[string]any{"event": OomEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": OomSeries{}, "counts": OomCounts{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "packetdrop",
 		records: map[string]any{"event": PacketDropEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

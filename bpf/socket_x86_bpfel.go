@@ -102,7 +102,8 @@ const (
 	SocketProgramIdPROGRAM_CGROUP      SocketProgramId = 2
 	SocketProgramIdPROGRAM_CONNECTION  SocketProgramId = 3
 	SocketProgramIdPROGRAM_PACKET_DROP SocketProgramId = 4
-	SocketProgramIdPROGRAM_MAX         SocketProgramId = 5
+	SocketProgramIdPROGRAM_OOM         SocketProgramId = 5
+	SocketProgramIdPROGRAM_MAX         SocketProgramId = 6
 )
 
 type SocketRecord struct {

@@ -43,7 +43,7 @@ enum {
 };
 
 /* asm-generic/errno.h; the same on amd64 and arm64. */
-enum { EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
+enum { EEXIST = 17, EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -181,8 +181,22 @@ struct file {
 	void *private_data;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	long counter;
+} atomic_long_t;
+
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long total_vm; /* pages */
+	atomic_long_t pgtables_bytes;
+};
+
+struct signal_struct {
+	short oom_score_adj;
 };
 
 typedef struct {
@@ -206,15 +220,54 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct xarray {
+	void *xa_head;
+};
+
+struct xa_node {
+	unsigned char shift;
+	void *slots[64];
+};
+
+struct idr {
+	struct xarray idr_rt;
+};
+
+struct pid_namespace {
+	struct idr idr;
+};
+
+struct upid {
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	struct hlist_head tasks[1];
+	struct upid numbers[1];
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
+	__u64 start_time; /* ns of CLOCK_MONOTONIC */
+	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	const struct cred *cred;
 	char comm[16];
 	struct css_set *cgroups;
 	struct files_struct *files;
+	struct signal_struct *signal;
+	struct pid *thread_pid;
+	struct hlist_node pid_links[1];
 };
 
 struct net_device {

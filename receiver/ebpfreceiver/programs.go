@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/oom"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -22,6 +23,7 @@ import (
 var programs = []program.Definition{
 	connection.Definition,
 	packetdrop.Definition,
+	oom.Definition,
 }
 
 // Programs is the configuration block `programs`: the programs that are to run, by their names.

@@ -53,6 +53,8 @@ var settings = map[string]setting{
 	"programs::connection::events":       {"", "Whether connections are emitted as events; their metrics do not depend on it."},
 	"programs::connection::event_limit":  {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::connection::protocols":    {"", "Which of `tcp`, `udp` and `unix` are reported. `unix` costs a syscall tracepoint, which slows down every syscall of the host."},
+	"programs::oom::events":              {"", "Whether kills are emitted as events; their metric does not depend on it."},
+	"programs::oom::event_limit":         {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::packet_drop::events":      {"", "Whether dropped packets are emitted as events; their metrics do not depend on it."},
 	"programs::packet_drop::event_limit": {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 }

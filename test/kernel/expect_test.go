@@ -95,7 +95,7 @@ func check(t testing.TB, e rig.Event, name string, severity plog.SeverityNumber,
 	t.Helper()
 	assert.Equal(t, name, e.Name)
 	assert.Equal(t, severity, e.Severity)
-	assert.Equal(t, map[plog.SeverityNumber]string{plog.SeverityNumberInfo: "INFO", plog.SeverityNumberWarn: "WARN"}[severity], e.SeverityText)
+	assert.Equal(t, map[plog.SeverityNumber]string{plog.SeverityNumberInfo: "INFO", plog.SeverityNumberWarn: "WARN", plog.SeverityNumberError: "ERROR"}[severity], e.SeverityText)
 	assert.NotEmpty(t, e.Scope)
 	assert.False(t, e.Observed.Before(e.Time), "observed at %s, before it happened at %s", e.Observed, e.Time)
 	assert.False(t, e.Observed.After(time.Now()), "observed in the future")

@@ -20,6 +20,7 @@ var programs = []struct {
 	name  string
 	tests *regexp.Regexp
 }{
+	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(
 		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},

@@ -6,9 +6,11 @@ package privileges
 import (
 	"net"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/testenv"
 )
 
 // capability is a capability by its number in the kernel.
@@ -75,6 +79,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
 		serves:  map[capability]string{unix.CAP_SYSLOG: "ebpf.drop.location"},
 		provoke: provokeDrop,
+	},
+	{
+		title: "`oom`", program: "oom",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeKill,
 	},
 }
 
@@ -142,6 +151,27 @@ func provokeDrop(t *testing.T, tr *trial) collector.Event {
 	require.Less(t, received, sent, "nothing was dropped")
 	return tr.await(t, sent-received, "ebpf.packet.drop", map[string]any{
 		"source.port": int64(sender.LocalAddr().(*net.UDPAddr).Port), "process.pid": int64(os.Getpid()), "ebpf.attribution": "receiving_socket",
+	})[0]
+}
+
+// provokeKill has the kernel kill a process that wants more memory than it may have.
+func provokeKill(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	limit, err := load.LimitMemory("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	defer func() { require.NoError(t, limit.Close()) }()
+	greedy := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
+	in, err := greedy.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, greedy.Start())
+	require.NoError(t, limit.Add(greedy.Process.Pid))
+	_, err = in.Write([]byte("go\n"))
+	require.NoError(t, err)
+	require.ErrorContains(t, greedy.Wait(), "killed")
+	return tr.await(t, 1, "ebpf.oom.kill", map[string]any{
+		"process.pid": int64(greedy.Process.Pid), "process.executable.name": "tail",
 	})[0]
 }
 

@@ -55,7 +55,9 @@ type Containers struct {
 type cgroup struct {
 	// container is nil if the cgroup is in none.
 	container *sharedContainer
-	removed   bool
+	// path is from the root of the hierarchy, "" if it is not known.
+	path    string
+	removed bool
 }
 
 type sharedContainer struct {
@@ -85,16 +87,24 @@ func openContainers(tree cgroupTree, mount string) (*Containers, error) {
 // Lookup returns the container that a cgroup belongs to, or nil if the cgroup is in none or is unknown. All cgroups of a
 // container give the same pointer, and what it points to does not change. A known cgroup costs no allocation.
 func (c *Containers) Lookup(id uint64) *Container {
+	if known := c.lookup(id); known.container != nil {
+		return &known.container.Container
+	}
+	return nil
+}
+
+// Path returns where a cgroup is, from the root of the hierarchy, as in "/system.slice/sshd.service"; "" if that is not
+// known. A known cgroup costs no allocation.
+func (c *Containers) Path(id uint64) string { return c.lookup(id).path }
+
+func (c *Containers) lookup(id uint64) cgroup {
 	c.mu.RLock()
 	known, ok := c.cgroups[id]
 	c.mu.RUnlock()
 	if !ok && id != 0 {
 		known = c.find(id)
 	}
-	if known.container == nil {
-		return nil
-	}
-	return &known.container.Container
+	return known
 }
 
 // Add makes a new cgroup known; its path is from the root of the hierarchy.
@@ -109,7 +119,8 @@ func (c *Containers) Remove(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, ok := c.cgroups[id]; ok && !known.removed {
-		c.cgroups[id] = cgroup{container: known.container, removed: true}
+		known.removed = true
+		c.cgroups[id] = known
 		c.removed = append(c.removed, id)
 	}
 }
@@ -176,7 +187,7 @@ func (c *Containers) add(id uint64, path string) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return
 	}
-	var added cgroup
+	added := cgroup{path: path}
 	if container, ok := parseContainer(path); ok {
 		added.container = c.shared[container.CgroupPath]
 		if added.container == nil {

@@ -127,6 +127,26 @@ func (ms *EbpfEventsLostMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfOomKillsMetricConfig provides config for the ebpf.oom.kills metric.
+type EbpfOomKillsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfOomKillsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfPacketDroppedMetricConfig provides config for the ebpf.packet.dropped metric.
 type EbpfPacketDroppedMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -215,6 +235,7 @@ type MetricsConfig struct {
 	EbpfConnectionOpened EbpfConnectionOpenedMetricConfig `mapstructure:"ebpf.connection.opened"`
 	EbpfEvents           EbpfEventsMetricConfig           `mapstructure:"ebpf.events"`
 	EbpfEventsLost       EbpfEventsLostMetricConfig       `mapstructure:"ebpf.events.lost"`
+	EbpfOomKills         EbpfOomKillsMetricConfig         `mapstructure:"ebpf.oom.kills"`
 	EbpfPacketDropped    EbpfPacketDroppedMetricConfig    `mapstructure:"ebpf.packet.dropped"`
 	EbpfPacketDroppedIo  EbpfPacketDroppedIoMetricConfig  `mapstructure:"ebpf.packet.dropped.io"`
 	EbpfProgramRunCount  EbpfProgramRunCountMetricConfig  `mapstructure:"ebpf.program.run.count"`
@@ -239,6 +260,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EbpfEventsLostMetricConfig{
+			Enabled: true,
+		},
+		EbpfOomKills: EbpfOomKillsMetricConfig{
 			Enabled: true,
 		},
 		EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
@@ -281,6 +305,7 @@ type EventsConfig struct {
 	EbpfConnectionClose   EventConfig `mapstructure:"ebpf.connection.close"`
 	EbpfConnectionConnect EventConfig `mapstructure:"ebpf.connection.connect"`
 	EbpfEventsLost        EventConfig `mapstructure:"ebpf.events.lost"`
+	EbpfOomKill           EventConfig `mapstructure:"ebpf.oom.kill"`
 	EbpfPacketDrop        EventConfig `mapstructure:"ebpf.packet.drop"`
 	EbpfProgramState      EventConfig `mapstructure:"ebpf.program.state"`
 }
@@ -297,6 +322,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EventConfig{
+			Enabled: true,
+		},
+		EbpfOomKill: EventConfig{
 			Enabled: true,
 		},
 		EbpfPacketDrop: EventConfig{

@@ -44,6 +44,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: true,
 					},
+					EbpfOomKills: EbpfOomKillsMetricConfig{
+						Enabled: true,
+					},
 					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
 						Enabled: true,
 					},
@@ -86,6 +89,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: false,
 					},
+					EbpfOomKills: EbpfOomKillsMetricConfig{
+						Enabled: false,
+					},
 					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
 						Enabled: false,
 					},
@@ -110,7 +116,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

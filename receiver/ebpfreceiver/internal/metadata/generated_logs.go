@@ -137,6 +137,72 @@ func WithEbpfNetworkNamespaceEventAttribute(ebpfNetworkNamespaceAttributeValue i
 	})
 }
 
+func WithEbpfOomMemoryAnonymousEventAttribute(ebpfOomMemoryAnonymousAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.anonymous", ebpfOomMemoryAnonymousAttributeValue)
+	})
+}
+
+func WithEbpfOomMemoryFileEventAttribute(ebpfOomMemoryFileAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.file", ebpfOomMemoryFileAttributeValue)
+	})
+}
+
+func WithEbpfOomMemoryPageTablesEventAttribute(ebpfOomMemoryPageTablesAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.page_tables", ebpfOomMemoryPageTablesAttributeValue)
+	})
+}
+
+func WithEbpfOomMemoryShmemEventAttribute(ebpfOomMemoryShmemAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.shmem", ebpfOomMemoryShmemAttributeValue)
+	})
+}
+
+func WithEbpfOomMemorySwapEventAttribute(ebpfOomMemorySwapAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.swap", ebpfOomMemorySwapAttributeValue)
+	})
+}
+
+func WithEbpfOomMemoryTotalEventAttribute(ebpfOomMemoryTotalAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.memory.total", ebpfOomMemoryTotalAttributeValue)
+	})
+}
+
+func WithEbpfOomScoreEventAttribute(ebpfOomScoreAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.score", ebpfOomScoreAttributeValue)
+	})
+}
+
+func WithEbpfOomScoreAdjEventAttribute(ebpfOomScoreAdjAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.score_adj", ebpfOomScoreAdjAttributeValue)
+	})
+}
+
+func WithEbpfOomTriggerExecutableNameEventAttribute(ebpfOomTriggerExecutableNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.oom.trigger.executable.name", ebpfOomTriggerExecutableNameAttributeValue)
+	})
+}
+
+func WithEbpfOomTriggerPidEventAttribute(ebpfOomTriggerPidAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.oom.trigger.pid", ebpfOomTriggerPidAttributeValue)
+	})
+}
+
+func WithEbpfOomTriggerThreadNameEventAttribute(ebpfOomTriggerThreadNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.oom.trigger.thread.name", ebpfOomTriggerThreadNameAttributeValue)
+	})
+}
+
 func WithEbpfPacketSizeEventAttribute(ebpfPacketSizeAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.packet.size", ebpfPacketSizeAttributeValue)
@@ -200,6 +266,12 @@ func WithNetworkTypeEventAttribute(networkTypeAttributeValue string) EventAttrib
 func WithProcessExecutableNameEventAttribute(processExecutableNameAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+	})
+}
+
+func WithProcessLinuxCgroupEventAttribute(processLinuxCgroupAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
 	})
 }
 
@@ -399,6 +471,44 @@ func newEventEbpfEventsLost(cfg EventConfig) eventEbpfEventsLost {
 	return e
 }
 
+type eventEbpfOomKill struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfOomKill) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.oom.kill")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfOomKill) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfOomKill(cfg EventConfig) eventEbpfOomKill {
+	e := eventEbpfOomKill{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfPacketDrop struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -489,6 +599,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
 	eventEbpfEventsLost            eventEbpfEventsLost
+	eventEbpfOomKill               eventEbpfOomKill
 	eventEbpfPacketDrop            eventEbpfPacketDrop
 	eventEbpfProgramState          eventEbpfProgramState
 }
@@ -508,6 +619,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
 		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
+		eventEbpfOomKill:               newEventEbpfOomKill(lbc.Events.EbpfOomKill),
 		eventEbpfPacketDrop:            newEventEbpfPacketDrop(lbc.Events.EbpfPacketDrop),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
@@ -579,6 +691,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
 	lb.eventEbpfEventsLost.emit(ils.LogRecords())
+	lb.eventEbpfOomKill.emit(ils.LogRecords())
 	lb.eventEbpfPacketDrop.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
 
@@ -635,6 +748,11 @@ func (lb *LogsBuilder) RecordEbpfConnectionConnectEvent(ctx context.Context, tim
 // RecordEbpfEventsLostEvent adds a log record of ebpf.events.lost event.
 func (lb *LogsBuilder) RecordEbpfEventsLostEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue AttributeEbpfLossCause, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
 	lb.eventEbpfEventsLost.recordEvent(ctx, timestamp, ebpfLossCauseAttributeValue.String(), ebpfLossCountAttributeValue, options...)
+}
+
+// RecordEbpfOomKillEvent adds a log record of ebpf.oom.kill event.
+func (lb *LogsBuilder) RecordEbpfOomKillEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfOomKill.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfPacketDropEvent adds a log record of ebpf.packet.drop event.

@@ -142,6 +142,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.events.lost",
 		Attributes: []string{"ebpf.program.name", "ebpf.loss.cause"},
 	},
+	EbpfOomKills: metricInfo{
+		Name:       "ebpf.oom.kills",
+		Attributes: []string{"otel.metric.overflow"},
+	},
 	EbpfPacketDropped: metricInfo{
 		Name:       "ebpf.packet.dropped",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
@@ -167,6 +171,7 @@ type metricsInfo struct {
 	EbpfConnectionOpened metricInfo
 	EbpfEvents           metricInfo
 	EbpfEventsLost       metricInfo
+	EbpfOomKills         metricInfo
 	EbpfPacketDropped    metricInfo
 	EbpfPacketDroppedIo  metricInfo
 	EbpfProgramRunCount  metricInfo
@@ -580,6 +585,62 @@ func newMetricEbpfEventsLost(cfg EbpfEventsLostMetricConfig) metricEbpfEventsLos
 	return m
 }
 
+type metricEbpfOomKills struct {
+	data     pmetric.Metric           // data buffer for generated metric.
+	config   EbpfOomKillsMetricConfig // metric config provided by user.
+	capacity int                      // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.oom.kills metric with initial data.
+func (m *metricEbpfOomKills) init() {
+	m.data.SetName("ebpf.oom.kills")
+	m.data.SetDescription("Processes that the kernel killed because memory had run out, of the host or of a cgroup; those that were dying already, and were let go on, included.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfOomKills) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfOomKills) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfOomKills) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfOomKills(cfg EbpfOomKillsMetricConfig) metricEbpfOomKills {
+	m := metricEbpfOomKills{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfPacketDropped struct {
 	data     pmetric.Metric                // data buffer for generated metric.
 	config   EbpfPacketDroppedMetricConfig // metric config provided by user.
@@ -820,6 +881,7 @@ type MetricsBuilder struct {
 	metricEbpfConnectionOpened     metricEbpfConnectionOpened
 	metricEbpfEvents               metricEbpfEvents
 	metricEbpfEventsLost           metricEbpfEventsLost
+	metricEbpfOomKills             metricEbpfOomKills
 	metricEbpfPacketDropped        metricEbpfPacketDropped
 	metricEbpfPacketDroppedIo      metricEbpfPacketDroppedIo
 	metricEbpfProgramRunCount      metricEbpfProgramRunCount
@@ -855,6 +917,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfConnectionOpened:     newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
 		metricEbpfEvents:               newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
 		metricEbpfEventsLost:           newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
+		metricEbpfOomKills:             newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
 		metricEbpfPacketDropped:        newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
 		metricEbpfPacketDroppedIo:      newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
 		metricEbpfProgramRunCount:      newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
@@ -956,6 +1019,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfConnectionOpened.emit(ils.Metrics())
 	mb.metricEbpfEvents.emit(ils.Metrics())
 	mb.metricEbpfEventsLost.emit(ils.Metrics())
+	mb.metricEbpfOomKills.emit(ils.Metrics())
 	mb.metricEbpfPacketDropped.emit(ils.Metrics())
 	mb.metricEbpfPacketDroppedIo.emit(ils.Metrics())
 	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
@@ -1019,6 +1083,11 @@ func (mb *MetricsBuilder) RecordEbpfEventsDataPoint(ts pcommon.Timestamp, val in
 // RecordEbpfEventsLostDataPoint adds a data point to ebpf.events.lost metric.
 func (mb *MetricsBuilder) RecordEbpfEventsLostDataPoint(ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue AttributeEbpfLossCause, options ...MetricAttributeOption) {
 	mb.metricEbpfEventsLost.recordDataPoint(mb.startTime, ts, val, ebpfLossCauseAttributeValue.String(), options...)
+}
+
+// RecordEbpfOomKillsDataPoint adds a data point to ebpf.oom.kills metric.
+func (mb *MetricsBuilder) RecordEbpfOomKillsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfOomKills.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfPacketDroppedDataPoint adds a data point to ebpf.packet.dropped metric.

@@ -86,6 +86,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfEventsLostDataPoint(ts, 1, AttributeEbpfLossCauseRingFull, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfOomKillsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfPacketDroppedDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -273,6 +276,23 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfLossCauseAttrVal, ok := dp.Attributes().Get("ebpf.loss.cause")
 					assert.True(t, ok)
 					assert.Equal(t, "ring_full", ebpfLossCauseAttrVal.Str())
+				case "ebpf.oom.kills":
+					assert.False(t, validatedMetrics["ebpf.oom.kills"], "Found a duplicate in the metrics slice: ebpf.oom.kills")
+					validatedMetrics["ebpf.oom.kills"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Processes that the kernel killed because memory had run out, of the host or of a cgroup; those that were dying already, and were let go on, included.", mi.Description())
+					assert.Equal(t, "{process}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
 				case "ebpf.packet.dropped":
 					assert.False(t, validatedMetrics["ebpf.packet.dropped"], "Found a duplicate in the metrics slice: ebpf.packet.dropped")
 					validatedMetrics["ebpf.packet.dropped"] = true

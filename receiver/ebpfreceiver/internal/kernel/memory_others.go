@@ -1,0 +1,9 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build !linux
+
+package kernel
+
+// TotalPages returns 0: what needs it runs on Linux alone.
+func TotalPages() uint64 { return 0 }

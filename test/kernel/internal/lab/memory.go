@@ -1,0 +1,42 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package lab
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
+)
+
+// MemoryLimit is a limit of the memory that some processes may have together; when they go beyond it, one is killed.
+type MemoryLimit struct{ limit *load.MemoryLimit }
+
+// LimitMemory limits the memory of the cgroup, in which there is no process yet; those that come are to be added.
+func LimitMemory(t testing.TB, c *Cgroup, bytes int) MemoryLimit {
+	t.Helper()
+	limit, err := load.LimitMemory(c.Path, bytes)
+	if err != nil {
+		Skip(t, err.Error())
+	}
+	t.Cleanup(func() { _ = limit.Close() })
+	return MemoryLimit{limit}
+}
+
+// Add limits the memory of a process that is in the cgroup.
+func (l MemoryLimit) Add(t testing.TB, pid int) {
+	t.Helper()
+	require.NoError(t, l.limit.Add(pid), "limiting the memory of a process")
+}
+
+// Kills is how many processes the kernel says that it has killed for the limit.
+func (l MemoryLimit) Kills(t testing.TB) int {
+	t.Helper()
+	n, err := l.limit.Kills()
+	require.NoError(t, err)
+	return n
+}
