@@ -54,6 +54,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "process",
+		records: map[string]any{"event": ProcessEvent{}, "exec_event": ProcessExecEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": ProcessSeries{}, "counts": ProcessCounts{}, "arguments": ProcessArguments{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "packetdrop",
 		records: map[string]any{"event": PacketDropEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -103,7 +103,8 @@ const (
 	SocketProgramIdPROGRAM_CONNECTION  SocketProgramId = 3
 	SocketProgramIdPROGRAM_PACKET_DROP SocketProgramId = 4
 	SocketProgramIdPROGRAM_OOM         SocketProgramId = 5
-	SocketProgramIdPROGRAM_MAX         SocketProgramId = 6
+	SocketProgramIdPROGRAM_PROCESS     SocketProgramId = 6
+	SocketProgramIdPROGRAM_MAX         SocketProgramId = 7
 )
 
 type SocketRecord struct {

@@ -164,10 +164,22 @@ struct qstr {
 };
 
 struct dentry {
+	struct dentry *d_parent;
 	struct qstr d_name;
 };
 
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
 struct path {
+	struct vfsmount *mnt;
 	struct dentry *dentry;
 };
 
@@ -191,11 +203,16 @@ typedef struct {
 
 struct mm_struct {
 	struct file *exe_file;
+	unsigned long arg_start;
+	unsigned long arg_end;
 	unsigned long total_vm; /* pages */
 	atomic_long_t pgtables_bytes;
 };
 
 struct signal_struct {
+	atomic_t live; /* threads that have not begun to exit */
+	int group_exit_code;
+	unsigned int flags;
 	short oom_score_adj;
 };
 
@@ -259,6 +276,8 @@ struct task_struct {
 	int pid;
 	int tgid;
 	__u64 start_time; /* ns of CLOCK_MONOTONIC */
+	int exit_code;
+	struct task_struct *real_parent;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	const struct cred *cred;
@@ -268,6 +287,11 @@ struct task_struct {
 	struct signal_struct *signal;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[1];
+};
+
+struct linux_binprm {
+	const char *filename; /* what was asked for */
+	const char *interp;   /* what runs: another one if that is a script */
 };
 
 struct net_device {

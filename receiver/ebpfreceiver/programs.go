@@ -16,6 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/oom"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -24,6 +25,7 @@ var programs = []program.Definition{
 	connection.Definition,
 	packetdrop.Definition,
 	oom.Definition,
+	process.Definition,
 }
 
 // Programs is the configuration block `programs`: the programs that are to run, by their names.

@@ -56,6 +56,9 @@ var settings = map[string]setting{
 	"programs::oom::events":              {"", "Whether kills are emitted as events; their metric does not depend on it."},
 	"programs::oom::event_limit":         {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::packet_drop::events":      {"", "Whether dropped packets are emitted as events; their metrics do not depend on it."},
+	"programs::process::arguments":       {"", "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go."},
+	"programs::process::events":          {"", "Whether executions and ends are emitted as events; their metrics do not depend on it."},
+	"programs::process::event_limit":     {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::packet_drop::event_limit": {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 }
 

@@ -20,6 +20,7 @@ var programs = []struct {
 	name  string
 	tests *regexp.Regexp
 }{
+	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(

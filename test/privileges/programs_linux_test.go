@@ -85,6 +85,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeKill,
 	},
+	{
+		title: "`process`", program: "process",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeExecution,
+	},
 }
 
 // receiver returns the receiver's settings.
@@ -173,6 +178,16 @@ func provokeKill(t *testing.T, tr *trial) collector.Event {
 	return tr.await(t, 1, "ebpf.oom.kill", map[string]any{
 		"process.pid": int64(greedy.Process.Pid), "process.executable.name": "tail",
 	})[0]
+}
+
+// provokeExecution executes a program.
+func provokeExecution(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	cmd := exec.Command("true")
+	require.NoError(t, cmd.Run())
+	process := map[string]any{"process.pid": int64(cmd.Process.Pid), "process.parent_pid": int64(os.Getpid())}
+	tr.await(t, 1, "ebpf.process.exit", process)
+	return tr.await(t, 1, "ebpf.process.exec", process)[0]
 }
 
 // self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.

@@ -29,5 +29,13 @@ func (a *Attributes) PutDouble(key string, value float64) {
 	a.builder.AppendEmpty(key).SetDouble(value)
 }
 
+// PutBool puts a boolean.
+func (a *Attributes) PutBool(key string, value bool) { a.builder.AppendEmpty(key).SetBool(value) }
+
+// PutSlice puts a list and returns it, empty, for its elements to be added.
+func (a *Attributes) PutSlice(key string) pcommon.Slice {
+	return a.builder.AppendEmpty(key).SetEmptySlice()
+}
+
 // MoveTo makes the attributes those of an empty map.
 func (a *Attributes) MoveTo(m pcommon.Map) { a.builder.UnsafeIntoMap(m) }

@@ -55,7 +55,7 @@ type Containers struct {
 type cgroup struct {
 	// container is nil if the cgroup is in none.
 	container *sharedContainer
-	// path is from the root of the hierarchy, "" if it is not known.
+	// path is in the form of /proc/PID/cgroup, "" if it is not known.
 	path    string
 	removed bool
 }
@@ -93,8 +93,8 @@ func (c *Containers) Lookup(id uint64) *Container {
 	return nil
 }
 
-// Path returns where a cgroup is, from the root of the hierarchy, as in "/system.slice/sshd.service"; "" if that is not
-// known. A known cgroup costs no allocation.
+// Path returns where a cgroup is in the form of /proc/PID/cgroup, as in "0::/system.slice/sshd.service"; "" if that is
+// not known. A known cgroup costs no allocation.
 func (c *Containers) Path(id uint64) string { return c.lookup(id).path }
 
 func (c *Containers) lookup(id uint64) cgroup {
@@ -187,7 +187,7 @@ func (c *Containers) add(id uint64, path string) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return
 	}
-	added := cgroup{path: path}
+	added := cgroup{path: "0::" + path}
 	if container, ok := parseContainer(path); ok {
 		added.container = c.shared[container.CgroupPath]
 		if added.container == nil {

@@ -187,6 +187,46 @@ func (ms *EbpfPacketDroppedIoMetricConfig) Unmarshal(parser *confmap.Conf) error
 	return nil
 }
 
+// EbpfProcessExecutionsMetricConfig provides config for the ebpf.process.executions metric.
+type EbpfProcessExecutionsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfProcessExecutionsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfProcessExitsMetricConfig provides config for the ebpf.process.exits metric.
+type EbpfProcessExitsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfProcessExitsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfProgramRunCountMetricConfig provides config for the ebpf.program.run.count metric.
 type EbpfProgramRunCountMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -229,17 +269,19 @@ func (ms *EbpfProgramRunTimeMetricConfig) Unmarshal(parser *confmap.Conf) error 
 
 // MetricsConfig provides config for ebpf metrics.
 type MetricsConfig struct {
-	EbpfConnectionActive EbpfConnectionActiveMetricConfig `mapstructure:"ebpf.connection.active"`
-	EbpfConnectionFailed EbpfConnectionFailedMetricConfig `mapstructure:"ebpf.connection.failed"`
-	EbpfConnectionIo     EbpfConnectionIoMetricConfig     `mapstructure:"ebpf.connection.io"`
-	EbpfConnectionOpened EbpfConnectionOpenedMetricConfig `mapstructure:"ebpf.connection.opened"`
-	EbpfEvents           EbpfEventsMetricConfig           `mapstructure:"ebpf.events"`
-	EbpfEventsLost       EbpfEventsLostMetricConfig       `mapstructure:"ebpf.events.lost"`
-	EbpfOomKills         EbpfOomKillsMetricConfig         `mapstructure:"ebpf.oom.kills"`
-	EbpfPacketDropped    EbpfPacketDroppedMetricConfig    `mapstructure:"ebpf.packet.dropped"`
-	EbpfPacketDroppedIo  EbpfPacketDroppedIoMetricConfig  `mapstructure:"ebpf.packet.dropped.io"`
-	EbpfProgramRunCount  EbpfProgramRunCountMetricConfig  `mapstructure:"ebpf.program.run.count"`
-	EbpfProgramRunTime   EbpfProgramRunTimeMetricConfig   `mapstructure:"ebpf.program.run.time"`
+	EbpfConnectionActive  EbpfConnectionActiveMetricConfig  `mapstructure:"ebpf.connection.active"`
+	EbpfConnectionFailed  EbpfConnectionFailedMetricConfig  `mapstructure:"ebpf.connection.failed"`
+	EbpfConnectionIo      EbpfConnectionIoMetricConfig      `mapstructure:"ebpf.connection.io"`
+	EbpfConnectionOpened  EbpfConnectionOpenedMetricConfig  `mapstructure:"ebpf.connection.opened"`
+	EbpfEvents            EbpfEventsMetricConfig            `mapstructure:"ebpf.events"`
+	EbpfEventsLost        EbpfEventsLostMetricConfig        `mapstructure:"ebpf.events.lost"`
+	EbpfOomKills          EbpfOomKillsMetricConfig          `mapstructure:"ebpf.oom.kills"`
+	EbpfPacketDropped     EbpfPacketDroppedMetricConfig     `mapstructure:"ebpf.packet.dropped"`
+	EbpfPacketDroppedIo   EbpfPacketDroppedIoMetricConfig   `mapstructure:"ebpf.packet.dropped.io"`
+	EbpfProcessExecutions EbpfProcessExecutionsMetricConfig `mapstructure:"ebpf.process.executions"`
+	EbpfProcessExits      EbpfProcessExitsMetricConfig      `mapstructure:"ebpf.process.exits"`
+	EbpfProgramRunCount   EbpfProgramRunCountMetricConfig   `mapstructure:"ebpf.program.run.count"`
+	EbpfProgramRunTime    EbpfProgramRunTimeMetricConfig    `mapstructure:"ebpf.program.run.time"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -269,6 +311,12 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+			Enabled: true,
+		},
+		EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
+			Enabled: true,
+		},
+		EbpfProcessExits: EbpfProcessExitsMetricConfig{
 			Enabled: true,
 		},
 		EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
@@ -307,6 +355,8 @@ type EventsConfig struct {
 	EbpfEventsLost        EventConfig `mapstructure:"ebpf.events.lost"`
 	EbpfOomKill           EventConfig `mapstructure:"ebpf.oom.kill"`
 	EbpfPacketDrop        EventConfig `mapstructure:"ebpf.packet.drop"`
+	EbpfProcessExec       EventConfig `mapstructure:"ebpf.process.exec"`
+	EbpfProcessExit       EventConfig `mapstructure:"ebpf.process.exit"`
 	EbpfProgramState      EventConfig `mapstructure:"ebpf.program.state"`
 }
 
@@ -328,6 +378,12 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfPacketDrop: EventConfig{
+			Enabled: true,
+		},
+		EbpfProcessExec: EventConfig{
+			Enabled: true,
+		},
+		EbpfProcessExit: EventConfig{
 			Enabled: true,
 		},
 		EbpfProgramState: EventConfig{

@@ -53,6 +53,12 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
 						Enabled: true,
 					},
+					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
+						Enabled: true,
+					},
+					EbpfProcessExits: EbpfProcessExitsMetricConfig{
+						Enabled: true,
+					},
 					EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
 						Enabled: true,
 					},
@@ -98,6 +104,12 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
 						Enabled: false,
 					},
+					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
+						Enabled: false,
+					},
+					EbpfProcessExits: EbpfProcessExitsMetricConfig{
+						Enabled: false,
+					},
 					EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
 						Enabled: false,
 					},
@@ -116,7 +128,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -209,6 +209,30 @@ func WithEbpfPacketSizeEventAttribute(ebpfPacketSizeAttributeValue int64) EventA
 	})
 }
 
+func WithEbpfProcessArgumentsTruncatedEventAttribute(ebpfProcessArgumentsTruncatedAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.process.arguments.truncated", ebpfProcessArgumentsTruncatedAttributeValue)
+	})
+}
+
+func WithEbpfProcessDurationEventAttribute(ebpfProcessDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.process.duration", ebpfProcessDurationAttributeValue)
+	})
+}
+
+func WithEbpfProcessExitSignalEventAttribute(ebpfProcessExitSignalAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.process.exit.signal", ebpfProcessExitSignalAttributeValue)
+	})
+}
+
+func WithEbpfProcessScriptEventAttribute(ebpfProcessScriptAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.process.script", ebpfProcessScriptAttributeValue)
+	})
+}
+
 func WithEbpfProgramHookEventAttribute(ebpfProgramHookAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.program.hook", ebpfProgramHookAttributeValue)
@@ -263,15 +287,39 @@ func WithNetworkTypeEventAttribute(networkTypeAttributeValue string) EventAttrib
 	})
 }
 
+func WithProcessCommandArgsEventAttribute(processCommandArgsAttributeValue []any) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutEmptySlice("process.command_args").FromRaw(processCommandArgsAttributeValue)
+	})
+}
+
 func WithProcessExecutableNameEventAttribute(processExecutableNameAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
 	})
 }
 
+func WithProcessExecutablePathEventAttribute(processExecutablePathAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("process.executable.path", processExecutablePathAttributeValue)
+	})
+}
+
+func WithProcessExitCodeEventAttribute(processExitCodeAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("process.exit.code", processExitCodeAttributeValue)
+	})
+}
+
 func WithProcessLinuxCgroupEventAttribute(processLinuxCgroupAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("process.linux.cgroup", processLinuxCgroupAttributeValue)
+	})
+}
+
+func WithProcessParentPidEventAttribute(processParentPidAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("process.parent_pid", processParentPidAttributeValue)
 	})
 }
 
@@ -547,6 +595,82 @@ func newEventEbpfPacketDrop(cfg EventConfig) eventEbpfPacketDrop {
 	return e
 }
 
+type eventEbpfProcessExec struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfProcessExec) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.process.exec")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfProcessExec) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfProcessExec(cfg EventConfig) eventEbpfProcessExec {
+	e := eventEbpfProcessExec{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfProcessExit struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfProcessExit) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.process.exit")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfProcessExit) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfProcessExit(cfg EventConfig) eventEbpfProcessExit {
+	e := eventEbpfProcessExit{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfProgramState struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -601,6 +725,8 @@ type LogsBuilder struct {
 	eventEbpfEventsLost            eventEbpfEventsLost
 	eventEbpfOomKill               eventEbpfOomKill
 	eventEbpfPacketDrop            eventEbpfPacketDrop
+	eventEbpfProcessExec           eventEbpfProcessExec
+	eventEbpfProcessExit           eventEbpfProcessExit
 	eventEbpfProgramState          eventEbpfProgramState
 }
 
@@ -621,6 +747,8 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
 		eventEbpfOomKill:               newEventEbpfOomKill(lbc.Events.EbpfOomKill),
 		eventEbpfPacketDrop:            newEventEbpfPacketDrop(lbc.Events.EbpfPacketDrop),
+		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
+		eventEbpfProcessExit:           newEventEbpfProcessExit(lbc.Events.EbpfProcessExit),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
@@ -693,6 +821,8 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfEventsLost.emit(ils.LogRecords())
 	lb.eventEbpfOomKill.emit(ils.LogRecords())
 	lb.eventEbpfPacketDrop.emit(ils.LogRecords())
+	lb.eventEbpfProcessExec.emit(ils.LogRecords())
+	lb.eventEbpfProcessExit.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
 
 	for _, op := range options {
@@ -758,6 +888,16 @@ func (lb *LogsBuilder) RecordEbpfOomKillEvent(ctx context.Context, timestamp pco
 // RecordEbpfPacketDropEvent adds a log record of ebpf.packet.drop event.
 func (lb *LogsBuilder) RecordEbpfPacketDropEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
 	lb.eventEbpfPacketDrop.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfProcessExecEvent adds a log record of ebpf.process.exec event.
+func (lb *LogsBuilder) RecordEbpfProcessExecEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfProcessExec.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfProcessExitEvent adds a log record of ebpf.process.exit event.
+func (lb *LogsBuilder) RecordEbpfProcessExitEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfProcessExit.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfProgramStateEvent adds a log record of ebpf.program.state event.

@@ -154,6 +154,14 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.packet.dropped.io",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
 	},
+	EbpfProcessExecutions: metricInfo{
+		Name:       "ebpf.process.executions",
+		Attributes: []string{"otel.metric.overflow"},
+	},
+	EbpfProcessExits: metricInfo{
+		Name:       "ebpf.process.exits",
+		Attributes: []string{"ebpf.process.exit.class", "ebpf.process.exit.signal", "otel.metric.overflow"},
+	},
 	EbpfProgramRunCount: metricInfo{
 		Name:       "ebpf.program.run.count",
 		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
@@ -165,17 +173,19 @@ var MetricsInfo = metricsInfo{
 }
 
 type metricsInfo struct {
-	EbpfConnectionActive metricInfo
-	EbpfConnectionFailed metricInfo
-	EbpfConnectionIo     metricInfo
-	EbpfConnectionOpened metricInfo
-	EbpfEvents           metricInfo
-	EbpfEventsLost       metricInfo
-	EbpfOomKills         metricInfo
-	EbpfPacketDropped    metricInfo
-	EbpfPacketDroppedIo  metricInfo
-	EbpfProgramRunCount  metricInfo
-	EbpfProgramRunTime   metricInfo
+	EbpfConnectionActive  metricInfo
+	EbpfConnectionFailed  metricInfo
+	EbpfConnectionIo      metricInfo
+	EbpfConnectionOpened  metricInfo
+	EbpfEvents            metricInfo
+	EbpfEventsLost        metricInfo
+	EbpfOomKills          metricInfo
+	EbpfPacketDropped     metricInfo
+	EbpfPacketDroppedIo   metricInfo
+	EbpfProcessExecutions metricInfo
+	EbpfProcessExits      metricInfo
+	EbpfProgramRunCount   metricInfo
+	EbpfProgramRunTime    metricInfo
 }
 
 type metricInfo struct {
@@ -208,6 +218,18 @@ func WithEbpfDropReasonMetricAttribute(ebpfDropReasonAttributeValue string) Metr
 func WithEbpfDropSubsystemMetricAttribute(ebpfDropSubsystemAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.drop.subsystem", ebpfDropSubsystemAttributeValue)
+	})
+}
+
+func WithEbpfProcessExitClassMetricAttribute(ebpfProcessExitClassAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.process.exit.class", ebpfProcessExitClassAttributeValue)
+	})
+}
+
+func WithEbpfProcessExitSignalMetricAttribute(ebpfProcessExitSignalAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.process.exit.signal", ebpfProcessExitSignalAttributeValue)
 	})
 }
 
@@ -753,6 +775,118 @@ func newMetricEbpfPacketDroppedIo(cfg EbpfPacketDroppedIoMetricConfig) metricEbp
 	return m
 }
 
+type metricEbpfProcessExecutions struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   EbpfProcessExecutionsMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.process.executions metric with initial data.
+func (m *metricEbpfProcessExecutions) init() {
+	m.data.SetName("ebpf.process.executions")
+	m.data.SetDescription("Programs that processes executed.")
+	m.data.SetUnit("{execution}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfProcessExecutions) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfProcessExecutions) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfProcessExecutions) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfProcessExecutions(cfg EbpfProcessExecutionsMetricConfig) metricEbpfProcessExecutions {
+	m := metricEbpfProcessExecutions{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfProcessExits struct {
+	data     pmetric.Metric               // data buffer for generated metric.
+	config   EbpfProcessExitsMetricConfig // metric config provided by user.
+	capacity int                          // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.process.exits metric with initial data.
+func (m *metricEbpfProcessExits) init() {
+	m.data.SetName("ebpf.process.exits")
+	m.data.SetDescription("Processes that ended, those that never executed a program included.")
+	m.data.SetUnit("{process}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfProcessExits) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfProcessExits) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfProcessExits) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfProcessExits(cfg EbpfProcessExitsMetricConfig) metricEbpfProcessExits {
+	m := metricEbpfProcessExits{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfProgramRunCount struct {
 	data     pmetric.Metric                  // data buffer for generated metric.
 	config   EbpfProgramRunCountMetricConfig // metric config provided by user.
@@ -884,6 +1018,8 @@ type MetricsBuilder struct {
 	metricEbpfOomKills             metricEbpfOomKills
 	metricEbpfPacketDropped        metricEbpfPacketDropped
 	metricEbpfPacketDroppedIo      metricEbpfPacketDroppedIo
+	metricEbpfProcessExecutions    metricEbpfProcessExecutions
+	metricEbpfProcessExits         metricEbpfProcessExits
 	metricEbpfProgramRunCount      metricEbpfProgramRunCount
 	metricEbpfProgramRunTime       metricEbpfProgramRunTime
 }
@@ -920,6 +1056,8 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfOomKills:             newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
 		metricEbpfPacketDropped:        newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
 		metricEbpfPacketDroppedIo:      newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
+		metricEbpfProcessExecutions:    newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
+		metricEbpfProcessExits:         newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
 		metricEbpfProgramRunCount:      newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
 		metricEbpfProgramRunTime:       newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
@@ -1022,6 +1160,8 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfOomKills.emit(ils.Metrics())
 	mb.metricEbpfPacketDropped.emit(ils.Metrics())
 	mb.metricEbpfPacketDroppedIo.emit(ils.Metrics())
+	mb.metricEbpfProcessExecutions.emit(ils.Metrics())
+	mb.metricEbpfProcessExits.emit(ils.Metrics())
 	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
 
@@ -1098,6 +1238,16 @@ func (mb *MetricsBuilder) RecordEbpfPacketDroppedDataPoint(ts pcommon.Timestamp,
 // RecordEbpfPacketDroppedIoDataPoint adds a data point to ebpf.packet.dropped.io metric.
 func (mb *MetricsBuilder) RecordEbpfPacketDroppedIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfPacketDroppedIo.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfProcessExecutionsDataPoint adds a data point to ebpf.process.executions metric.
+func (mb *MetricsBuilder) RecordEbpfProcessExecutionsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfProcessExecutions.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfProcessExitsDataPoint adds a data point to ebpf.process.exits metric.
+func (mb *MetricsBuilder) RecordEbpfProcessExitsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfProcessExits.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfProgramRunCountDataPoint adds a data point to ebpf.program.run.count metric.

@@ -95,6 +95,12 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfPacketDroppedIoDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfProcessExecutionsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordEbpfProcessExitsDataPoint(ts, 1, WithEbpfProcessExitClassMetricAttribute("ebpf.process.exit.class-val"), WithEbpfProcessExitSignalMetricAttribute("ebpf.process.exit.signal-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfProgramRunCountDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -348,6 +354,46 @@ func TestMetricsBuilder(t *testing.T) {
 					networkTypeAttrVal, ok := dp.Attributes().Get("network.type")
 					assert.True(t, ok)
 					assert.Equal(t, "network.type-val", networkTypeAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.process.executions":
+					assert.False(t, validatedMetrics["ebpf.process.executions"], "Found a duplicate in the metrics slice: ebpf.process.executions")
+					validatedMetrics["ebpf.process.executions"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Programs that processes executed.", mi.Description())
+					assert.Equal(t, "{execution}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.process.exits":
+					assert.False(t, validatedMetrics["ebpf.process.exits"], "Found a duplicate in the metrics slice: ebpf.process.exits")
+					validatedMetrics["ebpf.process.exits"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Processes that ended, those that never executed a program included.", mi.Description())
+					assert.Equal(t, "{process}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ebpfProcessExitClassAttrVal, ok := dp.Attributes().Get("ebpf.process.exit.class")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.process.exit.class-val", ebpfProcessExitClassAttrVal.Str())
+					ebpfProcessExitSignalAttrVal, ok := dp.Attributes().Get("ebpf.process.exit.signal")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.process.exit.signal-val", ebpfProcessExitSignalAttrVal.Str())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())

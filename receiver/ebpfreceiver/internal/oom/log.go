@@ -27,7 +27,7 @@ func (k *kills) AppendLog(b *batch.Batch, raw []byte) error {
 	attributes := b.Attributes(16)
 	b.PutOwner(attributes, owner, uint8(bpf.SocketAttributionATTRIBUTION_NONE))
 	if path := k.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), "0::"+path)
+		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
 	}
 	if e.HasMemory != 0 {
 		k.putMemory(attributes, e)

@@ -44,6 +44,9 @@ func init() {
 // Main turns the process into an agent when it was started as one, and does not return then.
 // A package that uses agents calls it first thing in its TestMain.
 func Main() {
+	if how := os.Getenv(endEnv); how != "" {
+		end(how)
+	}
 	thread := os.Getenv(childEnv)
 	if thread == "" {
 		return

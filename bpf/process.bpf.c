@@ -1,0 +1,220 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// Processes: what they execute, and how they end.
+#include "include/filter.h"
+#include "include/path.h"
+#include "include/record.h"
+
+enum event_id {
+	EVENT_EXEC,
+	EVENT_EXEC_ARGUMENTS, /* the same with struct arguments behind it */
+	EVENT_EXIT,
+};
+
+/* Whether the arguments of what is executed are read: they may hold secrets. */
+const volatile bool read_arguments;
+
+/* How many arguments btf_trace_sched_process_exit has here: 1; 2 with whether the thread is the process's last (6.16). */
+const volatile __u32 process_exit_arguments;
+
+enum { SIGNAL_GROUP_EXIT = 4 }; /* include/linux/sched/signal.h: group_exit_code is that of all threads */
+
+struct exec_event {
+	struct record record;
+	struct owner owner;
+	__u32 parent;
+	__u32 path_length;
+	char path[PATH_SIZE]; /* of the executable, the names from its end on */
+	char script[256];     /* what was asked for, if that is not the executable but a script for it */
+};
+
+struct arguments {
+	__u32 length; /* of text */
+	__u32 total;  /* bytes that there are */
+	char text[1024];
+};
+
+struct event {
+	struct record record;
+	struct owner owner;
+	__u64 duration; /* ns since the process was made */
+	__u32 parent;
+	__u32 status; /* as wait() has it */
+};
+
+/* What is counted: executions, and ends by their kind. */
+enum outcome {
+	OUTCOME_EXEC,
+	OUTCOME_SUCCESS,
+	OUTCOME_FAILURE,
+	OUTCOME_SIGNAL,
+};
+
+struct series {
+	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u8 outcome;
+	__u8 signal;
+	__u16 pad;
+	__u32 pad2;
+};
+
+struct counts {
+	__u64 processes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct series);
+	__type(value, struct counts);
+} processes SEC(".maps");
+
+struct process {
+	__u64 start; /* ns of CLOCK_MONOTONIC */
+	__u32 pid;
+	__u32 pad;
+};
+
+/* The last processes that have ended, where the kernel does not tell which of their threads is the last. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct process);
+	__type(value, __u8);
+} ended SEC(".maps");
+
+static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 signal)
+{
+	static const struct counts none;
+	struct series key = {.cgroup = owner->cgroup, .outcome = outcome, .signal = signal};
+	struct counts *c = bpf_map_lookup_elem(&processes, &key);
+
+	if (!c) {
+		bpf_map_update_elem(&processes, &key, &none, BPF_NOEXIST);
+		c = bpf_map_lookup_elem(&processes, &key);
+	}
+	if (!c) {
+		count_loss(PROGRAM_PROCESS, LOSS_MAP_FULL);
+		key.cgroup = ~0ULL;
+		key.outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS;
+		key.signal = 0;
+		c = bpf_map_lookup_elem(&processes, &key);
+	}
+	if (c)
+		__sync_fetch_and_add(&c->processes, 1);
+}
+
+static __always_inline void read_exec(struct exec_event *e, const struct owner *owner, struct task_struct *task,
+				      struct linux_binprm *binary)
+{
+	struct file *exe = task->mm->exe_file;
+
+	e->owner = *owner;
+	e->parent = task->real_parent->tgid;
+	read_path(e->path, &e->path_length, &exe->f_path);
+	e->script[0] = 0;
+	if (binary->interp != binary->filename)
+		bpf_probe_read_kernel_str(e->script, sizeof(e->script), binary->filename);
+}
+
+/* The memory is the new one, whose arguments have been written there just now. */
+static __always_inline void read_all_arguments(struct arguments *a, struct task_struct *task)
+{
+	unsigned long start = task->mm->arg_start;
+	__u64 total = task->mm->arg_end - start;
+	__u64 length = total;
+
+	if (length > sizeof(a->text))
+		length = sizeof(a->text);
+	if (bpf_probe_read_user(a->text, length, (void *)start))
+		length = 0;
+	a->length = length;
+	a->total = total;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
+{
+	struct owner owner;
+	struct exec_event *e;
+	__u64 now;
+
+	read_owner(&owner, task);
+	if (is_excluded_owner(&owner))
+		return 0;
+	count(&owner, OUTCOME_EXEC, 0);
+	if (!event_enabled(EVENT_EXEC) || !within_limit(PROGRAM_PROCESS))
+		return 0;
+	now = bpf_ktime_get_ns();
+	if (read_arguments) {
+		e = reserve_record(PROGRAM_PROCESS, EVENT_EXEC_ARGUMENTS, sizeof(*e) + sizeof(struct arguments), now, false);
+		if (!e)
+			return 0;
+		read_all_arguments((struct arguments *)(e + 1), task);
+	} else {
+		e = reserve_record(PROGRAM_PROCESS, EVENT_EXEC, sizeof(*e), now, false);
+		if (!e)
+			return 0;
+	}
+	read_exec(e, &owner, task, binary);
+	submit_record(e);
+	return 0;
+}
+
+/*
+ * Whether a thread that exits is the last one of its process. Several may see that none is left besides them, and the
+ * first of those is it.
+ */
+static __always_inline bool is_last(struct task_struct *task)
+{
+	struct process p = {.start = task->group_leader->start_time, .pid = task->tgid};
+	__u8 seen = 1;
+
+	if (task->signal->live.counter > 0)
+		return false;
+	return bpf_map_update_elem(&ended, &p, &seen, BPF_NOEXIST) != -EEXIST;
+}
+
+SEC("tp_btf/sched_process_exit")
+int process_exit(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+	__u32 status, signal;
+	struct owner owner;
+	struct event *e;
+	__u64 now;
+
+	if (task->flags & PF_KTHREAD)
+		return 0;
+	if (process_exit_arguments > 1 ? !(ctx[1] & 1) : !is_last(task))
+		return 0;
+	read_owner(&owner, task);
+	if (is_excluded_owner(&owner))
+		return 0;
+	if (task->signal->flags & SIGNAL_GROUP_EXIT)
+		status = task->signal->group_exit_code;
+	else
+		status = task->group_leader->exit_code;
+	signal = status & 0x7f;
+	count(&owner, signal ? OUTCOME_SIGNAL : status ? OUTCOME_FAILURE : OUTCOME_SUCCESS, signal);
+	if (!event_enabled(EVENT_EXIT) || !within_limit(PROGRAM_PROCESS))
+		return 0;
+	now = bpf_ktime_get_ns();
+	e = reserve_record(PROGRAM_PROCESS, EVENT_EXIT, sizeof(*e), now, false);
+	if (!e)
+		return 0;
+	e->owner = owner;
+	e->duration = now - task->group_leader->start_time;
+	e->parent = task->real_parent->tgid;
+	e->status = status;
+	submit_record(e);
+	return 0;
+}
+
+EXPORT_STRUCT(event);
+EXPORT_STRUCT(exec_event);
+EXPORT_STRUCT(arguments);
+EXPORT_ENUM(event_id);
+EXPORT_ENUM(outcome);
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -1,0 +1,77 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"github.com/cilium/ebpf"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// Outcomes that processes are counted by.
+const (
+	executed  = uint8(bpf.ProcessOutcomeOUTCOME_EXEC)
+	succeeded = uint8(bpf.ProcessOutcomeOUTCOME_SUCCESS)
+	failed    = uint8(bpf.ProcessOutcomeOUTCOME_FAILURE)
+	signalled = uint8(bpf.ProcessOutcomeOUTCOME_SIGNAL)
+)
+
+// processes is the program in a running receiver.
+type processes struct {
+	config *Config
+	host   *program.Host
+	counts *ebpf.Map
+	// path is room for the path of an executable.
+	path []byte
+}
+
+var _ program.Program = (*processes)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &processes{config: cfg.(*Config), host: host}
+}
+
+// Spec implements program.Program.
+func (*processes) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadProcess() }
+
+// Variables implements program.Program.
+func (p *processes) Variables() map[string]any {
+	arguments, ok := p.host.BTF.TracepointArgs("sched_process_exit")
+	if !ok {
+		arguments = 1
+	}
+	return map[string]any{
+		bpf.ProcessVarProcessExitArguments: uint32(arguments),
+		bpf.ProcessVarReadArguments:        p.config.Arguments,
+	}
+}
+
+// Events implements program.Program.
+func (p *processes) Events() uint32 {
+	return program.EventBits(map[bpf.ProcessEventId]bool{
+		bpf.ProcessEventIdEVENT_EXEC: p.host.Events.EbpfProcessExec.Enabled,
+		bpf.ProcessEventIdEVENT_EXIT: p.host.Events.EbpfProcessExit.Enabled,
+	})
+}
+
+// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
+	p.counts = maps[bpf.ProcessMapProcesses]
+	for _, outcome := range []uint8{executed, succeeded} {
+		overflow := bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: outcome}
+		if err := program.PutZero[bpf.ProcessCounts](p.counts, &overflow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hooks implements program.Program. Both are called by the process itself, where nothing that calls them interrupts it.
+func (*processes) Hooks() []program.Hook {
+	return []program.Hook{
+		program.Tracepoint(bpf.ProcessProgProcessExec, "sched_process_exec"),
+		program.Tracepoint(bpf.ProcessProgProcessExit, "sched_process_exit"),
+	}
+}

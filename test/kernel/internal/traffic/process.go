@@ -1,0 +1,117 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// endEnv makes a process one that only ends: with that exit code, or by the signal of that number below 0.
+const endEnv = "OTELCOL_EBPF_TRAFFIC_END"
+
+// RunTime is the least that a process of Run runs.
+const RunTime = 20 * time.Millisecond
+
+// end ends a process that was started to do no more.
+func end(how string) {
+	time.Sleep(RunTime)
+	code, err := strconv.Atoi(how)
+	switch {
+	case err != nil:
+		panic(err)
+	case code >= 0:
+		os.Exit(code)
+	default:
+		_ = unix.Kill(os.Getpid(), unix.Signal(-code))
+		select {}
+	}
+}
+
+// Executable is the path of a program that agents can run, of that base name.
+func Executable(t testing.TB, name string) string {
+	t.Helper()
+	return executable(t, name)
+}
+
+// Command is a program that an agent runs.
+type Command struct {
+	// Path is what is executed, Dir where.
+	Path, Dir string
+	// Args are all arguments, the program's name included.
+	Args []string
+	// End is the exit code, or below 0 the signal that ends it.
+	End int
+}
+
+// Run is what became of a Command: its process, and two moments between which it ran.
+type Run struct {
+	PID        int
+	Start, End time.Time
+}
+
+var run = Define("process.run", func(c Command) (r Run, err error) {
+	cmd := exec.Cmd{Path: c.Path, Args: c.Args, Dir: c.Dir, Env: []string{endEnv + "=" + strconv.Itoa(c.End)}}
+	r.Start = time.Now()
+	if err := cmd.Start(); err != nil {
+		return r, err
+	}
+	r.PID = cmd.Process.Pid
+	err = cmd.Wait()
+	r.End = time.Now()
+	if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
+		return r, err
+	}
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if got := status.ExitStatus(); c.End >= 0 && got != c.End {
+		return r, fmt.Errorf("exit code %d instead of %d", got, c.End)
+	}
+	if got := int(status.Signal()); c.End < 0 && got != -c.End {
+		return r, fmt.Errorf("signal %d instead of %d", got, -c.End)
+	}
+	return r, nil
+})
+
+// Run has the agent run a program, which ends as it was told to.
+func (a *Agent) Run(c Command) Run {
+	a.t.Helper()
+	return run.Call(a, c)
+}
+
+// Fork has the agent run a program that makes that many processes, one after the other, which end at once.
+func (a *Agent) Fork(count int) {
+	a.t.Helper()
+	run.Call(a, Command{Path: forkerPath(a.t, count), Args: []string{"forker"}})
+}
+
+var startThreads = Define("process.threads", func(count int) (Nothing, error) {
+	done := make(chan error)
+	for range count {
+		go func() {
+			// A thread of its own, which sleeps in the kernel until the process ends.
+			done <- nil
+			_ = unix.Pause()
+		}()
+	}
+	for range count {
+		<-done
+	}
+	return Nothing{}, nil
+})
+
+// StartThreads gives the agent that many more threads, which last as long as it does.
+func (a *Agent) StartThreads(count int) {
+	a.t.Helper()
+	startThreads.Call(a, count)
+}
