@@ -5,6 +5,7 @@
 #include "include/filter.h"
 #include "include/histogram.h"
 #include "include/substitute.h"
+#include "include/tcp.h"
 #include "include/track.h"
 
 enum event_id {
@@ -138,24 +139,6 @@ static __always_inline void add_duration(const struct series *series, __u8 role,
 	}
 	if (h)
 		add_to_histogram(h, ns);
-}
-
-static __always_inline void read_flow(struct flow *f, struct sock *sk, struct tcp_sock *tp)
-{
-	/* skc_num is cleared before a socket is closed; inet_sport stays. */
-	f->local_port = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	f->remote_port = bpf_ntohs(sk->__sk_common.skc_dport);
-	if (sk->__sk_common.skc_family == AF_INET6) {
-		__u32 *local = (__u32 *)f->local.octets, *remote = (__u32 *)f->remote.octets;
-
-		for (int i = 0; i < 4; i++) {
-			local[i] = sk->__sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32[i];
-			remote[i] = sk->__sk_common.skc_v6_daddr.in6_u.u6_addr32[i];
-		}
-	} else {
-		map_ipv4(&f->local, sk->__sk_common.skc_rcv_saddr);
-		map_ipv4(&f->remote, sk->__sk_common.skc_daddr);
-	}
 }
 
 static __always_inline __u64 bytes_sent(struct tcp_sock *tp)
@@ -318,11 +301,6 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old
 	if (opened && duration)
 		add_duration(&series, s->role, duration);
 	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
-}
-
-static __always_inline __u32 hash_of(const struct sock *sk)
-{
-	return bpf_ntohs(sk->__sk_common.skc_dport) + sk->__sk_common.skc_num;
 }
 
 /* Whether a connection may begin or end with a socket's new state. */

@@ -173,6 +173,7 @@ type ConnectionSocketSlot struct {
 	_      structs.HostLayout
 	Claims uint64
 	Cookie uint64
+	Closed uint64
 	State  ConnectionSocketState
 }
 
@@ -186,12 +187,12 @@ type ConnectionSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since    uint64
-	Role     uint8
-	Flags    uint8
-	PeerPort uint16
-	Pad      uint32
-	Peer     struct {
+	Since      uint64
+	Role       uint8
+	Flags      uint8
+	PeerPort   uint16
+	RttSampled uint32
+	Peer       struct {
 		_      structs.HostLayout
 		Octets [16]uint8
 	}

@@ -71,6 +71,15 @@ var objects = []object{
 			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
 		},
 	},
+	{
+		file:    "tcp",
+		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": TCPSeries{}, "counts": TCPCounts{}, "histogram": TCPHistogram{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
 }
 
 // each calls f for each struct of each object, for both architectures.

@@ -137,6 +137,7 @@ type OomSocketSlot struct {
 	_      structs.HostLayout
 	Claims uint64
 	Cookie uint64
+	Closed uint64
 	State  OomSocketState
 }
 
@@ -150,12 +151,12 @@ type OomSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since    uint64
-	Role     uint8
-	Flags    uint8
-	PeerPort uint16
-	Pad      uint32
-	Peer     struct {
+	Since      uint64
+	Role       uint8
+	Flags      uint8
+	PeerPort   uint16
+	RttSampled uint32
+	Peer       struct {
 		_      structs.HostLayout
 		Octets [16]uint8
 	}

@@ -6,6 +6,18 @@
 #include "include/filter.h"
 #include "include/track.h"
 
+static __always_inline void accepted(struct sock *sk)
+{
+	struct socket_state *s = find_state(sk);
+
+	/* Two sides that connect to each other at the same time accept nothing. */
+	if (s && s->role == ROLE_CLIENT)
+		return;
+	s = track_accept(sk);
+	if (s)
+		s->role = ROLE_SERVER;
+}
+
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
 {
@@ -21,7 +33,7 @@ int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
 	else if (old == TCP_LISTEN && new == TCP_CLOSE)
 		untrack_listener(sk);
 	else if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED)
-		track_accept(sk);
+		accepted(sk);
 	else if (new == TCP_CLOSE)
 		delete_state(sk);
 	return 0;

@@ -104,7 +104,8 @@ const (
 	SocketProgramIdPROGRAM_PACKET_DROP SocketProgramId = 4
 	SocketProgramIdPROGRAM_OOM         SocketProgramId = 5
 	SocketProgramIdPROGRAM_PROCESS     SocketProgramId = 6
-	SocketProgramIdPROGRAM_MAX         SocketProgramId = 7
+	SocketProgramIdPROGRAM_TCP         SocketProgramId = 7
+	SocketProgramIdPROGRAM_MAX         SocketProgramId = 8
 )
 
 type SocketRecord struct {
@@ -135,18 +136,19 @@ type SocketSocketSlot struct {
 	_      structs.HostLayout
 	Claims uint64
 	Cookie uint64
+	Closed uint64
 	State  SocketSocketState
 }
 
 type SocketSocketState struct {
-	_        structs.HostLayout
-	Owner    SocketOwner
-	Since    uint64
-	Role     uint8
-	Flags    uint8
-	PeerPort uint16
-	Pad      uint32
-	Peer     SocketAddress
+	_          structs.HostLayout
+	Owner      SocketOwner
+	Since      uint64
+	Role       uint8
+	Flags      uint8
+	PeerPort   uint16
+	RttSampled uint32
+	Peer       SocketAddress
 }
 
 // Names of all BPF objects in the ELF.

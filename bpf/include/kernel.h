@@ -127,6 +127,8 @@ struct inet_sock {
 
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	__u8 icsk_ca_state : 5;
+	__u8 icsk_pending;
 };
 
 struct minmax_sample {
@@ -142,12 +144,17 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
+	__u64 tcp_mstamp;      /* the same in µs */
 	__u64 bytes_sent;
 	__u64 bytes_retrans;
 	__u64 bytes_received;
 	__u32 total_retrans;
 	__u32 srtt_us;
 	struct minmax rtt_min;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
 };
 
 struct mptcp_sock {
@@ -311,6 +318,11 @@ struct sk_buff {
 	unsigned char *head;
 	unsigned char *data;
 	unsigned int tail;
+	char cb[48];
+};
+
+struct tcp_skb_cb {
+	__u16 tcp_gso_segs;
 };
 
 struct seq_file;

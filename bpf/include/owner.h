@@ -42,8 +42,8 @@ struct socket_state {
 	__u64 since; /* ns: of connect(), then of the establishment; 0: older than the receiver */
 	__u8 role;
 	__u8 flags;
-	__be16 peer_port; /* of the last datagram sent */
-	__u32 pad;
+	__be16 peer_port;  /* of the last datagram sent */
+	__u32 rtt_sampled; /* µs: when the round-trip time was last looked at, in the lower half of TCP's clock; 0: never */
 	struct address peer;
 };
 
@@ -60,6 +60,7 @@ struct socket_state {
 struct socket_slot {
 	__u64 claims;
 	__u64 cookie;
+	__u64 closed; /* the cookie of the socket that the state is left over from */
 	struct socket_state state;
 };
 
@@ -161,6 +162,7 @@ static __always_inline struct socket_state *new_state(struct sock *sk)
 	} else if (slot && !slot->claims) {
 		__sync_fetch_and_add(&slot->claims, 1);
 		if (slot->claims == 1) {
+			slot->closed = 0;
 			slot->cookie = cookie;
 			s = &slot->state;
 		} else {
@@ -174,6 +176,14 @@ static __always_inline struct socket_state *new_state(struct sock *sk)
 	return s;
 }
 
+/* The state that a closed socket has left in its slot, until another one takes that. */
+static __always_inline struct socket_state *left_state(__u64 cookie)
+{
+	struct socket_slot *slot = slot_of(cookie);
+
+	return cookie && slot && slot->closed == cookie ? &slot->state : NULL;
+}
+
 /* Gives a closed socket's slot back; its storage goes with the socket. */
 static __always_inline void delete_state(struct sock *sk)
 {
@@ -185,6 +195,7 @@ static __always_inline void delete_state(struct sock *sk)
 
 		bpf_map_delete_elem(&sockets_by_address, &address);
 	} else if (cookie && slot && slot->cookie == cookie) {
+		slot->closed = cookie;
 		slot->cookie = 0;
 		__sync_fetch_and_add(&slot->claims, -1);
 	}

@@ -168,6 +168,7 @@ func TestConfigInvalid(t *testing.T) {
 		{"no protocol", "programs: {connection: {protocols: []}}", "programs::connection: protocols: none is listed; list at least one of tcp, udp, unix, or leave the key out for tcp and udp"},
 		{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
 		{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
+		{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
 		{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
 		{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
 		{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},
@@ -231,7 +232,7 @@ func TestConfigUnreadable(t *testing.T) {
 		}},
 		{"unknown event", "events: {ebpf.packet.dropped: {enabled: false}}", []string{
 			"events::ebpf.packet.dropped: unknown key; the keys here are batch_size, body, ebpf.connection.accept, ",
-			", ebpf.packet.drop, ", ", ebpf.program.state, flush_interval",
+			", ebpf.packet.drop, ", ", ebpf.program.state, ", ", flush_interval",
 		}},
 		{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{
 			"metrics::ebpf.connection.duration::enable: unknown key; the keys here are enabled",

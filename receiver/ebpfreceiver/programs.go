@@ -18,6 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
 )
 
 // programs are all programs of the receiver, in the order in which they are started.
@@ -26,6 +27,7 @@ var programs = []program.Definition{
 	packetdrop.Definition,
 	oom.Definition,
 	process.Definition,
+	tcp.Definition,
 }
 
 // Programs is the configuration block `programs`: the programs that are to run, by their names.

@@ -59,6 +59,9 @@ var settings = map[string]setting{
 	"programs::process::arguments":       {"", "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go."},
 	"programs::process::events":          {"", "Whether executions and ends are emitted as events; their metrics do not depend on it."},
 	"programs::process::event_limit":     {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::tcp::events":              {"", "Whether retransmits and resets are emitted as events; their metrics do not depend on it."},
+	"programs::tcp::event_limit":         {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::tcp::rtt_interval":        {duration, "The least time between two looks at the round-trip time of a connection, from `1ms` to `1h`."},
 	"programs::packet_drop::event_limit": {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 }
 

@@ -22,6 +22,8 @@ type facts struct {
 	numbers bool
 	// receiver is whether it says which socket a packet was for (6.11).
 	receiver bool
+	// resetReasons is whether it says why it sends resets, and shows those that belong to no socket (6.10).
+	resetReasons bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -37,6 +39,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.reasons = has("skb_drop_reason", "")
 	f.subsystems = has("skb_drop_reason_subsys", "")
 	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu") // of the same version
+	f.resetReasons = has("sk_rst_reason", "")
 	var hook *btf.Typedef
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)

@@ -19,7 +19,7 @@ import (
 // and nothing is missing from the sum.
 func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	lab.Require(t)
-	r := rig.Start(t, "exclude: {cidrs: "+rig.AllBut(lab.Prefix4)+"}\nprograms: {connection: {events: false}, packet_drop: {events: false}}")
+	r := rig.Start(t, "exclude: {cidrs: "+rig.AllBut(lab.Prefix4)+"}\nprograms: {connection: {events: false}, packet_drop: {events: false}, tcp: {events: false}}")
 	const count = 4500
 	ns := lab.NewNamespace(t)
 	ns.AddAddress(t, "lo", lab.Prefix4)
@@ -35,4 +35,11 @@ func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	assert.Less(t, m.Int(failedMetric, overflow), count)
 	assert.Equal(t, map[string]int{"map_full": m.Int(failedMetric, overflow)}, lost(m, "connection"),
 		"what found no room of its own is counted")
+
+	received := rig.Attributes{directionKey: "receive"}
+	assert.Equal(t, count, m.Int(resetsMetric, received), "%v", m.Series(resetsMetric))
+	received = received.With("otel.metric.overflow", "true")
+	assert.Positive(t, m.Int(resetsMetric, received))
+	assert.Less(t, m.Int(resetsMetric, received), count)
+	assert.Equal(t, map[string]int{"map_full": m.Int(resetsMetric, overflow)}, lost(m, "tcp"))
 }

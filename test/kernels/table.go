@@ -22,6 +22,7 @@ var programs = []struct {
 }{
 	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
+	{"tcp", regexp.MustCompile(`^TestSegment`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(
 		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},

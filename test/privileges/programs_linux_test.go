@@ -90,6 +90,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeExecution,
 	},
+	{
+		title: "`tcp`", program: "tcp",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
+		provoke: provokeReset,
+	},
 }
 
 // receiver returns the receiver's settings.
@@ -129,6 +134,16 @@ func provokeUnixConnection(t *testing.T, tr *trial) collector.Event {
 	_, err := net.Dial("unix", path)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	return tr.await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})[0]
+}
+
+// provokeReset connects to a port that nobody listens at.
+func provokeReset(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	_, err := net.Dial("tcp4", "127.0.0.1:1")
+	require.ErrorIs(t, err, unix.ECONNREFUSED)
+	return tr.await(t, 1, "ebpf.tcp.reset", map[string]any{
+		"network.io.direction": "receive", "server.port": int64(1), "process.pid": int64(os.Getpid()), "ebpf.attribution": "socket",
+	})[0]
 }
 
 // provokeDrop sends more to a socket than it has room for.

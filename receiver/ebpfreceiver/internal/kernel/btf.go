@@ -5,6 +5,7 @@ package kernel
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
@@ -73,6 +74,20 @@ func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
 func (b *BTF) HasHelper(name string) bool {
 	_, ok := b.EnumValue("bpf_func_id", "BPF_FUNC_"+name)
 	return ok
+}
+
+// EnumNames returns the enumerators of an enum by their values, in lower case and without a prefix; those that do not
+// have the prefix are left out. There are none if this kernel has no such enum.
+func (b *BTF) EnumNames(enum, prefix string) map[uint64]string {
+	names := map[uint64]string{}
+	for _, e := range enums(b.types, enum) {
+		for _, v := range e.Values {
+			if name, ok := strings.CutPrefix(v.Name, prefix); ok && names[v.Value] == "" {
+				names[v.Value] = strings.ToLower(name)
+			}
+		}
+	}
+	return names
 }
 
 // TracepointArgs returns the number of arguments of a raw tracepoint, e.g. 4 for "kfree_skb" on Linux 6.11 and newer;

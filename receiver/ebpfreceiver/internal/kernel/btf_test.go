@@ -57,6 +57,9 @@ func TestLoadBTFFromFile(t *testing.T) {
 	_, ok = b.EnumValue("shape", "RED")
 	assert.False(t, ok)
 
+	assert.Equal(t, map[uint64]string{1 << 31: "ue"}, b.EnumNames("color", "BL"))
+	assert.Empty(t, b.EnumNames("shape", ""))
+
 	args, ok := b.TracepointArgs("kfree_skb")
 	assert.True(t, ok)
 	assert.Equal(t, 3, args)

@@ -267,6 +267,46 @@ func (ms *EbpfProgramRunTimeMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// EbpfTCPResetsMetricConfig provides config for the ebpf.tcp.resets metric.
+type EbpfTCPResetsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfTCPResetsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfTCPRetransmitsMetricConfig provides config for the ebpf.tcp.retransmits metric.
+type EbpfTCPRetransmitsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfTCPRetransmitsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for ebpf metrics.
 type MetricsConfig struct {
 	EbpfConnectionActive  EbpfConnectionActiveMetricConfig  `mapstructure:"ebpf.connection.active"`
@@ -282,6 +322,8 @@ type MetricsConfig struct {
 	EbpfProcessExits      EbpfProcessExitsMetricConfig      `mapstructure:"ebpf.process.exits"`
 	EbpfProgramRunCount   EbpfProgramRunCountMetricConfig   `mapstructure:"ebpf.program.run.count"`
 	EbpfProgramRunTime    EbpfProgramRunTimeMetricConfig    `mapstructure:"ebpf.program.run.time"`
+	EbpfTCPResets         EbpfTCPResetsMetricConfig         `mapstructure:"ebpf.tcp.resets"`
+	EbpfTCPRetransmits    EbpfTCPRetransmitsMetricConfig    `mapstructure:"ebpf.tcp.retransmits"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -325,6 +367,12 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 			Enabled: true,
 		},
+		EbpfTCPResets: EbpfTCPResetsMetricConfig{
+			Enabled: true,
+		},
+		EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
+			Enabled: true,
+		},
 	}
 }
 
@@ -358,6 +406,8 @@ type EventsConfig struct {
 	EbpfProcessExec       EventConfig `mapstructure:"ebpf.process.exec"`
 	EbpfProcessExit       EventConfig `mapstructure:"ebpf.process.exit"`
 	EbpfProgramState      EventConfig `mapstructure:"ebpf.program.state"`
+	EbpfTCPReset          EventConfig `mapstructure:"ebpf.tcp.reset"`
+	EbpfTCPRetransmit     EventConfig `mapstructure:"ebpf.tcp.retransmit"`
 }
 
 func DefaultEventsConfig() EventsConfig {
@@ -387,6 +437,12 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfProgramState: EventConfig{
+			Enabled: true,
+		},
+		EbpfTCPReset: EventConfig{
+			Enabled: true,
+		},
+		EbpfTCPRetransmit: EventConfig{
 			Enabled: true,
 		},
 	}

@@ -257,6 +257,30 @@ func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue string) EventAttr
 	})
 }
 
+func WithEbpfTCPResetReasonEventAttribute(ebpfTCPResetReasonAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.tcp.reset.reason", ebpfTCPResetReasonAttributeValue)
+	})
+}
+
+func WithEbpfTCPRetransmitSegmentsEventAttribute(ebpfTCPRetransmitSegmentsAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.tcp.retransmit.segments", ebpfTCPRetransmitSegmentsAttributeValue)
+	})
+}
+
+func WithEbpfTCPRetransmitTypeEventAttribute(ebpfTCPRetransmitTypeAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.tcp.retransmit.type", ebpfTCPRetransmitTypeAttributeValue)
+	})
+}
+
+func WithEbpfTCPStateEventAttribute(ebpfTCPStateAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.tcp.state", ebpfTCPStateAttributeValue)
+	})
+}
+
 func WithErrorMessageEventAttribute(errorMessageAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("error.message", errorMessageAttributeValue)
@@ -710,6 +734,83 @@ func newEventEbpfProgramState(cfg EventConfig) eventEbpfProgramState {
 	return e
 }
 
+type eventEbpfTCPReset struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfTCPReset) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, networkIoDirectionAttributeValue string, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.tcp.reset")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+	dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfTCPReset) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfTCPReset(cfg EventConfig) eventEbpfTCPReset {
+	e := eventEbpfTCPReset{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfTCPRetransmit struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfTCPRetransmit) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.tcp.retransmit")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfTCPRetransmit) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfTCPRetransmit(cfg EventConfig) eventEbpfTCPRetransmit {
+	e := eventEbpfTCPRetransmit{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 // LogsBuilder provides an interface for scrapers to report logs while taking care of all the transformations
 // required to produce log representation defined in metadata and user config.
 type LogsBuilder struct {
@@ -728,6 +829,8 @@ type LogsBuilder struct {
 	eventEbpfProcessExec           eventEbpfProcessExec
 	eventEbpfProcessExit           eventEbpfProcessExit
 	eventEbpfProgramState          eventEbpfProgramState
+	eventEbpfTCPReset              eventEbpfTCPReset
+	eventEbpfTCPRetransmit         eventEbpfTCPRetransmit
 }
 
 // LogBuilderOption applies changes to default logs builder.
@@ -750,6 +853,8 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
 		eventEbpfProcessExit:           newEventEbpfProcessExit(lbc.Events.EbpfProcessExit),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
+		eventEbpfTCPReset:              newEventEbpfTCPReset(lbc.Events.EbpfTCPReset),
+		eventEbpfTCPRetransmit:         newEventEbpfTCPRetransmit(lbc.Events.EbpfTCPRetransmit),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
 	}
@@ -824,6 +929,8 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfProcessExec.emit(ils.LogRecords())
 	lb.eventEbpfProcessExit.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
+	lb.eventEbpfTCPReset.emit(ils.LogRecords())
+	lb.eventEbpfTCPRetransmit.emit(ils.LogRecords())
 
 	for _, op := range options {
 		op.apply(rl)
@@ -903,4 +1010,14 @@ func (lb *LogsBuilder) RecordEbpfProcessExitEvent(ctx context.Context, timestamp
 // RecordEbpfProgramStateEvent adds a log record of ebpf.program.state event.
 func (lb *LogsBuilder) RecordEbpfProgramStateEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfProgramStateAttributeValue AttributeEbpfProgramState, options ...EventAttributeOption) {
 	lb.eventEbpfProgramState.recordEvent(ctx, timestamp, ebpfProgramStateAttributeValue.String(), options...)
+}
+
+// RecordEbpfTCPResetEvent adds a log record of ebpf.tcp.reset event.
+func (lb *LogsBuilder) RecordEbpfTCPResetEvent(ctx context.Context, timestamp pcommon.Timestamp, networkIoDirectionAttributeValue AttributeNetworkIoDirection, options ...EventAttributeOption) {
+	lb.eventEbpfTCPReset.recordEvent(ctx, timestamp, networkIoDirectionAttributeValue.String(), options...)
+}
+
+// RecordEbpfTCPRetransmitEvent adds a log record of ebpf.tcp.retransmit event.
+func (lb *LogsBuilder) RecordEbpfTCPRetransmitEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfTCPRetransmit.recordEvent(ctx, timestamp, options...)
 }

@@ -170,6 +170,14 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.program.run.time",
 		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
 	},
+	EbpfTCPResets: metricInfo{
+		Name:       "ebpf.tcp.resets",
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "otel.metric.overflow"},
+	},
+	EbpfTCPRetransmits: metricInfo{
+		Name:       "ebpf.tcp.retransmits",
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "otel.metric.overflow"},
+	},
 }
 
 type metricsInfo struct {
@@ -186,6 +194,8 @@ type metricsInfo struct {
 	EbpfProcessExits      metricInfo
 	EbpfProgramRunCount   metricInfo
 	EbpfProgramRunTime    metricInfo
+	EbpfTCPResets         metricInfo
+	EbpfTCPRetransmits    metricInfo
 }
 
 type metricInfo struct {
@@ -242,6 +252,18 @@ func WithEbpfProgramHookMetricAttribute(ebpfProgramHookAttributeValue string) Me
 func WithEbpfProgramNameMetricAttribute(ebpfProgramNameAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.program.name", ebpfProgramNameAttributeValue)
+	})
+}
+
+func WithEbpfTCPResetReasonMetricAttribute(ebpfTCPResetReasonAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.tcp.reset.reason", ebpfTCPResetReasonAttributeValue)
+	})
+}
+
+func WithEbpfTCPRetransmitTypeMetricAttribute(ebpfTCPRetransmitTypeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.tcp.retransmit.type", ebpfTCPRetransmitTypeAttributeValue)
 	})
 }
 
@@ -999,6 +1021,119 @@ func newMetricEbpfProgramRunTime(cfg EbpfProgramRunTimeMetricConfig) metricEbpfP
 	return m
 }
 
+type metricEbpfTCPResets struct {
+	data     pmetric.Metric            // data buffer for generated metric.
+	config   EbpfTCPResetsMetricConfig // metric config provided by user.
+	capacity int                       // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.tcp.resets metric with initial data.
+func (m *metricEbpfTCPResets) init() {
+	m.data.SetName("ebpf.tcp.resets")
+	m.data.SetDescription("TCP resets that were sent or received.")
+	m.data.SetUnit("{reset}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfTCPResets) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("network.io.direction", networkIoDirectionAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfTCPResets) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfTCPResets) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfTCPResets(cfg EbpfTCPResetsMetricConfig) metricEbpfTCPResets {
+	m := metricEbpfTCPResets{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfTCPRetransmits struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   EbpfTCPRetransmitsMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.tcp.retransmits metric with initial data.
+func (m *metricEbpfTCPRetransmits) init() {
+	m.data.SetName("ebpf.tcp.retransmits")
+	m.data.SetDescription("TCP segments that were sent again.")
+	m.data.SetUnit("{segment}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfTCPRetransmits) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfTCPRetransmits) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfTCPRetransmits) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfTCPRetransmits(cfg EbpfTCPRetransmitsMetricConfig) metricEbpfTCPRetransmits {
+	m := metricEbpfTCPRetransmits{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
@@ -1022,6 +1157,8 @@ type MetricsBuilder struct {
 	metricEbpfProcessExits         metricEbpfProcessExits
 	metricEbpfProgramRunCount      metricEbpfProgramRunCount
 	metricEbpfProgramRunTime       metricEbpfProgramRunTime
+	metricEbpfTCPResets            metricEbpfTCPResets
+	metricEbpfTCPRetransmits       metricEbpfTCPRetransmits
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -1060,6 +1197,8 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfProcessExits:         newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
 		metricEbpfProgramRunCount:      newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
 		metricEbpfProgramRunTime:       newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
+		metricEbpfTCPResets:            newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
+		metricEbpfTCPRetransmits:       newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
 		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
 	}
@@ -1164,6 +1303,8 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfProcessExits.emit(ils.Metrics())
 	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
+	mb.metricEbpfTCPResets.emit(ils.Metrics())
+	mb.metricEbpfTCPRetransmits.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -1258,6 +1399,16 @@ func (mb *MetricsBuilder) RecordEbpfProgramRunCountDataPoint(ts pcommon.Timestam
 // RecordEbpfProgramRunTimeDataPoint adds a data point to ebpf.program.run.time metric.
 func (mb *MetricsBuilder) RecordEbpfProgramRunTimeDataPoint(ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
 	mb.metricEbpfProgramRunTime.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfTCPResetsDataPoint adds a data point to ebpf.tcp.resets metric.
+func (mb *MetricsBuilder) RecordEbpfTCPResetsDataPoint(ts pcommon.Timestamp, val int64, networkIoDirectionAttributeValue AttributeNetworkIoDirection, options ...MetricAttributeOption) {
+	mb.metricEbpfTCPResets.recordDataPoint(mb.startTime, ts, val, networkIoDirectionAttributeValue.String(), options...)
+}
+
+// RecordEbpfTCPRetransmitsDataPoint adds a data point to ebpf.tcp.retransmits metric.
+func (mb *MetricsBuilder) RecordEbpfTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfTCPRetransmits.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

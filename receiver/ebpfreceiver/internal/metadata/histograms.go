@@ -31,11 +31,18 @@ var (
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "otel.metric.overflow"},
 	}
+	// EbpfTCPRtt describes ebpf.tcp.rtt.
+	EbpfTCPRtt = HistogramInfo{
+		Name:        "ebpf.tcp.rtt",
+		Description: "Smoothed round-trip times of TCP connections, looked at while segments come, and at the close.",
+		Unit:        "s",
+		Attributes:  []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
+	}
 )
 
 // Histograms returns the histograms of the receiver in the order of their names.
 func Histograms() []HistogramInfo {
-	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration}
+	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfTCPRtt}
 }
 
 // HistogramConfig provides config for one histogram.
@@ -47,6 +54,7 @@ type HistogramConfig struct {
 type HistogramsConfig struct {
 	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
+	EbpfTCPRtt                      HistogramConfig `mapstructure:"ebpf.tcp.rtt"`
 }
 
 // DefaultHistogramsConfig returns the configuration in which every histogram is enabled.
@@ -54,6 +62,7 @@ func DefaultHistogramsConfig() HistogramsConfig {
 	return HistogramsConfig{
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
+		EbpfTCPRtt:                      HistogramConfig{Enabled: true},
 	}
 }
 

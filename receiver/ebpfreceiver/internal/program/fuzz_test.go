@@ -16,6 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/socket"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
 )
 
 // Whatever is in the ring, it becomes a sound log record of the program that wrote it, or an error and nothing.
@@ -26,10 +27,12 @@ func FuzzAppendLog(f *testing.F) {
 	local.Record.Program, local.Record.Event = connection.Definition.ID, uint8(bpf.ConnectionEventIdEVENT_CONNECT_UNIX)
 	dropped := &bpf.PacketDropEvent{}
 	dropped.Record.Program = packetdrop.Definition.ID
+	reset := &bpf.TCPEvent{}
+	reset.Record.Program = tcp.Definition.ID
 	made := &bpf.CgroupEvent{Id: 1 << 50}
 	made.Record.Program = cgroup.Definition.ID
 	for _, record := range [][]byte{
-		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(made),
+		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(reset), programtest.Bytes(made),
 	} {
 		f.Add(record)
 		f.Add(record[:len(record)-1])                               // cut off
@@ -45,7 +48,7 @@ func FuzzAppendLog(f *testing.F) {
 	f.Add(make([]byte, bpf.RecordSize))
 
 	host := programtest.Host(f)
-	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition}
+	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition, tcp.Definition}
 	set, b := program.SetOf(host, known...), programtest.NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		raw = slices.Clone(raw) // aligned, as it is in the ring

@@ -18,6 +18,8 @@ type Hook struct {
 	Variants []Variant
 	// TracksSockets is whether this hook keeps the owners of TCP sockets on the way, so that program socket need not.
 	TracksSockets bool
+	// Sampling is whether the hook takes only some of what it sees, so that a run that the kernel leaves out is no loss.
+	Sampling bool
 }
 
 // Variant is one way to hook a program into the kernel.

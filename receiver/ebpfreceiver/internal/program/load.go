@@ -29,8 +29,8 @@ type attached struct {
 	name string
 	// functions are that of the variant, and its substitute if it has one.
 	functions []function
-	// tracksSockets is the hook's.
-	tracksSockets bool
+	// tracksSockets and sampling are the hook's.
+	tracksSockets, sampling bool
 }
 
 // function is an attached C function.
@@ -155,7 +155,7 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, common *CommonConfig, s
 func attach(hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*attached, error) {
 	var errs []error
 	for _, v := range hook.Variants {
-		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets}
+		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets, sampling: hook.Sampling}
 		err := a.attach(v, spec, opts)
 		if err != nil {
 			errs = append(errs, err, a.close())
@@ -230,11 +230,11 @@ func (l *loaded) close() error {
 }
 
 // misses returns how often the kernel left the program out because it was running on that CPU already, and nothing
-// stood in for it.
+// stood in for it; what only samples misses nothing.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
-		if len(h.functions) > 1 {
+		if len(h.functions) > 1 || h.sampling {
 			continue
 		}
 		if stats, err := h.functions[0].program.Stats(); err == nil {

@@ -37,6 +37,8 @@ type Filter struct {
 	TCPFlags byte
 	// Skip lets that many matching packets pass first.
 	Skip int
+	// First lets all but that many matching packets pass, the first ones; 0 is no limit.
+	First int
 	// Reject answers with this ICMP unreachable code (IPv4) instead of dropping silently.
 	Reject *uint8
 }
@@ -130,6 +132,9 @@ func (f Filter) expressions() []expr.Any {
 	if f.Skip > 0 {
 		// A rate of next to nothing: what is over the burst matches, and no token comes back during a test.
 		exprs = append(exprs, &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeWeek, Burst: uint32(f.Skip), Over: true})
+	}
+	if f.First > 0 {
+		exprs = append(exprs, &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeWeek, Burst: uint32(f.First)})
 	}
 	exprs = append(exprs, &expr.Counter{})
 	if f.Reject != nil {

@@ -168,6 +168,26 @@ func (a *Agent) Send(fd, bytes int) {
 	send.Call(a, transferArgs{FD: fd, Bytes: bytes})
 }
 
+type segmentsArgs struct{ FD, Size, Count int }
+
+var sendSegments = Define("tcp.segments", func(args segmentsArgs) (Nothing, error) {
+	if err := unix.SetsockoptInt(args.FD, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1); err != nil {
+		return Nothing{}, err
+	}
+	for range args.Count {
+		if _, err := unix.Write(args.FD, make([]byte, args.Size)); err != nil {
+			return Nothing{}, err
+		}
+	}
+	return Nothing{}, nil
+})
+
+// SendSegments sends that many segments of a size, one after the other.
+func (a *Agent) SendSegments(fd, size, count int) {
+	a.t.Helper()
+	sendSegments.Call(a, segmentsArgs{FD: fd, Size: size, Count: count})
+}
+
 // Received is the outcome of reading from a connection.
 type Received struct {
 	Bytes int

@@ -71,6 +71,13 @@ const (
 	ReasonLastAction    = 3<<16 | 1
 )
 
+// Reasons for resets that Host's kernel knows by these numbers.
+const (
+	ResetNotSpecified = 0
+	ResetNoSocket     = 1
+	ResetAbortOnClose = 11
+)
+
 // BTF returns the types of a kernel whose tracepoint kfree_skb has a number of arguments. From the third on, which is the
 // reason, it has reasons.
 func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
@@ -96,6 +103,11 @@ func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 				{Name: "SKB_DROP_REASON_SUBSYS_CORE", Value: 0},
 				{Name: "SKB_DROP_REASON_SUBSYS_OPENVSWITCH", Value: 3},
 				{Name: "SKB_DROP_REASON_SUBSYS_NUM", Value: 4},
+			}},
+			&btf.Enum{Name: "sk_rst_reason", Size: 4, Values: []btf.EnumValue{
+				{Name: "SK_RST_REASON_NOT_SPECIFIED", Value: ResetNotSpecified},
+				{Name: "SK_RST_REASON_NO_SOCKET", Value: ResetNoSocket},
+				{Name: "SK_RST_REASON_TCP_ABORT_ON_CLOSE", Value: ResetAbortOnClose},
 			}},
 			&btf.Enum{Name: "ovs_drop_reason", Size: 4, Values: []btf.EnumValue{{Name: "OVS_DROP_LAST_ACTION", Value: ReasonLastAction}}},
 		)

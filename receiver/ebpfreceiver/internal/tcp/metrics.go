@@ -1,0 +1,138 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// series is a series of a map as users see it: by container, because a container may have several cgroups.
+type series struct {
+	container  *kernel.Container
+	overflow   bool
+	reason     uint32
+	event      uint8
+	retransmit uint8
+	ipVersion  uint8
+	role       uint8
+}
+
+func seriesOf(m *program.Metrics, key *bpf.TCPSeries) series {
+	return series{
+		container:  m.Container(key.Cgroup),
+		overflow:   key.Cgroup == program.OverflowCgroup,
+		reason:     key.Reason,
+		event:      key.Event,
+		retransmit: key.Retransmit,
+		ipVersion:  key.Type,
+		role:       key.Role,
+	}
+}
+
+// Scrape implements program.Program.
+func (s *segments) Scrape(m *program.Metrics) error {
+	if err := s.scrapeCounts(m); err != nil {
+		return err
+	}
+	return s.scrapeRTTs(m)
+}
+
+func (s *segments) scrapeCounts(m *program.Metrics) error {
+	all := map[series]uint64{}
+	err := program.Each(s.counts, func(key *bpf.TCPSeries, values []bpf.TCPCounts) {
+		one := seriesOf(m, key)
+		for i := range values {
+			all[one] += values[i].N
+		}
+	})
+	for one, n := range all {
+		if n > 0 {
+			s.record(m, one, int64(n))
+		}
+	}
+	return err
+}
+
+func (s *segments) record(m *program.Metrics, one series, n int64) {
+	mb, attributes := m.For(one.container), s.attributes(one)
+	switch one.event {
+	case eventRetransmit:
+		mb.RecordEbpfTCPRetransmitsDataPoint(m.Now, n, attributes...)
+	case resetSent:
+		mb.RecordEbpfTCPResetsDataPoint(m.Now, n, metadata.AttributeNetworkIoDirectionTransmit, attributes...)
+	case resetReceived:
+		mb.RecordEbpfTCPResetsDataPoint(m.Now, n, metadata.AttributeNetworkIoDirectionReceive, attributes...)
+	}
+}
+
+func (s *segments) attributes(one series) []metadata.MetricAttributeOption {
+	if one.overflow {
+		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
+	}
+	attributes := []metadata.MetricAttributeOption{
+		metadata.WithNetworkTransportMetricAttribute("tcp"),
+		metadata.WithNetworkTypeMetricAttribute(ipVersionName(one.ipVersion)),
+	}
+	if name := roleName(one.role); name != "" {
+		attributes = append(attributes, metadata.WithEbpfConnectionRoleMetricAttribute(name))
+	}
+	if name := nameIn(retransmitTypes[:], one.retransmit); name != "" {
+		attributes = append(attributes, metadata.WithEbpfTCPRetransmitTypeMetricAttribute(name))
+	}
+	if name := s.reasons.name(one.reason); name != "" {
+		attributes = append(attributes, metadata.WithEbpfTCPResetReasonMetricAttribute(name))
+	}
+	return attributes
+}
+
+func ipVersionName(version uint8) string {
+	if version == 4 {
+		return "ipv4"
+	}
+	return "ipv6"
+}
+
+func (s *segments) scrapeRTTs(m *program.Metrics) error {
+	if !s.host.Histograms.EbpfTCPRtt.Enabled {
+		return nil
+	}
+	all := map[series]*bpf.TCPHistogram{}
+	err := program.EachShared(s.rtts, func(key *bpf.TCPSeries, value *bpf.TCPHistogram) {
+		one := seriesOf(m, key)
+		sum := all[one]
+		if sum == nil {
+			sum = &bpf.TCPHistogram{}
+			all[one] = sum
+		}
+		for i := range value.Slots {
+			sum.Slots[i] += value.Slots[i]
+		}
+		sum.Sum += value.Sum
+	})
+	for one, sum := range all {
+		if *sum != (bpf.TCPHistogram{}) {
+			s.recordRTTs(m, one, sum)
+		}
+	}
+	return err
+}
+
+func (s *segments) recordRTTs(m *program.Metrics, one series, sum *bpf.TCPHistogram) {
+	metric := m.For(one.container).Histogram(metadata.EbpfTCPRtt)
+	attributes := s.host.Histogram.Append(metric, sum.Slots[:], sum.Sum, m.Start, m.Now)
+	if one.overflow {
+		attributes.PutBool("otel.metric.overflow", true)
+		return
+	}
+	attributes.PutStr(string(conventions.NetworkTransportKey), "tcp")
+	attributes.PutStr(string(conventions.NetworkTypeKey), ipVersionName(one.ipVersion))
+	if name := roleName(one.role); name != "" {
+		attributes.PutStr("ebpf.connection.role", name)
+	}
+}

@@ -1,0 +1,89 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// segments is the program in a running receiver.
+type segments struct {
+	config  *Config
+	host    *program.Host
+	reasons reasons
+	counts  *ebpf.Map
+	rtts    *ebpf.Map
+}
+
+var _ program.Program = (*segments)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &segments{config: cfg.(*Config), host: host, reasons: reasonsOf(host.BTF)}
+}
+
+// Spec implements program.Program.
+func (*segments) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadTCP() }
+
+// Variables implements program.Program.
+func (s *segments) Variables() map[string]any {
+	return map[string]any{
+		bpf.TCPVarRetransmitArguments: s.arguments("tcp_retransmit_skb"),
+		bpf.TCPVarResetArguments:      s.arguments("tcp_send_reset"),
+		bpf.TCPVarRttInterval:         uint32(s.config.RTTInterval.Microseconds()),
+		bpf.TCPVarHistogramBounds:     s.host.Histogram.Table(),
+	}
+}
+
+// arguments returns how many arguments a tracepoint has here; both had the first two from the beginning.
+func (s *segments) arguments(tracepoint string) uint32 {
+	if n, ok := s.host.BTF.TracepointArgs(tracepoint); ok {
+		return uint32(n)
+	}
+	return 2
+}
+
+// Events implements program.Program.
+func (s *segments) Events() uint32 {
+	return program.EventBits(map[bpf.TCPEventId]bool{
+		bpf.TCPEventIdEVENT_RETRANSMIT:     s.host.Events.EbpfTCPRetransmit.Enabled,
+		bpf.TCPEventIdEVENT_RESET_SENT:     s.host.Events.EbpfTCPReset.Enabled,
+		bpf.TCPEventIdEVENT_RESET_RECEIVED: s.host.Events.EbpfTCPReset.Enabled,
+	})
+}
+
+// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
+	s.counts = maps[bpf.TCPMapTcpCounts]
+	s.rtts = maps[bpf.TCPMapTcpRtts]
+	overflow := bpf.TCPSeries{Cgroup: program.OverflowCgroup}
+	if err := s.rtts.Put(&overflow, &bpf.TCPHistogram{}); err != nil {
+		return fmt.Errorf("write to map %s: %w", s.rtts, err)
+	}
+	for event := range eventNames {
+		overflow.Event = uint8(event)
+		if err := program.PutZero[bpf.TCPCounts](s.counts, &overflow); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hooks implements program.Program.
+func (*segments) Hooks() []program.Hook {
+	probe := program.Tracepoint(bpf.TCPProgTcpSegment, "tcp_probe")
+	probe.Sampling = true
+	return []program.Hook{
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmit, bpf.TCPProgSubstituteRetransmit, "tcp_retransmit_skb"),
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmitSynack, bpf.TCPProgSubstituteRetransmitSynack, "tcp_retransmit_synack"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetSent, bpf.TCPProgSubstituteResetSent, "tcp_send_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetReceived, bpf.TCPProgSubstituteResetReceived, "tcp_receive_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpClosed, bpf.TCPProgSubstituteClosed, "inet_sock_set_state"),
+		probe,
+	}
+}

@@ -1,0 +1,227 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+const (
+	resetsMetric   = "ebpf.tcp.resets"
+	resetReasonKey = "ebpf.tcp.reset.reason"
+	directionKey   = "network.io.direction"
+)
+
+// reset is the attributes of a reset in one direction, by or for a socket in a state.
+func reset(direction, state string) attributes {
+	return attributes{directionKey: direction, "ebpf.tcp.state": state}
+}
+
+// ownerOfClosed is the attributes of a socket's owner when it is closed. Kernels that do not number sockets have lost it.
+func ownerOfClosed(a *traffic.Agent) attributes {
+	if !kernelSays().numbers {
+		return attributes{"ebpf.attribution": "cgroup"}
+	}
+	return owner(a, "socket")
+}
+
+// onWire is the attributes of a reset that belongs to no connection.
+func onWire(from, to netip.AddrPort, ns *lab.Namespace) attributes {
+	return attributes{
+		"network.transport": "tcp", "network.type": networkType(from.Addr()), directionKey: "transmit", resetReasonKey: "no_socket",
+		"source.address": from.Addr().Unmap().String(), "source.port": int64(from.Port()),
+		"destination.address": to.Addr().Unmap().String(), "destination.port": int64(to.Port()),
+		"ebpf.network.namespace": int64(ns.Inode),
+	}
+}
+
+// A port that nobody listens at has no socket whose reset it could be: there is a client, and a host that refuses.
+func TestSegmentResetOfClosedPort(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:3] {
+		t.Run(f.name, func(t *testing.T) {
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			from, to := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, closedPort)
+			c := s.client.OnThread("dialer").ConnectFrom(from, to)
+			require.Equal(t, unix.ECONNREFUSED, c.Errno)
+
+			r.Wait(t, 1, rig.Named(resetEvent), rig.InNamespace(s.left))
+			r.Settle(t)
+			received := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.left))[0]
+			check(t, received, resetEvent, plog.SeverityNumberWarn, connection("tcp", "client", from, to, c.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "syn_sent")))
+			within(t, received, c.Start, c.End)
+			assert.Equal(t, container.ContainerID, received.Resource["container.id"])
+			assert.Equal(t, 1, r.Scrape(t).In(container).Int(resetsMetric, tcp(f.networkType, "client").With(directionKey, "receive")))
+			if !kernelSays().resetReasons {
+				assert.Empty(t, r.Events.Matching(rig.Named(resetEvent), rig.InNamespace(s.right)))
+				return
+			}
+			sent := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right))[0]
+			want := connection("tcp", "server", from, to, 0, s.right).with(attributes{directionKey: "transmit", resetReasonKey: "no_socket"})
+			delete(want, cookieKey)
+			check(t, sent, resetEvent, plog.SeverityNumberWarn, want)
+			within(t, sent, c.Start, c.End)
+			assert.Empty(t, sent.Resource, "nobody's")
+		})
+	}
+}
+
+// Each side of a connection that is reset has one event, of the socket's own process, closed though it is.
+func TestSegmentReset(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			p := s.establish(t, f)
+			before := time.Now()
+			s.server.Reset(p.server.FD)
+			require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+			after := time.Now()
+
+			events := r.Exactly(t, 2, rig.Named(resetEvent), rig.InNamespace(s.left, s.right))
+			client := only(t, events, resetEvent, s.client)
+			server := r.Events.Matching(rig.Named(resetEvent), rig.InNamespace(s.right))[0]
+			check(t, client, resetEvent, plog.SeverityNumberWarn,
+				connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
+					with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "established")))
+			sent := connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
+				with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close"))
+			var measured []string
+			if kernelSays().resetReasons {
+				// Which reason it is has changed from kernel to kernel.
+				assert.Contains(t, []any{"not_specified", "tcp_state"}, server.Attributes[resetReasonKey])
+				measured = append(measured, resetReasonKey)
+			}
+			check(t, server, resetEvent, plog.SeverityNumberWarn, sent, measured...)
+			for _, e := range events {
+				within(t, e, before, after)
+				assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+			}
+			m := r.Scrape(t).In(container)
+			assert.Equal(t, 1, m.Int(resetsMetric, tcp(f.networkType, "server").With(directionKey, "transmit")))
+			assert.Equal(t, 1, m.Int(resetsMetric, tcp(f.networkType, "client").With(directionKey, "receive")))
+			assert.Equal(t, 2, m.Int(resetsMetric, nil), "%v", m.Series(resetsMetric))
+		})
+	}
+}
+
+// The kernel resets a connection that is closed before all of it was read.
+func TestSegmentResetOfUnreadBytes(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	s := newScene(t)
+	p := s.establish(t, families[0])
+	s.client.Send(p.client.FD, 10)
+	require.True(t, rig.Eventually(func() bool { return s.server.Info(p.server.FD).BytesReceived == 10 }))
+	s.server.Close(p.server.FD)
+	r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.left))
+	reason := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right))[0].Attributes[resetReasonKey]
+	if kernelSays().resetReasons {
+		assert.Contains(t, []any{"not_specified", "tcp_abort_on_close"}, reason)
+	} else {
+		assert.Nil(t, reason)
+	}
+}
+
+// A connection that only one side still knows of: the other host has no socket for it, and cannot say who is the client.
+func TestSegmentResetOfForgottenConnection(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		s := newScene(t)
+		p := s.establish(t, f)
+		s.left.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
+		s.server.Close(p.listener.FD)
+		s.server.Reset(p.server.FD)
+		s.client.Send(p.client.FD, 10)
+		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+
+		r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right), rig.With("ebpf.tcp.state", "close"))
+		r.Exactly(t, 1, rig.Named(resetEvent), rig.OfProcess(s.client.PID))
+		if !kernelSays().resetReasons {
+			r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right)) // the one before
+			continue
+		}
+		forgotten := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right), rig.With(resetReasonKey, "no_socket"))[0]
+		check(t, forgotten, resetEvent, plog.SeverityNumberWarn,
+			onWire(p.server.Local, p.client.Local, s.right))
+	}
+}
+
+// A listener answers for a connection that its host does not know any more, with its own socket.
+func TestSegmentResetByListener(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families {
+		s := newScene(t)
+		p := s.establish(t, f)
+		s.left.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
+		s.server.Reset(p.server.FD)
+		s.client.Send(p.client.FD, 10)
+		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+
+		r.Exactly(t, 1, rig.Named(resetEvent), rig.OfProcess(s.client.PID))
+		e := r.Exactly(t, 1, rig.Named(resetEvent), rig.OfProcess(s.server.PID), rig.With("ebpf.tcp.state", "listen"))[0]
+		want := connection("tcp", "server", p.client.Local, p.server.Local, p.listener.Cookie, s.right).
+			with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "listen"))
+		var measured []string
+		if kernelSays().resetReasons {
+			measured = append(measured, resetReasonKey)
+		}
+		check(t, e, resetEvent, plog.SeverityNumberWarn, want, measured...)
+	}
+}
+
+// What the limit holds back is counted, and the metrics have it all.
+func TestSegmentEventLimit(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "programs: {tcp: {event_limit: 5}}")
+	container := lab.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	const count = 200
+	for range count {
+		c := s.client.Connect(traffic.Addr(lab.Right.IPv4, closedPort))
+		require.Equal(t, unix.ECONNREFUSED, c.Errno)
+		s.client.Close(c.FD)
+	}
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.In(container).Int(resetsMetric, nil) >= count })
+	assert.Equal(t, count, m.In(container).Int(resetsMetric, nil))
+	// Both ends, wherever their events were held back; the host may reset others meanwhile.
+	delivered := m.Int("ebpf.events", rig.Attributes{"ebpf.program.name": "tcp"})
+	held := lost(m, "tcp")
+	assert.Positive(t, delivered)
+	assert.Equal(t, map[string]int{"rate_limit": m.Int(resetsMetric, nil) + m.Int(retransmitsMetric, nil) - delivered}, held)
+}
+
+// A program that is left out of the configuration attaches nothing, and its metrics are not there.
+func TestSegmentProgramIsOffByDefault(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "programs: {connection: {}, packet_drop: {}}")
+	s := newScene(t)
+	s.client.Connect(traffic.Addr(lab.Right.IPv4, closedPort))
+	r.Exactly(t, 1, rig.Named(connectEvent), rig.OfProcess(s.client.PID))
+	assert.Empty(t, r.Events.Matching(rig.Named(resetEvent, retransmitEvent)))
+	m := r.Scrape(t)
+	for _, name := range []string{resetsMetric, retransmitsMetric, rttMetric} {
+		assert.Empty(t, m.Find(name))
+	}
+}

@@ -1,0 +1,235 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+)
+
+const (
+	onlyTCP = "programs: {tcp: {}}"
+
+	retransmitEvent = "ebpf.tcp.retransmit"
+	resetEvent      = "ebpf.tcp.reset"
+
+	retransmitsMetric = "ebpf.tcp.retransmits"
+	rttMetric         = "ebpf.tcp.rtt"
+
+	retransmitTypeKey = "ebpf.tcp.retransmit.type"
+)
+
+// Flags of TCP headers.
+const (
+	synFlag  = 1 << 1
+	rstFlag  = 1 << 2
+	pushFlag = 1 << 3
+)
+
+// again is the attributes of something that a socket in a state has sent again.
+func again(why, state string) attributes {
+	return attributes{retransmitTypeKey: why, "ebpf.tcp.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
+}
+
+// acknowledged waits until all that was sent has arrived, and returns how many segments were sent again.
+func acknowledged(t *testing.T, s scene, p pair, bytes int) int {
+	t.Helper()
+	require.Equal(t, bytes, s.server.Receive(p.server.FD, bytes).Bytes)
+	require.True(t, rig.Eventually(func() bool { return s.client.Info(p.client.FD).BytesAcked >= uint64(bytes) }))
+	return s.client.Info(p.client.FD).Retransmits
+}
+
+// resent checks the events of what a client has sent again, and what the metrics of its container say of it.
+func resent(t *testing.T, r *rig.Receiver, s scene, container *lab.Cgroup, f family, p pair, types ...string) {
+	t.Helper()
+	events := r.Exactly(t, len(types), rig.Named(retransmitEvent), rig.InNamespace(s.left, s.right))
+	counts := map[string]int{}
+	for i, e := range events {
+		check(t, e, retransmitEvent, plog.SeverityNumberWarn,
+			connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(again(types[i], "established")))
+		assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+		assert.Contains(t, e.Body, "retransmit: "+types[i])
+		counts[types[i]]++
+	}
+	m := r.Scrape(t).In(container)
+	for why, n := range counts {
+		assert.Equal(t, n, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, why)), why)
+	}
+	assert.Equal(t, len(types), m.Int(retransmitsMetric, nil), "%v", m.Series(retransmitsMetric))
+}
+
+// One lost segment that others follow is sent again as soon as their acknowledgements tell.
+func TestSegmentFastRetransmit(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			// Where the acknowledgements are slow, there would be a probe, too.
+			s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
+			p := s.establish(t, f)
+			const size, count = 1000, 6
+			rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+			s.client.SendSegments(p.client.FD, size, count)
+			require.Equal(t, 1, acknowledged(t, s, p, count*size))
+			require.Equal(t, 1, rule.Packets(t))
+			resent(t, r, s, container, f, p, "fast")
+		})
+	}
+}
+
+// The last segment has none behind it whose acknowledgement could tell that it is lost: it is sent again as a probe.
+func TestSegmentTailLossProbe(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		p := s.establish(t, f)
+		s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+		s.client.Send(p.client.FD, 100)
+		require.Equal(t, 1, acknowledged(t, s, p, 100))
+		resent(t, r, s, container, f, p, "tail_loss_probe")
+	}
+}
+
+func TestSegmentTimeout(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, probes := range []bool{false, true} {
+		for _, f := range families[:2] {
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			want := []string{"tail_loss_probe", "timeout", "timeout"}
+			if !probes {
+				s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
+				want[0] = "timeout"
+			}
+			p := s.establish(t, f)
+			s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 3})
+			s.client.Send(p.client.FD, 100)
+			require.Equal(t, 3, acknowledged(t, s, p, 100))
+			resent(t, r, s, container, f, p, want...)
+		}
+	}
+}
+
+func TestSegmentSYN(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		listener := s.server.Listen(traffic.Addr(f.listen, 0))
+		s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
+		c := s.client.OnThread("dialer").Connect(traffic.Addr(f.dial, listener.Local.Port()))
+		require.Zero(t, c.Errno)
+		require.Equal(t, 2, s.client.Info(c.FD).Retransmits)
+		for _, e := range r.Exactly(t, 2, rig.Named(retransmitEvent), rig.InNamespace(s.left, s.right)) {
+			check(t, e, retransmitEvent, plog.SeverityNumberWarn,
+				connection("tcp", "client", c.Local, c.Remote, c.Cookie, s.left).
+					with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn", "syn_sent")))
+			within(t, e, c.Start, c.End)
+		}
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, 2, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, "syn")))
+	}
+}
+
+// The listener sends it again, for a connection that has a cookie already.
+func TestSegmentSYNACK(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		listener := s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
+		// The client's own SYN comes again after the same time; it must not get an answer to that as well.
+		rule := s.left.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 1})
+		s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, Skip: 1})
+		c := s.client.Connect(traffic.Addr(f.dial, listener.Local.Port()))
+		require.Zero(t, c.Errno)
+		accepted := s.server.Accept(listener.FD)
+		require.Equal(t, 1, rule.Packets(t))
+
+		events := r.Exactly(t, 1, rig.Named(retransmitEvent), rig.OfProcess(s.server.PID))
+		check(t, events[0], retransmitEvent, plog.SeverityNumberWarn,
+			connection("tcp", "server", c.Local, accepted.Local, accepted.Cookie, s.right).
+				with(owner(s.server.OnThread("listener"), "socket")).with(again("syn_ack", "syn_recv")))
+		within(t, events[0], c.Start, time.Now())
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "server").With(retransmitTypeKey, "syn_ack")))
+	}
+}
+
+// Each side has its round trips counted when the first segment comes, and at the close, to the µs.
+func TestSegmentRTT(t *testing.T) {
+	lab.Require(t)
+	for _, older := range []bool{false, true} {
+		for _, f := range families[:2] {
+			const programs = "programs: {connection: {}, tcp: {rtt_interval: 1h}}"
+			var r *rig.Receiver
+			if !older {
+				r = rig.Start(t, programs)
+			}
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			p := s.establish(t, f)
+			if older {
+				r = rig.Start(t, programs)
+			}
+			first := map[string]time.Duration{"client": s.client.Info(p.client.FD).RTT, "server": s.server.Info(p.server.FD).RTT}
+			for range 10 {
+				exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
+				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 100)
+			}
+			closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+			closes := r.Exactly(t, 2, rig.Named(closeEvent), rig.OfProcess(s.client.PID, s.server.PID))
+			m := r.Scrape(t).In(container)
+			for _, e := range closes {
+				role := e.Attributes["ebpf.connection.role"].(string)
+				point, ok := m.Histogram(rttMetric, tcp(f.networkType, role))
+				require.True(t, ok, "%s", role)
+				assert.EqualValues(t, 2, point.Count(), "%s", role)
+				assert.InDelta(t, (first[role] + seconds(t, e, rttKey)).Seconds(), point.Sum(), 1e-8, "%s", role)
+			}
+			assert.Len(t, m.Find(rttMetric), 1)
+		}
+	}
+}
+
+// What is sampled goes on as the connection does, at the interval and not with every segment.
+func TestSegmentRTTInterval(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
+	container := lab.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	p := s.establish(t, families[0])
+	begin, exchanges := time.Now(), 0
+	for ; exchanges < 50 || time.Since(begin) < time.Second; exchanges++ {
+		exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
+		exchange(t, s.server, p.server.FD, s.client, p.client.FD, 100)
+	}
+	took := time.Since(begin)
+	m := r.Scrape(t).In(container)
+	for _, role := range []string{"client", "server"} {
+		point, ok := m.Histogram(rttMetric, tcp("ipv4", role))
+		require.True(t, ok)
+		assert.LessOrEqual(t, int(point.Count()), int(took/(100*time.Millisecond))+1, role)
+		assert.Greater(t, int(point.Count()), 3, role)
+	}
+}
