@@ -49,6 +49,7 @@ func buildStage(t *testing.T, instructions map[string][]string) (dir string) {
 			if strings.HasSuffix(words[len(words)-1], "/") {
 				to = filepath.Join(to, filepath.Base(source))
 			}
+			require.NoError(t, os.MkdirAll(filepath.Dir(to), 0o755))
 			text, err := exec.Command("cp", "-r", testenv.Repository(t, source), to).CombinedOutput()
 			require.NoError(t, err, string(text))
 		}
