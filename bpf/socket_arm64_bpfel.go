@@ -98,14 +98,20 @@ type SocketPorts struct {
 type SocketProgramId uint32
 
 const (
-	SocketProgramIdPROGRAM_SOCKET      SocketProgramId = 1
-	SocketProgramIdPROGRAM_CGROUP      SocketProgramId = 2
-	SocketProgramIdPROGRAM_CONNECTION  SocketProgramId = 3
-	SocketProgramIdPROGRAM_PACKET_DROP SocketProgramId = 4
-	SocketProgramIdPROGRAM_OOM         SocketProgramId = 5
-	SocketProgramIdPROGRAM_PROCESS     SocketProgramId = 6
-	SocketProgramIdPROGRAM_TCP         SocketProgramId = 7
-	SocketProgramIdPROGRAM_MAX         SocketProgramId = 8
+	SocketProgramIdPROGRAM_SOCKET          SocketProgramId = 1
+	SocketProgramIdPROGRAM_CGROUP          SocketProgramId = 2
+	SocketProgramIdPROGRAM_CONNECTION      SocketProgramId = 3
+	SocketProgramIdPROGRAM_PACKET_DROP     SocketProgramId = 4
+	SocketProgramIdPROGRAM_OOM             SocketProgramId = 5
+	SocketProgramIdPROGRAM_PROCESS         SocketProgramId = 6
+	SocketProgramIdPROGRAM_TCP             SocketProgramId = 7
+	SocketProgramIdPROGRAM_FILE            SocketProgramId = 8
+	SocketProgramIdPROGRAM_DISK_IO         SocketProgramId = 9
+	SocketProgramIdPROGRAM_RUNQUEUE        SocketProgramId = 10
+	SocketProgramIdPROGRAM_FILE_DESCRIPTOR SocketProgramId = 11
+	SocketProgramIdPROGRAM_SYSCALL         SocketProgramId = 12
+	SocketProgramIdPROGRAM_PACKET          SocketProgramId = 13
+	SocketProgramIdPROGRAM_MAX             SocketProgramId = 14
 )
 
 type SocketRecord struct {
