@@ -105,19 +105,8 @@ struct {
 static __always_inline struct counts *counts_of(struct series *key)
 {
 	static const struct counts none;
-	struct counts *c = bpf_map_lookup_elem(&connections, key);
 
-	if (c)
-		return c;
-	bpf_map_update_elem(&connections, key, &none, BPF_NOEXIST);
-	c = bpf_map_lookup_elem(&connections, key);
-	if (!c) {
-		struct series overflow = {.cgroup = ~0ULL};
-
-		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
-		c = bpf_map_lookup_elem(&connections, &overflow);
-	}
-	return c;
+	return FIND_SERIES(PROGRAM_CONNECTION, &connections, key, &none, {.cgroup = OVERFLOW_CGROUP});
 }
 
 static __always_inline void add_duration(const struct series *series, __u8 role, __u64 ns)
@@ -126,17 +115,8 @@ static __always_inline void add_duration(const struct series *series, __u8 role,
 	struct histogram *h;
 
 	key.role = role;
-	h = bpf_map_lookup_elem(&connection_durations, &key);
-	if (!h) {
-		new_histogram(&connection_durations, &key);
-		h = bpf_map_lookup_elem(&connection_durations, &key);
-	}
-	if (!h) {
-		struct series overflow = {.cgroup = ~0ULL, .role = role};
-
-		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
-		h = bpf_map_lookup_elem(&connection_durations, &overflow);
-	}
+	h = FIND_SERIES(PROGRAM_CONNECTION, &connection_durations, &key, no_durations(),
+			{.cgroup = OVERFLOW_CGROUP, .role = role});
 	if (h)
 		add_to_histogram(h, ns);
 }

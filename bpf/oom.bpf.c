@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Processes that the kernel kills because memory has run out, of the host or of a cgroup.
 #include "include/filter.h"
-#include "include/record.h"
+#include "include/series.h"
 
 enum event_id {
 	EVENT_KILL,
@@ -158,17 +158,8 @@ static __always_inline void count(__u64 cgroup)
 {
 	static const struct counts none;
 	struct series key = {.cgroup = cgroup};
-	struct counts *c = bpf_map_lookup_elem(&kills, &key);
+	struct counts *c = FIND_SERIES(PROGRAM_OOM, &kills, &key, &none, {.cgroup = OVERFLOW_CGROUP});
 
-	if (!c) {
-		bpf_map_update_elem(&kills, &key, &none, BPF_NOEXIST);
-		c = bpf_map_lookup_elem(&kills, &key);
-	}
-	if (!c) {
-		count_loss(PROGRAM_OOM, LOSS_MAP_FULL);
-		key.cgroup = ~0ULL;
-		c = bpf_map_lookup_elem(&kills, &key);
-	}
 	if (c)
 		__sync_fetch_and_add(&c->kills, 1);
 }

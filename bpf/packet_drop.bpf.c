@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Dropped packets: every kfree_skb that is the loss of a packet.
 #include "include/filter.h"
-#include "include/record.h"
+#include "include/series.h"
 #include "include/substitute.h"
 
 enum event_id {
@@ -183,19 +183,8 @@ static __always_inline bool is_full_socket(const struct sock *sk)
 static __always_inline struct counts *counts_of(struct series *key)
 {
 	static const struct counts none;
-	struct counts *c = bpf_map_lookup_elem(&drops, key);
 
-	if (c)
-		return c;
-	bpf_map_update_elem(&drops, key, &none, BPF_NOEXIST);
-	c = bpf_map_lookup_elem(&drops, key);
-	if (!c) {
-		struct series overflow = {.cgroup = ~0ULL};
-
-		count_loss(PROGRAM_PACKET_DROP, LOSS_MAP_FULL);
-		c = bpf_map_lookup_elem(&drops, &overflow);
-	}
-	return c;
+	return FIND_SERIES(PROGRAM_PACKET_DROP, &drops, key, &none, {.cgroup = OVERFLOW_CGROUP});
 }
 
 /* Whether a freed buffer is a lost packet, as far as the reason tells. */

@@ -4,7 +4,7 @@
 // Processes: what they execute, and how they end.
 #include "include/filter.h"
 #include "include/path.h"
-#include "include/record.h"
+#include "include/series.h"
 
 enum event_id {
 	EVENT_EXEC,
@@ -88,19 +88,9 @@ static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 
 {
 	static const struct counts none;
 	struct series key = {.cgroup = owner->cgroup, .outcome = outcome, .signal = signal};
-	struct counts *c = bpf_map_lookup_elem(&processes, &key);
+	struct counts *c = FIND_SERIES(PROGRAM_PROCESS, &processes, &key, &none,
+				       {.cgroup = OVERFLOW_CGROUP, .outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS});
 
-	if (!c) {
-		bpf_map_update_elem(&processes, &key, &none, BPF_NOEXIST);
-		c = bpf_map_lookup_elem(&processes, &key);
-	}
-	if (!c) {
-		count_loss(PROGRAM_PROCESS, LOSS_MAP_FULL);
-		key.cgroup = ~0ULL;
-		key.outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS;
-		key.signal = 0;
-		c = bpf_map_lookup_elem(&processes, &key);
-	}
 	if (c)
 		__sync_fetch_and_add(&c->processes, 1);
 }

@@ -90,19 +90,8 @@ struct side {
 static __always_inline struct counts *counts_of(struct series *key)
 {
 	static const struct counts none;
-	struct counts *c = bpf_map_lookup_elem(&tcp_counts, key);
 
-	if (c)
-		return c;
-	bpf_map_update_elem(&tcp_counts, key, &none, BPF_NOEXIST);
-	c = bpf_map_lookup_elem(&tcp_counts, key);
-	if (!c) {
-		struct series overflow = {.cgroup = ~0ULL, .event = key->event};
-
-		count_loss(PROGRAM_TCP, LOSS_MAP_FULL);
-		c = bpf_map_lookup_elem(&tcp_counts, &overflow);
-	}
-	return c;
+	return FIND_SERIES(PROGRAM_TCP, &tcp_counts, key, &none, {.cgroup = OVERFLOW_CGROUP, .event = key->event});
 }
 
 /* A pointer of a tracepoint that may be NULL, which some verifiers know of some pointers and others deny of them. */
@@ -457,17 +446,7 @@ static __always_inline void add_rtt(struct sock *sk, struct tcp_sock *tp)
 	key.cgroup = side.cgroup;
 	key.type = type_of(&side.flow);
 	key.role = side.role;
-	h = bpf_map_lookup_elem(&tcp_rtts, &key);
-	if (!h) {
-		new_histogram(&tcp_rtts, &key);
-		h = bpf_map_lookup_elem(&tcp_rtts, &key);
-	}
-	if (!h) {
-		struct series overflow = {.cgroup = ~0ULL};
-
-		count_loss(PROGRAM_TCP, LOSS_MAP_FULL);
-		h = bpf_map_lookup_elem(&tcp_rtts, &overflow);
-	}
+	h = FIND_SERIES(PROGRAM_TCP, &tcp_rtts, &key, no_durations(), {.cgroup = OVERFLOW_CGROUP});
 	if (h)
 		add_to_histogram(h, rtt * 1000);
 }

@@ -2,7 +2,7 @@
 /* Histograms of durations, kept in the kernel in the buckets that OTLP wants, so that nothing is guessed later. */
 #pragma once
 
-#include "kernel.h"
+#include "series.h"
 
 #define HISTOGRAM_SLOTS 176
 #define HISTOGRAM_BOUNDS 256
@@ -26,13 +26,11 @@ struct {
 	__type(value, struct histogram);
 } empty_histogram SEC(".maps");
 
-static __always_inline void new_histogram(void *map, const void *key)
+static __always_inline const void *no_durations(void)
 {
 	__u32 zero = 0;
-	void *empty = bpf_map_lookup_elem(&empty_histogram, &zero);
 
-	if (empty)
-		bpf_map_update_elem(map, key, empty, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&empty_histogram, &zero);
 }
 
 /* The first slot whose bound is not below the duration, by bisection. */

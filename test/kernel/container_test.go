@@ -128,3 +128,32 @@ func TestDropOfContainerIsCountedThere(t *testing.T) {
 	assert.Equal(t, []rig.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.dropped"))
 	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.dropped.io", series))
 }
+
+// What was counted for a container goes with it, soon after its last counts were read. What was counted for another cgroup
+// that is gone stays counted.
+func TestSeriesGoWithTheirContainer(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, "collection_interval: 200ms\nexclude: {cidrs: "+rig.AllBut(lab.Prefix4)+"}\n"+bothPrograms)
+	ns := lab.NewNamespace(t)
+	ns.AddAddress(t, "lo", lab.Prefix4)
+	closed := traffic.Addr(lab.Prefix4.Addr(), closedPort)
+	host := func(m rig.Scrape) int { return m.Int(failedMetric, nil) }
+
+	container, ordinary := lab.NewContainer(t), lab.NewCgroup(t)
+	for i, group := range []*lab.Cgroup{container, ordinary, ordinary} {
+		a := traffic.Start(t, ns, traffic.In(group))
+		a.Connect(closed)
+		a.Exit()
+		require.Equal(t, i+1, host(r.ScrapeUntil(t, func(m rig.Scrape) bool { return host(m) == i+1 })))
+	}
+	require.Equal(t, 1, r.Scrape(t).In(container).Int(failedMetric, nil))
+	container.Remove(t)
+	ordinary.Remove(t)
+
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return host(m) == 2 })
+	assert.Equal(t, 2, host(m), "%v", m.Series(failedMetric))
+	assert.Empty(t, m.In(container).Series(failedMetric))
+	for range 5 {
+		assert.Equal(t, 2, host(r.Scrape(t)), "the host's stay, although their entries are gone")
+	}
+}

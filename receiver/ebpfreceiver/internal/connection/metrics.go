@@ -36,6 +36,18 @@ func seriesOf(m *program.Metrics, key *bpf.ConnectionSeries) series {
 	}
 }
 
+// countsFate keeps what is counted for a cgroup that is gone until its last connection has closed.
+func countsFate(m *program.Metrics, key *bpf.ConnectionSeries, value *bpf.ConnectionCounts) program.Fate {
+	if key.Transport == tcp && value.Found+value.Opened != value.Closed {
+		return program.Keep
+	}
+	return m.Fate(key.Cgroup)
+}
+
+func timesFate(m *program.Metrics, key *bpf.ConnectionSeries, _ *bpf.ConnectionHistogram) program.Fate {
+	return m.Fate(key.Cgroup)
+}
+
 // Scrape implements program.Program.
 func (c *connections) Scrape(m *program.Metrics) error {
 	if err := c.scrapeCounts(m); err != nil {
@@ -45,24 +57,7 @@ func (c *connections) Scrape(m *program.Metrics) error {
 }
 
 func (c *connections) scrapeCounts(m *program.Metrics) error {
-	all := map[series]*bpf.ConnectionCounts{}
-	err := program.Each(c.counts, func(key *bpf.ConnectionSeries, values []bpf.ConnectionCounts) {
-		s := seriesOf(m, key)
-		sum := all[s]
-		if sum == nil {
-			sum = &bpf.ConnectionCounts{}
-			all[s] = sum
-		}
-		for i := range values {
-			v := &values[i]
-			sum.Found += v.Found
-			sum.Opened += v.Opened
-			sum.Failed += v.Failed
-			sum.Closed += v.Closed
-			sum.BytesSent += v.BytesSent
-			sum.BytesReceived += v.BytesReceived
-		}
-	})
+	all, err := c.counts.Scrape(m)
 	for s, sum := range all {
 		record(m, s, sum)
 	}
@@ -70,9 +65,6 @@ func (c *connections) scrapeCounts(m *program.Metrics) error {
 }
 
 func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
-	if *sum == (bpf.ConnectionCounts{}) {
-		return
-	}
 	mb := m.For(s.container)
 	if s.overflow {
 		overflow := metadata.WithOtelMetricOverflowMetricAttribute(true)
@@ -114,19 +106,7 @@ func ipVersionName(version uint8) string {
 }
 
 func (c *connections) scrapeTimes(m *program.Metrics) error {
-	all := map[series]*bpf.ConnectionHistogram{}
-	err := program.EachShared(c.times, func(key *bpf.ConnectionSeries, value *bpf.ConnectionHistogram) {
-		s := seriesOf(m, key)
-		sum := all[s]
-		if sum == nil {
-			sum = &bpf.ConnectionHistogram{}
-			all[s] = sum
-		}
-		for i := range value.Slots {
-			sum.Slots[i] += value.Slots[i]
-		}
-		sum.Sum += value.Sum
-	})
+	all, err := c.times.Scrape(m)
 	for s, sum := range all {
 		c.recordTimes(m, s, sum)
 	}
@@ -138,7 +118,7 @@ func (c *connections) recordTimes(m *program.Metrics, s series, sum *bpf.Connect
 	if s.role == noRole {
 		info, config = metadata.EbpfConnectionHandshakeDuration, c.host.Histograms.EbpfConnectionHandshakeDuration
 	}
-	if !config.Enabled || *sum == (bpf.ConnectionHistogram{}) {
+	if !config.Enabled {
 		return
 	}
 	attributes := c.host.Histogram.Append(m.For(s.container).Histogram(info), sum.Slots[:], sum.Sum, m.Start, m.Now)

@@ -207,6 +207,28 @@ func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	}
 }
 
+// A connection may live on when the cgroup of its container is gone.
+func TestSeriesStayUntilTheLastConnectionHasClosed(t *testing.T) {
+	s := newScraped(t, histogram.Explicit)
+	open, closed := key(programtest.Web, tcp, 4, serverRole), key(programtest.Database, tcp, 4, serverRole)
+	s.count(t, open, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 5})
+	s.count(t, closed, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 14})
+	s.time(t, open, 1_000_000)
+	// The containers that there are after some scrapes.
+	containers := func() (n int) {
+		for range 10 {
+			n = s.scrape(t, metadata.DefaultMetricsConfig()).ResourceMetrics().Len()
+		}
+		return n
+	}
+	require.Equal(t, 2, containers())
+	s.host.Containers.Remove(programtest.Web)
+	s.host.Containers.Remove(programtest.Database)
+	require.Equal(t, 1, containers())
+	s.count(t, open, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 14})
+	require.Zero(t, containers())
+}
+
 func TestScrapeOfAClosedMap(t *testing.T) {
 	for _, name := range []string{bpf.ConnectionMapConnections, bpf.ConnectionMapConnectionDurations} {
 		s := newScraped(t, histogram.Explicit)

@@ -4,7 +4,7 @@
 package connection
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/cilium/ebpf"
 
@@ -16,14 +16,19 @@ import (
 type connections struct {
 	config *Config
 	host   *program.Host
-	counts *ebpf.Map
-	times  *ebpf.Map
+	counts *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
+	times  *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
 
 var _ program.Program = (*connections)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &connections{config: cfg.(*Config), host: host}
+	return &connections{
+		config: cfg.(*Config),
+		host:   host,
+		counts: program.NewSeries(seriesOf, countsFate),
+		times:  program.NewSeries(seriesOf, timesFate),
+	}
 }
 
 // Spec implements program.Program.
@@ -43,18 +48,16 @@ func (c *connections) Events() uint32 {
 	})
 }
 
-// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+// Loaded implements program.Program.
 func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
-	c.counts = maps[bpf.ConnectionMapConnections]
-	c.times = maps[bpf.ConnectionMapConnectionDurations]
+	var overflow []bpf.ConnectionSeries
 	for _, role := range []bpf.SocketRole{bpf.SocketRoleROLE_UNKNOWN, bpf.SocketRoleROLE_CLIENT, bpf.SocketRoleROLE_SERVER} {
-		overflow := bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)}
-		if err := c.times.Put(&overflow, &bpf.ConnectionHistogram{}); err != nil {
-			return fmt.Errorf("write to map %s: %w", c.times, err)
-		}
+		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)})
 	}
-	overflow := bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}
-	return program.PutZero[bpf.ConnectionCounts](c.counts, &overflow)
+	return errors.Join(
+		c.counts.Loaded(maps[bpf.ConnectionMapConnections], bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}),
+		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], overflow...),
+	)
 }
 
 // Hooks implements program.Program.

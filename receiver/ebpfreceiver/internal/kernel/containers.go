@@ -125,6 +125,9 @@ func (c *Containers) Remove(id uint64) {
 	}
 }
 
+// Gone returns whether a cgroup is no more.
+func (c *Containers) Gone(id uint64) bool { return c.lookup(id).removed }
+
 // Mount returns where the cgroup2 hierarchy is mounted, as in "/sys/fs/cgroup"; "" if only added cgroups are known.
 func (c *Containers) Mount() string { return c.mount }
 
@@ -163,7 +166,7 @@ func (c *Containers) find(id uint64) cgroup {
 			// An id is given out only once: it need not be asked for again.
 			c.put(id, cgroup{removed: true})
 			c.removed = append(c.removed, id)
-			return cgroup{}
+			return c.cgroups[id]
 		case errors.Is(err, errNoHandles):
 			c.byWalk = true
 		default:

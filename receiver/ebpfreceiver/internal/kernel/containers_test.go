@@ -100,6 +100,9 @@ func TestContainersAddAndRemove(t *testing.T) {
 	assert.Same(t, container, c.Lookup(3), "still to be named in what comes late")
 	assert.Same(t, container, c.Lookup(4))
 	assert.Len(t, c.removed, 1)
+	assert.True(t, c.Gone(3))
+	assert.False(t, c.Gone(4))
+	assert.False(t, c.Gone(99), "nobody has said so")
 	require.NoError(t, c.Close())
 }
 
@@ -115,6 +118,7 @@ func TestContainersAskForTheUnknown(t *testing.T) {
 
 	assert.Nil(t, c.Lookup(8))
 	assert.Nil(t, c.Lookup(8))
+	assert.True(t, c.Gone(8))
 	assert.Equal(t, 2, tree.opened, "one that is gone is asked for once")
 	noAllocations(t, func() { c.Lookup(8) })
 

@@ -16,22 +16,22 @@ type series struct {
 	overflow  bool
 }
 
+func seriesOf(m *program.Metrics, key *bpf.OomSeries) series {
+	return series{container: m.Container(key.Cgroup), overflow: key.Cgroup == program.OverflowCgroup}
+}
+
+func fate(m *program.Metrics, key *bpf.OomSeries, _ *bpf.OomCounts) program.Fate {
+	return m.Fate(key.Cgroup)
+}
+
 // Scrape implements program.Program.
 func (k *kills) Scrape(m *program.Metrics) error {
-	all := map[series]uint64{}
-	err := program.Each(k.counts, func(key *bpf.OomSeries, values []bpf.OomCounts) {
-		s := series{container: m.Container(key.Cgroup), overflow: key.Cgroup == program.OverflowCgroup}
-		for i := range values {
-			all[s] += values[i].Kills
-		}
-	})
+	all, err := k.counts.Scrape(m)
 	for s, sum := range all {
-		switch {
-		case sum == 0:
-		case s.overflow:
-			m.For(nil).RecordEbpfOomKillsDataPoint(m.Now, int64(sum), metadata.WithOtelMetricOverflowMetricAttribute(true))
-		default:
-			m.For(s.container).RecordEbpfOomKillsDataPoint(m.Now, int64(sum))
+		if s.overflow {
+			m.For(nil).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills), metadata.WithOtelMetricOverflowMetricAttribute(true))
+		} else {
+			m.For(s.container).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills))
 		}
 	}
 	return err

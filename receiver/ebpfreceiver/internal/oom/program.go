@@ -16,7 +16,7 @@ import (
 // kills is the program in a running receiver.
 type kills struct {
 	host     *program.Host
-	counts   *ebpf.Map
+	counts   *program.Series[bpf.OomSeries, series, bpf.OomCounts]
 	pageSize uint64
 	// totalPages returns the pages of memory and swap that there are, 0 if that is not known.
 	totalPages func() uint64
@@ -25,7 +25,12 @@ type kills struct {
 var _ program.Program = (*kills)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
-	return &kills{host: host, pageSize: uint64(os.Getpagesize()), totalPages: kernel.TotalPages}
+	return &kills{
+		host:       host,
+		counts:     program.NewSeries(seriesOf, fate),
+		pageSize:   uint64(os.Getpagesize()),
+		totalPages: kernel.TotalPages,
+	}
 }
 
 // Spec implements program.Program.
@@ -47,11 +52,9 @@ func (k *kills) Events() uint32 {
 	})
 }
 
-// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+// Loaded implements program.Program.
 func (k *kills) Loaded(maps map[string]*ebpf.Map) error {
-	k.counts = maps[bpf.OomMapKills]
-	overflow := bpf.OomSeries{Cgroup: program.OverflowCgroup}
-	return program.PutZero[bpf.OomCounts](k.counts, &overflow)
+	return k.counts.Loaded(maps[bpf.OomMapKills], bpf.OomSeries{Cgroup: program.OverflowCgroup})
 }
 
 // Hooks implements program.Program. A kill holds a lock of the whole kernel, so that none interrupts another one.

@@ -20,28 +20,24 @@ type series struct {
 	ipVersion uint8
 }
 
+func seriesOf(m *program.Metrics, key *bpf.PacketDropSeries) series {
+	return series{
+		container: m.Container(key.Cgroup),
+		overflow:  key.Cgroup == program.OverflowCgroup,
+		reason:    key.Reason,
+		transport: transportName(key.Protocol, key.Type),
+		ipVersion: key.Type,
+	}
+}
+
+func fate(m *program.Metrics, key *bpf.PacketDropSeries, _ *bpf.PacketDropCounts) program.Fate {
+	return m.Fate(key.Cgroup)
+}
+
 // Scrape implements program.Program.
 func (d *drops) Scrape(m *program.Metrics) error {
-	all := map[series]bpf.PacketDropCounts{}
-	err := program.Each(d.counts, func(key *bpf.PacketDropSeries, values []bpf.PacketDropCounts) {
-		s := series{
-			container: m.Container(key.Cgroup),
-			overflow:  key.Cgroup == program.OverflowCgroup,
-			reason:    key.Reason,
-			transport: transportName(key.Protocol, key.Type),
-			ipVersion: key.Type,
-		}
-		sum := all[s]
-		for i := range values {
-			sum.Packets += values[i].Packets
-			sum.Bytes += values[i].Bytes
-		}
-		all[s] = sum
-	})
+	all, err := d.counts.Scrape(m)
 	for s, sum := range all {
-		if sum.Packets == 0 {
-			continue
-		}
 		mb, attributes := m.For(s.container), d.attributes(s)
 		mb.RecordEbpfPacketDroppedDataPoint(m.Now, int64(sum.Packets), attributes...)
 		mb.RecordEbpfPacketDroppedIoDataPoint(m.Now, int64(sum.Bytes), attributes...)

@@ -16,13 +16,13 @@ const noReason = ^uint32(0)
 // drops is the program in a running receiver.
 type drops struct {
 	host   *program.Host
-	counts *ebpf.Map
+	counts *program.Series[bpf.PacketDropSeries, series, bpf.PacketDropCounts]
 }
 
 var _ program.Program = (*drops)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
-	return &drops{host: host}
+	return &drops{host: host, counts: program.NewSeries(seriesOf, fate)}
 }
 
 // Spec implements program.Program.
@@ -56,11 +56,9 @@ func (d *drops) Events() uint32 {
 	})
 }
 
-// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+// Loaded implements program.Program.
 func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
-	d.counts = maps[bpf.PacketDropMapDrops]
-	overflow := bpf.PacketDropSeries{Cgroup: program.OverflowCgroup}
-	return program.PutZero[bpf.PacketDropCounts](d.counts, &overflow)
+	return d.counts.Loaded(maps[bpf.PacketDropMapDrops], bpf.PacketDropSeries{Cgroup: program.OverflowCgroup})
 }
 
 // Hooks implements program.Program.

@@ -18,24 +18,24 @@ type series struct {
 	signal    uint8
 }
 
+func seriesOf(m *program.Metrics, key *bpf.ProcessSeries) series {
+	return series{
+		container: m.Container(key.Cgroup),
+		overflow:  key.Cgroup == program.OverflowCgroup,
+		outcome:   key.Outcome,
+		signal:    key.Signal,
+	}
+}
+
+func fate(m *program.Metrics, key *bpf.ProcessSeries, _ *bpf.ProcessCounts) program.Fate {
+	return m.Fate(key.Cgroup)
+}
+
 // Scrape implements program.Program.
 func (p *processes) Scrape(m *program.Metrics) error {
-	all := map[series]uint64{}
-	err := program.Each(p.counts, func(key *bpf.ProcessSeries, values []bpf.ProcessCounts) {
-		s := series{
-			container: m.Container(key.Cgroup),
-			overflow:  key.Cgroup == program.OverflowCgroup,
-			outcome:   key.Outcome,
-			signal:    key.Signal,
-		}
-		for i := range values {
-			all[s] += values[i].Processes
-		}
-	})
+	all, err := p.counts.Scrape(m)
 	for s, sum := range all {
-		if sum > 0 {
-			record(m, s, int64(sum))
-		}
+		record(m, s, int64(sum.Processes))
 	}
 	return err
 }

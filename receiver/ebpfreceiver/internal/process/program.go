@@ -22,7 +22,7 @@ const (
 type processes struct {
 	config *Config
 	host   *program.Host
-	counts *ebpf.Map
+	counts *program.Series[bpf.ProcessSeries, series, bpf.ProcessCounts]
 	// path is room for the path of an executable.
 	path []byte
 }
@@ -30,7 +30,7 @@ type processes struct {
 var _ program.Program = (*processes)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &processes{config: cfg.(*Config), host: host}
+	return &processes{config: cfg.(*Config), host: host, counts: program.NewSeries(seriesOf, fate)}
 }
 
 // Spec implements program.Program.
@@ -56,16 +56,12 @@ func (p *processes) Events() uint32 {
 	})
 }
 
-// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+// Loaded implements program.Program.
 func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
-	p.counts = maps[bpf.ProcessMapProcesses]
-	for _, outcome := range []uint8{executed, succeeded} {
-		overflow := bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: outcome}
-		if err := program.PutZero[bpf.ProcessCounts](p.counts, &overflow); err != nil {
-			return err
-		}
-	}
-	return nil
+	return p.counts.Loaded(maps[bpf.ProcessMapProcesses],
+		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: executed},
+		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: succeeded},
+	)
 }
 
 // Hooks implements program.Program. Both are called by the process itself, where nothing that calls them interrupts it.

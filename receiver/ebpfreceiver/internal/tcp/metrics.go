@@ -35,6 +35,10 @@ func seriesOf(m *program.Metrics, key *bpf.TCPSeries) series {
 	}
 }
 
+func fate[V any](m *program.Metrics, key *bpf.TCPSeries, _ *V) program.Fate {
+	return m.Fate(key.Cgroup)
+}
+
 // Scrape implements program.Program.
 func (s *segments) Scrape(m *program.Metrics) error {
 	if err := s.scrapeCounts(m); err != nil {
@@ -44,17 +48,9 @@ func (s *segments) Scrape(m *program.Metrics) error {
 }
 
 func (s *segments) scrapeCounts(m *program.Metrics) error {
-	all := map[series]uint64{}
-	err := program.Each(s.counts, func(key *bpf.TCPSeries, values []bpf.TCPCounts) {
-		one := seriesOf(m, key)
-		for i := range values {
-			all[one] += values[i].N
-		}
-	})
-	for one, n := range all {
-		if n > 0 {
-			s.record(m, one, int64(n))
-		}
+	all, err := s.counts.Scrape(m)
+	for one, sum := range all {
+		s.record(m, one, int64(sum.N))
 	}
 	return err
 }
@@ -102,23 +98,9 @@ func (s *segments) scrapeRTTs(m *program.Metrics) error {
 	if !s.host.Histograms.EbpfTCPRtt.Enabled {
 		return nil
 	}
-	all := map[series]*bpf.TCPHistogram{}
-	err := program.EachShared(s.rtts, func(key *bpf.TCPSeries, value *bpf.TCPHistogram) {
-		one := seriesOf(m, key)
-		sum := all[one]
-		if sum == nil {
-			sum = &bpf.TCPHistogram{}
-			all[one] = sum
-		}
-		for i := range value.Slots {
-			sum.Slots[i] += value.Slots[i]
-		}
-		sum.Sum += value.Sum
-	})
+	all, err := s.rtts.Scrape(m)
 	for one, sum := range all {
-		if *sum != (bpf.TCPHistogram{}) {
-			s.recordRTTs(m, one, sum)
-		}
+		s.recordRTTs(m, one, sum)
 	}
 	return err
 }

@@ -4,7 +4,7 @@
 package tcp
 
 import (
-	"fmt"
+	"errors"
 
 	"github.com/cilium/ebpf"
 
@@ -17,14 +17,20 @@ type segments struct {
 	config  *Config
 	host    *program.Host
 	reasons reasons
-	counts  *ebpf.Map
-	rtts    *ebpf.Map
+	counts  *program.Series[bpf.TCPSeries, series, bpf.TCPCounts]
+	rtts    *program.Series[bpf.TCPSeries, series, bpf.TCPHistogram]
 }
 
 var _ program.Program = (*segments)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &segments{config: cfg.(*Config), host: host, reasons: reasonsOf(host.BTF)}
+	return &segments{
+		config:  cfg.(*Config),
+		host:    host,
+		reasons: reasonsOf(host.BTF),
+		counts:  program.NewSeries(seriesOf, fate[bpf.TCPCounts]),
+		rtts:    program.NewSeries(seriesOf, fate[bpf.TCPHistogram]),
+	}
 }
 
 // Spec implements program.Program.
@@ -57,21 +63,16 @@ func (s *segments) Events() uint32 {
 	})
 }
 
-// Loaded implements program.Program. The series for what finds no room must be there before there is none.
+// Loaded implements program.Program.
 func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
-	s.counts = maps[bpf.TCPMapTcpCounts]
-	s.rtts = maps[bpf.TCPMapTcpRtts]
-	overflow := bpf.TCPSeries{Cgroup: program.OverflowCgroup}
-	if err := s.rtts.Put(&overflow, &bpf.TCPHistogram{}); err != nil {
-		return fmt.Errorf("write to map %s: %w", s.rtts, err)
+	overflow := make([]bpf.TCPSeries, len(eventNames))
+	for event := range overflow {
+		overflow[event] = bpf.TCPSeries{Cgroup: program.OverflowCgroup, Event: uint8(event)}
 	}
-	for event := range eventNames {
-		overflow.Event = uint8(event)
-		if err := program.PutZero[bpf.TCPCounts](s.counts, &overflow); err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(
+		s.counts.Loaded(maps[bpf.TCPMapTcpCounts], overflow...),
+		s.rtts.Loaded(maps[bpf.TCPMapTcpRtts], bpf.TCPSeries{Cgroup: program.OverflowCgroup}),
+	)
 }
 
 // Hooks implements program.Program.

@@ -1,0 +1,206 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
+)
+
+type testKey struct {
+	Cgroup uint64
+	Kind   uint64
+}
+
+type testValue struct{ N, Bytes uint64 }
+
+// testSeries is a key as users see it: all cgroups of a container, or of none, are one.
+type testSeries struct {
+	container *kernel.Container
+	kind      uint64
+}
+
+func newTestMap(t *testing.T, kind ebpf.MapType, entries uint32) *ebpf.Map {
+	t.Helper()
+	kerneltest.Require(t)
+	leavesNothing(t)
+	m, err := ebpf.NewMap(&ebpf.MapSpec{Name: "numbers", Type: kind, KeySize: 16, ValueSize: 16, MaxEntries: entries})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m
+}
+
+func newTestSeries(fate func(*Metrics, *testKey, *testValue) Fate) *Series[testKey, testSeries, testValue] {
+	return NewSeries(func(m *Metrics, key *testKey) testSeries {
+		return testSeries{m.Container(key.Cgroup), key.Kind}
+	}, fate)
+}
+
+func keepAll(*Metrics, *testKey, *testValue) Fate { return Keep }
+
+func byCgroup(m *Metrics, key *testKey, _ *testValue) Fate { return m.Fate(key.Cgroup) }
+
+func scrapeSeries(t *testing.T, s *Series[testKey, testSeries, testValue], containers *kernel.Containers) map[testSeries]testValue {
+	t.Helper()
+	sums, err := s.Scrape(NewMetrics(0, 0, containers, nil))
+	require.NoError(t, err)
+	got := map[testSeries]testValue{}
+	for series, sum := range sums {
+		got[series] = *sum
+	}
+	return got
+}
+
+// The cgroups of the tests: two of a container, two of none.
+const (
+	web uint64 = 1<<48 + iota
+	webChild
+	sshd
+	session
+)
+
+func testContainers() *kernel.Containers {
+	containers := kernel.NewContainers()
+	container := "/docker/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+	containers.Add(web, container)
+	containers.Add(webChild, container+"/worker")
+	containers.Add(sshd, "/system.slice/sshd.service")
+	containers.Add(session, "/user.slice/session-1.scope")
+	return containers
+}
+
+func put(t *testing.T, m *ebpf.Map, key testKey, values ...testValue) {
+	t.Helper()
+	if m.Type() == ebpf.PerCPUHash {
+		var last testValue
+		if len(values) > 1 {
+			last = values[1]
+		}
+		require.NoError(t, m.Put(&key, perCPU(t, values[0], last)))
+		return
+	}
+	require.Len(t, values, 1)
+	require.NoError(t, m.Put(&key, &values[0]))
+}
+
+func TestSeriesOfAllCPUs(t *testing.T) {
+	containers := testContainers()
+	m := newTestMap(t, ebpf.PerCPUHash, 10)
+	s := newTestSeries(keepAll)
+	require.NoError(t, s.Loaded(m, testKey{Cgroup: OverflowCgroup}))
+	assert.Empty(t, scrapeSeries(t, s, containers), "the entry for what finds no room has counted nothing")
+
+	put(t, m, testKey{web, 1}, testValue{1, 10}, testValue{2, 20})
+	put(t, m, testKey{webChild, 1}, testValue{4, 40}, testValue{})
+	put(t, m, testKey{web, 2}, testValue{}, testValue{8, 80})
+	put(t, m, testKey{sshd, 1}, testValue{16, 160}, testValue{})
+	put(t, m, testKey{0, 1}, testValue{}, testValue{32, 320})
+	put(t, m, testKey{session, 1}, testValue{}, testValue{})
+	container := containers.Lookup(web)
+	assert.Equal(t, map[testSeries]testValue{
+		{container, 1}: {7, 70}, {container, 2}: {8, 80}, {nil, 1}: {48, 480},
+	}, scrapeSeries(t, s, containers))
+}
+
+func TestSeriesSharedByCPUs(t *testing.T) {
+	containers := testContainers()
+	m := newTestMap(t, ebpf.Hash, 10)
+	s := newTestSeries(keepAll)
+	require.NoError(t, s.Loaded(m, testKey{Cgroup: OverflowCgroup}))
+	put(t, m, testKey{web, 1}, testValue{1, 2})
+	put(t, m, testKey{webChild, 1}, testValue{3, 4})
+	assert.Equal(t, map[testSeries]testValue{{containers.Lookup(web), 1}: {4, 6}}, scrapeSeries(t, s, containers))
+}
+
+// What is counted for a container goes with it; what is counted for another cgroup stays part of the host's.
+func TestSeriesOfWhatIsGone(t *testing.T) {
+	for _, kind := range []ebpf.MapType{ebpf.PerCPUHash, ebpf.Hash} {
+		t.Run(kind.String(), func(t *testing.T) {
+			containers := testContainers()
+			m := newTestMap(t, kind, 10)
+			s := newTestSeries(byCgroup)
+			require.NoError(t, s.Loaded(m, testKey{Cgroup: OverflowCgroup}))
+			put(t, m, testKey{web, 1}, testValue{1, 10})
+			put(t, m, testKey{sshd, 1}, testValue{2, 20})
+			put(t, m, testKey{session, 1}, testValue{4, 40})
+			container := containers.Lookup(web)
+			all := map[testSeries]testValue{{container, 1}: {1, 10}, {nil, 1}: {6, 60}}
+			for range 2 * scrapesKept {
+				require.Equal(t, all, scrapeSeries(t, s, containers))
+			}
+
+			containers.Remove(web)
+			containers.Remove(session)
+			for range scrapesKept {
+				require.Equal(t, all, scrapeSeries(t, s, containers), "its last counts are still to be seen")
+			}
+			require.Equal(t, all, scrapeSeries(t, s, containers), "the scrape that removes it has read it")
+			delete(all, testSeries{container, 1})
+			for range 2 {
+				require.Equal(t, all, scrapeSeries(t, s, containers))
+			}
+			assert.Empty(t, s.gone)
+			assert.ElementsMatch(t, []uint64{OverflowCgroup, sshd}, cgroupsIn(t, m))
+
+			// A late count adds to what was merged.
+			put(t, m, testKey{session, 1}, testValue{8, 80})
+			for range 2 * scrapesKept {
+				require.Equal(t, map[testSeries]testValue{{nil, 1}: {14, 140}}, scrapeSeries(t, s, containers))
+			}
+		})
+	}
+}
+
+func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
+	containers := testContainers()
+	m := newTestMap(t, ebpf.Hash, 10)
+	s := newTestSeries(func(m *Metrics, key *testKey, value *testValue) Fate {
+		if value.N != value.Bytes {
+			return Keep
+		}
+		return m.Fate(key.Cgroup)
+	})
+	require.NoError(t, s.Loaded(m))
+	containers.Remove(web)
+	put(t, m, testKey{web, 1}, testValue{1, 0})
+	for range 3 * scrapesKept {
+		require.Len(t, scrapeSeries(t, s, containers), 1)
+	}
+	put(t, m, testKey{web, 1}, testValue{1, 1})
+	for range scrapesKept + 1 {
+		require.Len(t, scrapeSeries(t, s, containers), 1)
+	}
+	assert.Empty(t, scrapeSeries(t, s, containers))
+}
+
+func TestSeriesErrors(t *testing.T) {
+	for _, kind := range []ebpf.MapType{ebpf.PerCPUHash, ebpf.Hash} {
+		m := newTestMap(t, kind, 1)
+		s := newTestSeries(keepAll)
+		require.ErrorContains(t, s.Loaded(m, testKey{1, 1}, testKey{2, 2}), "write to map "+kind.String()+"(numbers)")
+		require.NoError(t, m.Close())
+		_, err := s.Scrape(NewMetrics(0, 0, testContainers(), nil))
+		require.ErrorContains(t, err, "read map ")
+	}
+}
+
+func cgroupsIn(t *testing.T, m *ebpf.Map) (cgroups []uint64) {
+	t.Helper()
+	var key testKey
+	var next any
+	for m.NextKey(next, &key) == nil {
+		cgroups = append(cgroups, key.Cgroup)
+		last := key
+		next = &last
+	}
+	slices.Sort(cgroups)
+	return cgroups
+}
