@@ -66,7 +66,7 @@ var objects = []object{
 		file:    "packetdrop",
 		records: map[string]any{"event": PacketDropEvent{}, "record": SocketRecord{}},
 		values: map[string]any{
-			"series": PacketDropSeries{}, "counts": PacketDropCounts{},
+			"series": PacketDropSeries{}, "counts": PacketDropCounts{}, "code": PacketDropCode{},
 			"owner": SocketOwner{}, "losses": SocketLosses{},
 			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
 		},

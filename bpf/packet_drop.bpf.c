@@ -17,6 +17,17 @@ const volatile __u32 kfree_skb_arguments;
 const volatile __u32 reason_not_dropped = ~0U;
 const volatile __u32 reason_consumed = ~0U;
 const volatile __u32 reason_queue_purge = ~0U;
+const volatile __u32 reason_not_specified = ~0U;
+
+/* A piece of the kernel's text; of size 0: none. */
+struct code {
+	__u64 start; /* address */
+	__u64 size;
+};
+
+/* Where the kernel frees, without saying why, what it has taken in: always, and if it is a segment that ends a connection. */
+const volatile struct code taken_in[24];
+const volatile struct code taken_in_ends[8];
 
 struct packet {
 	struct flow flow; /* local is the source, remote the destination */
@@ -88,6 +99,7 @@ struct transport_header {
 	__u8 tcp[10];
 };
 
+enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 }; /* in the last byte of tcp */
 enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_FRAGMENT = 44, IPV6_DESTINATION = 60 };
 
 /* Ports and flags, if the transport header is there: not behind the first fragment, not beyond the linear data. */
@@ -187,11 +199,37 @@ static __always_inline struct counts *counts_of(struct series *key)
 	return FIND_SERIES(PROGRAM_PACKET_DROP, &drops, key, &none, {.cgroup = OVERFLOW_CGROUP});
 }
 
-/* Whether a freed buffer is a lost packet, as far as the reason tells. */
-static __always_inline bool is_drop(__u32 reason)
+#define IS_WITHIN(codes, location) is_within(codes, sizeof(codes) / sizeof(codes[0]), location)
+
+static __always_inline bool is_within(const volatile struct code *codes, __u32 length, __u64 location)
 {
-	return kfree_skb_arguments <= 2 ||
-	       (reason != reason_not_dropped && reason != reason_consumed && reason != reason_queue_purge);
+	for (__u32 i = 0; i < length && codes[i].size; i++)
+		if (location - codes[i].start < codes[i].size)
+			return true;
+	return false;
+}
+
+/* Whether a TCP segment has a FIN or RST and no data: there is nothing in it that could be lost when it has come. */
+static __always_inline bool ends_connection(const struct sk_buff *skb)
+{
+	__s64 offset = (skb->head - skb->data) + skb->transport_header; /* of the header in what len counts */
+	struct transport_header h;
+
+	if (bpf_probe_read_kernel(&h, sizeof(h), skb->head + skb->transport_header))
+		return false;
+	return h.tcp[9] & (TCP_FIN | TCP_RST) && !(h.tcp[9] & TCP_SYN) && skb->len - offset <= (h.tcp[8] >> 4) * 4;
+}
+
+/* Whether a freed buffer is a lost packet, as far as the reason, or else the place, tells. */
+static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, __u32 reason)
+{
+	if (kfree_skb_arguments > 2) {
+		if (reason == reason_not_dropped || reason == reason_consumed || reason == reason_queue_purge)
+			return false;
+		if (reason != reason_not_specified)
+			return true;
+	}
+	return !IS_WITHIN(taken_in, location) && !(IS_WITHIN(taken_in_ends, location) && ends_connection(skb));
 }
 
 /* rx_sk is NULL where the kernel does not say whom the packet was for. */
@@ -278,7 +316,7 @@ int packet_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 
-	if (!is_drop(ARGUMENT(2)))
+	if (!is_drop(skb, ctx[1], ARGUMENT(2)))
 		return 0;
 	note(skb, ctx[1] >> 4, 0);
 	dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
@@ -290,7 +328,7 @@ int substitute_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 
-	if (is_drop(ARGUMENT(2)) && is_unseen(skb, ctx[1] >> 4, 0))
+	if (is_drop(skb, ctx[1], ARGUMENT(2)) && is_unseen(skb, ctx[1] >> 4, 0))
 		dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
 	return 0;
 }

@@ -22,6 +22,12 @@ type PacketDropCidr struct {
 	}
 }
 
+type PacketDropCode struct {
+	_     structs.HostLayout
+	Start uint64
+	Size  uint64
+}
+
 type PacketDropCounts struct {
 	_       structs.HostLayout
 	Packets uint64
@@ -210,10 +216,13 @@ const (
 	PacketDropVarReadNames           = "read_names"
 	PacketDropVarReasonConsumed      = "reason_consumed"
 	PacketDropVarReasonNotDropped    = "reason_not_dropped"
+	PacketDropVarReasonNotSpecified  = "reason_not_specified"
 	PacketDropVarReasonQueuePurge    = "reason_queue_purge"
 	PacketDropVarRingReserveAbove    = "ring_reserve_above"
 	PacketDropVarRingWakeAbove       = "ring_wake_above"
 	PacketDropVarSelfPid             = "self_pid"
+	PacketDropVarTakenIn             = "taken_in"
+	PacketDropVarTakenInEnds         = "taken_in_ends"
 )
 
 // LoadPacketDrop returns the embedded CollectionSpec for PacketDrop.
@@ -298,10 +307,13 @@ type PacketDropVariableSpecs struct {
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	ReasonConsumed     *ebpf.VariableSpec `ebpf:"reason_consumed"`
 	ReasonNotDropped   *ebpf.VariableSpec `ebpf:"reason_not_dropped"`
+	ReasonNotSpecified *ebpf.VariableSpec `ebpf:"reason_not_specified"`
 	ReasonQueuePurge   *ebpf.VariableSpec `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
+	TakenIn            *ebpf.VariableSpec `ebpf:"taken_in"`
+	TakenInEnds        *ebpf.VariableSpec `ebpf:"taken_in_ends"`
 }
 
 // PacketDropObjects contains all objects after they have been loaded into the kernel.
@@ -374,10 +386,13 @@ type PacketDropVariables struct {
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	ReasonConsumed     *ebpf.Variable `ebpf:"reason_consumed"`
 	ReasonNotDropped   *ebpf.Variable `ebpf:"reason_not_dropped"`
+	ReasonNotSpecified *ebpf.Variable `ebpf:"reason_not_specified"`
 	ReasonQueuePurge   *ebpf.Variable `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
+	TakenIn            *ebpf.Variable `ebpf:"taken_in"`
+	TakenInEnds        *ebpf.Variable `ebpf:"taken_in_ends"`
 }
 
 // PacketDropPrograms contains all programs after they have been loaded into the kernel.

@@ -95,7 +95,7 @@ func withReason(reason string) rig.Match {
 // routers, which nobody wants.
 func unicastDrop(e rig.Event) bool {
 	to, _ := e.Attributes["destination.address"].(string)
-	return e.Name == dropEvent && !strings.HasPrefix(to, "ff") && !isFalseDrop(e)
+	return e.Name == dropEvent && !strings.HasPrefix(to, "ff")
 }
 
 // symbols are the functions of this kernel.
@@ -188,56 +188,5 @@ func TestDropAtFullSocket(t *testing.T) {
 				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", nil), "and nothing else in this container: %v", m.Series("ebpf.packet.dropped"))
 			})
 		}
-	}
-}
-
-// Buffers of other kinds of sockets that are thrown away are no packets.
-func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
-	lab.Require(t)
-	r := rig.Start(t, onlyPacketDrop)
-	container := lab.NewContainer(t)
-	ns := lab.NewNamespace(t)
-	a := traffic.Start(t, ns, traffic.In(container))
-	before := r.Scrape(t)
-	a.DiscardUnix(5)
-	a.DiscardNetlink(20)
-	a.Exit()
-	r.Settle(t)
-	assert.Empty(t, r.Events.Matching(rig.Named(dropEvent), rig.OfProcess(a.PID)))
-	assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(ns)))
-	after := r.Scrape(t)
-	assert.Empty(t, after.In(container).Series("ebpf.packet.dropped"))
-	for _, series := range after.Series("ebpf.packet.dropped") {
-		if series.Attributes["network.type"] == "" {
-			assert.Equal(t, before.Int("ebpf.packet.dropped", series.Attributes), series.Value, "drops of no known network: %v", series)
-		}
-	}
-}
-
-// Connections that are opened and closed in order lose nothing, whichever side is first.
-func TestOrdinaryClosesAreNoDrops(t *testing.T) {
-	lab.Require(t)
-	r := rig.Start(t, "programs: {connection: {}, packet_drop: {}}")
-	for _, f := range families[:2] {
-		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
-			const each = 10
-			for range each {
-				p := s.establish(t, f)
-				exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100_000)
-				closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
-				p = s.establish(t, f)
-				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 100_000)
-				closeInTurn(s.server, p.server.FD, s.client, p.client.FD)
-			}
-			r.Exactly(t, 2*each*4, rig.OfProcess(s.client.PID, s.server.PID))
-			assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right),
-				rig.With("network.transport", "tcp")))
-			s.client.Exit()
-			s.server.Exit()
-			r.Settle(t)
-			assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right),
-				rig.With("network.transport", "tcp")), "nor when the processes end")
-		})
 	}
 }

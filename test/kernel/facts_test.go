@@ -10,8 +10,6 @@ import (
 	"sync"
 
 	"github.com/cilium/ebpf/btf"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
 )
 
 // facts are what this kernel says of packets and sockets; what it does not say is in no event.
@@ -47,18 +45,3 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	}
 	return f
 })
-
-// quietFunctions are where kernels, older ones above all, free as if they dropped it what they have taken in: what is left
-// in a socket that is closed, messages of ICMPv6, and segments for a connection whose end is waited for.
-var quietFunctions = []any{
-	"sk_stream_kill_queues", "skb_queue_purge", "skb_rbtree_purge", "inet_sock_destruct", "icmpv6_rcv", "tcp_v4_rcv", "tcp_v6_rcv",
-}
-
-// isFalseDrop is whether the kernel says drop of what it has taken in.
-func isFalseDrop(e rig.Event) bool {
-	reason, found := e.Attributes[reasonKey]
-	if found && reason != "not_specified" || e.Attributes[flagsKey] == "syn" {
-		return false
-	}
-	return slices.Contains(quietFunctions, e.Attributes[locationKey])
-}

@@ -21,6 +21,9 @@ var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, s
 // maxMissing bounds the addresses remembered as having no name.
 const maxMissing = 1024
 
+// Code is a piece of the kernel's text: its address, and how many bytes it has.
+type Code struct{ Start, Size uint64 }
+
 // Symbols names the kernel function that contains an address. The names are read when the first is asked for, and again
 // when an address has none, which may be a module's that was loaded since. It is safe for concurrent use.
 type Symbols struct {
@@ -37,8 +40,11 @@ type Symbols struct {
 }
 
 // NewSymbols returns the symbols of the running kernel. It reads nothing yet.
-func NewSymbols() *Symbols {
-	return newSymbols(func() (io.ReadCloser, error) { return os.Open("/proc/kallsyms") }, time.Now)
+func NewSymbols() *Symbols { return SymbolsIn("/proc/kallsyms") }
+
+// SymbolsIn returns the symbols of a file like /proc/kallsyms.
+func SymbolsIn(file string) *Symbols {
+	return newSymbols(func() (io.ReadCloser, error) { return os.Open(file) }, time.Now)
 }
 
 func newSymbols(open func() (io.ReadCloser, error), now func() time.Time) *Symbols {
@@ -78,16 +84,10 @@ func (s *Symbols) refresh(address uint64) (string, error) {
 		return "", nil
 	}
 	s.loadedAt = now
-	t, err := s.load()
-	if err != nil {
-		if s.failed {
-			return "", nil
-		}
-		s.failed = true
+	t, err := s.read()
+	if t == nil {
 		return "", err
 	}
-	s.failed = false
-	s.table.Store(t)
 	name := t.name(address)
 	if name == "" {
 		if len(s.missing) >= maxMissing {
@@ -96,6 +96,36 @@ func (s *Symbols) refresh(address uint64) (string, error) {
 		s.missing[address] = struct{}{}
 	}
 	return name, nil
+}
+
+// Functions returns where the code of the functions of these names is; what the compiler has moved out of a function, or
+// copied, is a part of it. Functions that this kernel does not have are left out. The error is as of Name.
+func (s *Symbols) Functions(names ...string) ([]Code, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	t := s.table.Load()
+	if t == nil {
+		var err error
+		if t, err = s.read(); t == nil {
+			return nil, err
+		}
+	}
+	return t.functions(names), nil
+}
+
+// read reads the symbols; where they can't be had there is no table, and an error only the first time.
+func (s *Symbols) read() (*symbolTable, error) {
+	t, err := s.load()
+	if err != nil {
+		if s.failed {
+			return nil, nil
+		}
+		s.failed = true
+		return nil, err
+	}
+	s.failed = false
+	s.table.Store(t)
+	return t, nil
 }
 
 func (s *Symbols) load() (*symbolTable, error) {

@@ -78,6 +78,51 @@ func TestSymbolName(t *testing.T) {
 	}
 }
 
+func TestFunctions(t *testing.T) {
+	s := newSymbols(reader(kallsyms), time.Now)
+	for _, tt := range []struct {
+		name string
+		want []Code
+	}{
+		{"tcp_v4_rcv", []Code{{0xffffffff81000130, 0x800 - 0x130}, {0xffffffff81000c00, 0x400}}}, // up to the end of the text
+		{"ip_rcv_core", []Code{{0xffffffff81000800, 0x200}}},
+		{"nf_first", []Code{{0xffffffffc0001000, 0x200}}},
+		{"nf_second", []Code{{0xffffffffc0001200, 0xe00}}}, // up to the end of its page
+		{"init_function", nil},
+		{"bpf_prog_6deef7357e7b4530", nil},
+		{"tcp_v4", nil},
+	} {
+		found, err := s.Functions(tt.name)
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, found, tt.name)
+	}
+	found, err := s.Functions("nf_first", "no_such_function", "ip_rcv_core")
+	require.NoError(t, err)
+	assert.Equal(t, []Code{{0xffffffff81000800, 0x200}, {0xffffffffc0001000, 0x200}}, found)
+}
+
+// Why there are no names is said once, whoever asks; a name that is missing is looked for again all the same.
+func TestFunctionsAndNames(t *testing.T) {
+	text := "0000000000000000 T tcp_v4_rcv\n"
+	s := newSymbols(func() (io.ReadCloser, error) { return reader(text)() }, time.Now)
+	_, err := s.Functions("tcp_v4_rcv")
+	require.ErrorIs(t, err, ErrSymbolsHidden)
+	_, err = s.Functions("tcp_v4_rcv")
+	require.NoError(t, err)
+	name, err := s.Name(0xffffffff81000130)
+	require.NoError(t, err)
+	assert.Empty(t, name)
+
+	text = kallsyms
+	s = newSymbols(func() (io.ReadCloser, error) { return reader(text)() }, time.Now)
+	_, err = s.Functions("tcp_v4_rcv")
+	require.NoError(t, err)
+	text += "ffffffffc0005000 t late\t[late]\n"
+	name, err = s.Name(0xffffffffc0005010)
+	require.NoError(t, err)
+	assert.Equal(t, "late", name, "of a module that was loaded right after")
+}
+
 func TestSymbolsWithoutMarks(t *testing.T) {
 	table, err := parseSymbols(strings.NewReader("ffffffff81000000 T first\nffffffff81000010 T last\n"))
 	require.NoError(t, err)

@@ -101,20 +101,45 @@ func (t *symbolTable) name(address uint64) string {
 	if after == 0 {
 		return ""
 	}
-	s := t.symbols[after-1]
+	if address >= t.endOf(after-1) {
+		return ""
+	}
+	return t.nameOf(after - 1)
+}
+
+func (t *symbolTable) nameOf(i int) string {
+	s := t.symbols[i]
+	return t.names[s.offset : s.offset+uint32(s.length)]
+}
+
+// endOf returns the address behind a symbol's code, which is that of the symbol if it has none to be named by.
+func (t *symbolTable) endOf(i int) uint64 {
+	s, next := t.symbols[i], uint64(math.MaxUint64)
+	if i+1 < len(t.symbols) {
+		next = t.symbols[i+1].address
+	}
 	switch {
 	case s.module == 0:
-		if address < t.start || address >= t.end {
-			return ""
+		if s.address < t.start {
+			return s.address
 		}
-	case after == len(t.symbols) || t.symbols[after].module != s.module:
+		return max(s.address, min(next, t.end))
+	case i+1 == len(t.symbols) || t.symbols[i+1].module != s.module:
 		// Nothing tells where the last function of a module ends, and what follows may be a module loaded since.
 		// Modules do not share pages, so up to the end of its page it can only be this function.
-		if address/pageSize != s.address/pageSize {
-			return ""
+		return min(next, (s.address/pageSize+1)*pageSize)
+	}
+	return next
+}
+
+// functions returns the code of the functions of these names.
+func (t *symbolTable) functions(names []string) (found []Code) {
+	for i, s := range t.symbols {
+		if end := t.endOf(i); end > s.address && slices.Contains(names, t.nameOf(i)) {
+			found = append(found, Code{s.address, end - s.address})
 		}
 	}
-	return t.names[s.offset : s.offset+uint32(s.length)]
+	return found
 }
 
 // symbolLine is one line of /proc/kallsyms.

@@ -5,13 +5,18 @@ package packetdrop
 
 import (
 	"net/netip"
+	"os"
+	"path/filepath"
 	"testing"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -176,6 +181,15 @@ func TestEvents(t *testing.T) {
 
 // What the kernel half must know of this kernel comes from its types.
 func TestVariables(t *testing.T) {
+	symbols := filepath.Join(t.TempDir(), "symbols")
+	require.NoError(t, os.WriteFile(symbols, []byte(`ffffffff81000000 T _stext
+ffffffff81001000 T tcp_v4_rcv
+ffffffff81001100 T tcp_v4_do_rcv
+ffffffff81001200 t icmpv6_rcv
+ffffffff81001210 t sk_stream_kill_queues
+ffffffff81001300 t icmpv6_rcv.cold
+ffffffff81001400 T _etext
+`), 0o600))
 	for _, tt := range []struct {
 		name      string
 		arguments int
@@ -184,23 +198,32 @@ func TestVariables(t *testing.T) {
 		{"5.10", 2, map[string]any{
 			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
 			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
+			bpf.PacketDropVarReasonNotSpecified: noReason,
 		}},
 		{"types that do not tell", -1, map[string]any{
 			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
 			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
+			bpf.PacketDropVarReasonNotSpecified: noReason,
 		}},
 		{"6.1", 3, map[string]any{
 			bpf.PacketDropVarKfreeSkbArguments: uint32(3), bpf.PacketDropVarReasonNotDropped: uint32(0),
 			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
+			bpf.PacketDropVarReasonNotSpecified: uint32(programtest.ReasonNotSpecified),
 		}},
 		{"6.12", 4, map[string]any{
 			bpf.PacketDropVarKfreeSkbArguments: uint32(4), bpf.PacketDropVarReasonNotDropped: uint32(0),
 			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
+			bpf.PacketDropVarReasonNotSpecified: uint32(programtest.ReasonNotSpecified),
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			host := programtest.Host(t)
 			host.BTF = programtest.BTF(t, tt.arguments)
+			host.Symbols = kernel.SymbolsIn(symbols)
+			tt.want[bpf.PacketDropVarTakenIn] = takenInCode{
+				{Start: 0xffffffff81001200, Size: 0x10}, {Start: 0xffffffff81001210, Size: 0xf0}, {Start: 0xffffffff81001300, Size: 0x100},
+			}
+			tt.want[bpf.PacketDropVarTakenInEnds] = takenInEndsCode{{Start: 0xffffffff81001000, Size: 0x100}}
 			p := newProgram(defaultConfig(), host)
 			assert.Equal(t, tt.want, p.Variables())
 			spec, err := p.Spec()
@@ -211,6 +234,17 @@ func TestVariables(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where the kernel does not say where its functions are, which is logged once, nothing is taken for one of them.
+func TestVariablesWithoutSymbols(t *testing.T) {
+	host := programtest.Host(t)
+	core, log := observer.New(zap.WarnLevel)
+	host.Logger, host.Symbols = zap.New(core), kernel.SymbolsIn("/nowhere")
+	variables := newProgram(defaultConfig(), host).Variables()
+	assert.Equal(t, takenInCode{}, variables[bpf.PacketDropVarTakenIn])
+	assert.Equal(t, takenInEndsCode{}, variables[bpf.PacketDropVarTakenInEnds])
+	assert.Equal(t, 1, log.Len())
 }
 
 func TestHooks(t *testing.T) {

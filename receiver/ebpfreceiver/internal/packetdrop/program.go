@@ -4,6 +4,8 @@
 package packetdrop
 
 import (
+	"maps"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -34,12 +36,15 @@ func (d *drops) Variables() map[string]any {
 	if !ok {
 		arguments = 2
 	}
-	return map[string]any{
-		bpf.PacketDropVarKfreeSkbArguments: uint32(arguments),
-		bpf.PacketDropVarReasonNotDropped:  d.reason("SKB_NOT_DROPPED_YET"),
-		bpf.PacketDropVarReasonConsumed:    d.reason("SKB_CONSUMED"),
-		bpf.PacketDropVarReasonQueuePurge:  d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
+	variables := map[string]any{
+		bpf.PacketDropVarKfreeSkbArguments:  uint32(arguments),
+		bpf.PacketDropVarReasonNotDropped:   d.reason("SKB_NOT_DROPPED_YET"),
+		bpf.PacketDropVarReasonConsumed:     d.reason("SKB_CONSUMED"),
+		bpf.PacketDropVarReasonQueuePurge:   d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
+		bpf.PacketDropVarReasonNotSpecified: d.reason("SKB_DROP_REASON_NOT_SPECIFIED"),
 	}
+	maps.Copy(variables, d.takenInVariables())
+	return variables
 }
 
 func (d *drops) reason(name string) uint32 {

@@ -54,7 +54,13 @@ var listenTCP = Define("tcp.listen", func(args listenArgs) (Socket, error) {
 // Listen opens a TCP listener. Port 0 takes a free port; "::" takes IPv4 too.
 func (a *Agent) Listen(address netip.AddrPort) Socket {
 	a.t.Helper()
-	return listenTCP.Call(a, listenArgs{Address: address, Protocol: unix.IPPROTO_TCP, Backlog: 1024})
+	return a.ListenWithBacklog(address, 1024)
+}
+
+// ListenWithBacklog is Listen with a limit of the connections that wait to be accepted: there may be one more.
+func (a *Agent) ListenWithBacklog(address netip.AddrPort, backlog int) Socket {
+	a.t.Helper()
+	return listenTCP.Call(a, listenArgs{Address: address, Protocol: unix.IPPROTO_TCP, Backlog: backlog})
 }
 
 // ListenMPTCP opens a Multipath TCP listener.
