@@ -43,6 +43,8 @@ type kernelRun struct {
 	programs map[string]runs
 	// overhead is what an empty program at the same tracepoint seemed to take, in ns: the cost of the measuring itself.
 	overhead float64
+	// used is the collector's CPU time meanwhile.
+	used collector.CPU
 	// page is the collector's metrics after it.
 	page collector.Page
 }
@@ -147,8 +149,8 @@ func (b *bench) kernelDrops() error {
 }
 
 // kernelRun does the work under a collector of these settings, with an empty program beside its own at a tracepoint.
-func (b *bench) kernelRun(settings, tracepoint string, work func() error) (k *kernelRun, err error) {
-	err = b.with(settings, func(s *subject) error {
+func (b *bench) kernelRun(these settings, tracepoint string, work func() error) (k *kernelRun, err error) {
+	err = b.with(these, func(s *subject) error {
 		empty, err := attachEmpty(tracepoint)
 		if err != nil {
 			return err
@@ -162,15 +164,23 @@ func (b *bench) kernelRun(settings, tracepoint string, work func() error) (k *ke
 		if err != nil {
 			return err
 		}
+		used, err := s.CPU()
+		if err != nil {
+			return err
+		}
 		if err := work(); err != nil {
 			return err
 		}
 		time.Sleep(settle)
+		usedThen, err := s.CPU()
+		if err != nil {
+			return err
+		}
 		after, err := statisticsOf(held.Programs)
 		if err != nil {
 			return err
 		}
-		k = &kernelRun{programs: map[string]runs{}}
+		k = &kernelRun{programs: map[string]runs{}, used: usedThen.Sub(used)}
 		for name := range after {
 			k.programs[name] = after[name].sub(before[name])
 		}

@@ -40,6 +40,7 @@ var measurements = []struct {
 	{"rate", (*bench).rate},
 	{"latency", (*bench).latency},
 	{"drops", (*bench).drops},
+	{"programs", (*bench).programs},
 	{"idle", (*bench).idle},
 }
 

@@ -13,12 +13,12 @@ import (
 
 // alternate makes the same traffic without the receiver and with it in each of the settings, in turns, so that what
 // changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
-func (b *bench) alternate(traffic load.Connections, settings ...string) (all [][]load.ConnectionsDone, err error) {
+func (b *bench) alternate(traffic load.Connections, with ...settings) (all [][]load.ConnectionsDone, err error) {
 	// The first traffic after a while is another: the table of connections that have ended is empty.
 	if _, err := traffic.Run(b.container); err != nil {
 		return nil, err
 	}
-	all = make([][]load.ConnectionsDone, 1+len(settings))
+	all = make([][]load.ConnectionsDone, 1+len(with))
 	for run := range b.runs {
 		for i := range all {
 			i = (i + run) % len(all)
@@ -30,7 +30,7 @@ func (b *bench) alternate(traffic load.Connections, settings ...string) (all [][
 			if i == 0 {
 				err = work()
 			} else {
-				err = b.with(settings[i-1], func(*subject) error { return work() })
+				err = b.with(with[i-1], func(*subject) error { return work() })
 			}
 			if err != nil {
 				return nil, err

@@ -34,16 +34,23 @@ type subject struct {
 	profiles string
 }
 
-// The settings of the receiver that are measured besides those of the configuration file.
-const (
-	asConfigured  = "{}"
-	withoutEvents = "{programs: {connection: {events: false}, packet_drop: {events: false}}}"
-	leavingOut    = "{exclude: {loopback: true}}"
-	withoutLimit  = "{programs: {packet_drop: {event_limit: 1000000000}}}"
+// settings are those of a receiver, over what the configuration file says of it.
+type settings struct{ receiver, text string }
+
+var (
+	asConfigured  = settings{"ebpf", "{}"}
+	withoutEvents = settings{"ebpf", "{programs: {connection: {events: false}, packet_drop: {events: false}}}"}
+	leavingOut    = settings{"ebpf", "{exclude: {loopback: true}}"}
+	withoutLimit  = settings{"ebpf", "{programs: {packet_drop: {event_limit: 1000000000}}}"}
 )
 
+// alone are the settings of a receiver that the file knows nothing of, with one program.
+func alone(program, text string) settings {
+	return settings{"ebpf/alone", fmt.Sprintf("{programs: {%s: %s}}", program, text)}
+}
+
 // start starts a collector with those settings over the configuration file, and the nop exporter for its events.
-func (b *bench) start(settings string) (*subject, error) {
+func (b *bench) start(with settings) (*subject, error) {
 	var ports [4]int
 	for i := range ports {
 		port, err := collector.FreePort()
@@ -57,18 +64,18 @@ func (b *bench) start(settings string) (*subject, error) {
 		extensions = "[health_check, pprof]"
 	}
 	override := fmt.Sprintf(`yaml:
-receivers: {ebpf: %s}
+receivers: {%[1]s: %[2]s}
 exporters:
   nop: {}
-  prometheus: {endpoint: "localhost:%d", send_timestamps: true}
+  prometheus: {endpoint: "localhost:%[3]d", send_timestamps: true}
 extensions:
-  health_check: {http: {endpoint: "localhost:%d"}}
-  pprof: {endpoint: "localhost:%d"}
+  health_check: {http: {endpoint: "localhost:%[4]d"}}
+  pprof: {endpoint: "localhost:%[5]d"}
 service:
-  extensions: %s
-  telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
-  pipelines: {logs: {exporters: [nop]}}
-`, settings, ports[0], ports[1], ports[2], extensions, ports[3])
+  extensions: %[6]s
+  telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %[7]d}}}}]}}
+  pipelines: {logs: {receivers: [%[1]s], exporters: [nop]}, metrics: {receivers: [%[1]s]}}
+`, with.receiver, with.text, ports[0], ports[1], ports[2], extensions, ports[3])
 	c, err := collector.Start(collector.Command(b.binary, b.config, override))
 	if err != nil {
 		return nil, err
@@ -83,8 +90,8 @@ service:
 }
 
 // with runs f with a collector of these settings.
-func (b *bench) with(settings string, f func(*subject) error) error {
-	s, err := b.start(settings)
+func (b *bench) with(these settings, f func(*subject) error) error {
+	s, err := b.start(these)
 	if err != nil {
 		return err
 	}

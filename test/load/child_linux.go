@@ -23,6 +23,8 @@ type job struct {
 	Serve   *serveJob   `json:",omitempty"`
 	Connect *connectJob `json:",omitempty"`
 	Drop    *Drops      `json:",omitempty"`
+	Loop    *Loop       `json:",omitempty"`
+	Exceed  string      `json:",omitempty"`
 }
 
 // Main does the work of a child process and does not return if this process is one.
@@ -52,6 +54,10 @@ func work(text []byte, out *json.Encoder) error {
 		return j.Connect.run(out)
 	case j.Drop != nil:
 		return j.Drop.run(out)
+	case j.Loop != nil:
+		return j.Loop.run(out)
+	case j.Exceed != "":
+		return exceed(j.Exceed)
 	}
 	return errors.New("the job is empty")
 }

@@ -5,6 +5,7 @@ package load
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -38,6 +39,19 @@ func TestDrops(t *testing.T) {
 	done, err := Drops{Count: 5001, Threads: 2}.Run(nil)
 	require.NoError(t, err)
 	assert.Equal(t, DropsDone{Sent: 5001, Bytes: 60, Elapsed: done.Elapsed}, done)
+}
+
+func TestLoops(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "blocks")
+	require.NoError(t, os.WriteFile(file, make([]byte, 4096), 0o600))
+	for _, of := range []string{Calls, Processes, Deletions, Switches, Descriptors, Reads} {
+		done, err := Loop{Of: of, Count: 20, Path: file}.Run(nil)
+		require.NoError(t, err, of)
+		assert.Equal(t, 20, done.Count)
+		assert.Positive(t, done.Each())
+	}
+	_, err := Loop{Of: "nothing", Count: 1}.Run(nil)
+	require.ErrorContains(t, err, `no loop of 1 "nothing"`)
 }
 
 func TestShares(t *testing.T) {

@@ -79,6 +79,40 @@ func (l *MemoryLimit) Add(pid int) error {
 	return write(filepath.Join(l.dir, "cgroup.procs"), strconv.Itoa(pid))
 }
 
+// Exceed runs a process below the limit that takes more memory than there is, and returns when it has been killed.
+func (l *MemoryLimit) Exceed() error {
+	before, err := l.Kills()
+	if err != nil {
+		return err
+	}
+	c, err := start(job{Exceed: filepath.Join(l.dir, "cgroup.procs")}, nil)
+	if err != nil {
+		return err
+	}
+	ended := c.wait()
+	after, err := l.Kills()
+	if err == nil && after == before {
+		err = fmt.Errorf("the process was not killed for its memory: %w", ended)
+	}
+	return err
+}
+
+// exceed moves this process into a cgroup, and takes memory until it is killed.
+func exceed(procs string) error {
+	if err := write(procs, strconv.Itoa(os.Getpid())); err != nil {
+		return err
+	}
+	const most = 1 << 30
+	memory, err := unix.Mmap(-1, 0, most, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	if err != nil {
+		return fmt.Errorf("mmap: %w", err)
+	}
+	for i := 0; i < most; i += os.Getpagesize() {
+		memory[i] = 1
+	}
+	return fmt.Errorf("%d bytes are within the limit", most)
+}
+
 // Kills is how many processes the kernel says that it has killed for the limit.
 func (l *MemoryLimit) Kills() (n int, err error) {
 	text, err := os.ReadFile(filepath.Join(l.dir, l.kills))
