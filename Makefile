@@ -35,7 +35,7 @@ run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-kernels emulators test-e2e test-privileges test-deploy systemd prometheus bench
+.PHONY: test test-unit test-kernel test-kernels emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench
 test: test-unit test-kernel test-e2e test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: ## Run the tests of the packages
@@ -68,6 +68,9 @@ test-privileges: build systemd ## Run the built collector with few capabilities,
 test-deploy: build systemd ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
 	$(TEST_HOST) ./test/deploy
 	go -C test/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
+
+test-guide: generate-deps ## Follow the README's guide "Add a program" in a copy of the repository (as root, with clang)
+	go test -count=1 $(TESTFLAGS) ./test/guide
 
 # For systemd-analyze alone: nothing is started.
 systemd:
