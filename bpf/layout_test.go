@@ -54,6 +54,16 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "filedescriptor",
+		records: map[string]any{"event": FileDescriptorEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"table": FileDescriptorTable{}, "scan": FileDescriptorScan{}, "leak": FileDescriptorLeak{},
+			"series": FileDescriptorSeries{}, "counts": FileDescriptorCounts{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "process",
 		records: map[string]any{"event": ProcessEvent{}, "exec_event": ProcessExecEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

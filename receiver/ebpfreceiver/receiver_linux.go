@@ -36,11 +36,13 @@ type ebpfReceiver struct {
 	config   *Config
 	settings receiver.Settings
 	logs     consumer.Logs // nil if no logs pipeline uses the receiver
+	scraped  bool          // whether a metrics pipeline uses it
 
 	host       *program.Host
 	containers *kernel.Containers
 	telemetry  *metadata.TelemetryBuilder
 	events     *events
+	lookout    *lookout // nil if nothing is to be looked at but by a metrics pipeline
 
 	// open loads and attaches the programs; tests put a source of their own in its place.
 	open    func(program.Settings) (source, error)
@@ -115,6 +117,9 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	r.mu.Lock()
 	r.source = source
 	r.mu.Unlock()
+	if r.wantsLookout() {
+		r.lookout = r.startLookout()
+	}
 	if len(r.failures) > 0 {
 		// All in one: the collector takes no status after a permanent error.
 		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(errors.Join(r.failures...)))
@@ -273,6 +278,7 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	if source == nil {
 		return r.release()
 	}
+	r.lookout.end()
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, lastWords)

@@ -18,7 +18,8 @@ import (
 
 // ebpfReceiver lets collectors that have the receiver be built, and their configurations be validated, off Linux.
 type ebpfReceiver struct {
-	logs consumer.Logs
+	logs    consumer.Logs
+	scraped bool
 }
 
 func newReceiver(*Config, receiver.Settings) *ebpfReceiver { return &ebpfReceiver{} }

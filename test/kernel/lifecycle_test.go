@@ -71,7 +71,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		"packet_drop":  onlyPacketDrop,
 		"tcp":          onlyTCP,
 		"both":         bothPrograms,
-		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
+		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := lab.NewNamespace(t)

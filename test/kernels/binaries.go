@@ -19,7 +19,7 @@ var packages = []struct{ path, skip string }{
 	{
 		path: "./test/kernel",
 		skip: "StalledConsumer|FullRing|ConsumerThat|StuckConsumer|RoomFor|EventLimit|Histograms|MetricTypes|MetricsWithoutEvents|" +
-			"CanBeSwitchedOff|OnePipeline|TwoReceivers|Reload|DeliversTheRest|WithoutStart|AllBut",
+			"CanBeSwitchedOff|OnePipeline|TwoReceivers|Reload|DeliversTheRest|WithoutStart|AllBut|FileDescriptors(Of|In)Masses",
 	},
 	{path: "./receiver/ebpfreceiver/internal/kernel"},
 	{path: "./receiver/ebpfreceiver/internal/ring"},

@@ -21,6 +21,7 @@ var programs = []struct {
 	tests *regexp.Regexp
 }{
 	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
+	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},

@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -95,11 +96,16 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
 		provoke: provokeReset,
 	},
+	{
+		title: "`file_descriptor`", program: "file_descriptor", settings: "{processes: 10000, leak_intervals: 2}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeLeak,
+	},
 }
 
 // receiver returns the receiver's settings.
 func (u *use) receiver() string {
-	return "{programs: {" + u.program + ": " + u.settings + "}}"
+	return "{collection_interval: 500ms, programs: {" + u.program + ": " + u.settings + "}}"
 }
 
 // documented are the capabilities that the row lists.
@@ -203,6 +209,38 @@ func provokeExecution(t *testing.T, tr *trial) collector.Event {
 	process := map[string]any{"process.pid": int64(cmd.Process.Pid), "process.parent_pid": int64(os.Getpid())}
 	tr.await(t, 1, "ebpf.process.exit", process)
 	return tr.await(t, 1, "ebpf.process.exec", process)[0]
+}
+
+// provokeLeak opens more and more pipes, which is a leak after the third time that they are looked at.
+func provokeLeak(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	done := make(chan struct{})
+	var (
+		opening sync.WaitGroup
+		pipes   []*os.File
+	)
+	opening.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+			r, w, err := os.Pipe()
+			if !assert.NoError(t, err) {
+				return
+			}
+			pipes = append(pipes, r, w)
+		}
+	})
+	defer func() {
+		close(done)
+		opening.Wait()
+		for _, end := range pipes {
+			require.NoError(t, end.Close())
+		}
+	}()
+	return tr.await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
 }
 
 // self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.

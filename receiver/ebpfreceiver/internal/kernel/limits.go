@@ -19,7 +19,7 @@ const (
 // programs run all the same, and do not know what they miss.
 func (h *Host) Limits() (limits []string) {
 	if ns, err := os.Readlink(h.path("/proc/self/ns/pid")); err == nil && ns != initialPIDNS {
-		limits = append(limits, "this process is in a pid namespace of its own, so of the sockets that are older than it, it finds only those of that namespace's processes: run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
+		limits = append(limits, "this process is in a pid namespace of its own, so of the sockets that are older than it, it finds only those of that namespace's processes, and it counts the open descriptors of no others: run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
 	}
 	if point := h.partOfCgroups(); point != "" {
 		limits = append(limits, fmt.Sprintf("the cgroup2 hierarchy at %s is a part of the host's, so the owners of UDP and raw sockets, and UDP's connections, are seen in that part alone, and containers outside of it have no names if they are older than this process: give the container the host's (a hostPath volume of /sys/fs/cgroup in Kubernetes, --cgroupns=host in Docker)", point))

@@ -127,6 +127,26 @@ func (ms *EbpfEventsLostMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfFileDescriptorOperationsMetricConfig provides config for the ebpf.file_descriptor.operations metric.
+type EbpfFileDescriptorOperationsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfFileDescriptorOperationsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfOomKillsMetricConfig provides config for the ebpf.oom.kills metric.
 type EbpfOomKillsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -307,23 +327,45 @@ func (ms *EbpfTCPRetransmitsMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// ProcessUnixFileDescriptorCountMetricConfig provides config for the process.unix.file_descriptor.count metric.
+type ProcessUnixFileDescriptorCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *ProcessUnixFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // MetricsConfig provides config for ebpf metrics.
 type MetricsConfig struct {
-	EbpfConnectionActive  EbpfConnectionActiveMetricConfig  `mapstructure:"ebpf.connection.active"`
-	EbpfConnectionFailed  EbpfConnectionFailedMetricConfig  `mapstructure:"ebpf.connection.failed"`
-	EbpfConnectionIo      EbpfConnectionIoMetricConfig      `mapstructure:"ebpf.connection.io"`
-	EbpfConnectionOpened  EbpfConnectionOpenedMetricConfig  `mapstructure:"ebpf.connection.opened"`
-	EbpfEvents            EbpfEventsMetricConfig            `mapstructure:"ebpf.events"`
-	EbpfEventsLost        EbpfEventsLostMetricConfig        `mapstructure:"ebpf.events.lost"`
-	EbpfOomKills          EbpfOomKillsMetricConfig          `mapstructure:"ebpf.oom.kills"`
-	EbpfPacketDropped     EbpfPacketDroppedMetricConfig     `mapstructure:"ebpf.packet.dropped"`
-	EbpfPacketDroppedIo   EbpfPacketDroppedIoMetricConfig   `mapstructure:"ebpf.packet.dropped.io"`
-	EbpfProcessExecutions EbpfProcessExecutionsMetricConfig `mapstructure:"ebpf.process.executions"`
-	EbpfProcessExits      EbpfProcessExitsMetricConfig      `mapstructure:"ebpf.process.exits"`
-	EbpfProgramRunCount   EbpfProgramRunCountMetricConfig   `mapstructure:"ebpf.program.run.count"`
-	EbpfProgramRunTime    EbpfProgramRunTimeMetricConfig    `mapstructure:"ebpf.program.run.time"`
-	EbpfTCPResets         EbpfTCPResetsMetricConfig         `mapstructure:"ebpf.tcp.resets"`
-	EbpfTCPRetransmits    EbpfTCPRetransmitsMetricConfig    `mapstructure:"ebpf.tcp.retransmits"`
+	EbpfConnectionActive           EbpfConnectionActiveMetricConfig           `mapstructure:"ebpf.connection.active"`
+	EbpfConnectionFailed           EbpfConnectionFailedMetricConfig           `mapstructure:"ebpf.connection.failed"`
+	EbpfConnectionIo               EbpfConnectionIoMetricConfig               `mapstructure:"ebpf.connection.io"`
+	EbpfConnectionOpened           EbpfConnectionOpenedMetricConfig           `mapstructure:"ebpf.connection.opened"`
+	EbpfEvents                     EbpfEventsMetricConfig                     `mapstructure:"ebpf.events"`
+	EbpfEventsLost                 EbpfEventsLostMetricConfig                 `mapstructure:"ebpf.events.lost"`
+	EbpfFileDescriptorOperations   EbpfFileDescriptorOperationsMetricConfig   `mapstructure:"ebpf.file_descriptor.operations"`
+	EbpfOomKills                   EbpfOomKillsMetricConfig                   `mapstructure:"ebpf.oom.kills"`
+	EbpfPacketDropped              EbpfPacketDroppedMetricConfig              `mapstructure:"ebpf.packet.dropped"`
+	EbpfPacketDroppedIo            EbpfPacketDroppedIoMetricConfig            `mapstructure:"ebpf.packet.dropped.io"`
+	EbpfProcessExecutions          EbpfProcessExecutionsMetricConfig          `mapstructure:"ebpf.process.executions"`
+	EbpfProcessExits               EbpfProcessExitsMetricConfig               `mapstructure:"ebpf.process.exits"`
+	EbpfProgramRunCount            EbpfProgramRunCountMetricConfig            `mapstructure:"ebpf.program.run.count"`
+	EbpfProgramRunTime             EbpfProgramRunTimeMetricConfig             `mapstructure:"ebpf.program.run.time"`
+	EbpfTCPResets                  EbpfTCPResetsMetricConfig                  `mapstructure:"ebpf.tcp.resets"`
+	EbpfTCPRetransmits             EbpfTCPRetransmitsMetricConfig             `mapstructure:"ebpf.tcp.retransmits"`
+	ProcessUnixFileDescriptorCount ProcessUnixFileDescriptorCountMetricConfig `mapstructure:"process.unix.file_descriptor.count"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -344,6 +386,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EbpfEventsLostMetricConfig{
+			Enabled: true,
+		},
+		EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 			Enabled: true,
 		},
 		EbpfOomKills: EbpfOomKillsMetricConfig{
@@ -373,6 +418,9 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
 			Enabled: true,
 		},
+		ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
+			Enabled: true,
+		},
 	}
 }
 
@@ -397,17 +445,18 @@ func (ec *EventConfig) Unmarshal(parser *confmap.Conf) error {
 
 // EventsConfig provides config for ebpf events.
 type EventsConfig struct {
-	EbpfConnectionAccept  EventConfig `mapstructure:"ebpf.connection.accept"`
-	EbpfConnectionClose   EventConfig `mapstructure:"ebpf.connection.close"`
-	EbpfConnectionConnect EventConfig `mapstructure:"ebpf.connection.connect"`
-	EbpfEventsLost        EventConfig `mapstructure:"ebpf.events.lost"`
-	EbpfOomKill           EventConfig `mapstructure:"ebpf.oom.kill"`
-	EbpfPacketDrop        EventConfig `mapstructure:"ebpf.packet.drop"`
-	EbpfProcessExec       EventConfig `mapstructure:"ebpf.process.exec"`
-	EbpfProcessExit       EventConfig `mapstructure:"ebpf.process.exit"`
-	EbpfProgramState      EventConfig `mapstructure:"ebpf.program.state"`
-	EbpfTCPReset          EventConfig `mapstructure:"ebpf.tcp.reset"`
-	EbpfTCPRetransmit     EventConfig `mapstructure:"ebpf.tcp.retransmit"`
+	EbpfConnectionAccept   EventConfig `mapstructure:"ebpf.connection.accept"`
+	EbpfConnectionClose    EventConfig `mapstructure:"ebpf.connection.close"`
+	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
+	EbpfEventsLost         EventConfig `mapstructure:"ebpf.events.lost"`
+	EbpfFileDescriptorLeak EventConfig `mapstructure:"ebpf.file_descriptor.leak"`
+	EbpfOomKill            EventConfig `mapstructure:"ebpf.oom.kill"`
+	EbpfPacketDrop         EventConfig `mapstructure:"ebpf.packet.drop"`
+	EbpfProcessExec        EventConfig `mapstructure:"ebpf.process.exec"`
+	EbpfProcessExit        EventConfig `mapstructure:"ebpf.process.exit"`
+	EbpfProgramState       EventConfig `mapstructure:"ebpf.program.state"`
+	EbpfTCPReset           EventConfig `mapstructure:"ebpf.tcp.reset"`
+	EbpfTCPRetransmit      EventConfig `mapstructure:"ebpf.tcp.retransmit"`
 }
 
 func DefaultEventsConfig() EventsConfig {
@@ -422,6 +471,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EventConfig{
+			Enabled: true,
+		},
+		EbpfFileDescriptorLeak: EventConfig{
 			Enabled: true,
 		},
 		EbpfOomKill: EventConfig{

@@ -44,6 +44,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: true,
 					},
+					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
+						Enabled: true,
+					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: true,
 					},
@@ -69,6 +72,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 					EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
+						Enabled: true,
+					},
+					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
 						Enabled: true,
 					},
 				},
@@ -101,6 +107,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: false,
 					},
+					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
+						Enabled: false,
+					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: false,
 					},
@@ -128,6 +137,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
 						Enabled: false,
 					},
+					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
+						Enabled: false,
+					},
 				},
 				ResourceAttributes: ResourceAttributesConfig{
 					ContainerID:        ResourceAttributeConfig{Enabled: false},
@@ -140,7 +152,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -119,6 +119,36 @@ func WithEbpfDropSubsystemEventAttribute(ebpfDropSubsystemAttributeValue string)
 	})
 }
 
+func WithEbpfFileDescriptorCountEventAttribute(ebpfFileDescriptorCountAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.file_descriptor.count", ebpfFileDescriptorCountAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorKindEventAttribute(ebpfFileDescriptorKindAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.file_descriptor.kind", ebpfFileDescriptorKindAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorLeakDurationEventAttribute(ebpfFileDescriptorLeakDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.file_descriptor.leak.duration", ebpfFileDescriptorLeakDurationAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorLeakGrowthEventAttribute(ebpfFileDescriptorLeakGrowthAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.file_descriptor.leak.growth", ebpfFileDescriptorLeakGrowthAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorLeakRateEventAttribute(ebpfFileDescriptorLeakRateAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.file_descriptor.leak.rate", ebpfFileDescriptorLeakRateAttributeValue)
+	})
+}
+
 func WithEbpfLossEndEventAttribute(ebpfLossEndAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.loss.end", ebpfLossEndAttributeValue)
@@ -543,6 +573,44 @@ func newEventEbpfEventsLost(cfg EventConfig) eventEbpfEventsLost {
 	return e
 }
 
+type eventEbpfFileDescriptorLeak struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfFileDescriptorLeak) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.file_descriptor.leak")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfFileDescriptorLeak) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfFileDescriptorLeak(cfg EventConfig) eventEbpfFileDescriptorLeak {
+	e := eventEbpfFileDescriptorLeak{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfOomKill struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -824,6 +892,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
 	eventEbpfEventsLost            eventEbpfEventsLost
+	eventEbpfFileDescriptorLeak    eventEbpfFileDescriptorLeak
 	eventEbpfOomKill               eventEbpfOomKill
 	eventEbpfPacketDrop            eventEbpfPacketDrop
 	eventEbpfProcessExec           eventEbpfProcessExec
@@ -848,6 +917,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
 		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
+		eventEbpfFileDescriptorLeak:    newEventEbpfFileDescriptorLeak(lbc.Events.EbpfFileDescriptorLeak),
 		eventEbpfOomKill:               newEventEbpfOomKill(lbc.Events.EbpfOomKill),
 		eventEbpfPacketDrop:            newEventEbpfPacketDrop(lbc.Events.EbpfPacketDrop),
 		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
@@ -924,6 +994,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
 	lb.eventEbpfEventsLost.emit(ils.LogRecords())
+	lb.eventEbpfFileDescriptorLeak.emit(ils.LogRecords())
 	lb.eventEbpfOomKill.emit(ils.LogRecords())
 	lb.eventEbpfPacketDrop.emit(ils.LogRecords())
 	lb.eventEbpfProcessExec.emit(ils.LogRecords())
@@ -985,6 +1056,11 @@ func (lb *LogsBuilder) RecordEbpfConnectionConnectEvent(ctx context.Context, tim
 // RecordEbpfEventsLostEvent adds a log record of ebpf.events.lost event.
 func (lb *LogsBuilder) RecordEbpfEventsLostEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue AttributeEbpfLossCause, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
 	lb.eventEbpfEventsLost.recordEvent(ctx, timestamp, ebpfLossCauseAttributeValue.String(), ebpfLossCountAttributeValue, options...)
+}
+
+// RecordEbpfFileDescriptorLeakEvent adds a log record of ebpf.file_descriptor.leak event.
+func (lb *LogsBuilder) RecordEbpfFileDescriptorLeakEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfFileDescriptorLeak.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfOomKillEvent adds a log record of ebpf.oom.kill event.

@@ -142,6 +142,9 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfEventsLostEvent(ctx, timestamp, AttributeEbpfLossCauseRingFull, 15, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfLossStartEventAttribute(15), WithEbpfLossEndEventAttribute(13))
 			defaultEventsCount++
 			allEventsCount++
+			lb.RecordEbpfFileDescriptorLeakEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfFileDescriptorKindEventAttribute("ebpf.file_descriptor.kind-val"), WithEbpfFileDescriptorCountEventAttribute(26), WithEbpfFileDescriptorLeakGrowthEventAttribute(32), WithEbpfFileDescriptorLeakDurationEventAttribute(34.100000), WithEbpfFileDescriptorLeakRateEventAttribute(30.100000))
+			defaultEventsCount++
+			allEventsCount++
 			lb.RecordEbpfOomKillEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfOomMemoryTotalEventAttribute(21), WithEbpfOomMemoryAnonymousEventAttribute(25), WithEbpfOomMemoryFileEventAttribute(20), WithEbpfOomMemoryShmemEventAttribute(21), WithEbpfOomMemorySwapEventAttribute(20), WithEbpfOomMemoryPageTablesEventAttribute(27), WithEbpfOomScoreEventAttribute(14), WithEbpfOomScoreAdjEventAttribute(18), WithEbpfOomTriggerPidEventAttribute(20), WithEbpfOomTriggerExecutableNameEventAttribute("ebpf.oom.trigger.executable.name-val"), WithEbpfOomTriggerThreadNameEventAttribute("ebpf.oom.trigger.thread.name-val"))
 			defaultEventsCount++
 			allEventsCount++
@@ -384,6 +387,43 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.loss.end")
 					assert.True(t, ok)
 					assert.EqualValues(t, 13, attrVal.Int())
+				case "ebpf.file_descriptor.leak":
+					assert.False(t, validatedEvents["ebpf.file_descriptor.leak"], "Found a duplicate in the events slice: ebpf.file_descriptor.leak")
+					validatedEvents["ebpf.file_descriptor.leak"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.user.id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("thread.name")
+					assert.True(t, ok)
+					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.linux.cgroup")
+					assert.True(t, ok)
+					assert.Equal(t, "process.linux.cgroup-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.file_descriptor.kind")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file_descriptor.kind-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.file_descriptor.count")
+					assert.True(t, ok)
+					assert.EqualValues(t, 26, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.file_descriptor.leak.growth")
+					assert.True(t, ok)
+					assert.EqualValues(t, 32, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.file_descriptor.leak.duration")
+					assert.True(t, ok)
+					assert.Equal(t, 34.100000, attrVal.Double())
+					attrVal, ok = lr.Attributes().Get("ebpf.file_descriptor.leak.rate")
+					assert.True(t, ok)
+					assert.Equal(t, 30.100000, attrVal.Double())
 				case "ebpf.oom.kill":
 					assert.False(t, validatedEvents["ebpf.oom.kill"], "Found a duplicate in the events slice: ebpf.oom.kill")
 					validatedEvents["ebpf.oom.kill"] = true

@@ -142,6 +142,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.events.lost",
 		Attributes: []string{"ebpf.program.name", "ebpf.loss.cause"},
 	},
+	EbpfFileDescriptorOperations: metricInfo{
+		Name:       "ebpf.file_descriptor.operations",
+		Attributes: []string{"ebpf.file_descriptor.operation", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
+	},
 	EbpfOomKills: metricInfo{
 		Name:       "ebpf.oom.kills",
 		Attributes: []string{"otel.metric.overflow"},
@@ -178,24 +182,30 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.tcp.retransmits",
 		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "otel.metric.overflow"},
 	},
+	ProcessUnixFileDescriptorCount: metricInfo{
+		Name:       "process.unix.file_descriptor.count",
+		Attributes: []string{"process.pid", "process.executable.name", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
+	},
 }
 
 type metricsInfo struct {
-	EbpfConnectionActive  metricInfo
-	EbpfConnectionFailed  metricInfo
-	EbpfConnectionIo      metricInfo
-	EbpfConnectionOpened  metricInfo
-	EbpfEvents            metricInfo
-	EbpfEventsLost        metricInfo
-	EbpfOomKills          metricInfo
-	EbpfPacketDropped     metricInfo
-	EbpfPacketDroppedIo   metricInfo
-	EbpfProcessExecutions metricInfo
-	EbpfProcessExits      metricInfo
-	EbpfProgramRunCount   metricInfo
-	EbpfProgramRunTime    metricInfo
-	EbpfTCPResets         metricInfo
-	EbpfTCPRetransmits    metricInfo
+	EbpfConnectionActive           metricInfo
+	EbpfConnectionFailed           metricInfo
+	EbpfConnectionIo               metricInfo
+	EbpfConnectionOpened           metricInfo
+	EbpfEvents                     metricInfo
+	EbpfEventsLost                 metricInfo
+	EbpfFileDescriptorOperations   metricInfo
+	EbpfOomKills                   metricInfo
+	EbpfPacketDropped              metricInfo
+	EbpfPacketDroppedIo            metricInfo
+	EbpfProcessExecutions          metricInfo
+	EbpfProcessExits               metricInfo
+	EbpfProgramRunCount            metricInfo
+	EbpfProgramRunTime             metricInfo
+	EbpfTCPResets                  metricInfo
+	EbpfTCPRetransmits             metricInfo
+	ProcessUnixFileDescriptorCount metricInfo
 }
 
 type metricInfo struct {
@@ -228,6 +238,18 @@ func WithEbpfDropReasonMetricAttribute(ebpfDropReasonAttributeValue string) Metr
 func WithEbpfDropSubsystemMetricAttribute(ebpfDropSubsystemAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.drop.subsystem", ebpfDropSubsystemAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorKindMetricAttribute(ebpfFileDescriptorKindAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.file_descriptor.kind", ebpfFileDescriptorKindAttributeValue)
+	})
+}
+
+func WithEbpfFileDescriptorOperationMetricAttribute(ebpfFileDescriptorOperationAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.file_descriptor.operation", ebpfFileDescriptorOperationAttributeValue)
 	})
 }
 
@@ -288,6 +310,18 @@ func WithNetworkTypeMetricAttribute(networkTypeAttributeValue string) MetricAttr
 func WithOtelMetricOverflowMetricAttribute(otelMetricOverflowAttributeValue bool) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutBool("otel.metric.overflow", otelMetricOverflowAttributeValue)
+	})
+}
+
+func WithProcessExecutableNameMetricAttribute(processExecutableNameAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("process.executable.name", processExecutableNameAttributeValue)
+	})
+}
+
+func WithProcessPidMetricAttribute(processPidAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("process.pid", processPidAttributeValue)
 	})
 }
 
@@ -621,6 +655,62 @@ func (m *metricEbpfEventsLost) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfEventsLost(cfg EbpfEventsLostMetricConfig) metricEbpfEventsLost {
 	m := metricEbpfEventsLost{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfFileDescriptorOperations struct {
+	data     pmetric.Metric                           // data buffer for generated metric.
+	config   EbpfFileDescriptorOperationsMetricConfig // metric config provided by user.
+	capacity int                                      // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.file_descriptor.operations metric with initial data.
+func (m *metricEbpfFileDescriptorOperations) init() {
+	m.data.SetName("ebpf.file_descriptor.operations")
+	m.data.SetDescription("File descriptors that processes opened and closed, those of dup() included; what a fork copies and what the end of a process closes is not counted.")
+	m.data.SetUnit("{operation}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfFileDescriptorOperations) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfFileDescriptorOperations) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfFileDescriptorOperations) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfFileDescriptorOperations(cfg EbpfFileDescriptorOperationsMetricConfig) metricEbpfFileDescriptorOperations {
+	m := metricEbpfFileDescriptorOperations{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1134,31 +1224,89 @@ func newMetricEbpfTCPRetransmits(cfg EbpfTCPRetransmitsMetricConfig) metricEbpfT
 	return m
 }
 
+type metricProcessUnixFileDescriptorCount struct {
+	data     pmetric.Metric                             // data buffer for generated metric.
+	config   ProcessUnixFileDescriptorCountMetricConfig // metric config provided by user.
+	capacity int                                        // max observed number of data points added to the metric.
+}
+
+// init fills process.unix.file_descriptor.count metric with initial data.
+func (m *metricProcessUnixFileDescriptorCount) init() {
+	m.data.SetName("process.unix.file_descriptor.count")
+	m.data.SetDescription("Number of unix file descriptors in use by the process.")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricProcessUnixFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricProcessUnixFileDescriptorCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricProcessUnixFileDescriptorCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricProcessUnixFileDescriptorCount(cfg ProcessUnixFileDescriptorCountMetricConfig) metricProcessUnixFileDescriptorCount {
+	m := metricProcessUnixFileDescriptorCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                         MetricsBuilderConfig // config of the metrics builder.
-	startTime                      pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                int                  // maximum observed number of metrics per resource.
-	metricsBuffer                  pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                      component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter map[string]filter.Filter
-	resourceAttributeExcludeFilter map[string]filter.Filter
-	metricEbpfConnectionActive     metricEbpfConnectionActive
-	metricEbpfConnectionFailed     metricEbpfConnectionFailed
-	metricEbpfConnectionIo         metricEbpfConnectionIo
-	metricEbpfConnectionOpened     metricEbpfConnectionOpened
-	metricEbpfEvents               metricEbpfEvents
-	metricEbpfEventsLost           metricEbpfEventsLost
-	metricEbpfOomKills             metricEbpfOomKills
-	metricEbpfPacketDropped        metricEbpfPacketDropped
-	metricEbpfPacketDroppedIo      metricEbpfPacketDroppedIo
-	metricEbpfProcessExecutions    metricEbpfProcessExecutions
-	metricEbpfProcessExits         metricEbpfProcessExits
-	metricEbpfProgramRunCount      metricEbpfProgramRunCount
-	metricEbpfProgramRunTime       metricEbpfProgramRunTime
-	metricEbpfTCPResets            metricEbpfTCPResets
-	metricEbpfTCPRetransmits       metricEbpfTCPRetransmits
+	config                               MetricsBuilderConfig // config of the metrics builder.
+	startTime                            pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                      int                  // maximum observed number of metrics per resource.
+	metricsBuffer                        pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                            component.BuildInfo  // contains version information.
+	resourceAttributeIncludeFilter       map[string]filter.Filter
+	resourceAttributeExcludeFilter       map[string]filter.Filter
+	metricEbpfConnectionActive           metricEbpfConnectionActive
+	metricEbpfConnectionFailed           metricEbpfConnectionFailed
+	metricEbpfConnectionIo               metricEbpfConnectionIo
+	metricEbpfConnectionOpened           metricEbpfConnectionOpened
+	metricEbpfEvents                     metricEbpfEvents
+	metricEbpfEventsLost                 metricEbpfEventsLost
+	metricEbpfFileDescriptorOperations   metricEbpfFileDescriptorOperations
+	metricEbpfOomKills                   metricEbpfOomKills
+	metricEbpfPacketDropped              metricEbpfPacketDropped
+	metricEbpfPacketDroppedIo            metricEbpfPacketDroppedIo
+	metricEbpfProcessExecutions          metricEbpfProcessExecutions
+	metricEbpfProcessExits               metricEbpfProcessExits
+	metricEbpfProgramRunCount            metricEbpfProgramRunCount
+	metricEbpfProgramRunTime             metricEbpfProgramRunTime
+	metricEbpfTCPResets                  metricEbpfTCPResets
+	metricEbpfTCPRetransmits             metricEbpfTCPRetransmits
+	metricProcessUnixFileDescriptorCount metricProcessUnixFileDescriptorCount
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -1180,27 +1328,29 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                         mbc,
-		startTime:                      pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                  pmetric.NewMetrics(),
-		buildInfo:                      settings.BuildInfo,
-		metricEbpfConnectionActive:     newMetricEbpfConnectionActive(mbc.Metrics.EbpfConnectionActive),
-		metricEbpfConnectionFailed:     newMetricEbpfConnectionFailed(mbc.Metrics.EbpfConnectionFailed),
-		metricEbpfConnectionIo:         newMetricEbpfConnectionIo(mbc.Metrics.EbpfConnectionIo),
-		metricEbpfConnectionOpened:     newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
-		metricEbpfEvents:               newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
-		metricEbpfEventsLost:           newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
-		metricEbpfOomKills:             newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
-		metricEbpfPacketDropped:        newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
-		metricEbpfPacketDroppedIo:      newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
-		metricEbpfProcessExecutions:    newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
-		metricEbpfProcessExits:         newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
-		metricEbpfProgramRunCount:      newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
-		metricEbpfProgramRunTime:       newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
-		metricEbpfTCPResets:            newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
-		metricEbpfTCPRetransmits:       newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
-		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter: make(map[string]filter.Filter),
+		config:                               mbc,
+		startTime:                            pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                        pmetric.NewMetrics(),
+		buildInfo:                            settings.BuildInfo,
+		metricEbpfConnectionActive:           newMetricEbpfConnectionActive(mbc.Metrics.EbpfConnectionActive),
+		metricEbpfConnectionFailed:           newMetricEbpfConnectionFailed(mbc.Metrics.EbpfConnectionFailed),
+		metricEbpfConnectionIo:               newMetricEbpfConnectionIo(mbc.Metrics.EbpfConnectionIo),
+		metricEbpfConnectionOpened:           newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
+		metricEbpfEvents:                     newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
+		metricEbpfEventsLost:                 newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
+		metricEbpfFileDescriptorOperations:   newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
+		metricEbpfOomKills:                   newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
+		metricEbpfPacketDropped:              newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
+		metricEbpfPacketDroppedIo:            newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
+		metricEbpfProcessExecutions:          newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
+		metricEbpfProcessExits:               newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
+		metricEbpfProgramRunCount:            newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
+		metricEbpfProgramRunTime:             newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
+		metricEbpfTCPResets:                  newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
+		metricEbpfTCPRetransmits:             newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
+		metricProcessUnixFileDescriptorCount: newMetricProcessUnixFileDescriptorCount(mbc.Metrics.ProcessUnixFileDescriptorCount),
+		resourceAttributeIncludeFilter:       make(map[string]filter.Filter),
+		resourceAttributeExcludeFilter:       make(map[string]filter.Filter),
 	}
 	if mbc.ResourceAttributes.ContainerID.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["container.id"] = filter.CreateFilter(mbc.ResourceAttributes.ContainerID.MetricsInclude)
@@ -1296,6 +1446,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfConnectionOpened.emit(ils.Metrics())
 	mb.metricEbpfEvents.emit(ils.Metrics())
 	mb.metricEbpfEventsLost.emit(ils.Metrics())
+	mb.metricEbpfFileDescriptorOperations.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
 	mb.metricEbpfPacketDropped.emit(ils.Metrics())
 	mb.metricEbpfPacketDroppedIo.emit(ils.Metrics())
@@ -1305,6 +1456,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
 	mb.metricEbpfTCPResets.emit(ils.Metrics())
 	mb.metricEbpfTCPRetransmits.emit(ils.Metrics())
+	mb.metricProcessUnixFileDescriptorCount.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -1366,6 +1518,11 @@ func (mb *MetricsBuilder) RecordEbpfEventsLostDataPoint(ts pcommon.Timestamp, va
 	mb.metricEbpfEventsLost.recordDataPoint(mb.startTime, ts, val, ebpfLossCauseAttributeValue.String(), options...)
 }
 
+// RecordEbpfFileDescriptorOperationsDataPoint adds a data point to ebpf.file_descriptor.operations metric.
+func (mb *MetricsBuilder) RecordEbpfFileDescriptorOperationsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfFileDescriptorOperations.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
 // RecordEbpfOomKillsDataPoint adds a data point to ebpf.oom.kills metric.
 func (mb *MetricsBuilder) RecordEbpfOomKillsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfOomKills.recordDataPoint(mb.startTime, ts, val, options...)
@@ -1409,6 +1566,11 @@ func (mb *MetricsBuilder) RecordEbpfTCPResetsDataPoint(ts pcommon.Timestamp, val
 // RecordEbpfTCPRetransmitsDataPoint adds a data point to ebpf.tcp.retransmits metric.
 func (mb *MetricsBuilder) RecordEbpfTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfTCPRetransmits.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordProcessUnixFileDescriptorCountDataPoint adds a data point to process.unix.file_descriptor.count metric.
+func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricProcessUnixFileDescriptorCount.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -86,6 +86,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfEventsLostDataPoint(ts, 1, AttributeEbpfLossCauseRingFull, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfFileDescriptorOperationsDataPoint(ts, 1, WithEbpfFileDescriptorOperationMetricAttribute("ebpf.file_descriptor.operation-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfOomKillsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -111,6 +114,9 @@ func TestMetricsBuilder(t *testing.T) {
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfTCPRetransmitsDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeMetricAttribute("ebpf.tcp.retransmit.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordProcessUnixFileDescriptorCountDataPoint(ts, 1, WithProcessPidMetricAttribute(11), WithProcessExecutableNameMetricAttribute("process.executable.name-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
 
 			rb := mb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
@@ -288,6 +294,29 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfLossCauseAttrVal, ok := dp.Attributes().Get("ebpf.loss.cause")
 					assert.True(t, ok)
 					assert.Equal(t, "ring_full", ebpfLossCauseAttrVal.Str())
+				case "ebpf.file_descriptor.operations":
+					assert.False(t, validatedMetrics["ebpf.file_descriptor.operations"], "Found a duplicate in the metrics slice: ebpf.file_descriptor.operations")
+					validatedMetrics["ebpf.file_descriptor.operations"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "File descriptors that processes opened and closed, those of dup() included; what a fork copies and what the end of a process closes is not counted.", mi.Description())
+					assert.Equal(t, "{operation}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ebpfFileDescriptorOperationAttrVal, ok := dp.Attributes().Get("ebpf.file_descriptor.operation")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file_descriptor.operation-val", ebpfFileDescriptorOperationAttrVal.Str())
+					ebpfFileDescriptorKindAttrVal, ok := dp.Attributes().Get("ebpf.file_descriptor.kind")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file_descriptor.kind-val", ebpfFileDescriptorKindAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
 				case "ebpf.oom.kills":
 					assert.False(t, validatedMetrics["ebpf.oom.kills"], "Found a duplicate in the metrics slice: ebpf.oom.kills")
 					validatedMetrics["ebpf.oom.kills"] = true
@@ -501,6 +530,32 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfTCPRetransmitTypeAttrVal, ok := dp.Attributes().Get("ebpf.tcp.retransmit.type")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.tcp.retransmit.type-val", ebpfTCPRetransmitTypeAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "process.unix.file_descriptor.count":
+					assert.False(t, validatedMetrics["process.unix.file_descriptor.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.count")
+					validatedMetrics["process.unix.file_descriptor.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+					assert.Equal(t, "{file_descriptor}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processPidAttrVal, ok := dp.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, processPidAttrVal.Int())
+					processExecutableNameAttrVal, ok := dp.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", processExecutableNameAttrVal.Str())
+					ebpfFileDescriptorKindAttrVal, ok := dp.Attributes().Get("ebpf.file_descriptor.kind")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file_descriptor.kind-val", ebpfFileDescriptorKindAttrVal.Str())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())

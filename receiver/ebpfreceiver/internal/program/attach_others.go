@@ -21,3 +21,12 @@ func Syscall(_, _ string) Hook { return Hook{} }
 
 // Iterator is a hook of Linux.
 func Iterator(_, _ string) Hook { return Hook{} }
+
+// Trampoline is a hook of Linux.
+func Trampoline(...Place) Hook { return Hook{} }
+
+// Reader is a hook of Linux.
+func Reader(_, _ string, _ func(OpenReader)) Hook { return Hook{} }
+
+// Callable is a hook of Linux.
+func Callable(_ string, _ func(*ebpf.Program)) Hook { return Hook{} }

@@ -71,6 +71,9 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
 		for _, h := range l.hooks {
+			if h.name == "" {
+				continue
+			}
 			runs, err := h.runs()
 			if err != nil {
 				return fmt.Errorf("statistics of program %s: %w", l.definition.Name, err)

@@ -25,6 +25,8 @@ type Definition struct {
 	New func(cfg Config, host *Host) Program
 	// Needs are the programs that this one is not complete without. They are attached after it.
 	Needs []*Definition
+	// EventsOfScrape is whether Scrape is what makes its events, so that it is called without a metrics pipeline, too.
+	EventsOfScrape bool
 }
 
 // Program is one program of a running receiver. Its methods are called in the order of their declaration, AppendLog and

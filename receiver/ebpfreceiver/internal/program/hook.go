@@ -18,6 +18,9 @@ type Hook struct {
 	Variants []Variant
 	// TracksSockets is whether this hook keeps the owners of TCP sockets on the way, so that program socket need not.
 	TracksSockets bool
+	// Optional is whether the program goes without the hook where this kernel accepts no variant of it. What it would tell
+	// is absent then.
+	Optional bool
 	// Sampling is whether the hook takes only some of what it sees, so that a run that the kernel leaves out is no loss.
 	Sampling bool
 }
@@ -29,13 +32,19 @@ type Variant struct {
 	// Substitute names a second C function, "" for none, which is called behind the first one and does its work whenever
 	// the kernel has left that out, so that nothing is missed.
 	Substitute string
-	// Hook names the place for users, such as "tp_btf/kfree_skb".
+	// Hook names the place for users, such as "tp_btf/kfree_skb"; "" for what is in no place.
 	Hook string
 	// Attach attaches the loaded function, until it is closed; nil for what runs once.
 	Attach func(*ebpf.Program) (io.Closer, error)
 	// Needs is what must be there beyond what every program needs.
 	Needs kernel.Requirements
 }
+
+// Place is a C function with the hook that it is for, such as "fentry/fd_install".
+type Place struct{ Function, Hook string }
+
+// OpenReader begins to run the function of a Reader. What it writes is read until io.EOF.
+type OpenReader func() (io.ReadCloser, error)
 
 // requirements is what the hooks need, if each is taken in its first variant.
 func requirements(hooks []Hook) kernel.Requirements {

@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 )
@@ -79,6 +80,11 @@ func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err erro
 	maps.Copy(opts.MapReplacements, l.maps)
 	for _, hook := range l.program.Hooks() {
 		a, err := attach(hook, spec, opts)
+		if err != nil && hook.Optional {
+			settings.Host.Logger.Info("Program goes without a hook that this kernel does not accept",
+				zap.String("program", l.definition.Name), zap.String("hook", hook.Variants[0].Hook), zap.Error(err))
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}

@@ -129,6 +129,9 @@ func (s *Set) add(one Selected) error {
 	s.byID[one.Definition.ID] = l
 	for _, h := range l.hooks {
 		s.settings.Host.SocketsTracked = s.settings.Host.SocketsTracked || h.tracksSockets
+		if h.name == "" {
+			continue
+		}
 		s.settings.Report(State{Program: name, Name: StateAttached, Hook: h.name})
 	}
 	return nil

@@ -18,14 +18,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endEnv makes a process one that only ends: with that exit code, or by the signal of that number below 0.
+// endEnv makes a process one that only ends: with that exit code, by the signal of that number below 0, or never.
 const endEnv = "OTELCOL_EBPF_TRAFFIC_END"
 
 // RunTime is the least that a process of Run runs.
 const RunTime = 20 * time.Millisecond
 
+// never is for a process that waits to be killed.
+const never = "never"
+
 // end ends a process that was started to do no more.
 func end(how string) {
+	for how == never {
+		_ = unix.Pause()
+	}
 	time.Sleep(RunTime)
 	code, err := strconv.Atoi(how)
 	switch {
