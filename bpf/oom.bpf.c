@@ -148,10 +148,9 @@ static __always_inline struct task_struct *task_of(__u32 tid)
 static __always_inline bool is_marked_before(struct task_struct *victim)
 {
 	struct process p = {.start = BPF_CORE_READ(victim, group_leader, start_time), .pid = BPF_CORE_READ(victim, tgid)};
-	__u8 seen = 1;
 
 	/* Whatever else the error may be, a kill is not left out for it. */
-	return bpf_map_update_elem(&victims, &p, &seen, BPF_NOEXIST) == -EEXIST;
+	return is_known(&victims, &p);
 }
 
 static __always_inline void count(__u64 cgroup)

@@ -209,19 +209,27 @@ static __always_inline bool is_within(const volatile struct code *codes, __u32 l
 	return false;
 }
 
-/* Whether a TCP segment has a FIN or RST and no data: there is nothing in it that could be lost when it has come. */
-static __always_inline bool ends_connection(const struct sk_buff *skb)
+/*
+ * Whether a TCP segment without data has a FIN or RST, or is for a connection that has ended: there is nothing in it that
+ * could be lost when it has come. The last segment of a handshake is neither.
+ */
+static __always_inline bool ends_connection(const struct sk_buff *skb, const struct sock *rx_sk)
 {
 	__s64 offset = (skb->head - skb->data) + skb->transport_header; /* of the header in what len counts */
 	struct transport_header h;
 
 	if (bpf_probe_read_kernel(&h, sizeof(h), skb->head + skb->transport_header))
 		return false;
-	return h.tcp[9] & (TCP_FIN | TCP_RST) && !(h.tcp[9] & TCP_SYN) && skb->len - offset <= (h.tcp[8] >> 4) * 4;
+	if (h.tcp[9] & TCP_SYN || skb->len - offset > (h.tcp[8] >> 4) * 4)
+		return false;
+	if (h.tcp[9] & (TCP_FIN | TCP_RST))
+		return true;
+	/* By its address, because verifiers do not agree on whether it may be NULL; of NULL this reads 0, which is no state. */
+	return BPF_CORE_READ((struct sock *)address_of(rx_sk), __sk_common.skc_state) == TCP_TIME_WAIT;
 }
 
 /* Whether a freed buffer is a lost packet, as far as the reason, or else the place, tells. */
-static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, __u32 reason)
+static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, __u32 reason, const struct sock *rx_sk)
 {
 	if (kfree_skb_arguments > 2) {
 		if (reason == reason_not_dropped || reason == reason_consumed || reason == reason_queue_purge)
@@ -229,7 +237,7 @@ static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, _
 		if (reason != reason_not_specified)
 			return true;
 	}
-	return !IS_WITHIN(taken_in, location) && !(IS_WITHIN(taken_in_ends, location) && ends_connection(skb));
+	return !IS_WITHIN(taken_in, location) && !(IS_WITHIN(taken_in_ends, location) && ends_connection(skb, rx_sk));
 }
 
 /* rx_sk is NULL where the kernel does not say whom the packet was for. */
@@ -315,11 +323,12 @@ SEC("tp_btf/kfree_skb")
 int packet_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	struct sock *rx_sk = (struct sock *)ARGUMENT(3);
 
-	if (!is_drop(skb, ctx[1], ARGUMENT(2)))
+	if (!is_drop(skb, ctx[1], ARGUMENT(2), rx_sk))
 		return 0;
 	note(skb, ctx[1] >> 4, 0);
-	dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
+	dropped(skb, ctx[1], ARGUMENT(2), rx_sk);
 	return 0;
 }
 
@@ -327,9 +336,10 @@ SEC("tp_btf/kfree_skb")
 int substitute_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
+	struct sock *rx_sk = (struct sock *)ARGUMENT(3);
 
-	if (is_drop(skb, ctx[1], ARGUMENT(2)) && is_unseen(skb, ctx[1] >> 4, 0))
-		dropped(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3));
+	if (is_drop(skb, ctx[1], ARGUMENT(2), rx_sk) && is_unseen(skb, ctx[1] >> 4, 0))
+		dropped(skb, ctx[1], ARGUMENT(2), rx_sk);
 	return 0;
 }
 

@@ -159,11 +159,10 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
 static __always_inline bool is_last(struct task_struct *task)
 {
 	struct process p = {.start = task->group_leader->start_time, .pid = task->tgid};
-	__u8 seen = 1;
 
 	if (task->signal->live.counter > 0)
 		return false;
-	return bpf_map_update_elem(&ended, &p, &seen, BPF_NOEXIST) != -EEXIST;
+	return !is_known(&ended, &p);
 }
 
 SEC("tp_btf/sched_process_exit")

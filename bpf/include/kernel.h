@@ -369,3 +369,12 @@ static __always_inline bool is_kernel_pointer(const void *p)
 {
 	return (long)p < 0;
 }
+
+/* Whether a key is in a map, whose values are bytes; it is put there if it is not. */
+static __always_inline bool is_known(void *map, const void *key)
+{
+	__u8 known = 1;
+
+	/* Before Linux 6.4 this returns an int, and the upper half of what comes can be anything. */
+	return (int)bpf_map_update_elem(map, key, &known, BPF_NOEXIST) == -EEXIST;
+}

@@ -6,6 +6,7 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -40,6 +41,14 @@ func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
 	}
 }
 
+// lossOf takes drops in a connection. Where a FIN is sent twice, as on a machine that is slow, its second acknowledgement may
+// find the connection gone, which a kernel that does not say for which socket it was does not tell from a loss.
+func lossOf(e rig.Event) bool {
+	location, _ := e.Attributes[locationKey].(string)
+	late := !kernelSays().receiver && e.Attributes[flagsKey] == "ack" && strings.HasPrefix(location, "tcp_v")
+	return unicastDrop(e) && !late
+}
+
 // Connections that are opened and closed in order lose nothing, whichever side is first.
 func TestOrdinaryClosesAreNoDrops(t *testing.T) {
 	lab.Require(t)
@@ -57,11 +66,11 @@ func TestOrdinaryClosesAreNoDrops(t *testing.T) {
 				closeInTurn(s.server, p.server.FD, s.client, p.client.FD)
 			}
 			r.Exactly(t, 2*each*4, rig.OfProcess(s.client.PID, s.server.PID))
-			assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right)))
+			assert.Empty(t, r.Events.Matching(lossOf, rig.InNamespace(s.left, s.right)))
 			s.client.Exit()
 			s.server.Exit()
 			r.Settle(t)
-			assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right)), "nor when the processes end")
+			assert.Empty(t, r.Events.Matching(lossOf, rig.InNamespace(s.left, s.right)), "nor when the processes end")
 		})
 	}
 }
@@ -91,7 +100,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 				return source == int64(sender.Local.Port()) && destination == int64(socket.Local.Port()) && e.Time.After(s.left.Born)
 			}
 			assert.Empty(t, r.Events.Matching(unicastDrop, sent))
-			assert.Empty(t, r.Events.Matching(unicastDrop, rig.InNamespace(s.left, s.right)))
+			assert.Empty(t, r.Events.Matching(lossOf, rig.InNamespace(s.left, s.right)))
 		})
 	}
 }

@@ -22,6 +22,8 @@ type facts struct {
 	receiver bool
 	// resetReasons is whether it says why it sends resets, and shows those that belong to no socket (6.10).
 	resetReasons bool
+	// lockedMaps is whether maps count as locked memory (before 5.11).
+	lockedMaps bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -36,7 +38,8 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	}
 	f.reasons = has("skb_drop_reason", "")
 	f.subsystems = has("skb_drop_reason_subsys", "")
-	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu") // of the same version
+	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu")               // of the same version
+	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	var hook *btf.Typedef
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {

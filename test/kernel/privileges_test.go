@@ -82,17 +82,39 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	lab.Require(t)
 	lab.MountTracefs(t)
 	lab.AllowTracepoints(t)
-	needed := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN}
-	var rest []uintptr
-	for capability := uintptr(0); capability <= unix.CAP_LAST_CAP; capability++ {
-		if !slices.Contains(needed, capability) {
-			rest = append(rest, capability)
-		}
-	}
-	a := traffic.Start(t, lab.NewNamespace(t), traffic.Prepared(lab.WithoutCapabilities(rest...)))
+	a := traffic.Start(t, lab.NewNamespace(t), traffic.Prepared(lab.WithCapabilities(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)))
 	outcome := rig.Try(a, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}}")
 	assert.Empty(t, outcome.Error)
 	assert.Empty(t, outcome.Left)
+}
+
+// A limit of locked memory matters before Linux 5.11, where it is lifted, or else the capability that takes is named.
+func TestLockedMemory(t *testing.T) {
+	lab.Require(t)
+	const little = 64 << 10
+	for name, c := range map[string]struct {
+		limit   uint64
+		prepare func() error
+		lacks   bool
+	}{
+		"limited":                            {little, lab.WithoutCapabilities(), false},
+		"limited without CAP_SYS_RESOURCE":   {little, lab.WithoutCapabilities(unix.CAP_SYS_RESOURCE), kernelSays().lockedMaps},
+		"unlimited without CAP_SYS_RESOURCE": {unix.RLIM_INFINITY, lab.WithoutCapabilities(unix.CAP_SYS_RESOURCE), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := traffic.Start(t, lab.NewNamespace(t), traffic.Prepared(c.prepare))
+			if c.limit == little || kernelSays().lockedMaps { // it takes the capability to have more
+				lab.LimitLockedMemory(t, a.PID, c.limit)
+			}
+			outcome := rig.Try(a, bothPrograms)
+			if c.lacks {
+				assert.Contains(t, outcome.Error, "CAP_SYS_RESOURCE is missing")
+			} else {
+				assert.Empty(t, outcome.Error)
+			}
+			assert.Empty(t, outcome.Left)
+		})
+	}
 }
 
 // One program that cannot run leaves the others running, if it is told to.

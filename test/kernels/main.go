@@ -36,7 +36,7 @@ func main() {
 	flag.StringVar(&o.tests, "run", "", "run only the tests that match, as of go test")
 	flag.StringVar(&o.cache, "cache", ".cache/kernels", "the directory that downloads, test binaries and logs are kept in")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()), "run that many kernels side by side")
-	flag.DurationVar(&o.timeout, "timeout", 20*time.Minute, "the time that one kernel has")
+	flag.DurationVar(&o.timeout, "timeout", 45*time.Minute, "the time that one kernel has")
 	flag.StringVar(&o.archives.Main, "archive", "", "the URI of Debian's archive; without it, what the machine's apt uses")
 	flag.StringVar(&o.archives.Security, "security-archive", "", "the URI of Debian's security archive; without it, what the machine's apt uses")
 	flag.Parse()

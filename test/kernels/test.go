@@ -130,7 +130,9 @@ func packModules(w *initramfs.Writer, kernel string) error {
 
 // packTests adds what the tests read, and returns the plan of their run.
 func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
-	plan := script.Plan{Environment: []string{"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3"}}
+	plan := script.Plan{Environment: []string{
+		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
+	}}
 	for _, p := range packages {
 		files, err := testdata(p.path)
 		if err != nil {
@@ -147,7 +149,7 @@ func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.timeout=15m", "-test.run=" + tests, "-test.skip=" + p.skip},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=0", "-test.run=" + tests, "-test.skip=" + strings.Join(p.skip, "|")},
 		})
 	}
 	return json.Marshal(plan)

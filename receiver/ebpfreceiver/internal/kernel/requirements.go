@@ -146,12 +146,21 @@ func (h *Host) checkLockdown(r Requirements) error {
 	if !slices.Contains(r.Capabilities, CapBPF) {
 		return nil
 	}
-	// As in "none [integrity] confidentiality". Where it can't be read, the loading of programs tells.
+	// As in "none [integrity] confidentiality". Where it can't be read, the loading of programs tells: see ExplainLoad.
 	text, err := os.ReadFile(h.path("/sys/kernel/security/lockdown"))
 	if err == nil && strings.Contains(string(text), "[confidentiality]") {
 		return errLockdown
 	}
 	return nil
+}
+
+// ExplainLoad adds to the error with which the kernel refuses a program what stands behind it: without the helpers that read
+// its memory it is locked down, though that may not be seen from here.
+func ExplainLoad(err error) error {
+	if strings.Contains(err.Error(), "bpf_probe_read") {
+		return fmt.Errorf("%w: %w", err, errLockdown)
+	}
+	return err
 }
 
 func tooOld(release string, version Version) error {

@@ -195,3 +195,14 @@ func TestCapability(t *testing.T) {
 		assert.True(t, Capabilities(1<<c).Has(c), c)
 	}
 }
+
+func TestExplainLoad(t *testing.T) {
+	for _, text := range []string{"unknown func bpf_probe_read#4", "program of this type cannot use helper bpf_probe_read_kernel#113"} {
+		refused := errors.New(text)
+		err := ExplainLoad(refused)
+		require.ErrorIs(t, err, refused)
+		assert.ErrorContains(t, err, "lockdown=integrity")
+	}
+	other := errors.New("R1 invalid mem access")
+	assert.Equal(t, other, ExplainLoad(other))
+}

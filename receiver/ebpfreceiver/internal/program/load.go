@@ -14,6 +14,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
 // loaded is a program in the kernel.
@@ -209,7 +210,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	alone.Variables = nil
 	collection, err := ebpf.NewCollectionWithOptions(alone, opts)
 	if err != nil {
-		return nil, err
+		return nil, kernel.ExplainLoad(err)
 	}
 	p := collection.DetachProgram(name)
 	collection.Close()

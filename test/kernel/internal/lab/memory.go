@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
 )
@@ -39,4 +40,10 @@ func (l MemoryLimit) Kills(t testing.TB) int {
 	n, err := l.limit.Kills()
 	require.NoError(t, err)
 	return n
+}
+
+// LimitLockedMemory sets how much memory a process may lock; unix.RLIM_INFINITY is as much as it likes.
+func LimitLockedMemory(t testing.TB, pid int, bytes uint64) {
+	t.Helper()
+	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: bytes, Max: bytes}, nil))
 }

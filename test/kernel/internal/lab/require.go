@@ -20,6 +20,10 @@ import (
 // RequireEnv is the variable that turns a skipped kernel test into a failed one; CI sets it to 1.
 const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
 
+// Disposable is whether this kernel ends with the tests, so that what can't be undone does not matter:
+// OTELCOL_EBPF_TEST_DISPOSABLE=1 says so.
+func Disposable() bool { return os.Getenv("OTELCOL_EBPF_TEST_DISPOSABLE") == "1" }
+
 // Patiently is how long a test waits for what usually comes within d: OTELCOL_EBPF_TEST_PATIENCE times as long, which is
 // for machines as slow as emulated ones.
 func Patiently(d time.Duration) time.Duration {

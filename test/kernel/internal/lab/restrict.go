@@ -8,6 +8,7 @@ package lab
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -24,6 +25,17 @@ func WithoutCapabilities(capabilities ...uintptr) func() error {
 		}
 		return nil
 	}
+}
+
+// WithCapabilities returns a function that takes all other capabilities from all processes that its thread starts later.
+func WithCapabilities(kept ...uintptr) func() error {
+	var others []uintptr
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if !slices.Contains(kept, c) {
+			others = append(others, c)
+		}
+	}
+	return WithoutCapabilities(others...)
 }
 
 // WithoutMounts returns a function that moves its thread to a mount namespace where no file system of that type is
