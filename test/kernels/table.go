@@ -15,11 +15,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernels/internal/results"
 )
 
-// programs tells which program a test is about, by its name; the first that matches.
-var programs = []struct {
+// programTests are the tests that are about a program, by their names.
+type programTests struct {
 	name  string
 	tests *regexp.Regexp
-}{
+}
+
+// programs are all programs. A test is about the first of which it has the name.
+var programs = []programTests{
 	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
 	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
@@ -141,9 +144,18 @@ func report(outcomes []outcome) (string, error) {
 			total.add(r)
 		}
 	}
+	for i := range outcomes {
+		for _, p := range outcomes[i].packages {
+			for _, t := range p.Tests {
+				if t.Status == results.Skipped {
+					fmt.Fprintf(&b, "\n%s has not what %s is about", outcomes[i].name(), t.Name)
+				}
+			}
+		}
+	}
 	if total.failed > 0 {
 		errs = append(errs, fmt.Errorf("%d tests have failed", total.failed))
 	}
-	fmt.Fprintf(&b, "\n%d passed, %d failed, %d skipped\n", total.passed, max(total.failed, len(errs)), total.skipped)
+	fmt.Fprintf(&b, "\n\n%d passed, %d failed, %d skipped\n", total.passed, max(total.failed, len(errs)), total.skipped)
 	return b.String(), errors.Join(errs...)
 }

@@ -26,6 +26,7 @@ func TestReport(t *testing.T) {
 	text, err := report([]outcome{good})
 	assert.NoError(t, err)
 	assert.Contains(t, text, "| 6.1.5-1 amd64 | (all) |  | 1 | 0 | 0 |\n| 6.1.5-1 amd64 | connection | tp_btf/a, tp_btf/b | 0 | 0 | 1 |\n")
+	assert.Contains(t, text, "\n6.1.5-1 amd64 has not what TestUDPSend is about\n")
 	assert.Contains(t, text, "\n1 passed, 0 failed, 1 skipped\n")
 
 	missing := outcome{line: line{"5.10", "amd64"}, err: errors.New("the archive has none")}

@@ -149,7 +149,7 @@ func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=0", "-test.run=" + tests, "-test.skip=" + strings.Join(p.skip, "|")},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + strings.Join(p.skip, "|")},
 		})
 	}
 	return json.Marshal(plan)
