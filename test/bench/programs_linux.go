@@ -63,7 +63,7 @@ var measuredPrograms = []measured{
 	{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		name: "file_descriptor", counted: "{}",
-		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(load.Descriptors, 30_000_000),
+		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(load.Descriptors, 10_000_000),
 	},
 	{
 		name: "oom", counted: "{events: false}", emitted: "{}",
