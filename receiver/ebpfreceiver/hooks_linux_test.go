@@ -1,0 +1,38 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// Kernels may refuse trampolines, and those for arm64 do before Linux 6.0: what takes one is optional, or has
+// something behind it.
+func TestHooksDoWithoutTrampolines(t *testing.T) {
+	kerneltest.Require(t)
+	types, err := kernel.LoadBTF("")
+	require.NoError(t, err)
+	host := &program.Host{Logger: zap.NewNop(), Kernel: kernel.ThisHost(), BTF: types, CgroupRoot: "/sys/fs/cgroup"}
+	for _, definition := range programs {
+		hooks := definition.New(definition.DefaultConfig(), host).Hooks()
+		require.NotEmpty(t, hooks, definition.Name)
+		for _, hook := range hooks {
+			if hook.Optional {
+				continue
+			}
+			last := hook.Variants[len(hook.Variants)-1].Hook
+			kind, _, _ := strings.Cut(last, "/")
+			assert.NotContains(t, []string{"fentry", "fexit", "fmod_ret", "lsm"}, kind, "%s: %s", definition.Name, last)
+		}
+	}
+}
