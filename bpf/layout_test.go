@@ -82,6 +82,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "syscall",
+		records: map[string]any{"event": SyscallEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": SyscallSeries{}, "counts": SyscallCounts{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "tcp",
 		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -169,6 +169,7 @@ func TestConfigInvalid(t *testing.T) {
 		{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
 		{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
 		{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
+		{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is no system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
 		{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
 		{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
 		{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},

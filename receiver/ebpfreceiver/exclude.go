@@ -4,15 +4,13 @@
 package ebpfreceiver
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"net/netip"
 	"strings"
-)
 
-// maxExecutableLength is what the kernel half keeps of an executable's base name, in bytes.
-const maxExecutableLength = 47
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
 
 // ExcludeConfig says what the programs leave out, in the kernel already, from events and metrics both.
 type ExcludeConfig struct {
@@ -98,25 +96,4 @@ func (p Port) Validate() error {
 }
 
 // Executable is the base name of an executable.
-type Executable string
-
-// Validate reports what is not a base name, or one that is longer than what the kernel half compares.
-func (e Executable) Validate() error {
-	switch {
-	case e == "":
-		return errors.New("the name is empty; write the base name of an executable, such as curl")
-	case strings.Contains(string(e), "/"):
-		return fmt.Errorf("%q is a path; write the base name of the executable, such as %q", string(e), baseName(string(e)))
-	case len(e) > maxExecutableLength:
-		return fmt.Errorf("%q has %d bytes; the first %d are compared, so write those", string(e), len(e), maxExecutableLength)
-	}
-	return nil
-}
-
-func baseName(path string) string {
-	path = strings.TrimRight(path, "/")
-	if path == "" {
-		return "curl"
-	}
-	return path[strings.LastIndexByte(path, '/')+1:]
-}
+type Executable = program.Executable

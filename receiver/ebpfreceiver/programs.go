@@ -19,6 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/syscalls"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
 )
 
@@ -30,6 +31,7 @@ var programs = []program.Definition{
 	process.Definition,
 	tcp.Definition,
 	filedescriptor.Definition,
+	syscalls.Definition,
 }
 
 // Programs is the configuration block `programs`: the programs that are to run, by their names.

@@ -68,6 +68,13 @@ var settings = map[string]setting{
 	"programs::tcp::event_limit":                {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::tcp::rtt_interval":               {duration, "The least time between two looks at the round-trip time of a connection, from `1ms` to `1h`."},
 	"programs::packet_drop::event_limit":        {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::syscall::events":                 {"", "Whether slow system calls are emitted as events; the metrics do not depend on it."},
+	"programs::syscall::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::syscall::syscalls":               {"list of names, as in `man 2 syscalls`", "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there."},
+	"programs::syscall::executables":            {"list of names, at most 47 bytes each", "Only processes of these executables are looked at, by the base names of their files; all, if it is empty."},
+	"programs::syscall::containers":             {"list of at most 16 container ids, or their first 12 digits and more", "Only processes in these containers are looked at; all, if it is empty. They are looked for when the program starts."},
+	"programs::syscall::threshold":              {duration, "From which duration on a system call is an event, from `1µs` to `24h`."},
+	"programs::syscall::waiting":                {"", "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks."},
 }
 
 // settingDefault is a key of the configuration with its default.

@@ -74,6 +74,10 @@ var measuredPrograms = []measured{
 		tracepoint: "sched_process_exec", hits: []string{"process_exec", "process_exit"}, work: loop(load.Processes, 2000),
 	},
 	{
+		name: "syscall", counted: "{events: false}",
+		tracepoint: "sys_exit", hits: []string{"syscall_exit"}, goal: 150, work: loop(load.Calls, 2_000_000),
+	},
+	{
 		name: "tcp", counted: "{events: false}",
 		tracepoint: "inet_sock_set_state", hits: []string{"tcp_segment", "tcp_closed"}, work: connectionLoop,
 	},

@@ -19,9 +19,9 @@ import (
 func TestHooks(t *testing.T) {
 	lab.Require(t)
 	lab.MountTracefs(t)
-	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}}")
+	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, syscall: {}}")
 	r.Settle(t)
-	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor"} {
+	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor", "syscall"} {
 		attached := r.Events.Matching(rig.Named(stateEvent), rig.With("ebpf.program.name", name), rig.With("ebpf.program.state", "attached"))
 		require.NotEmpty(t, attached, "program %s is attached nowhere", name)
 		for _, e := range attached {

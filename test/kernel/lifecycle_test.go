@@ -70,8 +70,9 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		"connection":   onlyConnection,
 		"packet_drop":  onlyPacketDrop,
 		"tcp":          onlyTCP,
+		"syscall":      "programs: {connection: {}, syscall: {}}",
 		"both":         bothPrograms,
-		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
+		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, syscall: {executables: [none]}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := lab.NewNamespace(t)

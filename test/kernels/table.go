@@ -26,6 +26,7 @@ var programs = []programTests{
 	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
 	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
+	{"syscall", regexp.MustCompile(`^TestSyscall`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(

@@ -101,6 +101,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeLeak,
 	},
+	{
+		title: "`syscall`", program: "syscall", settings: "{waiting: true, syscalls: [clock_nanosleep]}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeSleep,
+	},
 }
 
 // receiver returns the receiver's settings.
@@ -241,6 +246,14 @@ func provokeLeak(t *testing.T, tr *trial) collector.Event {
 		}
 	}()
 	return tr.await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
+}
+
+// provokeSleep sleeps longer than most.
+func provokeSleep(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	cmd := exec.Command("sleep", "0.2")
+	require.NoError(t, cmd.Run())
+	return tr.await(t, 1, "ebpf.syscall.slow", map[string]any{"process.pid": int64(cmd.Process.Pid)})[0]
 }
 
 // self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.

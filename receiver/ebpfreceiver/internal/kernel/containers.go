@@ -5,6 +5,8 @@ package kernel
 
 import (
 	"errors"
+	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 )
@@ -105,6 +107,18 @@ func (c *Containers) lookup(id uint64) cgroup {
 		known = c.find(id)
 	}
 	return known
+}
+
+// Cgroup returns the directory of the cgroup of a container whose id begins so, if it is known; of several it is any.
+func (c *Containers) Cgroup(id string) (dir string, ok bool) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, s := range c.shared {
+		if strings.HasPrefix(s.ID, id) {
+			return filepath.Join(c.mount, strings.TrimPrefix(s.CgroupPath, "0::")), true
+		}
+	}
+	return "", false
 }
 
 // Add makes a new cgroup known; its path is from the root of the hierarchy.

@@ -72,6 +72,14 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 	assert.Zero(t, tree.opened)
 	noAllocations(t, func() { c.Lookup(1); c.Lookup(4) })
 
+	for begin, found := range map[string]bool{id: true, id[:12]: true, "99": false, id + "0": false} {
+		dir, ok := c.Cgroup(begin)
+		assert.Equal(t, found, ok, begin)
+		if ok {
+			assert.Equal(t, "/sys/fs/cgroup/docker/"+id, dir)
+		}
+	}
+
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close())
 	assert.True(t, tree.closed)

@@ -27,7 +27,13 @@ func TestErrorType(t *testing.T) {
 		unix.EHWPOISON:     "ehwpoison",
 		41:                 "_OTHER", // a number that was never given
 		255:                "_OTHER",
-		512:                "_OTHER", // ERESTARTSYS stays in the kernel
+		511:                "_OTHER",
+		512:                "erestartsys", // that of the kernel for itself begin here
+		516:                "erestart_restartblock",
+		520:                "_OTHER",
+		524:                "enotsupp",
+		531:                "enograce",
+		532:                "_OTHER",
 		65535:              "_OTHER",
 	} {
 		assert.Equal(t, want, ErrorType(uint16(errno)), "errno %d", errno)

@@ -287,6 +287,26 @@ func (ms *EbpfProgramRunTimeMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
+// EbpfSyscallErrorsMetricConfig provides config for the ebpf.syscall.errors metric.
+type EbpfSyscallErrorsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfSyscallErrorsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfTCPResetsMetricConfig provides config for the ebpf.tcp.resets metric.
 type EbpfTCPResetsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -363,6 +383,7 @@ type MetricsConfig struct {
 	EbpfProcessExits               EbpfProcessExitsMetricConfig               `mapstructure:"ebpf.process.exits"`
 	EbpfProgramRunCount            EbpfProgramRunCountMetricConfig            `mapstructure:"ebpf.program.run.count"`
 	EbpfProgramRunTime             EbpfProgramRunTimeMetricConfig             `mapstructure:"ebpf.program.run.time"`
+	EbpfSyscallErrors              EbpfSyscallErrorsMetricConfig              `mapstructure:"ebpf.syscall.errors"`
 	EbpfTCPResets                  EbpfTCPResetsMetricConfig                  `mapstructure:"ebpf.tcp.resets"`
 	EbpfTCPRetransmits             EbpfTCPRetransmitsMetricConfig             `mapstructure:"ebpf.tcp.retransmits"`
 	ProcessUnixFileDescriptorCount ProcessUnixFileDescriptorCountMetricConfig `mapstructure:"process.unix.file_descriptor.count"`
@@ -412,6 +433,9 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 			Enabled: true,
 		},
+		EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
+			Enabled: true,
+		},
 		EbpfTCPResets: EbpfTCPResetsMetricConfig{
 			Enabled: true,
 		},
@@ -455,6 +479,7 @@ type EventsConfig struct {
 	EbpfProcessExec        EventConfig `mapstructure:"ebpf.process.exec"`
 	EbpfProcessExit        EventConfig `mapstructure:"ebpf.process.exit"`
 	EbpfProgramState       EventConfig `mapstructure:"ebpf.program.state"`
+	EbpfSyscallSlow        EventConfig `mapstructure:"ebpf.syscall.slow"`
 	EbpfTCPReset           EventConfig `mapstructure:"ebpf.tcp.reset"`
 	EbpfTCPRetransmit      EventConfig `mapstructure:"ebpf.tcp.retransmit"`
 }
@@ -489,6 +514,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfProgramState: EventConfig{
+			Enabled: true,
+		},
+		EbpfSyscallSlow: EventConfig{
 			Enabled: true,
 		},
 		EbpfTCPReset: EventConfig{

@@ -68,6 +68,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 						Enabled: true,
 					},
+					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
+						Enabled: true,
+					},
 					EbpfTCPResets: EbpfTCPResetsMetricConfig{
 						Enabled: true,
 					},
@@ -131,6 +134,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 						Enabled: false,
 					},
+					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
+						Enabled: false,
+					},
 					EbpfTCPResets: EbpfTCPResetsMetricConfig{
 						Enabled: false,
 					},
@@ -152,7 +158,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

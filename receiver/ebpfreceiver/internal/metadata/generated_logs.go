@@ -281,6 +281,24 @@ func WithEbpfSocketCookieEventAttribute(ebpfSocketCookieAttributeValue int64) Ev
 	})
 }
 
+func WithEbpfSyscallDurationEventAttribute(ebpfSyscallDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.syscall.duration", ebpfSyscallDurationAttributeValue)
+	})
+}
+
+func WithEbpfSyscallNameEventAttribute(ebpfSyscallNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.syscall.name", ebpfSyscallNameAttributeValue)
+	})
+}
+
+func WithEbpfSyscallResultEventAttribute(ebpfSyscallResultAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.syscall.result", ebpfSyscallResultAttributeValue)
+	})
+}
+
 func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.tcp.flags", ebpfTCPFlagsAttributeValue)
@@ -802,6 +820,44 @@ func newEventEbpfProgramState(cfg EventConfig) eventEbpfProgramState {
 	return e
 }
 
+type eventEbpfSyscallSlow struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfSyscallSlow) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.syscall.slow")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfSyscallSlow) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfSyscallSlow(cfg EventConfig) eventEbpfSyscallSlow {
+	e := eventEbpfSyscallSlow{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfTCPReset struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -898,6 +954,7 @@ type LogsBuilder struct {
 	eventEbpfProcessExec           eventEbpfProcessExec
 	eventEbpfProcessExit           eventEbpfProcessExit
 	eventEbpfProgramState          eventEbpfProgramState
+	eventEbpfSyscallSlow           eventEbpfSyscallSlow
 	eventEbpfTCPReset              eventEbpfTCPReset
 	eventEbpfTCPRetransmit         eventEbpfTCPRetransmit
 }
@@ -923,6 +980,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
 		eventEbpfProcessExit:           newEventEbpfProcessExit(lbc.Events.EbpfProcessExit),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
+		eventEbpfSyscallSlow:           newEventEbpfSyscallSlow(lbc.Events.EbpfSyscallSlow),
 		eventEbpfTCPReset:              newEventEbpfTCPReset(lbc.Events.EbpfTCPReset),
 		eventEbpfTCPRetransmit:         newEventEbpfTCPRetransmit(lbc.Events.EbpfTCPRetransmit),
 		resourceAttributeIncludeFilter: make(map[string]filter.Filter),
@@ -1000,6 +1058,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfProcessExec.emit(ils.LogRecords())
 	lb.eventEbpfProcessExit.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
+	lb.eventEbpfSyscallSlow.emit(ils.LogRecords())
 	lb.eventEbpfTCPReset.emit(ils.LogRecords())
 	lb.eventEbpfTCPRetransmit.emit(ils.LogRecords())
 
@@ -1086,6 +1145,11 @@ func (lb *LogsBuilder) RecordEbpfProcessExitEvent(ctx context.Context, timestamp
 // RecordEbpfProgramStateEvent adds a log record of ebpf.program.state event.
 func (lb *LogsBuilder) RecordEbpfProgramStateEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfProgramStateAttributeValue AttributeEbpfProgramState, options ...EventAttributeOption) {
 	lb.eventEbpfProgramState.recordEvent(ctx, timestamp, ebpfProgramStateAttributeValue.String(), options...)
+}
+
+// RecordEbpfSyscallSlowEvent adds a log record of ebpf.syscall.slow event.
+func (lb *LogsBuilder) RecordEbpfSyscallSlowEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfSyscallSlow.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfTCPResetEvent adds a log record of ebpf.tcp.reset event.

@@ -160,6 +160,9 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithErrorMessageEventAttribute("error.message-val"))
 			defaultEventsCount++
 			allEventsCount++
+			lb.RecordEbpfSyscallSlowEvent(ctx, timestamp, WithEbpfSyscallNameEventAttribute("ebpf.syscall.name-val"), WithEbpfSyscallDurationEventAttribute(21.100000), WithEbpfSyscallResultEventAttribute(19), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
+			defaultEventsCount++
+			allEventsCount++
 			lb.RecordEbpfTCPResetEvent(ctx, timestamp, AttributeNetworkIoDirectionTransmit, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonEventAttribute("ebpf.tcp.reset.reason-val"), WithEbpfTCPStateEventAttribute("ebpf.tcp.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
@@ -633,6 +636,40 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("error.message")
 					assert.True(t, ok)
 					assert.Equal(t, "error.message-val", attrVal.Str())
+				case "ebpf.syscall.slow":
+					assert.False(t, validatedEvents["ebpf.syscall.slow"], "Found a duplicate in the events slice: ebpf.syscall.slow")
+					validatedEvents["ebpf.syscall.slow"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("ebpf.syscall.name")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.syscall.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.syscall.duration")
+					assert.True(t, ok)
+					assert.Equal(t, 21.100000, attrVal.Double())
+					attrVal, ok = lr.Attributes().Get("ebpf.syscall.result")
+					assert.True(t, ok)
+					assert.EqualValues(t, 19, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.user.id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("thread.name")
+					assert.True(t, ok)
+					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.linux.cgroup")
+					assert.True(t, ok)
+					assert.Equal(t, "process.linux.cgroup-val", attrVal.Str())
 				case "ebpf.tcp.reset":
 					assert.False(t, validatedEvents["ebpf.tcp.reset"], "Found a duplicate in the events slice: ebpf.tcp.reset")
 					validatedEvents["ebpf.tcp.reset"] = true

@@ -174,6 +174,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.program.run.time",
 		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
 	},
+	EbpfSyscallErrors: metricInfo{
+		Name:       "ebpf.syscall.errors",
+		Attributes: []string{"ebpf.syscall.name", "error.type", "otel.metric.overflow"},
+	},
 	EbpfTCPResets: metricInfo{
 		Name:       "ebpf.tcp.resets",
 		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "otel.metric.overflow"},
@@ -203,6 +207,7 @@ type metricsInfo struct {
 	EbpfProcessExits               metricInfo
 	EbpfProgramRunCount            metricInfo
 	EbpfProgramRunTime             metricInfo
+	EbpfSyscallErrors              metricInfo
 	EbpfTCPResets                  metricInfo
 	EbpfTCPRetransmits             metricInfo
 	ProcessUnixFileDescriptorCount metricInfo
@@ -274,6 +279,12 @@ func WithEbpfProgramHookMetricAttribute(ebpfProgramHookAttributeValue string) Me
 func WithEbpfProgramNameMetricAttribute(ebpfProgramNameAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.program.name", ebpfProgramNameAttributeValue)
+	})
+}
+
+func WithEbpfSyscallNameMetricAttribute(ebpfSyscallNameAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.syscall.name", ebpfSyscallNameAttributeValue)
 	})
 }
 
@@ -1111,6 +1122,62 @@ func newMetricEbpfProgramRunTime(cfg EbpfProgramRunTimeMetricConfig) metricEbpfP
 	return m
 }
 
+type metricEbpfSyscallErrors struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   EbpfSyscallErrorsMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.syscall.errors metric with initial data.
+func (m *metricEbpfSyscallErrors) init() {
+	m.data.SetName("ebpf.syscall.errors")
+	m.data.SetDescription("System calls that failed.")
+	m.data.SetUnit("{call}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfSyscallErrors) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfSyscallErrors) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfSyscallErrors) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfSyscallErrors(cfg EbpfSyscallErrorsMetricConfig) metricEbpfSyscallErrors {
+	m := metricEbpfSyscallErrors{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfTCPResets struct {
 	data     pmetric.Metric            // data buffer for generated metric.
 	config   EbpfTCPResetsMetricConfig // metric config provided by user.
@@ -1304,6 +1371,7 @@ type MetricsBuilder struct {
 	metricEbpfProcessExits               metricEbpfProcessExits
 	metricEbpfProgramRunCount            metricEbpfProgramRunCount
 	metricEbpfProgramRunTime             metricEbpfProgramRunTime
+	metricEbpfSyscallErrors              metricEbpfSyscallErrors
 	metricEbpfTCPResets                  metricEbpfTCPResets
 	metricEbpfTCPRetransmits             metricEbpfTCPRetransmits
 	metricProcessUnixFileDescriptorCount metricProcessUnixFileDescriptorCount
@@ -1346,6 +1414,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfProcessExits:               newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
 		metricEbpfProgramRunCount:            newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
 		metricEbpfProgramRunTime:             newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
+		metricEbpfSyscallErrors:              newMetricEbpfSyscallErrors(mbc.Metrics.EbpfSyscallErrors),
 		metricEbpfTCPResets:                  newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
 		metricEbpfTCPRetransmits:             newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
 		metricProcessUnixFileDescriptorCount: newMetricProcessUnixFileDescriptorCount(mbc.Metrics.ProcessUnixFileDescriptorCount),
@@ -1454,6 +1523,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfProcessExits.emit(ils.Metrics())
 	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
+	mb.metricEbpfSyscallErrors.emit(ils.Metrics())
 	mb.metricEbpfTCPResets.emit(ils.Metrics())
 	mb.metricEbpfTCPRetransmits.emit(ils.Metrics())
 	mb.metricProcessUnixFileDescriptorCount.emit(ils.Metrics())
@@ -1556,6 +1626,11 @@ func (mb *MetricsBuilder) RecordEbpfProgramRunCountDataPoint(ts pcommon.Timestam
 // RecordEbpfProgramRunTimeDataPoint adds a data point to ebpf.program.run.time metric.
 func (mb *MetricsBuilder) RecordEbpfProgramRunTimeDataPoint(ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
 	mb.metricEbpfProgramRunTime.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfSyscallErrorsDataPoint adds a data point to ebpf.syscall.errors metric.
+func (mb *MetricsBuilder) RecordEbpfSyscallErrorsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfSyscallErrors.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfTCPResetsDataPoint adds a data point to ebpf.tcp.resets metric.

@@ -110,6 +110,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfProgramRunTimeDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfSyscallErrorsDataPoint(ts, 1, WithEbpfSyscallNameMetricAttribute("ebpf.syscall.name-val"), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfTCPResetsDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonMetricAttribute("ebpf.tcp.reset.reason-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -472,6 +475,29 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfProgramHookAttrVal, ok := dp.Attributes().Get("ebpf.program.hook")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.hook-val", ebpfProgramHookAttrVal.Str())
+				case "ebpf.syscall.errors":
+					assert.False(t, validatedMetrics["ebpf.syscall.errors"], "Found a duplicate in the metrics slice: ebpf.syscall.errors")
+					validatedMetrics["ebpf.syscall.errors"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "System calls that failed.", mi.Description())
+					assert.Equal(t, "{call}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ebpfSyscallNameAttrVal, ok := dp.Attributes().Get("ebpf.syscall.name")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.syscall.name-val", ebpfSyscallNameAttrVal.Str())
+					errorTypeAttrVal, ok := dp.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", errorTypeAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
 				case "ebpf.tcp.resets":
 					assert.False(t, validatedMetrics["ebpf.tcp.resets"], "Found a duplicate in the metrics slice: ebpf.tcp.resets")
 					validatedMetrics["ebpf.tcp.resets"] = true

@@ -31,6 +31,13 @@ var (
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "otel.metric.overflow"},
 	}
+	// EbpfSyscallDuration describes ebpf.syscall.duration.
+	EbpfSyscallDuration = HistogramInfo{
+		Name:        "ebpf.syscall.duration",
+		Description: "Time that system calls took, those that failed and those that wait by their nature included.",
+		Unit:        "s",
+		Attributes:  []string{"ebpf.syscall.name", "otel.metric.overflow"},
+	}
 	// EbpfTCPRtt describes ebpf.tcp.rtt.
 	EbpfTCPRtt = HistogramInfo{
 		Name:        "ebpf.tcp.rtt",
@@ -42,7 +49,7 @@ var (
 
 // Histograms returns the histograms of the receiver in the order of their names.
 func Histograms() []HistogramInfo {
-	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfTCPRtt}
+	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfSyscallDuration, EbpfTCPRtt}
 }
 
 // HistogramConfig provides config for one histogram.
@@ -54,6 +61,7 @@ type HistogramConfig struct {
 type HistogramsConfig struct {
 	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
+	EbpfSyscallDuration             HistogramConfig `mapstructure:"ebpf.syscall.duration"`
 	EbpfTCPRtt                      HistogramConfig `mapstructure:"ebpf.tcp.rtt"`
 }
 
@@ -62,6 +70,7 @@ func DefaultHistogramsConfig() HistogramsConfig {
 	return HistogramsConfig{
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
+		EbpfSyscallDuration:             HistogramConfig{Enabled: true},
 		EbpfTCPRtt:                      HistogramConfig{Enabled: true},
 	}
 }

@@ -125,10 +125,7 @@ func (s *shared) fill(exclude Exclude) error {
 		return err
 	}
 	for _, name := range exclude.Executables {
-		var key bpf.SocketExecutable
-		for i := range min(len(name), len(key.Name)-1) {
-			key.Name[i] = int8(name[i])
-		}
+		key := Executable(name).Key()
 		if err := s.maps[bpf.SocketMapExcludedExecutables].Put(&key, present); err != nil {
 			return fmt.Errorf("exclude executable %s: %w", name, err)
 		}

@@ -1,0 +1,47 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package program
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+)
+
+// maxExecutableLength is what the kernel half keeps of an executable's base name, in bytes.
+const maxExecutableLength = 47
+
+// Executable is the base name of an executable.
+type Executable string
+
+// Validate reports what is not a base name, or one that is longer than what the kernel half compares.
+func (e Executable) Validate() error {
+	switch {
+	case e == "":
+		return errors.New("the name is empty; write the base name of an executable, such as curl")
+	case strings.Contains(string(e), "/"):
+		return fmt.Errorf("%q is a path; write the base name of the executable, such as %q", string(e), baseName(string(e)))
+	case len(e) > maxExecutableLength:
+		return fmt.Errorf("%q has %d bytes; the first %d are compared, so write those", string(e), len(e), maxExecutableLength)
+	}
+	return nil
+}
+
+// Key returns the name as the kernel half compares it.
+func (e Executable) Key() (key bpf.SocketExecutable) {
+	for i := range min(len(e), len(key.Name)-1) {
+		key.Name[i] = int8(e[i])
+	}
+	return key
+}
+
+func baseName(path string) string {
+	path = strings.TrimRight(path, "/")
+	if path == "" {
+		return "curl"
+	}
+	return path[strings.LastIndexByte(path, '/')+1:]
+}
