@@ -91,6 +91,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "packet",
+		records: map[string]any{"event": PacketEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": PacketSeries{}, "counts": PacketCounts{}, "interface": PacketInterface{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "tcp",
 		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -2,7 +2,7 @@
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Dropped packets: every kfree_skb that is the loss of a packet.
-#include "include/filter.h"
+#include "include/packet.h"
 #include "include/series.h"
 #include "include/substitute.h"
 
@@ -28,15 +28,6 @@ struct code {
 /* Where the kernel frees, without saying why, what it has taken in: always, and if it is a segment that ends a connection. */
 const volatile struct code taken_in[24];
 const volatile struct code taken_in_ends[8];
-
-struct packet {
-	struct flow flow; /* local is the source, remote the destination */
-	__u32 size;       /* bytes from the network header on */
-	__u8 type;        /* 4, 6; 0: neither */
-	__u8 protocol;    /* of IP */
-	__u8 tcp_flags;
-	__u8 pad;
-};
 
 struct event {
 	struct record record;
@@ -70,37 +61,6 @@ struct {
 	__type(key, struct series);
 	__type(value, struct counts);
 } drops SEC(".maps");
-
-struct ipv4_header {
-	__u8 version_ihl;
-	__u8 tos;
-	__be16 total_length;
-	__be16 id;
-	__be16 fragment;
-	__u8 ttl;
-	__u8 protocol;
-	__be16 checksum;
-	__be32 source;
-	__be32 destination;
-};
-
-struct ipv6_header {
-	__u8 version_class[4];
-	__be16 payload_length;
-	__u8 next_header;
-	__u8 hop_limit;
-	struct address source;
-	struct address destination;
-};
-
-struct transport_header {
-	__be16 source;
-	__be16 destination;
-	__u8 tcp[10];
-};
-
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 }; /* in the last byte of tcp */
-enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_FRAGMENT = 44, IPV6_DESTINATION = 60 };
 
 /* Ports and flags, if the transport header is there: not behind the first fragment, not beyond the linear data. */
 static __always_inline void read_transport(struct packet *p, const struct sk_buff *skb, __u32 offset)

@@ -33,8 +33,8 @@ enum {
 	S_IFIFO = 0010000,
 };
 enum { SOCK_DONE = 1 }; /* enum sock_flags: bit in skc_flags, set when a FIN was received */
-enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58, IPPROTO_MPTCP = 262 };
-enum { ETH_P_IP = 0x0800, ETH_P_IPV6 = 0x86DD };
+enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58, IPPROTO_SCTP = 132, IPPROTO_MPTCP = 262 };
+enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021AD = 0x88A8 };
 
 /* include/net/tcp_states.h */
 enum {

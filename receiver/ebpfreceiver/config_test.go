@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/filter"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -55,6 +56,11 @@ func TestConfig(t *testing.T) {
 		"packet_drop": {config: func() program.Config {
 			c := packetdrop.Definition.DefaultConfig()
 			c.Common().Events = false
+			return c
+		}()},
+		"packet": {config: func() program.Config {
+			c := packet.Definition.DefaultConfig().(*packet.Config)
+			c.Interfaces, c.SampleEvery = []string{"eth0", "veth*"}, 100
 			return c
 		}()},
 	}
@@ -170,6 +176,10 @@ func TestConfigInvalid(t *testing.T) {
 		{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
 		{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
 		{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is no system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
+		{"no interface", "programs: {packet: }", `programs::packet: interfaces: none is listed; list the network interfaces whose packets are to be counted, by name or pattern, such as [eth0, "veth*"]`},
+		{"interface pattern", `programs: {packet: {interfaces: [lo, "eth[0-"]}}`, `programs::packet: interfaces::1: "eth[0-" is not a pattern; close each [ with a ], as in "eth[0-3]"`},
+		{"interface name", "programs: {packet: {interfaces: [eth0/1]}}", `programs::packet: interfaces::0: "eth0/1" is no name of a network interface; write one of 1 to 15 bytes without blanks, / and :, as ip link lists them`},
+		{"sample every none", "programs: {packet: {interfaces: [eth0], sample_every: 0}}", "programs::packet: sample_every: 0 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false for no samples"},
 		{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
 		{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
 		{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},
@@ -317,12 +327,18 @@ func TestRingBufferSize(t *testing.T) {
 }
 
 func TestProgramsAreListedOnce(t *testing.T) {
+	// What a program can't do without and nobody but the user can know.
+	required := map[string]string{"packet": "interfaces: none is listed"}
 	var names []string
 	for _, definition := range programs {
 		_, err := component.NewType(definition.Name)
 		require.NoError(t, err, "the name is a configuration key")
 		names = append(names, definition.Name)
-		require.NoError(t, definition.DefaultConfig().Validate())
+		if want := required[definition.Name]; want != "" {
+			require.ErrorContains(t, definition.DefaultConfig().Validate(), want)
+		} else {
+			require.NoError(t, definition.DefaultConfig().Validate())
+		}
 		one, other := definition.DefaultConfig(), definition.DefaultConfig()
 		assert.NotSame(t, one, other)
 	}

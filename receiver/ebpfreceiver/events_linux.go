@@ -34,6 +34,8 @@ type events struct {
 	reader    recordReader
 	sequences ring.Sequences
 
+	// reading is whether source and reader are there.
+	reading  atomic.Bool
 	stopping atomic.Bool
 	done     chan struct{}
 }
@@ -63,6 +65,7 @@ func newEvents(r *ebpfReceiver, host component.Host) (*events, error) {
 // start begins to read; the reader is of that source.
 func (e *events) start(source source, reader recordReader) {
 	e.source, e.reader = source, reader
+	e.reading.Store(true)
 	go e.run()
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
@@ -42,10 +43,20 @@ func (q *stateQueue) take() []stateAt {
 
 // addState takes an ebpf.program.state event; the reading goroutine adds it to the batch.
 func (e *events) addState(s program.State) {
-	if e.out.wanted() && e.receiver.config.Events.EbpfProgramState.Enabled {
-		e.states.put(s)
+	if !e.out.wanted() || !e.receiver.config.Events.EbpfProgramState.Enabled {
+		return
+	}
+	e.states.put(s)
+	if !e.reading.Load() {
+		return // it begins with the states
+	}
+	if err := e.reader.Wake(); err != nil {
+		e.receiver.settings.Logger.Error("A state waits for the next event to be reported", zap.Error(err))
 	}
 }
+
+// whereTo is what stands between a state and its hook in the line for people.
+var whereTo = map[string]string{program.StateAttached: " to ", program.StateDetached: " from ", program.StateFailed: " at "}
 
 func (e *events) appendStates() {
 	for _, s := range e.states.take() {
@@ -60,7 +71,7 @@ func (e *events) appendStates() {
 		body := "program " + s.Program + " " + s.Name
 		if s.Hook != "" {
 			attributes.PutStr("ebpf.program.hook", s.Hook)
-			body += " to " + s.Hook
+			body += whereTo[s.Name] + s.Hook
 		}
 		if s.Err != nil {
 			attributes.PutStr("error.message", s.Err.Error())

@@ -39,6 +39,38 @@ func (s *scene) reportStates() {
 	})
 }
 
+// What a program comes to later does not wait for a record, and is no status: that is for the start.
+func TestLaterStateEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		config := fakeConfig(t)
+		config.ErrorMode = ErrorModeIgnore
+		s := newScene(t, config)
+		var report func(program.State)
+		s.open(func(settings program.Settings) error {
+			report = settings.Report
+			return nil
+		})
+		s.start()
+		pass(time.Hour)
+		require.Empty(t, s.next.named(stateEvent))
+		report(program.State{Program: "packet", Name: program.StateAttached, Hook: "xdp/veth1 native"})
+		report(program.State{Program: "packet", Name: program.StateDetached, Hook: "xdp/veth0 generic"})
+		report(program.State{Program: "packet", Name: program.StateFailed, Hook: "xdp/veth2", Err: errors.New("interface veth2: occupied")})
+		pass(aWhile)
+		var bodies []string
+		for _, e := range s.next.named(stateEvent) {
+			bodies = append(bodies, e.Body().Str())
+		}
+		assert.Equal(t, []string{
+			"program packet attached to xdp/veth1 native",
+			"program packet detached from xdp/veth0 generic",
+			"program packet failed at xdp/veth2: interface veth2: occupied",
+		}, bodies)
+		assert.Empty(t, s.host.statuses())
+		require.NoError(t, s.shutdown(time.Second))
+	})
+}
+
 func TestStateEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))

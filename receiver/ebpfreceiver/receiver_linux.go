@@ -48,7 +48,7 @@ type ebpfReceiver struct {
 	open    func(program.Settings) (source, error)
 	backOff backOff
 	// failures are what error_mode ignore leaves to the status.
-	failures []error
+	failures failures
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
@@ -120,9 +120,9 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if r.wantsLookout() {
 		r.lookout = r.startLookout()
 	}
-	if len(r.failures) > 0 {
+	if err := r.failures.take(); err != nil {
 		// All in one: the collector takes no status after a permanent error.
-		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(errors.Join(r.failures...)))
+		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
 	}
 	return nil
 }
@@ -170,7 +170,7 @@ func (r *ebpfReceiver) openPrograms(settings program.Settings) (source, error) {
 // failed tells of an error that concerns all programs.
 func (r *ebpfReceiver) failed(err error) {
 	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
-	r.failures = append(r.failures, err)
+	r.failures.add(err)
 	for definition := range r.config.Programs.selected() {
 		r.events.addState(program.State{Program: definition.Name, Name: program.StateFailed, Err: err})
 	}
@@ -231,7 +231,7 @@ func (r *ebpfReceiver) exclude() program.Exclude {
 	}
 }
 
-// report tells of a program's state: in the collector's log, in its status, and as an event.
+// report tells of a program's state: in the collector's log, as an event and, of what fails at the start, in its status.
 func (r *ebpfReceiver) report(s program.State) {
 	fields := []zap.Field{zap.String("program", s.Program), zap.String("state", s.Name)}
 	if s.Hook != "" {
@@ -240,7 +240,7 @@ func (r *ebpfReceiver) report(s program.State) {
 	if s.Err != nil {
 		r.settings.Logger.Error("Program failed", append(fields, zap.Error(s.Err))...)
 		if r.config.ErrorMode == ErrorModeIgnore {
-			r.failures = append(r.failures, s.Err)
+			r.failures.add(s.Err)
 		}
 	} else {
 		r.settings.Logger.Info("Program is "+s.Name, fields...)

@@ -75,6 +75,10 @@ var settings = map[string]setting{
 	"programs::syscall::containers":             {"list of at most 16 container ids, or their first 12 digits and more", "Only processes in these containers are looked at; all, if it is empty. They are looked for when the program starts."},
 	"programs::syscall::threshold":              {duration, "From which duration on a system call is an event, from `1µs` to `24h`."},
 	"programs::syscall::waiting":                {"", "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks."},
+	"programs::packet::events":                  {"", "Whether sampled packets are emitted as events; their metrics do not depend on it."},
+	"programs::packet::event_limit":             {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::packet::interfaces":              {"list of names or patterns", "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later."},
+	"programs::packet::sample_every":            {"packets", "One of so many packets becomes an event, picked at random; from 1 to 1000000000."},
 }
 
 // settingDefault is a key of the configuration with its default.

@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"time"
@@ -28,7 +29,9 @@ type measured struct {
 	hits       []string
 	// goal is that for a hit that is counted, in ns; 0: none is set.
 	goal float64
-	work func(*bench) (load.LoopDone, error)
+	// prepare makes what the work needs until it is closed; nil: nothing.
+	prepare func() (io.Closer, error)
+	work    func(*bench) (load.LoopDone, error)
 }
 
 // loop is work in the container of the measurement.
@@ -59,11 +62,40 @@ func kills(*bench) (done load.LoopDone, err error) {
 	return done, nil
 }
 
+// wire is what frames sends on.
+var wire *load.Wire
+
+func makeWire() (_ io.Closer, err error) {
+	wire, err = load.NewWire("bench0")
+	return wire, err
+}
+
+// frames are received by an interface, one after the other. Nobody takes them then.
+func frames(*bench) (done load.LoopDone, err error) {
+	frame := make([]byte, 60)
+	copy(frame[12:], []byte{8, 0, 4<<4 | 5, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2, 0, 80, 1, 187})
+	const acknowledged = 16
+	frame[14+20+13] = acknowledged
+	begin := time.Now()
+	for ; done.Count < 500_000; done.Count++ {
+		if err := wire.Send(frame); err != nil {
+			return done, err
+		}
+	}
+	done.Elapsed = time.Since(begin)
+	return done, nil
+}
+
 var measuredPrograms = []measured{
 	{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		name: "file_descriptor", counted: "{}",
 		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(load.Descriptors, 10_000_000),
+	},
+	{
+		name: "packet", counted: "{interfaces: [bench0], events: false}",
+		emitted:    "{interfaces: [bench0], sample_every: 1, event_limit: 1000000000}",
+		tracepoint: "netif_receive_skb", hits: []string{"packet", "packet_in_pieces"}, goal: 60, prepare: makeWire, work: frames,
 	},
 	{
 		name: "oom", counted: "{events: false}", emitted: "{}",
@@ -93,7 +125,14 @@ func (b *bench) programs() error {
 	return nil
 }
 
-func (b *bench) program(p measured) error {
+func (b *bench) program(p measured) (err error) {
+	if p.prepare != nil {
+		var made io.Closer
+		if made, err = p.prepare(); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, made.Close()) }()
+	}
 	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if err != nil {
 		return fmt.Errorf("enable the kernel's statistics of eBPF programs: %w", err)

@@ -6,6 +6,7 @@
 package kernel
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,13 +20,15 @@ import (
 func TestHooks(t *testing.T) {
 	lab.Require(t)
 	lab.MountTracefs(t)
-	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, syscall: {}}")
+	w := lab.NewWire(t, lab.NewNamespace(t), "hook")
+	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, syscall: {}, packet: {interfaces: ["+w.Device+"]}}")
 	r.Settle(t)
-	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor", "syscall"} {
+	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor", "syscall", "packet"} {
 		attached := r.Events.Matching(rig.Named(stateEvent), rig.With("ebpf.program.name", name), rig.With("ebpf.program.state", "attached"))
 		require.NotEmpty(t, attached, "program %s is attached nowhere", name)
 		for _, e := range attached {
-			t.Logf("program %s is attached to %s", name, e.Attributes["ebpf.program.hook"])
+			hook := strings.ReplaceAll(e.Attributes["ebpf.program.hook"].(string), w.Device, "veth")
+			t.Logf("program %s is attached to %s", name, hook)
 		}
 	}
 }

@@ -72,11 +72,12 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		"tcp":          onlyTCP,
 		"syscall":      "programs: {connection: {}, syscall: {}}",
 		"both":         bothPrograms,
-		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, syscall: {executables: [none]}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
+		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, syscall: {executables: [none]}, packet: {interfaces: [" + lab.WireName("a") + "]}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := lab.NewNamespace(t)
 			a := traffic.Start(t, ns)
+			w := lab.NewWire(t, ns, "a")
 			before, files := rig.All(t), descriptors(t)
 			require.True(t, rig.Owned(t).Empty(), "nothing is left of another test: %s", rig.Owned(t))
 			goroutines := goleak.IgnoreCurrent()
@@ -95,6 +96,8 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			assert.True(t, rig.Owned(t).Empty(), "held still: %s", rig.Owned(t))
 			assert.Empty(t, mappings(t), "mapped still")
 			gone(t, running)
+			id, _ := w.XDP(t)
+			assert.Zero(t, id, "an XDP program is left")
 			assert.NoError(t, goleak.Find(goroutines))
 			assert.Equal(t, files, descriptors(t), "open descriptors")
 

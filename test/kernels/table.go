@@ -28,6 +28,7 @@ var programs = []programTests{
 	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"syscall", regexp.MustCompile(`^TestSyscall`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},
+	{"packet", regexp.MustCompile(`^TestPackets`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(
 		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},

@@ -106,7 +106,15 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeSleep,
 	},
+	{
+		title: "`packet`", program: "packet", settings: `{interfaces: ["private*"], sample_every: 1}`,
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
+		provoke: provokePacket,
+	},
 }
+
+// packetInterface receives what provokePacket sends.
+const packetInterface = "private0"
 
 // receiver returns the receiver's settings.
 func (u *use) receiver() string {
@@ -183,6 +191,24 @@ func provokeDrop(t *testing.T, tr *trial) collector.Event {
 	return tr.await(t, sent-received, "ebpf.packet.drop", map[string]any{
 		"source.port": int64(sender.LocalAddr().(*net.UDPAddr).Port), "process.pid": int64(os.Getpid()), "ebpf.attribution": "receiving_socket",
 	})[0]
+}
+
+// provokePacket makes an interface while the collector runs, which is to find it, and has it receive a packet.
+func provokePacket(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	wire, err := load.NewWire(packetInterface)
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	defer func() { require.NoError(t, wire.Close()) }()
+	tr.await(t, 1, "ebpf.program.state", map[string]any{
+		"ebpf.program.name": "packet", "ebpf.program.state": "attached", "ebpf.program.hook": "xdp/" + packetInterface + " native",
+	})
+	frame := make([]byte, 60)
+	frame[12], frame[13] = 0x88, 0xb5 // for experiments (IEEE 802)
+	require.NoError(t, wire.Send(frame))
+	sample := map[string]any{"network.interface.name": packetInterface, "ebpf.packet.size": int64(46)}
+	return tr.await(t, 1, "ebpf.packet.sample", sample)[0]
 }
 
 // provokeKill has the kernel kill a process that wants more memory than it may have.

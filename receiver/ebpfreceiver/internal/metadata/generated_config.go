@@ -167,6 +167,26 @@ func (ms *EbpfOomKillsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfPacketCountMetricConfig provides config for the ebpf.packet.count metric.
+type EbpfPacketCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfPacketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfPacketDroppedMetricConfig provides config for the ebpf.packet.dropped metric.
 type EbpfPacketDroppedMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -194,6 +214,26 @@ type EbpfPacketDroppedIoMetricConfig struct {
 }
 
 func (ms *EbpfPacketDroppedIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfPacketIoMetricConfig provides config for the ebpf.packet.io metric.
+type EbpfPacketIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfPacketIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -377,8 +417,10 @@ type MetricsConfig struct {
 	EbpfEventsLost                 EbpfEventsLostMetricConfig                 `mapstructure:"ebpf.events.lost"`
 	EbpfFileDescriptorOperations   EbpfFileDescriptorOperationsMetricConfig   `mapstructure:"ebpf.file_descriptor.operations"`
 	EbpfOomKills                   EbpfOomKillsMetricConfig                   `mapstructure:"ebpf.oom.kills"`
+	EbpfPacketCount                EbpfPacketCountMetricConfig                `mapstructure:"ebpf.packet.count"`
 	EbpfPacketDropped              EbpfPacketDroppedMetricConfig              `mapstructure:"ebpf.packet.dropped"`
 	EbpfPacketDroppedIo            EbpfPacketDroppedIoMetricConfig            `mapstructure:"ebpf.packet.dropped.io"`
+	EbpfPacketIo                   EbpfPacketIoMetricConfig                   `mapstructure:"ebpf.packet.io"`
 	EbpfProcessExecutions          EbpfProcessExecutionsMetricConfig          `mapstructure:"ebpf.process.executions"`
 	EbpfProcessExits               EbpfProcessExitsMetricConfig               `mapstructure:"ebpf.process.exits"`
 	EbpfProgramRunCount            EbpfProgramRunCountMetricConfig            `mapstructure:"ebpf.program.run.count"`
@@ -415,10 +457,16 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfOomKills: EbpfOomKillsMetricConfig{
 			Enabled: true,
 		},
+		EbpfPacketCount: EbpfPacketCountMetricConfig{
+			Enabled: true,
+		},
 		EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
 			Enabled: true,
 		},
 		EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+			Enabled: true,
+		},
+		EbpfPacketIo: EbpfPacketIoMetricConfig{
 			Enabled: true,
 		},
 		EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -476,6 +524,7 @@ type EventsConfig struct {
 	EbpfFileDescriptorLeak EventConfig `mapstructure:"ebpf.file_descriptor.leak"`
 	EbpfOomKill            EventConfig `mapstructure:"ebpf.oom.kill"`
 	EbpfPacketDrop         EventConfig `mapstructure:"ebpf.packet.drop"`
+	EbpfPacketSample       EventConfig `mapstructure:"ebpf.packet.sample"`
 	EbpfProcessExec        EventConfig `mapstructure:"ebpf.process.exec"`
 	EbpfProcessExit        EventConfig `mapstructure:"ebpf.process.exit"`
 	EbpfProgramState       EventConfig `mapstructure:"ebpf.program.state"`
@@ -505,6 +554,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfPacketDrop: EventConfig{
+			Enabled: true,
+		},
+		EbpfPacketSample: EventConfig{
 			Enabled: true,
 		},
 		EbpfProcessExec: EventConfig{

@@ -50,10 +50,16 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: true,
 					},
+					EbpfPacketCount: EbpfPacketCountMetricConfig{
+						Enabled: true,
+					},
 					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
 						Enabled: true,
 					},
 					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+						Enabled: true,
+					},
+					EbpfPacketIo: EbpfPacketIoMetricConfig{
 						Enabled: true,
 					},
 					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -116,10 +122,16 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: false,
 					},
+					EbpfPacketCount: EbpfPacketCountMetricConfig{
+						Enabled: false,
+					},
 					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
 						Enabled: false,
 					},
 					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+						Enabled: false,
+					},
+					EbpfPacketIo: EbpfPacketIoMetricConfig{
 						Enabled: false,
 					},
 					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -158,7 +170,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketCountMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

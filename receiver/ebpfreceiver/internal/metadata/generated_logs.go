@@ -233,9 +233,27 @@ func WithEbpfOomTriggerThreadNameEventAttribute(ebpfOomTriggerThreadNameAttribut
 	})
 }
 
+func WithEbpfPacketFragmentEventAttribute(ebpfPacketFragmentAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.packet.fragment", ebpfPacketFragmentAttributeValue)
+	})
+}
+
 func WithEbpfPacketSizeEventAttribute(ebpfPacketSizeAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.packet.size", ebpfPacketSizeAttributeValue)
+	})
+}
+
+func WithEbpfPacketTTLEventAttribute(ebpfPacketTTLAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.packet.ttl", ebpfPacketTTLAttributeValue)
+	})
+}
+
+func WithEbpfPacketVlansEventAttribute(ebpfPacketVlansAttributeValue []any) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutEmptySlice("ebpf.packet.vlans").FromRaw(ebpfPacketVlansAttributeValue)
 	})
 }
 
@@ -705,6 +723,44 @@ func newEventEbpfPacketDrop(cfg EventConfig) eventEbpfPacketDrop {
 	return e
 }
 
+type eventEbpfPacketSample struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfPacketSample) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.packet.sample")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfPacketSample) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfPacketSample(cfg EventConfig) eventEbpfPacketSample {
+	e := eventEbpfPacketSample{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfProcessExec struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -951,6 +1007,7 @@ type LogsBuilder struct {
 	eventEbpfFileDescriptorLeak    eventEbpfFileDescriptorLeak
 	eventEbpfOomKill               eventEbpfOomKill
 	eventEbpfPacketDrop            eventEbpfPacketDrop
+	eventEbpfPacketSample          eventEbpfPacketSample
 	eventEbpfProcessExec           eventEbpfProcessExec
 	eventEbpfProcessExit           eventEbpfProcessExit
 	eventEbpfProgramState          eventEbpfProgramState
@@ -977,6 +1034,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfFileDescriptorLeak:    newEventEbpfFileDescriptorLeak(lbc.Events.EbpfFileDescriptorLeak),
 		eventEbpfOomKill:               newEventEbpfOomKill(lbc.Events.EbpfOomKill),
 		eventEbpfPacketDrop:            newEventEbpfPacketDrop(lbc.Events.EbpfPacketDrop),
+		eventEbpfPacketSample:          newEventEbpfPacketSample(lbc.Events.EbpfPacketSample),
 		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
 		eventEbpfProcessExit:           newEventEbpfProcessExit(lbc.Events.EbpfProcessExit),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
@@ -1055,6 +1113,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfFileDescriptorLeak.emit(ils.LogRecords())
 	lb.eventEbpfOomKill.emit(ils.LogRecords())
 	lb.eventEbpfPacketDrop.emit(ils.LogRecords())
+	lb.eventEbpfPacketSample.emit(ils.LogRecords())
 	lb.eventEbpfProcessExec.emit(ils.LogRecords())
 	lb.eventEbpfProcessExit.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
@@ -1130,6 +1189,11 @@ func (lb *LogsBuilder) RecordEbpfOomKillEvent(ctx context.Context, timestamp pco
 // RecordEbpfPacketDropEvent adds a log record of ebpf.packet.drop event.
 func (lb *LogsBuilder) RecordEbpfPacketDropEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
 	lb.eventEbpfPacketDrop.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfPacketSampleEvent adds a log record of ebpf.packet.sample event.
+func (lb *LogsBuilder) RecordEbpfPacketSampleEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfPacketSample.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfProcessExecEvent adds a log record of ebpf.process.exec event.

@@ -151,6 +151,9 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfPacketDropEvent(ctx, timestamp, WithEbpfDropReasonEventAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemEventAttribute("ebpf.drop.subsystem-val"), WithEbpfDropLocationEventAttribute("ebpf.drop.location-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute("ebpf.tcp.flags-val"), WithEbpfPacketSizeEventAttribute(16), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
+			lb.RecordEbpfPacketSampleEvent(ctx, timestamp, WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute("ebpf.tcp.flags-val"), WithEbpfPacketSizeEventAttribute(16), WithEbpfPacketTTLEventAttribute(15), WithEbpfPacketFragmentEventAttribute(true), WithEbpfPacketVlansEventAttribute([]any{"ebpf.packet.vlans-item1", "ebpf.packet.vlans-item2"}))
+			defaultEventsCount++
+			allEventsCount++
 			lb.RecordEbpfProcessExecEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessParentPidEventAttribute(18), WithProcessExecutablePathEventAttribute("process.executable.path-val"), WithProcessCommandArgsEventAttribute([]any{"process.command_args-item1", "process.command_args-item2"}), WithEbpfProcessArgumentsTruncatedEventAttribute(true), WithEbpfProcessScriptEventAttribute("ebpf.process.script-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
@@ -546,6 +549,49 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+				case "ebpf.packet.sample":
+					assert.False(t, validatedEvents["ebpf.packet.sample"], "Found a duplicate in the events slice: ebpf.packet.sample")
+					validatedEvents["ebpf.packet.sample"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("network.transport")
+					assert.True(t, ok)
+					assert.Equal(t, "network.transport-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("network.type")
+					assert.True(t, ok)
+					assert.Equal(t, "network.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("source.address")
+					assert.True(t, ok)
+					assert.Equal(t, "source.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("source.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("destination.address")
+					assert.True(t, ok)
+					assert.Equal(t, "destination.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("destination.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 16, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.tcp.flags")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.tcp.flags-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.packet.size")
+					assert.True(t, ok)
+					assert.EqualValues(t, 16, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.packet.ttl")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.packet.fragment")
+					assert.True(t, ok)
+					assert.True(t, attrVal.Bool())
+					attrVal, ok = lr.Attributes().Get("ebpf.packet.vlans")
+					assert.True(t, ok)
+					assert.Equal(t, []any{"ebpf.packet.vlans-item1", "ebpf.packet.vlans-item2"}, attrVal.Slice().AsRaw())
 				case "ebpf.process.exec":
 					assert.False(t, validatedEvents["ebpf.process.exec"], "Found a duplicate in the events slice: ebpf.process.exec")
 					validatedEvents["ebpf.process.exec"] = true

@@ -150,6 +150,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.oom.kills",
 		Attributes: []string{"otel.metric.overflow"},
 	},
+	EbpfPacketCount: metricInfo{
+		Name:       "ebpf.packet.count",
+		Attributes: []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"},
+	},
 	EbpfPacketDropped: metricInfo{
 		Name:       "ebpf.packet.dropped",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
@@ -157,6 +161,10 @@ var MetricsInfo = metricsInfo{
 	EbpfPacketDroppedIo: metricInfo{
 		Name:       "ebpf.packet.dropped.io",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
+	},
+	EbpfPacketIo: metricInfo{
+		Name:       "ebpf.packet.io",
+		Attributes: []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"},
 	},
 	EbpfProcessExecutions: metricInfo{
 		Name:       "ebpf.process.executions",
@@ -201,8 +209,10 @@ type metricsInfo struct {
 	EbpfEventsLost                 metricInfo
 	EbpfFileDescriptorOperations   metricInfo
 	EbpfOomKills                   metricInfo
+	EbpfPacketCount                metricInfo
 	EbpfPacketDropped              metricInfo
 	EbpfPacketDroppedIo            metricInfo
+	EbpfPacketIo                   metricInfo
 	EbpfProcessExecutions          metricInfo
 	EbpfProcessExits               metricInfo
 	EbpfProgramRunCount            metricInfo
@@ -258,6 +268,18 @@ func WithEbpfFileDescriptorOperationMetricAttribute(ebpfFileDescriptorOperationA
 	})
 }
 
+func WithEbpfPacketFragmentMetricAttribute(ebpfPacketFragmentAttributeValue bool) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutBool("ebpf.packet.fragment", ebpfPacketFragmentAttributeValue)
+	})
+}
+
+func WithEbpfPacketLowTTLMetricAttribute(ebpfPacketLowTTLAttributeValue bool) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutBool("ebpf.packet.low_ttl", ebpfPacketLowTTLAttributeValue)
+	})
+}
+
 func WithEbpfProcessExitClassMetricAttribute(ebpfProcessExitClassAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.process.exit.class", ebpfProcessExitClassAttributeValue)
@@ -288,6 +310,12 @@ func WithEbpfSyscallNameMetricAttribute(ebpfSyscallNameAttributeValue string) Me
 	})
 }
 
+func WithEbpfTCPControlFlagsMetricAttribute(ebpfTCPControlFlagsAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.tcp.control_flags", ebpfTCPControlFlagsAttributeValue)
+	})
+}
+
 func WithEbpfTCPResetReasonMetricAttribute(ebpfTCPResetReasonAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.tcp.reset.reason", ebpfTCPResetReasonAttributeValue)
@@ -303,6 +331,12 @@ func WithEbpfTCPRetransmitTypeMetricAttribute(ebpfTCPRetransmitTypeAttributeValu
 func WithErrorTypeMetricAttribute(errorTypeAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("error.type", errorTypeAttributeValue)
+	})
+}
+
+func WithNetworkInterfaceNameMetricAttribute(networkInterfaceNameAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("network.interface.name", networkInterfaceNameAttributeValue)
 	})
 }
 
@@ -786,6 +820,62 @@ func newMetricEbpfOomKills(cfg EbpfOomKillsMetricConfig) metricEbpfOomKills {
 	return m
 }
 
+type metricEbpfPacketCount struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   EbpfPacketCountMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.packet.count metric with initial data.
+func (m *metricEbpfPacketCount) init() {
+	m.data.SetName("ebpf.packet.count")
+	m.data.SetDescription("Packets that network interfaces received.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfPacketCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfPacketCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfPacketCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfPacketCount(cfg EbpfPacketCountMetricConfig) metricEbpfPacketCount {
+	m := metricEbpfPacketCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfPacketDropped struct {
 	data     pmetric.Metric                // data buffer for generated metric.
 	config   EbpfPacketDroppedMetricConfig // metric config provided by user.
@@ -890,6 +980,62 @@ func (m *metricEbpfPacketDroppedIo) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfPacketDroppedIo(cfg EbpfPacketDroppedIoMetricConfig) metricEbpfPacketDroppedIo {
 	m := metricEbpfPacketDroppedIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfPacketIo struct {
+	data     pmetric.Metric           // data buffer for generated metric.
+	config   EbpfPacketIoMetricConfig // metric config provided by user.
+	capacity int                      // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.packet.io metric with initial data.
+func (m *metricEbpfPacketIo) init() {
+	m.data.SetName("ebpf.packet.io")
+	m.data.SetDescription("Bytes of the packets that network interfaces received, from their network headers on.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfPacketIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfPacketIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfPacketIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfPacketIo(cfg EbpfPacketIoMetricConfig) metricEbpfPacketIo {
+	m := metricEbpfPacketIo{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1365,8 +1511,10 @@ type MetricsBuilder struct {
 	metricEbpfEventsLost                 metricEbpfEventsLost
 	metricEbpfFileDescriptorOperations   metricEbpfFileDescriptorOperations
 	metricEbpfOomKills                   metricEbpfOomKills
+	metricEbpfPacketCount                metricEbpfPacketCount
 	metricEbpfPacketDropped              metricEbpfPacketDropped
 	metricEbpfPacketDroppedIo            metricEbpfPacketDroppedIo
+	metricEbpfPacketIo                   metricEbpfPacketIo
 	metricEbpfProcessExecutions          metricEbpfProcessExecutions
 	metricEbpfProcessExits               metricEbpfProcessExits
 	metricEbpfProgramRunCount            metricEbpfProgramRunCount
@@ -1408,8 +1556,10 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfEventsLost:                 newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
 		metricEbpfFileDescriptorOperations:   newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
 		metricEbpfOomKills:                   newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
+		metricEbpfPacketCount:                newMetricEbpfPacketCount(mbc.Metrics.EbpfPacketCount),
 		metricEbpfPacketDropped:              newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
 		metricEbpfPacketDroppedIo:            newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
+		metricEbpfPacketIo:                   newMetricEbpfPacketIo(mbc.Metrics.EbpfPacketIo),
 		metricEbpfProcessExecutions:          newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
 		metricEbpfProcessExits:               newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
 		metricEbpfProgramRunCount:            newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
@@ -1517,8 +1667,10 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfEventsLost.emit(ils.Metrics())
 	mb.metricEbpfFileDescriptorOperations.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
+	mb.metricEbpfPacketCount.emit(ils.Metrics())
 	mb.metricEbpfPacketDropped.emit(ils.Metrics())
 	mb.metricEbpfPacketDroppedIo.emit(ils.Metrics())
+	mb.metricEbpfPacketIo.emit(ils.Metrics())
 	mb.metricEbpfProcessExecutions.emit(ils.Metrics())
 	mb.metricEbpfProcessExits.emit(ils.Metrics())
 	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
@@ -1598,6 +1750,11 @@ func (mb *MetricsBuilder) RecordEbpfOomKillsDataPoint(ts pcommon.Timestamp, val 
 	mb.metricEbpfOomKills.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
+// RecordEbpfPacketCountDataPoint adds a data point to ebpf.packet.count metric.
+func (mb *MetricsBuilder) RecordEbpfPacketCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfPacketCount.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
 // RecordEbpfPacketDroppedDataPoint adds a data point to ebpf.packet.dropped metric.
 func (mb *MetricsBuilder) RecordEbpfPacketDroppedDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfPacketDropped.recordDataPoint(mb.startTime, ts, val, options...)
@@ -1606,6 +1763,11 @@ func (mb *MetricsBuilder) RecordEbpfPacketDroppedDataPoint(ts pcommon.Timestamp,
 // RecordEbpfPacketDroppedIoDataPoint adds a data point to ebpf.packet.dropped.io metric.
 func (mb *MetricsBuilder) RecordEbpfPacketDroppedIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfPacketDroppedIo.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfPacketIoDataPoint adds a data point to ebpf.packet.io metric.
+func (mb *MetricsBuilder) RecordEbpfPacketIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfPacketIo.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfProcessExecutionsDataPoint adds a data point to ebpf.process.executions metric.

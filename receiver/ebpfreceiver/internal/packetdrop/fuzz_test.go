@@ -9,13 +9,14 @@ import (
 	"unsafe"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
 func FuzzAppendLog(f *testing.F) {
 	seeds := [][]byte{
-		drop(protocolTCP, "10.0.0.9:1", "10.0.0.5:2", flags(0xff), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Web)),
-		drop(protocolUDP, "[2001:db8::9]:1", "[2001:db8::5]:2", inCgroup(programtest.Database)),
+		drop(inet.ProtocolTCP, "10.0.0.9:1", "10.0.0.5:2", flags(0xff), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Web)),
+		drop(inet.ProtocolUDP, "[2001:db8::9]:1", "[2001:db8::5]:2", inCgroup(programtest.Database)),
 		drop(0, "10.0.0.9:1", "10.0.0.5:2", notIP, because(1<<31)),
 		nil,
 	}

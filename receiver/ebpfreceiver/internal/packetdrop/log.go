@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 )
 
 // AppendLog implements program.Program.
@@ -58,10 +59,10 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 
 func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEvent) {
 	p := &e.Packet
-	if name := transportName(p.Protocol, p.Type); name != "" {
+	if name := inet.TransportName(p.Protocol, p.Type); name != "" {
 		attributes.PutStr(string(conventions.NetworkTransportKey), name)
 	}
-	if name := typeName(p.Type); name != "" {
+	if name := inet.TypeName(p.Type); name != "" {
 		attributes.PutStr(string(conventions.NetworkTypeKey), name)
 		attributes.PutStr(string(conventions.SourceAddressKey), b.Addresses.Get(bpf.Addr(p.Flow.Local.Octets)))
 		attributes.PutStr(string(conventions.DestinationAddressKey), b.Addresses.Get(bpf.Addr(p.Flow.Remote.Octets)))
@@ -70,8 +71,8 @@ func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEv
 		attributes.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
 		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
-	if p.Protocol == protocolTCP && p.TcpFlags != 0 {
-		attributes.PutStr("ebpf.tcp.flags", tcpFlags[p.TcpFlags])
+	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
+		attributes.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
 	}
 	attributes.PutInt("ebpf.packet.size", int64(p.Size))
 }
@@ -97,7 +98,7 @@ func (d *drops) location(address uint64) string {
 // "tcp 10.0.0.9:51234 → 10.0.0.5:443 dropped: netfilter_drop in nf_hook_slow, nginx[100]".
 func appendBody(b *batch.Batch, text []byte, e *bpf.PacketDropEvent, owner *bpf.Owner, reason, location string) []byte {
 	p := &e.Packet
-	if name := transportName(p.Protocol, p.Type); name != "" {
+	if name := inet.TransportName(p.Protocol, p.Type); name != "" {
 		text = append(append(text, name...), ' ')
 	}
 	if p.Type != 0 {

@@ -9,6 +9,7 @@ import (
 	"unsafe"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -51,7 +52,7 @@ func benchmarkRecord(i uint16, set func(*bpf.PacketDropEvent)) []byte {
 	e.Record.Event = uint8(bpf.PacketDropEventIdEVENT_DROP)
 	e.Record.Time = uint64(programtest.Start) + uint64(i)
 	p := &e.Packet
-	p.Type, p.Protocol, p.TcpFlags, p.Size = 4, protocolTCP, 0b10, 60
+	p.Type, p.Protocol, p.TcpFlags, p.Size = 4, inet.ProtocolTCP, 0b10, 60
 	p.Flow.Local.Octets, p.Flow.LocalPort = netip.MustParseAddr("10.0.0.9").As16(), 40000+i
 	p.Flow.Remote.Octets, p.Flow.RemotePort = netip.MustParseAddr("10.0.0.5").As16(), 443
 	copy(unsafe.Slice((*byte)(unsafe.Pointer(&e.Interface)), len(e.Interface)), "eth0")

@@ -16,6 +16,7 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -83,34 +84,34 @@ func TestAppendLogGolden(t *testing.T) {
 	)
 	for file, records := range map[string][][]byte{
 		"protocols.yaml": {
-			drop(protocolTCP, v4, v4peer, flags(0b000010)),
-			drop(protocolTCP, v6, v6peer, flags(0b010010)),
-			drop(protocolTCP, v4, v4peer, flags(0b11111111)),
-			drop(protocolUDP, v4, "10.0.0.5:53"),
-			drop(protocolUDP, v6, "[ff02::fb]:5353"),
-			drop(protocolUDP, "10.0.0.9:0", "10.0.0.5:0"), // not the first fragment
-			drop(protocolICMP, "10.0.0.9:0", "10.0.0.5:0"),
-			drop(protocolICMPv6, "[fe80::1]:0", "[ff02::1]:0"),
-			drop(protocolSCTP, "10.0.0.9:0", "10.0.0.5:0"),
+			drop(inet.ProtocolTCP, v4, v4peer, flags(0b000010)),
+			drop(inet.ProtocolTCP, v6, v6peer, flags(0b010010)),
+			drop(inet.ProtocolTCP, v4, v4peer, flags(0b11111111)),
+			drop(inet.ProtocolUDP, v4, "10.0.0.5:53"),
+			drop(inet.ProtocolUDP, v6, "[ff02::fb]:5353"),
+			drop(inet.ProtocolUDP, "10.0.0.9:0", "10.0.0.5:0"), // not the first fragment
+			drop(inet.ProtocolICMP, "10.0.0.9:0", "10.0.0.5:0"),
+			drop(inet.ProtocolICMPv6, "[fe80::1]:0", "[ff02::1]:0"),
+			drop(inet.ProtocolSCTP, "10.0.0.9:0", "10.0.0.5:0"),
 			drop(47, "10.0.0.9:0", "10.0.0.5:0"), // GRE, which has no name here
 			drop(0, v4, v4peer, notIP, func(e *bpf.PacketDropEvent) { e.Reason = programtest.ReasonNotSpecified }),
 		},
 		"reasons.yaml": {
-			drop(protocolUDP, v4, v4peer, because(programtest.ReasonNetfilterDrop)),
-			drop(protocolUDP, v4, v4peer, because(programtest.ReasonLastAction)), // of a subsystem
-			drop(protocolUDP, v4, v4peer, because(77)),                           // newer than the types
-			drop(protocolUDP, v4, v4peer, because(9<<16|1)),
+			drop(inet.ProtocolUDP, v4, v4peer, because(programtest.ReasonNetfilterDrop)),
+			drop(inet.ProtocolUDP, v4, v4peer, because(programtest.ReasonLastAction)), // of a subsystem
+			drop(inet.ProtocolUDP, v4, v4peer, because(77)),                           // newer than the types
+			drop(inet.ProtocolUDP, v4, v4peer, because(9<<16|1)),
 		},
 		"owners.yaml": {
-			drop(protocolTCP, v4, v4peer, flags(2), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Service)),
-			drop(protocolUDP, v4, v4peer, because(programtest.ReasonSocketRcvbuff),
+			drop(inet.ProtocolTCP, v4, v4peer, flags(2), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Service)),
+			drop(inet.ProtocolUDP, v4, v4peer, because(programtest.ReasonSocketRcvbuff),
 				owned(bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET, programtest.WebChild)),
-			drop(protocolTCP, v4, v4peer, inCgroup(programtest.Database)),
-			drop(protocolTCP, v4, v4peer, inCgroup(programtest.Service)),
-			drop(protocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { // neither interface nor socket
+			drop(inet.ProtocolTCP, v4, v4peer, inCgroup(programtest.Database)),
+			drop(inet.ProtocolTCP, v4, v4peer, inCgroup(programtest.Service)),
+			drop(inet.ProtocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { // neither interface nor socket
 				e.Interface, e.Netns = [16]int8{}, 0
 			}),
-			drop(protocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { copy(chars(e.Interface[:]), "0123456789abcdef") }),
+			drop(inet.ProtocolTCP, v4, v4peer, func(e *bpf.PacketDropEvent) { copy(chars(e.Interface[:]), "0123456789abcdef") }),
 		},
 	} {
 		t.Run(file, func(t *testing.T) {
@@ -131,7 +132,7 @@ func TestKernelWithoutReasons(t *testing.T) {
 	host := programtest.Host(t)
 	host.Reasons = programtest.BTF(t, 2).DropReasons()
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	require.NoError(t, p.AppendLog(b, drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2", because(0))))
+	require.NoError(t, p.AppendLog(b, drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2", because(0))))
 	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	attributes := lr.Attributes().AsRaw()
 	assert.NotContains(t, attributes, "ebpf.drop.reason")
@@ -142,14 +143,14 @@ func TestKernelWithoutReasons(t *testing.T) {
 func TestBodyOff(t *testing.T) {
 	host := programtest.Host(t)
 	b := programtest.NewBatch(host, false)
-	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2")))
+	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2")))
 	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
 	assert.NotZero(t, lr.Attributes().Len())
 }
 
 func TestAppendLogRefuses(t *testing.T) {
-	whole := drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2")
+	whole := drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2")
 	for name, tt := range map[string]struct {
 		record []byte
 		want   string
@@ -158,7 +159,7 @@ func TestAppendLogRefuses(t *testing.T) {
 		"a header":     {whole[:bpf.RecordSize], "packet_drop record of 24 bytes is too short"},
 		"a byte short": {whole[:len(whole)-1], "is too short"},
 		"unknown event": {
-			drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Record.Event = 7 }),
+			drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Record.Event = 7 }),
 			"packet_drop record of unknown event 7",
 		},
 	} {

@@ -5,6 +5,7 @@ package packetdrop
 
 import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
@@ -25,7 +26,7 @@ func seriesOf(m *program.Metrics, key *bpf.PacketDropSeries) series {
 		container: m.Container(key.Cgroup),
 		overflow:  key.Cgroup == program.OverflowCgroup,
 		reason:    key.Reason,
-		transport: transportName(key.Protocol, key.Type),
+		transport: inet.TransportName(key.Protocol, key.Type),
 		ipVersion: key.Type,
 	}
 }
@@ -59,7 +60,7 @@ func (d *drops) attributes(s series) (attributes []metadata.MetricAttributeOptio
 	if s.transport != "" {
 		attributes = append(attributes, metadata.WithNetworkTransportMetricAttribute(s.transport))
 	}
-	if name := typeName(s.ipVersion); name != "" {
+	if name := inet.TypeName(s.ipVersion); name != "" {
 		attributes = append(attributes, metadata.WithNetworkTypeMetricAttribute(name))
 	}
 	return attributes

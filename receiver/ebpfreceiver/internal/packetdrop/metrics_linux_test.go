@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
@@ -54,18 +55,18 @@ func key(cgroup uint64, reason uint32, protocol, ipVersion uint8) bpf.PacketDrop
 
 func (s *scraped) fill(t *testing.T) {
 	t.Helper()
-	s.count(t, key(0, programtest.ReasonNoSocket, protocolUDP, 4), 2_000_000, 120_000_000)
-	s.count(t, key(programtest.Service, programtest.ReasonNoSocket, protocolUDP, 4), 5, 300)
-	s.count(t, key(0, programtest.ReasonNoSocket, protocolUDP, 6), 7, 700)
+	s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 2_000_000, 120_000_000)
+	s.count(t, key(programtest.Service, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 5, 300)
+	s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 6), 7, 700)
 	s.count(t, key(0, programtest.ReasonNotSpecified, 0, 0), 3, 126)  // ARP
 	s.count(t, key(0, programtest.ReasonNotSpecified, 47, 4), 4, 400) // two protocols without a name
 	s.count(t, key(0, programtest.ReasonNotSpecified, 50, 4), 5, 500)
-	s.count(t, key(0, programtest.ReasonLastAction, protocolTCP, 4), 6, 600)
-	s.count(t, key(0, 77, protocolICMPv6, 6), 8, 800)
+	s.count(t, key(0, programtest.ReasonLastAction, inet.ProtocolTCP, 4), 6, 600)
+	s.count(t, key(0, 77, inet.ProtocolICMPv6, 6), 8, 800)
 	// A container in two cgroups, and another one.
-	s.count(t, key(programtest.Web, programtest.ReasonSocketRcvbuff, protocolUDP, 4), 10, 1000)
-	s.count(t, key(programtest.WebChild, programtest.ReasonSocketRcvbuff, protocolUDP, 4), 20, 2000)
-	s.count(t, key(programtest.Database, programtest.ReasonNetfilterDrop, protocolTCP, 4), 30, 3000)
+	s.count(t, key(programtest.Web, programtest.ReasonSocketRcvbuff, inet.ProtocolUDP, 4), 10, 1000)
+	s.count(t, key(programtest.WebChild, programtest.ReasonSocketRcvbuff, inet.ProtocolUDP, 4), 20, 2000)
+	s.count(t, key(programtest.Database, programtest.ReasonNetfilterDrop, inet.ProtocolTCP, 4), 30, 3000)
 }
 
 func TestScrapeGolden(t *testing.T) {
@@ -79,14 +80,14 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t)
 	assert.Zero(t, s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
 	s.count(t, key(program.OverflowCgroup, 0, 0, 0), 9, 900)
-	s.count(t, key(0, programtest.ReasonNoSocket, protocolUDP, 4), 1, 60)
+	s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 1, 60)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()))
 }
 
 func TestScrapeOfAKernelWithoutReasons(t *testing.T) {
 	s := newScraped(t)
 	s.host.Reasons = programtest.BTF(t, 2).DropReasons()
-	s.count(t, key(0, 0, protocolUDP, 4), 1, 60)
+	s.count(t, key(0, 0, inet.ProtocolUDP, 4), 1, 60)
 	point := s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()).
 		ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
 	assert.Equal(t, map[string]any{"network.transport": "udp", "network.type": "ipv4"}, point.Attributes().AsRaw())
@@ -110,7 +111,7 @@ func TestScrapeDisabled(t *testing.T) {
 func TestScrapeIsCumulative(t *testing.T) {
 	s := newScraped(t)
 	for scrape := range uint64(2) {
-		s.count(t, key(0, programtest.ReasonNoSocket, protocolUDP, 4), 10*(scrape+1), 1000*(scrape+1))
+		s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 10*(scrape+1), 1000*(scrape+1))
 		now := aScrapeLater + pcommon.Timestamp(scrape)
 		for name, want := range map[string]uint64{"ebpf.packet.dropped": 10*(scrape+1) + 1, "ebpf.packet.dropped.io": 1000*(scrape+1) + 1} {
 			metrics := s.scrape(t, now, metadata.DefaultMetricsConfig()).ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -70,7 +71,7 @@ func assertLocation(t *testing.T, location uint64) {
 	t.Helper()
 	host := programtest.Host(t)
 	b := programtest.NewBatch(host, true)
-	record := drop(protocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Location = location })
+	record := drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Location = location })
 	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, record))
 	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	name, ok := lr.Attributes().Get("ebpf.drop.location")

@@ -30,3 +30,6 @@ func Reader(_, _ string, _ func(OpenReader)) Hook { return Hook{} }
 
 // Callable is a hook of Linux.
 func Callable(_ string, _ func(*ebpf.Program)) Hook { return Hook{} }
+
+// XDP is a hook of Linux.
+func XDP(_, _ string, _ *Host, _ Interfaces) Hook { return Hook{} }

@@ -64,4 +64,7 @@ type Host struct {
 	Histogram  histogram.Kind
 	// SocketsTracked is whether a hook that tracks sockets is attached.
 	SocketsTracked bool
+	// KeepGoing and Report are those of the Set's settings, for hooks that are attached in several places.
+	KeepGoing bool
+	Report    func(State)
 }

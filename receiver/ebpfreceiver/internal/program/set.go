@@ -43,7 +43,7 @@ type Settings struct {
 	KeepGoing bool
 	// Emit is whether anybody wants events.
 	Emit bool
-	// Report is told of each state that a program comes to.
+	// Report is told of each state that a program comes to, from any goroutine.
 	Report func(State)
 }
 
@@ -68,6 +68,7 @@ const sinceSocketNumbers = "check_mtu"
 // Open loads and attaches programs, and behind them what those that run need. On an error nothing is left in the kernel.
 func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	s := &Set{settings: settings}
+	settings.Host.KeepGoing, settings.Host.Report = settings.KeepGoing, settings.Report
 	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
 		return nil, err
 	}

@@ -62,7 +62,7 @@ var (
 	begun = regexp.MustCompile(`^=== RUN +(\S+)$`)
 	ended = regexp.MustCompile(`^ *--- (PASS|FAIL|SKIP): (\S+) \((\d+\.\d+)s\)$`)
 	// hook is how a test tells where a program is attached.
-	hook = regexp.MustCompile(`\bprogram (\w+) is attached to (\S+)$`)
+	hook = regexp.MustCompile(`\bprogram (\w+) is attached to (\S.*)$`)
 )
 
 // Add takes one line of the binary's output.

@@ -1,0 +1,481 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"net/netip"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
+)
+
+const (
+	sampleEvent  = "ebpf.packet.sample"
+	packetMetric = "ebpf.packet.count"
+	packetBytes  = "ebpf.packet.io"
+	interfaceKey = "network.interface.name"
+	hookKey      = "ebpf.program.hook"
+)
+
+// Addresses of packets that nobody answers.
+var (
+	from4, to4 = netip.MustParseAddr("198.18.0.9"), netip.MustParseAddr("198.18.0.5")
+	from6, to6 = netip.MustParseAddr("fd18::9"), netip.MustParseAddr("fd18::5")
+)
+
+// TCP flags.
+const (
+	fin, syn, rst, psh, ack = 1, 2, 4, 8, 16
+)
+
+// packetTruth is a frame and all that is to be told of it.
+type packetTruth struct {
+	frame []byte
+	// series are the attributes of its counts, sample those that its event has besides.
+	series rig.Attributes
+	sample attributes
+	// headers is the length of what stands before its network header.
+	headers int
+}
+
+// traits are attributes of counts that are true.
+func traits(series rig.Attributes, keys ...string) rig.Attributes {
+	for _, key := range keys {
+		series = series.With(key, "true")
+	}
+	return series
+}
+
+func endpoints(from, to netip.Addr, ttl int) attributes {
+	return attributes{"source.address": from.String(), "destination.address": to.String(), "ebpf.packet.ttl": int64(ttl)}
+}
+
+func ports(a attributes, from, to int) attributes {
+	return a.with(attributes{"source.port": int64(from), "destination.port": int64(to)})
+}
+
+// packetTruths are packets of all kinds that the program tells apart.
+func packetTruths() []packetTruth {
+	kind := func(transport, version string) rig.Attributes {
+		a := rig.Attributes{"network.type": version}
+		if transport != "" {
+			a["network.transport"] = transport
+		}
+		return a
+	}
+	tcp4, tcp6, udp4, udp6 := kind("tcp", "ipv4"), kind("tcp", "ipv6"), kind("udp", "ipv4"), kind("udp", "ipv6")
+	const fragment, lowTTL, control = "ebpf.packet.fragment", "ebpf.packet.low_ttl", "ebpf.tcp.control_flags"
+	segment := func(flags uint8) []byte { return lab.Segment(40000, 443, flags) }
+	v4 := func(ttl, protocol uint8, offset uint16, payload ...[]byte) []byte {
+		return lab.IPv4(from4, to4, ttl, protocol, offset, nil, payload...)
+	}
+	v6 := func(hops, first uint8, headers ...[]byte) []byte {
+		return lab.IPv6(from6, to6, hops, first, headers...)
+	}
+	ends4, ends6 := endpoints(from4, to4, 64), endpoints(from6, to6, 64)
+	sent4, sent6 := ports(ends4, 40000, 443), ports(ends6, 40000, 443)
+	asked4, asked6 := ports(ends4, 5000, 53), ports(ends6, 5000, 53)
+	flags := func(a attributes, names string) attributes { return a.with(attributes{"ebpf.tcp.flags": names}) }
+	data := func(n int) []byte { return slices.Repeat([]byte{0xff}, n) }
+	const ethernet, tag = 14, 4
+
+	return []packetTruth{
+		// Flags of TCP: those that open and end connections are told apart, the others are not.
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(syn))), tcp4.With(control, "syn"), flags(sent4, "syn"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(syn|ack))), tcp4.With(control, "syn"), flags(sent4, "syn|ack"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(fin|ack), data(100))), tcp4.With(control, "fin"), flags(sent4, "fin|ack"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(rst))), tcp4.With(control, "rst"), flags(sent4, "rst"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(fin|syn|rst))), tcp4.With(control, "fin|syn|rst"), flags(sent4, "fin|syn|rst"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(psh|ack), data(1000))), tcp4, flags(sent4, "psh|ack"), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 6, segment(rst|ack))), tcp6.With(control, "rst"), flags(sent6, "rst|ack"), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 6, 0, segment(syn)[:12])), tcp4, ends4, ethernet}, // cut off before the flags
+
+		// Other protocols, and those without a name.
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0, lab.Ports(5000, 53), data(10))), udp4, asked4, ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 17, lab.Ports(5000, 53), data(10))), udp6, asked6, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 1, 0, data(8))), kind("icmp", "ipv4"), ends4, ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 58, data(8))), kind("icmpv6", "ipv6"), ends6, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 132, 0, data(12))), kind("sctp", "ipv4"), ends4, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 47, 0, data(12))), kind("", "ipv4"), ends4, ethernet}, // GRE
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 59)), kind("", "ipv6"), ends6, ethernet},              // no next header
+		{lab.Ethernet(lab.TypeARP, data(28)), rig.Attributes{}, attributes{}, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, data(40)), rig.Attributes{}, attributes{}, ethernet}, // not what it says
+
+		// TTL and hop limit: 9 is low, 10 is not.
+		{lab.Ethernet(lab.TypeIPv4, v4(9, 17, 0, lab.Ports(5000, 53))), traits(udp4, lowTTL), ports(endpoints(from4, to4, 9), 5000, 53), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(10, 17, 0, lab.Ports(5000, 53))), udp4, ports(endpoints(from4, to4, 10), 5000, 53), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(1, 58, data(8))), traits(kind("icmpv6", "ipv6"), lowTTL), endpoints(from6, to6, 1), ethernet},
+
+		// Fragments: the first has ports, the others have not; "don't fragment" is none.
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0x2000, lab.Ports(5000, 53), data(16))), traits(udp4, fragment), asked4.with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0x2003, data(24))), traits(udp4, fragment), ends4.with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(3, 6, 0x0006, data(24))), traits(tcp4, fragment, lowTTL), endpoints(from4, to4, 3).with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0x4000, lab.Ports(5000, 53))), udp4, asked4, ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderFragment, lab.Fragment(17, 1), lab.Ports(5000, 53))), traits(udp6, fragment), asked6.with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderFragment, lab.Fragment(17, 8), data(24))), traits(udp6, fragment), ends6.with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderFragment, lab.Fragment(17, 0x0801), data(24))), traits(udp6, fragment), ends6.with(attributes{fragment: true}), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderFragment, lab.Fragment(17, 0), lab.Ports(5000, 53))), udp6, asked6, ethernet}, // all of it
+
+		// Headers of other lengths, and several of them.
+		{lab.Ethernet(lab.TypeIPv4, lab.IPv4(from4, to4, 64, 17, 0, data(8), lab.Ports(5000, 53))), udp4, asked4, ethernet},
+		{
+			lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderHopByHop,
+				lab.Extension(lab.HeaderDestination, 0, 8), lab.Extension(lab.HeaderRouting, 2, 24), lab.Extension(lab.HeaderAuthentication, 0, 8),
+				lab.Extension(lab.HeaderFragment, 4, 24), lab.Fragment(6, 1), segment(syn))),
+			traits(tcp6.With(control, "syn"), fragment), flags(sent6, "syn").with(attributes{fragment: true}), ethernet,
+		},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderDestination, lab.Extension(17, 255, 64))), udp6, ends6, ethernet}, // longer than the packet
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderHopByHop, slices.Repeat(lab.Extension(lab.HeaderDestination, 0, 8), 8))), kind("", "ipv6"), ends6, ethernet},
+
+		// VLAN tags: one, two, and more than are looked for.
+		{
+			lab.Ethernet(lab.TypeVLAN, lab.VLAN(100, lab.TypeIPv4, v4(64, 6, 0, segment(syn), data(20)))), tcp4.With(control, "syn"),
+			flags(sent4, "syn").with(attributes{"ebpf.packet.vlans": []any{int64(100)}}), ethernet + tag,
+		},
+		{
+			lab.Ethernet(lab.TypeOuterVLAN, lab.VLAN(4094, lab.TypeVLAN, lab.VLAN(7, lab.TypeIPv6, v6(64, 17, lab.Ports(5000, 53))))), udp6,
+			asked6.with(attributes{"ebpf.packet.vlans": []any{int64(4094), int64(7)}}), ethernet + 2*tag,
+		},
+		{lab.Ethernet(lab.TypeVLAN, lab.VLAN(1, lab.TypeARP, data(28))), rig.Attributes{}, attributes{"ebpf.packet.vlans": []any{int64(1)}}, ethernet + tag},
+		{
+			lab.Ethernet(lab.TypeVLAN, lab.VLAN(1, lab.TypeVLAN, lab.VLAN(2, lab.TypeVLAN, lab.VLAN(3, lab.TypeIPv4, v4(64, 6, 0, segment(syn)))))),
+			rig.Attributes{},
+			attributes{"ebpf.packet.vlans": []any{int64(1), int64(2)}},
+			ethernet + 2*tag,
+		},
+	}
+}
+
+// onlyPacket is the configuration with wires of the test's own.
+func onlyPacket(settings string, wires ...string) string {
+	var names []string
+	for _, wire := range wires {
+		names = append(names, `"`+lab.WireName(wire)+`"`)
+	}
+	return fmt.Sprintf("programs: {packet: {interfaces: [%s]%s}}", strings.Join(names, ", "), settings)
+}
+
+// sampledOn takes the samples of a wire.
+func sampledOn(w *lab.Wire) rig.Match { return rig.With(interfaceKey, w.Device) }
+
+// seriesOn are the counts of a wire by their other attributes.
+func seriesOn(m rig.Scrape, metric, device string) map[string]int {
+	found := map[string]int{}
+	for _, s := range m.Series(metric) {
+		if s.Attributes[interfaceKey] == device {
+			found[key(s.Attributes)] += s.Value
+		}
+	}
+	return found
+}
+
+// key is a set of attributes as a text, without the name of the interface.
+func key(a rig.Attributes) string {
+	a = maps.Clone(a)
+	delete(a, interfaceKey)
+	return fmt.Sprint(a)
+}
+
+// attachedAs waits until the program is attached to the wire, and returns how.
+func attachedAs(t *testing.T, r *rig.Receiver, w *lab.Wire) string {
+	t.Helper()
+	hook := "xdp/" + w.Device + " "
+	e := r.Wait(t, 1, rig.Named(stateEvent), rig.With("ebpf.program.state", "attached"), func(e rig.Event) bool {
+		return strings.HasPrefix(fmt.Sprint(e.Attributes[hookKey]), hook)
+	})[0]
+	return strings.TrimPrefix(e.Attributes[hookKey].(string), hook)
+}
+
+// Each kind of packet is counted in the series that it belongs to, with each of its bytes, and each of its fields is in
+// the sample; in the driver and behind it.
+func TestPacketsOfAllKinds(t *testing.T) {
+	lab.Require(t)
+	for mode, newWire := range map[string]func(testing.TB, *lab.Namespace, string) *lab.Wire{
+		"native": lab.NewWire, "generic": lab.NewGenericWire,
+	} {
+		t.Run(mode, func(t *testing.T) {
+			w := newWire(t, lab.NewNamespace(t), "a")
+			r := rig.Start(t, onlyPacket(", sample_every: 1", "a"))
+			assert.Equal(t, mode, attachedAs(t, r, w))
+			_, native := w.XDP(t)
+			assert.Equal(t, mode == "native", native)
+
+			truths := packetTruths()
+			start := time.Now()
+			packets, bytes, total := map[string]int{}, map[string]int{}, 0
+			for i, truth := range truths {
+				for range i + 1 {
+					w.Send(t, truth.frame)
+				}
+				total += i + 1
+				packets[key(truth.series)] += i + 1
+				bytes[key(truth.series)] += (i + 1) * (len(truth.frame) - truth.headers)
+			}
+			m := r.ScrapeUntil(t, func(m rig.Scrape) bool {
+				return m.Int(packetMetric, rig.Attributes{interfaceKey: w.Device}) >= total
+			})
+			assert.Equal(t, packets, seriesOn(m, packetMetric, w.Device))
+			assert.Equal(t, bytes, seriesOn(m, packetBytes, w.Device))
+
+			samples := r.Wait(t, total, rig.Named(sampleEvent), sampledOn(w))
+			end := time.Now()
+			require.Len(t, samples, total)
+			for i, truth := range truths {
+				want := truth.sample.with(attributes{interfaceKey: w.Device, "ebpf.packet.size": int64(len(truth.frame) - truth.headers)})
+				for _, k := range []string{"network.transport", "network.type"} {
+					if v := truth.series[k]; v != "" {
+						want[k] = v
+					}
+				}
+				for _, e := range samples[:i+1] {
+					check(t, e, sampleEvent, plog.SeverityNumberInfo, want)
+					within(t, e, start, end)
+					assert.Contains(t, e.Body, " on "+w.Device)
+				}
+				samples = samples[i+1:]
+			}
+			assert.Empty(t, lost(m, "packet"))
+		})
+	}
+}
+
+// datagram is a frame with a packet of UDP, of 28 bytes.
+func datagram(from netip.Addr, port uint16) []byte {
+	return lab.Ethernet(lab.TypeIPv4, lab.IPv4(from, to4, 64, 17, 0, nil, lab.Ports(port, 53)))
+}
+
+// counted waits until the packets of a wire are counted, and returns how many there are.
+func counted(t *testing.T, r *rig.Receiver, device string, packets int) int {
+	t.Helper()
+	on := rig.Attributes{interfaceKey: device}
+	return r.ScrapeUntil(t, func(m rig.Scrape) bool { return m.Int(packetMetric, on) >= packets }).Int(packetMetric, on)
+}
+
+// hookState takes the events of the program that came to a state at a wire.
+func hookState(state, hook string) rig.Match {
+	return func(e rig.Event) bool {
+		return e.Name == stateEvent && e.Attributes["ebpf.program.state"] == state && strings.HasPrefix(fmt.Sprint(e.Attributes[hookKey]), hook)
+	}
+}
+
+// An interface that another XDP program is on keeps the collector from starting, or is left out; the error names the
+// interface, the program and the way out.
+func TestPacketsOfAnOccupiedInterface(t *testing.T) {
+	lab.Require(t)
+	for name, occupy := range map[string]func(*lab.Wire, testing.TB) lab.Occupation{
+		"in the driver": (*lab.Wire).OccupyByLink, "behind it": (*lab.Wire).OccupyGeneric,
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns := lab.NewNamespace(t)
+			free, taken := lab.NewWire(t, ns, "free"), lab.NewWire(t, ns, "taken")
+			other := occupy(taken, t)
+			explained := []string{
+				"interface " + taken.Device + ": another XDP program (id " + fmt.Sprint(other.ID) + " in `bpftool prog`) is attached to it",
+				"`ip link set dev " + taken.Device + " xdp off`", "leave the interface out",
+			}
+			config := onlyPacket("", "free", "taken")
+
+			refused := rig.New(t, config)
+			err := refused.Start()
+			for _, text := range explained {
+				require.ErrorContains(t, err, text)
+			}
+			require.NotContains(t, err.Error(), free.Device)
+			assert.True(t, rig.Within(time.Second, func() bool { id, _ := free.XDP(t); return id == 0 }), "nothing is left on the other interface")
+
+			r := rig.Start(t, "error_mode: ignore\n"+config)
+			attachedAs(t, r, free)
+			failed := r.Wait(t, 1, hookState("failed", "xdp/"+taken.Device))[0]
+			assert.Equal(t, plog.SeverityNumberWarn, failed.Severity)
+			for _, text := range explained {
+				assert.Contains(t, failed.Attributes["error.message"], text)
+			}
+			require.NotEmpty(t, r.Host.Statuses())
+			assert.ErrorContains(t, r.Host.Statuses()[0].Err(), explained[0])
+			id, _ := taken.XDP(t)
+			assert.Equal(t, other.ID, id, "the other program stays")
+			free.Send(t, datagram(from4, 1))
+			taken.Send(t, datagram(from4, 1))
+			assert.Equal(t, 1, counted(t, r, free.Device, 1))
+			assert.Empty(t, seriesOn(r.Scrape(t), packetMetric, taken.Device), "no zero that looks like a measurement")
+
+			// When the place is free, it is taken.
+			other.Leave()
+			assert.NotEmpty(t, attachedAs(t, r, taken))
+			taken.Send(t, datagram(from4, 1))
+			assert.Equal(t, 1, counted(t, r, taken.Device, 1))
+			assert.Len(t, r.Events.Matching(hookState("failed", "xdp/")), 1, "it is said once")
+		})
+	}
+}
+
+// An interface that is asked for by its name has to be there; with error_mode ignore it is waited for.
+func TestPacketsOfAMissingInterface(t *testing.T) {
+	lab.Require(t)
+	ns := lab.NewNamespace(t)
+	config := onlyPacket("", "late")
+	refused := rig.New(t, config)
+	require.ErrorContains(t, refused.Start(), "interface "+lab.WireName("late")+": there is no such network interface here")
+	assert.True(t, rig.Owned(t).Empty(), "held still: %s", rig.Owned(t))
+
+	r := rig.Start(t, "error_mode: ignore\n"+config)
+	r.Wait(t, 1, hookState("failed", "xdp/"+lab.WireName("late")))
+	w := lab.NewWire(t, ns, "late")
+	attachedAs(t, r, w)
+	w.Send(t, datagram(from4, 1))
+	assert.Equal(t, 1, counted(t, r, w.Device, 1))
+}
+
+// Interfaces that a pattern names are followed: those that come, those that get another name, and those that go, whose
+// series end.
+func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
+	lab.Require(t)
+	ns := lab.NewNamespace(t)
+	r := rig.Start(t, onlyPacket(", sample_every: 1", "eth*"))
+	assert.Empty(t, r.Scrape(t).Find(packetMetric))
+	var all []*lab.Wire
+	for i := range 5 {
+		w := lab.NewWire(t, ns, fmt.Sprint("eth", i))
+		attachedAs(t, r, w)
+		for range i + 1 {
+			w.Send(t, datagram(from4, uint16(i)))
+		}
+		all = append(all, w)
+	}
+	for i, w := range all {
+		assert.Equal(t, i+1, counted(t, r, w.Device, i+1))
+		assert.Len(t, r.Wait(t, i+1, rig.Named(sampleEvent), sampledOn(w)), i+1)
+	}
+	other := lab.NewWire(t, ns, "other")
+
+	gone := all[1].Device
+	all[1].Cut(t)
+	r.Wait(t, 1, hookState("detached", "xdp/"+gone))
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return len(seriesOn(m, packetMetric, gone)) == 0 })
+	assert.Empty(t, seriesOn(m, packetMetric, gone), "the series has ended")
+	assert.Empty(t, seriesOn(m, packetBytes, gone))
+
+	// A name that the pattern has, and one that it has not.
+	all[2].Rename(t, "ethX")
+	attachedAs(t, r, all[2])
+	all[2].Send(t, datagram(from4, 7))
+	assert.Equal(t, 4, counted(t, r, all[2].Device, 4), "it is the same interface")
+	all[3].Rename(t, "off")
+	r.Wait(t, 1, hookState("detached", "xdp/"+lab.WireName("eth3")))
+	assert.True(t, rig.Eventually(func() bool { id, _ := all[3].XDP(t); return id == 0 }), "nothing is left on it")
+	all[3].Send(t, datagram(from4, 7))
+
+	assert.Equal(t, 5, counted(t, r, all[4].Device, 5), "the others go on")
+	for _, w := range []*lab.Wire{other, all[3]} {
+		id, _ := w.XDP(t)
+		assert.Zero(t, id)
+		assert.Empty(t, r.Events.Matching(rig.Named(sampleEvent), sampledOn(w)))
+	}
+	assert.Empty(t, lost(r.Scrape(t), "packet"))
+}
+
+// Packets that fill more than a page come in several pieces where the driver can do that; all of them are counted.
+func TestPacketsInPieces(t *testing.T) {
+	lab.Require(t)
+	w := lab.NewWire(t, lab.NewNamespace(t), "a")
+	const mtu = 9000
+	w.SetMTU(t, mtu)
+	r := rig.Start(t, onlyPacket(", sample_every: 1", "a"))
+	t.Logf("the wire is %s", attachedAs(t, r, w))
+	rest := func(headers int) []byte { return make([]byte, mtu-headers) }
+	for _, frame := range [][]byte{
+		lab.Ethernet(lab.TypeIPv4, lab.IPv4(from4, to4, 64, 17, 0, nil, lab.Ports(5000, 53), rest(28))),
+		lab.Ethernet(lab.TypeIPv6, lab.IPv6(from6, to6, 64, 17, lab.Ports(5000, 53), rest(48))),
+		lab.Ethernet(lab.TypeARP, rest(0)),
+	} {
+		w.Send(t, frame)
+	}
+	assert.Equal(t, 3, counted(t, r, w.Device, 3))
+	assert.Equal(t, 3*mtu, r.Scrape(t).Int(packetBytes, rig.Attributes{interfaceKey: w.Device}))
+	for _, e := range r.Wait(t, 3, rig.Named(sampleEvent), sampledOn(w)) {
+		assert.Equal(t, int64(mtu), e.Attributes["ebpf.packet.size"])
+	}
+}
+
+// One of so many packets is sampled, at random, and each is counted.
+func TestPacketsAreSampled(t *testing.T) {
+	lab.Require(t)
+	const every, count = 10, 20_000
+	w := lab.NewWire(t, lab.NewNamespace(t), "a")
+	r := rig.Start(t, onlyPacket(fmt.Sprintf(", sample_every: %d, event_limit: %d", every, count), "a"))
+	for range count {
+		w.Send(t, datagram(from4, 1))
+	}
+	assert.Equal(t, count, counted(t, r, w.Device, count))
+	assert.Empty(t, lost(r.Scrape(t), "packet"))
+	samples := len(r.Events.Matching(rig.Named(sampleEvent), sampledOn(w)))
+	// Six standard deviations of a binomial distribution.
+	assert.InDelta(t, count/every, samples, 6*math.Sqrt(count*(every-1))/every)
+
+	none := rig.Start(t, onlyPacket(", events: false", "b*"))
+	b := lab.NewWire(t, lab.NewNamespace(t), "b")
+	attachedAs(t, none, b)
+	b.Send(t, datagram(from4, 1))
+	assert.Equal(t, 1, counted(t, none, b.Device, 1))
+	assert.Empty(t, none.Events.Matching(rig.Named(sampleEvent)))
+}
+
+// In a flood the limit holds, what it held back is counted, and the metrics have every packet.
+func TestPacketsOfAFlood(t *testing.T) {
+	lab.Require(t)
+	const limit, count = 100, 50_000
+	w := lab.NewWire(t, lab.NewNamespace(t), "a")
+	r := rig.Start(t, onlyPacket(fmt.Sprintf(", sample_every: 1, event_limit: %d", limit), "a"))
+	start := time.Now()
+	for i := range count {
+		w.Send(t, datagram(from4, uint16(i)))
+	}
+	seconds := int(math.Ceil(time.Since(start).Seconds()))
+	assert.Equal(t, count, counted(t, r, w.Device, count))
+	m := r.Scrape(t)
+	assert.Equal(t, 28*count, m.Int(packetBytes, rig.Attributes{interfaceKey: w.Device}))
+	heldBack := lost(m, "packet")
+	require.True(t, rig.Eventually(func() bool {
+		return len(r.Events.Matching(rig.Named(sampleEvent)))+heldBack["rate_limit"] >= count
+	}))
+	delivered := len(r.Events.Matching(rig.Named(sampleEvent)))
+	assert.Equal(t, map[string]int{"rate_limit": count - delivered}, heldBack, "nothing is lost otherwise")
+	assert.GreaterOrEqual(t, delivered, limit)
+	assert.LessOrEqual(t, delivered, limit*(seconds+1))
+}
+
+// What the configuration leaves out is neither counted nor sampled; what is no IP has no address to be left out by.
+func TestPacketsThatAreLeftOut(t *testing.T) {
+	lab.Require(t)
+	w := lab.NewWire(t, lab.NewNamespace(t), "a")
+	r := rig.Start(t, "exclude: {loopback: true, cidrs: [198.18.0.128/25, '::/0'], ports: [5353]}\n"+onlyPacket(", sample_every: 1", "a"))
+	for _, left := range [][]byte{
+		datagram(netip.MustParseAddr("198.18.0.200"), 1),
+		datagram(netip.MustParseAddr("127.0.0.1"), 1),
+		datagram(from4, 5353),
+		lab.Ethernet(lab.TypeIPv6, lab.IPv6(from6, to6, 64, 17, lab.Ports(1, 53))),
+	} {
+		w.Send(t, left)
+	}
+	w.Send(t, datagram(from4, 5000))
+	w.Send(t, lab.Ethernet(lab.TypeARP, make([]byte, 28)))
+	assert.Equal(t, 2, counted(t, r, w.Device, 2))
+	samples := r.Wait(t, 2, rig.Named(sampleEvent))
+	require.Len(t, samples, 2)
+	assert.Equal(t, int64(5000), samples[0].Attributes["source.port"])
+	assert.NotContains(t, samples[1].Attributes, "network.type")
+}
