@@ -55,7 +55,7 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 		out.err = err
 		return out
 	}
-	if err := pack(m.Initramfs, dir, b[l.architecture], o.tests); err != nil {
+	if err := pack(m.Initramfs, dir, b[l.architecture], l.architecture, o.tests); err != nil {
 		out.err = err
 		return out
 	}
@@ -81,7 +81,7 @@ func kernelFile(dir string) (string, error) {
 }
 
 // pack writes the initramfs of a guest.
-func pack(to, kernel string, b binaries, tests string) (err error) {
+func pack(to, kernel string, b binaries, architecture, tests string) (err error) {
 	f, err := os.Create(to)
 	if err != nil {
 		return err
@@ -102,7 +102,7 @@ func pack(to, kernel string, b binaries, tests string) (err error) {
 	if err := packModules(w, kernel); err != nil {
 		return err
 	}
-	plan, err := packTests(w, tests)
+	plan, err := packTests(w, architecture, tests)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 }
 
 // packTests adds what the tests read, and returns the plan of their run.
-func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
+func packTests(w *initramfs.Writer, architecture, tests string) ([]byte, error) {
 	plan := script.Plan{Environment: []string{
 		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
 	}}
@@ -149,7 +149,7 @@ func packTests(w *initramfs.Writer, tests string) ([]byte, error) {
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + strings.Join(p.skip, "|")},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + p.skipped(architecture)},
 		})
 	}
 	return json.Marshal(plan)
