@@ -25,6 +25,23 @@ type Requirements struct {
 	Tracefs, Cgroup2 bool
 }
 
+// And returns what both need.
+func (r Requirements) And(other Requirements) Requirements {
+	all := r
+	all.Capabilities = slices.Clone(r.Capabilities)
+	for _, c := range other.Capabilities {
+		if !slices.Contains(all.Capabilities, c) {
+			all.Capabilities = append(all.Capabilities, c)
+		}
+	}
+	if all.BTFPath == "" {
+		all.BTFPath = other.BTFPath
+	}
+	all.Tracefs = all.Tracefs || other.Tracefs
+	all.Cgroup2 = all.Cgroup2 || other.Cgroup2
+	return all
+}
+
 var (
 	errNoTracefs = errors.New("no tracefs is mounted: `mount -t tracefs tracefs /sys/kernel/tracing`, or give the container the host's /sys/kernel/tracing")
 	errNoCgroup2 = errors.New("no cgroup2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup` (/sys/fs/cgroup/unified beside a hierarchy of version 1), or give the container the host's /sys/fs/cgroup")

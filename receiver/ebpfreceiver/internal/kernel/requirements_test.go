@@ -120,6 +120,14 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+func TestRequirementsAnd(t *testing.T) {
+	some := Requirements{Capabilities: []Capability{CapBPF}, Tracefs: true}
+	others := Requirements{Capabilities: []Capability{CapNetAdmin, CapBPF}, Cgroup2: true, BTFPath: "kernel.btf"}
+	both := some.And(others)
+	assert.Equal(t, Requirements{Capabilities: []Capability{CapBPF, CapNetAdmin}, Tracefs: true, Cgroup2: true, BTFPath: "kernel.btf"}, both)
+	assert.Equal(t, []Capability{CapBPF}, some.Capabilities)
+}
+
 func TestCheckOnlyWhatIsRequired(t *testing.T) {
 	h := fakeHost(t)
 	require.NoError(t, os.Remove(h.path("/proc/self/mountinfo")))

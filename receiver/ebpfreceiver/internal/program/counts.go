@@ -87,16 +87,16 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 	return nil
 }
 
-// runs returns the statistics of a hook; the substitute's time is part of each run's.
+// runs returns the statistics of a hook; a substitute's time is part of each run's.
 func (a *attached) runs() (ebpf.ProgramStats, error) {
 	var all ebpf.ProgramStats
-	for i, f := range a.functions {
+	for _, f := range a.functions {
 		stats, err := f.program.Stats()
 		if err != nil {
 			return all, err
 		}
-		if i == 0 {
-			all.RunCount = stats.RunCount
+		if !f.substitute {
+			all.RunCount += stats.RunCount
 		}
 		all.Runtime += stats.Runtime
 	}

@@ -36,8 +36,11 @@ type Variant struct {
 	Hook string
 	// Attach attaches the loaded function, until it is closed; nil for what runs once.
 	Attach func(*ebpf.Program) (io.Closer, error)
-	// Needs is what must be there beyond what every program needs.
+	// Needs is what must be there beyond what every program needs, or the next variant is taken.
 	Needs kernel.Requirements
+	// With are further functions that belong to this variant, which is none without all of them. What they need is part of
+	// Needs, and how they are named to users is Hook.
+	With []Variant
 }
 
 // Place is a C function with the hook that it is for, such as "fentry/fd_install".
@@ -46,18 +49,32 @@ type Place struct{ Function, Hook string }
 // OpenReader begins to run the function of a Reader. What it writes is read until io.EOF.
 type OpenReader func() (io.ReadCloser, error)
 
-// requirements is what the hooks need, if each is taken in its first variant.
-func requirements(hooks []Hook) kernel.Requirements {
+// FirstOf is a hook whose variants are those of hooks, the best first.
+func FirstOf(hooks ...Hook) Hook {
+	first := hooks[0]
+	for _, hook := range hooks[1:] {
+		first.Variants = append(slices.Clip(first.Variants), hook.Variants...)
+	}
+	return first
+}
+
+// Together is a hook with the functions of several, each in its first variant; to users it has the name of the first one.
+func Together(hooks ...Hook) Hook {
+	first := hooks[0].Variants[0]
+	for _, hook := range hooks[1:] {
+		with := hook.Variants[0]
+		first.Needs = first.Needs.And(with.Needs)
+		first.With = append(slices.Clip(first.With), with)
+	}
+	return Hook{Variants: []Variant{first}}
+}
+
+// requirements is what the hooks need, each in the first variant whose needs are met, or in its first one if none is.
+func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Requirements {
 	all := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}
 	for _, hook := range hooks {
-		needs := hook.Variants[0].Needs
-		for _, c := range needs.Capabilities {
-			if !slices.Contains(all.Capabilities, c) {
-				all.Capabilities = append(all.Capabilities, c)
-			}
-		}
-		all.Tracefs = all.Tracefs || needs.Tracefs
-		all.Cgroup2 = all.Cgroup2 || needs.Cgroup2
+		met := slices.IndexFunc(hook.Variants, func(v Variant) bool { return check(v.Needs) == nil })
+		all = all.And(hook.Variants[max(met, 0)].Needs)
 	}
 	return all
 }

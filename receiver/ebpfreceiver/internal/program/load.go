@@ -29,7 +29,7 @@ type loaded struct {
 // attached is one hook, in the variant that this kernel took.
 type attached struct {
 	name string
-	// functions are that of the variant, and its substitute if it has one.
+	// functions are those of the variant, each with its substitute behind it if it has one.
 	functions []function
 	// tracksSockets and sampling are the hook's.
 	tracksSockets, sampling bool
@@ -39,6 +39,8 @@ type attached struct {
 type function struct {
 	program *ebpf.Program
 	link    io.Closer
+	// substitute is whether it stands in for the one before it.
+	substitute bool
 }
 
 func (a *attached) close() error {
@@ -60,7 +62,8 @@ func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err erro
 			err = errors.Join(err, l.detach(), l.close())
 		}
 	}()
-	if err := settings.Host.Kernel.Check(requirements(l.program.Hooks())); err != nil {
+	check := settings.Host.Kernel.Check
+	if err := check(requirements(l.program.Hooks(), check)); err != nil {
 		return nil, err
 	}
 	spec, err := l.program.Spec()
@@ -80,7 +83,7 @@ func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err erro
 	}
 	maps.Copy(opts.MapReplacements, l.maps)
 	for _, hook := range l.program.Hooks() {
-		a, err := attach(hook, spec, opts)
+		a, err := attach(hook, spec, opts, check)
 		if err != nil && hook.Optional {
 			settings.Host.Logger.Info("Program goes without a hook that this kernel does not accept",
 				zap.String("program", l.definition.Name), zap.String("hook", hook.Variants[0].Hook), zap.Error(err))
@@ -158,12 +161,17 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, common *CommonConfig, s
 	return nil
 }
 
-// attach takes the first variant of a hook that this kernel accepts; nil if that has run and is done.
-func attach(hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*attached, error) {
+// attach takes the first variant of a hook whose needs are met and that this kernel accepts; nil if that has run and is done.
+func attach(
+	hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions, check func(kernel.Requirements) error,
+) (*attached, error) {
 	var errs []error
 	for _, v := range hook.Variants {
 		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets, sampling: hook.Sampling}
-		err := a.attach(v, spec, opts)
+		err := check(v.Needs)
+		if err == nil {
+			err = a.attach(v, spec, opts)
+		}
 		if err != nil {
 			errs = append(errs, err, a.close())
 			continue
@@ -193,7 +201,12 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		if link == nil {
 			return p.Close()
 		}
-		a.functions = append(a.functions, function{p, link})
+		a.functions = append(a.functions, function{program: p, link: link, substitute: name == v.Substitute})
+	}
+	for _, with := range v.With {
+		if err := a.attach(with, spec, opts); err != nil {
+			return err
+		}
 	}
 	return nil
 }
@@ -241,11 +254,16 @@ func (l *loaded) close() error {
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
-		if len(h.functions) > 1 || h.sampling {
+		if h.sampling {
 			continue
 		}
-		if stats, err := h.functions[0].program.Stats(); err == nil {
-			n += stats.RecursionMisses
+		for i, f := range h.functions {
+			if f.substitute || i+1 < len(h.functions) && h.functions[i+1].substitute {
+				continue
+			}
+			if stats, err := f.program.Stats(); err == nil {
+				n += stats.RecursionMisses
+			}
 		}
 	}
 	return n

@@ -69,7 +69,7 @@ const sinceSocketNumbers = "check_mtu"
 func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	s := &Set{settings: settings}
 	settings.Host.KeepGoing, settings.Host.Report = settings.KeepGoing, settings.Report
-	if err = settings.Host.Kernel.Check(requirements(nil)); err != nil {
+	if err = settings.Host.Kernel.Check(requirements(nil, nil)); err != nil {
 		return nil, err
 	}
 	if err = settings.Host.Kernel.LiftMemlock(); err != nil {

@@ -286,6 +286,24 @@ func TestOpenChecksWhatHooksNeed(t *testing.T) {
 	assert.Len(t, states(), 2)
 }
 
+// A hook whose first variant needs what is missing takes the next one, and the program is loaded.
+func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	settings.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) {
+		return 1<<kernel.CapBPF | 1<<kernel.CapPerfmon, nil
+	}
+	p := working()
+	needy := p.hooks[0].Variants[0]
+	needy.Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
+	needy.Attach = func(*ebpf.Program) (io.Closer, error) { panic("it was taken") }
+	modest := p.hooks[0].Variants[0]
+	modest.Hook = "tp_btf/modest"
+	p.hooks[0].Variants = []Variant{needy, modest}
+	openTestSet(t, settings, p.define("p", 3))
+	assert.Equal(t, []string{"p loading", "p attached tp_btf/modest"}, states())
+}
+
 // Whoever tracks sockets on the way says so to those that are loaded after it, if it is attached.
 func TestSocketsTracked(t *testing.T) {
 	settings, _ := liveSettings(t)

@@ -107,19 +107,53 @@ func TestName(t *testing.T) {
 }
 
 func TestRequirements(t *testing.T) {
-	all := requirements(nil)
-	assert.Equal(t, kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}, all)
+	always := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}
+	assert.Equal(t, always, requirements(nil, nil))
 
-	all = requirements([]Hook{
-		{Variants: []Variant{{Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}}}},
-		{Variants: []Variant{{}, {Needs: kernel.Requirements{Tracefs: true}}}},
+	netAdmin := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}
+	tracefs := kernel.Requirements{Tracefs: true}
+	hooks := []Hook{
+		{Variants: []Variant{{Needs: netAdmin}}},
+		{Variants: []Variant{{Needs: tracefs}, {}}},
 		{Variants: []Variant{{Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin, kernel.CapBPF}}}}},
-	})
-	assert.Equal(t, kernel.Requirements{
-		Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon, kernel.CapNetAdmin},
-		Cgroup2:      true,
-	}, all, "each once, and those of the first variants")
-	assert.True(t, requirements([]Hook{{Variants: []Variant{{Needs: kernel.Requirements{Tracefs: true}}}}}).Tracefs)
+	}
+	all := kernel.Requirements{
+		Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon, kernel.CapNetAdmin}, Cgroup2: true,
+	}
+	lacks := func(tracefs bool) func(kernel.Requirements) error {
+		return func(r kernel.Requirements) error {
+			if r.Cgroup2 || tracefs && r.Tracefs {
+				return errBroken
+			}
+			return nil
+		}
+	}
+	assert.Equal(t, all, requirements(hooks, lacks(true)), "each once, those of the second variant where the first one's are not met")
+	assert.Equal(t, all.And(tracefs), requirements(hooks, lacks(false)), "those of the first variant where they are")
+}
+
+// Functions of several hooks that need each other are one variant, which needs what all of them do.
+func TestTogether(t *testing.T) {
+	hook := func(name string, needs kernel.Requirements) Hook {
+		return Hook{Variants: []Variant{{Function: name, Hook: "at/" + name, Needs: needs}}}
+	}
+	a := hook("a", kernel.Requirements{})
+	b, c := hook("b", kernel.Requirements{Tracefs: true}), hook("c", kernel.Requirements{Cgroup2: true})
+	together := Together(a, b, c)
+	require.Len(t, together.Variants, 1)
+	v := together.Variants[0]
+	assert.Equal(t, "at/a", v.Hook)
+	assert.Equal(t, kernel.Requirements{Tracefs: true, Cgroup2: true}, v.Needs)
+	require.Len(t, v.With, 2)
+	assert.Equal(t, "c", v.With[1].Function)
+
+	var names []string
+	for _, v := range FirstOf(together, b, c).Variants {
+		names = append(names, v.Function)
+	}
+	assert.Equal(t, []string{"a", "b", "c"}, names)
+	assert.Empty(t, a.Variants[0].With, "which are as they were")
+	assert.Len(t, b.Variants, 1)
 }
 
 func TestCommonConfig(t *testing.T) {

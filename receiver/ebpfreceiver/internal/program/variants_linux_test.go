@@ -119,6 +119,60 @@ func TestSubstitute(t *testing.T) {
 	}
 }
 
+// Functions that belong together are attached all, or the variant is none.
+func TestFunctionsTogether(t *testing.T) {
+	settings, states := liveSettings(t)
+	leavesNothing(t)
+	good, better := Tracepoint("good", quietTracepoint), Tracepoint("better", quietTracepoint)
+	unloadable := Tracepoint("unloadable", noTracepoint)
+	plain := Tracepoint("good", quietTracepoint)
+	plain.Variants[0].Hook = "tp_btf/plain"
+	for name, tt := range map[string]struct {
+		with     Hook
+		want     string
+		programs int
+	}{
+		"all": {better, "p attached tp_btf/oom_score_adj_update", 2},
+		"one": {unloadable, "p attached tp_btf/plain", 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := &fakeProgram{
+				spec: objectOf(
+					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
+				hooks: []Hook{FirstOf(Together(good, tt.with), plain)},
+			}
+			set, err := Open(selectAll(p.define("p", 3)), settings)
+			require.NoError(t, err)
+			assert.Equal(t, []string{"p loading", tt.want}, states())
+			assert.Equal(t, 1, set.Attached())
+			running := kinds(owned(t))
+			assert.Equal(t, tt.programs, running["prog_id"])
+			assert.Equal(t, tt.programs, running["link_id"])
+			set.Detach()
+			require.NoError(t, set.Close())
+			assert.Empty(t, owned(t))
+			states()
+		})
+	}
+}
+
+// The runs of a hook are those of all functions that belong to it.
+func TestRunsOfFunctionsTogether(t *testing.T) {
+	settings, _ := liveSettings(t)
+	p := &fakeProgram{
+		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),
+		hooks: []Hook{Together(Tracepoint("good", quietTracepoint), Tracepoint("better", quietTracepoint))},
+	}
+	set := openTestSet(t, settings, p.define("p", 3))
+	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
+	require.NoError(t, err)
+	defer func() { require.NoError(t, stats.Close()) }()
+	hit(t)
+	all, err := set.loaded[0].hooks[0].runs()
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, all.RunCount, uint64(2))
+}
+
 // The runs of a hook are those of its function; what its substitute costs is part of their time.
 func TestRunsOfSubstitute(t *testing.T) {
 	settings, _ := liveSettings(t)
