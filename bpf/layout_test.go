@@ -73,6 +73,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "file",
+		records: map[string]any{"event": FileEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": FileSeries{}, "counts": FileCounts{}, "prefix": FilePrefix{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "packetdrop",
 		records: map[string]any{"event": PacketDropEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -180,9 +180,12 @@ struct qstr {
 	const unsigned char *name;
 };
 
+struct inode;
+
 struct dentry {
 	struct dentry *d_parent;
 	struct qstr d_name;
+	struct inode *d_inode; /* NULL: there is no file of that name */
 };
 
 struct vfsmount {
@@ -260,6 +263,11 @@ struct files_struct {
 	struct fdtable *fdt;
 };
 
+struct fs_struct {
+	struct path root;
+	struct path pwd;
+};
+
 struct hlist_node {
 	struct hlist_node *next;
 };
@@ -313,6 +321,7 @@ struct task_struct {
 	char comm[16];
 	struct css_set *cgroups;
 	struct files_struct *files;
+	struct fs_struct *fs;
 	struct signal_struct *signal;
 	struct pid *thread_pid;
 	struct hlist_node pid_links[1];

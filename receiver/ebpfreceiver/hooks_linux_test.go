@@ -22,7 +22,9 @@ func TestHooksDoWithoutTrampolines(t *testing.T) {
 	kerneltest.Require(t)
 	types, err := kernel.LoadBTF("")
 	require.NoError(t, err)
-	host := &program.Host{Logger: zap.NewNop(), Kernel: kernel.ThisHost(), BTF: types, CgroupRoot: "/sys/fs/cgroup"}
+	host := &program.Host{
+		Logger: zap.NewNop(), Kernel: kernel.ThisHost(), BTF: types, Symbols: kernel.NewSymbols(), CgroupRoot: "/sys/fs/cgroup",
+	}
 	for _, definition := range programs {
 		hooks := definition.New(definition.DefaultConfig(), host).Hooks()
 		require.NotEmpty(t, hooks, definition.Name)

@@ -110,6 +110,10 @@ var measuredPrograms = []measured{
 		tracepoint: "sys_exit", hits: []string{"syscall_exit"}, goal: 150, work: loop(load.Calls, 2_000_000),
 	},
 	{
+		name: "file", counted: "{events: false}", emitted: "{event_limit: 1000000000}",
+		tracepoint: "sys_exit", hits: []string{"file_after_unlink", "file_exit_unlink"}, work: loop(load.Deletions, 50_000),
+	},
+	{
 		name: "tcp", counted: "{events: false}",
 		tracepoint: "inet_sock_set_state", hits: []string{"tcp_segment", "tcp_closed"}, work: connectionLoop,
 	},

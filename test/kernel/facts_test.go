@@ -24,6 +24,8 @@ type facts struct {
 	resetReasons bool
 	// lockedMaps is whether maps count as locked memory (before 5.11).
 	lockedMaps bool
+	// requests is whether it shows the requests of io_uring (6.3).
+	requests bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -42,6 +44,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	var hook *btf.Typedef
+	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)
 		f.receiver = len(proto.Params) > 4 // the first one is the program's own

@@ -25,6 +25,7 @@ type programTests struct {
 var programs = []programTests{
 	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
 	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
+	{"file", regexp.MustCompile(`^TestFile(Del|Paths|Opens)`)},
 	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"syscall", regexp.MustCompile(`^TestSyscall`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},

@@ -111,6 +111,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN},
 		provoke: provokePacket,
 	},
+	{
+		title: "`file`", program: "file", settings: "{opens: {paths: [/tmp]}}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeDeletion,
+	},
 }
 
 // packetInterface receives what provokePacket sends.
@@ -280,6 +285,17 @@ func provokeSleep(t *testing.T, tr *trial) collector.Event {
 	cmd := exec.Command("sleep", "0.2")
 	require.NoError(t, cmd.Run())
 	return tr.await(t, 1, "ebpf.syscall.slow", map[string]any{"process.pid": int64(cmd.Process.Pid)})[0]
+}
+
+// provokeDeletion makes a file and deletes it.
+func provokeDeletion(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Remove(path))
+	file := map[string]any{"file.path": path, "process.pid": int64(os.Getpid())}
+	tr.await(t, 1, "ebpf.file.open", file)
+	return tr.await(t, 1, "ebpf.file.delete", file)[0]
 }
 
 // self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.

@@ -109,6 +109,20 @@ func (b *BTF) TracepointArgs(name string) (args int, ok bool) {
 	return len(proto.Params) - 1, true
 }
 
+// FunctionArgs returns the number of arguments of a function of the kernel's core, e.g. 4 for "vfs_unlink" on Linux 5.12 and
+// newer; ok is false if this kernel has no such function.
+func (b *BTF) FunctionArgs(name string) (args int, ok bool) {
+	var function *btf.Func
+	if err := b.types.TypeByName(name, &function); err != nil {
+		return 0, false
+	}
+	proto, ok := function.Type.(*btf.FuncProto)
+	if !ok {
+		return 0, false
+	}
+	return len(proto.Params), true
+}
+
 // enumsOf returns the enums of a name in the kernel's types and in those of the module of a name, if it is loaded.
 func (b *BTF) enumsOf(enum, module string) []*btf.Enum {
 	found := enums(b.types, enum)

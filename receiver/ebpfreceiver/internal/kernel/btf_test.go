@@ -71,6 +71,19 @@ func TestLoadBTFFromFile(t *testing.T) {
 	assert.NotNil(t, opts.Programs.KernelTypes, "programs are loaded with the types of the file")
 }
 
+func TestFunctionArgs(t *testing.T) {
+	pointer := &btf.Pointer{Target: (*btf.Void)(nil)}
+	proto := &btf.FuncProto{Return: (*btf.Void)(nil), Params: []btf.FuncParam{{Name: "a", Type: pointer}, {Name: "b", Type: pointer}}}
+	b := &BTF{types: specOf(t, &btf.Func{Name: "vfs_rmdir", Type: proto}, &btf.Typedef{Name: "vfs_unlink", Type: pointer})}
+	args, ok := b.FunctionArgs("vfs_rmdir")
+	assert.True(t, ok)
+	assert.Equal(t, 2, args)
+	for _, name := range []string{"vfs_unlink", "vfs_rename"} {
+		_, ok = b.FunctionArgs(name)
+		assert.False(t, ok, name)
+	}
+}
+
 func TestTracepointArgsOfOddTypes(t *testing.T) {
 	b := &BTF{types: specOf(t,
 		&btf.Typedef{Name: "btf_trace_int", Type: &btf.Int{Name: "int", Size: 4}},

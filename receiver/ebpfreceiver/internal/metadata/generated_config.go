@@ -127,6 +127,46 @@ func (ms *EbpfEventsLostMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfFileDeletionsMetricConfig provides config for the ebpf.file.deletions metric.
+type EbpfFileDeletionsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfFileDeletionsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfFileOpensMetricConfig provides config for the ebpf.file.opens metric.
+type EbpfFileOpensMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfFileOpensMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfFileDescriptorOperationsMetricConfig provides config for the ebpf.file_descriptor.operations metric.
 type EbpfFileDescriptorOperationsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -415,6 +455,8 @@ type MetricsConfig struct {
 	EbpfConnectionOpened           EbpfConnectionOpenedMetricConfig           `mapstructure:"ebpf.connection.opened"`
 	EbpfEvents                     EbpfEventsMetricConfig                     `mapstructure:"ebpf.events"`
 	EbpfEventsLost                 EbpfEventsLostMetricConfig                 `mapstructure:"ebpf.events.lost"`
+	EbpfFileDeletions              EbpfFileDeletionsMetricConfig              `mapstructure:"ebpf.file.deletions"`
+	EbpfFileOpens                  EbpfFileOpensMetricConfig                  `mapstructure:"ebpf.file.opens"`
 	EbpfFileDescriptorOperations   EbpfFileDescriptorOperationsMetricConfig   `mapstructure:"ebpf.file_descriptor.operations"`
 	EbpfOomKills                   EbpfOomKillsMetricConfig                   `mapstructure:"ebpf.oom.kills"`
 	EbpfPacketCount                EbpfPacketCountMetricConfig                `mapstructure:"ebpf.packet.count"`
@@ -449,6 +491,12 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EbpfEventsLostMetricConfig{
+			Enabled: true,
+		},
+		EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
+			Enabled: true,
+		},
+		EbpfFileOpens: EbpfFileOpensMetricConfig{
 			Enabled: true,
 		},
 		EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
@@ -521,6 +569,8 @@ type EventsConfig struct {
 	EbpfConnectionClose    EventConfig `mapstructure:"ebpf.connection.close"`
 	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
 	EbpfEventsLost         EventConfig `mapstructure:"ebpf.events.lost"`
+	EbpfFileDelete         EventConfig `mapstructure:"ebpf.file.delete"`
+	EbpfFileOpen           EventConfig `mapstructure:"ebpf.file.open"`
 	EbpfFileDescriptorLeak EventConfig `mapstructure:"ebpf.file_descriptor.leak"`
 	EbpfOomKill            EventConfig `mapstructure:"ebpf.oom.kill"`
 	EbpfPacketDrop         EventConfig `mapstructure:"ebpf.packet.drop"`
@@ -545,6 +595,12 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfEventsLost: EventConfig{
+			Enabled: true,
+		},
+		EbpfFileDelete: EventConfig{
+			Enabled: true,
+		},
+		EbpfFileOpen: EventConfig{
 			Enabled: true,
 		},
 		EbpfFileDescriptorLeak: EventConfig{

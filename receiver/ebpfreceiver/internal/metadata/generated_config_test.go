@@ -44,6 +44,12 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: true,
 					},
+					EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
+						Enabled: true,
+					},
+					EbpfFileOpens: EbpfFileOpensMetricConfig{
+						Enabled: true,
+					},
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: true,
 					},
@@ -116,6 +122,12 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfEventsLost: EbpfEventsLostMetricConfig{
 						Enabled: false,
 					},
+					EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
+						Enabled: false,
+					},
+					EbpfFileOpens: EbpfFileOpensMetricConfig{
+						Enabled: false,
+					},
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: false,
 					},
@@ -170,7 +182,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketCountMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketCountMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -119,6 +119,24 @@ func WithEbpfDropSubsystemEventAttribute(ebpfDropSubsystemAttributeValue string)
 	})
 }
 
+func WithEbpfFileDeletionKindEventAttribute(ebpfFileDeletionKindAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.file.deletion.kind", ebpfFileDeletionKindAttributeValue)
+	})
+}
+
+func WithEbpfFileDeletionUncertainEventAttribute(ebpfFileDeletionUncertainAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.file.deletion.uncertain", ebpfFileDeletionUncertainAttributeValue)
+	})
+}
+
+func WithEbpfFileOpenFlagsEventAttribute(ebpfFileOpenFlagsAttributeValue []any) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutEmptySlice("ebpf.file.open.flags").FromRaw(ebpfFileOpenFlagsAttributeValue)
+	})
+}
+
 func WithEbpfFileDescriptorCountEventAttribute(ebpfFileDescriptorCountAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.file_descriptor.count", ebpfFileDescriptorCountAttributeValue)
@@ -356,6 +374,18 @@ func WithErrorMessageEventAttribute(errorMessageAttributeValue string) EventAttr
 func WithErrorTypeEventAttribute(errorTypeAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("error.type", errorTypeAttributeValue)
+	})
+}
+
+func WithFileNameEventAttribute(fileNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("file.name", fileNameAttributeValue)
+	})
+}
+
+func WithFilePathEventAttribute(filePathAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("file.path", filePathAttributeValue)
 	})
 }
 
@@ -603,6 +633,82 @@ func (e *eventEbpfEventsLost) emit(lrs plog.LogRecordSlice) {
 
 func newEventEbpfEventsLost(cfg EventConfig) eventEbpfEventsLost {
 	e := eventEbpfEventsLost{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfFileDelete struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfFileDelete) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.file.delete")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfFileDelete) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfFileDelete(cfg EventConfig) eventEbpfFileDelete {
+	e := eventEbpfFileDelete{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfFileOpen struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfFileOpen) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.file.open")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfFileOpen) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfFileOpen(cfg EventConfig) eventEbpfFileOpen {
+	e := eventEbpfFileOpen{config: cfg}
 	if cfg.Enabled {
 		e.data = plog.NewLogRecordSlice()
 	}
@@ -1004,6 +1110,8 @@ type LogsBuilder struct {
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
 	eventEbpfEventsLost            eventEbpfEventsLost
+	eventEbpfFileDelete            eventEbpfFileDelete
+	eventEbpfFileOpen              eventEbpfFileOpen
 	eventEbpfFileDescriptorLeak    eventEbpfFileDescriptorLeak
 	eventEbpfOomKill               eventEbpfOomKill
 	eventEbpfPacketDrop            eventEbpfPacketDrop
@@ -1031,6 +1139,8 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
 		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
+		eventEbpfFileDelete:            newEventEbpfFileDelete(lbc.Events.EbpfFileDelete),
+		eventEbpfFileOpen:              newEventEbpfFileOpen(lbc.Events.EbpfFileOpen),
 		eventEbpfFileDescriptorLeak:    newEventEbpfFileDescriptorLeak(lbc.Events.EbpfFileDescriptorLeak),
 		eventEbpfOomKill:               newEventEbpfOomKill(lbc.Events.EbpfOomKill),
 		eventEbpfPacketDrop:            newEventEbpfPacketDrop(lbc.Events.EbpfPacketDrop),
@@ -1110,6 +1220,8 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
 	lb.eventEbpfEventsLost.emit(ils.LogRecords())
+	lb.eventEbpfFileDelete.emit(ils.LogRecords())
+	lb.eventEbpfFileOpen.emit(ils.LogRecords())
 	lb.eventEbpfFileDescriptorLeak.emit(ils.LogRecords())
 	lb.eventEbpfOomKill.emit(ils.LogRecords())
 	lb.eventEbpfPacketDrop.emit(ils.LogRecords())
@@ -1174,6 +1286,16 @@ func (lb *LogsBuilder) RecordEbpfConnectionConnectEvent(ctx context.Context, tim
 // RecordEbpfEventsLostEvent adds a log record of ebpf.events.lost event.
 func (lb *LogsBuilder) RecordEbpfEventsLostEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue AttributeEbpfLossCause, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
 	lb.eventEbpfEventsLost.recordEvent(ctx, timestamp, ebpfLossCauseAttributeValue.String(), ebpfLossCountAttributeValue, options...)
+}
+
+// RecordEbpfFileDeleteEvent adds a log record of ebpf.file.delete event.
+func (lb *LogsBuilder) RecordEbpfFileDeleteEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfFileDelete.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfFileOpenEvent adds a log record of ebpf.file.open event.
+func (lb *LogsBuilder) RecordEbpfFileOpenEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfFileOpen.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfFileDescriptorLeakEvent adds a log record of ebpf.file_descriptor.leak event.

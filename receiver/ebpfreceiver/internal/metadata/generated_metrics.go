@@ -142,6 +142,14 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.events.lost",
 		Attributes: []string{"ebpf.program.name", "ebpf.loss.cause"},
 	},
+	EbpfFileDeletions: metricInfo{
+		Name:       "ebpf.file.deletions",
+		Attributes: []string{"ebpf.file.deletion.kind", "ebpf.file.deletion.uncertain", "error.type", "otel.metric.overflow"},
+	},
+	EbpfFileOpens: metricInfo{
+		Name:       "ebpf.file.opens",
+		Attributes: []string{"error.type", "otel.metric.overflow"},
+	},
 	EbpfFileDescriptorOperations: metricInfo{
 		Name:       "ebpf.file_descriptor.operations",
 		Attributes: []string{"ebpf.file_descriptor.operation", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
@@ -207,6 +215,8 @@ type metricsInfo struct {
 	EbpfConnectionOpened           metricInfo
 	EbpfEvents                     metricInfo
 	EbpfEventsLost                 metricInfo
+	EbpfFileDeletions              metricInfo
+	EbpfFileOpens                  metricInfo
 	EbpfFileDescriptorOperations   metricInfo
 	EbpfOomKills                   metricInfo
 	EbpfPacketCount                metricInfo
@@ -253,6 +263,18 @@ func WithEbpfDropReasonMetricAttribute(ebpfDropReasonAttributeValue string) Metr
 func WithEbpfDropSubsystemMetricAttribute(ebpfDropSubsystemAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.drop.subsystem", ebpfDropSubsystemAttributeValue)
+	})
+}
+
+func WithEbpfFileDeletionKindMetricAttribute(ebpfFileDeletionKindAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.file.deletion.kind", ebpfFileDeletionKindAttributeValue)
+	})
+}
+
+func WithEbpfFileDeletionUncertainMetricAttribute(ebpfFileDeletionUncertainAttributeValue bool) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutBool("ebpf.file.deletion.uncertain", ebpfFileDeletionUncertainAttributeValue)
 	})
 }
 
@@ -700,6 +722,118 @@ func (m *metricEbpfEventsLost) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfEventsLost(cfg EbpfEventsLostMetricConfig) metricEbpfEventsLost {
 	m := metricEbpfEventsLost{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfFileDeletions struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   EbpfFileDeletionsMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.file.deletions metric with initial data.
+func (m *metricEbpfFileDeletions) init() {
+	m.data.SetName("ebpf.file.deletions")
+	m.data.SetDescription("Files and directories that processes deleted, or could not delete (with error.type).")
+	m.data.SetUnit("{file}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfFileDeletions) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfFileDeletions) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfFileDeletions) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfFileDeletions(cfg EbpfFileDeletionsMetricConfig) metricEbpfFileDeletions {
+	m := metricEbpfFileDeletions{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfFileOpens struct {
+	data     pmetric.Metric            // data buffer for generated metric.
+	config   EbpfFileOpensMetricConfig // metric config provided by user.
+	capacity int                       // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.file.opens metric with initial data.
+func (m *metricEbpfFileOpens) init() {
+	m.data.SetName("ebpf.file.opens")
+	m.data.SetDescription("Files below programs::file::opens::paths that processes opened, or could not open (with error.type).")
+	m.data.SetUnit("{file}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfFileOpens) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfFileOpens) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfFileOpens) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfFileOpens(cfg EbpfFileOpensMetricConfig) metricEbpfFileOpens {
+	m := metricEbpfFileOpens{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1509,6 +1643,8 @@ type MetricsBuilder struct {
 	metricEbpfConnectionOpened           metricEbpfConnectionOpened
 	metricEbpfEvents                     metricEbpfEvents
 	metricEbpfEventsLost                 metricEbpfEventsLost
+	metricEbpfFileDeletions              metricEbpfFileDeletions
+	metricEbpfFileOpens                  metricEbpfFileOpens
 	metricEbpfFileDescriptorOperations   metricEbpfFileDescriptorOperations
 	metricEbpfOomKills                   metricEbpfOomKills
 	metricEbpfPacketCount                metricEbpfPacketCount
@@ -1554,6 +1690,8 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfConnectionOpened:           newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
 		metricEbpfEvents:                     newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
 		metricEbpfEventsLost:                 newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
+		metricEbpfFileDeletions:              newMetricEbpfFileDeletions(mbc.Metrics.EbpfFileDeletions),
+		metricEbpfFileOpens:                  newMetricEbpfFileOpens(mbc.Metrics.EbpfFileOpens),
 		metricEbpfFileDescriptorOperations:   newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
 		metricEbpfOomKills:                   newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
 		metricEbpfPacketCount:                newMetricEbpfPacketCount(mbc.Metrics.EbpfPacketCount),
@@ -1665,6 +1803,8 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfConnectionOpened.emit(ils.Metrics())
 	mb.metricEbpfEvents.emit(ils.Metrics())
 	mb.metricEbpfEventsLost.emit(ils.Metrics())
+	mb.metricEbpfFileDeletions.emit(ils.Metrics())
+	mb.metricEbpfFileOpens.emit(ils.Metrics())
 	mb.metricEbpfFileDescriptorOperations.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
 	mb.metricEbpfPacketCount.emit(ils.Metrics())
@@ -1738,6 +1878,16 @@ func (mb *MetricsBuilder) RecordEbpfEventsDataPoint(ts pcommon.Timestamp, val in
 // RecordEbpfEventsLostDataPoint adds a data point to ebpf.events.lost metric.
 func (mb *MetricsBuilder) RecordEbpfEventsLostDataPoint(ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue AttributeEbpfLossCause, options ...MetricAttributeOption) {
 	mb.metricEbpfEventsLost.recordDataPoint(mb.startTime, ts, val, ebpfLossCauseAttributeValue.String(), options...)
+}
+
+// RecordEbpfFileDeletionsDataPoint adds a data point to ebpf.file.deletions metric.
+func (mb *MetricsBuilder) RecordEbpfFileDeletionsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfFileDeletions.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfFileOpensDataPoint adds a data point to ebpf.file.opens metric.
+func (mb *MetricsBuilder) RecordEbpfFileOpensDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfFileOpens.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfFileDescriptorOperationsDataPoint adds a data point to ebpf.file_descriptor.operations metric.

@@ -86,6 +86,12 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfEventsLostDataPoint(ts, 1, AttributeEbpfLossCauseRingFull, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfFileDeletionsDataPoint(ts, 1, WithEbpfFileDeletionKindMetricAttribute("ebpf.file.deletion.kind-val"), WithEbpfFileDeletionUncertainMetricAttribute(true), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordEbpfFileOpensDataPoint(ts, 1, WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfFileDescriptorOperationsDataPoint(ts, 1, WithEbpfFileDescriptorOperationMetricAttribute("ebpf.file_descriptor.operation-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -303,6 +309,52 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfLossCauseAttrVal, ok := dp.Attributes().Get("ebpf.loss.cause")
 					assert.True(t, ok)
 					assert.Equal(t, "ring_full", ebpfLossCauseAttrVal.Str())
+				case "ebpf.file.deletions":
+					assert.False(t, validatedMetrics["ebpf.file.deletions"], "Found a duplicate in the metrics slice: ebpf.file.deletions")
+					validatedMetrics["ebpf.file.deletions"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Files and directories that processes deleted, or could not delete (with error.type).", mi.Description())
+					assert.Equal(t, "{file}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ebpfFileDeletionKindAttrVal, ok := dp.Attributes().Get("ebpf.file.deletion.kind")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file.deletion.kind-val", ebpfFileDeletionKindAttrVal.Str())
+					ebpfFileDeletionUncertainAttrVal, ok := dp.Attributes().Get("ebpf.file.deletion.uncertain")
+					assert.True(t, ok)
+					assert.True(t, ebpfFileDeletionUncertainAttrVal.Bool())
+					errorTypeAttrVal, ok := dp.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", errorTypeAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.file.opens":
+					assert.False(t, validatedMetrics["ebpf.file.opens"], "Found a duplicate in the metrics slice: ebpf.file.opens")
+					validatedMetrics["ebpf.file.opens"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Files below programs::file::opens::paths that processes opened, or could not open (with error.type).", mi.Description())
+					assert.Equal(t, "{file}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					errorTypeAttrVal, ok := dp.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", errorTypeAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
 				case "ebpf.file_descriptor.operations":
 					assert.False(t, validatedMetrics["ebpf.file_descriptor.operations"], "Found a duplicate in the metrics slice: ebpf.file_descriptor.operations")
 					validatedMetrics["ebpf.file_descriptor.operations"] = true

@@ -12,6 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/file"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
@@ -29,10 +30,12 @@ func FuzzAppendLog(f *testing.F) {
 	dropped.Record.Program = packetdrop.Definition.ID
 	reset := &bpf.TCPEvent{}
 	reset.Record.Program = tcp.Definition.ID
+	deleted := &bpf.FileEvent{}
+	deleted.Record.Program = file.Definition.ID
 	made := &bpf.CgroupEvent{Id: 1 << 50}
 	made.Record.Program = cgroup.Definition.ID
 	for _, record := range [][]byte{
-		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(reset), programtest.Bytes(made),
+		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(reset), programtest.Bytes(deleted), programtest.Bytes(made),
 	} {
 		f.Add(record)
 		f.Add(record[:len(record)-1])                               // cut off
@@ -48,7 +51,7 @@ func FuzzAppendLog(f *testing.F) {
 	f.Add(make([]byte, bpf.RecordSize))
 
 	host := programtest.Host(f)
-	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition, tcp.Definition}
+	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition, tcp.Definition, file.Definition}
 	set, b := program.SetOf(host, known...), programtest.NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		raw = slices.Clone(raw) // aligned, as it is in the ring

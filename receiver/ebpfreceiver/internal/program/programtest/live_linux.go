@@ -39,7 +39,8 @@ func LiveHost(t testing.TB) *program.Host {
 func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
 	set, err := program.Open([]program.Selected{one}, program.Settings{
-		Host: LiveHost(t), RingSize: 1 << 20, Emit: true, Report: func(program.State) {},
+		// Nothing is read before the end, and there is room for what others do meanwhile.
+		Host: LiveHost(t), RingSize: 16 << 20, Emit: true, Report: func(program.State) {},
 	})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()

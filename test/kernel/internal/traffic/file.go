@@ -1,0 +1,168 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// FileCall is a system call on a file.
+type FileCall struct {
+	// Call is its name.
+	Call string
+	// Dir is the directory whose descriptor the call gets, "" for AT_FDCWD, if it takes one.
+	Dir string
+	// Path is what the call gets: of a rename, what the file is renamed to.
+	Path string
+	// From is what is renamed.
+	From string
+	// Flags are the flags of the call, if it takes any.
+	Flags int
+	// ByRing is whether it is made by io_uring, and Silently whether that is to give no result of a success.
+	ByRing, Silently bool
+}
+
+// Called is what came of a FileCall.
+type Called struct {
+	Span
+	Errno unix.Errno
+}
+
+var callFile = Define("file.call", func(c FileCall) (Called, error) {
+	dir := unix.AT_FDCWD
+	if c.Dir != "" {
+		var err error
+		if dir, err = unix.Open(c.Dir, unix.O_PATH|unix.O_CLOEXEC, 0); err != nil {
+			return Called{}, fmt.Errorf("opening %s: %w", c.Dir, err)
+		}
+		defer func() { _ = unix.Close(dir) }()
+	}
+	span, errno, err := timed(func() error {
+		if c.ByRing {
+			return c.doByRing(dir, c.Silently)
+		}
+		return c.do(dir)
+	})
+	return Called{span, errno}, err
+})
+
+func (c FileCall) do(dir int) error {
+	switch c.Call {
+	case "unlink":
+		return unix.Unlink(c.Path)
+	case "unlinkat":
+		return unix.Unlinkat(dir, c.Path, c.Flags)
+	case "rmdir":
+		return unix.Rmdir(c.Path)
+	case "rename":
+		return unix.Rename(c.From, c.Path)
+	case "renameat":
+		return unix.Renameat(unix.AT_FDCWD, c.From, dir, c.Path)
+	case "renameat2":
+		return unix.Renameat2(unix.AT_FDCWD, c.From, dir, c.Path, uint(c.Flags))
+	case "creat":
+		return closing(unix.Creat(c.Path, 0o600))
+	case "open":
+		return closing(open(c.Path, c.Flags))
+	case "openat":
+		return closing(unix.Openat(dir, c.Path, c.Flags, 0o600))
+	case "openat2":
+		how := &unix.OpenHow{Flags: uint64(c.Flags)}
+		if c.Flags&unix.O_CREAT != 0 {
+			how.Mode = 0o600
+		}
+		return closing(unix.Openat2(dir, c.Path, how))
+	default:
+		return fmt.Errorf("no system call %s is known", c.Call)
+	}
+}
+
+func closing(fd int, err error) error {
+	if err != nil {
+		return err
+	}
+	return unix.Close(fd)
+}
+
+// CallFile has the agent make a system call on a file.
+func (a *Agent) CallFile(c FileCall) Called {
+	a.t.Helper()
+	return callFile.Call(a, c)
+}
+
+var changeDir = Define("file.chdir", func(dir string) (Nothing, error) { return Nothing{}, unix.Chdir(dir) })
+
+// ChangeDir has the agent work in another directory.
+func (a *Agent) ChangeDir(dir string) {
+	a.t.Helper()
+	changeDir.Call(a, dir)
+}
+
+var changeRoot = Define("file.chroot", func(dir string) (Nothing, error) {
+	// Only this thread is to have another root.
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return Nothing{}, err
+	}
+	if err := unix.Chroot(dir); err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, unix.Chdir("/")
+})
+
+// ChangeRoot gives the agent's main thread another root, and has it work there.
+func (a *Agent) ChangeRoot(dir string) {
+	a.t.Helper()
+	changeRoot.Call(a, dir)
+}
+
+var mountPrivately = Define("file.mount", func(dir string) (Nothing, error) {
+	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+		return Nothing{}, err
+	}
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""); err != nil {
+		return Nothing{}, err
+	}
+	if err := unix.Mount("test", dir, "tmpfs", 0, ""); err != nil {
+		return Nothing{}, err
+	}
+	return Nothing{}, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)
+})
+
+// MountPrivately gives the agent's main thread a mount namespace of its own, with a tmpfs that only it sees and that has
+// an empty file of name "file".
+func (a *Agent) MountPrivately(dir string) {
+	a.t.Helper()
+	mountPrivately.Call(a, dir)
+}
+
+type massArgs struct {
+	Dir   string
+	Count int
+}
+
+var deleteMany = Define("file.delete.many", func(args massArgs) (Nothing, error) {
+	path := filepath.Join(args.Dir, "one-of-many")
+	for range args.Count {
+		fd, err := unix.Open(path, unix.O_CREAT|unix.O_WRONLY|unix.O_CLOEXEC, 0o600)
+		if err := closing(fd, err); err != nil {
+			return Nothing{}, err
+		}
+		if err := unix.Unlink(path); err != nil {
+			return Nothing{}, err
+		}
+	}
+	return Nothing{}, nil
+})
+
+// DeleteMany has the agent make a file, opened to be written, and delete it, that many times.
+func (a *Agent) DeleteMany(dir string, count int) {
+	a.t.Helper()
+	deleteMany.Call(a, massArgs{dir, count})
+}

@@ -1,0 +1,11 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux && !amd64
+
+package traffic
+
+import "golang.org/x/sys/unix"
+
+// open is openat(): other processors have nothing else.
+func open(path string, flags int) (int, error) { return unix.Open(path, flags, 0o600) }
