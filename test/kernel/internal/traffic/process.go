@@ -27,8 +27,12 @@ const RunTime = 20 * time.Millisecond
 // never is for a process that waits to be killed.
 const never = "never"
 
+// OnlyCall is a system call that each process of Run makes once, and no other process of a test.
+const OnlyCall = "getsid"
+
 // end ends a process that was started to do no more.
 func end(how string) {
+	_, _ = unix.Getsid(0)
 	for how == never {
 		_ = unix.Pause()
 	}
