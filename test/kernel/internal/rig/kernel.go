@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 )
 
 // Objects are eBPF objects of the kernel by their ids.
@@ -115,13 +116,25 @@ func All(t testing.TB) Objects {
 		o.addMap(t, next)
 		id = next
 	}
+	for !o.addLinks(t) {
+	}
+	return o
+}
+
+// addLinks adds the links of the whole kernel. It returns false if there is one that somebody else is only making, which
+// can't be looked at yet and ends the listing.
+func (o Objects) addLinks(t testing.TB) bool {
+	t.Helper()
 	links := &link.Iterator{}
 	defer links.Close()
 	for links.Next() {
 		o.Links[links.ID] = true
 	}
+	if errors.Is(links.Err(), unix.EAGAIN) {
+		return false
+	}
 	require.NoError(t, links.Err())
-	return o
+	return true
 }
 
 // Minus are the objects that the others do not have.
