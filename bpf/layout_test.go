@@ -109,6 +109,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "diskio",
+		records: map[string]any{"event": DiskIOEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": DiskIOSeries{}, "counts": DiskIOCounts{}, "histogram": DiskIOHistogram{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "tcp",
 		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -85,8 +85,14 @@ struct cgroup_root {
 };
 
 struct cgroup {
+	int level; /* 0: the root */
 	struct kernfs_node *kn;
 	struct cgroup_root *root;
+};
+
+/* Before 6.1, which has pointers in their place. */
+struct cgroup___before {
+	__u64 ancestor_ids[1];
 };
 
 struct sock_cgroup_data {

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/diskio"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/file"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/filedescriptor"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/oom"
@@ -36,6 +37,7 @@ var programs = []program.Definition{
 	filedescriptor.Definition,
 	syscalls.Definition,
 	packet.Definition,
+	diskio.Definition,
 }
 
 // Programs is the configuration block `programs`: the programs that are to run, by their names.

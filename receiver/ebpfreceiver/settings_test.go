@@ -83,6 +83,9 @@ var settings = map[string]setting{
 	"programs::packet::event_limit":             {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::packet::interfaces":              {"list of names or patterns", "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later."},
 	"programs::packet::sample_every":            {"packets", "One of so many packets becomes an event, picked at random; from 1 to 1000000000."},
+	"programs::disk_io::events":                 {"", "Whether slow operations are emitted as events; the metrics do not depend on it."},
+	"programs::disk_io::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
+	"programs::disk_io::threshold":              {duration, "The least time from issue to completion of an operation that is an event, from `1µs` to `1h`."},
 }
 
 // settingDefault is a key of the configuration with its default.

@@ -86,7 +86,29 @@ func frames(*bench) (done load.LoopDone, err error) {
 	return done, nil
 }
 
+// diskReads are reads of a disk whose content is in memory, one after the other.
+func diskReads(*bench) (done load.LoopDone, err error) {
+	const size, count = 4096, 20_000
+	disk, err := load.NewDisk(1 << 20)
+	if err != nil {
+		return done, err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	begin := time.Now()
+	for ; done.Count < count; done.Count++ {
+		if err := load.DiskRead.Do(disk.Path, 0, size); err != nil {
+			return done, err
+		}
+	}
+	done.Elapsed = time.Since(begin)
+	return done, nil
+}
+
 var measuredPrograms = []measured{
+	{
+		name: "disk_io", counted: "{events: false}", emitted: "{threshold: 1us, event_limit: 1000000000}",
+		tracepoint: "block_rq_complete", hits: []string{"disk_complete"}, work: diskReads,
+	},
 	{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		name: "file_descriptor", counted: "{}",

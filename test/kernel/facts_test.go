@@ -26,6 +26,8 @@ type facts struct {
 	lockedMaps bool
 	// requests is whether it shows the requests of io_uring (6.3).
 	requests bool
+	// flushWaiters is whether it says who waits for a flush (6.6).
+	flushWaiters bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -43,6 +45,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu")               // of the same version
 	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
+	f.flushWaiters = hasFlushWaiters(spec)
 	var hook *btf.Typedef
 	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
@@ -51,3 +54,17 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	}
 	return f
 })
+
+// hasFlushWaiters is whether requests wait for a flush in the list that they are in otherwise, and not in one of its own.
+func hasFlushWaiters(spec *btf.Spec) bool {
+	var request *btf.Struct
+	if spec.TypeByName("request", &request) != nil {
+		return false
+	}
+	for _, m := range request.Members {
+		if flush, ok := m.Type.(*btf.Struct); ok && m.Name == "flush" {
+			return !slices.ContainsFunc(flush.Members, func(m btf.Member) bool { return m.Name == "list" })
+		}
+	}
+	return false
+}

@@ -30,6 +30,7 @@ var programs = []programTests{
 	{"syscall", regexp.MustCompile(`^TestSyscall`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},
 	{"packet", regexp.MustCompile(`^TestPackets`)},
+	{"disk_io", regexp.MustCompile(`^TestDisk`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
 	{"connection", regexp.MustCompile(
 		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},

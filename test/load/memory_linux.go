@@ -24,46 +24,18 @@ type MemoryLimit struct {
 	made bool
 }
 
-// errNoMemoryController is when nothing limits memory here.
-var errNoMemoryController = errors.New("there is no memory controller, neither of cgroup version 2 nor at " + memoryV1)
-
-// memoryV1 is where the memory controller of version 1 is, if it is one of that.
-const memoryV1 = "/sys/fs/cgroup/memory"
-
 // LimitMemory limits the memory of processes in the cgroup of a path below the root of the cgroup2 hierarchy, which is
 // made if need be. Where the memory controller is one of version 1, the limit is that of a group of that version.
 func LimitMemory(path string, bytes int) (*MemoryLimit, error) {
-	root, err := cgroup2()
+	group, err := openControlled(path, "memory", "memory")
 	if err != nil {
 		return nil, err
 	}
-	controllers, err := os.ReadFile(filepath.Join(root, "cgroup.controllers"))
-	if err != nil {
-		return nil, err
-	}
-	l := &MemoryLimit{dir: root, kills: "memory.events"}
+	l := &MemoryLimit{dir: group.dir, kills: "memory.events", made: group.made}
 	settings := map[string]string{"memory.max": strconv.Itoa(bytes), "memory.swap.max": "0"}
-	if strings.Contains(string(controllers), "memory") {
-		for name := range strings.SplitSeq(strings.Trim(path, "/"), "/") {
-			if err := write(filepath.Join(l.dir, "cgroup.subtree_control"), "+memory"); err != nil {
-				return nil, err
-			}
-			l.dir = filepath.Join(l.dir, name)
-			err := os.Mkdir(l.dir, 0o755)
-			if err != nil && !errors.Is(err, os.ErrExist) {
-				return nil, err
-			}
-			l.made = err == nil
-		}
-	} else {
-		if _, err := os.Stat(filepath.Join(memoryV1, "memory.limit_in_bytes")); err != nil {
-			return nil, errNoMemoryController
-		}
-		l.dir, l.kills, l.made = filepath.Join(memoryV1, strings.ReplaceAll(strings.Trim(path, "/"), "/", "-")), "memory.oom_control", true
+	if group.v1 {
+		l.kills = "memory.oom_control"
 		settings = map[string]string{"memory.limit_in_bytes": strconv.Itoa(bytes), "memory.swappiness": "0"}
-		if err := os.Mkdir(l.dir, 0o755); err != nil {
-			return nil, err
-		}
 	}
 	for name, value := range settings {
 		// A kernel without swap has no limit of that.
@@ -133,5 +105,3 @@ func (l *MemoryLimit) Close() error {
 	}
 	return unix.Rmdir(l.dir)
 }
-
-func write(path, text string) error { return os.WriteFile(path, []byte(text), 0) }

@@ -116,6 +116,11 @@ var uses = []use{
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeDeletion,
 	},
+	{
+		title: "`disk_io`", program: "disk_io", settings: "{threshold: 1us}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeOperation,
+	},
 }
 
 // packetInterface receives what provokePacket sends.
@@ -167,6 +172,20 @@ func provokeReset(t *testing.T, tr *trial) collector.Event {
 	require.ErrorIs(t, err, unix.ECONNREFUSED)
 	return tr.await(t, 1, "ebpf.tcp.reset", map[string]any{
 		"network.io.direction": "receive", "server.port": int64(1), "process.pid": int64(os.Getpid()), "ebpf.attribution": "socket",
+	})[0]
+}
+
+// provokeOperation reads from a disk.
+func provokeOperation(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	disk, err := load.NewDisk(1 << 20)
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	defer func() { require.NoError(t, disk.Close()) }()
+	require.NoError(t, load.DiskRead.Do(disk.Path, 0, 4096))
+	return tr.await(t, 1, "ebpf.disk.slow_operation", map[string]any{
+		"system.device": disk.Name, "ebpf.disk.operation.type": "read", "process.pid": int64(os.Getpid()), "ebpf.attribution": "current",
 	})[0]
 }
 

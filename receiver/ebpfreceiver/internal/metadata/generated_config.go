@@ -87,6 +87,26 @@ func (ms *EbpfConnectionOpenedMetricConfig) Unmarshal(parser *confmap.Conf) erro
 	return nil
 }
 
+// EbpfDiskIoMetricConfig provides config for the ebpf.disk.io metric.
+type EbpfDiskIoMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfEventsMetricConfig provides config for the ebpf.events metric.
 type EbpfEventsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -453,6 +473,7 @@ type MetricsConfig struct {
 	EbpfConnectionFailed           EbpfConnectionFailedMetricConfig           `mapstructure:"ebpf.connection.failed"`
 	EbpfConnectionIo               EbpfConnectionIoMetricConfig               `mapstructure:"ebpf.connection.io"`
 	EbpfConnectionOpened           EbpfConnectionOpenedMetricConfig           `mapstructure:"ebpf.connection.opened"`
+	EbpfDiskIo                     EbpfDiskIoMetricConfig                     `mapstructure:"ebpf.disk.io"`
 	EbpfEvents                     EbpfEventsMetricConfig                     `mapstructure:"ebpf.events"`
 	EbpfEventsLost                 EbpfEventsLostMetricConfig                 `mapstructure:"ebpf.events.lost"`
 	EbpfFileDeletions              EbpfFileDeletionsMetricConfig              `mapstructure:"ebpf.file.deletions"`
@@ -485,6 +506,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfConnectionOpened: EbpfConnectionOpenedMetricConfig{
+			Enabled: true,
+		},
+		EbpfDiskIo: EbpfDiskIoMetricConfig{
 			Enabled: true,
 		},
 		EbpfEvents: EbpfEventsMetricConfig{
@@ -568,6 +592,7 @@ type EventsConfig struct {
 	EbpfConnectionAccept   EventConfig `mapstructure:"ebpf.connection.accept"`
 	EbpfConnectionClose    EventConfig `mapstructure:"ebpf.connection.close"`
 	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
+	EbpfDiskSlowOperation  EventConfig `mapstructure:"ebpf.disk.slow_operation"`
 	EbpfEventsLost         EventConfig `mapstructure:"ebpf.events.lost"`
 	EbpfFileDelete         EventConfig `mapstructure:"ebpf.file.delete"`
 	EbpfFileOpen           EventConfig `mapstructure:"ebpf.file.open"`
@@ -592,6 +617,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfConnectionConnect: EventConfig{
+			Enabled: true,
+		},
+		EbpfDiskSlowOperation: EventConfig{
 			Enabled: true,
 		},
 		EbpfEventsLost: EventConfig{

@@ -47,6 +47,12 @@ func WithDestinationPortEventAttribute(destinationPortAttributeValue int64) Even
 	})
 }
 
+func WithDiskIoDirectionEventAttribute(diskIoDirectionAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	})
+}
+
 func WithEbpfAttributionEventAttribute(ebpfAttributionAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.attribution", ebpfAttributionAttributeValue)
@@ -98,6 +104,24 @@ func WithEbpfConnectionRttEventAttribute(ebpfConnectionRttAttributeValue float64
 func WithEbpfConnectionRttMinEventAttribute(ebpfConnectionRttMinAttributeValue float64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutDouble("ebpf.connection.rtt.min", ebpfConnectionRttMinAttributeValue)
+	})
+}
+
+func WithEbpfDiskOperationSectorEventAttribute(ebpfDiskOperationSectorAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.disk.operation.sector", ebpfDiskOperationSectorAttributeValue)
+	})
+}
+
+func WithEbpfDiskOperationSizeEventAttribute(ebpfDiskOperationSizeAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.disk.operation.size", ebpfDiskOperationSizeAttributeValue)
+	})
+}
+
+func WithEbpfDiskOperationTypeEventAttribute(ebpfDiskOperationTypeAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.disk.operation.type", ebpfDiskOperationTypeAttributeValue)
 	})
 }
 
@@ -479,6 +503,12 @@ func WithSourcePortEventAttribute(sourcePortAttributeValue int64) EventAttribute
 	})
 }
 
+func WithSystemDeviceEventAttribute(systemDeviceAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
+	})
+}
+
 func WithThreadNameEventAttribute(threadNameAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("thread.name", threadNameAttributeValue)
@@ -593,6 +623,45 @@ func (e *eventEbpfConnectionConnect) emit(lrs plog.LogRecordSlice) {
 
 func newEventEbpfConnectionConnect(cfg EventConfig) eventEbpfConnectionConnect {
 	e := eventEbpfConnectionConnect{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfDiskSlowOperation struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfDiskSlowOperation) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfDiskOperationDurationAttributeValue float64, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.disk.slow_operation")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+	dp.Attributes().PutDouble("ebpf.disk.operation.duration", ebpfDiskOperationDurationAttributeValue)
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfDiskSlowOperation) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfDiskSlowOperation(cfg EventConfig) eventEbpfDiskSlowOperation {
+	e := eventEbpfDiskSlowOperation{config: cfg}
 	if cfg.Enabled {
 		e.data = plog.NewLogRecordSlice()
 	}
@@ -1109,6 +1178,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionAccept      eventEbpfConnectionAccept
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
+	eventEbpfDiskSlowOperation     eventEbpfDiskSlowOperation
 	eventEbpfEventsLost            eventEbpfEventsLost
 	eventEbpfFileDelete            eventEbpfFileDelete
 	eventEbpfFileOpen              eventEbpfFileOpen
@@ -1138,6 +1208,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionAccept:      newEventEbpfConnectionAccept(lbc.Events.EbpfConnectionAccept),
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
+		eventEbpfDiskSlowOperation:     newEventEbpfDiskSlowOperation(lbc.Events.EbpfDiskSlowOperation),
 		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
 		eventEbpfFileDelete:            newEventEbpfFileDelete(lbc.Events.EbpfFileDelete),
 		eventEbpfFileOpen:              newEventEbpfFileOpen(lbc.Events.EbpfFileOpen),
@@ -1219,6 +1290,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionAccept.emit(ils.LogRecords())
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
+	lb.eventEbpfDiskSlowOperation.emit(ils.LogRecords())
 	lb.eventEbpfEventsLost.emit(ils.LogRecords())
 	lb.eventEbpfFileDelete.emit(ils.LogRecords())
 	lb.eventEbpfFileOpen.emit(ils.LogRecords())
@@ -1281,6 +1353,11 @@ func (lb *LogsBuilder) RecordEbpfConnectionCloseEvent(ctx context.Context, times
 // RecordEbpfConnectionConnectEvent adds a log record of ebpf.connection.connect event.
 func (lb *LogsBuilder) RecordEbpfConnectionConnectEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
 	lb.eventEbpfConnectionConnect.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfDiskSlowOperationEvent adds a log record of ebpf.disk.slow_operation event.
+func (lb *LogsBuilder) RecordEbpfDiskSlowOperationEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfDiskOperationDurationAttributeValue float64, options ...EventAttributeOption) {
+	lb.eventEbpfDiskSlowOperation.recordEvent(ctx, timestamp, ebpfDiskOperationDurationAttributeValue, options...)
 }
 
 // RecordEbpfEventsLostEvent adds a log record of ebpf.events.lost event.

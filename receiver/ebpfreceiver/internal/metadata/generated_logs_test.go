@@ -139,6 +139,9 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfConnectionConnectEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionHandshakeDurationEventAttribute(34.100000), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
+			lb.RecordEbpfDiskSlowOperationEvent(ctx, timestamp, 28.100000, WithSystemDeviceEventAttribute("system.device-val"), WithEbpfDiskOperationTypeEventAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionEventAttribute("disk.io.direction-val"), WithEbpfDiskOperationSizeEventAttribute(24), WithEbpfDiskOperationSectorEventAttribute(26), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"))
+			defaultEventsCount++
+			allEventsCount++
 			lb.RecordEbpfEventsLostEvent(ctx, timestamp, AttributeEbpfLossCauseRingFull, 15, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfLossStartEventAttribute(15), WithEbpfLossEndEventAttribute(13))
 			defaultEventsCount++
 			allEventsCount++
@@ -377,6 +380,49 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+				case "ebpf.disk.slow_operation":
+					assert.False(t, validatedEvents["ebpf.disk.slow_operation"], "Found a duplicate in the events slice: ebpf.disk.slow_operation")
+					validatedEvents["ebpf.disk.slow_operation"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("system.device")
+					assert.True(t, ok)
+					assert.Equal(t, "system.device-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.disk.operation.type")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.disk.operation.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("disk.io.direction")
+					assert.True(t, ok)
+					assert.Equal(t, "disk.io.direction-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.disk.operation.duration")
+					assert.True(t, ok)
+					assert.Equal(t, 28.100000, attrVal.Double())
+					attrVal, ok = lr.Attributes().Get("ebpf.disk.operation.size")
+					assert.True(t, ok)
+					assert.EqualValues(t, 24, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.disk.operation.sector")
+					assert.True(t, ok)
+					assert.EqualValues(t, 26, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.user.id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("thread.name")
+					assert.True(t, ok)
+					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.attribution")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.attribution-val", attrVal.Str())
 				case "ebpf.events.lost":
 					assert.False(t, validatedEvents["ebpf.events.lost"], "Found a duplicate in the events slice: ebpf.events.lost")
 					validatedEvents["ebpf.events.lost"] = true

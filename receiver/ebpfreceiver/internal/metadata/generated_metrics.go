@@ -134,6 +134,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.connection.opened",
 		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
 	},
+	EbpfDiskIo: metricInfo{
+		Name:       "ebpf.disk.io",
+		Attributes: []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "otel.metric.overflow"},
+	},
 	EbpfEvents: metricInfo{
 		Name:       "ebpf.events",
 		Attributes: []string{"ebpf.program.name"},
@@ -213,6 +217,7 @@ type metricsInfo struct {
 	EbpfConnectionFailed           metricInfo
 	EbpfConnectionIo               metricInfo
 	EbpfConnectionOpened           metricInfo
+	EbpfDiskIo                     metricInfo
 	EbpfEvents                     metricInfo
 	EbpfEventsLost                 metricInfo
 	EbpfFileDeletions              metricInfo
@@ -248,9 +253,21 @@ func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
 	maof(dp)
 }
 
+func WithDiskIoDirectionMetricAttribute(diskIoDirectionAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	})
+}
+
 func WithEbpfConnectionRoleMetricAttribute(ebpfConnectionRoleAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("ebpf.connection.role", ebpfConnectionRoleAttributeValue)
+	})
+}
+
+func WithEbpfDiskOperationTypeMetricAttribute(ebpfDiskOperationTypeAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.disk.operation.type", ebpfDiskOperationTypeAttributeValue)
 	})
 }
 
@@ -389,6 +406,12 @@ func WithProcessExecutableNameMetricAttribute(processExecutableNameAttributeValu
 func WithProcessPidMetricAttribute(processPidAttributeValue int64) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	})
+}
+
+func WithSystemDeviceMetricAttribute(systemDeviceAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("system.device", systemDeviceAttributeValue)
 	})
 }
 
@@ -609,6 +632,62 @@ func (m *metricEbpfConnectionOpened) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfConnectionOpened(cfg EbpfConnectionOpenedMetricConfig) metricEbpfConnectionOpened {
 	m := metricEbpfConnectionOpened{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfDiskIo struct {
+	data     pmetric.Metric         // data buffer for generated metric.
+	config   EbpfDiskIoMetricConfig // metric config provided by user.
+	capacity int                    // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.disk.io metric with initial data.
+func (m *metricEbpfDiskIo) init() {
+	m.data.SetName("ebpf.disk.io")
+	m.data.SetDescription("Bytes that disks have read, written or discarded; counted when the operation completes, without what has failed.")
+	m.data.SetUnit("By")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfDiskIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfDiskIo) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfDiskIo) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfDiskIo(cfg EbpfDiskIoMetricConfig) metricEbpfDiskIo {
+	m := metricEbpfDiskIo{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1641,6 +1720,7 @@ type MetricsBuilder struct {
 	metricEbpfConnectionFailed           metricEbpfConnectionFailed
 	metricEbpfConnectionIo               metricEbpfConnectionIo
 	metricEbpfConnectionOpened           metricEbpfConnectionOpened
+	metricEbpfDiskIo                     metricEbpfDiskIo
 	metricEbpfEvents                     metricEbpfEvents
 	metricEbpfEventsLost                 metricEbpfEventsLost
 	metricEbpfFileDeletions              metricEbpfFileDeletions
@@ -1688,6 +1768,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfConnectionFailed:           newMetricEbpfConnectionFailed(mbc.Metrics.EbpfConnectionFailed),
 		metricEbpfConnectionIo:               newMetricEbpfConnectionIo(mbc.Metrics.EbpfConnectionIo),
 		metricEbpfConnectionOpened:           newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
+		metricEbpfDiskIo:                     newMetricEbpfDiskIo(mbc.Metrics.EbpfDiskIo),
 		metricEbpfEvents:                     newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
 		metricEbpfEventsLost:                 newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
 		metricEbpfFileDeletions:              newMetricEbpfFileDeletions(mbc.Metrics.EbpfFileDeletions),
@@ -1801,6 +1882,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfConnectionFailed.emit(ils.Metrics())
 	mb.metricEbpfConnectionIo.emit(ils.Metrics())
 	mb.metricEbpfConnectionOpened.emit(ils.Metrics())
+	mb.metricEbpfDiskIo.emit(ils.Metrics())
 	mb.metricEbpfEvents.emit(ils.Metrics())
 	mb.metricEbpfEventsLost.emit(ils.Metrics())
 	mb.metricEbpfFileDeletions.emit(ils.Metrics())
@@ -1868,6 +1950,11 @@ func (mb *MetricsBuilder) RecordEbpfConnectionIoDataPoint(ts pcommon.Timestamp, 
 // RecordEbpfConnectionOpenedDataPoint adds a data point to ebpf.connection.opened metric.
 func (mb *MetricsBuilder) RecordEbpfConnectionOpenedDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfConnectionOpened.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfDiskIoDataPoint adds a data point to ebpf.disk.io metric.
+func (mb *MetricsBuilder) RecordEbpfDiskIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfDiskIo.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfEventsDataPoint adds a data point to ebpf.events metric.

@@ -80,6 +80,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfConnectionOpenedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfDiskIoDataPoint(ts, 1, WithSystemDeviceMetricAttribute("system.device-val"), WithEbpfDiskOperationTypeMetricAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionMetricAttribute("disk.io.direction-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfEventsDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -269,6 +272,32 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfConnectionRoleAttrVal, ok := dp.Attributes().Get("ebpf.connection.role")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.connection.role-val", ebpfConnectionRoleAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.disk.io":
+					assert.False(t, validatedMetrics["ebpf.disk.io"], "Found a duplicate in the metrics slice: ebpf.disk.io")
+					validatedMetrics["ebpf.disk.io"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Bytes that disks have read, written or discarded; counted when the operation completes, without what has failed.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					systemDeviceAttrVal, ok := dp.Attributes().Get("system.device")
+					assert.True(t, ok)
+					assert.Equal(t, "system.device-val", systemDeviceAttrVal.Str())
+					ebpfDiskOperationTypeAttrVal, ok := dp.Attributes().Get("ebpf.disk.operation.type")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.disk.operation.type-val", ebpfDiskOperationTypeAttrVal.Str())
+					diskIoDirectionAttrVal, ok := dp.Attributes().Get("disk.io.direction")
+					assert.True(t, ok)
+					assert.Equal(t, "disk.io.direction-val", diskIoDirectionAttrVal.Str())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())

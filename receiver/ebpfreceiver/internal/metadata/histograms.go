@@ -31,6 +31,13 @@ var (
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "otel.metric.overflow"},
 	}
+	// EbpfDiskOperationDuration describes ebpf.disk.operation.duration.
+	EbpfDiskOperationDuration = HistogramInfo{
+		Name:        "ebpf.disk.operation.duration",
+		Description: "Time from the issue of operations to disks until their completion; its count is that of the operations.",
+		Unit:        "s",
+		Attributes:  []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "error.type", "otel.metric.overflow"},
+	}
 	// EbpfSyscallDuration describes ebpf.syscall.duration.
 	EbpfSyscallDuration = HistogramInfo{
 		Name:        "ebpf.syscall.duration",
@@ -49,7 +56,7 @@ var (
 
 // Histograms returns the histograms of the receiver in the order of their names.
 func Histograms() []HistogramInfo {
-	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfSyscallDuration, EbpfTCPRtt}
+	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfDiskOperationDuration, EbpfSyscallDuration, EbpfTCPRtt}
 }
 
 // HistogramConfig provides config for one histogram.
@@ -61,6 +68,7 @@ type HistogramConfig struct {
 type HistogramsConfig struct {
 	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
+	EbpfDiskOperationDuration       HistogramConfig `mapstructure:"ebpf.disk.operation.duration"`
 	EbpfSyscallDuration             HistogramConfig `mapstructure:"ebpf.syscall.duration"`
 	EbpfTCPRtt                      HistogramConfig `mapstructure:"ebpf.tcp.rtt"`
 }
@@ -70,6 +78,7 @@ func DefaultHistogramsConfig() HistogramsConfig {
 	return HistogramsConfig{
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
+		EbpfDiskOperationDuration:       HistogramConfig{Enabled: true},
 		EbpfSyscallDuration:             HistogramConfig{Enabled: true},
 		EbpfTCPRtt:                      HistogramConfig{Enabled: true},
 	}

@@ -105,6 +105,15 @@ func (s *Series[K, S, V]) Scrape(m *Metrics) (map[S]*V, error) {
 	return sums, err
 }
 
+// Forget lets go of what was merged into series that have ended otherwise than with their cgroup.
+func (s *Series[K, S, V]) Forget(ended func(S) bool) {
+	for series := range s.merged {
+		if ended(series) {
+			delete(s.merged, series)
+		}
+	}
+}
+
 // each calls f for each entry, with the sum of its values.
 func (s *Series[K, S, V]) each(f func(key *K, value *V)) error {
 	var (

@@ -159,6 +159,24 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 	}
 }
 
+// What is counted for something else than a cgroup ends with that, what was merged included.
+func TestSeriesForget(t *testing.T) {
+	containers := testContainers()
+	m := newTestMap(t, ebpf.Hash, 10)
+	s := newTestSeries(byCgroup)
+	require.NoError(t, s.Loaded(m))
+	put(t, m, testKey{session, 1}, testValue{1, 10})
+	put(t, m, testKey{session, 2}, testValue{2, 20})
+	containers.Remove(session)
+	all := map[testSeries]testValue{{nil, 1}: {1, 10}, {nil, 2}: {2, 20}}
+	for range scrapesKept + 2 {
+		require.Equal(t, all, scrapeSeries(t, s, containers))
+	}
+	s.Forget(func(one testSeries) bool { return one.kind == 2 })
+	delete(all, testSeries{nil, 2})
+	assert.Equal(t, all, scrapeSeries(t, s, containers))
+}
+
 func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 	containers := testContainers()
 	m := newTestMap(t, ebpf.Hash, 10)

@@ -78,6 +78,15 @@ const (
 	ResetAbortOnClose = 11
 )
 
+// Operations of disks that Host's kernel knows by these numbers.
+const (
+	DiskRead       = 0
+	DiskWrite      = 1
+	DiskFlush      = 2
+	DiskDiscard    = 3
+	DiskZoneAppend = 7
+)
+
 // BTF returns the types of a kernel whose tracepoint kfree_skb has a number of arguments. From the third on, which is the
 // reason, it has reasons.
 func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
@@ -108,6 +117,13 @@ func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 				{Name: "SK_RST_REASON_NOT_SPECIFIED", Value: ResetNotSpecified},
 				{Name: "SK_RST_REASON_NO_SOCKET", Value: ResetNoSocket},
 				{Name: "SK_RST_REASON_TCP_ABORT_ON_CLOSE", Value: ResetAbortOnClose},
+			}},
+			&btf.Enum{Name: "req_op", Size: 4, Values: []btf.EnumValue{
+				{Name: "REQ_OP_READ", Value: DiskRead},
+				{Name: "REQ_OP_WRITE", Value: DiskWrite},
+				{Name: "REQ_OP_FLUSH", Value: DiskFlush},
+				{Name: "REQ_OP_DISCARD", Value: DiskDiscard},
+				{Name: "REQ_OP_ZONE_APPEND", Value: DiskZoneAppend},
 			}},
 			&btf.Enum{Name: "ovs_drop_reason", Size: 4, Values: []btf.EnumValue{{Name: "OVS_DROP_LAST_ACTION", Value: ReasonLastAction}}},
 		)
