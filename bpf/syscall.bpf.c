@@ -40,6 +40,12 @@ enum { MAX_ERRNO = 4095 };
 /* Whether only calls of the executables in wanted_executables are. */
 const volatile bool only_executables;
 
+/*
+ * Whether a thread can be preempted in here, as from Linux 6.19 on: until it goes on, the kernel leaves the function out for
+ * all others on that CPU. Then each function has a substitute that is called behind it.
+ */
+const volatile bool is_preemptible;
+
 /* Whether tracing programs can have no storage in tasks, as before Linux 5.13. */
 const volatile bool no_task_storage;
 
@@ -205,22 +211,23 @@ static __always_inline bool is_in_wanted_container(void)
 	return !container_count;
 }
 
-SEC("tp_btf/sys_enter")
-int syscall_enter(__u64 *ctx)
+static __always_inline void enter(struct task_struct *task, __u64 number)
 {
-	struct task_struct *task = current_task();
-	__u32 call = call_of(task, ctx[1]);
-	struct thread *t;
+	__u32 call = call_of(task, number);
+	struct thread *t = find_thread(task);
+	bool wanted = has(wanted_calls, call);
 	__u64 mm;
 
-	if (!has(wanted_calls, call))
-		return 0;
-	t = find_thread(task);
+	/* If the end of the call before was left out, this is not it. */
+	if (t)
+		t->start = 0;
+	if (!wanted)
+		return;
 	if (!t)
 		t = add_thread(task);
 	if (!t) {
 		count_loss(PROGRAM_SYSCALL, LOSS_MAP_FULL);
-		return 0;
+		return;
 	}
 	mm = by_address ? (__u64)BPF_CORE_READ(task, mm) : (__u64)task->mm;
 	if (t->mm != mm) {
@@ -228,20 +235,42 @@ int syscall_enter(__u64 *ctx)
 		t->unwanted = is_unwanted(task);
 	}
 	if (t->unwanted || !is_in_wanted_container())
-		return 0;
+		return;
 	t->call = call;
 	t->start = bpf_ktime_get_ns();
+}
+
+SEC("tp_btf/sys_enter")
+int syscall_enter(__u64 *ctx)
+{
+	enter(current_task(), ctx[1]);
 	return 0;
 }
 
-/* The kernel lets no run begin while another one is under way on the CPU, so nothing need be added to atomically. */
+SEC("tp_btf/sys_enter")
+int substitute_enter(__u64 *ctx)
+{
+	struct task_struct *task = current_task();
+	struct thread *t = find_thread(task);
+
+	if (!t || !t->start)
+		enter(task, ctx[1]);
+	return 0;
+}
+
+/* Without substitutes, nothing else adds to this CPU's counts meanwhile. */
 static __always_inline void count(const struct series *key, __u64 duration)
 {
 	static const struct counts none;
 	struct counts *c = FIND_SERIES(PROGRAM_SYSCALL, &syscall_counts, key, &none,
 				       {.cgroup = OVERFLOW_CGROUP, .error = key->error != 0, .slot = key->slot});
 
-	if (c) {
+	if (!c)
+		return;
+	if (is_preemptible) {
+		__sync_fetch_and_add(&c->calls, 1);
+		__sync_fetch_and_add(&c->time, duration);
+	} else {
 		c->calls++;
 		c->time += duration;
 	}
@@ -292,17 +321,14 @@ static __always_inline void report_slow(struct task_struct *task, const void *re
 	submit_record(e);
 }
 
-SEC("tp_btf/sys_exit")
-int syscall_exit(__u64 *ctx)
+static __always_inline void leave(struct task_struct *task, const void *regs, long result)
 {
-	struct task_struct *task = current_task();
 	struct thread *t = find_thread(task);
-	long result = ctx[1];
 	struct series key = {};
 	__u64 now, duration;
 
 	if (!t || !t->start)
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	duration = now - t->start;
 	t->start = 0;
@@ -313,7 +339,21 @@ int syscall_exit(__u64 *ctx)
 	key.slot = histogram_slot(duration);
 	count(&key, duration);
 	if (duration >= slow_threshold)
-		report_slow(task, (const void *)ctx[0], t->call, result, duration, now);
+		report_slow(task, regs, t->call, result, duration, now);
+}
+
+SEC("tp_btf/sys_exit")
+int syscall_exit(__u64 *ctx)
+{
+	leave(current_task(), (const void *)ctx[0], ctx[1]);
+	return 0;
+}
+
+/* Finds that no call is under way, if the first function was not left out. */
+SEC("tp_btf/sys_exit")
+int substitute_exit(__u64 *ctx)
+{
+	leave(current_task(), (const void *)ctx[0], ctx[1]);
 	return 0;
 }
 

@@ -188,6 +188,8 @@ const (
 	SyscallMapThreadsByAddress    = "threads_by_address"
 	SyscallMapWantedContainers    = "wanted_containers"
 	SyscallMapWantedExecutables   = "wanted_executables"
+	SyscallProgSubstituteEnter    = "substitute_enter"
+	SyscallProgSubstituteExit     = "substitute_exit"
 	SyscallProgSyscallEnter       = "syscall_enter"
 	SyscallProgSyscallExit        = "syscall_exit"
 	SyscallProgSyscallForget      = "syscall_forget"
@@ -204,6 +206,7 @@ const (
 	SyscallVarExportEventId       = "export_event_id"
 	SyscallVarFileCalls           = "file_calls"
 	SyscallVarHistogramBounds     = "histogram_bounds"
+	SyscallVarIsPreemptible       = "is_preemptible"
 	SyscallVarNoTaskStorage       = "no_task_storage"
 	SyscallVarOnlyExecutables     = "only_executables"
 	SyscallVarReadNames           = "read_names"
@@ -258,9 +261,11 @@ type SyscallSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallProgramSpecs struct {
-	SyscallEnter  *ebpf.ProgramSpec `ebpf:"syscall_enter"`
-	SyscallExit   *ebpf.ProgramSpec `ebpf:"syscall_exit"`
-	SyscallForget *ebpf.ProgramSpec `ebpf:"syscall_forget"`
+	SubstituteEnter *ebpf.ProgramSpec `ebpf:"substitute_enter"`
+	SubstituteExit  *ebpf.ProgramSpec `ebpf:"substitute_exit"`
+	SyscallEnter    *ebpf.ProgramSpec `ebpf:"syscall_enter"`
+	SyscallExit     *ebpf.ProgramSpec `ebpf:"syscall_exit"`
+	SyscallForget   *ebpf.ProgramSpec `ebpf:"syscall_forget"`
 }
 
 // SyscallMapSpecs contains maps before they are loaded into the kernel.
@@ -303,6 +308,7 @@ type SyscallVariableSpecs struct {
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	FileCalls          *ebpf.VariableSpec `ebpf:"file_calls"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IsPreemptible      *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.VariableSpec `ebpf:"no_task_storage"`
 	OnlyExecutables    *ebpf.VariableSpec `ebpf:"only_executables"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
@@ -393,6 +399,7 @@ type SyscallVariables struct {
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	FileCalls          *ebpf.Variable `ebpf:"file_calls"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
+	IsPreemptible      *ebpf.Variable `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.Variable `ebpf:"no_task_storage"`
 	OnlyExecutables    *ebpf.Variable `ebpf:"only_executables"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
@@ -409,13 +416,17 @@ type SyscallVariables struct {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallPrograms struct {
-	SyscallEnter  *ebpf.Program `ebpf:"syscall_enter"`
-	SyscallExit   *ebpf.Program `ebpf:"syscall_exit"`
-	SyscallForget *ebpf.Program `ebpf:"syscall_forget"`
+	SubstituteEnter *ebpf.Program `ebpf:"substitute_enter"`
+	SubstituteExit  *ebpf.Program `ebpf:"substitute_exit"`
+	SyscallEnter    *ebpf.Program `ebpf:"syscall_enter"`
+	SyscallExit     *ebpf.Program `ebpf:"syscall_exit"`
+	SyscallForget   *ebpf.Program `ebpf:"syscall_forget"`
 }
 
 func (p *SyscallPrograms) Close() error {
 	return _SyscallClose(
+		p.SubstituteEnter,
+		p.SubstituteExit,
 		p.SyscallEnter,
 		p.SyscallExit,
 		p.SyscallForget,

@@ -265,12 +265,12 @@ func TestSyscallFilters(t *testing.T) {
 		"an executable":  {"programs: {syscall: {executables: [kernel-test-chosen, none]}}", seen{100, 0, 0, 0}, 1},
 		"no executables": {"exclude: {executables: [kernel-test-chosen]}\nprograms: {syscall: {}}", seen{0, 100, 100, 0}, 0},
 		"without events": {"programs: {syscall: {events: false, executables: [kernel-test-other]}}", seen{0, 0, 100, 0}, 0},
-		"a container":    {"programs: {syscall: {containers: [" + chosenContainer.ContainerID + "]}}", seen{100, 100, 0, 0}, 1},
+		"a container":    {"programs: {syscall: {containers: ['" + chosenContainer.ContainerID + "']}}", seen{100, 100, 0, 0}, 1},
 		"short ids": {
-			"programs: {syscall: {containers: [0123456789ab, " + otherContainer.ContainerID[:12] + "]}}", seen{0, 0, 100, 0}, 0,
+			"programs: {syscall: {containers: ['0123456789ab', '" + otherContainer.ContainerID[:12] + "']}}", seen{0, 0, 100, 0}, 0,
 		},
 		"everything": {
-			"programs: {syscall: {syscalls: [dup], executables: [kernel-test-inside], containers: [" + chosenContainer.ContainerID[:20] + "]}}",
+			"programs: {syscall: {syscalls: [dup], executables: [kernel-test-inside], containers: ['" + chosenContainer.ContainerID[:20] + "']}}",
 			seen{0, 100, 0, 0},
 			0,
 		},

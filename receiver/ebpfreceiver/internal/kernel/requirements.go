@@ -180,6 +180,19 @@ func ExplainLoad(err error) error {
 	return err
 }
 
+// AtLeast returns whether the kernel is of that version or a newer one; false if nobody knows.
+func (h *Host) AtLeast(v Version) bool {
+	if h == nil {
+		return false
+	}
+	release, err := h.Release()
+	if err != nil {
+		return false
+	}
+	version, err := ParseVersion(release)
+	return err == nil && !version.Less(v)
+}
+
 func tooOld(release string, version Version) error {
 	var missing []string
 	for _, f := range kernelFeatures {

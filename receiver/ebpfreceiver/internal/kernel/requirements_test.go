@@ -214,3 +214,14 @@ func TestExplainLoad(t *testing.T) {
 	other := errors.New("R1 invalid mem access")
 	assert.Equal(t, other, ExplainLoad(other))
 }
+
+func TestAtLeast(t *testing.T) {
+	for release, want := range map[string]bool{"6.19.0-amd64": true, "7.3.4": true, "6.18.44": false, "5.10.0-28": false, "next": false} {
+		h := &Host{Release: func() (string, error) { return release, nil }}
+		assert.Equal(t, want, h.AtLeast(Version{6, 19}), release)
+	}
+	var nobody *Host
+	assert.False(t, nobody.AtLeast(Version{5, 10}))
+	h := &Host{Release: func() (string, error) { return "", assert.AnError }}
+	assert.False(t, h.AtLeast(Version{5, 10}))
+}

@@ -14,8 +14,12 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
+
+// sincePreemption is from when on threads may be preempted in programs at raw tracepoints.
+var sincePreemption = kernel.Version{Major: 6, Minor: 19}
 
 const (
 	// sinceTaskStorage is a function that came to the kernel in 5.13, with the right of tracing programs to task storage.
@@ -55,6 +59,8 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 
 func (c *calls) hasTaskStorage() bool { return c.host.BTF.HasHelper(sinceTaskStorage) }
 
+func (c *calls) isPreemptible() bool { return c.host.Kernel.AtLeast(sincePreemption) }
+
 // Variables implements program.Program.
 func (c *calls) Variables() map[string]any {
 	variables := map[string]any{
@@ -69,6 +75,7 @@ func (c *calls) Variables() map[string]any {
 		bpf.SyscallVarContainerCount:  uint32(len(c.config.Containers)),
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
 		bpf.SyscallVarNoTaskStorage:   !c.hasTaskStorage(),
+		bpf.SyscallVarIsPreemptible:   c.isPreemptible(),
 	}
 	if len(c.config.Executables) > 0 {
 		variables[bpf.SyscallVarReadNames] = true
@@ -125,6 +132,12 @@ func (c *calls) Hooks() []program.Hook {
 	hooks := []program.Hook{
 		program.Tracepoint(bpf.SyscallProgSyscallEnter, "sys_enter"),
 		program.Tracepoint(bpf.SyscallProgSyscallExit, "sys_exit"),
+	}
+	if c.isPreemptible() {
+		hooks = []program.Hook{
+			program.ExactTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSubstituteEnter, "sys_enter"),
+			program.ExactTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSubstituteExit, "sys_exit"),
+		}
 	}
 	if !c.hasTaskStorage() {
 		hooks = append(hooks, program.Tracepoint(bpf.SyscallProgSyscallForget, "sched_process_exit"))
