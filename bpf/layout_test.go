@@ -118,6 +118,15 @@ var objects = []object{
 		},
 	},
 	{
+		file:    "runqueue",
+		records: map[string]any{"event": RunqueueEvent{}, "record": SocketRecord{}},
+		values: map[string]any{
+			"series": RunqueueSeries{}, "histogram": RunqueueHistogram{},
+			"owner": SocketOwner{}, "losses": SocketLosses{},
+			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
+		},
+	},
+	{
 		file:    "tcp",
 		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
 		values: map[string]any{

@@ -20,6 +20,7 @@ typedef _Bool bool;
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
 #define PF_KTHREAD 0x00200000
+#define TASK_DEAD 0x00000080
 
 enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
@@ -313,7 +314,34 @@ struct thread_info {
 	__u32 status; /* on amd64 alone */
 };
 
+/* The kernel's own account of a task's waits for a CPU, by the clock of its run queue, in ns. */
+struct sched_info {
+	unsigned long pcount;           /* times that it began to run */
+	unsigned long long run_delay;   /* all that it has waited, but for what it waits on the run queue that it is on */
+	unsigned long long last_queued; /* when it began to wait there; 0: it doesn't wait */
+};
+
+struct rq {
+	__u64 clock; /* ns */
+};
+
+struct cfs_rq {
+	struct rq *rq;
+};
+
+struct sched_entity {
+	struct cfs_rq *cfs_rq;
+};
+
+/* Until 5.13 the name was another one. */
+struct task_struct___before {
+	volatile long state;
+};
+
 struct task_struct {
+	unsigned int __state;
+	struct sched_entity se;
+	struct sched_info sched_info;
 	struct thread_info thread_info;
 	unsigned int flags;
 	int pid;

@@ -22,6 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/runqueue"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/syscalls"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
 )
@@ -33,6 +34,7 @@ var programs = []program.Definition{
 	oom.Definition,
 	process.Definition,
 	tcp.Definition,
+	runqueue.Definition,
 	file.Definition,
 	filedescriptor.Definition,
 	syscalls.Definition,

@@ -139,6 +139,10 @@ var measuredPrograms = []measured{
 		name: "tcp", counted: "{events: false}",
 		tracepoint: "inet_sock_set_state", hits: []string{"tcp_segment", "tcp_closed"}, work: connectionLoop,
 	},
+	{
+		name: "runqueue", counted: "{events: false}", emitted: "{threshold: 1us, event_limit: 1000000000}",
+		tracepoint: "sched_switch", hits: []string{"runqueue_switch"}, goal: 100, work: loop(load.Switches, 100_000),
+	},
 }
 
 // programs measures each program alone: in the kernel, in the collector, and what it slows down.

@@ -21,9 +21,9 @@ func TestHooks(t *testing.T) {
 	lab.Require(t)
 	lab.MountTracefs(t)
 	w := lab.NewWire(t, lab.NewNamespace(t), "hook")
-	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc]}}, syscall: {}, disk_io: {}, packet: {interfaces: ["+w.Device+"]}}")
+	r := rig.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc]}}, syscall: {}, disk_io: {}, packet: {interfaces: ["+w.Device+"]}, runqueue: {}}")
 	r.Settle(t)
-	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor", "file", "syscall", "packet", "disk_io"} {
+	for _, name := range []string{"connection", "packet_drop", "oom", "process", "tcp", "file_descriptor", "file", "syscall", "packet", "disk_io", "runqueue"} {
 		attached := r.Events.Matching(rig.Named(stateEvent), rig.With("ebpf.program.name", name), rig.With("ebpf.program.state", "attached"))
 		require.NotEmpty(t, attached, "program %s is attached nowhere", name)
 		for _, e := range attached {

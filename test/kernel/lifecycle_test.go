@@ -72,7 +72,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 		"tcp":          onlyTCP,
 		"syscall":      "programs: {connection: {}, syscall: {}}",
 		"both":         bothPrograms,
-		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc], write_only: true}}, syscall: {executables: [none]}, disk_io: {}, packet: {interfaces: [" + lab.WireName("a") + "]}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
+		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc], write_only: true}}, syscall: {executables: [none]}, disk_io: {}, packet: {interfaces: [" + lab.WireName("a") + "]}, runqueue: {}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := lab.NewNamespace(t)

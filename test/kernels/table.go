@@ -29,6 +29,7 @@ var programs = []programTests{
 	{"oom", regexp.MustCompile(`^TestOOM`)},
 	{"syscall", regexp.MustCompile(`^TestSyscall`)},
 	{"tcp", regexp.MustCompile(`^TestSegment`)},
+	{"runqueue", regexp.MustCompile(`^TestRunqueue`)},
 	{"packet", regexp.MustCompile(`^TestPackets`)},
 	{"disk_io", regexp.MustCompile(`^TestDisk`)},
 	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},

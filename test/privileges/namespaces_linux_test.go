@@ -23,7 +23,7 @@ import (
 )
 
 // everything is the receiver with all programs that work without tracefs.
-const everything = "{programs: {connection: , packet_drop: , tcp: }}"
+const everything = "{programs: {connection: , packet_drop: , tcp: , runqueue: }}"
 
 // contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
 // capabilities but for the documented ones. More is mounted there.

@@ -97,6 +97,11 @@ var uses = []use{
 		provoke: provokeReset,
 	},
 	{
+		title: "`runqueue`", program: "runqueue", settings: "{threshold: 1us}",
+		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
+		provoke: provokeWait,
+	},
+	{
 		title: "`file_descriptor`", program: "file_descriptor", settings: "{processes: 10000, leak_intervals: 2}",
 		needs:   []capability{unix.CAP_BPF, unix.CAP_PERFMON},
 		provoke: provokeLeak,
@@ -187,6 +192,17 @@ func provokeOperation(t *testing.T, tr *trial) collector.Event {
 	return tr.await(t, 1, "ebpf.disk.slow_operation", map[string]any{
 		"system.device": disk.Name, "ebpf.disk.operation.type": "read", "process.pid": int64(os.Getpid()), "ebpf.attribution": "current",
 	})[0]
+}
+
+// provokeWait sleeps until it has waited for a CPU, and that was told, which it does each time that it wakes up.
+func provokeWait(t *testing.T, tr *trial) collector.Event {
+	t.Helper()
+	var waits []collector.Event
+	require.Eventually(t, func() bool {
+		waits = tr.matching(t, nil, "ebpf.runqueue.stall", map[string]any{"process.pid": int64(os.Getpid())})
+		return len(waits) > 0
+	}, patience, 50*time.Millisecond, "no wait of this process")
+	return waits[0]
 }
 
 // provokeDrop sends more to a socket than it has room for.

@@ -5,6 +5,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/cilium/ebpf"
@@ -74,6 +75,18 @@ func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
 func (b *BTF) HasHelper(name string) bool {
 	_, ok := b.EnumValue("bpf_func_id", "BPF_FUNC_"+name)
 	return ok
+}
+
+// HasMember returns whether the kernel has a struct of a name with a member of another.
+func (b *BTF) HasMember(structure, member string) bool {
+	types, err := b.types.AnyTypesByName(structure)
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(types, func(t btf.Type) bool {
+		s, ok := t.(*btf.Struct)
+		return ok && slices.ContainsFunc(s.Members, func(m btf.Member) bool { return m.Name == member })
+	})
 }
 
 // EnumNames returns the enumerators of an enum by their values, in lower case and without a prefix; those that do not

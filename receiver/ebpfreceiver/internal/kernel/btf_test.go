@@ -97,6 +97,21 @@ func TestTracepointArgsOfOddTypes(t *testing.T) {
 	}
 }
 
+func TestHasMember(t *testing.T) {
+	number := &btf.Int{Name: "int", Size: 4}
+	b := &BTF{types: specOf(t,
+		&btf.Struct{Name: "pair", Size: 8, Members: []btf.Member{{Name: "a", Type: number}, {Name: "b", Type: number, Offset: 32}}},
+		&btf.Struct{Name: "empty"},
+		&btf.Typedef{Name: "number", Type: number},
+	)}
+	for name, want := range map[[2]string]bool{
+		{"pair", "a"}: true, {"pair", "b"}: true, {"pair", "c"}: false, {"pair", ""}: false,
+		{"empty", "a"}: false, {"number", "a"}: false, {"none", "a"}: false,
+	} {
+		assert.Equal(t, want, b.HasMember(name[0], name[1]), "%v", name)
+	}
+}
+
 func TestLoadBTFErrors(t *testing.T) {
 	missing := filepath.Join(t.TempDir(), "missing.btf")
 	_, err := LoadBTF(missing)

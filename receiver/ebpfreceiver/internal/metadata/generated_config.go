@@ -603,6 +603,7 @@ type EventsConfig struct {
 	EbpfProcessExec        EventConfig `mapstructure:"ebpf.process.exec"`
 	EbpfProcessExit        EventConfig `mapstructure:"ebpf.process.exit"`
 	EbpfProgramState       EventConfig `mapstructure:"ebpf.program.state"`
+	EbpfRunqueueStall      EventConfig `mapstructure:"ebpf.runqueue.stall"`
 	EbpfSyscallSlow        EventConfig `mapstructure:"ebpf.syscall.slow"`
 	EbpfTCPReset           EventConfig `mapstructure:"ebpf.tcp.reset"`
 	EbpfTCPRetransmit      EventConfig `mapstructure:"ebpf.tcp.retransmit"`
@@ -650,6 +651,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfProgramState: EventConfig{
+			Enabled: true,
+		},
+		EbpfRunqueueStall: EventConfig{
 			Enabled: true,
 		},
 		EbpfSyscallSlow: EventConfig{

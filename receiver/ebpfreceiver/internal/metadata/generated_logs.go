@@ -35,6 +35,12 @@ func WithClientPortEventAttribute(clientPortAttributeValue int64) EventAttribute
 	})
 }
 
+func WithCPULogicalNumberEventAttribute(cpuLogicalNumberAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("cpu.logical_number", cpuLogicalNumberAttributeValue)
+	})
+}
+
 func WithDestinationAddressEventAttribute(destinationAddressAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("destination.address", destinationAddressAttributeValue)
@@ -332,6 +338,12 @@ func WithEbpfProgramHookEventAttribute(ebpfProgramHookAttributeValue string) Eve
 func WithEbpfProgramNameEventAttribute(ebpfProgramNameAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.program.name", ebpfProgramNameAttributeValue)
+	})
+}
+
+func WithEbpfRunqueueDurationEventAttribute(ebpfRunqueueDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.runqueue.duration", ebpfRunqueueDurationAttributeValue)
 	})
 }
 
@@ -1051,6 +1063,44 @@ func newEventEbpfProgramState(cfg EventConfig) eventEbpfProgramState {
 	return e
 }
 
+type eventEbpfRunqueueStall struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfRunqueueStall) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.runqueue.stall")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfRunqueueStall) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfRunqueueStall(cfg EventConfig) eventEbpfRunqueueStall {
+	e := eventEbpfRunqueueStall{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfSyscallSlow struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -1189,6 +1239,7 @@ type LogsBuilder struct {
 	eventEbpfProcessExec           eventEbpfProcessExec
 	eventEbpfProcessExit           eventEbpfProcessExit
 	eventEbpfProgramState          eventEbpfProgramState
+	eventEbpfRunqueueStall         eventEbpfRunqueueStall
 	eventEbpfSyscallSlow           eventEbpfSyscallSlow
 	eventEbpfTCPReset              eventEbpfTCPReset
 	eventEbpfTCPRetransmit         eventEbpfTCPRetransmit
@@ -1219,6 +1270,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfProcessExec:           newEventEbpfProcessExec(lbc.Events.EbpfProcessExec),
 		eventEbpfProcessExit:           newEventEbpfProcessExit(lbc.Events.EbpfProcessExit),
 		eventEbpfProgramState:          newEventEbpfProgramState(lbc.Events.EbpfProgramState),
+		eventEbpfRunqueueStall:         newEventEbpfRunqueueStall(lbc.Events.EbpfRunqueueStall),
 		eventEbpfSyscallSlow:           newEventEbpfSyscallSlow(lbc.Events.EbpfSyscallSlow),
 		eventEbpfTCPReset:              newEventEbpfTCPReset(lbc.Events.EbpfTCPReset),
 		eventEbpfTCPRetransmit:         newEventEbpfTCPRetransmit(lbc.Events.EbpfTCPRetransmit),
@@ -1301,6 +1353,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfProcessExec.emit(ils.LogRecords())
 	lb.eventEbpfProcessExit.emit(ils.LogRecords())
 	lb.eventEbpfProgramState.emit(ils.LogRecords())
+	lb.eventEbpfRunqueueStall.emit(ils.LogRecords())
 	lb.eventEbpfSyscallSlow.emit(ils.LogRecords())
 	lb.eventEbpfTCPReset.emit(ils.LogRecords())
 	lb.eventEbpfTCPRetransmit.emit(ils.LogRecords())
@@ -1408,6 +1461,11 @@ func (lb *LogsBuilder) RecordEbpfProcessExitEvent(ctx context.Context, timestamp
 // RecordEbpfProgramStateEvent adds a log record of ebpf.program.state event.
 func (lb *LogsBuilder) RecordEbpfProgramStateEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfProgramStateAttributeValue AttributeEbpfProgramState, options ...EventAttributeOption) {
 	lb.eventEbpfProgramState.recordEvent(ctx, timestamp, ebpfProgramStateAttributeValue.String(), options...)
+}
+
+// RecordEbpfRunqueueStallEvent adds a log record of ebpf.runqueue.stall event.
+func (lb *LogsBuilder) RecordEbpfRunqueueStallEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfRunqueueStall.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfSyscallSlowEvent adds a log record of ebpf.syscall.slow event.

@@ -172,6 +172,9 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithErrorMessageEventAttribute("error.message-val"))
 			defaultEventsCount++
 			allEventsCount++
+			lb.RecordEbpfRunqueueStallEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfRunqueueDurationEventAttribute(22.100000), WithCPULogicalNumberEventAttribute(18))
+			defaultEventsCount++
+			allEventsCount++
 			lb.RecordEbpfSyscallSlowEvent(ctx, timestamp, WithEbpfSyscallNameEventAttribute("ebpf.syscall.name-val"), WithEbpfSyscallDurationEventAttribute(21.100000), WithEbpfSyscallResultEventAttribute(19), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
@@ -805,6 +808,34 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("error.message")
 					assert.True(t, ok)
 					assert.Equal(t, "error.message-val", attrVal.Str())
+				case "ebpf.runqueue.stall":
+					assert.False(t, validatedEvents["ebpf.runqueue.stall"], "Found a duplicate in the events slice: ebpf.runqueue.stall")
+					validatedEvents["ebpf.runqueue.stall"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.user.id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("thread.name")
+					assert.True(t, ok)
+					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.linux.cgroup")
+					assert.True(t, ok)
+					assert.Equal(t, "process.linux.cgroup-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.runqueue.duration")
+					assert.True(t, ok)
+					assert.Equal(t, 22.100000, attrVal.Double())
+					attrVal, ok = lr.Attributes().Get("cpu.logical_number")
+					assert.True(t, ok)
+					assert.EqualValues(t, 18, attrVal.Int())
 				case "ebpf.syscall.slow":
 					assert.False(t, validatedEvents["ebpf.syscall.slow"], "Found a duplicate in the events slice: ebpf.syscall.slow")
 					validatedEvents["ebpf.syscall.slow"] = true

@@ -38,6 +38,13 @@ var (
 		Unit:        "s",
 		Attributes:  []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "error.type", "otel.metric.overflow"},
 	}
+	// EbpfRunqueueDuration describes ebpf.runqueue.duration.
+	EbpfRunqueueDuration = HistogramInfo{
+		Name:        "ebpf.runqueue.duration",
+		Description: "Time that tasks which could run waited for a CPU, each time that they began to run.",
+		Unit:        "s",
+		Attributes:  []string{"otel.metric.overflow"},
+	}
 	// EbpfSyscallDuration describes ebpf.syscall.duration.
 	EbpfSyscallDuration = HistogramInfo{
 		Name:        "ebpf.syscall.duration",
@@ -56,7 +63,7 @@ var (
 
 // Histograms returns the histograms of the receiver in the order of their names.
 func Histograms() []HistogramInfo {
-	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfDiskOperationDuration, EbpfSyscallDuration, EbpfTCPRtt}
+	return []HistogramInfo{EbpfConnectionDuration, EbpfConnectionHandshakeDuration, EbpfDiskOperationDuration, EbpfRunqueueDuration, EbpfSyscallDuration, EbpfTCPRtt}
 }
 
 // HistogramConfig provides config for one histogram.
@@ -69,6 +76,7 @@ type HistogramsConfig struct {
 	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
 	EbpfDiskOperationDuration       HistogramConfig `mapstructure:"ebpf.disk.operation.duration"`
+	EbpfRunqueueDuration            HistogramConfig `mapstructure:"ebpf.runqueue.duration"`
 	EbpfSyscallDuration             HistogramConfig `mapstructure:"ebpf.syscall.duration"`
 	EbpfTCPRtt                      HistogramConfig `mapstructure:"ebpf.tcp.rtt"`
 }
@@ -79,6 +87,7 @@ func DefaultHistogramsConfig() HistogramsConfig {
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
 		EbpfDiskOperationDuration:       HistogramConfig{Enabled: true},
+		EbpfRunqueueDuration:            HistogramConfig{Enabled: true},
 		EbpfSyscallDuration:             HistogramConfig{Enabled: true},
 		EbpfTCPRtt:                      HistogramConfig{Enabled: true},
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/runqueue"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/socket"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
 )
@@ -32,10 +33,12 @@ func FuzzAppendLog(f *testing.F) {
 	reset.Record.Program = tcp.Definition.ID
 	deleted := &bpf.FileEvent{}
 	deleted.Record.Program = file.Definition.ID
+	stall := &bpf.RunqueueEvent{Duration: 1}
+	stall.Record.Program = runqueue.Definition.ID
 	made := &bpf.CgroupEvent{Id: 1 << 50}
 	made.Record.Program = cgroup.Definition.ID
 	for _, record := range [][]byte{
-		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(reset), programtest.Bytes(deleted), programtest.Bytes(made),
+		programtest.Bytes(connected), programtest.Bytes(local), programtest.Bytes(dropped), programtest.Bytes(reset), programtest.Bytes(stall), programtest.Bytes(deleted), programtest.Bytes(made),
 	} {
 		f.Add(record)
 		f.Add(record[:len(record)-1])                               // cut off
@@ -51,7 +54,7 @@ func FuzzAppendLog(f *testing.F) {
 	f.Add(make([]byte, bpf.RecordSize))
 
 	host := programtest.Host(f)
-	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition, tcp.Definition, file.Definition}
+	known := []program.Definition{socket.Definition, cgroup.Definition, connection.Definition, packetdrop.Definition, tcp.Definition, runqueue.Definition, file.Definition}
 	set, b := program.SetOf(host, known...), programtest.NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		raw = slices.Clone(raw) // aligned, as it is in the ring

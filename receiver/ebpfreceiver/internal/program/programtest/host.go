@@ -88,7 +88,7 @@ const (
 )
 
 // BTF returns the types of a kernel whose tracepoint kfree_skb has a number of arguments. From the third on, which is the
-// reason, it has reasons.
+// reason, it has reasons, and accounts of tasks.
 func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 	t.Helper()
 	pointer := &btf.Pointer{Target: (*btf.Void)(nil)}
@@ -125,6 +125,8 @@ func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 				{Name: "REQ_OP_DISCARD", Value: DiskDiscard},
 				{Name: "REQ_OP_ZONE_APPEND", Value: DiskZoneAppend},
 			}},
+			&btf.Struct{Name: "sched_info", Size: 8, Members: []btf.Member{{Name: "last_queued", Type: pointer}}},
+			&btf.Struct{Name: "cfs_rq", Size: 8, Members: []btf.Member{{Name: "rq", Type: pointer}}},
 			&btf.Enum{Name: "ovs_drop_reason", Size: 4, Values: []btf.EnumValue{{Name: "OVS_DROP_LAST_ACTION", Value: ReasonLastAction}}},
 		)
 	}
