@@ -164,6 +164,7 @@ func TestSyscallsThatWait(t *testing.T) {
 	lab.Require(t)
 	const took = 60 * time.Millisecond
 	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl], threshold: 50ms"
+	later := lab.Patiently(300 * time.Millisecond) // when the call has surely begun
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
 		t.Run(name, func(t *testing.T) {
 			r := rig.Start(t, fmt.Sprintf("programs: {syscall: {%s, waiting: %t}}", calls, waiting))
@@ -183,14 +184,14 @@ func TestSyscallsThatWait(t *testing.T) {
 			opening := make(chan struct{})
 			go func() {
 				defer close(opening)
-				time.Sleep(took)
+				time.Sleep(later)
 				writer, _ = os.OpenFile(pipe, os.O_WRONLY, 0)
 			}()
 			opened := a.Make(traffic.Calls{Number: unix.SYS_OPENAT, Args: [4]uintptr{noDirectory}, Text: pipe, Arguments: []int{1}, Count: 1})
 			require.Zero(t, opened.Errno)
 			<-opening
 			defer writer.Close()
-			time.AfterFunc(took, func() { _, _ = writer.WriteString("x") })
+			time.AfterFunc(later, func() { _, _ = writer.WriteString("x") })
 			read := a.Make(traffic.Calls{Number: unix.SYS_READ, Args: [4]uintptr{opened.Result, 0, 1}, Text: "room", Arguments: []int{1}, Count: 1})
 			require.Equal(t, uintptr(1), read.Result)
 
