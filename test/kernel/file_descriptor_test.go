@@ -379,7 +379,9 @@ func TestFileDescriptorOperations(t *testing.T) {
 		deltas[i] = all() - before
 	}
 	assert.Equal(t, deltas[0], deltas[1], "forks are none")
-	assert.Empty(t, lost(r.Scrape(t), "file_descriptor"))
+	losses := lost(r.Scrape(t), "file_descriptor")
+	delete(losses, "recursion") // of others: an open that interrupts another one's on the same CPU is left out, and counted
+	assert.Empty(t, losses)
 }
 
 // Without its setting nothing is hooked into what opens and closes descriptors.

@@ -10,8 +10,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/cilium/ebpf"
 )
 
 // Requirements are what programs need of the kernel and of this process, besides what all of them need: Linux 5.10 and
@@ -171,10 +174,17 @@ func (h *Host) checkLockdown(r Requirements) error {
 	return nil
 }
 
+// noProbeRead is how verifiers refuse the helpers that read the kernel's memory, as they do under lockdown.
+var noProbeRead = regexp.MustCompile(`(unknown func|cannot use helper) bpf_probe_read`)
+
 // ExplainLoad adds to the error with which the kernel refuses a program what stands behind it: without the helpers that read
 // its memory it is locked down, though that may not be seen from here.
 func ExplainLoad(err error) error {
-	if strings.Contains(err.Error(), "bpf_probe_read") {
+	text := err.Error()
+	if refusal := (*ebpf.VerifierError)(nil); errors.As(err, &refusal) {
+		text = strings.Join(refusal.Log, "\n") // of which the error has the last line, which may be empty
+	}
+	if noProbeRead.MatchString(text) {
 		return fmt.Errorf("%w: %w", err, errLockdown)
 	}
 	return err

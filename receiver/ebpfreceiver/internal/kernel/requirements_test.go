@@ -5,10 +5,12 @@ package kernel
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
@@ -205,14 +207,23 @@ func TestCapability(t *testing.T) {
 }
 
 func TestExplainLoad(t *testing.T) {
-	for _, text := range []string{"unknown func bpf_probe_read#4", "program of this type cannot use helper bpf_probe_read_kernel#113"} {
-		refused := errors.New(text)
+	for _, refused := range []error{
+		errors.New("unknown func bpf_probe_read#4"),
+		errors.New("program of this type cannot use helper bpf_probe_read_kernel#113"),
+		fmt.Errorf("load program: %w", &ebpf.VerifierError{Cause: os.ErrInvalid, Log: []string{
+			"7: (85) call bpf_probe_read_kernel#113", "program of this type cannot use helper bpf_probe_read#4", "",
+		}}),
+	} {
 		err := ExplainLoad(refused)
 		require.ErrorIs(t, err, refused)
 		assert.ErrorContains(t, err, "lockdown=integrity")
 	}
-	other := errors.New("R1 invalid mem access")
-	assert.Equal(t, other, ExplainLoad(other))
+	for _, other := range []error{
+		errors.New("R1 invalid mem access"),
+		&ebpf.VerifierError{Cause: os.ErrInvalid, Log: []string{"7: (85) call bpf_probe_read_kernel#113", "R1 invalid mem access"}},
+	} {
+		assert.Equal(t, other, ExplainLoad(other))
+	}
 }
 
 func TestAtLeast(t *testing.T) {
