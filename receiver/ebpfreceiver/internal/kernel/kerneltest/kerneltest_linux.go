@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
 )
 
 // Require skips a test that needs eBPF where that can't be had, and says why. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails
@@ -30,6 +31,10 @@ func Require(tb testing.TB) {
 func usable() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return fmt.Errorf("this kernel has no BTF: %w", err)
+	}
+	// Before Linux 5.11 maps count as locked memory.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return fmt.Errorf("the limit of locked memory can't be lifted: %w", err)
 	}
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(os.Getpagesize())})
 	if err != nil {
