@@ -95,10 +95,11 @@ func ipVersionName(version uint8) string {
 }
 
 func (s *segments) scrapeRTTs(m *program.Metrics) error {
-	if !s.host.Histograms.EbpfTCPRtt.Enabled {
-		return nil
-	}
+	// Scraped in any case, because that is what ends series.
 	all, err := s.rtts.Scrape(m)
+	if !s.host.Histograms.EbpfTCPRtt.Enabled {
+		return err
+	}
 	for one, sum := range all {
 		s.recordRTTs(m, one, sum)
 	}
