@@ -176,11 +176,15 @@ func (b *bench) kernelRun(these settings, tracepoint string, work func() error) 
 		if err != nil {
 			return err
 		}
+		k = &kernelRun{programs: map[string]runs{}, used: usedThen.Sub(used)}
+		// A program that works once an interval has done so then.
+		if k.page, err = s.fresh(time.Now()); err != nil {
+			return err
+		}
 		after, err := statisticsOf(held.Programs)
 		if err != nil {
 			return err
 		}
-		k = &kernelRun{programs: map[string]runs{}, used: usedThen.Sub(used)}
 		for name := range after {
 			k.programs[name] = after[name].sub(before[name])
 		}
@@ -189,8 +193,7 @@ func (b *bench) kernelRun(these settings, tracepoint string, work func() error) 
 			return err
 		}
 		k.overhead = nothing.each(0)
-		k.page, err = s.fresh(time.Now())
-		return err
+		return nil
 	})
 	return k, err
 }
