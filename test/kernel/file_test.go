@@ -355,10 +355,10 @@ func TestFileDeletionsByRing(t *testing.T) {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags, ByRing: true}
 	}
 	if first := s.agent.CallFile(call("unlinkat", "none", 0)); first.Errno == unix.EINVAL {
-		t.Skip("io_uring deletes nothing on this kernel, which is older than 5.11")
+		lab.Lacking(t, "deletions by io_uring, which came with 5.11")
 	}
 	if s.calls && !kernelSays().requests {
-		t.Skip("this kernel does not show what is asked for by io_uring, which came with 6.3")
+		lab.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
 	}
 	if s.calls {
 		s.Wait(t, 1, rig.Named(deleteEvent), rig.With("error.type", "enoent"), rig.OfProcess(s.agent.PID))

@@ -152,7 +152,9 @@ func report(outcomes []outcome) (string, error) {
 	for i := range outcomes {
 		for _, p := range outcomes[i].packages {
 			for _, t := range p.Tests {
-				if t.Status == results.Skipped {
+				if outcomes[i].hides(t) {
+					errs = append(errs, fmt.Errorf("%s skips %s, which it has all for", outcomes[i].name(), t.Name))
+				} else if t.Status == results.Skipped {
 					fmt.Fprintf(&b, "\n%s has not what %s is about", outcomes[i].name(), t.Name)
 				}
 			}
