@@ -4,8 +4,10 @@
 package programtest
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -13,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 // Bytes returns a record as it lies in the ring.
@@ -55,4 +58,17 @@ func CompareRecords(t *testing.T, live map[string][]byte) {
 		require.Equal(t, want.Event, got.Event, name)
 	}
 	require.Len(t, live, len(recorded))
+}
+
+// CompareRecorded compares the logs of what a kernel has written once, in the order of the records' names, with
+// testdata/recorded.yaml.
+func CompareRecorded(t *testing.T, host *program.Host, p program.Program) {
+	t.Helper()
+	b, records := NewBatch(host, true), Recorded(t)
+	for _, name := range slices.Sorted(maps.Keys(records)) {
+		require.NoError(t, p.AppendLog(b, records[name]), name)
+	}
+	logs := b.Seal().Logs
+	AssertSound(t, logs)
+	CompareLogs(t, "recorded.yaml", logs)
 }
