@@ -62,55 +62,86 @@ struct {
 	__type(value, struct counts);
 } drops SEC(".maps");
 
+static __always_inline void keep_transport(struct packet *p, const struct transport_header *h)
+{
+	p->flow.local_port = bpf_ntohs(h->source);
+	p->flow.remote_port = bpf_ntohs(h->destination);
+	if (p->protocol == IPPROTO_TCP)
+		p->tcp_flags = h->tcp[9];
+}
+
+static __always_inline bool has_ports(const struct packet *p)
+{
+	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
+}
+
 /* Ports and flags, if the transport header is there: not behind the first fragment, not beyond the linear data. */
 static __always_inline void read_transport(struct packet *p, const struct sk_buff *skb, __u32 offset)
 {
 	struct transport_header h = {};
 
-	if (p->protocol != IPPROTO_TCP && p->protocol != IPPROTO_UDP)
+	if (!has_ports(p))
 		return;
 	if (offset + (p->protocol == IPPROTO_TCP ? sizeof(h) : 4) > skb->tail)
 		return;
 	bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset);
-	p->flow.local_port = bpf_ntohs(h.source);
-	p->flow.remote_port = bpf_ntohs(h.destination);
-	if (p->protocol == IPPROTO_TCP)
-		p->tcp_flags = h.tcp[9];
+	keep_transport(p, &h);
 }
 
 static __always_inline bool read_ipv4(struct packet *p, const struct sk_buff *skb)
 {
 	__u32 offset = skb->network_header;
-	struct ipv4_header h;
+	struct {
+		struct ipv4_header ip;
+		struct transport_header transport;
+	} h = {};
+	/* One read for both, where they follow each other: it costs as much as all that is done with them. */
+	bool both = offset + sizeof(h) <= skb->tail;
 
-	if (offset + sizeof(h) > skb->tail || bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset))
+	if (offset + sizeof(h.ip) > skb->tail)
 		return false;
-	if (h.version_ihl >> 4 != 4)
+	if (bpf_probe_read_kernel(&h, both ? sizeof(h) : sizeof(h.ip), skb->head + offset))
+		return false;
+	if (h.ip.version_ihl >> 4 != 4)
 		return false;
 	p->type = 4;
-	p->protocol = h.protocol;
-	map_ipv4(&p->flow.local, h.source);
-	map_ipv4(&p->flow.remote, h.destination);
-	if (!(h.fragment & bpf_htons(0x1fff)))
-		read_transport(p, skb, offset + (h.version_ihl & 15) * 4);
+	p->protocol = h.ip.protocol;
+	map_ipv4(&p->flow.local, h.ip.source);
+	map_ipv4(&p->flow.remote, h.ip.destination);
+	if (h.ip.fragment & bpf_htons(0x1fff))
+		return true;
+	if (both && has_ports(p) && (h.ip.version_ihl & 15) * 4 == sizeof(h.ip))
+		keep_transport(p, &h.transport);
+	else
+		read_transport(p, skb, offset + (h.ip.version_ihl & 15) * 4);
 	return true;
 }
 
 static __always_inline bool read_ipv6(struct packet *p, const struct sk_buff *skb)
 {
 	__u32 offset = skb->network_header;
-	struct ipv6_header h;
+	struct {
+		struct ipv6_header ip;
+		struct transport_header transport;
+	} h = {};
+	bool both = offset + sizeof(h) <= skb->tail;
 	__u8 extension[4];
 
-	if (offset + sizeof(h) > skb->tail || bpf_probe_read_kernel(&h, sizeof(h), skb->head + offset))
+	if (offset + sizeof(h.ip) > skb->tail)
 		return false;
-	if (h.version_class[0] >> 4 != 6)
+	if (bpf_probe_read_kernel(&h, both ? sizeof(h) : sizeof(h.ip), skb->head + offset))
+		return false;
+	if (h.ip.version_class[0] >> 4 != 6)
 		return false;
 	p->type = 6;
-	p->protocol = h.next_header;
-	p->flow.local = h.source;
-	p->flow.remote = h.destination;
-	offset += sizeof(h);
+	p->protocol = h.ip.next_header;
+	p->flow.local = h.ip.source;
+	p->flow.remote = h.ip.destination;
+	offset += sizeof(h.ip);
+	if (both && has_ports(p)) {
+		keep_transport(p, &h.transport);
+		return true;
+	}
 	for (int i = 0; i < 4; i++) {
 		bool fragment = p->protocol == IPV6_FRAGMENT;
 
@@ -262,16 +293,18 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 	e->location = location;
 	e->attribution = attribution;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	__builtin_memset(e->interface, 0, sizeof(e->interface));
 	/* Given by program socket; from here it can't be for every kind of pointer. */
 	e->cookie = sk ? sk->__sk_common.skc_cookie.counter : 0;
 	e->netns = 0;
 	dev = skb->dev;
 	if (is_kernel_pointer(dev)) {
-		bpf_probe_read_kernel_str(e->interface, sizeof(e->interface), dev->name);
+		/* All of it: to look for its end takes longer. */
+		bpf_probe_read_kernel(e->interface, sizeof(e->interface), dev->name);
 		e->netns = dev->nd_net.net->ns.inum;
-	} else if (sk) {
-		e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	} else {
+		__builtin_memset(e->interface, 0, sizeof(e->interface));
+		if (sk)
+			e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	}
 	submit_record(e);
 }

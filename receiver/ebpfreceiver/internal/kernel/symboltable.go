@@ -14,6 +14,7 @@ import (
 	"slices"
 	"sort"
 	"strconv"
+	"strings"
 )
 
 // errSymbolsEmpty is the error when there is no symbol at all.
@@ -46,8 +47,11 @@ type symbol struct {
 // all addresses are zero, errSymbolsEmpty if there are none.
 func parseSymbols(r io.Reader) (*symbolTable, error) {
 	t := &symbolTable{end: math.MaxUint64}
+	// Room for what most kernels have: to grow would take twice as much for a while, and the collector's memory is no less
+	// for having been needed only once.
 	symbols := make([]symbol, 0, 1<<16)
-	names := bytes.NewBuffer(make([]byte, 0, 1<<20))
+	var names strings.Builder
+	names.Grow(3 << 19)
 	modules := map[string]uint16{"": 0}
 	hidden, empty := true, true
 
@@ -89,8 +93,7 @@ func parseSymbols(r io.Reader) (*symbolTable, error) {
 	}
 
 	slices.SortStableFunc(symbols, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
-	symbols = slices.CompactFunc(symbols, func(a, b symbol) bool { return a.address == b.address })
-	t.symbols = slices.Clone(symbols)
+	t.symbols = slices.CompactFunc(symbols, func(a, b symbol) bool { return a.address == b.address })
 	t.names = names.String()
 	return t, nil
 }
