@@ -24,8 +24,8 @@ func (b *bench) drops() error {
 		if err != nil {
 			return err
 		}
-		// A tenth of the storm first: what the collector needs once, it has then.
-		warm, err := b.dropsOf(b.dropCount / 10).Run(b.container)
+		// The same storm before it: what the collector needs for one, it has then.
+		warm, err := b.dropsOf(b.dropCount).Run(b.container)
 		if err != nil {
 			return err
 		}
@@ -59,8 +59,7 @@ func (b *bench) drops() error {
 		// The seconds of the limit begin with the first drop in each: a storm touches one more than it lasts.
 		most := eventLimit * (math.Ceil(done.Elapsed.Seconds()) + math.Ceil(warm.Elapsed.Seconds()) + 2)
 		b.table.judge(events > 0 && events <= most, what+": events", fmt.Sprintf("≤ %.0f", most), "%.0f, %.0f held back by the limit, %.0f lost otherwise", events, held, lost)
-		b.table.judge(float64(after.Now) <= 1.02*float64(before.Now), what+": resident memory", "no growth", "%.1f MiB, %.1f MiB before",
-			mebibytes(after.Now), mebibytes(before.Now))
+		b.table.judge(float64(after.Now) <= 1.02*float64(before.Now), what+": resident memory", "no growth", "%s; after as many before: %s", after, before)
 
 		sent := float64(warm.Sent + done.Sent)
 		udp := collector.Labels{"network_transport": "udp", "network_type": "ipv4"}

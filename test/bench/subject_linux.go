@@ -22,8 +22,8 @@ type bench struct {
 	// container is where the traffic is made, so that its metrics are apart from those of the rest of the host.
 	container *load.Container
 	table     table
-	// peak is the most memory that any collector has had resident, in bytes.
-	peak uint64
+	// peak is the memory of the collector that has had the most resident.
+	peak collector.Memory
 }
 
 // subject is a collector that is measured.
@@ -97,7 +97,9 @@ func (b *bench) with(these settings, f func(*subject) error) error {
 	}
 	err = f(s)
 	m, errMemory := s.Memory()
-	b.peak = max(b.peak, m.Peak)
+	if m.Peak > b.peak.Peak {
+		b.peak = m
+	}
 	return errors.Join(err, errMemory, s.Stop())
 }
 

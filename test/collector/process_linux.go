@@ -54,15 +54,20 @@ func (c *Collector) CPU() (CPU, error) {
 	return CPU{User: inUser, System: all - inUser}, nil
 }
 
-// Memory is the resident memory of a process in bytes.
-type Memory struct{ Now, Peak uint64 }
+// Memory is the resident memory of a process in bytes. What is not anonymous are pages of files: those of the binary, which
+// the kernel takes back when it needs them, and the ring buffer.
+type Memory struct{ Now, Peak, Anonymous uint64 }
+
+func (m Memory) String() string {
+	return fmt.Sprintf("%.1f MiB, %.1f of it anonymous", float64(m.Now)/(1<<20), float64(m.Anonymous)/(1<<20))
+}
 
 // Memory returns the resident memory of the collector.
 func (c *Collector) Memory() (m Memory, err error) {
 	for _, f := range []struct {
 		key   string
 		bytes *uint64
-	}{{"VmRSS", &m.Now}, {"VmHWM", &m.Peak}} {
+	}{{"VmRSS", &m.Now}, {"VmHWM", &m.Peak}, {"RssAnon", &m.Anonymous}} {
 		kb, err := value(c.proc("status"), f.key)
 		if err != nil {
 			return m, err
