@@ -70,19 +70,34 @@ struct {
 	__type(value, struct counts);
 } processes SEC(".maps");
 
-struct process {
-	__u64 start; /* ns of CLOCK_MONOTONIC */
+#define THE_END (~0U)
+
+/* An execution of a process, or its end. */
+struct change {
+	__u64 start; /* of the process, ns of CLOCK_MONOTONIC */
 	__u32 pid;
-	__u32 pad;
+	__u32 execution; /* by the kernel's count; THE_END: none, but the end */
 };
 
-/* The last processes that have ended, where the kernel does not tell which of their threads is the last. */
+/*
+ * What has been seen last. Each function is hooked twice, and the run that is the first to get here does the work: newer
+ * kernels let another task run in the middle of one, and leave out what that runs into meanwhile. By the process and not as
+ * in substitute.h by the CPU, from which the task may have been moved between the two. It also tells which of the threads
+ * that end at the same time is the last one.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct process);
+	__type(key, struct change);
 	__type(value, __u8);
-} ended SEC(".maps");
+} changes SEC(".maps");
+
+static __always_inline bool is_seen(struct task_struct *task, __u32 execution)
+{
+	struct change c = {.start = task->group_leader->start_time, .pid = task->tgid, .execution = execution};
+
+	return is_known(&changes, &c);
+}
 
 static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 signal)
 {
@@ -123,64 +138,59 @@ static __always_inline void read_all_arguments(struct arguments *a, struct task_
 	a->total = total;
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
+static __always_inline void executed(struct task_struct *task, struct linux_binprm *binary)
 {
 	struct owner owner;
 	struct exec_event *e;
 	__u64 now;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner))
-		return 0;
+	if (is_excluded_owner(&owner) || is_seen(task, task->self_exec_id))
+		return;
 	count(&owner, OUTCOME_EXEC, 0);
 	if (!event_enabled(EVENT_EXEC) || !within_limit(PROGRAM_PROCESS))
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	if (read_arguments) {
 		e = reserve_record(PROGRAM_PROCESS, EVENT_EXEC_ARGUMENTS, sizeof(*e) + sizeof(struct arguments), now, false);
 		if (!e)
-			return 0;
+			return;
 		read_all_arguments((struct arguments *)(e + 1), task);
 	} else {
 		e = reserve_record(PROGRAM_PROCESS, EVENT_EXEC, sizeof(*e), now, false);
 		if (!e)
-			return 0;
+			return;
 	}
 	read_exec(e, &owner, task, binary);
 	submit_record(e);
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
+{
+	executed(task, binary);
 	return 0;
 }
 
-/*
- * Whether a thread that exits is the last one of its process. Several may see that none is left besides them, and the
- * first of those is it.
- */
-static __always_inline bool is_last(struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(substitute_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
-	struct process p = {.start = task->group_leader->start_time, .pid = task->tgid};
-
-	if (task->signal->live.counter > 0)
-		return false;
-	return !is_known(&ended, &p);
+	executed(task, binary);
+	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int process_exit(__u64 *ctx)
+static __always_inline void ended(struct task_struct *task, bool last)
 {
-	struct task_struct *task = (struct task_struct *)ctx[0];
 	__u32 status, signal;
 	struct owner owner;
 	struct event *e;
 	__u64 now;
 
-	if (task->flags & PF_KTHREAD)
-		return 0;
-	if (process_exit_arguments > 1 ? !(ctx[1] & 1) : !is_last(task))
-		return 0;
+	if (task->flags & PF_KTHREAD || !last || is_seen(task, THE_END))
+		return;
 	read_owner(&owner, task);
 	if (is_excluded_owner(&owner))
-		return 0;
+		return;
 	if (task->signal->flags & SIGNAL_GROUP_EXIT)
 		status = task->signal->group_exit_code;
 	else
@@ -188,16 +198,36 @@ int process_exit(__u64 *ctx)
 	signal = status & 0x7f;
 	count(&owner, signal ? OUTCOME_SIGNAL : status ? OUTCOME_FAILURE : OUTCOME_SUCCESS, signal);
 	if (!event_enabled(EVENT_EXIT) || !within_limit(PROGRAM_PROCESS))
-		return 0;
+		return;
 	now = bpf_ktime_get_ns();
 	e = reserve_record(PROGRAM_PROCESS, EVENT_EXIT, sizeof(*e), now, false);
 	if (!e)
-		return 0;
+		return;
 	e->owner = owner;
 	e->duration = now - task->group_leader->start_time;
 	e->parent = task->real_parent->tgid;
 	e->status = status;
 	submit_record(e);
+}
+
+/* Whether no thread of the process is left but those that end now. */
+#define IS_LAST(task) (process_exit_arguments > 1 ? ctx[1] & 1 : (task)->signal->live.counter <= 0)
+
+SEC("tp_btf/sched_process_exit")
+int process_exit(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+
+	ended(task, IS_LAST(task));
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int substitute_exit(__u64 *ctx)
+{
+	struct task_struct *task = (struct task_struct *)ctx[0];
+
+	ended(task, IS_LAST(task));
 	return 0;
 }
 

@@ -20,6 +20,13 @@ type ProcessArguments struct {
 	Text   [1024]int8
 }
 
+type ProcessChange struct {
+	_         structs.HostLayout
+	Start     uint64
+	Pid       uint32
+	Execution uint32
+}
+
 type ProcessCidr struct {
 	_            structs.HostLayout
 	PrefixLength uint32
@@ -142,13 +149,6 @@ type ProcessPorts struct {
 	Bits [1024]uint64
 }
 
-type ProcessProcess struct {
-	_     structs.HostLayout
-	Start uint64
-	Pid   uint32
-	Pad   uint32
-}
-
 type ProcessSequence struct {
 	_    structs.HostLayout
 	Last uint64
@@ -197,7 +197,7 @@ type ProcessSocketState struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ProcessMapEnded                = "ended"
+	ProcessMapChanges              = "changes"
 	ProcessMapEventWindows         = "event_windows"
 	ProcessMapExcludedCidrs        = "excluded_cidrs"
 	ProcessMapExcludedExecutables  = "excluded_executables"
@@ -212,6 +212,8 @@ const (
 	ProcessMapSocketsByAddress     = "sockets_by_address"
 	ProcessProgProcessExec         = "process_exec"
 	ProcessProgProcessExit         = "process_exit"
+	ProcessProgSubstituteExec      = "substitute_exec"
+	ProcessProgSubstituteExit      = "substitute_exit"
 	ProcessVarByAddress            = "by_address"
 	ProcessVarEnabledEvents        = "enabled_events"
 	ProcessVarEventLimit           = "event_limit"
@@ -274,15 +276,17 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
-	ProcessExec *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessExec    *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExit    *ebpf.ProgramSpec `ebpf:"process_exit"`
+	SubstituteExec *ebpf.ProgramSpec `ebpf:"substitute_exec"`
+	SubstituteExit *ebpf.ProgramSpec `ebpf:"substitute_exit"`
 }
 
 // ProcessMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessMapSpecs struct {
-	Ended               *ebpf.MapSpec `ebpf:"ended"`
+	Changes             *ebpf.MapSpec `ebpf:"changes"`
 	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
 	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
@@ -341,7 +345,7 @@ func (o *ProcessObjects) Close() error {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessMaps struct {
-	Ended               *ebpf.Map `ebpf:"ended"`
+	Changes             *ebpf.Map `ebpf:"changes"`
 	EventWindows        *ebpf.Map `ebpf:"event_windows"`
 	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
@@ -358,7 +362,7 @@ type ProcessMaps struct {
 
 func (m *ProcessMaps) Close() error {
 	return _ProcessClose(
-		m.Ended,
+		m.Changes,
 		m.EventWindows,
 		m.ExcludedCidrs,
 		m.ExcludedExecutables,
@@ -402,14 +406,18 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
-	ProcessExec *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit *ebpf.Program `ebpf:"process_exit"`
+	ProcessExec    *ebpf.Program `ebpf:"process_exec"`
+	ProcessExit    *ebpf.Program `ebpf:"process_exit"`
+	SubstituteExec *ebpf.Program `ebpf:"substitute_exec"`
+	SubstituteExit *ebpf.Program `ebpf:"substitute_exit"`
 }
 
 func (p *ProcessPrograms) Close() error {
 	return _ProcessClose(
 		p.ProcessExec,
 		p.ProcessExit,
+		p.SubstituteExec,
+		p.SubstituteExit,
 	)
 }
 

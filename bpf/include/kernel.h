@@ -340,6 +340,7 @@ struct task_struct___before {
 
 struct task_struct {
 	unsigned int __state;
+	__u64 self_exec_id;
 	struct sched_entity se;
 	struct sched_info sched_info;
 	struct thread_info thread_info;

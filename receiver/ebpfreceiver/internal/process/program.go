@@ -64,10 +64,10 @@ func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
 	)
 }
 
-// Hooks implements program.Program. Both are called by the process itself, where nothing that calls them interrupts it.
+// Hooks implements program.Program.
 func (*processes) Hooks() []program.Hook {
 	return []program.Hook{
-		program.Tracepoint(bpf.ProcessProgProcessExec, "sched_process_exec"),
-		program.Tracepoint(bpf.ProcessProgProcessExit, "sched_process_exit"),
+		program.ExactTracepoint(bpf.ProcessProgProcessExec, bpf.ProcessProgSubstituteExec, "sched_process_exec"),
+		program.ExactTracepoint(bpf.ProcessProgProcessExit, bpf.ProcessProgSubstituteExit, "sched_process_exit"),
 	}
 }
