@@ -68,16 +68,18 @@ func ports(a attributes, from, to int) attributes {
 	return a.with(attributes{"source.port": int64(from), "destination.port": int64(to)})
 }
 
+// packetsOf are the attributes of counts of a transport, "" for one that has no name.
+func packetsOf(transport, version string) rig.Attributes {
+	a := rig.Attributes{"network.type": version}
+	if transport != "" {
+		a["network.transport"] = transport
+	}
+	return a
+}
+
 // packetTruths are packets of all kinds that the program tells apart.
 func packetTruths() []packetTruth {
-	kind := func(transport, version string) rig.Attributes {
-		a := rig.Attributes{"network.type": version}
-		if transport != "" {
-			a["network.transport"] = transport
-		}
-		return a
-	}
-	tcp4, tcp6, udp4, udp6 := kind("tcp", "ipv4"), kind("tcp", "ipv6"), kind("udp", "ipv4"), kind("udp", "ipv6")
+	tcp4, tcp6, udp4, udp6 := packetsOf("tcp", "ipv4"), packetsOf("tcp", "ipv6"), packetsOf("udp", "ipv4"), packetsOf("udp", "ipv6")
 	const fragment, lowTTL, control = "ebpf.packet.fragment", "ebpf.packet.low_ttl", "ebpf.tcp.control_flags"
 	segment := func(flags uint8) []byte { return lab.Segment(40000, 443, flags) }
 	v4 := func(ttl, protocol uint8, offset uint16, payload ...[]byte) []byte {
@@ -107,18 +109,18 @@ func packetTruths() []packetTruth {
 		// Other protocols, and those without a name.
 		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0, lab.Ports(5000, 53), data(10))), udp4, asked4, ethernet},
 		{lab.Ethernet(lab.TypeIPv6, v6(64, 17, lab.Ports(5000, 53), data(10))), udp6, asked6, ethernet},
-		{lab.Ethernet(lab.TypeIPv4, v4(64, 1, 0, data(8))), kind("icmp", "ipv4"), ends4, ethernet},
-		{lab.Ethernet(lab.TypeIPv6, v6(64, 58, data(8))), kind("icmpv6", "ipv6"), ends6, ethernet},
-		{lab.Ethernet(lab.TypeIPv4, v4(64, 132, 0, data(12))), kind("sctp", "ipv4"), ends4, ethernet},
-		{lab.Ethernet(lab.TypeIPv4, v4(64, 47, 0, data(12))), kind("", "ipv4"), ends4, ethernet}, // GRE
-		{lab.Ethernet(lab.TypeIPv6, v6(64, 59)), kind("", "ipv6"), ends6, ethernet},              // no next header
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 1, 0, data(8))), packetsOf("icmp", "ipv4"), ends4, ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 58, data(8))), packetsOf("icmpv6", "ipv6"), ends6, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 132, 0, data(12))), packetsOf("sctp", "ipv4"), ends4, ethernet},
+		{lab.Ethernet(lab.TypeIPv4, v4(64, 47, 0, data(12))), packetsOf("", "ipv4"), ends4, ethernet}, // GRE
+		{lab.Ethernet(lab.TypeIPv6, v6(64, 59)), packetsOf("", "ipv6"), ends6, ethernet},              // no next header
 		{lab.Ethernet(lab.TypeARP, data(28)), rig.Attributes{}, attributes{}, ethernet},
 		{lab.Ethernet(lab.TypeIPv4, data(40)), rig.Attributes{}, attributes{}, ethernet}, // not what it says
 
 		// TTL and hop limit: 9 is low, 10 is not.
 		{lab.Ethernet(lab.TypeIPv4, v4(9, 17, 0, lab.Ports(5000, 53))), traits(udp4, lowTTL), ports(endpoints(from4, to4, 9), 5000, 53), ethernet},
 		{lab.Ethernet(lab.TypeIPv4, v4(10, 17, 0, lab.Ports(5000, 53))), udp4, ports(endpoints(from4, to4, 10), 5000, 53), ethernet},
-		{lab.Ethernet(lab.TypeIPv6, v6(1, 58, data(8))), traits(kind("icmpv6", "ipv6"), lowTTL), endpoints(from6, to6, 1), ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(1, 58, data(8))), traits(packetsOf("icmpv6", "ipv6"), lowTTL), endpoints(from6, to6, 1), ethernet},
 
 		// Fragments: the first has ports, the others have not; "don't fragment" is none.
 		{lab.Ethernet(lab.TypeIPv4, v4(64, 17, 0x2000, lab.Ports(5000, 53), data(16))), traits(udp4, fragment), asked4.with(attributes{fragment: true}), ethernet},
@@ -139,7 +141,7 @@ func packetTruths() []packetTruth {
 			traits(tcp6.With(control, "syn"), fragment), flags(sent6, "syn").with(attributes{fragment: true}), ethernet,
 		},
 		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderDestination, lab.Extension(17, 255, 64))), udp6, ends6, ethernet}, // longer than the packet
-		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderHopByHop, slices.Repeat(lab.Extension(lab.HeaderDestination, 0, 8), 8))), kind("", "ipv6"), ends6, ethernet},
+		{lab.Ethernet(lab.TypeIPv6, v6(64, lab.HeaderHopByHop, slices.Repeat(lab.Extension(lab.HeaderDestination, 0, 8), 8))), packetsOf("", "ipv6"), ends6, ethernet},
 
 		// VLAN tags: one, two, and more than are looked for.
 		{
@@ -169,10 +171,10 @@ func onlyPacket(settings string, wires ...string) string {
 	return fmt.Sprintf("programs: {packet: {interfaces: [%s]%s}}", strings.Join(names, ", "), settings)
 }
 
-// sampledOn takes the samples of a wire.
-func sampledOn(w *lab.Wire) rig.Match { return rig.With(interfaceKey, w.Device) }
+// sampledOn takes the samples of an interface.
+func sampledOn(device string) rig.Match { return rig.With(interfaceKey, device) }
 
-// seriesOn are the counts of a wire by their other attributes.
+// seriesOn are the counts of an interface by their other attributes.
 func seriesOn(m rig.Scrape, metric, device string) map[string]int {
 	found := map[string]int{}
 	for _, s := range m.Series(metric) {
@@ -190,18 +192,57 @@ func key(a rig.Attributes) string {
 	return fmt.Sprint(a)
 }
 
-// attachedAs waits until the program is attached to the wire, and returns how.
-func attachedAs(t *testing.T, r *rig.Receiver, w *lab.Wire) string {
+// attachedAs waits until the program is attached to the interface, and returns how.
+func attachedAs(t *testing.T, r *rig.Receiver, device string) string {
 	t.Helper()
-	hook := "xdp/" + w.Device + " "
+	hook := "xdp/" + device + " "
 	e := r.Wait(t, 1, rig.Named(stateEvent), rig.With("ebpf.program.state", "attached"), func(e rig.Event) bool {
 		return strings.HasPrefix(fmt.Sprint(e.Attributes[hookKey]), hook)
 	})[0]
 	return strings.TrimPrefix(e.Attributes[hookKey].(string), hook)
 }
 
-// Each kind of packet is counted in the series that it belongs to, with each of its bytes, and each of its fields is in
-// the sample; in the driver and behind it.
+// countedAndSampled sends packets, each as often as its place in the list says, and makes sure that each is counted in the
+// series that it belongs to, with each of its bytes, and that each of its fields is in the sample.
+func countedAndSampled(t *testing.T, r *rig.Receiver, device string, truths []packetTruth, send func(testing.TB, []byte)) {
+	t.Helper()
+	start := time.Now()
+	packets, bytes, total := map[string]int{}, map[string]int{}, 0
+	for i, truth := range truths {
+		for range i + 1 {
+			send(t, truth.frame)
+		}
+		total += i + 1
+		packets[key(truth.series)] += i + 1
+		bytes[key(truth.series)] += (i + 1) * (len(truth.frame) - truth.headers)
+	}
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool {
+		return m.Int(packetMetric, rig.Attributes{interfaceKey: device}) >= total
+	})
+	assert.Equal(t, packets, seriesOn(m, packetMetric, device))
+	assert.Equal(t, bytes, seriesOn(m, packetBytes, device))
+
+	samples := r.Wait(t, total, rig.Named(sampleEvent), sampledOn(device))
+	end := time.Now()
+	require.Len(t, samples, total)
+	for i, truth := range truths {
+		want := truth.sample.with(attributes{interfaceKey: device, "ebpf.packet.size": int64(len(truth.frame) - truth.headers)})
+		for _, k := range []string{"network.transport", "network.type"} {
+			if v := truth.series[k]; v != "" {
+				want[k] = v
+			}
+		}
+		for _, e := range samples[:i+1] {
+			check(t, e, sampleEvent, plog.SeverityNumberInfo, want)
+			within(t, e, start, end)
+			assert.Contains(t, e.Body, " on "+device)
+		}
+		samples = samples[i+1:]
+	}
+	assert.Empty(t, lost(m, "packet"))
+}
+
+// Packets of all kinds, in the driver and behind it.
 func TestPacketsOfAllKinds(t *testing.T) {
 	lab.Require(t)
 	for mode, newWire := range map[string]func(testing.TB, *lab.Namespace, string) *lab.Wire{
@@ -210,45 +251,11 @@ func TestPacketsOfAllKinds(t *testing.T) {
 		t.Run(mode, func(t *testing.T) {
 			w := newWire(t, lab.NewNamespace(t), "a")
 			r := rig.Start(t, onlyPacket(", sample_every: 1", "a"))
-			assert.Equal(t, mode, attachedAs(t, r, w))
+			assert.Equal(t, mode, attachedAs(t, r, w.Device))
 			_, native := w.XDP(t)
 			assert.Equal(t, mode == "native", native)
 
-			truths := packetTruths()
-			start := time.Now()
-			packets, bytes, total := map[string]int{}, map[string]int{}, 0
-			for i, truth := range truths {
-				for range i + 1 {
-					w.Send(t, truth.frame)
-				}
-				total += i + 1
-				packets[key(truth.series)] += i + 1
-				bytes[key(truth.series)] += (i + 1) * (len(truth.frame) - truth.headers)
-			}
-			m := r.ScrapeUntil(t, func(m rig.Scrape) bool {
-				return m.Int(packetMetric, rig.Attributes{interfaceKey: w.Device}) >= total
-			})
-			assert.Equal(t, packets, seriesOn(m, packetMetric, w.Device))
-			assert.Equal(t, bytes, seriesOn(m, packetBytes, w.Device))
-
-			samples := r.Wait(t, total, rig.Named(sampleEvent), sampledOn(w))
-			end := time.Now()
-			require.Len(t, samples, total)
-			for i, truth := range truths {
-				want := truth.sample.with(attributes{interfaceKey: w.Device, "ebpf.packet.size": int64(len(truth.frame) - truth.headers)})
-				for _, k := range []string{"network.transport", "network.type"} {
-					if v := truth.series[k]; v != "" {
-						want[k] = v
-					}
-				}
-				for _, e := range samples[:i+1] {
-					check(t, e, sampleEvent, plog.SeverityNumberInfo, want)
-					within(t, e, start, end)
-					assert.Contains(t, e.Body, " on "+w.Device)
-				}
-				samples = samples[i+1:]
-			}
-			assert.Empty(t, lost(m, "packet"))
+			countedAndSampled(t, r, w.Device, packetTruths(), w.Send)
 		})
 	}
 }
@@ -298,7 +305,7 @@ func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 			assert.True(t, rig.Within(time.Second, func() bool { id, _ := free.XDP(t); return id == 0 }), "nothing is left on the other interface")
 
 			r := rig.Start(t, "error_mode: ignore\n"+config)
-			attachedAs(t, r, free)
+			attachedAs(t, r, free.Device)
 			failed := r.Wait(t, 1, hookState("failed", "xdp/"+taken.Device))[0]
 			assert.Equal(t, plog.SeverityNumberWarn, failed.Severity)
 			for _, text := range explained {
@@ -315,7 +322,7 @@ func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 
 			// When the place is free, it is taken.
 			other.Leave()
-			assert.NotEmpty(t, attachedAs(t, r, taken))
+			assert.NotEmpty(t, attachedAs(t, r, taken.Device))
 			taken.Send(t, datagram(from4, 1))
 			assert.Equal(t, 1, counted(t, r, taken.Device, 1))
 			assert.Len(t, r.Events.Matching(hookState("failed", "xdp/")), 1, "it is said once")
@@ -335,7 +342,7 @@ func TestPacketsOfAMissingInterface(t *testing.T) {
 	r := rig.Start(t, "error_mode: ignore\n"+config)
 	r.Wait(t, 1, hookState("failed", "xdp/"+lab.WireName("late")))
 	w := lab.NewWire(t, ns, "late")
-	attachedAs(t, r, w)
+	attachedAs(t, r, w.Device)
 	w.Send(t, datagram(from4, 1))
 	assert.Equal(t, 1, counted(t, r, w.Device, 1))
 }
@@ -350,7 +357,7 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	var all []*lab.Wire
 	for i := range 5 {
 		w := lab.NewWire(t, ns, fmt.Sprint("eth", i))
-		attachedAs(t, r, w)
+		attachedAs(t, r, w.Device)
 		for range i + 1 {
 			w.Send(t, datagram(from4, uint16(i)))
 		}
@@ -358,7 +365,7 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	}
 	for i, w := range all {
 		assert.Equal(t, i+1, counted(t, r, w.Device, i+1))
-		assert.Len(t, r.Wait(t, i+1, rig.Named(sampleEvent), sampledOn(w)), i+1)
+		assert.Len(t, r.Wait(t, i+1, rig.Named(sampleEvent), sampledOn(w.Device)), i+1)
 	}
 	other := lab.NewWire(t, ns, "other")
 
@@ -371,7 +378,7 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 
 	// A name that the pattern has, and one that it has not.
 	all[2].Rename(t, "ethX")
-	attachedAs(t, r, all[2])
+	attachedAs(t, r, all[2].Device)
 	all[2].Send(t, datagram(from4, 7))
 	assert.Equal(t, 4, counted(t, r, all[2].Device, 4), "it is the same interface")
 	all[3].Rename(t, "off")
@@ -383,7 +390,7 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	for _, w := range []*lab.Wire{other, all[3]} {
 		id, _ := w.XDP(t)
 		assert.Zero(t, id)
-		assert.Empty(t, r.Events.Matching(rig.Named(sampleEvent), sampledOn(w)))
+		assert.Empty(t, r.Events.Matching(rig.Named(sampleEvent), sampledOn(w.Device)))
 	}
 	assert.Empty(t, lost(r.Scrape(t), "packet"))
 }
@@ -395,7 +402,7 @@ func TestPacketsInPieces(t *testing.T) {
 	const mtu = 9000
 	w.SetMTU(t, mtu)
 	r := rig.Start(t, onlyPacket(", sample_every: 1", "a"))
-	t.Logf("the wire is %s", attachedAs(t, r, w))
+	t.Logf("the wire is %s", attachedAs(t, r, w.Device))
 	rest := func(headers int) []byte { return make([]byte, mtu-headers) }
 	for _, frame := range [][]byte{
 		lab.Ethernet(lab.TypeIPv4, lab.IPv4(from4, to4, 64, 17, 0, nil, lab.Ports(5000, 53), rest(28))),
@@ -406,7 +413,7 @@ func TestPacketsInPieces(t *testing.T) {
 	}
 	assert.Equal(t, 3, counted(t, r, w.Device, 3))
 	assert.Equal(t, 3*mtu, r.Scrape(t).Int(packetBytes, rig.Attributes{interfaceKey: w.Device}))
-	for _, e := range r.Wait(t, 3, rig.Named(sampleEvent), sampledOn(w)) {
+	for _, e := range r.Wait(t, 3, rig.Named(sampleEvent), sampledOn(w.Device)) {
 		assert.Equal(t, int64(mtu), e.Attributes["ebpf.packet.size"])
 	}
 }
@@ -422,13 +429,13 @@ func TestPacketsAreSampled(t *testing.T) {
 	}
 	assert.Equal(t, count, counted(t, r, w.Device, count))
 	assert.Empty(t, lost(r.Scrape(t), "packet"))
-	samples := len(r.Events.Matching(rig.Named(sampleEvent), sampledOn(w)))
+	samples := len(r.Events.Matching(rig.Named(sampleEvent), sampledOn(w.Device)))
 	// Six standard deviations of a binomial distribution.
 	assert.InDelta(t, count/every, samples, 6*math.Sqrt(count*(every-1))/every)
 
 	none := rig.Start(t, onlyPacket(", events: false", "b*"))
 	b := lab.NewWire(t, lab.NewNamespace(t), "b")
-	attachedAs(t, none, b)
+	attachedAs(t, none, b.Device)
 	b.Send(t, datagram(from4, 1))
 	assert.Equal(t, 1, counted(t, none, b.Device, 1))
 	assert.Empty(t, none.Events.Matching(rig.Named(sampleEvent)))

@@ -7,6 +7,7 @@ package lab
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"testing"
 	"time"
@@ -62,28 +63,48 @@ func newWire(t testing.TB, ns *Namespace, name string, sendingQueues uint32) *Wi
 	link, err := netlink.LinkByName(w.Device)
 	require.NoError(t, err)
 	w.Index = link.Attrs().Index
-	quiet := func(device string) func() error {
-		return func() error {
-			if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
-				return err
-			}
-			return withoutOffloads(device)
-		}
-	}
-	require.NoError(t, quiet(w.Device)())
-	require.NoError(t, ns.Run(quiet(w.Peer)))
+	require.NoError(t, quiet(w.Device))
+	require.NoError(t, ns.Run(func() error { return quiet(w.Peer) }))
 	require.NoError(t, netlink.LinkSetUp(link))
 	ns.up(t, w.Peer)
-	require.Eventually(t, func() bool { return ns.carrier(t, w.Peer) }, Patiently(10*time.Second), time.Millisecond, "the wire's carrier")
+	w.await(t)
 	require.NoError(t, ns.Run(func() error {
-		w.socket, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
+		w.socket, err = packetSocket(w.Peer)
 		return err
 	}), "opening a packet socket")
 	t.Cleanup(func() { _ = unix.Close(w.socket) })
-	peer, err := ns.links.LinkByName(w.Peer)
-	require.NoError(t, err)
-	require.NoError(t, unix.Bind(w.socket, &unix.SockaddrLinklayer{Ifindex: peer.Attrs().Index}))
 	return w
+}
+
+// await waits until the wire carries what is sent.
+func (w *Wire) await(t testing.TB) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.ns.carrier(t, w.Peer) }, Patiently(10*time.Second), time.Millisecond, "the wire's carrier")
+}
+
+// packetSocket opens a socket that sends whole frames out of an interface of the thread's network namespace.
+func packetSocket(device string) (fd int, err error) {
+	i, err := net.InterfaceByName(device)
+	if err != nil {
+		return 0, err
+	}
+	if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+		return 0, err
+	}
+	return fd, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
+}
+
+// Loop returns what puts a frame on the loopback interface, for itself to receive.
+func Loop(t testing.TB) (send func(testing.TB, []byte)) {
+	t.Helper()
+	fd, err := packetSocket("lo")
+	require.NoError(t, err, "opening a packet socket")
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	return func(t testing.TB, frame []byte) {
+		t.Helper()
+		_, err := unix.Write(fd, frame)
+		require.NoError(t, err, "sending a frame of %d bytes", len(frame))
+	}
 }
 
 // Send puts a frame on the wire, for the test's side to receive.
@@ -145,6 +166,14 @@ func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	}
 	const attachedToDriver = 1 // XDP_ATTACHED_DRV
 	return int(xdp.ProgId), xdp.AttachMode == attachedToDriver
+}
+
+// quiet has an interface send nothing by itself, and receive what was sent as it was sent.
+func quiet(device string) error {
+	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
+		return err
+	}
+	return withoutOffloads(device)
 }
 
 // withoutOffloads has an interface neither take several packets together nor send large ones for others to divide, unless
