@@ -283,16 +283,19 @@ func hookState(state, hook string) rig.Match {
 // interface, the program and the way out.
 func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 	lab.Require(t)
-	for name, occupy := range map[string]func(*lab.Wire, testing.TB) lab.Occupation{
-		"in the driver": (*lab.Wire).OccupyByLink, "behind it": (*lab.Wire).OccupyGeneric,
+	for name, tt := range map[string]struct {
+		occupy func(*lab.Wire, testing.TB) lab.Occupation
+		off    string
+	}{
+		"in the driver": {(*lab.Wire).OccupyByLink, "xdp"}, "behind it": {(*lab.Wire).OccupyGeneric, "xdpgeneric"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ns := lab.NewNamespace(t)
 			free, taken := lab.NewWire(t, ns, "free"), lab.NewWire(t, ns, "taken")
-			other := occupy(taken, t)
+			other := tt.occupy(taken, t)
 			explained := []string{
 				"interface " + taken.Device + ": another XDP program (id " + fmt.Sprint(other.ID) + " in `bpftool prog`) is attached to it",
-				"`ip link set dev " + taken.Device + " xdp off`", "leave the interface out",
+				"`ip link set dev " + taken.Device + " " + tt.off + " off`", "leave the interface out",
 			}
 			config := onlyPacket("", "free", "taken")
 

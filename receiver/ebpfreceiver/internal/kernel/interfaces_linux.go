@@ -24,6 +24,8 @@ type Interface struct {
 	Master bool
 	// XDPProgram is the id of the XDP program that is attached to it, 0 if there is none.
 	XDPProgram uint32
+	// XDPGeneric is whether that runs behind the driver.
+	XDPGeneric bool
 }
 
 // listings is how often a list of interfaces is asked for that others change meanwhile.
@@ -52,7 +54,7 @@ func Interfaces() (map[int]Interface, error) {
 			Master:   link.Type() == "bond",
 		}
 		if a.Xdp != nil && a.Xdp.Attached {
-			i.XDPProgram = a.Xdp.ProgId
+			i.XDPProgram, i.XDPGeneric = a.Xdp.ProgId, a.Xdp.AttachMode == nl.XDP_ATTACHED_SKB
 		}
 		all[a.Index] = i
 	}

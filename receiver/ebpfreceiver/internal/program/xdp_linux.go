@@ -22,8 +22,9 @@ import (
 const (
 	// settling is how long an interface is given to get its name and its settings.
 	settling = 100 * time.Millisecond
-	// retrying is how long after a failure an interface is tried again, of which nobody tells when it is free.
-	retrying = 5 * time.Second
+	// looking is how often is looked at what nobody tells of: that the function was detached from an interface, or that one
+	// is free that it could not be attached to.
+	looking = 5 * time.Second
 )
 
 // XDP is a hook at network interfaces, in their drivers where those have it, and behind them elsewhere. It reports itself
@@ -37,6 +38,7 @@ func XDP(program, function string, host *Host, interfaces Interfaces) Hook {
 // xdp is a function that is attached to network interfaces.
 type xdp struct {
 	function   *ebpf.Program
+	id         ebpf.ProgramID // the function's
 	program    string
 	host       *Host
 	interfaces Interfaces
@@ -45,6 +47,7 @@ type xdp struct {
 	places  map[int]place
 	// failures are the errors that were reported of interfaces, by their names.
 	failures map[string]string
+	truces   truces
 
 	closing, done chan struct{}
 }
@@ -52,7 +55,7 @@ type xdp struct {
 // place is one interface that the function is attached to.
 type place struct {
 	name, hook string
-	link       io.Closer
+	link       link.Link
 }
 
 // openXDP attaches to the interfaces that are there. Where that fails for one of them it fails as a whole, unless the
@@ -65,9 +68,15 @@ func openXDP(function *ebpf.Program, program string, host *Host, interfaces Inte
 		interfaces: interfaces,
 		places:     map[int]place{},
 		failures:   map[string]string{},
+		truces:     truces{},
 		closing:    make(chan struct{}),
 		done:       make(chan struct{}),
 	}
+	info, err := function.Info()
+	if err != nil {
+		return nil, fmt.Errorf("ask for the program's id: %w", err)
+	}
+	x.id, _ = info.ID()
 	// Before they are listed, so that none comes in between.
 	if x.changes, err = kernel.WatchInterfaces(); err != nil {
 		return nil, err
@@ -91,14 +100,13 @@ func openXDP(function *ebpf.Program, program string, host *Host, interfaces Inte
 func (x *xdp) run() {
 	defer close(x.done)
 	for {
-		var retry <-chan time.Time
-		if len(x.failures) > 0 {
-			retry = time.After(retrying)
-		}
 		select {
 		case <-x.closing:
 			return
-		case <-retry:
+		case <-time.After(looking):
+			if len(x.failures) == 0 && len(x.lost()) == 0 {
+				continue
+			}
 		case <-x.changes.C:
 			select {
 			case <-x.closing:
@@ -140,14 +148,23 @@ func (x *xdp) report(states []State) {
 
 // update attaches to what has come, and lets go of what has gone or changed its name. It returns what is new.
 func (x *xdp) update() (states []State, err error) {
+	// Before they are listed, so that what is lost with its interface is not taken for detached.
+	lost := x.lost()
 	present, err := kernel.Interfaces()
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	x.truces.forget(present)
 	for index, p := range x.places {
-		if present[index].Name != p.name {
-			states = append(states, x.leave(index, p))
+		there := present[index].Name == p.name
+		if there && !lost[index] {
+			continue
 		}
+		if there {
+			x.truces.begin(index, now)
+		}
+		states = append(states, x.leave(index, p))
 	}
 	failures := map[string]string{}
 	fail := func(name string, err error) {
@@ -163,7 +180,7 @@ func (x *xdp) update() (states []State, err error) {
 		if _, there := x.places[i.Index]; there || !x.wants(i) {
 			continue
 		}
-		switch p, err := x.attach(i); {
+		switch p, err := x.attach(i, now); {
 		case errors.Is(err, unix.ENODEV): // it has gone meanwhile
 		case err != nil:
 			fail(i.Name, fmt.Errorf("interface %s: %w", i.Name, err))
@@ -182,6 +199,19 @@ func (x *xdp) update() (states []State, err error) {
 	return states, nil
 }
 
+// lost returns the interfaces that have the function no more. Whoever may can detach somebody else's link, or give it another
+// program, and the kernel tells nobody.
+func (x *xdp) lost() map[int]bool {
+	lost := map[int]bool{}
+	for index, p := range x.places {
+		info, err := p.link.Info()
+		if err == nil && (info.Program != x.id || info.XDP().Ifindex != uint32(index)) {
+			lost[index] = true
+		}
+	}
+	return lost
+}
+
 // wants is whether an interface is asked for: by name, or by a pattern that it has the right kind for.
 func (x *xdp) wants(i kernel.Interface) bool {
 	return x.interfaces.Chosen(i.Name) && (i.Ethernet || slices.Contains(x.interfaces.Named, i.Name))
@@ -197,9 +227,12 @@ func (x *xdp) leave(index int, p place) State {
 
 var errNotEthernet = errors.New("its packets have no Ethernet header, which the program begins to read at; leave it out")
 
-func (x *xdp) attach(i kernel.Interface) (p place, err error) {
+func (x *xdp) attach(i kernel.Interface, now time.Time) (p place, err error) {
 	if !i.Ethernet {
 		return place{}, errNotEthernet
+	}
+	if err := x.truces.check(i.Index, now); err != nil {
+		return place{}, err
 	}
 	if err := x.interfaces.Added(uint32(i.Index), i.Name); err != nil {
 		return place{}, err
@@ -236,9 +269,12 @@ type mode struct {
 
 // occupied says that an interface takes no second program.
 func occupied(i kernel.Interface, err error) error {
-	other := ""
+	other, mode := "", "xdp"
 	if i.XDPProgram != 0 {
 		other = fmt.Sprintf(" (id %d in `bpftool prog`)", i.XDPProgram)
 	}
-	return fmt.Errorf("another XDP program%s is attached to it, and the kernel lets it have only one: stop what has attached that, or `ip link set dev %s xdp off`, or leave the interface out: %w", other, i.Name, err)
+	if i.XDPGeneric {
+		mode = "xdpgeneric"
+	}
+	return fmt.Errorf("another XDP program%s is attached to it, and the kernel lets it have only one: stop what has attached that, or `ip link set dev %s %s off` (`bpftool link detach` where `bpftool link` has it), or leave the interface out: %w", other, i.Name, mode, err)
 }
