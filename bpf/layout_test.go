@@ -94,7 +94,7 @@ var objects = []object{
 		file:    "syscall",
 		records: map[string]any{"event": SyscallEvent{}, "record": SocketRecord{}},
 		values: map[string]any{
-			"series": SyscallSeries{}, "counts": SyscallCounts{},
+			"series": SyscallSeries{}, "counts": SyscallCounts{}, "container_id": SyscallContainerId{},
 			"owner": SocketOwner{}, "losses": SocketLosses{},
 			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
 		},

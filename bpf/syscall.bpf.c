@@ -2,6 +2,7 @@
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // System calls: how long they take, how they fail, and which are slow.
+#include "include/container.h"
 #include "include/filter.h"
 #include "include/histogram.h"
 
@@ -30,15 +31,11 @@ const volatile __u64 slow_threshold;
 /* Whether slow calls that wait for something else by their nature are events. */
 const volatile bool report_waiting;
 
-/* How many entries wanted_containers has; 0: calls in all cgroups are wanted. */
-const volatile __u32 container_count;
-
-#define MAX_CONTAINERS 16
-
 enum { MAX_ERRNO = 4095 };
 
-/* Whether only calls of the executables in wanted_executables are. */
+/* Whether only calls of the executables in wanted_executables are wanted, and only those in wanted_containers. */
 const volatile bool only_executables;
+const volatile bool only_containers;
 
 /*
  * Whether a thread can be preempted in here, as from Linux 6.19 on: until it goes on, the kernel leaves the function out for
@@ -86,19 +83,14 @@ struct {
 	__type(value, __u8);
 } wanted_executables SEC(".maps");
 
-struct {
-	__uint(type, BPF_MAP_TYPE_CGROUP_ARRAY);
-	__uint(max_entries, MAX_CONTAINERS);
-	__type(key, __u32);
-	__type(value, __u32);
-} wanted_containers SEC(".maps");
-
 /* What is known of a thread. */
 struct thread {
-	__u64 start; /* ns: of the call that is under way; 0: none that is wanted */
-	__u64 mm;    /* address of the memory with which the thread was judged: it gets another one when it executes */
+	__u64 start;  /* ns: of the call that is under way; 0: none that is wanted */
+	__u64 mm;     /* address of the memory with which the thread was judged: it gets another one when it executes */
+	__u64 cgroup; /* in which it was judged: it can be moved */
 	__u32 call;
-	__u32 unwanted;
+	bool unwanted; /* by its process */
+	bool outside;  /* of the wanted containers */
 };
 
 /* The kernel frees it with the thread, whichever way that ends. */
@@ -203,12 +195,23 @@ static __always_inline bool is_unwanted(struct task_struct *task)
 	return only_executables && !bpf_map_lookup_elem(&wanted_executables, owner.executable);
 }
 
-static __always_inline bool is_in_wanted_container(void)
+static __always_inline __u64 cgroup_of(struct task_struct *task)
 {
-	for (__u32 i = 0; i < MAX_CONTAINERS && i < container_count; i++)
-		if (bpf_current_task_under_cgroup(&wanted_containers, i) == 1)
-			return true;
-	return !container_count;
+	return by_address ? BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) : task->cgroups->dfl_cgrp->kn->id;
+}
+
+static __always_inline bool is_outside(struct thread *t, struct task_struct *task)
+{
+	__u64 cgroup;
+
+	if (!only_containers)
+		return false;
+	cgroup = cgroup_of(task);
+	if (t->cgroup != cgroup) {
+		t->cgroup = cgroup;
+		t->outside = !is_in_wanted_container(BPF_CORE_READ(task, cgroups, dfl_cgrp));
+	}
+	return t->outside;
 }
 
 static __always_inline void enter(struct task_struct *task, __u64 number)
@@ -234,7 +237,7 @@ static __always_inline void enter(struct task_struct *task, __u64 number)
 		t->mm = mm;
 		t->unwanted = is_unwanted(task);
 	}
-	if (t->unwanted || !is_in_wanted_container())
+	if (t->unwanted || is_outside(t, task))
 		return;
 	t->call = call;
 	t->start = bpf_ktime_get_ns();
@@ -332,7 +335,7 @@ static __always_inline void leave(struct task_struct *task, const void *regs, lo
 	now = bpf_ktime_get_ns();
 	duration = now - t->start;
 	t->start = 0;
-	key.cgroup = by_address ? BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id) : task->cgroups->dfl_cgrp->kn->id;
+	key.cgroup = cgroup_of(task);
 	key.call = t->call;
 	if (result < 0 && result >= -MAX_ERRNO)
 		key.error = -result;

@@ -30,6 +30,12 @@ type SyscallCidr struct {
 	}
 }
 
+type SyscallContainerId struct {
+	_            structs.HostLayout
+	PrefixLength uint32
+	Digits       [64]uint8
+}
+
 type SyscallCounts struct {
 	_     structs.HostLayout
 	Calls uint64
@@ -163,8 +169,11 @@ type SyscallThread struct {
 	_        structs.HostLayout
 	Start    uint64
 	Mm       uint64
+	Cgroup   uint64
 	Call     uint32
-	Unwanted uint32
+	Unwanted bool
+	Outside  bool
+	_        [2]byte
 }
 
 // Names of all BPF objects in the ELF.
@@ -194,7 +203,6 @@ const (
 	SyscallProgSyscallExit        = "syscall_exit"
 	SyscallProgSyscallForget      = "syscall_forget"
 	SyscallVarByAddress           = "by_address"
-	SyscallVarContainerCount      = "container_count"
 	SyscallVarEnabledEvents       = "enabled_events"
 	SyscallVarEventLimit          = "event_limit"
 	SyscallVarExcludeCidrs        = "exclude_cidrs"
@@ -208,6 +216,7 @@ const (
 	SyscallVarHistogramBounds     = "histogram_bounds"
 	SyscallVarIsPreemptible       = "is_preemptible"
 	SyscallVarNoTaskStorage       = "no_task_storage"
+	SyscallVarOnlyContainers      = "only_containers"
 	SyscallVarOnlyExecutables     = "only_executables"
 	SyscallVarReadNames           = "read_names"
 	SyscallVarReportWaiting       = "report_waiting"
@@ -296,7 +305,6 @@ type SyscallMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
-	ContainerCount     *ebpf.VariableSpec `ebpf:"container_count"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -310,6 +318,7 @@ type SyscallVariableSpecs struct {
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
 	IsPreemptible      *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.VariableSpec `ebpf:"no_task_storage"`
+	OnlyContainers     *ebpf.VariableSpec `ebpf:"only_containers"`
 	OnlyExecutables    *ebpf.VariableSpec `ebpf:"only_executables"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	ReportWaiting      *ebpf.VariableSpec `ebpf:"report_waiting"`
@@ -387,7 +396,6 @@ func (m *SyscallMaps) Close() error {
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
-	ContainerCount     *ebpf.Variable `ebpf:"container_count"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
@@ -401,6 +409,7 @@ type SyscallVariables struct {
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
 	IsPreemptible      *ebpf.Variable `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.Variable `ebpf:"no_task_storage"`
+	OnlyContainers     *ebpf.Variable `ebpf:"only_containers"`
 	OnlyExecutables    *ebpf.Variable `ebpf:"only_executables"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	ReportWaiting      *ebpf.Variable `ebpf:"report_waiting"`

@@ -14,10 +14,6 @@ struct request_queue {
 	struct gendisk *disk;
 };
 
-struct cgroup_subsys_state {
-	struct cgroup *cgroup;
-};
-
 struct blkcg {
 	struct cgroup_subsys_state css;
 };

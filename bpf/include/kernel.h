@@ -78,6 +78,7 @@ typedef struct {
 } possible_net_t;
 
 struct kernfs_node {
+	const char *name;
 	__u64 id;
 };
 
@@ -85,7 +86,13 @@ struct cgroup_root {
 	int hierarchy_id;
 };
 
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
 struct cgroup {
+	struct cgroup_subsys_state self;
 	int level; /* 0: the root */
 	struct kernfs_node *kn;
 	struct cgroup_root *root;

@@ -79,7 +79,7 @@ var settings = map[string]setting{
 	"programs::syscall::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
 	"programs::syscall::syscalls":               {"list of names, as in `man 2 syscalls`", "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there."},
 	"programs::syscall::executables":            {"list of names, at most 47 bytes each", "Only processes of these executables are looked at, by the base names of their files; all, if it is empty."},
-	"programs::syscall::containers":             {"list of at most 16 container ids, or their first 12 digits and more", "Only processes in these containers are looked at; all, if it is empty. They are looked for when the program starts."},
+	"programs::syscall::containers":             {"list of at most 16 container ids, or their first 12 digits and more", "Only processes in these containers are looked at; all, if it is empty. One that starts later, or again, is looked at from its first system call on."},
 	"programs::syscall::threshold":              {duration, "From which duration on a system call is an event, from `1µs` to `24h`."},
 	"programs::syscall::waiting":                {"", "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks."},
 	"programs::packet::events":                  {"", "Whether sampled packets are emitted as events; their metrics do not depend on it."},

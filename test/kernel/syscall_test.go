@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -296,6 +297,66 @@ func TestSyscallFilters(t *testing.T) {
 				require.Equal(t, unix.EBADF, errno)
 			}
 			assert.Equal(t, tt.dups.self, callErrors(r.Scrape(t), "dup", "ebadf")-before, "the collector itself")
+		})
+	}
+}
+
+// A container that was asked for is looked at from its first call on, and again when it is back.
+func TestSyscallsOfContainersThatStartLater(t *testing.T) {
+	lab.Require(t)
+	id := lab.NewContainerID(t)
+	r := rig.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['"+id+"']}}")
+	counted := func() int { return callErrors(r.Scrape(t), "dup", "ebadf") }
+	for range 2 {
+		container := lab.NewCgroupAt(t, "/system.slice/docker-"+id+".scope")
+		a := traffic.Start(t, lab.NewNamespace(t), traffic.In(container))
+		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
+		require.Equal(t, 100, counted())
+		a.Exit()
+		container.Remove(t)
+		r.ScrapeUntil(t, func(rig.Scrape) bool { return counted() == 0 })
+		require.Zero(t, counted(), "what was counted goes with the container")
+	}
+}
+
+// Whatever makes a container's cgroup, and wherever: what is moved there is looked at until it is moved out.
+func TestSyscallsOfContainersByName(t *testing.T) {
+	lab.Require(t)
+	id := lab.NewContainerID(t)
+	r := rig.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['0123456789ab', '"+id[:12]+"']}}")
+	outside := lab.NewCgroup(t)
+	a := traffic.Start(t, lab.NewNamespace(t), traffic.In(outside))
+	counted := func() int {
+		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
+		return callErrors(r.Scrape(t), "dup", "ebadf")
+	}
+	ids := strings.NewReplacer("<id>", id, "<other>", lab.NewContainerID(t), "<short>", id[:63])
+	const pod = "/kubepods-burstable-pod1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901.slice"
+	for path, want := range map[string]int{
+		"/docker/<id>":                                   100,
+		"/system.slice/docker-<id>.scope":                100,
+		pod + "/cri-containerd-<id>.scope":               100,
+		pod + "/crio-<id>.scope/container":               100,
+		"/system.slice" + pod + ":cri-containerd:<id>":   100,
+		"/docker/<id>/a/b/c/d/e/f/g/h/i/j":               100,
+		"/docker/<id>/docker/<other>":                    100,
+		"/docker/<other>/docker/<id>":                    100,
+		"/docker/<other>":                                0,
+		"/docker/<short>":                                0,
+		"/machine.slice/libpod-conmon-<id>.scope":        0,
+		pod + "/crio-conmon-<id>":                        0,
+		"/system.slice/<id>.service":                     0,
+		"/system.slice/overlay2-<id>-merged.mount":       0,
+		"/" + strings.Repeat("x", 180) + "<short>.scope": 0,
+	} {
+		// What is counted for a group goes with it: so it stays until all are through.
+		group := lab.NewCgroupAt(t, ids.Replace(path))
+		t.Run(strings.ReplaceAll(path, "/", " "), func(t *testing.T) {
+			before := counted()
+			group.Take(t, a.PID)
+			assert.Equal(t, before+want, counted(), "inside")
+			outside.Take(t, a.PID)
+			assert.Equal(t, before+want, counted(), "outside again")
 		})
 	}
 }

@@ -5,7 +5,6 @@ package kernel
 
 import (
 	"errors"
-	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -109,16 +108,16 @@ func (c *Containers) lookup(id uint64) cgroup {
 	return known
 }
 
-// Cgroup returns the directory of the cgroup of a container whose id begins so, if it is known; of several it is any.
-func (c *Containers) Cgroup(id string) (dir string, ok bool) {
+// Has returns whether a container is known whose id begins so.
+func (c *Containers) Has(id string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	for _, s := range c.shared {
 		if strings.HasPrefix(s.ID, id) {
-			return filepath.Join(c.mount, strings.TrimPrefix(s.CgroupPath, "0::")), true
+			return true
 		}
 	}
-	return "", false
+	return false
 }
 
 // Add makes a new cgroup known; its path is from the root of the hierarchy.

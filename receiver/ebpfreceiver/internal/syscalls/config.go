@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/cgroup"
@@ -23,10 +24,11 @@ const (
 	defaultThreshold           = 100 * time.Millisecond
 	minThreshold, maxThreshold = time.Microsecond, 24 * time.Hour
 
-	// maxContainers is how many the kernel half compares a call with (MAX_CONTAINERS).
+	// maxContainers bounds the list.
 	maxContainers = 16
-	// minContainerID is how many digits of a container's id tell it from others.
+	// minContainerID is how many digits of a container's id tell it from others, of maxContainerID.
 	minContainerID = 12
+	maxContainerID = int(unsafe.Sizeof(bpf.SyscallContainerId{}.Digits))
 )
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -112,7 +114,7 @@ func checkCall(name string) error {
 }
 
 func checkContainer(id string) error {
-	if len(id) < minContainerID || strings.Trim(id, "0123456789abcdef") != "" {
+	if len(id) < minContainerID || len(id) > maxContainerID || strings.Trim(id, "0123456789abcdef") != "" {
 		return fmt.Errorf("%q is not the id of a container; write it, or at least its first %d hexadecimal digits, as container.id has it", id, minContainerID)
 	}
 	return nil

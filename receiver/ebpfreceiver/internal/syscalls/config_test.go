@@ -54,6 +54,7 @@ func TestValidate(t *testing.T) {
 			`containers::0: "web" is not the id of a container; write it, or at least its first 12 hexadecimal digits, as container.id has it`,
 		},
 		"long name":       {func(c *Config) { c.Containers = []string{"web-server-of-mine"} }, `containers::0: "web-server-of-mine" is not the id`},
+		"long id":         {func(c *Config) { c.Containers = []string{containerID + "0"} }, `0" is not the id`},
 		"container twice": {func(c *Config) { c.Containers = []string{containerID, containerID} }, `containers::1: "` + containerID + `" is listed twice`},
 		"containers": {
 			func(c *Config) {
@@ -114,17 +115,17 @@ func TestVariables(t *testing.T) {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarFileCalls, call), call)
 	}
 	assert.Equal(t, uint64(100_000_000), variables[bpf.SyscallVarSlowThreshold], "ns")
-	assert.Equal(t, uint32(0), variables[bpf.SyscallVarContainerCount])
 	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "left to the frame")
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyExecutables])
+	assert.Equal(t, false, variables[bpf.SyscallVarOnlyContainers])
 
 	config.Syscalls, config.Executables, config.Containers = []string{"read"}, []program.Executable{"cat"}, []string{containerID}
 	variables = newProgram(config, host).Variables()
 	for call, want := range map[string]bool{"read": true, "openat": false, otherName: false} {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWantedCalls, call), call)
 	}
-	assert.Equal(t, uint32(1), variables[bpf.SyscallVarContainerCount])
 	assert.Equal(t, true, variables[bpf.SyscallVarOnlyExecutables])
+	assert.Equal(t, true, variables[bpf.SyscallVarOnlyContainers])
 	assert.Equal(t, true, variables[bpf.SyscallVarReadNames])
 }
 

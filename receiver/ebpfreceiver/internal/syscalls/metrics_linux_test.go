@@ -4,7 +4,6 @@
 package syscalls
 
 import (
-	"path/filepath"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -120,21 +119,33 @@ func TestScrapeOfAClosedMap(t *testing.T) {
 	require.ErrorContains(t, s.program.Scrape(programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())), "read map")
 }
 
-// The filters are in the kernel's maps. A container that is not here is left out, and so are all others.
+// The filters are in the kernel's maps, whether there is such a container or not.
 func TestLoadedFillsTheFilters(t *testing.T) {
 	host := programtest.LiveHost(t)
 	config := defaultConfig()
 	config.Executables = []program.Executable{"cat", "nginx"}
-	config.Containers = []string{containerID}
+	config.Containers = []string{containerID, "ba9876543210"}
 	p := newProgram(config, host)
 	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts, bpf.SyscallMapWantedExecutables, bpf.SyscallMapWantedContainers)
+	var value uint8
 	for _, name := range config.Executables {
-		key, value := name.Key(), uint8(0)
+		key := name.Key()
 		require.NoError(t, maps[bpf.SyscallMapWantedExecutables].Lookup(&key, &value), name)
 	}
-	assert.Equal(t, uint32(1), p.Variables()[bpf.SyscallVarContainerCount])
-
-	// One whose cgroup is gone since.
-	host.Containers.Add(1<<60, filepath.Join("/docker", containerID))
-	require.ErrorContains(t, p.Loaded(maps), "select container "+containerID)
+	// A whole id is looked up, as the kernel half does.
+	for id, wanted := range map[string]bool{
+		containerID:                         true,
+		containerID[:63] + "0":              false,
+		"ba9876543210" + containerID[:52]:   true,
+		"ba987654321f" + containerID[:52]:   false,
+		containerID[:12] + containerID[:52]: false,
+	} {
+		key := containerKey(id)
+		err := maps[bpf.SyscallMapWantedContainers].Lookup(&key, &value)
+		if wanted {
+			require.NoError(t, err, id)
+		} else {
+			require.ErrorIs(t, err, ebpf.ErrKeyNotExist, id)
+		}
+	}
 }

@@ -4,9 +4,7 @@
 package syscalls
 
 import (
-	"errors"
 	"fmt"
-	"os"
 	"slices"
 
 	"github.com/cilium/ebpf"
@@ -48,6 +46,7 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	spec.Maps[bpf.SyscallMapWantedExecutables].MaxEntries = uint32(max(1, len(c.config.Executables)))
+	spec.Maps[bpf.SyscallMapWantedContainers].MaxEntries = uint32(max(1, len(c.config.Containers)))
 	if !c.hasTaskStorage() {
 		// A map of that type can't be made, and what would use it is left out.
 		threads := spec.Maps[bpf.SyscallMapThreads]
@@ -72,8 +71,8 @@ func (c *calls) Variables() map[string]any {
 		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(onDescriptors)),
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
-		bpf.SyscallVarContainerCount:  uint32(len(c.config.Containers)),
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
+		bpf.SyscallVarOnlyContainers:  len(c.config.Containers) > 0,
 		bpf.SyscallVarNoTaskStorage:   !c.hasTaskStorage(),
 		bpf.SyscallVarIsPreemptible:   c.isPreemptible(),
 	}
@@ -105,26 +104,23 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 			return fmt.Errorf("select executable %s: %w", name, err)
 		}
 	}
-	for i, id := range c.config.Containers {
-		if err := c.selectContainer(maps[bpf.SyscallMapWantedContainers], uint32(i), id); err != nil {
+	for _, id := range c.config.Containers {
+		key := containerKey(id)
+		if err := maps[bpf.SyscallMapWantedContainers].Put(&key, uint8(1)); err != nil {
 			return fmt.Errorf("select container %s: %w", id, err)
+		}
+		if !c.host.Containers.Has(id) {
+			c.host.Logger.Info("There is no such container here yet; its system calls are seen when it starts", zap.String("container.id", id))
 		}
 	}
 	return nil
 }
 
-// selectContainer has the kernel half look at a container and at all cgroups in it. One that is not here is left out.
-func (c *calls) selectContainer(selected *ebpf.Map, i uint32, id string) error {
-	dir, ok := c.host.Containers.Cgroup(id)
-	if !ok {
-		c.host.Logger.Warn("There is no such container here, so that none of its system calls is seen", zap.String("container.id", id))
-		return nil
-	}
-	cgroup, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(selected.Put(i, uint32(cgroup.Fd())), cgroup.Close())
+// containerKey is what selects the containers whose ids begin so, in the kernel half.
+func containerKey(id string) bpf.SyscallContainerId {
+	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
+	copy(key.Digits[:], id)
+	return key
 }
 
 // Hooks implements program.Program. A system call begins and ends in its own thread, where nothing calls these hooks again.

@@ -8,8 +8,10 @@ package lab
 import (
 	"crypto/rand"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -35,24 +37,31 @@ func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 // removes it at the end of the test. Its names are new each time.
 func NewContainer(t testing.TB) *Cgroup {
 	t.Helper()
-	container, pod := randomHex(t, 32), randomHex(t, 16)
+	container, pod := NewContainerID(t), randomHex(t, 16)
 	uid := strings.Join([]string{pod[:8], pod[8:12], pod[12:16], pod[16:20], pod[20:]}, "-")
 	slice := "kubepods-burstable-pod" + strings.ReplaceAll(uid, "-", "_") + ".slice"
-	c := newCgroup(t, "/kubepods.slice/kubepods-burstable.slice/"+slice+"/cri-containerd-"+container+".scope")
+	c := NewCgroupAt(t, "/kubepods.slice/kubepods-burstable.slice/"+slice+"/cri-containerd-"+container+".scope")
 	c.ContainerID, c.PodUID = container, uid
 	return c
+}
+
+// NewContainerID returns an id as container runtimes give them out, a new one each time.
+func NewContainerID(t testing.TB) string {
+	t.Helper()
+	return randomHex(t, 32)
 }
 
 // NewCgroup makes an ordinary cgroup that no container runtime would have made.
 func NewCgroup(t testing.TB) *Cgroup {
 	t.Helper()
-	return newCgroup(t, "/kernel-test-"+randomHex(t, 8)+".slice")
+	return NewCgroupAt(t, "/kernel-test-"+randomHex(t, 8)+".slice")
 }
 
 // tree keeps one test from removing the parents that another is just making its group below.
 var tree sync.Mutex
 
-func newCgroup(t testing.TB, path string) *Cgroup {
+// NewCgroupAt makes a cgroup at a path below the hierarchy's root, and removes it at the end of the test.
+func NewCgroupAt(t testing.TB, path string) *Cgroup {
 	t.Helper()
 	root := CgroupRoot(t)
 	full := filepath.Join(root, path)
@@ -68,7 +77,7 @@ func newCgroup(t testing.TB, path string) *Cgroup {
 		defer tree.Unlock()
 		// The parents go too as far as they are empty; another test's groups keep them.
 		for at := full; at != root; at = filepath.Dir(at) {
-			if unix.Rmdir(at) != nil {
+			if err := unix.Rmdir(at); err != nil && !errors.Is(err, unix.ENOENT) {
 				return
 			}
 		}
@@ -80,7 +89,14 @@ func newCgroup(t testing.TB, path string) *Cgroup {
 // switched on for it.
 func (c *Cgroup) Nested(t testing.TB, name string) *Cgroup {
 	t.Helper()
-	return newCgroup(t, filepath.Join(c.Path, name))
+	return NewCgroupAt(t, filepath.Join(c.Path, name))
+}
+
+// Take moves a process into the group, with all its threads.
+func (c *Cgroup) Take(t testing.TB, pid int) {
+	t.Helper()
+	procs := filepath.Join(CgroupRoot(t), c.Path, "cgroup.procs")
+	require.NoError(t, os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0o600), "moving a process")
 }
 
 // Remove removes the group at once. Its processes must have ended.
