@@ -59,7 +59,7 @@ var settings = map[string]setting{
 	"programs::file::opens::write_only":         {"", "Whether only opens are reported that may change the file: for writing, or with `O_TRUNC`."},
 	"programs::file_descriptor::events":         {"", "Whether leaks are emitted as events; the metrics do not depend on it."},
 	"programs::file_descriptor::event_limit":    {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::file_descriptor::processes":      {"processes", "How many processes, those with the most descriptors, have series of their own and are watched for leaks, from 1 to 10000. What all others have is in the series with `otel.metric.overflow`."},
+	"programs::file_descriptor::processes":      {"processes", "How many processes, those with the most descriptors, have series of their own, from 1 to 10000. What all others have is in the series with `otel.metric.overflow`. Leaks are looked for in all processes, or, where there are more than 16384, in those that were there first."},
 	"programs::file_descriptor::leak_intervals": {"intervals", "In how many intervals of `collection_interval` the descriptors of a process and a kind grow, and fall in none meanwhile, until that is a leak, from 2 to 1000000."},
 	"programs::file_descriptor::operations":     {"", "Whether it is counted how many descriptors are opened and closed, where the kernel lets functions be traced."},
 	"programs::oom::events":                     {"", "Whether kills are emitted as events; their metric does not depend on it."},

@@ -51,10 +51,14 @@ type census struct {
 	// next census it is known from the beginning that nothing of them may be left out.
 	split map[process]*holding
 	next  map[process]bool
+	// look is called for each process when all that is known of it has come.
+	look func(*holding)
 }
 
-func newCensus(limit int, split map[process]bool) *census {
-	c := &census{limit: limit, most: make([]holding, 0, 2*limit), split: map[process]*holding{}, next: map[process]bool{}}
+func newCensus(limit int, split map[process]bool, look func(*holding)) *census {
+	c := &census{
+		limit: limit, most: make([]holding, 0, 2*limit), split: map[process]*holding{}, next: map[process]bool{}, look: look,
+	}
 	for p := range split {
 		c.split[p] = new(holding)
 	}
@@ -85,6 +89,7 @@ func (c *census) add(table *bpf.FileDescriptorTable) {
 }
 
 func (c *census) put(h holding) {
+	c.look(&h)
 	c.most = append(c.most, h)
 	if len(c.most) == 2*c.limit {
 		c.cut()
@@ -136,11 +141,17 @@ func (d *descriptors) scan() (_ *census, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	c := newCensus(d.config.Processes, d.split)
+	c := newCensus(d.config.Processes, d.split, d.growths.look)
 	if err := readTables(bufio.NewReaderSize(r, kernelBuffer), c.add); err != nil {
 		return nil, err
 	}
-	d.split = c.finish()
+	split := c.finish()
+	for p := range split {
+		if !d.split[p] {
+			d.growths.forget(p)
+		}
+	}
+	d.split = split
 	return c, nil
 }
 

@@ -25,6 +25,9 @@ const (
 	pipe   = int(bpf.FileDescriptorKindKIND_PIPE)
 )
 
+// ignore is for a census of which nobody wants to see each process.
+func ignore(*holding) {}
+
 // table returns what the first thread of a process has open.
 func table(pid uint32, open map[int]uint32) *bpf.FileDescriptorTable {
 	t := &bpf.FileDescriptorTable{Start: uint64(pid) * 10, Thread: pid}
@@ -58,7 +61,8 @@ func counted(c *census) map[uint32]map[int]uint32 {
 
 func TestCensusKeepsThoseThatHaveMost(t *testing.T) {
 	const limit, processes = 10, 1000
-	c := newCensus(limit, nil)
+	looks := map[uint32]uint64{}
+	c := newCensus(limit, nil, func(h *holding) { looks[h.pid] += h.total() })
 	order := rand.Perm(processes)
 	var rest uint64
 	for _, i := range order {
@@ -74,16 +78,20 @@ func TestCensusKeepsThoseThatHaveMost(t *testing.T) {
 		assert.Equal(t, uint32(processes-i), h.pid, "in order")
 		assert.Equal(t, uint64(processes-i-1+2), h.total())
 	}
+	require.Len(t, looks, processes, "each is looked at, whether it has much or not")
+	for pid, total := range looks {
+		assert.Equal(t, uint64(pid-1+2), total)
+	}
 	assert.Equal(t, rest, c.rest[socket])
 	assert.Equal(t, uint64(2*(processes-limit)), c.rest[file])
 	assert.Equal(t, 2*limit, cap(c.most), "it does not grow")
 }
 
 func TestCensusOfFew(t *testing.T) {
-	c := newCensus(10, nil)
+	c := newCensus(10, nil, ignore)
 	assert.Empty(t, c.finish())
 	assert.Empty(t, c.most)
-	c = newCensus(1, nil)
+	c = newCensus(1, nil, ignore)
 	c.add(table(7, map[int]uint32{file: 1}))
 	c.finish()
 	assert.Equal(t, map[uint32]map[int]uint32{7: {file: 1}}, counted(c))
@@ -103,7 +111,8 @@ func TestCensusOfSplitProcesses(t *testing.T) {
 		rand.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
 		var split map[process]bool
 		for i := range 3 {
-			c := newCensus(2, split)
+			looks := map[uint32][]uint64{}
+			c := newCensus(2, split, func(h *holding) { looks[h.pid] = append(looks[h.pid], h.total()) })
 			var total uint64
 			for _, part := range all {
 				c.add(part)
@@ -119,18 +128,19 @@ func TestCensusOfSplitProcesses(t *testing.T) {
 			assert.Equal(t, uint64(55), total, "nothing is lost")
 			if i > 0 {
 				assert.Equal(t, want, counted(c), "from the second time on")
+				assert.Equal(t, map[uint32][]uint64{1: {16}, 2: {5}, 3: {6}, 4: {7}, 5: {21}}, looks)
 			}
 		}
 	}
 	// They may become ordinary again, or end.
-	c := newCensus(2, map[process]bool{{1, 10}: true, {5, 50}: true})
+	c := newCensus(2, map[process]bool{{1, 10}: true, {5, 50}: true}, ignore)
 	c.add(table(1, map[int]uint32{file: 1}))
 	assert.Empty(t, c.finish())
 	assert.Equal(t, map[uint32]map[int]uint32{1: {file: 1}}, counted(c))
 }
 
 func TestCensusBoundsSplitProcesses(t *testing.T) {
-	c := newCensus(2, nil)
+	c := newCensus(2, nil, ignore)
 	for i := range uint32(2 * maxSplit) {
 		c.add(ofThread(i+1, 1<<20, map[int]uint32{file: 1}))
 	}
@@ -166,7 +176,7 @@ func FuzzReadTables(f *testing.F) {
 	f.Add(append(slices.Clone(seed), programtest.Bytes(ofThread(7, 8, map[int]uint32{pipe: 1}))...))
 	f.Add([]byte(nil))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		c := newCensus(2, nil)
+		c := newCensus(2, nil, ignore)
 		var want, got uint64
 		n := 0
 		err := readTables(bytes.NewReader(raw), func(table *bpf.FileDescriptorTable) {

@@ -4,7 +4,6 @@
 package filedescriptor
 
 import (
-	"errors"
 	"testing"
 	"time"
 
@@ -14,14 +13,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 )
 
-var begin = time.Unix(1_700_000_000, 0)
-
-// at returns what a process has open at a number of seconds from the beginning.
-func at(g *growths, second int, leaks *[]bpf.FileDescriptorLeak, most ...holding) error {
-	return g.look(begin.Add(time.Duration(second)*time.Second), most, func(l *bpf.FileDescriptorLeak) error {
-		*leaks = append(*leaks, *l)
-		return nil
-	})
+// at looks at what the processes have open at a number of seconds from the beginning, and returns the new leaks.
+func at(g *growths, second int, all ...holding) []bpf.FileDescriptorLeak {
+	g.begin(time.Duration(second) * time.Second)
+	for i := range all {
+		g.look(&all[i])
+	}
+	return g.end()
 }
 
 func sockets(pid, open uint32) holding {
@@ -49,12 +47,10 @@ func TestGrowth(t *testing.T) {
 		"all at once":                   {[]uint32{1, 1000, 1000, 1000, 1000}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			g := growths{intervals: intervals}
+			g := newGrowths(intervals)
 			var when []int
 			for i, open := range tt.open {
-				var leaks []bpf.FileDescriptorLeak
-				require.NoError(t, at(&g, i, &leaks, sockets(7, open)))
-				for _, l := range leaks {
+				for _, l := range at(g, i, sockets(7, open)) {
 					assert.Equal(t, uint32(7), l.Owner.Pid)
 					assert.Equal(t, uint32(33), l.Owner.Uid)
 					assert.Equal(t, uint32(socket), l.Kind)
@@ -69,13 +65,13 @@ func TestGrowth(t *testing.T) {
 
 // The rate is that of the growth: what came before it, or before the last fall, is no part of it.
 func TestGrowthRate(t *testing.T) {
-	g := growths{intervals: 3}
+	g := newGrowths(3)
 	var leaks []bpf.FileDescriptorLeak
 	for _, step := range []struct {
 		second int
 		open   uint32
 	}{{0, 50}, {10, 60}, {20, 20}, {30, 20}, {40, 20}, {50, 25}, {60, 25}, {75, 30}, {80, 40}, {90, 50}} {
-		require.NoError(t, at(&g, step.second, &leaks, sockets(7, step.open)))
+		leaks = append(leaks, at(g, step.second, sockets(7, step.open))...)
 	}
 	require.Len(t, leaks, 1)
 	assert.Equal(t, uint64(20), leaks[0].Growth)
@@ -83,37 +79,68 @@ func TestGrowthRate(t *testing.T) {
 	assert.Equal(t, uint32(40), leaks[0].Open)
 }
 
-// What is not among those with the most is forgotten, and so is a process whose id another one has.
+// A process that is no more is forgotten, and is not taken for another one that has its id.
 func TestGrowthForgets(t *testing.T) {
-	g := growths{intervals: 2}
-	var leaks []bpf.FileDescriptorLeak
+	g := newGrowths(2)
 	other := sockets(8, 9)
-	require.NoError(t, at(&g, 0, &leaks, sockets(7, 1), other))
-	require.NoError(t, at(&g, 1, &leaks, sockets(7, 2), other))
-	require.NoError(t, at(&g, 2, &leaks, other))
-	assert.Len(t, g.of, 1)
-	require.NoError(t, at(&g, 3, &leaks, sockets(7, 3), other))
 	again := sockets(7, 4)
 	again.start++
-	require.NoError(t, at(&g, 4, &leaks, again, other))
-	require.NoError(t, at(&g, 5, &leaks, again, other))
-	assert.Empty(t, leaks)
-	assert.Len(t, g.of, 2)
+	for i, all := range [][]holding{
+		{sockets(7, 1), other}, {sockets(7, 2), other}, {other}, {sockets(7, 3), other}, {again, other}, {again, other},
+	} {
+		assert.Empty(t, at(g, i, all...))
+		assert.Len(t, g.of, len(all))
+	}
+	// So is what a part was missing of.
+	at(g, 6, sockets(7, 1))
+	at(g, 7, sockets(7, 2))
+	g.forget(process{7, 7})
+	assert.Empty(t, at(g, 8, sockets(7, 3)))
+	assert.Empty(t, at(g, 9, sockets(7, 4)))
+	assert.Len(t, at(g, 10, sockets(7, 5)), 1)
 }
 
-// Several at once are all told, whatever becomes of one.
+// A look that failed in its middle is no end of those that it has not seen.
+func TestGrowthAfterAFailedLook(t *testing.T) {
+	g := newGrowths(2)
+	at(g, 0, sockets(7, 1), sockets(8, 1))
+	g.begin(time.Second)
+	first := sockets(7, 2)
+	g.look(&first)
+	leaks := at(g, 2, sockets(7, 3), sockets(8, 2))
+	require.Len(t, leaks, 1)
+	assert.Equal(t, uint32(7), leaks[0].Owner.Pid)
+	assert.Len(t, at(g, 3, sockets(7, 4), sockets(8, 3)), 1)
+}
+
+// Several at once are all told.
 func TestGrowthsOfMany(t *testing.T) {
-	g := growths{intervals: 2}
-	broken := errors.New("broken")
-	n := 0
+	g := newGrowths(2)
 	for i := range uint32(3) {
 		h := sockets(8, i)
 		h.open[pipe] = i
-		err := g.look(begin.Add(time.Duration(i)*time.Second), []holding{sockets(7, i), h}, func(*bpf.FileDescriptorLeak) error {
-			n++
-			return broken
-		})
-		assert.Equal(t, i == 2, errors.Is(err, broken))
+		leaks := at(g, int(i), sockets(7, i), h)
+		assert.Len(t, leaks, map[uint32]int{2: 3}[i])
 	}
-	assert.Equal(t, 3, n)
+}
+
+// Of more processes than are watched, those that were there first are.
+func TestGrowthsAreBounded(t *testing.T) {
+	g := newGrowths(2)
+	for i := range uint32(3) {
+		all := make([]holding, maxWatched+1)
+		for n := range all {
+			all[n] = sockets(uint32(n), 1)
+		}
+		all[maxWatched-1].open[pipe], all[maxWatched].open[pipe] = i, i
+		leaks := at(g, int(i), all...)
+		assert.Len(t, g.of, maxWatched)
+		assert.Len(t, leaks, map[uint32]int{2: 1}[i])
+	}
+	// One that ends makes room.
+	at(g, 3, sockets(maxWatched, 1))
+	at(g, 4, sockets(maxWatched, 2))
+	assert.Len(t, g.of, 1)
+	assert.Empty(t, at(g, 5, sockets(maxWatched, 3)))
+	assert.Len(t, at(g, 6, sockets(maxWatched, 4)), 1)
 }

@@ -40,13 +40,17 @@ func (d *descriptors) Scrape(m *program.Metrics) error {
 	for s, sum := range all {
 		recordOperations(m, s, int64(sum.Operations))
 	}
-	now := time.Now()
+	d.growths.begin(time.Since(d.started))
 	c, scanErr := d.scan()
 	if scanErr != nil {
 		return errors.Join(err, scanErr)
 	}
 	d.record(m, c)
-	return errors.Join(err, d.growth.look(now, c.most, d.tell))
+	errs := []error{err}
+	for _, leak := range d.growths.end() {
+		errs = append(errs, d.tell(&leak))
+	}
+	return errors.Join(errs...)
 }
 
 func recordOperations(m *program.Metrics, s series, sum int64) {

@@ -82,11 +82,11 @@ func TestScrapeGolden(t *testing.T) {
 	programtest.CompareMetrics(t, "metrics.yaml", m.Emit())
 }
 
-// A leak is told once of the scrapes that see it.
+// A leak is told once of the scrapes that see it, whoever has more open.
 func TestScrapeFindsLeaks(t *testing.T) {
 	host := programtest.Host(t)
 	config := defaultConfig()
-	config.LeakIntervals = 2
+	config.Processes, config.LeakIntervals = 1, 2
 	var tables []*bpf.FileDescriptorTable
 	p, _ := withTables(t, host, config, &tables)
 	var leaks []bpf.FileDescriptorLeak
@@ -95,7 +95,11 @@ func TestScrapeFindsLeaks(t *testing.T) {
 		return nil
 	}
 	for i := range uint32(6) {
-		tables = []*bpf.FileDescriptorTable{in(programtest.Web, "nginx", table(20, map[int]uint32{file: 9, socket: 5 + 3*i}))}
+		tables = []*bpf.FileDescriptorTable{
+			table(10, map[int]uint32{file: 100}), table(11, map[int]uint32{file: 200}),
+			in(programtest.Web, "nginx", table(20, map[int]uint32{file: 9, socket: 5 + 3*i})),
+			table(30, map[int]uint32{file: 300}),
+		}
 		require.NoError(t, p.Scrape(programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())))
 	}
 	require.Len(t, leaks, 1)
@@ -103,6 +107,43 @@ func TestScrapeFindsLeaks(t *testing.T) {
 	assert.Equal(t, uint32(socket), leaks[0].Kind)
 	assert.Equal(t, uint32(20), leaks[0].Owner.Pid)
 	assert.Equal(t, programtest.Web, leaks[0].Owner.Cgroup)
+}
+
+// What other threads have to themselves is not known all at once, and has not grown when it is.
+func TestScrapeOfSplitProcessFindsNoLeak(t *testing.T) {
+	config := defaultConfig()
+	config.LeakIntervals = 2
+	var tables []*bpf.FileDescriptorTable
+	p, _ := withTables(t, programtest.Host(t), config, &tables)
+	p.tell = func(l *bpf.FileDescriptorLeak) error {
+		assert.Fail(t, "a leak", "%+v", l)
+		return nil
+	}
+	for _, open := range []uint32{1, 1, 2, 2, 2} {
+		tables = []*bpf.FileDescriptorTable{
+			ofThread(20, 21, map[int]uint32{socket: 10}), table(20, map[int]uint32{socket: open}),
+		}
+		require.NoError(t, p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig())))
+	}
+}
+
+// Each leak is told, whatever becomes of another one.
+func TestScrapeTellsAllLeaks(t *testing.T) {
+	config := defaultConfig()
+	config.LeakIntervals = 2
+	var tables []*bpf.FileDescriptorTable
+	p, _ := withTables(t, programtest.Host(t), config, &tables)
+	broken, told := errors.New("broken"), 0
+	p.tell = func(*bpf.FileDescriptorLeak) error {
+		told++
+		return broken
+	}
+	for i := range uint32(3) {
+		tables = []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: i, pipe: i}), table(30, map[int]uint32{file: i})}
+		err := p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig()))
+		assert.Equal(t, i == 2, errors.Is(err, broken))
+	}
+	assert.Equal(t, 3, told)
 }
 
 func TestScrapeErrors(t *testing.T) {

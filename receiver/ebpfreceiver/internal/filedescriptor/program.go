@@ -6,6 +6,7 @@ package filedescriptor
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -38,10 +39,12 @@ type descriptors struct {
 	tell  func(*bpf.FileDescriptorLeak) error
 	leaks *ebpf.Map
 
-	scans  uint64
-	split  map[process]bool
-	growth growths
-	names  *batch.Names
+	scans   uint64
+	split   map[process]bool
+	growths *growths
+	// started is what the times of growths are counted from.
+	started time.Time
+	names   *batch.Names
 }
 
 var _ program.Program = (*descriptors)(nil)
@@ -52,7 +55,8 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 		config:     config,
 		host:       host,
 		operations: program.NewSeries(seriesOf, fate),
-		growth:     growths{intervals: config.LeakIntervals},
+		growths:    newGrowths(config.LeakIntervals),
+		started:    time.Now(),
 		names:      batch.NewNames(),
 	}
 }
