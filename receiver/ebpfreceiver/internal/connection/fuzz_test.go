@@ -4,7 +4,6 @@
 package connection
 
 import (
-	"slices"
 	"syscall"
 	"testing"
 	"unsafe"
@@ -14,47 +13,19 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{
+	host := programtest.Host(f)
+	sizes := map[bpf.ConnectionEventId]uintptr{
+		bpf.ConnectionEventIdEVENT_CONNECT:      unsafe.Sizeof(bpf.ConnectionEvent{}),
+		bpf.ConnectionEventIdEVENT_ACCEPT:       unsafe.Sizeof(bpf.ConnectionEvent{}),
+		bpf.ConnectionEventIdEVENT_CLOSE:        unsafe.Sizeof(bpf.ConnectionEvent{}),
+		bpf.ConnectionEventIdEVENT_CONNECT_UNIX: unsafe.Sizeof(bpf.ConnectionUnixEvent{}),
+	}
+	programtest.FuzzAppendLog(f, host, newProgram(defaultConfig(), host), Definition.ID, sizes,
 		event(connect, "10.0.0.9:1", "10.0.0.5:2", errno(syscall.ECONNREFUSED)),
 		event(closed, "[2001:db8::9]:1", "[2001:db8::5]:2", totals),
 		event(250, "10.0.0.9:1", "10.0.0.5:2"),
 		local("/run/x"),
 		local("\x00abstract"),
 		local("/", func(e *bpf.ConnectionUnixEvent) { e.Length = 1 << 31 }),
-		nil,
-	}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
-	host := programtest.Host(f)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_CONNECTION) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		size := unsafe.Sizeof(bpf.ConnectionEvent{})
-		if raw[1] == eventUnix {
-			size = unsafe.Sizeof(bpf.ConnectionUnixEvent{})
-		}
-		if len(raw) < int(size) {
-			t.Fatalf("%d bytes were taken for a record of %d", len(raw), size)
-		}
-		if raw[1] > eventUnix {
-			t.Fatalf("event %d was taken for one that is known", raw[1])
-		}
-		programtest.AssertSound(t, logs)
-	})
+	)
 }

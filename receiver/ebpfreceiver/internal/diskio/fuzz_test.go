@@ -4,7 +4,6 @@
 package diskio
 
 import (
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -13,39 +12,11 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{
+	host := programtest.Host(f)
+	sizes := map[bpf.DiskIOEventId]uintptr{bpf.DiskIOEventIdEVENT_SLOW: unsafe.Sizeof(bpf.DiskIOEvent{})}
+	programtest.FuzzAppendLog(f, host, newProgram(defaultConfig(), host), Definition.ID, sizes,
 		slow(), slow(flush, chargedTo(programtest.Web)), slow(of(250, 1<<31), failed(1<<15)),
 		slow(func(e *bpf.DiskIOEvent) { e.Disk = [32]int8{} }),
-		slow(func(e *bpf.DiskIOEvent) { e.Record.Event = 250 }), nil,
-	}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
-	host := programtest.Host(f)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_DISK_IO) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		if size := int(unsafe.Sizeof(bpf.DiskIOEvent{})); len(raw) < size {
-			t.Fatalf("%d bytes were taken for a record of %d", len(raw), size)
-		}
-		if bpf.DiskIOEventId(raw[1]) != bpf.DiskIOEventIdEVENT_SLOW {
-			t.Fatalf("event %d was taken for one that is known", raw[1])
-		}
-		programtest.AssertSound(t, logs)
-	})
+		slow(func(e *bpf.DiskIOEvent) { e.Record.Event = 250 }),
+	)
 }

@@ -4,7 +4,6 @@
 package file
 
 import (
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -13,35 +12,13 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{
-		newRecord(bpf.FileEvent{Operation: unlinked}, "/tmp/x", ""), newRecord(bpf.FileEvent{Operation: renamed, Uncertain: 1}, "/tmp", "/../../x"),
-		newRecord(bpf.FileEvent{Operation: removed, Root: 5, Error: 13}, "/jail/a", "/b/.."), newRecord(bpf.FileEvent{Operation: opened, Flags: ^uint32(0)}, "/etc", ""), nil,
-	}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
 	host := programtest.Host(f)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_FILE) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		if len(raw) < int(unsafe.Sizeof(bpf.FileEvent{})) {
-			t.Fatalf("%d bytes were taken for an event", len(raw))
-		}
-		programtest.AssertSound(t, logs)
-	})
+	sizes := map[bpf.FileEventId]uintptr{
+		bpf.FileEventIdEVENT_DELETE: unsafe.Sizeof(bpf.FileEvent{}),
+		bpf.FileEventIdEVENT_OPEN:   unsafe.Sizeof(bpf.FileEvent{}),
+	}
+	programtest.FuzzAppendLog(f, host, newProgram(defaultConfig(), host), Definition.ID, sizes,
+		newRecord(bpf.FileEvent{Operation: unlinked}, "/tmp/x", ""), newRecord(bpf.FileEvent{Operation: renamed, Uncertain: 1}, "/tmp", "/../../x"),
+		newRecord(bpf.FileEvent{Operation: removed, Root: 5, Error: 13}, "/jail/a", "/b/.."), newRecord(bpf.FileEvent{Operation: opened, Flags: ^uint32(0)}, "/etc", ""),
+	)
 }

@@ -4,7 +4,6 @@
 package filedescriptor
 
 import (
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -13,32 +12,9 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{leak(programtest.Web, 1, 2, 3, 4), leak(0, 99, 1<<31, 1<<62, 1<<63), nil}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
 	host := programtest.Host(f)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_FILE_DESCRIPTOR) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		if len(raw) < int(unsafe.Sizeof(bpf.FileDescriptorEvent{})) || raw[1] != 0 {
-			t.Fatalf("%d bytes of event %d were taken", len(raw), raw[1])
-		}
-		programtest.AssertSound(t, logs)
-	})
+	sizes := map[bpf.FileDescriptorEventId]uintptr{bpf.FileDescriptorEventIdEVENT_LEAK: unsafe.Sizeof(bpf.FileDescriptorEvent{})}
+	programtest.FuzzAppendLog(f, host, newProgram(defaultConfig(), host), Definition.ID, sizes,
+		leak(programtest.Web, 1, 2, 3, 4), leak(0, 99, 1<<31, 1<<62, 1<<63),
+	)
 }

@@ -4,7 +4,6 @@
 package oom
 
 import (
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -13,35 +12,9 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{kill(programtest.Web), kill(0, func(e *bpf.OomEvent) { e.HasMemory = 0 }), nil}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
 	host := programtest.Host(f)
-	p, b := newTestProgram(host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_OOM) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		if size := int(unsafe.Sizeof(bpf.OomEvent{})); len(raw) < size {
-			t.Fatalf("%d bytes were taken for a record of %d", len(raw), size)
-		}
-		if bpf.OomEventId(raw[1]) != bpf.OomEventIdEVENT_KILL {
-			t.Fatalf("event %d was taken for one that is known", raw[1])
-		}
-		programtest.AssertSound(t, logs)
-	})
+	sizes := map[bpf.OomEventId]uintptr{bpf.OomEventIdEVENT_KILL: unsafe.Sizeof(bpf.OomEvent{})}
+	programtest.FuzzAppendLog(f, host, newTestProgram(host), Definition.ID, sizes,
+		kill(programtest.Web), kill(0, func(e *bpf.OomEvent) { e.HasMemory = 0 }),
+	)
 }

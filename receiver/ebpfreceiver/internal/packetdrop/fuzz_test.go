@@ -4,7 +4,6 @@
 package packetdrop
 
 import (
-	"slices"
 	"testing"
 	"unsafe"
 
@@ -14,40 +13,11 @@ import (
 )
 
 func FuzzAppendLog(f *testing.F) {
-	seeds := [][]byte{
+	host := programtest.Host(f)
+	sizes := map[bpf.PacketDropEventId]uintptr{bpf.PacketDropEventIdEVENT_DROP: unsafe.Sizeof(bpf.PacketDropEvent{})}
+	programtest.FuzzAppendLog(f, host, newProgram(defaultConfig(), host), Definition.ID, sizes,
 		drop(inet.ProtocolTCP, "10.0.0.9:1", "10.0.0.5:2", flags(0xff), owned(bpf.SocketAttributionATTRIBUTION_SOCKET, programtest.Web)),
 		drop(inet.ProtocolUDP, "[2001:db8::9]:1", "[2001:db8::5]:2", inCgroup(programtest.Database)),
 		drop(0, "10.0.0.9:1", "10.0.0.5:2", notIP, because(1<<31)),
-		nil,
-	}
-	for _, record := range programtest.Recorded(f) {
-		seeds = append(seeds, record)
-	}
-	for _, seed := range seeds {
-		f.Add(seed)
-		f.Add(append(slices.Clone(seed), make([]byte, 40)...)) // longer than is known
-		f.Add(seed[:len(seed)/2])
-	}
-	host := programtest.Host(f)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	f.Fuzz(func(t *testing.T, raw []byte) {
-		if len(raw) > 0 {
-			raw[0] = uint8(bpf.SocketProgramIdPROGRAM_PACKET_DROP) // others do not get here
-		}
-		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
-		if err != nil {
-			if n := logs.LogRecordCount(); n != 0 {
-				t.Fatalf("%d log records in spite of: %v", n, err)
-			}
-			return
-		}
-		if size := int(unsafe.Sizeof(bpf.PacketDropEvent{})); len(raw) < size {
-			t.Fatalf("%d bytes were taken for a record of %d", len(raw), size)
-		}
-		if bpf.PacketDropEventId(raw[1]) != bpf.PacketDropEventIdEVENT_DROP {
-			t.Fatalf("event %d was taken for one that is known", raw[1])
-		}
-		programtest.AssertSound(t, logs)
-	})
+	)
 }

@@ -1,0 +1,46 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package programtest
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// FuzzAppendLog gives a program records of all kinds, beginning with those given, those in testdata/records, and the same
+// cut off and with more behind them. Those that it takes have to be of an event that has a size, of at least so many bytes,
+// and their logs sound; those that it refuses leave none. id is the program's number, which all of them bear.
+func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Program, id uint8, sizes map[E]uintptr, seeds ...[]byte) {
+	f.Helper()
+	for _, record := range Recorded(f) {
+		seeds = append(seeds, record)
+	}
+	for _, seed := range append(seeds, nil) {
+		f.Add(seed)
+		f.Add(append(slices.Clone(seed), make([]byte, 40)...))
+		f.Add(seed[:len(seed)/2])
+	}
+	b := NewBatch(host, true)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		raw = slices.Clone(raw) // aligned, as it is in the ring
+		if len(raw) > 0 {
+			raw[0] = id // others do not get here
+		}
+		err := p.AppendLog(b, raw)
+		logs := b.Seal().Logs
+		if err != nil {
+			require.Zero(t, logs.LogRecordCount(), "in spite of: %v", err)
+			return
+		}
+		require.GreaterOrEqual(t, len(raw), 2, "what is shorter has no event")
+		size, known := sizes[E(raw[1])]
+		require.True(t, known, "event %d was taken for one that is known", raw[1])
+		require.GreaterOrEqual(t, len(raw), int(size), "so many bytes were taken for a record of event %d", raw[1])
+		AssertSound(t, logs)
+	})
+}
