@@ -6,7 +6,6 @@ package diskio
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -50,10 +49,5 @@ func defaultConfig() *Config {
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.CommonConfig.Validate()}
-	if c.Threshold < minThreshold || c.Threshold > maxThreshold {
-		errs = append(errs, fmt.Errorf("threshold: %s is not between %s and %s; leave the key out for %s, or set events: false for no events",
-			c.Threshold, minThreshold, maxThreshold, defaultThreshold))
-	}
-	return errors.Join(errs...)
+	return errors.Join(c.CommonConfig.Validate(), program.CheckThreshold(c.Threshold, minThreshold, maxThreshold, defaultThreshold))
 }

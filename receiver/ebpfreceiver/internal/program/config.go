@@ -4,7 +4,10 @@
 // Package program is the frame that every eBPF program stands in.
 package program
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Config is the configuration block of one program, below `programs::<name>`.
 type Config interface {
@@ -29,6 +32,22 @@ func (c *CommonConfig) Common() *CommonConfig { return c }
 func (c *CommonConfig) Validate() error {
 	if c.EventLimit != nil && *c.EventLimit <= 0 {
 		return fmt.Errorf("event_limit: %d is not a positive number of events per second; write one of at least 1, leave the key out for the default, or set events: false for no events", *c.EventLimit)
+	}
+	return nil
+}
+
+// CheckDuration returns an error unless the value of a setting is from least to most; the setting may be left out for preset.
+func CheckDuration(key string, value, least, most, preset time.Duration) error {
+	if value >= least && value <= most {
+		return nil
+	}
+	return fmt.Errorf("%s: %s is not between %s and %s; leave the key out for %s", key, value, least, most, preset)
+}
+
+// CheckThreshold is CheckDuration for the setting `threshold`: from which duration on something is an event.
+func CheckThreshold(value, least, most, preset time.Duration) error {
+	if err := CheckDuration("threshold", value, least, most, preset); err != nil {
+		return fmt.Errorf("%w, or set events: false for no events", err)
 	}
 	return nil
 }

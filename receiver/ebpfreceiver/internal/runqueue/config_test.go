@@ -38,7 +38,7 @@ func TestConfigValidate(t *testing.T) {
 		{name: "too long", threshold: time.Hour + 1, want: []string{"threshold: 1h0m0.000000001s is not between"}},
 		{name: "all faults at once", threshold: -time.Second, limit: &zero, want: []string{
 			"event_limit: 0 is not a positive number",
-			"threshold: -1s is not between 1µs and 1h0m0s; leave the key out for 100ms",
+			"threshold: -1s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events",
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -81,11 +81,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("containers: %d are listed; list at most %d, or leave the key out for all processes",
 			len(c.Containers), maxContainers))
 	}
-	if c.Threshold < minThreshold || c.Threshold > maxThreshold {
-		errs = append(errs, fmt.Errorf("threshold: %s is not between %s and %s; leave the key out for %s, or set events: false for no events",
-			c.Threshold, minThreshold, maxThreshold, defaultThreshold))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, program.CheckThreshold(c.Threshold, minThreshold, maxThreshold, defaultThreshold))...)
 }
 
 // at says of which element of a list an error is.

@@ -6,7 +6,6 @@ package tcp
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
@@ -52,10 +51,8 @@ func defaultConfig() *Config {
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.CommonConfig.Validate()}
-	if c.RTTInterval < minRTTInterval || c.RTTInterval > maxRTTInterval {
-		errs = append(errs, fmt.Errorf("rtt_interval: %s is not between %s and %s; leave the key out for %s",
-			c.RTTInterval, minRTTInterval, maxRTTInterval, defaultRTTInterval))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		c.CommonConfig.Validate(),
+		program.CheckDuration("rtt_interval", c.RTTInterval, minRTTInterval, maxRTTInterval, defaultRTTInterval),
+	)
 }
