@@ -284,6 +284,9 @@ func TestDiskEventLimit(t *testing.T) {
 	for _, name := range []string{"kernel-test-left-out", "kernel-test-database"} {
 		a := traffic.Start(t, ns, traffic.Named(name, "main"))
 		require.Zero(t, a.WorkDisk(disk, load.DiskRead, 0, size, count).Errno)
+		if name == "kernel-test-left-out" {
+			require.Zero(t, a.WorkDisk(disk, load.DiskFlush, 0, 0, 2).Errno)
+		}
 	}
 	// Other disks of the host are at work meanwhile, and a scrape reads one after the other.
 	var total, delivered, held int
@@ -305,6 +308,10 @@ func TestDiskEventLimit(t *testing.T) {
 	reads, bytes := operations(m, disk, "read")
 	assert.Equal(t, count, reads)
 	assert.Equal(t, count*size, bytes)
+	if kernelSays().flushWaiters {
+		flushes, _ := operations(m, disk, "flush")
+		assert.Zero(t, flushes, "the flushes of what is left out")
+	}
 	assert.Empty(t, r.Events.Matching(onDisk(disk), rig.With("process.executable.name", "kernel-test-left-out")))
 }
 

@@ -28,6 +28,8 @@ type facts struct {
 	requests bool
 	// flushWaiters is whether it says who waits for a flush (6.6).
 	flushWaiters bool
+	// merges is whether requests that come together become one when a scheduler gets them: 6.1 does so, 5.10 does not.
+	merges bool
 }
 
 var kernelSays = sync.OnceValue(func() (f facts) {
@@ -43,6 +45,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.reasons = has("skb_drop_reason", "")
 	f.subsystems = has("skb_drop_reason_subsys", "")
 	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu")               // of the same version
+	f.merges = has("bpf_func_id", "BPF_FUNC_get_func_ip")              // of 5.15, which is between the two
 	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	f.flushWaiters = hasFlushWaiters(spec)

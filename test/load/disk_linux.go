@@ -191,14 +191,16 @@ const (
 	DiskWrite DiskWork = "write"
 	// DiskWriteBack writes to memory, and from there to the disk, which is told to flush then.
 	DiskWriteBack DiskWork = "write back"
-	DiskFlush     DiskWork = "flush"
-	DiskDiscard   DiskWork = "discard"
+	// DiskReadThirds reads as DiskRead does, but in three parts that the kernel can merge, the one in the middle last.
+	DiskReadThirds DiskWork = "read thirds"
+	DiskFlush      DiskWork = "flush"
+	DiskDiscard    DiskWork = "discard"
 )
 
 // Do does the work with so many bytes of the disk of a path, from an offset on.
 func (w DiskWork) Do(path string, offset int64, size int) (err error) {
 	flags := os.O_RDWR
-	if w == DiskRead || w == DiskWrite {
+	if w == DiskRead || w == DiskWrite || w == DiskReadThirds {
 		flags |= unix.O_DIRECT
 	}
 	disk, err := os.OpenFile(path, flags, 0)
@@ -207,7 +209,7 @@ func (w DiskWork) Do(path string, offset int64, size int) (err error) {
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 	switch w {
-	case DiskRead, DiskWrite, DiskWriteBack:
+	case DiskRead, DiskWrite, DiskWriteBack, DiskReadThirds:
 		return w.move(disk, offset, size)
 	case DiskFlush:
 		return disk.Sync()
@@ -229,6 +231,9 @@ func (w DiskWork) move(disk *os.File, offset int64, size int) error {
 		return err
 	}
 	defer func() { _ = unix.Munmap(data) }()
+	if w == DiskReadThirds {
+		return readThirds(disk, data, offset)
+	}
 	if w == DiskRead {
 		_, err = disk.ReadAt(data, offset)
 		return err
