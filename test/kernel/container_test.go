@@ -7,6 +7,7 @@ package kernel
 
 import (
 	"net/netip"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -16,6 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
 )
 
 const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
@@ -156,4 +158,47 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 	for range 5 {
 		assert.Equal(t, 2, host(r.Scrape(t)), "the host's stay, although their entries are gone")
 	}
+}
+
+// Whatever a program counts for a container goes with it.
+func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
+	lab.Require(t)
+	lab.MountTracefs(t)
+	r := rig.Start(t, `collection_interval: 200ms
+programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: {paths: [/]}}, file_descriptor: {}, oom: {}, disk_io: {}, runqueue: {}, syscall: {}}`)
+	container := lab.NewContainer(t)
+	ns := lab.NewNamespace(t)
+	ns.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+	ns.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+	program, dir, disk := traffic.Executable(t, "kernel-test-program"), t.TempDir(), lab.NewDisk(t, diskSize)
+	a := traffic.Start(t, ns, traffic.In(container))
+
+	listener := a.Listen(traffic.Addr(lab.Loopback4, 0))
+	c := a.Connect(listener.Local)
+	accepted := a.Accept(listener.FD)
+	a.Send(c.FD, 100)
+	require.Equal(t, 100, a.Receive(accepted.FD, 100).Bytes, "the second time")
+	closeInTurn(a, c.FD, a, accepted.FD)
+	require.NotZero(t, a.Connect(traffic.Addr(lab.Loopback4, closedPort)).Errno)
+	a.SendTo(a.OpenUDP(traffic.Addr(lab.Loopback4, 0)).FD, traffic.Addr(lab.Loopback4, closedPort), 10)
+	a.Run(traffic.Command{Path: program, Args: []string{"x"}})
+	require.Zero(t, a.CallFile(traffic.FileCall{Call: "creat", Path: filepath.Join(dir, "file")}).Errno)
+	require.Zero(t, a.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(dir, "file")}).Errno)
+	require.Zero(t, a.WorkDisk(disk, load.DiskRead, 0, 4096, 1).Errno)
+	victim := traffic.Start(t, ns, traffic.In(container))
+	lab.LimitMemory(t, container, 64*mebibyte).Add(t, victim.PID)
+	require.Error(t, victim.TryHoldMemory(100*mebibyte))
+	victim.Kill()
+
+	want := []string{
+		"ebpf.connection.active", "ebpf.connection.duration", failedMetric, "ebpf.connection.handshake.duration", "ebpf.connection.io", openedMetric,
+		diskIOMetric, diskDurationMetric, deletionsMetric, opensMetric, oomMetric, "ebpf.packet.dropped", "ebpf.packet.dropped.io",
+		executionsMetric, exitsMetric, runqueueTime, errorsMetric, callDurationsMetric, resetsMetric, retransmitsMetric, rttMetric, openMetric,
+	}
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return len(m.In(container).Names()) >= len(want) }).In(container)
+	assert.Subset(t, m.Names(), want)
+	a.Exit()
+	container.Remove(t)
+	m = r.ScrapeUntil(t, func(m rig.Scrape) bool { return len(m.In(container).Names()) == 0 }).In(container)
+	assert.Empty(t, m.Names())
 }

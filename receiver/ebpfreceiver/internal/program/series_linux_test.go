@@ -192,11 +192,32 @@ func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 	for range 3 * scrapesKept {
 		require.Len(t, scrapeSeries(t, s, containers), 1)
 	}
-	put(t, m, testKey{web, 1}, testValue{1, 1})
+	// What comes back in time begins its last scrapes anew.
+	for range 2 {
+		put(t, m, testKey{web, 1}, testValue{1, 1})
+		for range scrapesKept {
+			require.Len(t, scrapeSeries(t, s, containers), 1)
+		}
+		put(t, m, testKey{web, 1}, testValue{2, 1})
+		require.Len(t, scrapeSeries(t, s, containers), 1)
+	}
+	put(t, m, testKey{web, 1}, testValue{2, 2})
 	for range scrapesKept + 1 {
 		require.Len(t, scrapeSeries(t, s, containers), 1)
 	}
 	assert.Empty(t, scrapeSeries(t, s, containers))
+}
+
+// What is no cgroup at all is never gone, whatever is known of such an id.
+func TestFateOfNoCgroup(t *testing.T) {
+	containers := testContainers()
+	m := NewMetrics(0, 0, containers, nil)
+	for id, want := range map[uint64]Fate{0: Keep, OverflowCgroup: Keep, session: Merge, web: Remove} {
+		containers.Add(id, containers.Path(id))
+		assert.Equal(t, Keep, m.Fate(id), "%#x", id)
+		containers.Remove(id)
+		assert.Equal(t, want, m.Fate(id), "%#x", id)
+	}
 }
 
 func TestSeriesErrors(t *testing.T) {

@@ -8,6 +8,7 @@ package rig
 import (
 	"context"
 	"maps"
+	"slices"
 	"sync"
 
 	"go.opentelemetry.io/collector/consumer"
@@ -60,7 +61,7 @@ func (s Scrape) In(container *lab.Cgroup) Scrape {
 	return s
 }
 
-// metrics calls f for each metric of that name.
+// metrics calls f for each metric of that name, for all without one.
 func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
 	for _, rm := range s.md.ResourceMetrics().All() {
 		if s.container != "" {
@@ -71,7 +72,7 @@ func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
 		}
 		for _, sm := range rm.ScopeMetrics().All() {
 			for _, m := range sm.Metrics().All() {
-				if m.Name() == name {
+				if name == "" || m.Name() == name {
 					f(rm.Resource(), m)
 				}
 			}
@@ -84,6 +85,13 @@ func (s Scrape) Find(name string) []pmetric.Metric {
 	var found []pmetric.Metric
 	s.metrics(name, func(_ pcommon.Resource, m pmetric.Metric) { found = append(found, m) })
 	return found
+}
+
+// Names are the names of all metrics there are.
+func (s Scrape) Names() []string {
+	names := map[string]bool{}
+	s.metrics("", func(_ pcommon.Resource, m pmetric.Metric) { names[m.Name()] = true })
+	return slices.Sorted(maps.Keys(names))
 }
 
 // Resources returns the attributes of the resources that have the metric.
