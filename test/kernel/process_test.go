@@ -104,6 +104,23 @@ func TestProcessEnds(t *testing.T) {
 	}, m.Series(exitsMetric))
 }
 
+// A process lives on without its first thread, and its exit code is not that thread's. Its parent is a process, whichever
+// thread of that has made it.
+func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
+	lab.Require(t)
+	shell, container := newShell(t)
+	r := rig.Start(t, "programs: {process: {}}")
+	program := traffic.Executable(t, "kernel-test-program")
+	for _, end := range []int{0, 7} {
+		command := traffic.Command{Path: program, Args: []string{"x"}, End: end, WithoutLeader: true}
+		ran(t, r, shell.OnThread("starter"), container, command, program, nil)
+	}
+	m := r.Scrape(t).In(container)
+	for class, n := range map[string]int{"success": 1, "failure": 1, "signal": 0} {
+		assert.Equal(t, n, m.Int(exitsMetric, rig.Attributes{"ebpf.process.exit.class": class}), class)
+	}
+}
+
 // Arguments are the real ones, however the program is named, and those that are too long are cut and marked.
 func TestProcessArguments(t *testing.T) {
 	lab.Require(t)

@@ -34,9 +34,9 @@ type response struct {
 	Error  string          `json:",omitempty"`
 }
 
-// An agent's main goroutine stays on the process's first thread, so that its thread id is the process id.
+// The main goroutine of a child stays on the process's first thread, so that its thread id is the process id.
 func init() {
-	if os.Getenv(childEnv) != "" {
+	if os.Getenv(childEnv) != "" || os.Getenv(endEnv) != "" {
 		runtime.LockOSThread()
 	}
 }

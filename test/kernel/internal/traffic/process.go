@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,6 +21,9 @@ import (
 
 // endEnv makes a process one that only ends: with that exit code, by the signal of that number below 0, or never.
 const endEnv = "OTELCOL_EBPF_TRAFFIC_END"
+
+// withoutLeader goes before an exit code that a thread gives when the process's first one has ended with another one.
+const withoutLeader = "without leader "
 
 // RunTime is the least that a process of Run runs.
 const RunTime = 20 * time.Millisecond
@@ -36,8 +40,17 @@ func end(how string) {
 	for how == never {
 		_ = unix.Pause()
 	}
-	time.Sleep(RunTime)
+	how, leaderless := strings.CutPrefix(how, withoutLeader)
 	code, err := strconv.Atoi(how)
+	if leaderless && err == nil {
+		go func() {
+			time.Sleep(RunTime)
+			os.Exit(code)
+		}()
+		// The thread alone.
+		_, _, _ = unix.Syscall(unix.SYS_EXIT, uintptr(code+1), 0, 0)
+	}
+	time.Sleep(RunTime)
 	switch {
 	case err != nil:
 		panic(err)
@@ -63,6 +76,8 @@ type Command struct {
 	Args []string
 	// End is the exit code, or below 0 the signal that ends it.
 	End int
+	// WithoutLeader has the process's first thread end before, with another exit code, which is none of the process's.
+	WithoutLeader bool
 }
 
 // Run is what became of a Command: its process, and two moments between which it ran.
@@ -72,7 +87,11 @@ type Run struct {
 }
 
 var run = Define("process.run", func(c Command) (r Run, err error) {
-	cmd := exec.Cmd{Path: c.Path, Args: c.Args, Dir: c.Dir, Env: []string{endEnv + "=" + strconv.Itoa(c.End)}}
+	how := strconv.Itoa(c.End)
+	if c.WithoutLeader {
+		how = withoutLeader + how
+	}
+	cmd := exec.Cmd{Path: c.Path, Args: c.Args, Dir: c.Dir, Env: []string{endEnv + "=" + how}}
 	r.Start = time.Now()
 	if err := cmd.Start(); err != nil {
 		return r, err
