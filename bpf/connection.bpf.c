@@ -4,7 +4,6 @@
 // Connections: TCP by the changes of a socket's state, UDP by the peers that a socket sends to, unix by connect().
 #include "include/filter.h"
 #include "include/histogram.h"
-#include "include/substitute.h"
 #include "include/tcp.h"
 #include "include/track.h"
 
@@ -81,8 +80,8 @@ struct {
 
 /* Durations of established connections (role as in struct series), and of handshakes (role 0). */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1024); /* or less, by the number of CPUs */
 	__type(key, struct series);
 	__type(value, struct histogram);
 } connection_durations SEC(".maps");
@@ -193,39 +192,24 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	submit_record(e);
 }
 
-/* SYN_SENT or SYN_RECV → ESTABLISHED. */
-static __always_inline void established(struct sock *sk, struct tcp_sock *tp, int old)
+/* Counts and reports a connection that has been established, now or, where that went unseen, some time before. */
+static __always_inline void opened(struct sock *sk, struct tcp_sock *tp, struct socket_state *s, __u64 now, bool seen)
 {
 	struct series series = {.transport = IPPROTO_TCP};
-	struct socket_state *s = NULL;
 	struct counts *counts;
 	struct flow flow;
-	__u64 now, duration = 0;
-
-	/* One that was opened is left over from a socket that had this address before. */
-	s = find_state(sk);
-	if (!s || s->flags & SOCKET_OPENED || s->role != ROLE_CLIENT)
-		s = old == TCP_SYN_SENT ? new_state(sk) : track_accept(sk);
-	if (!s) {
-		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
-		return;
-	}
-	if (old == TCP_SYN_SENT)
-		s->role = ROLE_CLIENT;
-	else if (s->role != ROLE_CLIENT)
-		s->role = ROLE_SERVER;
+	__u64 duration = 0;
 
 	read_flow(&flow, sk, tp);
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
 		s->flags = SOCKET_EXCLUDED;
 		return;
 	}
-	/* The time at which the segment came that is being worked on: read once by TCP, and as good as now. */
-	now = tp->tcp_clock_cache;
-	if (s->role == ROLE_CLIENT && s->since)
+	if (seen && s->role == ROLE_CLIENT && s->since)
 		duration = now - s->since;
 	s->flags = SOCKET_OPENED;
-	s->since = now;
+	if (seen)
+		s->since = now;
 
 	series.cgroup = cgroup_of(s, sk);
 	series.type = is_ipv4(&flow.remote) ? 4 : 6;
@@ -238,7 +222,50 @@ static __always_inline void established(struct sock *sk, struct tcp_sock *tp, in
 	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0);
 }
 
-/* Any state but LISTEN → CLOSE. */
+/* LISTEN → SYN_RECV, of the socket that is made for a connection when its handshake is over. */
+static __always_inline void accepted(struct sock *sk)
+{
+	struct socket_state *s = track_accept(sk);
+
+	if (s)
+		s->role = ROLE_SERVER;
+}
+
+/* SYN_SENT or SYN_RECV → ESTABLISHED. */
+static __always_inline void established(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_state(sk);
+
+	/* One that was opened is left over from a socket that had this address before. */
+	if (!s || s->flags & SOCKET_OPENED || s->role == ROLE_UNKNOWN)
+		s = old == TCP_SYN_SENT ? new_state(sk) : track_accept(sk);
+	if (!s) {
+		count_loss(PROGRAM_CONNECTION, LOSS_MAP_FULL);
+		return;
+	}
+	if (old == TCP_SYN_SENT)
+		s->role = ROLE_CLIENT;
+	else if (s->role != ROLE_CLIENT)
+		s->role = ROLE_SERVER;
+	/* The time at which the segment came that is being worked on: read once by TCP, and as good as now. */
+	opened(sk, tp, s, tp->tcp_clock_cache, true);
+}
+
+static __always_inline bool is_open(int state)
+{
+	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+/*
+ * Whether it is a segment that closes a connection, whose time TCP has read; that costs less than to read it again. From
+ * FIN_WAIT2 a process may have done so, too, but not once the peer's FIN has come.
+ */
+static __always_inline bool comes_with_segment(struct sock *sk, int old)
+{
+	return old == TCP_LAST_ACK || old == TCP_CLOSING || (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+}
+
+/* Any state but LISTEN → CLOSE; from CLOSE itself where that went unseen. */
 static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old)
 {
 	struct series series = {.transport = IPPROTO_TCP};
@@ -247,58 +274,76 @@ static __always_inline void closed(struct sock *sk, struct tcp_sock *tp, int old
 	struct counts *counts;
 	struct flow flow;
 	__u32 error;
-	bool opened;
+	bool was_opened;
 
 	if (!s)
 		return;
-	opened = s->flags & SOCKET_OPENED;
+	now = comes_with_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
+	if (!s->flags && s->role != ROLE_UNKNOWN && is_open(old))
+		opened(sk, tp, s, now, false);
+	was_opened = s->flags & SOCKET_OPENED;
 	/* What was neither opened nor asked for is the embryo of a connection that never was accepted. */
-	if (s->flags & SOCKET_EXCLUDED || (!opened && s->role != ROLE_CLIENT))
+	if (s->flags & SOCKET_EXCLUDED || (!was_opened && s->role != ROLE_CLIENT))
 		return;
 	read_flow(&flow, sk, tp);
-	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
+	if (!was_opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
 		return;
-	s->flags = 0;
-	/* From these states a segment leads on, whose time TCP has read; that costs less than to read it again. */
-	now = old == TCP_LAST_ACK || old == TCP_CLOSING ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	if (s->since)
 		duration = now - s->since;
 	error = close_error(sk, tp, old);
+	if (!was_opened && !error)
+		error = ERROR_OTHER;
 
 	series.cgroup = cgroup_of(s, sk);
 	series.type = is_ipv4(&flow.remote) ? 4 : 6;
 	series.role = s->role;
-	if (!opened)
+	if (!was_opened)
 		series.error = error;
 	counts = counts_of(&series);
-	if (counts && opened) {
+	if (counts && was_opened) {
 		__sync_fetch_and_add(&counts->closed, 1);
 		__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
 		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
 	} else if (counts) {
 		__sync_fetch_and_add(&counts->failed, 1);
 	}
-	if (opened && duration)
+	if (was_opened && duration)
 		add_duration(&series, s->role, duration);
-	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+	emit_tcp(was_opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+	/* Nothing is left to tell of it. */
+	s->flags = 0;
+	s->role = ROLE_UNKNOWN;
 }
 
 /* Whether a connection may begin or end with a socket's new state. */
 static __always_inline bool is_of_interest(int new)
 {
-	return new == TCP_SYN_SENT || new == TCP_LISTEN || new == TCP_ESTABLISHED || new == TCP_CLOSE;
+	return new == TCP_SYN_SENT || new == TCP_LISTEN || new == TCP_SYN_RECV || new == TCP_ESTABLISHED || new == TCP_CLOSE;
 }
 
-static __always_inline void set_state(struct sock *sk, int old, int new)
+/*
+ * The kernel leaves a tracing program out while another run of it is under way on the same CPU, as when a softirq
+ * interrupts it in process context: that befalls one of some hundred thousand connections. Which is told from the next
+ * change of its state that is seen, or from the end of the socket: a second function at this hook would tell it at once,
+ * and cost as much as all that is done here.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
 {
-	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp;
 
+	if (!is_of_interest(new))
+		return 0;
+	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
+	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return;
+		return 0;
 	if (new == TCP_ESTABLISHED) {
 		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
 			established(sk, tp, old);
+	} else if (new == TCP_SYN_RECV) {
+		if (old == TCP_LISTEN)
+			accepted(sk);
 	} else if (new == TCP_CLOSE) {
 		if (old == TCP_LISTEN) {
 			untrack_listener(sk);
@@ -312,29 +357,22 @@ static __always_inline void set_state(struct sock *sk, int old, int new)
 		else
 			track_listener(sk, current_task(), false);
 	}
+	return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(connection_destroyed, struct sock *sk)
 {
-	if (!is_of_interest(new))
+	struct tcp_sock *tp;
+
+	if (!find_state(sk))
 		return 0;
-	note(sk, hash_of(sk), new);
-	set_state(sk, old, new);
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return 0;
+	closed(sk, tp, TCP_CLOSE);
+	delete_state(sk);
 	return 0;
-}
-
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
-{
-	if (is_of_interest(new) && is_unseen(sk, hash_of(sk), new))
-		set_state(sk, old, new);
-	return 0;
-}
-
-static __always_inline bool is_open(int state)
-{
-	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
 }
 
 /* Counts a connection that is older than the hooks. An accepted socket still has the backlog of its listener. */

@@ -132,15 +132,6 @@ type ConnectionLosses struct {
 	ByCause [3]uint64
 }
 
-type ConnectionNotes struct {
-	_    structs.HostLayout
-	Seen [64]struct {
-		_      structs.HostLayout
-		Object uint64
-		Change uint64
-	}
-}
-
 type ConnectionPort struct {
 	_      structs.HostLayout
 	Netns  uint32
@@ -255,7 +246,6 @@ const (
 	ConnectionMapExcludedPorts           = "excluded_ports"
 	ConnectionMapListeners               = "listeners"
 	ConnectionMapLost                    = "lost"
-	ConnectionMapNotes                   = "notes"
 	ConnectionMapRecords                 = "records"
 	ConnectionMapSequences               = "sequences"
 	ConnectionMapSocketSlots             = "socket_slots"
@@ -265,13 +255,13 @@ const (
 	ConnectionMapUnixConnects            = "unix_connects"
 	ConnectionProgConnectionConnect4     = "connection_connect4"
 	ConnectionProgConnectionConnect6     = "connection_connect6"
+	ConnectionProgConnectionDestroyed    = "connection_destroyed"
 	ConnectionProgConnectionEnterConnect = "connection_enter_connect"
 	ConnectionProgConnectionExitConnect  = "connection_exit_connect"
 	ConnectionProgConnectionFind         = "connection_find"
 	ConnectionProgConnectionSendmsg4     = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg6     = "connection_sendmsg6"
 	ConnectionProgConnectionSetState     = "connection_set_state"
-	ConnectionProgSubstituteSetState     = "substitute_set_state"
 	ConnectionVarByAddress               = "by_address"
 	ConnectionVarEnabledEvents           = "enabled_events"
 	ConnectionVarEventLimit              = "event_limit"
@@ -334,13 +324,13 @@ type ConnectionSpecs struct {
 type ConnectionProgramSpecs struct {
 	ConnectionConnect4     *ebpf.ProgramSpec `ebpf:"connection_connect4"`
 	ConnectionConnect6     *ebpf.ProgramSpec `ebpf:"connection_connect6"`
+	ConnectionDestroyed    *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
 	ConnectionEnterConnect *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect  *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
 	ConnectionFind         *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionSendmsg4     *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.ProgramSpec `ebpf:"connection_set_state"`
-	SubstituteSetState     *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -356,7 +346,6 @@ type ConnectionMapSpecs struct {
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Notes               *ebpf.MapSpec `ebpf:"notes"`
 	Records             *ebpf.MapSpec `ebpf:"records"`
 	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
 	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
@@ -417,7 +406,6 @@ type ConnectionMaps struct {
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
-	Notes               *ebpf.Map `ebpf:"notes"`
 	Records             *ebpf.Map `ebpf:"records"`
 	Sequences           *ebpf.Map `ebpf:"sequences"`
 	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
@@ -438,7 +426,6 @@ func (m *ConnectionMaps) Close() error {
 		m.ExcludedPorts,
 		m.Listeners,
 		m.Lost,
-		m.Notes,
 		m.Records,
 		m.Sequences,
 		m.SocketSlots,
@@ -477,26 +464,26 @@ type ConnectionVariables struct {
 type ConnectionPrograms struct {
 	ConnectionConnect4     *ebpf.Program `ebpf:"connection_connect4"`
 	ConnectionConnect6     *ebpf.Program `ebpf:"connection_connect6"`
+	ConnectionDestroyed    *ebpf.Program `ebpf:"connection_destroyed"`
 	ConnectionEnterConnect *ebpf.Program `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect  *ebpf.Program `ebpf:"connection_exit_connect"`
 	ConnectionFind         *ebpf.Program `ebpf:"connection_find"`
 	ConnectionSendmsg4     *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.Program `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.Program `ebpf:"connection_set_state"`
-	SubstituteSetState     *ebpf.Program `ebpf:"substitute_set_state"`
 }
 
 func (p *ConnectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionConnect4,
 		p.ConnectionConnect6,
+		p.ConnectionDestroyed,
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
-		p.SubstituteSetState,
 	)
 }
 

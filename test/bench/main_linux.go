@@ -57,7 +57,7 @@ func main() {
 	flag.StringVar(&o.config, "config", "config.yaml", "the configuration whose receiver is measured")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
 	flag.IntVar(&o.connections, "connections", 400_000, "connections that have to be counted exactly")
-	flag.IntVar(&o.rateConnections, "rate-connections", 100_000, "connections of each run that measures their rate")
+	flag.IntVar(&o.rateConnections, "rate-connections", 200_000, "connections of each turn that measures their rate")
 	flag.IntVar(&o.runs, "runs", 5, "alternating runs with and without the receiver")
 	flag.IntVar(&o.dropCount, "drops", 2_000_000, "drops that have to be counted exactly")
 	flag.IntVar(&o.seconds, "seconds", 5, "seconds of each run at a fixed rate")

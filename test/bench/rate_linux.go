@@ -11,9 +11,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
 )
 
-// alternate makes the same traffic without the receiver and with it in each of the settings, in turns, so that what
-// changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
-func (b *bench) alternate(traffic load.Connections, with ...settings) (all [][]load.ConnectionsDone, err error) {
+// alternate makes the same traffic without the receiver and with it in each of the settings, in turns of several times, so
+// that what changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
+func (b *bench) alternate(traffic load.Connections, times int, with ...settings) (all [][]load.ConnectionsDone, err error) {
 	// The first traffic after a while is another: the table of connections that have ended is empty.
 	if _, err := traffic.Run(b.container); err != nil {
 		return nil, err
@@ -23,9 +23,14 @@ func (b *bench) alternate(traffic load.Connections, with ...settings) (all [][]l
 		for i := range all {
 			i = (i + run) % len(all)
 			work := func() error {
-				done, err := traffic.Run(b.container)
-				all[i] = append(all[i], done)
-				return err
+				for range times {
+					done, err := traffic.Run(b.container)
+					if err != nil {
+						return err
+					}
+					all[i] = append(all[i], done)
+				}
+				return nil
 			}
 			if i == 0 {
 				err = work()
@@ -40,9 +45,11 @@ func (b *bench) alternate(traffic load.Connections, with ...settings) (all [][]l
 	return all, nil
 }
 
-// rate measures how much slower connections are made flat out.
+// rate measures how much slower connections are made flat out. One long run tells less than the median of short ones, of
+// which some are disturbed.
 func (b *bench) rate() error {
-	all, err := b.alternate(b.flatOut(b.rateConnections), asConfigured, withoutEvents)
+	const times = 10
+	all, err := b.alternate(b.flatOut(b.rateConnections/times), times, asConfigured, withoutEvents)
 	if err != nil {
 		return err
 	}
@@ -62,7 +69,7 @@ func (b *bench) rate() error {
 
 // latency measures how much longer connect() takes at a rate that leaves the machine time.
 func (b *bench) latency() error {
-	all, err := b.alternate(b.atRate(), asConfigured)
+	all, err := b.alternate(b.atRate(), 1, asConfigured)
 	if err != nil {
 		return err
 	}

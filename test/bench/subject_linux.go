@@ -81,7 +81,7 @@ service:
 		return nil, err
 	}
 	// What the start has left to do is not part of any measurement.
-	time.Sleep(time.Second)
+	time.Sleep(3 * time.Second)
 	return &subject{
 		Collector: c, bench: b,
 		page:     fmt.Sprintf("http://localhost:%d/metrics", ports[0]),
@@ -146,7 +146,7 @@ func (s *subject) profile(name string, seconds int) <-chan error {
 const clients = 2
 
 func (b *bench) flatOut(count int) load.Connections {
-	return load.Connections{Count: count, Pairs: clients}
+	return load.Connections{Count: count, Pairs: clients, Pinned: true}
 }
 
 // connectionRate is that of traffic at a fixed rate, eventsPerConnection how many events each one makes: connect and

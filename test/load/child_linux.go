@@ -12,7 +12,11 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/debug"
+	"sync"
 	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
 )
 
 // jobEnv carries a child's job; a process without it is no child.
@@ -77,6 +81,34 @@ func onThreads(n int, f func(thread int) error) error {
 		errs = append(errs, <-ended)
 	}
 	return errors.Join(errs...)
+}
+
+// allowed are the CPUs that the process may use, asked for before any of its threads stays on one.
+var allowed = sync.OnceValues(func() (cpus []int, err error) {
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		return nil, fmt.Errorf("ask for the CPUs: %w", err)
+	}
+	for cpu := range 8 * int(unsafe.Sizeof(set)) {
+		if set.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	return cpus, nil
+})
+
+// stayOn keeps this thread on the nth CPU, or on one of those before it where there are fewer.
+func stayOn(n int) error {
+	cpus, err := allowed()
+	if err != nil {
+		return err
+	}
+	var one unix.CPUSet
+	one.Set(cpus[n%len(cpus)])
+	if err := unix.SchedSetaffinity(0, &one); err != nil {
+		return fmt.Errorf("stay on a CPU: %w", err)
+	}
+	return nil
 }
 
 // child is a process that was started for a job.

@@ -19,6 +19,9 @@ type Connections struct {
 	Pairs int
 	// Rate is how many connections each client begins per second; 0 is as many as it can.
 	Rate int
+	// Pinned keeps each pair on a CPU of its own, as far as there are any: that CPU is busy all the time then, and the rate
+	// does not depend on where the scheduler finds room for the other half of a pair.
+	Pinned bool
 }
 
 // ConnectionsDone is what was done.
@@ -36,7 +39,7 @@ func (d ConnectionsDone) PerSecond() float64 { return float64(d.Opened) / d.Elap
 
 // Run makes the connections, by processes in the container if that is not nil.
 func (c Connections) Run(in *Container) (done ConnectionsDone, err error) {
-	server, err := start(job{Serve: &serveJob{Shares: shares(c.Count, c.Pairs)}}, in)
+	server, err := start(job{Serve: &serveJob{Shares: shares(c.Count, c.Pairs), Pinned: c.Pinned}}, in)
 	if err != nil {
 		return done, err
 	}
@@ -90,6 +93,11 @@ func (j *connectJob) run(out *json.Encoder) error {
 	opened := make([]int, j.Pairs)
 	begin := time.Now()
 	err := onThreads(j.Pairs, func(i int) (err error) {
+		if j.Pinned {
+			if err := stayOn(i); err != nil {
+				return err
+			}
+		}
 		if j.Rate > 0 {
 			latencies[i] = make([]time.Duration, 0, counts[i])
 			opened[i], err = connectAtRate(counts[i], j.Rate, j.Ports[i], &latencies[i])

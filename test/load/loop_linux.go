@@ -126,10 +126,8 @@ func (l *Loop) switches() error {
 	}
 	ends := [2][2]int{{there[1], back[0]}, {back[1], there[0]}}
 	return onThreads(len(ends), func(thread int) error {
-		var cpu unix.CPUSet
-		cpu.Set(0)
-		if err := unix.SchedSetaffinity(0, &cpu); err != nil {
-			return fmt.Errorf("stay on a CPU: %w", err)
+		if err := stayOn(0); err != nil {
+			return err
 		}
 		send, receive := ends[thread][0], ends[thread][1]
 		var b [1]byte

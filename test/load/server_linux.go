@@ -17,8 +17,11 @@ const (
 	backlog        = 1024
 )
 
-// serveJob asks for one listener, and a thread that serves it, per share of connections.
-type serveJob struct{ Shares []int }
+// serveJob asks for one listener, and a thread that serves it, per share of connections; pinned, each on a CPU.
+type serveJob struct {
+	Shares []int
+	Pinned bool
+}
 
 // listening is a server's first result, served its second.
 type (
@@ -42,6 +45,11 @@ func (j *serveJob) run(out *json.Encoder) error {
 	}
 	accepted := make([]int, len(j.Shares))
 	err := onThreads(len(j.Shares), func(i int) error {
+		if j.Pinned {
+			if err := stayOn(i); err != nil {
+				return err
+			}
+		}
 		for ; accepted[i] < j.Shares[i]; accepted[i]++ {
 			conn, err := accept(listeners[i])
 			if err != nil {

@@ -32,7 +32,13 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 }
 
 // Spec implements program.Program.
-func (*connections) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadConnection() }
+func (*connections) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadConnection()
+	if err != nil {
+		return nil, err
+	}
+	return spec, program.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
+}
 
 // Variables implements program.Program.
 func (c *connections) Variables() map[string]any {
@@ -77,9 +83,12 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		)
 	}
 	if c.config.Has(TCP) {
-		states := program.ExactTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
+		states := program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state")
 		states.TracksSockets = true
-		hooks = append(hooks, states, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
+		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroyed, "tcp_destroy_sock")
+		// What one of them is left out of, the next run for the same socket tells.
+		states.Lossless, ends.Lossless = true, true
+		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
 	}
 	return hooks
 }

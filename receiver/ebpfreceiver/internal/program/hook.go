@@ -21,8 +21,9 @@ type Hook struct {
 	// Optional is whether the program goes without the hook where this kernel accepts no variant of it. What it would tell
 	// is absent then.
 	Optional bool
-	// Sampling is whether the hook takes only some of what it sees, so that a run that the kernel leaves out is no loss.
-	Sampling bool
+	// Lossless is whether a run that the kernel leaves out is no loss, because the hook takes only some of what it sees, or
+	// another run tells what was missed.
+	Lossless bool
 }
 
 // Variant is one way to hook a program into the kernel.

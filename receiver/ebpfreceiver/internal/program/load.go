@@ -31,8 +31,8 @@ type attached struct {
 	name string
 	// functions are those of the variant, each with its substitute behind it if it has one.
 	functions []function
-	// tracksSockets and sampling are the hook's.
-	tracksSockets, sampling bool
+	// tracksSockets and lossless are the hook's.
+	tracksSockets, lossless bool
 }
 
 // function is an attached C function.
@@ -167,7 +167,7 @@ func attach(
 ) (*attached, error) {
 	var errs []error
 	for _, v := range hook.Variants {
-		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets, sampling: hook.Sampling}
+		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets, lossless: hook.Lossless}
 		err := check(v.Needs)
 		if err == nil {
 			err = a.attach(v, spec, opts)
@@ -250,11 +250,11 @@ func (l *loaded) close() error {
 }
 
 // misses returns how often the kernel left the program out because it was running on that CPU already, and nothing
-// stood in for it; what only samples misses nothing.
+// stood in for it.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
-		if h.sampling {
+		if h.lossless {
 			continue
 		}
 		for i, f := range h.functions {

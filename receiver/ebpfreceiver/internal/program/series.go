@@ -17,6 +17,27 @@ const OverflowCgroup = ^uint64(0)
 // scrapesKept is how many scrapes still see what is gone: its last counts have to reach somebody.
 const scrapesKept = 3
 
+const (
+	// histogramMemory is the most that the histograms of all CPUs take, unless that is too little for minHistograms.
+	histogramMemory              = 64 << 20
+	minHistograms, maxHistograms = 128, 1024
+)
+
+// MakeRoom says how many series a map of histograms has room for, each of which is there once per CPU: CPUs that add to
+// the same one would wait for each other.
+func MakeRoom(histograms *ebpf.MapSpec) error {
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return fmt.Errorf("count the CPUs: %w", err)
+	}
+	histograms.MaxEntries = roomFor(histograms.ValueSize, cpus)
+	return nil
+}
+
+func roomFor(size uint32, cpus int) uint32 {
+	return uint32(min(max(histogramMemory/int(size)/cpus, minHistograms), maxHistograms))
+}
+
 // Fate is what becomes of an entry of a map at a scrape.
 type Fate uint8
 

@@ -243,3 +243,14 @@ func cgroupsIn(t *testing.T, m *ebpf.Map) (cgroups []uint64) {
 	slices.Sort(cgroups)
 	return cgroups
 }
+
+// There is room for as many series as the memory allows, but for no fewer than a small host has.
+func TestMakeRoom(t *testing.T) {
+	const histogram = 177 * 8 // bytes
+	for cpus, want := range map[int]uint32{1: 1024, 2: 1024, 46: 1024, 64: 740, 128: 370, 512: 128, 8192: 128} {
+		assert.Equal(t, want, roomFor(histogram, cpus), "%d CPUs", cpus)
+	}
+	spec := &ebpf.MapSpec{ValueSize: histogram}
+	require.NoError(t, MakeRoom(spec))
+	assert.Equal(t, roomFor(histogram, ebpf.MustPossibleCPU()), spec.MaxEntries)
+}

@@ -73,19 +73,12 @@ func TestEvents(t *testing.T) {
 	assert.Zero(t, p.Events())
 }
 
-// There is room for as many series as the memory allows, but for no fewer than a small host has.
-func TestSeriesFor(t *testing.T) {
-	for cpus, want := range map[int]uint32{1: 1024, 2: 1024, 46: 1024, 64: 740, 128: 370, 512: 128, 8192: 128} {
-		assert.Equal(t, want, seriesFor(cpus), "%d CPUs", cpus)
-	}
-}
-
 // A kernel that keeps no account is named before anything is loaded.
 func TestSpecOfKernelWithoutAccount(t *testing.T) {
 	host := programtest.Host(t)
 	spec, err := newProgram(defaultConfig(), host).Spec()
 	require.NoError(t, err)
-	assert.GreaterOrEqual(t, spec.Maps[bpf.RunqueueMapRunqueueWaits].MaxEntries, uint32(minSeries))
+	assert.Greater(t, spec.Maps[bpf.RunqueueMapRunqueueWaits].MaxEntries, uint32(1), "as many as there is room for")
 
 	host.BTF = programtest.BTF(t, 2)
 	_, err = newProgram(defaultConfig(), host).Spec()

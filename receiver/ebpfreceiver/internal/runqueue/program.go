@@ -5,18 +5,11 @@ package runqueue
 
 import (
 	"fmt"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
-)
-
-const (
-	// histogramMemory is the most that the histograms of all CPUs take, unless that is too little for minSeries.
-	histogramMemory      = 64 << 20
-	minSeries, maxSeries = 128, 1024
 )
 
 // needed are the members of the kernel's structs by which it tells how long a task has waited.
@@ -50,18 +43,7 @@ func (w *waits) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
-		return nil, fmt.Errorf("count the CPUs: %w", err)
-	}
-	spec.Maps[bpf.RunqueueMapRunqueueWaits].MaxEntries = seriesFor(cpus)
-	return spec, nil
-}
-
-// seriesFor returns how many series there is room for on so many CPUs, each of which has histograms of its own.
-func seriesFor(cpus int) uint32 {
-	const size = uint64(unsafe.Sizeof(bpf.RunqueueHistogram{}))
-	return uint32(min(max(histogramMemory/size/uint64(cpus), minSeries), maxSeries))
+	return spec, program.MakeRoom(spec.Maps[bpf.RunqueueMapRunqueueWaits])
 }
 
 // Variables implements program.Program.

@@ -78,7 +78,7 @@ func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
 // Hooks implements program.Program.
 func (*segments) Hooks() []program.Hook {
 	probe := program.Tracepoint(bpf.TCPProgTcpSegment, "tcp_probe")
-	probe.Sampling = true
+	probe.Lossless = true
 	return []program.Hook{
 		program.ExactTracepoint(bpf.TCPProgTcpRetransmit, bpf.TCPProgSubstituteRetransmit, "tcp_retransmit_skb"),
 		program.ExactTracepoint(bpf.TCPProgTcpRetransmitSynack, bpf.TCPProgSubstituteRetransmitSynack, "tcp_retransmit_synack"),
