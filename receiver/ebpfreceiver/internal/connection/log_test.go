@@ -248,7 +248,7 @@ func TestEvents(t *testing.T) {
 func TestHooks(t *testing.T) {
 	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6"}
 	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect"}
-	states := []string{"tp_btf/inet_sock_set_state", "iter/task_file"}
+	states := []string{"tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "iter/task_file"}
 	for _, tt := range []struct {
 		protocols []Protocol
 		want      [][]string

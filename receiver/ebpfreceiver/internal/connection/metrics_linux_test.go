@@ -53,15 +53,16 @@ func (s *scraped) count(t *testing.T, key bpf.ConnectionSeries, first bpf.Connec
 	})
 }
 
-// time writes a series of durations, as the kernel half sorts them into slots.
+// time writes a series of durations, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.ConnectionSeries, durations ...uint64) {
 	t.Helper()
-	var h bpf.ConnectionHistogram
-	for _, ns := range durations {
+	var byCPU [2]bpf.ConnectionHistogram
+	for i, ns := range durations {
+		h := &byCPU[i%len(byCPU)]
 		h.Slots[s.host.Histogram.Slot(ns)]++
 		h.Sum += ns
 	}
-	require.NoError(t, s.times.Put(&key, &h))
+	programtest.PutPerCPU(t, s.times, &key, byCPU[0], byCPU[1])
 }
 
 func (s *scraped) scrape(t *testing.T, config metadata.MetricsConfig) pmetric.Metrics {
@@ -202,7 +203,7 @@ func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	var counts []bpf.ConnectionCounts
 	require.NoError(t, s.counts.Lookup(&bpf.ConnectionSeries{Cgroup: ^uint64(0)}, &counts))
 	for _, role := range []uint8{noRole, client, serverRole} {
-		var h bpf.ConnectionHistogram
+		var h []bpf.ConnectionHistogram
 		require.NoError(t, s.times.Lookup(&bpf.ConnectionSeries{Cgroup: ^uint64(0), Role: role}, &h), "role %d", role)
 	}
 }
