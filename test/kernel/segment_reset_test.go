@@ -117,7 +117,11 @@ func TestSegmentReset(t *testing.T) {
 				assert.Equal(t, container.ContainerID, e.Resource["container.id"])
 			}
 			m := r.Scrape(t).In(container)
-			assert.Equal(t, 1, m.Int(resetsMetric, tcp(f.networkType, "server").With(directionKey, "transmit")))
+			transmitted := tcp(f.networkType, "server").With(directionKey, "transmit")
+			if reason, ok := server.Attributes[resetReasonKey].(string); ok {
+				transmitted = transmitted.With(resetReasonKey, reason)
+			}
+			assert.Equal(t, 1, m.Int(resetsMetric, transmitted), "%v", m.Series(resetsMetric))
 			assert.Equal(t, 1, m.Int(resetsMetric, tcp(f.networkType, "client").With(directionKey, "receive")))
 			assert.Equal(t, 2, m.Int(resetsMetric, nil), "%v", m.Series(resetsMetric))
 		})

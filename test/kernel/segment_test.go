@@ -128,6 +128,54 @@ func TestSegmentTimeout(t *testing.T) {
 	}
 }
 
+// Segments that go out together are one event, and each counts.
+func TestSegmentsTogether(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	container := lab.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
+	p := s.establish(t, families[0])
+	const size = 12_000
+	rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, Port: p.server.Local.Port()})
+	s.client.Send(p.client.FD, size)
+	require.True(t, rig.Eventually(func() bool { return rule.Packets(t) > 0 && s.client.Info(p.client.FD).BytesSent >= size }))
+	rule.Remove(t)
+	sent := acknowledged(t, s, p, size)
+	require.GreaterOrEqual(t, sent, size/1460, "all of it")
+
+	assert.Equal(t, sent, r.Scrape(t).In(container).Int(retransmitsMetric, nil))
+	var total, most int64
+	require.True(t, rig.Eventually(func() bool {
+		total, most = 0, 0
+		for _, e := range r.Events.Matching(rig.Named(retransmitEvent), rig.OfProcess(s.client.PID)) {
+			n := e.Attributes["ebpf.tcp.retransmit.segments"].(int64)
+			total, most = total+n, max(most, n)
+		}
+		return total >= int64(sent)
+	}), "%d of %d", total, sent)
+	assert.EqualValues(t, sent, total)
+	assert.Greater(t, most, int64(1), "after the first one is acknowledged, there is room for more")
+}
+
+// What the host itself keeps from going out is not sent again.
+func TestSegmentThatFails(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
+		p := s.establish(t, f)
+		s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+		kept := s.left.AddFilter(t, lab.Filter{Hook: lab.Output, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, Skip: 1, First: 1})
+		s.client.Send(p.client.FD, 100)
+		acknowledged(t, s, p, 100)
+		require.Equal(t, 1, kept.Packets(t))
+		resent(t, r, s, container, f, p, "timeout")
+	}
+}
+
 func TestSegmentSYN(t *testing.T) {
 	lab.Require(t)
 	r := rig.Start(t, onlyTCP)
