@@ -68,6 +68,7 @@ func ran(t *testing.T, r *rig.Receiver, shell *traffic.Agent, in *lab.Cgroup, c 
 	}
 	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey)
 	between(t, events[1], runTimeKey, traffic.RunTime, run.End.Sub(run.Start))
+	assert.GreaterOrEqual(t, seconds(t, events[1], runTimeKey), events[1].Time.Sub(events[0].Time), "it was there before it executed this")
 	for _, e := range events {
 		assert.Equal(t, resource(in), e.Resource)
 		within(t, e, run.Start, run.End)
@@ -208,6 +209,55 @@ func TestProcessOfManyThreadsEndsOnce(t *testing.T) {
 		{Attributes: rig.Attributes{"ebpf.process.exit.class": "signal", "ebpf.process.exit.signal": "SIGKILL"}, Value: processes / 2},
 	}, m.Series(exitsMetric))
 	assert.Len(t, r.Events.Matching(rig.Named(exitEvent), inContainer(container)), processes)
+}
+
+// Another process that is given the same id is another one, though it executes as many programs.
+func TestProcessOfAnIDThatWasUsed(t *testing.T) {
+	lab.Require(t)
+	shell, container := newShell(t)
+	r := rig.Start(t, "programs: {process: {}}")
+	command := traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"x"}}
+	id, runs := shell.Run(command).PID, 1
+	for last := 0; last != id; runs++ {
+		require.Less(t, runs, 100, "others are always given that id")
+		lab.NextPID(t, id)
+		last = shell.Run(command).PID
+	}
+	assert.Len(t, r.Wait(t, 4, rig.Named(execEvent, exitEvent), inContainer(container), rig.OfProcess(id)), 4)
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, runs, m.Int(executionsMetric, nil))
+	assert.Equal(t, runs, m.Int(exitsMetric, nil))
+}
+
+// Without events the processes are counted all the same; what is left out is not.
+func TestProcessesThatAreLeftOut(t *testing.T) {
+	lab.Require(t)
+	shell, container := newShell(t)
+	// Before Linux 6.16 a process that has ended has no executable any more by which it could be left out.
+	exits := 3
+	for _, events := range []bool{true, false} {
+		r := rig.Start(t, fmt.Sprintf("exclude: {executables: [kernel-test-left-out]}\nprograms: {process: {events: %t}, connection: {}}", events))
+		for _, name := range []string{"kernel-test-left-out", "kernel-test-program", "kernel-test-left-out"} {
+			shell.Run(traffic.Command{Path: traffic.Executable(t, name), Args: []string{"x"}})
+		}
+		r.Settle(t)
+		executed := r.Events.Matching(rig.Named(execEvent), inContainer(container))
+		ended := r.Events.Matching(rig.Named(exitEvent), inContainer(container))
+		if events {
+			require.NotEmpty(t, ended)
+			if _, ok := ended[0].Attributes["process.executable.name"]; ok {
+				exits = 1
+			}
+			assert.Len(t, executed, 1)
+			assert.Len(t, ended, exits)
+		} else {
+			assert.Empty(t, append(executed, ended...))
+		}
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, 1, m.Int(executionsMetric, nil))
+		assert.Equal(t, exits, m.Int(exitsMetric, nil))
+		require.NoError(t, r.Shutdown())
+	}
 }
 
 func inContainer(c *lab.Cgroup) rig.Match {
