@@ -195,6 +195,51 @@ func TestSegmentResetByListener(t *testing.T) {
 	}
 }
 
+// What is left out is in neither the events nor the metrics: the sides that are of an executable, or all that an address has.
+func TestSegmentsThatAreLeftOut(t *testing.T) {
+	lab.Require(t)
+	for name, tt := range map[string]struct {
+		exclude        string
+		client, server bool
+		byOwner        bool
+	}{
+		"nothing":         {"{}", true, true, false},
+		"the executable":  {"{executables: [kernel-test-client]}", false, true, true},
+		"the other one's": {"{executables: [kernel-test-server]}", true, false, true},
+		"the address":     {"{cidrs: [198.18.0.2/32]}", false, false, false},
+	} {
+		// Before Linux 5.12, which numbers them, the owner of a connection that is closed is not known any more.
+		if tt.byOwner && !kernelSays().numbers {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			r := rig.Start(t, "exclude: "+tt.exclude+"\nprograms: {tcp: {}, connection: {}}")
+			container := lab.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			p := s.establish(t, families[0])
+			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
+			s.server.Reset(p.server.FD)
+			require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+			r.Settle(t)
+			m := r.Scrape(t).In(container)
+			for role, side := range map[string]struct {
+				ns        *lab.Namespace
+				direction string
+				seen      bool
+			}{"client": {s.left, "receive", tt.client}, "server": {s.right, "transmit", tt.server}} {
+				want := 0
+				if side.seen {
+					want = 1
+				}
+				assert.Len(t, r.Events.Matching(rig.Named(resetEvent), rig.InNamespace(side.ns)), want, role)
+				assert.Equal(t, want, m.Int(resetsMetric, tcp("ipv4", role).With(directionKey, side.direction)), role)
+				_, ok := m.Histogram(rttMetric, tcp("ipv4", role))
+				assert.Equal(t, side.seen, ok, role)
+			}
+		})
+	}
+}
+
 // What the limit holds back is counted, and the metrics have it all.
 func TestSegmentEventLimit(t *testing.T) {
 	lab.Require(t)

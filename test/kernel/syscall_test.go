@@ -465,6 +465,7 @@ func TestSyscallSeriesGoWithTheirContainer(t *testing.T) {
 	require.Equal(t, 10, callErrors(r.Scrape(t).In(container), "dup", "ebadf"))
 	a.Exit()
 	container.Remove(t)
-	r.ScrapeUntil(t, func(m rig.Scrape) bool { return len(m.In(container).Find(errorsMetric)) == 0 })
-	assert.Empty(t, r.Scrape(t).In(container).Find(callDurationsMetric))
+	m := r.ScrapeUntil(t, func(m rig.Scrape) bool { return len(m.In(container).Find(errorsMetric)) == 0 }).In(container)
+	assert.Empty(t, m.Find(errorsMetric))
+	assert.Empty(t, m.Find(callDurationsMetric))
 }
