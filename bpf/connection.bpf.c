@@ -236,7 +236,9 @@ static __always_inline void established(struct sock *sk, struct tcp_sock *tp, in
 {
 	struct socket_state *s = find_state(sk);
 
-	/* One that was opened is left over from a socket that had this address before. */
+	/* Told already; but by the address, it is left over from a socket that had it before. */
+	if (s && s->flags & SOCKET_OPENED && !by_address)
+		return;
 	if (!s || s->flags & SOCKET_OPENED || s->role == ROLE_UNKNOWN)
 		s = old == TCP_SYN_SENT ? new_state(sk) : track_accept(sk);
 	if (!s) {
@@ -321,23 +323,16 @@ static __always_inline bool is_of_interest(int new)
 	return new == TCP_SYN_SENT || new == TCP_LISTEN || new == TCP_SYN_RECV || new == TCP_ESTABLISHED || new == TCP_CLOSE;
 }
 
-/*
- * The kernel leaves a tracing program out while another run of it is under way on the same CPU, as when a softirq
- * interrupts it in process context: that befalls one of some hundred thousand connections. It is told from the next
- * change of its state that is seen, or from the end of the socket: a second function at this hook would tell it at once,
- * but run ten times for each connection instead of twice.
- */
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+static __always_inline void changed(struct sock *sk, int old, int new)
 {
 	struct tcp_sock *tp;
 
 	if (!is_of_interest(new))
-		return 0;
+		return;
 	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
-		return 0;
+		return;
 	if (new == TCP_ESTABLISHED) {
 		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
 			established(sk, tp, old);
@@ -357,6 +352,29 @@ int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
 		else
 			track_listener(sk, current_task(), false);
 	}
+}
+
+/*
+ * The kernel leaves a tracing program out while another run of it is under way on the same CPU, as when a softirq
+ * interrupts it in process context: that befalls one of some hundred thousand connections. It is told from the next
+ * change of its state that is seen, or from the end of the socket: a second function at this hook would tell it at once,
+ * but run ten times for each connection instead of twice.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+{
+	changed(sk, old, new);
+	return 0;
+}
+
+/*
+ * Where another task may run in the middle of a program, all that happens on the CPU meanwhile is left out, which may be
+ * several changes of one socket. There this function is hooked too: what the first one has told, it finds told.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
+{
+	changed(sk, old, new);
 	return 0;
 }
 

@@ -262,6 +262,7 @@ const (
 	ConnectionProgConnectionSendmsg4     = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg6     = "connection_sendmsg6"
 	ConnectionProgConnectionSetState     = "connection_set_state"
+	ConnectionProgSubstituteSetState     = "substitute_set_state"
 	ConnectionVarByAddress               = "by_address"
 	ConnectionVarEnabledEvents           = "enabled_events"
 	ConnectionVarEventLimit              = "event_limit"
@@ -331,6 +332,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionSendmsg4     *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.ProgramSpec `ebpf:"connection_set_state"`
+	SubstituteSetState     *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -471,6 +473,7 @@ type ConnectionPrograms struct {
 	ConnectionSendmsg4     *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6     *ebpf.Program `ebpf:"connection_sendmsg6"`
 	ConnectionSetState     *ebpf.Program `ebpf:"connection_set_state"`
+	SubstituteSetState     *ebpf.Program `ebpf:"substitute_set_state"`
 }
 
 func (p *ConnectionPrograms) Close() error {
@@ -484,6 +487,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
+		p.SubstituteSetState,
 	)
 }
 

@@ -12,6 +12,9 @@ import (
 // Version is the version of a kernel without what distributions do to it.
 type Version struct{ Major, Minor int }
 
+// SincePreemption is the first kernel that lets another task run in the middle of a program at a tracepoint.
+var SincePreemption = Version{Major: 6, Minor: 19}
+
 // ParseVersion returns the version in a release, as in "5.10.0-28-amd64".
 func ParseVersion(release string) (Version, error) {
 	parts := strings.SplitN(release, ".", 3)

@@ -16,9 +16,6 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// sincePreemption is from when on threads may be preempted in programs at raw tracepoints.
-var sincePreemption = kernel.Version{Major: 6, Minor: 19}
-
 const (
 	// sinceTaskStorage is a function that came to the kernel in 5.13, with the right of tracing programs to task storage.
 	sinceTaskStorage = "for_each_map_elem"
@@ -58,7 +55,7 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 
 func (c *calls) hasTaskStorage() bool { return c.host.BTF.HasHelper(sinceTaskStorage) }
 
-func (c *calls) isPreemptible() bool { return c.host.Kernel.AtLeast(sincePreemption) }
+func (c *calls) isPreemptible() bool { return c.host.Kernel.AtLeast(kernel.SincePreemption) }
 
 // Variables implements program.Program.
 func (c *calls) Variables() map[string]any {
