@@ -18,14 +18,13 @@ static __always_inline void accepted(struct sock *sk)
 		s->role = ROLE_SERVER;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
+static __always_inline void changed(struct sock *sk, int old, int new)
 {
 	/* The TCP sockets below an MPTCP socket have states of their own. */
 	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_ESTABLISHED && new != TCP_CLOSE)
-		return 0;
+		return;
 	if (sk->sk_protocol != IPPROTO_TCP)
-		return 0;
+		return;
 	if (old == TCP_CLOSE && new == TCP_SYN_SENT)
 		track_connect(sk);
 	else if (old == TCP_CLOSE && new == TCP_LISTEN)
@@ -36,6 +35,20 @@ int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
 		accepted(sk);
 	else if (new == TCP_CLOSE)
 		delete_state(sk);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
+{
+	changed(sk, old, new);
+	return 0;
+}
+
+/* For kernels that let another task run in the middle of a program: to be told twice is as good as once. */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
+{
+	changed(sk, old, new);
 	return 0;
 }
 

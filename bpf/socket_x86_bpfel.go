@@ -175,6 +175,7 @@ const (
 	SocketProgSocketCreate       = "socket_create"
 	SocketProgSocketFind         = "socket_find"
 	SocketProgSocketSetState     = "socket_set_state"
+	SocketProgSubstituteSetState = "substitute_set_state"
 	SocketVarByAddress           = "by_address"
 	SocketVarEnabledEvents       = "enabled_events"
 	SocketVarEventLimit          = "event_limit"
@@ -236,9 +237,10 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
-	SocketCreate   *ebpf.ProgramSpec `ebpf:"socket_create"`
-	SocketFind     *ebpf.ProgramSpec `ebpf:"socket_find"`
-	SocketSetState *ebpf.ProgramSpec `ebpf:"socket_set_state"`
+	SocketCreate       *ebpf.ProgramSpec `ebpf:"socket_create"`
+	SocketFind         *ebpf.ProgramSpec `ebpf:"socket_find"`
+	SocketSetState     *ebpf.ProgramSpec `ebpf:"socket_set_state"`
+	SubstituteSetState *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
@@ -357,9 +359,10 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
-	SocketCreate   *ebpf.Program `ebpf:"socket_create"`
-	SocketFind     *ebpf.Program `ebpf:"socket_find"`
-	SocketSetState *ebpf.Program `ebpf:"socket_set_state"`
+	SocketCreate       *ebpf.Program `ebpf:"socket_create"`
+	SocketFind         *ebpf.Program `ebpf:"socket_find"`
+	SocketSetState     *ebpf.Program `ebpf:"socket_set_state"`
+	SubstituteSetState *ebpf.Program `ebpf:"substitute_set_state"`
 }
 
 func (p *SocketPrograms) Close() error {
@@ -367,6 +370,7 @@ func (p *SocketPrograms) Close() error {
 		p.SocketCreate,
 		p.SocketFind,
 		p.SocketSetState,
+		p.SubstituteSetState,
 	)
 }
 

@@ -9,7 +9,6 @@ import (
 	"github.com/cilium/ebpf"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -84,10 +83,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		)
 	}
 	if c.config.Has(TCP) {
-		states := program.Tracepoint(bpf.ConnectionProgConnectionSetState, "inet_sock_set_state")
-		if c.host.Kernel.AtLeast(kernel.SincePreemption) {
-			states = program.ExactTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
-		}
+		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
 		states.TracksSockets = true
 		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroyed, "tcp_destroy_sock")
 		// What one of them is left out of, the next run for the same socket tells.

@@ -79,3 +79,12 @@ func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Re
 	}
 	return all
 }
+
+// PreemptibleTracepoint is a hook at a tracepoint, with a substitute only where the kernel lets another task run in the middle
+// of a program: elsewhere little is missed, and told otherwise.
+func (h *Host) PreemptibleTracepoint(function, substitute, name string) Hook {
+	if h.Kernel.AtLeast(kernel.SincePreemption) {
+		return ExactTracepoint(function, substitute, name)
+	}
+	return Tracepoint(function, name)
+}
