@@ -65,9 +65,9 @@ func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
 }
 
 // Hooks implements program.Program.
-func (*processes) Hooks() []program.Hook {
+func (p *processes) Hooks() []program.Hook {
 	return []program.Hook{
-		program.ExactTracepoint(bpf.ProcessProgProcessExec, bpf.ProcessProgSubstituteExec, "sched_process_exec"),
-		program.ExactTracepoint(bpf.ProcessProgProcessExit, bpf.ProcessProgSubstituteExit, "sched_process_exit"),
+		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExec, bpf.ProcessProgSubstituteExec, "sched_process_exec"),
+		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExit, bpf.ProcessProgSubstituteExit, "sched_process_exit"),
 	}
 }
