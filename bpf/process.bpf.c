@@ -18,6 +18,9 @@ const volatile bool read_arguments;
 /* How many arguments btf_trace_sched_process_exit has here: 1; 2 with whether the thread is the process's last (6.16). */
 const volatile __u32 process_exit_arguments;
 
+/* Whether another task can run in the middle of a function, as from Linux 6.19 on, so that each has a substitute. */
+const volatile bool is_preemptible;
+
 enum { SIGNAL_GROUP_EXIT = 4 }; /* include/linux/sched/signal.h: group_exit_code is that of all threads */
 
 struct exec_event {
@@ -80,8 +83,8 @@ struct change {
 };
 
 /*
- * What has been seen last. Each function is hooked twice, and the run that is the first to get here does the work: newer
- * kernels let another task run in the middle of one, and leave out what that runs into meanwhile. By the process and not as
+ * What has been seen last. Where functions are hooked twice, the run that is the first to get here does the work: the kernel
+ * lets another task run in the middle of one, and leaves out what that runs into meanwhile. By the process and not as
  * in substitute.h by the CPU, from which the task may have been moved between the two. It also tells which of the threads
  * that end at the same time is the last one.
  */
@@ -145,7 +148,7 @@ static __always_inline void executed(struct task_struct *task, struct linux_binp
 	__u64 now;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner) || is_seen(task, task->self_exec_id))
+	if (is_excluded_owner(&owner) || (is_preemptible && is_seen(task, task->self_exec_id)))
 		return;
 	count(&owner, OUTCOME_EXEC, 0);
 	if (!event_enabled(EVENT_EXEC) || !within_limit(PROGRAM_PROCESS))
@@ -186,7 +189,9 @@ static __always_inline void ended(struct task_struct *task, bool last)
 	struct event *e;
 	__u64 now;
 
-	if (task->flags & PF_KTHREAD || !last || is_seen(task, THE_END))
+	if (task->flags & PF_KTHREAD || !last)
+		return;
+	if ((is_preemptible || process_exit_arguments < 2) && is_seen(task, THE_END))
 		return;
 	read_owner(&owner, task);
 	if (is_excluded_owner(&owner))

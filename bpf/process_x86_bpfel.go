@@ -226,6 +226,7 @@ const (
 	ProcessVarExportEventId        = "export_event_id"
 	ProcessVarExportExecEvent      = "export_exec_event"
 	ProcessVarExportOutcome        = "export_outcome"
+	ProcessVarIsPreemptible        = "is_preemptible"
 	ProcessVarProcessExitArguments = "process_exit_arguments"
 	ProcessVarReadArguments        = "read_arguments"
 	ProcessVarReadNames            = "read_names"
@@ -317,6 +318,7 @@ type ProcessVariableSpecs struct {
 	ExportEventId        *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportExecEvent      *ebpf.VariableSpec `ebpf:"export_exec_event"`
 	ExportOutcome        *ebpf.VariableSpec `ebpf:"export_outcome"`
+	IsPreemptible        *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	ProcessExitArguments *ebpf.VariableSpec `ebpf:"process_exit_arguments"`
 	ReadArguments        *ebpf.VariableSpec `ebpf:"read_arguments"`
 	ReadNames            *ebpf.VariableSpec `ebpf:"read_names"`
@@ -394,6 +396,7 @@ type ProcessVariables struct {
 	ExportEventId        *ebpf.Variable `ebpf:"export_event_id"`
 	ExportExecEvent      *ebpf.Variable `ebpf:"export_exec_event"`
 	ExportOutcome        *ebpf.Variable `ebpf:"export_outcome"`
+	IsPreemptible        *ebpf.Variable `ebpf:"is_preemptible"`
 	ProcessExitArguments *ebpf.Variable `ebpf:"process_exit_arguments"`
 	ReadArguments        *ebpf.Variable `ebpf:"read_arguments"`
 	ReadNames            *ebpf.Variable `ebpf:"read_names"`

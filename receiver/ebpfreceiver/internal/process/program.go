@@ -45,6 +45,7 @@ func (p *processes) Variables() map[string]any {
 	return map[string]any{
 		bpf.ProcessVarProcessExitArguments: uint32(arguments),
 		bpf.ProcessVarReadArguments:        p.config.Arguments,
+		bpf.ProcessVarIsPreemptible:        p.host.IsPreemptible(),
 	}
 }
 

@@ -80,10 +80,14 @@ func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Re
 	return all
 }
 
-// PreemptibleTracepoint is a hook at a tracepoint, with a substitute only where the kernel lets another task run in the middle
-// of a program: elsewhere little is missed, and told otherwise.
+// IsPreemptible is whether the kernel lets another task run in the middle of a program, and leaves the program out for what
+// that one does.
+func (h *Host) IsPreemptible() bool { return h.Kernel.AtLeast(kernel.SincePreemption) }
+
+// PreemptibleTracepoint is a hook at a tracepoint, with a substitute only where programs are preemptible: elsewhere little is
+// missed, and told otherwise.
 func (h *Host) PreemptibleTracepoint(function, substitute, name string) Hook {
-	if h.Kernel.AtLeast(kernel.SincePreemption) {
+	if h.IsPreemptible() {
 		return ExactTracepoint(function, substitute, name)
 	}
 	return Tracepoint(function, name)

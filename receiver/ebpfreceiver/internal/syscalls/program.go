@@ -12,7 +12,6 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -55,8 +54,6 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 
 func (c *calls) hasTaskStorage() bool { return c.host.BTF.HasHelper(sinceTaskStorage) }
 
-func (c *calls) isPreemptible() bool { return c.host.Kernel.AtLeast(kernel.SincePreemption) }
-
 // Variables implements program.Program.
 func (c *calls) Variables() map[string]any {
 	variables := map[string]any{
@@ -71,7 +68,7 @@ func (c *calls) Variables() map[string]any {
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
 		bpf.SyscallVarOnlyContainers:  len(c.config.Containers) > 0,
 		bpf.SyscallVarNoTaskStorage:   !c.hasTaskStorage(),
-		bpf.SyscallVarIsPreemptible:   c.isPreemptible(),
+		bpf.SyscallVarIsPreemptible:   c.host.IsPreemptible(),
 	}
 	if len(c.config.Executables) > 0 {
 		variables[bpf.SyscallVarReadNames] = true
@@ -123,14 +120,8 @@ func containerKey(id string) bpf.SyscallContainerId {
 // Hooks implements program.Program. A system call begins and ends in its own thread, where nothing calls these hooks again.
 func (c *calls) Hooks() []program.Hook {
 	hooks := []program.Hook{
-		program.Tracepoint(bpf.SyscallProgSyscallEnter, "sys_enter"),
-		program.Tracepoint(bpf.SyscallProgSyscallExit, "sys_exit"),
-	}
-	if c.isPreemptible() {
-		hooks = []program.Hook{
-			program.ExactTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSubstituteEnter, "sys_enter"),
-			program.ExactTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSubstituteExit, "sys_exit"),
-		}
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSubstituteEnter, "sys_enter"),
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSubstituteExit, "sys_exit"),
 	}
 	if !c.hasTaskStorage() {
 		hooks = append(hooks, program.Tracepoint(bpf.SyscallProgSyscallForget, "sched_process_exit"))
