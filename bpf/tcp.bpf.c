@@ -69,8 +69,8 @@ struct {
 
 /* Round-trip times: only cgroup, type and role of the key are used. */
 struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 1024);
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1024); /* or less, by the number of CPUs */
 	__type(key, struct series);
 	__type(value, struct histogram);
 } tcp_rtts SEC(".maps");

@@ -42,15 +42,16 @@ func (s *scraped) count(t *testing.T, key bpf.TCPSeries, n uint64) {
 	programtest.PutPerCPU(t, s.counts, &key, bpf.TCPCounts{N: n - 1}, bpf.TCPCounts{N: 1})
 }
 
-// time writes a series of round trips, as the kernel half sorts them into slots.
+// time writes a series of round trips, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.TCPSeries, rtts ...uint64) {
 	t.Helper()
-	var h bpf.TCPHistogram
-	for _, ns := range rtts {
+	var byCPU [2]bpf.TCPHistogram
+	for i, ns := range rtts {
+		h := &byCPU[i%len(byCPU)]
 		h.Slots[s.host.Histogram.Slot(ns)]++
 		h.Sum += ns
 	}
-	require.NoError(t, s.rtts.Put(&key, &h))
+	programtest.PutPerCPU(t, s.rtts, &key, byCPU[0], byCPU[1])
 }
 
 func (s *scraped) scrape(t *testing.T) pmetric.Metrics {
@@ -133,7 +134,7 @@ func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 		var counts []bpf.TCPCounts
 		require.NoError(t, s.counts.Lookup(&bpf.TCPSeries{Cgroup: ^uint64(0), Event: event}, &counts), "event %d", event)
 	}
-	var h bpf.TCPHistogram
+	var h []bpf.TCPHistogram
 	require.NoError(t, s.rtts.Lookup(&bpf.TCPSeries{Cgroup: ^uint64(0)}, &h))
 }
 

@@ -34,7 +34,13 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 }
 
 // Spec implements program.Program.
-func (*segments) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadTCP() }
+func (*segments) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadTCP()
+	if err != nil {
+		return nil, err
+	}
+	return spec, program.MakeRoom(spec.Maps[bpf.TCPMapTcpRtts])
+}
 
 // Variables implements program.Program.
 func (s *segments) Variables() map[string]any {
