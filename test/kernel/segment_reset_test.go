@@ -138,11 +138,49 @@ func TestSegmentResetOfUnreadBytes(t *testing.T) {
 	require.True(t, rig.Eventually(func() bool { return s.server.Info(p.server.FD).BytesReceived == 10 }))
 	s.server.Close(p.server.FD)
 	r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.left))
-	reason := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right))[0].Attributes[resetReasonKey]
+	e := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right))[0]
+	var measured []string
 	if kernelSays().resetReasons {
-		assert.Contains(t, []any{"not_specified", "tcp_abort_on_close"}, reason)
-	} else {
-		assert.Nil(t, reason)
+		assert.Contains(t, []any{"not_specified", "tcp_abort_on_close"}, e.Attributes[resetReasonKey])
+		measured = append(measured, resetReasonKey)
+	}
+	check(t, e, resetEvent, plog.SeverityNumberWarn,
+		connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
+			with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close")), measured...)
+}
+
+// What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
+// it is that process's all the same.
+func TestSegmentResetAfterClose(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		p := s.establish(t, f)
+		sent := s.server.Info(p.server.FD).SegmentsSent
+		s.client.Close(p.client.FD)
+		s.server.ReceiveEOF(p.server.FD)
+		// The small socket takes over when the FIN is acknowledged.
+		require.True(t, rig.Eventually(func() bool { return s.server.Info(p.server.FD).SegmentsSent > sent }))
+		before := time.Now()
+		s.server.Send(p.server.FD, 10)
+		r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.right), rig.With(directionKey, "receive"))
+		after := time.Now()
+
+		m, resets := r.Scrape(t).In(container), tcp(f.networkType, "client").With(directionKey, "transmit")
+		if !kernelSays().resetReasons {
+			assert.Empty(t, r.Events.Matching(rig.Named(resetEvent), rig.InNamespace(s.left)))
+			assert.Zero(t, m.Int(resetsMetric, resets))
+			continue
+		}
+		e := r.Exactly(t, 1, rig.Named(resetEvent), rig.InNamespace(s.left))[0]
+		check(t, e, resetEvent, plog.SeverityNumberWarn,
+			connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(reset("transmit", "time_wait")), resetReasonKey)
+		within(t, e, before, after)
+		assert.Equal(t, resource(container), e.Resource)
+		assert.Equal(t, 1, m.Int(resetsMetric, resets))
 	}
 }
 
