@@ -224,6 +224,35 @@ func TestSegmentSYNACK(t *testing.T) {
 	}
 }
 
+// Two who connect to each other at once have no listener: who has got the other one's SYN sends its own answer again.
+func TestSegmentSYNACKOfClient(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := lab.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		here, there := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, 40002)
+		// Its SYN, and its answer to the other one's.
+		rule := s.right.AddFilter(t, lab.Filter{Hook: lab.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
+		c := s.client.OnThread("dialer").StartConnectFrom(here, there)
+		// The second to connect is as much later in sending its own SYN again.
+		time.Sleep(300 * time.Millisecond)
+		d := s.server.ConnectFrom(there, here)
+		end := time.Now()
+		require.Zero(t, d.Errno)
+		require.Equal(t, 2, rule.Packets(t))
+		require.Equal(t, 1, s.client.Info(c.FD).Retransmits)
+
+		e := r.Exactly(t, 1, rig.Named(retransmitEvent), rig.InNamespace(s.left, s.right))[0]
+		check(t, e, retransmitEvent, plog.SeverityNumberWarn,
+			connection("tcp", "client", here, there, c.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn_ack", "syn_recv")))
+		within(t, e, d.Start, end)
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, "syn_ack")))
+	}
+}
+
 // Each side has its round trips counted when the first segment comes, and at the close, to the µs.
 func TestSegmentRTT(t *testing.T) {
 	lab.Require(t)
