@@ -108,11 +108,12 @@ func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	for n < limit {
 		length, ok := r.next(position)
 		if !ok {
-			// The kernel wakes us for the record at the position that it knows of: tell it ours, then look once more.
+			// The kernel wakes us for the record at the position that it knows of: tell it ours, then look once more. The
+			// look must not overtake the telling; a store alone lets it, where the race detector stands in for sync/atomic.
 			if freed == position {
 				break
 			}
-			atomic.StoreUint64(r.consumer, position)
+			atomic.SwapUint64(r.consumer, position)
 			freed = position
 			continue
 		}
