@@ -87,6 +87,28 @@ func TestOOMKillOfAnother(t *testing.T) {
 	assert.Equal(t, []rig.Series{{Attributes: rig.Attributes{}, Value: limit.Kills(t)}}, r.Scrape(t).In(container).Series(oomMetric))
 }
 
+// What is swapped out is not in memory any more, but as much the victim's.
+func TestOOMKillOfSwapped(t *testing.T) {
+	lab.Require(t)
+	r := rig.Start(t, onlyOOM)
+	const most, swap = 64 * mebibyte, 32 * mebibyte
+	lab.AddSwap(t, swap)
+	container := lab.NewContainer(t)
+	limit := lab.LimitMemory(t, container, most)
+	limit.AllowSwap(t)
+	victim := traffic.Start(t, lab.NewNamespace(t), traffic.In(container))
+	limit.Add(t, victim.PID)
+	require.Error(t, victim.TryHoldMemory(2*(most+swap)))
+
+	e := r.Wait(t, 1, rig.Named(oomEvent), rig.OfProcess(victim.PID))[0]
+	// The kernel does not find each page that is free for it.
+	assert.Greater(t, e.Attributes["ebpf.oom.memory.swap"], int64(swap/2))
+	assert.LessOrEqual(t, e.Attributes["ebpf.oom.memory.swap"], int64(swap))
+	assert.Greater(t, e.Attributes[anonymous], int64(most/2))
+	assert.LessOrEqual(t, e.Attributes[anonymous], int64(most))
+	victim.Kill()
+}
+
 // Each kill is counted once, though the victim has several threads that want memory, and its container has each.
 func TestOOMKillsAreCounted(t *testing.T) {
 	lab.Require(t)

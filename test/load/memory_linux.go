@@ -18,6 +18,8 @@ import (
 // one of them.
 type MemoryLimit struct {
 	dir string
+	// v1 is whether the memory controller is one of version 1.
+	v1 bool
 	// kills is the file with the kernel's own count of kills.
 	kills string
 	// made is whether the cgroup was made for the limit.
@@ -31,7 +33,7 @@ func LimitMemory(path string, bytes int) (*MemoryLimit, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &MemoryLimit{dir: group.dir, kills: "memory.events", made: group.made}
+	l := &MemoryLimit{dir: group.dir, v1: group.v1, kills: "memory.events", made: group.made}
 	settings := map[string]string{"memory.max": strconv.Itoa(bytes), "memory.swap.max": "0"}
 	if group.v1 {
 		l.kills = "memory.oom_control"
@@ -49,6 +51,14 @@ func LimitMemory(path string, bytes int) (*MemoryLimit, error) {
 // Add limits the memory of a process from here on.
 func (l *MemoryLimit) Add(pid int) error {
 	return write(filepath.Join(l.dir, "cgroup.procs"), strconv.Itoa(pid))
+}
+
+// AllowSwap lets the kernel swap the memory, which it does not otherwise; the limit is of what is not swapped.
+func (l *MemoryLimit) AllowSwap() error {
+	if l.v1 {
+		return write(filepath.Join(l.dir, "memory.swappiness"), "100")
+	}
+	return write(filepath.Join(l.dir, "memory.swap.max"), "max")
 }
 
 // Exceed runs a process below the limit that takes more memory than there is, and returns when it has been killed.

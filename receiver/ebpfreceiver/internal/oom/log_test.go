@@ -98,3 +98,31 @@ func TestScore(t *testing.T) {
 		assert.Equal(t, tt.want, score(tt.pages, tt.adjustment, tt.total), "%+v", tt)
 	}
 }
+
+// All memory that a kill gives back is in the score, wherever it is; the address space is not.
+func TestScoreOfEachKindOfMemory(t *testing.T) {
+	const pages = 400_000
+	host := programtest.Host(t)
+	p := newTestProgram(host)
+	var memory bpf.OomEvent
+	for name, tt := range map[string]struct {
+		value *uint64
+		held  uint64
+		want  int64
+	}{
+		"total":       {&memory.Memory.Total, pages, 666},
+		"anonymous":   {&memory.Memory.Anonymous, pages, 733},
+		"file":        {&memory.Memory.File, pages, 733},
+		"shmem":       {&memory.Memory.Shmem, pages, 733},
+		"swap":        {&memory.Memory.Swap, pages, 733},
+		"page_tables": {&memory.Memory.PageTables, pages * 4096, 733},
+	} {
+		memory = bpf.OomEvent{}
+		*tt.value = tt.held
+		b := programtest.NewBatch(host, true)
+		require.NoError(t, p.AppendLog(b, kill(0, func(e *bpf.OomEvent) { e.Memory, e.ScoreAdj = memory.Memory, 0 })))
+		lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+		assert.Equal(t, tt.want, lr.Attributes().AsRaw()["ebpf.oom.score"], name)
+		assert.EqualValues(t, pages*4096, lr.Attributes().AsRaw()["ebpf.oom.memory."+name], name)
+	}
+}

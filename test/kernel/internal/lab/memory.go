@@ -34,6 +34,12 @@ func (l MemoryLimit) Add(t testing.TB, pid int) {
 	require.NoError(t, l.limit.Add(pid), "limiting the memory of a process")
 }
 
+// AllowSwap lets the kernel swap their memory to where it has room: see AddSwap.
+func (l MemoryLimit) AllowSwap(t testing.TB) {
+	t.Helper()
+	require.NoError(t, l.limit.AllowSwap(), "letting memory be swapped")
+}
+
 // Kills is how many processes the kernel says that it has killed for the limit.
 func (l MemoryLimit) Kills(t testing.TB) int {
 	t.Helper()
