@@ -160,6 +160,9 @@ func report(outcomes []outcome) (string, error) {
 			}
 		}
 	}
+	for i := range outcomes {
+		b.WriteString(outcomes[i].repeated())
+	}
 	if total.failed > 0 {
 		errs = append(errs, fmt.Errorf("%d tests have failed", total.failed))
 	}

@@ -55,10 +55,6 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 		out.err = err
 		return out
 	}
-	if err := pack(m.Initramfs, dir, b[l.architecture], l.architecture, o.tests); err != nil {
-		out.err = err
-		return out
-	}
 	out.log = filepath.Join(o.cache, "log", name+".log")
 	log, err := os.Create(out.log)
 	if err != nil {
@@ -66,7 +62,20 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 		return out
 	}
 	m.Log = log
-	out.err = errors.Join(out.run(ctx, &m, o.tests != ""), log.Close())
+	boot := func(out *outcome, tests string) error {
+		if err := pack(m.Initramfs, dir, b[l.architecture], l.architecture, tests); err != nil {
+			return err
+		}
+		return out.run(ctx, &m, tests != "")
+	}
+	out.err = boot(&out, o.tests)
+	if tests := out.repeatable(); out.err == nil && tests != "" {
+		var second outcome
+		if out.err = boot(&second, tests); out.err == nil {
+			out.repeat(&second)
+		}
+	}
+	out.err = errors.Join(out.err, log.Close())
 	return out
 }
 

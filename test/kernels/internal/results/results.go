@@ -38,6 +38,9 @@ func (t Test) Top() string {
 // Hook says where a program is attached.
 type Hook struct{ Program, Name string }
 
+// testsFailed is how a binary ends whose tests have all run and not all passed; one that panics ends otherwise.
+const testsFailed = "exit status 1"
+
 // Package is what came of one test binary.
 type Package struct {
 	Name  string
@@ -47,6 +50,11 @@ type Package struct {
 	Text map[string]string
 	// Chosen is whether tests were chosen by their names, so that there may be none.
 	Chosen bool
+	// Repeated are the test functions that failed, and passed when they were repeated.
+	Repeated []string
+
+	// complete is whether each test came to its own end.
+	complete bool
 
 	current string
 	lines   []string
@@ -95,6 +103,7 @@ func (p *Package) flush() {
 
 // End takes how the binary ended, "" for well. What had not ended by then has failed, and so has a binary without tests.
 func (p *Package) End(how string) {
+	p.complete = len(p.running) == 0 && (how == "" || how == testsFailed)
 	for name := range p.running {
 		p.Tests = append(p.Tests, Test{Name: name, Status: Failed})
 	}
@@ -104,7 +113,7 @@ func (p *Package) End(how string) {
 		p.Tests = append(p.Tests, Test{Name: "(binary)", Status: Failed})
 		p.Text["(binary)"] = fmt.Sprintf("%s: it ran %d tests and ended with %q", p.Name, len(p.Tests)-1, how)
 	}
-	slices.SortStableFunc(p.Tests, func(a, b Test) int { return strings.Compare(a.Name, b.Name) })
+	slices.SortStableFunc(p.Tests, byName)
 	// A test with subtests says no more than they do.
 	p.Tests = slices.DeleteFunc(p.Tests, func(t Test) bool {
 		return slices.ContainsFunc(p.Tests, func(sub Test) bool {
@@ -112,3 +121,45 @@ func (p *Package) End(how string) {
 		})
 	})
 }
+
+// Failures are the test functions that failed. It is not ok where there is more to it than these, such as a test that never
+// ended, behind which others have not run.
+func (p *Package) Failures() (names []string, ok bool) {
+	for _, t := range p.Tests {
+		if t.Status != Failed {
+			continue
+		}
+		if !strings.HasPrefix(t.Name, "Test") {
+			return nil, false
+		}
+		if !slices.Contains(names, t.Top()) {
+			names = append(names, t.Top())
+		}
+	}
+	return names, p.complete
+}
+
+// Repeat takes what came of a second run of the tests that failed in place of the first.
+func (p *Package) Repeat(second *Package) {
+	failures, _ := p.Failures()
+	again, ok := second.Failures()
+	if !ok {
+		return
+	}
+	for _, name := range failures {
+		of := func(t Test) bool { return t.Top() == name }
+		if !slices.ContainsFunc(second.Tests, of) || slices.Contains(again, name) {
+			continue
+		}
+		p.Repeated = append(p.Repeated, name)
+		p.Tests = slices.DeleteFunc(p.Tests, of)
+		for _, t := range second.Tests {
+			if of(t) {
+				p.Tests = append(p.Tests, t)
+			}
+		}
+	}
+	slices.SortStableFunc(p.Tests, byName)
+}
+
+func byName(a, b Test) int { return strings.Compare(a.Name, b.Name) }

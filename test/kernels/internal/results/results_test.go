@@ -76,3 +76,65 @@ func TestBinaryThatFailsWithoutTests(t *testing.T) {
 	assert.Equal(t, []Test{{Name: "(binary)", Status: Failed}, {"TestA", Passed, 0}}, p.Tests)
 	assert.Contains(t, p.Text["(binary)"], "exit status 1")
 }
+
+const firstRun = `=== RUN   TestA
+--- PASS: TestA (0.00s)
+=== RUN   TestB
+=== RUN   TestB/x
+    b_test.go:1: too late
+=== RUN   TestB/y
+--- FAIL: TestB (0.00s)
+    --- FAIL: TestB/x (0.00s)
+    --- PASS: TestB/y (0.00s)
+=== RUN   TestC
+--- FAIL: TestC (0.00s)
+FAIL
+`
+
+func TestRepeat(t *testing.T) {
+	p := read(firstRun, "exit status 1")
+	names, ok := p.Failures()
+	assert.True(t, ok)
+	assert.Equal(t, []string{"TestB", "TestC"}, names)
+	p.Repeat(read(`=== RUN   TestB
+=== RUN   TestB/x
+=== RUN   TestB/y
+--- PASS: TestB (0.00s)
+    --- PASS: TestB/x (2.00s)
+    --- PASS: TestB/y (0.00s)
+=== RUN   TestC
+--- FAIL: TestC (0.00s)
+FAIL
+`, "exit status 1"))
+	assert.Equal(t, []Test{{"TestA", Passed, 0}, {"TestB/x", Passed, 2 * time.Second}, {"TestB/y", Passed, 0}, {"TestC", Failed, 0}}, p.Tests)
+	assert.Equal(t, []string{"TestB"}, p.Repeated)
+	assert.Contains(t, p.Text["TestB"], "too late", "it is shown all the same")
+}
+
+func TestRepeatProvesNothing(t *testing.T) {
+	for name, second := range map[string]*Package{
+		"it did not run":        read("=== RUN   TestA\n--- PASS: TestA (0.00s)\n", ""),
+		"it is not there":       read("=== RUN   TestB\n--- SKIP: TestB (0.00s)\n=== RUN   TestC\n", "exit status 2"),
+		"it left something":     read("=== RUN   TestB\n--- PASS: TestB (0.00s)\nleak found\n", "exit status 1"),
+		"the binary broke down": read("=== RUN   TestB\n--- PASS: TestB (0.00s)\npanic: oh\n", "exit status 2"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := read(firstRun, "exit status 1")
+			before := p.Tests
+			p.Repeat(second)
+			assert.Equal(t, before, p.Tests)
+			assert.Empty(t, p.Repeated)
+		})
+	}
+}
+
+func TestFailuresThatAreNotTheTestsOwn(t *testing.T) {
+	for _, p := range []*Package{
+		read(firstRun, "exit status 2"),
+		read("=== RUN   TestB\n", "exit status 1"),
+		read("=== RUN   TestA\n--- PASS: TestA (0.00s)\nleak found\n", "exit status 1"),
+	} {
+		_, ok := p.Failures()
+		assert.False(t, ok)
+	}
+}
