@@ -18,25 +18,29 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
-func TestRecordsOfThisKernel(t *testing.T) {
-	kerneltest.Require(t)
+// killOne has the kernel kill a process for the lack of memory, and returns its id.
+func killOne(t *testing.T) int {
+	t.Helper()
 	limit, err := load.LimitMemory("oom-test-"+strconv.Itoa(os.Getpid()), 16<<20)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, limit.Close()) }()
+	// The shell waits to be limited, and asks then for more than that.
+	cmd := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	require.NoError(t, limit.Add(cmd.Process.Pid))
+	_, err = in.Write([]byte("go\n"))
+	require.NoError(t, err)
+	require.ErrorContains(t, cmd.Wait(), "killed")
+	return cmd.Process.Pid
+}
+
+// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+func TestRecordsOfThisKernel(t *testing.T) {
+	kerneltest.Require(t)
 	var victim int
-	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: defaultConfig()}, func() {
-		// The shell waits to be limited, and asks then for more than that.
-		cmd := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
-		in, err := cmd.StdinPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		victim = cmd.Process.Pid
-		require.NoError(t, limit.Add(victim))
-		_, err = in.Write([]byte("go\n"))
-		require.NoError(t, err)
-		require.ErrorContains(t, cmd.Wait(), "killed")
-	})
+	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: defaultConfig()}, func() { victim = killOne(t) })
 	named := map[string][]byte{}
 	for _, raw := range records {
 		if e, ok := bpf.View[bpf.OomEvent](raw); ok && int(e.Owner.Pid) == victim {
