@@ -23,6 +23,7 @@ import (
 type options struct {
 	binary, config  string
 	only            string
+	programs        string
 	connections     int
 	rateConnections int
 	runs            int
@@ -56,6 +57,7 @@ func main() {
 	flag.StringVar(&o.binary, "collector", "dist/otelcol-ebpf", "the collector, as `make build` leaves it")
 	flag.StringVar(&o.config, "config", "config.yaml", "the configuration whose receiver is measured")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
+	flag.StringVar(&o.programs, "programs", ".", "a regular expression of the programs that are measured one by one")
 	flag.IntVar(&o.connections, "connections", 400_000, "connections that have to be counted exactly")
 	flag.IntVar(&o.rateConnections, "rate-connections", 200_000, "connections of each turn that measures their rate")
 	flag.IntVar(&o.runs, "runs", 5, "alternating runs with and without the receiver")

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -147,7 +148,14 @@ var measuredPrograms = []measured{
 
 // programs measures each program alone: in the kernel, in the collector, and what it slows down.
 func (b *bench) programs() error {
+	chosen, err := regexp.Compile(b.options.programs)
+	if err != nil {
+		return fmt.Errorf("the value of -programs: %w", err)
+	}
 	for _, p := range measuredPrograms {
+		if !chosen.MatchString(p.name) {
+			continue
+		}
 		if err := b.program(p); err != nil {
 			return fmt.Errorf("%s: %w", p.name, err)
 		}
