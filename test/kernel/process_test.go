@@ -153,8 +153,10 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 	lab.Require(t)
 	shell, container := newShell(t)
 	r := rig.Start(t, withArguments)
-	program := traffic.Executable(t, "kernel-test-program")
-	dir := filepath.Dir(program)
+	// All in a folder of its own, which is gone when the test runs again.
+	dir := lab.NewFolder(t)
+	program := filepath.Join(dir, "kernel-test-program")
+	require.NoError(t, os.Link(traffic.Executable(t, "kernel-test-program"), program))
 	script := filepath.Join(dir, "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!"+program+" -x\n"), 0o755))
 	require.NoError(t, os.Symlink(program, filepath.Join(dir, "link")))
