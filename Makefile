@@ -93,6 +93,10 @@ bench: build ## Measure the built collector (as root, on an idle machine)
 
 ##@ Change
 .PHONY: generate generate-deps lint format tidy clean
+generate: export BPF2GO_CC := clang-19
+generate: export BPF2GO_STRIP := llvm-strip-19
+# The multiarch folder has the headers that clang looks for in vain when it compiles for the bpf target.
+generate: export BPF2GO_CFLAGS := -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/include/x86_64-linux-gnu
 generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the eBPF programs with clang and run mdatagen
 	go generate ./...
 

@@ -4,182 +4,118 @@
 package bpf
 
 import (
-	"reflect"
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"go/types"
 	"strings"
 	"testing"
 
-	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/btf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
-// object is a compiled object with the C structs that Go reads or writes, and their Go types.
-type object struct {
-	file string
-	// records begin with a header and go through the ring buffer; values go through maps.
-	records, values map[string]any
+// sizes are those of the architectures that Go runs on; both have the same.
+var sizes = types.SizesFor("gc", "amd64")
+
+// layout is a struct that Go and C have both, in one object for one architecture.
+type layout struct {
+	c      *btf.Struct
+	goType *types.Struct
 }
 
-var objects = []object{
-	{
-		file:    "socket",
-		records: map[string]any{"record": SocketRecord{}},
-		values: map[string]any{
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "cgroup",
-		records: map[string]any{"event": CgroupEvent{}, "record": SocketRecord{}},
-		values:  map[string]any{"losses": SocketLosses{}},
-	},
-	{
-		file:    "connection",
-		records: map[string]any{"event": ConnectionEvent{}, "unix_event": ConnectionUnixEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": ConnectionSeries{}, "counts": ConnectionCounts{}, "histogram": ConnectionHistogram{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "oom",
-		records: map[string]any{"event": OomEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": OomSeries{}, "counts": OomCounts{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "filedescriptor",
-		records: map[string]any{"event": FileDescriptorEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"table": FileDescriptorTable{}, "scan": FileDescriptorScan{}, "leak": FileDescriptorLeak{},
-			"series": FileDescriptorSeries{}, "counts": FileDescriptorCounts{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "process",
-		records: map[string]any{"event": ProcessEvent{}, "exec_event": ProcessExecEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": ProcessSeries{}, "counts": ProcessCounts{}, "arguments": ProcessArguments{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "file",
-		records: map[string]any{"event": FileEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": FileSeries{}, "counts": FileCounts{}, "prefix": FilePrefix{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "packetdrop",
-		records: map[string]any{"event": PacketDropEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": PacketDropSeries{}, "counts": PacketDropCounts{}, "code": PacketDropCode{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "syscall",
-		records: map[string]any{"event": SyscallEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": SyscallSeries{}, "counts": SyscallCounts{}, "container_id": SyscallContainerId{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "packet",
-		records: map[string]any{"event": PacketEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": PacketSeries{}, "counts": PacketCounts{}, "interface": PacketInterface{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "diskio",
-		records: map[string]any{"event": DiskIOEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": DiskIOSeries{}, "counts": DiskIOCounts{}, "histogram": DiskIOHistogram{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "runqueue",
-		records: map[string]any{"event": RunqueueEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": RunqueueSeries{}, "histogram": RunqueueHistogram{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
-	{
-		file:    "tcp",
-		records: map[string]any{"event": TCPEvent{}, "record": SocketRecord{}},
-		values: map[string]any{
-			"series": TCPSeries{}, "counts": TCPCounts{}, "histogram": TCPHistogram{},
-			"owner": SocketOwner{}, "losses": SocketLosses{},
-			"cidr": SocketCidr{}, "executable": SocketExecutable{}, "ports": SocketPorts{},
-		},
-	},
+// isRecord returns whether the struct goes through the ring buffer.
+func (l layout) isRecord() bool {
+	return l.c.Name == "record" || len(l.c.Members) > 0 && l.c.Members[0].Name == "record"
 }
 
-// each calls f for each struct of each object, for both architectures.
-func each(t *testing.T, f func(t *testing.T, s *btf.Struct, goType reflect.Type, record bool)) {
-	for _, o := range objects {
-		for _, arch := range []string{"x86", "arm64"} {
-			spec, err := ebpf.LoadCollectionSpec(o.file + "_" + arch + "_bpfel.o")
-			require.NoError(t, err)
-			for record, types := range map[bool]map[string]any{true: o.records, false: o.values} {
-				for name, value := range types {
-					t.Run(o.file+"/"+arch+"/"+name, func(t *testing.T) {
-						var s *btf.Struct
-						require.NoError(t, spec.Types.TypeByName(name, &s))
-						f(t, s, reflect.TypeOf(value), record)
-					})
+// noImports is an importer of nothing.
+type noImports struct{}
+
+func (noImports) Import(string) (*types.Package, error) { return nil, errors.New("not imported") }
+
+// eachLayout calls f for each struct that bpf2go made a Go type of, in each object, for each architecture.
+func eachLayout(t *testing.T, f func(t *testing.T, l layout)) {
+	t.Helper()
+	for _, o := range objects(t) {
+		for _, architecture := range architectures {
+			cStructs := map[string]*btf.Struct{}
+			for c, err := range o.spec(t, architecture).Types.All() {
+				require.NoError(t, err)
+				if s, ok := c.(*btf.Struct); ok && s.Name != "" && !strings.Contains(s.Name, "___") {
+					cStructs[strings.ReplaceAll(s.Name, "_", "")] = s
 				}
+			}
+			for name, goType := range generatedStructs(t, o.goFile(architecture)) {
+				c := cStructs[name]
+				t.Run(string(o)+"/"+architecture+"/"+name, func(t *testing.T) {
+					require.NotNil(t, c, "the object has no such struct")
+					f(t, layout{c: c, goType: goType})
+				})
 			}
 		}
 	}
 }
 
-// The Go types, generated on one architecture, are the C structs of the objects of both. The records of all objects
-// begin alike, and what they share has one type.
+// generatedStructs returns the structs that a generated file declares for C structs, by the name of that in lower case.
+func generatedStructs(t *testing.T, path string) map[string]*types.Struct {
+	t.Helper()
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+	require.NoError(t, err)
+	// Without its imports: structs.HostLayout, which they are for, has no size.
+	config := types.Config{Importer: noImports{}, Error: func(error) {}}
+	pkg, _ := config.Check(path, files, []*ast.File{file}, nil)
+	require.NotNil(t, pkg)
+	prefix := ""
+	for _, name := range pkg.Scope().Names() {
+		if p, ok := strings.CutPrefix(name, "Load"); ok && !strings.HasSuffix(name, "Objects") {
+			prefix = p
+		}
+	}
+	require.NotEmpty(t, prefix, "%s loads nothing", path)
+	found := map[string]*types.Struct{}
+	for _, name := range pkg.Scope().Names() {
+		object, ok := pkg.Scope().Lookup(name).(*types.TypeName)
+		if !ok {
+			continue
+		}
+		s, ok := object.Type().Underlying().(*types.Struct)
+		// bpf2go's own types have tags, or other structs, in place of a layout.
+		if ok && s.NumFields() > 0 && s.Field(0).Name() == "_" {
+			found[strings.ToLower(strings.TrimPrefix(name, prefix))] = s
+		}
+	}
+	return found
+}
+
+// The Go types are the C structs of the objects of both architectures. The records of all objects begin alike, and what
+// they share has one type.
 func TestGoTypesAreTheStructs(t *testing.T) {
-	each(t, func(t *testing.T, s *btf.Struct, goType reflect.Type, _ bool) {
-		compareStruct(t, s.Name, s, goType)
-	})
+	eachLayout(t, func(t *testing.T, l layout) { compareStruct(t, l.c.Name, l.c, l.goType) })
 }
 
 // Bytes between or behind the members would be whatever lay in the kernel's memory before: records would tell tales.
 func TestRecordsHaveNoHoles(t *testing.T) {
-	each(t, func(t *testing.T, s *btf.Struct, _ reflect.Type, record bool) {
-		assertWhole(t, s)
-		if record {
-			assert.Zero(t, s.Size%8, "a Go type is as long as the record in the ring, which is aligned to 8 bytes")
+	records := 0
+	eachLayout(t, func(t *testing.T, l layout) {
+		assertWhole(t, l.c)
+		if !l.isRecord() {
+			return
 		}
+		records++
+		assert.Zero(t, l.c.Members[0].Offset, "a record begins with its header")
+		assert.Zero(t, l.c.Size%8, "a Go type is as long as the record in the ring, which is aligned to 8 bytes")
 	})
+	assert.Greater(t, records, 2*len(architectures), "there are records")
 }
 
 // Two keys that are equal would not be the same.
 func TestKeysHaveNoHoles(t *testing.T) {
-	for _, o := range objects {
-		spec, err := ebpf.LoadCollectionSpec(o.file + "_x86_bpfel.o")
-		require.NoError(t, err)
-		for _, m := range spec.Maps {
+	for _, o := range objects(t) {
+		for _, m := range o.spec(t, "x86").Maps {
 			if key, ok := btf.UnderlyingType(m.Key).(*btf.Struct); ok {
 				assertWhole(t, key)
 			}
@@ -187,58 +123,53 @@ func TestKeysHaveNoHoles(t *testing.T) {
 	}
 }
 
-func TestRecordsBeginWithTheHeader(t *testing.T) {
-	each(t, func(t *testing.T, s *btf.Struct, goType reflect.Type, record bool) {
-		if !record || s.Name == "record" {
-			return
-		}
-		require.Equal(t, "record", s.Members[0].Name)
-		assert.Zero(t, s.Members[0].Offset)
-		assert.True(t, fields(goType)[0].Type.ConvertibleTo(reflect.TypeFor[Record]()))
-	})
-}
-
-func compareType(t *testing.T, path string, c btf.Type, goType reflect.Type) {
+func compareType(t *testing.T, path string, c btf.Type, goType types.Type) {
 	t.Helper()
 	switch c := btf.UnderlyingType(c).(type) {
 	case *btf.Struct:
-		compareStruct(t, path, c, goType)
+		inner, ok := goType.Underlying().(*types.Struct)
+		require.True(t, ok, path)
+		compareStruct(t, path, c, inner)
 	case *btf.Array:
-		if assert.Equal(t, reflect.Array, goType.Kind(), path) && assert.EqualValues(t, c.Nelems, goType.Len(), path) {
-			compareType(t, path+"[]", c.Type, goType.Elem())
+		inner, ok := goType.Underlying().(*types.Array)
+		if assert.True(t, ok, path) && assert.EqualValues(t, c.Nelems, inner.Len(), path) {
+			compareType(t, path+"[]", c.Type, inner.Elem())
 		}
 	case *btf.Int:
-		assert.EqualValues(t, c.Size, goType.Size(), path)
-		signed := goType.Kind() >= reflect.Int && goType.Kind() <= reflect.Int64
+		inner, ok := goType.Underlying().(*types.Basic)
+		require.True(t, ok, path)
+		assert.EqualValues(t, c.Size, sizes.Sizeof(inner), path)
+		signed := inner.Info()&types.IsInteger != 0 && inner.Info()&types.IsUnsigned == 0
 		assert.Equal(t, c.Encoding == btf.Signed || c.Encoding == btf.Char, signed, "sign of %s", path)
 	default:
 		assert.Fail(t, "a type that has no place in a record", "%s: %v", path, c)
 	}
 }
 
-func compareStruct(t *testing.T, path string, s *btf.Struct, goType reflect.Type) {
+func compareStruct(t *testing.T, path string, s *btf.Struct, goType *types.Struct) {
 	t.Helper()
-	assert.EqualValues(t, s.Size, goType.Size(), "size of %s", path)
-	goFields := fields(goType)
-	if !assert.Len(t, goFields, len(s.Members), path) {
-		return
+	assert.EqualValues(t, s.Size, sizes.Sizeof(goType), "size of %s", path)
+	all := make([]*types.Var, goType.NumFields())
+	for i := range all {
+		all[i] = goType.Field(i)
 	}
-	for i, m := range s.Members {
-		at := path + "." + m.Name
-		assert.Equal(t, strings.ReplaceAll(m.Name, "_", ""), strings.ToLower(goFields[i].Name), at)
-		assert.EqualValues(t, m.Offset.Bytes(), goFields[i].Offset, "offset of %s", at)
-		compareType(t, at, m.Type, goFields[i].Type)
-	}
-}
-
-// fields returns the fields of a struct that stand for members in C.
-func fields(t reflect.Type) (all []reflect.StructField) {
-	for i := range t.NumField() {
-		if f := t.Field(i); f.Name != "_" {
-			all = append(all, f)
+	offsets := sizes.Offsetsof(all)
+	member := 0
+	for i, field := range all {
+		if field.Name() == "_" { // padding, or the mark of a layout
+			continue
 		}
+		if !assert.Less(t, member, len(s.Members), "%s has more fields in Go", path) {
+			return
+		}
+		m := s.Members[member]
+		member++
+		at := path + "." + m.Name
+		assert.Equal(t, strings.ReplaceAll(m.Name, "_", ""), strings.ToLower(field.Name()), at)
+		assert.EqualValues(t, m.Offset.Bytes(), offsets[i], "offset of %s", at)
+		compareType(t, at, m.Type, field.Type())
 	}
-	return all
+	assert.Equal(t, len(s.Members), member, "%s has fewer fields in Go", path)
 }
 
 func assertWhole(t *testing.T, s *btf.Struct) {

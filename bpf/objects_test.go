@@ -5,6 +5,7 @@ package bpf
 
 import (
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -13,15 +14,44 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// architectures are those that every program is compiled for, as bpf2go names them.
+var architectures = []string{"x86", "arm64"}
+
+// object is a program's compiled object, without the architecture: "file/file".
+type object string
+
+// objects returns those of all programs, and the one that all share.
+func objects(t *testing.T) (all []object) {
+	t.Helper()
+	paths, err := filepath.Glob("*/*_x86_bpfel.o")
+	require.NoError(t, err)
+	require.NotEmpty(t, paths)
+	for _, path := range paths {
+		all = append(all, object(strings.TrimSuffix(path, "_x86_bpfel.o")))
+	}
+	return all
+}
+
+func (o object) spec(t *testing.T, architecture string) *ebpf.CollectionSpec {
+	t.Helper()
+	spec, err := ebpf.LoadCollectionSpec(string(o) + "_" + architecture + "_bpfel.o")
+	require.NoError(t, err)
+	return spec
+}
+
+// goFile is the generated file with the Go types.
+func (o object) goFile(architecture string) string {
+	return string(o) + "_" + architecture + "_bpfel.go"
+}
+
 // One set of maps serves all objects, so each must declare those that it shares in the same way.
 func TestSharedMapsAreDeclaredAlike(t *testing.T) {
-	for _, arch := range []string{"x86", "arm64"} {
-		shared, err := ebpf.LoadCollectionSpec("socket_" + arch + "_bpfel.o")
-		require.NoError(t, err)
-		for _, o := range objects {
-			spec, err := ebpf.LoadCollectionSpec(o.file + "_" + arch + "_bpfel.o")
-			require.NoError(t, err)
-			require.Contains(t, spec.Maps, SocketMapRecords, "%s writes to the one ring buffer", o.file)
+	for _, architecture := range architectures {
+		shared := object("common/common").spec(t, architecture)
+		require.Contains(t, shared.Maps, "records")
+		for _, o := range objects(t) {
+			spec := o.spec(t, architecture)
+			require.Contains(t, spec.Maps, "records", "%s writes to the one ring buffer", o)
 			for name, m := range spec.Maps {
 				s := shared.Maps[name]
 				if s == nil || strings.HasPrefix(name, ".") {
@@ -30,7 +60,7 @@ func TestSharedMapsAreDeclaredAlike(t *testing.T) {
 				for _, m := range []*ebpf.MapSpec{m, s} {
 					m.Key, m.Value, m.Tags = nil, nil, nil
 				}
-				assert.Equal(t, s, m, "%s of %s, %s", name, o.file, arch)
+				assert.Equal(t, s, m, "%s of %s, %s", name, o, architecture)
 			}
 		}
 	}
@@ -38,15 +68,15 @@ func TestSharedMapsAreDeclaredAlike(t *testing.T) {
 
 // What is compiled for both architectures differs in nothing that Go sees.
 func TestGeneratedGoIsTheSame(t *testing.T) {
-	for _, o := range objects {
+	for _, o := range objects(t) {
 		var text []string
-		for _, arch := range []string{"x86", "arm64"} {
-			source, err := os.ReadFile(o.file + "_" + arch + "_bpfel.go")
+		for _, architecture := range architectures {
+			source, err := os.ReadFile(o.goFile(architecture))
 			require.NoError(t, err)
-			_, declarations, ok := strings.Cut(string(source), "package bpf")
+			_, declarations, ok := strings.Cut(string(source), "\npackage ")
 			require.True(t, ok)
-			text = append(text, strings.ReplaceAll(declarations, o.file+"_"+arch, o.file))
+			text = append(text, strings.ReplaceAll(declarations, "_"+architecture+"_bpfel", ""))
 		}
-		assert.Equal(t, text[0], text[1], o.file)
+		assert.Equal(t, text[0], text[1], o)
 	}
 }

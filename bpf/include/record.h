@@ -11,22 +11,8 @@
 #define EXPORT_STRUCT(name) const struct name *export_##name __attribute__((unused))
 #define EXPORT_ENUM(name) const enum name *export_##name __attribute__((unused))
 
-enum program_id {
-	PROGRAM_SOCKET = 1,
-	PROGRAM_CGROUP,
-	PROGRAM_CONNECTION,
-	PROGRAM_PACKET_DROP,
-	PROGRAM_OOM,
-	PROGRAM_PROCESS,
-	PROGRAM_TCP,
-	PROGRAM_FILE,
-	PROGRAM_DISK_IO,
-	PROGRAM_RUNQUEUE,
-	PROGRAM_FILE_DESCRIPTOR,
-	PROGRAM_SYSCALL,
-	PROGRAM_PACKET,
-	PROGRAM_MAX,
-};
+/* The most programs that one receiver runs, and one more. */
+#define MAX_PROGRAMS 32
 
 /* Why an event or a count was not delivered: ebpf.loss.cause as far as the kernel half knows it. */
 enum loss_cause {
@@ -37,7 +23,7 @@ enum loss_cause {
 };
 
 struct record {
-	__u8 program; /* enum program_id */
+	__u8 program; /* program_number of the one that wrote it */
 	__u8 event;   /* the program's own enum */
 	__u16 cpu;
 	__u32 wake;     /* whether the reader is woken for it, although it rests while records gather */
@@ -68,7 +54,7 @@ struct losses {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, PROGRAM_MAX);
+	__uint(max_entries, MAX_PROGRAMS);
 	__type(key, __u32);
 	__type(value, struct losses);
 } lost SEC(".maps");
@@ -82,11 +68,12 @@ struct event_window {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, PROGRAM_MAX);
+	__uint(max_entries, MAX_PROGRAMS);
 	__type(key, __u32);
 	__type(value, struct event_window);
 } event_windows SEC(".maps");
 
+const volatile __u32 program_number;     /* of this program in its receiver, from 1: the loader numbers them */
 const volatile __u64 event_limit;        /* events per second; 0: no limit */
 const volatile __u32 enabled_events;     /* bit per event of the program */
 const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records get in: 7/8 of the ring */
@@ -96,8 +83,9 @@ const volatile __u64 ring_wake_above;    /* bytes in use above which the reader 
  * Counters are added to atomically although they are per CPU: a program in process context can be interrupted by
  * another one in softirq on the same CPU between the load and the store.
  */
-static __always_inline void count_loss(__u32 program, enum loss_cause cause)
+static __always_inline void count_loss(enum loss_cause cause)
 {
+	__u32 program = program_number;
 	struct losses *l = bpf_map_lookup_elem(&lost, &program);
 
 	if (l)
@@ -110,8 +98,9 @@ static __always_inline bool event_enabled(__u8 event)
 }
 
 /* Whether the program's event limit lets another event pass; counts the event as held back if not. */
-static __always_inline bool within_limit(__u32 program)
+static __always_inline bool within_limit(void)
 {
+	__u32 program = program_number;
 	struct event_window *w;
 	__u64 now, tick;
 
@@ -137,7 +126,7 @@ static __always_inline bool within_limit(__u32 program)
 		if (w->count <= event_limit)
 			return true;
 	}
-	count_loss(program, LOSS_RATE_LIMIT);
+	count_loss(LOSS_RATE_LIMIT);
 	return false;
 }
 
@@ -145,7 +134,7 @@ static __always_inline bool within_limit(__u32 program)
  * A record of `size` bytes in the ring with its header filled in, or NULL when the ring has no room for it, which is
  * counted. Records that are not urgent leave the last eighth of the ring to those that are.
  */
-static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size, __u64 now, bool urgent)
+static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, bool urgent)
 {
 	struct sequence *s;
 	struct record *r = NULL;
@@ -165,10 +154,10 @@ static __always_inline void *reserve_record(__u8 program, __u8 event, __u64 size
 	if (urgent || s->used <= ring_reserve_above)
 		r = bpf_ringbuf_reserve(&records, size, 0);
 	if (!r) {
-		count_loss(program, LOSS_RING_FULL);
+		count_loss(LOSS_RING_FULL);
 		return NULL;
 	}
-	r->program = program;
+	r->program = program_number;
 	r->event = event;
 	r->cpu = bpf_get_smp_processor_id();
 	r->wake = wake && s->used > ring_wake_above;

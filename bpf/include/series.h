@@ -13,7 +13,7 @@
  * The value of a series, which begins as what `none` points to. Where the map has no room for another one, that is counted
  * as a loss of the program's, and the value is that of the key that stands last here, which user space has made before.
  */
-#define FIND_SERIES(program, map, key, none, ...)                                                                      \
+#define FIND_SERIES(map, key, none, ...)                                                                      \
 	({                                                                                                             \
 		void *value = bpf_map_lookup_elem(map, key);                                                           \
 		if (!value) {                                                                                          \
@@ -24,7 +24,7 @@
 		}                                                                                                      \
 		if (!value) {                                                                                          \
 			__typeof__(*(key)) overflow = __VA_ARGS__;                                                     \
-			count_loss(program, LOSS_MAP_FULL);                                                            \
+			count_loss(LOSS_MAP_FULL);                                                                     \
 			value = bpf_map_lookup_elem(map, &overflow);                                                   \
 		}                                                                                                      \
 		value;                                                                                                 \

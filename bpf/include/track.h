@@ -14,7 +14,7 @@ static __always_inline void track_connect(struct sock *sk)
 	struct socket_state *s = new_state(sk);
 
 	if (!s) {
-		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL);
 		return;
 	}
 	read_owner(&s->owner, current_task());
@@ -30,7 +30,7 @@ static __always_inline void keep_in_storage(struct sock *sk, const struct owner 
 	if (s)
 		s->owner = *owner;
 	else
-		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL);
 }
 
 /* CLOSE → LISTEN, in the context of the process that listens; or a listener that was found, with one that holds it. */
@@ -78,7 +78,7 @@ static __always_inline struct socket_state *track_accept(struct sock *sk)
 		return s;
 	s = new_state(sk);
 	if (!s) {
-		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL);
 		return NULL;
 	}
 	port = port_of(sk);
@@ -115,7 +115,7 @@ static __always_inline void track_found(struct sock *sk, struct task_struct *tas
 	if (s)
 		read_owner(&s->owner, task);
 	else
-		count_loss(PROGRAM_SOCKET, LOSS_MAP_FULL);
+		count_loss(LOSS_MAP_FULL);
 }
 
 /* The socket behind a file, of those whose owners are kept. */

@@ -17,10 +17,10 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/filter"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packet"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/packet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/packetdrop"
 )
 
 func TestConfig(t *testing.T) {

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
@@ -169,7 +169,7 @@ func (e *events) drain() (more bool) {
 }
 
 func (e *events) append(raw []byte) {
-	if record, ok := bpf.View[bpf.Record](raw); ok {
+	if record, ok := common.View[common.Record](raw); ok {
 		e.sequences.See(record.Cpu, record.Sequence, record.Time)
 	}
 	if err := e.source.AppendLog(e.batch, raw); err != nil {

@@ -14,22 +14,22 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 // fakeProgram is the program that writes what fakeSource is told to write.
-const fakeProgram = bpf.SocketProgramIdPROGRAM_CONNECTION
+const fakeProgram = 3
 
 // fakeRecord is a record of the ring as fakeSource writes it.
 type fakeRecord struct {
-	bpf.Record
+	common.Record
 	ID uint64
 }
 
 func recordOf(id, ktime uint64) *fakeRecord {
-	return &fakeRecord{Record: bpf.Record{Program: uint8(fakeProgram), Time: ktime}, ID: id}
+	return &fakeRecord{Record: common.Record{Program: uint8(fakeProgram), Time: ktime}, ID: id}
 }
 
 func (r *fakeRecord) bytes() []byte {
@@ -44,7 +44,7 @@ type fakeSource struct {
 	ring     [][]byte
 	sequence uint64
 	// delivered and refused are what the receiver counted, by program.
-	delivered, refused [bpf.ProgramMax]int
+	delivered, refused [common.MaxPrograms]int
 	// done is what was done to the source, in order.
 	done []string
 	// drains is how often the ring was read.
@@ -142,7 +142,7 @@ func (s *fakeSource) Reader() (recordReader, error) {
 
 // AppendLog implements source.
 func (s *fakeSource) AppendLog(b *batch.Batch, raw []byte) error {
-	r, ok := bpf.View[fakeRecord](raw)
+	r, ok := common.View[fakeRecord](raw)
 	if !ok {
 		return errors.New("too short")
 	}
@@ -159,12 +159,12 @@ func (s *fakeSource) LastSequences() ([]uint64, error) {
 }
 
 // CountDelivered implements source.
-func (s *fakeSource) CountDelivered(events [bpf.ProgramMax]int) { s.count(&s.delivered, events) }
+func (s *fakeSource) CountDelivered(events [common.MaxPrograms]int) { s.count(&s.delivered, events) }
 
 // CountRefused implements source.
-func (s *fakeSource) CountRefused(events [bpf.ProgramMax]int) { s.count(&s.refused, events) }
+func (s *fakeSource) CountRefused(events [common.MaxPrograms]int) { s.count(&s.refused, events) }
 
-func (s *fakeSource) count(to *[bpf.ProgramMax]int, events [bpf.ProgramMax]int) {
+func (s *fakeSource) count(to *[common.MaxPrograms]int, events [common.MaxPrograms]int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for id, n := range events {

@@ -6,7 +6,7 @@ package ebpfreceiver
 import (
 	"time"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -60,10 +60,10 @@ func (noSource) AppendLog(*batch.Batch, []byte) error { return nil }
 func (noSource) LastSequences() ([]uint64, error) { return nil, nil }
 
 // CountDelivered implements source.
-func (noSource) CountDelivered([bpf.ProgramMax]int) {}
+func (noSource) CountDelivered([common.MaxPrograms]int) {}
 
 // CountRefused implements source.
-func (noSource) CountRefused([bpf.ProgramMax]int) {}
+func (noSource) CountRefused([common.MaxPrograms]int) {}
 
 // Scrape implements source.
 func (noSource) Scrape(*program.Metrics) error { return nil }

@@ -13,18 +13,18 @@ import (
 
 	"go.opentelemetry.io/collector/confmap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/connection"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/diskio"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/file"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/filedescriptor"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/oom"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packet"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/runqueue"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/syscalls"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/tcp"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/file"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/filedescriptor"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/oom"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/packet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/process"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/runqueue"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/syscalls"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/tcp"
 )
 
 // programs are all programs of the receiver, in the order in which they are started.

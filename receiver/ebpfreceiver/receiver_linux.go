@@ -19,7 +19,7 @@ import (
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
@@ -61,8 +61,8 @@ type source interface {
 	Reader() (recordReader, error)
 	AppendLog(b *batch.Batch, record []byte) error
 	LastSequences() ([]uint64, error)
-	CountDelivered(events [bpf.ProgramMax]int)
-	CountRefused(events [bpf.ProgramMax]int)
+	CountDelivered(events [common.MaxPrograms]int)
+	CountRefused(events [common.MaxPrograms]int)
 	Scrape(m *program.Metrics) error
 	Attached() int
 	Detach()

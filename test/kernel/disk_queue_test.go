@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/lab"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/rig"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/kernel/internal/traffic"

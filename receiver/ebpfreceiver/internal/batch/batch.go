@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
@@ -44,7 +44,7 @@ type Batch struct {
 	observed   pcommon.Timestamp
 	began      time.Time
 	count      int
-	programs   [bpf.ProgramMax]int
+	programs   [common.MaxPrograms]int
 }
 
 // New returns an empty batch.
@@ -63,7 +63,7 @@ func New(settings Settings) *Batch {
 func (b *Batch) Observe(now time.Time) { b.observed = pcommon.NewTimestampFromTime(now) }
 
 // Append adds a log record for a record of the ring: with its time, under the container of the cgroup, if that is one's.
-func (b *Batch) Append(record *bpf.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
+func (b *Batch) Append(record *common.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	before := b.count
 	lr := b.AppendAt(b.settings.Clock.Wall(record.Time), cgroup, eventName, severity)
 	b.programs[record.Program] += b.count - before
@@ -169,7 +169,7 @@ type Sealed struct {
 	// Count is the number of log records.
 	Count int
 	// ByProgram counts those that stand for records of the ring, by the program's number.
-	ByProgram [bpf.ProgramMax]int
+	ByProgram [common.MaxPrograms]int
 }
 
 // Seal returns what was gathered and begins anew.
@@ -178,6 +178,6 @@ func (b *Batch) Seal() Sealed {
 	b.logs = plog.NewLogs()
 	clear(b.scopes)
 	b.count = 0
-	b.programs = [bpf.ProgramMax]int{}
+	b.programs = [common.MaxPrograms]int{}
 	return s
 }

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
@@ -44,7 +44,9 @@ func settings() Settings {
 	}
 }
 
-func record(program uint8, time uint64) *bpf.Record { return &bpf.Record{Program: program, Time: time} }
+func record(program uint8, time uint64) *common.Record {
+	return &common.Record{Program: program, Time: time}
+}
 
 func TestAppend(t *testing.T) {
 	b := New(settings())
@@ -62,7 +64,7 @@ func TestAppend(t *testing.T) {
 
 	sealed := b.Seal()
 	assert.Equal(t, 2, sealed.Count)
-	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, sealed.ByProgram, "only what a record stands behind is a program's")
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, sealed.ByProgram, "only what a record stands behind is a program's")
 	require.Equal(t, 1, sealed.Logs.ResourceLogs().Len())
 	scope := sealed.Logs.ResourceLogs().At(0).ScopeLogs()
 	require.Equal(t, 1, scope.Len())
@@ -144,7 +146,7 @@ func TestUnwantedResources(t *testing.T) {
 	sealed := b.Seal()
 	assert.Equal(t, 1, sealed.Count)
 	assert.Equal(t, 1, sealed.Logs.LogRecordCount())
-	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, sealed.ByProgram)
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, sealed.ByProgram)
 	assert.NotContains(t, marshal(t, sealed.Logs), webID)
 }
 
@@ -177,8 +179,8 @@ func TestSealBeginsAnew(t *testing.T) {
 
 	b.Append(record(4, 2), web, "", plog.SeverityNumberInfo)
 	second := b.Seal()
-	assert.Equal(t, [bpf.ProgramMax]int{3: 1}, first.ByProgram)
-	assert.Equal(t, [bpf.ProgramMax]int{4: 1}, second.ByProgram)
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, first.ByProgram)
+	assert.Equal(t, [common.MaxPrograms]int{4: 1}, second.ByProgram)
 	for i, sealed := range []Sealed{first, second} {
 		assert.Equal(t, 1, sealed.Logs.LogRecordCount(), "batch %d is not touched by the other", i)
 		id, ok := sealed.Logs.ResourceLogs().At(0).Resource().Attributes().Get("container.id")

@@ -8,26 +8,26 @@ import (
 
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
 // attributions are the values of ebpf.attribution by the kernel half's number.
 var attributions = [...]string{
-	bpf.SocketAttributionATTRIBUTION_SOCKET:           "socket",
-	bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET: "receiving_socket",
-	bpf.SocketAttributionATTRIBUTION_CGROUP:           "cgroup",
-	bpf.SocketAttributionATTRIBUTION_CURRENT:          "current",
+	common.AttributionSocket:          "socket",
+	common.AttributionReceivingSocket: "receiving_socket",
+	common.AttributionCgroup:          "cgroup",
+	common.AttributionCurrent:         "current",
 }
 
 // PutOwner puts the attributes of a process, as far as it is known, and how it was found.
-func (b *Batch) PutOwner(attributes *Attributes, owner *bpf.Owner, attribution uint8) {
+func (b *Batch) PutOwner(attributes *Attributes, owner *common.Owner, attribution uint8) {
 	if owner.Pid != 0 {
 		attributes.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))
-		if name := bpf.Text(owner.Executable[:]); len(name) > 0 {
+		if name := common.Text(owner.Executable[:]); len(name) > 0 {
 			attributes.PutStr(string(conventions.ProcessExecutableNameKey), b.Names.Get(name))
 		}
 		attributes.PutInt(string(conventions.ProcessUserIDKey), int64(owner.Uid))
-		if name := bpf.Text(owner.Comm[:]); len(name) > 0 {
+		if name := common.Text(owner.Comm[:]); len(name) > 0 {
 			attributes.PutStr(string(conventions.ThreadNameKey), b.Names.Get(name))
 		}
 	}
@@ -37,11 +37,11 @@ func (b *Batch) PutOwner(attributes *Attributes, owner *bpf.Owner, attribution u
 }
 
 // AppendOwner appends a process to the text of a body, as in "curl[4242]"; "?" stands for one that is not known.
-func (b *Batch) AppendOwner(text []byte, owner *bpf.Owner) []byte {
+func (b *Batch) AppendOwner(text []byte, owner *common.Owner) []byte {
 	if owner.Pid == 0 {
 		return append(text, '?')
 	}
-	text = append(text, b.Names.Get(bpf.Text(owner.Comm[:]))...)
+	text = append(text, b.Names.Get(common.Text(owner.Comm[:]))...)
 	text = append(text, '[')
 	text = strconv.AppendUint(text, uint64(owner.Pid), 10)
 	return append(text, ']')

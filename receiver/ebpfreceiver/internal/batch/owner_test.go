@@ -9,11 +9,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-func owner(pid, uid uint32, comm, executable string) *bpf.Owner {
-	o := &bpf.Owner{Pid: pid, Uid: uid}
+func owner(pid, uid uint32, comm, executable string) *common.Owner {
+	o := &common.Owner{Pid: pid, Uid: uid}
 	for i := range len(comm) {
 		o.Comm[i] = int8(comm[i])
 	}
@@ -26,14 +26,14 @@ func owner(pid, uid uint32, comm, executable string) *bpf.Owner {
 func TestPutOwner(t *testing.T) {
 	for _, tt := range []struct {
 		name        string
-		owner       *bpf.Owner
-		attribution bpf.SocketAttribution
+		owner       *common.Owner
+		attribution common.Attribution
 		want        map[string]any
 	}{
 		{
 			name:        "socket",
 			owner:       owner(4242, 1000, "curl", "curl"),
-			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			attribution: common.AttributionSocket,
 			want: map[string]any{
 				"process.pid": int64(4242), "process.executable.name": "curl", "process.user.id": int64(1000),
 				"thread.name": "curl", "ebpf.attribution": "socket",
@@ -42,7 +42,7 @@ func TestPutOwner(t *testing.T) {
 		{
 			name:        "receiving socket, root",
 			owner:       owner(1, 0, "systemd", "systemd"),
-			attribution: bpf.SocketAttributionATTRIBUTION_RECEIVING_SOCKET,
+			attribution: common.AttributionReceivingSocket,
 			want: map[string]any{
 				"process.pid": int64(1), "process.executable.name": "systemd", "process.user.id": int64(0),
 				"thread.name": "systemd", "ebpf.attribution": "receiving_socket",
@@ -51,7 +51,7 @@ func TestPutOwner(t *testing.T) {
 		{
 			name:        "current, names of the greatest length, no executable any more",
 			owner:       owner(1<<22, 1<<32-2, "123456789012345", ""),
-			attribution: bpf.SocketAttributionATTRIBUTION_CURRENT,
+			attribution: common.AttributionCurrent,
 			want: map[string]any{
 				"process.pid": int64(1 << 22), "process.user.id": int64(1<<32 - 2),
 				"thread.name": "123456789012345", "ebpf.attribution": "current",
@@ -60,7 +60,7 @@ func TestPutOwner(t *testing.T) {
 		{
 			name:        "a thread that has taken its name away",
 			owner:       owner(7, 7, "", "x"),
-			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			attribution: common.AttributionSocket,
 			want: map[string]any{
 				"process.pid": int64(7), "process.executable.name": "x", "process.user.id": int64(7), "ebpf.attribution": "socket",
 			},
@@ -68,13 +68,13 @@ func TestPutOwner(t *testing.T) {
 		{
 			name:        "only its cgroup is known",
 			owner:       owner(0, 1000, "swapper", "ghost"),
-			attribution: bpf.SocketAttributionATTRIBUTION_CGROUP,
+			attribution: common.AttributionCgroup,
 			want:        map[string]any{"ebpf.attribution": "cgroup"},
 		},
 		{
 			name:        "names in Latin-1",
 			owner:       owner(7, 7, "caf\xe9", "\xe9t\xe9"),
-			attribution: bpf.SocketAttributionATTRIBUTION_SOCKET,
+			attribution: common.AttributionSocket,
 			want: map[string]any{
 				"process.pid": int64(7), "process.executable.name": "\uFFFDt\uFFFD", "process.user.id": int64(7),
 				"thread.name": "caf\uFFFD", "ebpf.attribution": "socket",

@@ -9,22 +9,22 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
 // counts are what user space adds to the kernel's: what became of the records that were read, by program.
 type counts struct {
-	delivered, refused [bpf.ProgramMax]atomic.Uint64
+	delivered, refused [common.MaxPrograms]atomic.Uint64
 }
 
 // CountDelivered counts events that the next consumer took, by program.
-func (s *Set) CountDelivered(events [bpf.ProgramMax]int) { add(&s.counts.delivered, events) }
+func (s *Set) CountDelivered(events [common.MaxPrograms]int) { add(&s.counts.delivered, events) }
 
 // CountRefused counts events that the next consumer refused for good, by program.
-func (s *Set) CountRefused(events [bpf.ProgramMax]int) { add(&s.counts.refused, events) }
+func (s *Set) CountRefused(events [common.MaxPrograms]int) { add(&s.counts.refused, events) }
 
-func add(to *[bpf.ProgramMax]atomic.Uint64, events [bpf.ProgramMax]int) {
+func add(to *[common.MaxPrograms]atomic.Uint64, events [common.MaxPrograms]int) {
 	for id, n := range events {
 		if n > 0 {
 			to[id].Add(uint64(n))
@@ -36,12 +36,12 @@ func add(to *[bpf.ProgramMax]atomic.Uint64, events [bpf.ProgramMax]int) {
 func (s *Set) scrapeCounts(m *Metrics) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
-		id := uint32(l.definition.ID)
-		var perCPU []bpf.SocketLosses
-		if err := s.shared.maps[bpf.SocketMapLost].Lookup(id, &perCPU); err != nil {
-			return fmt.Errorf("read map %s: %w", bpf.SocketMapLost, err)
+		id := l.number
+		var perCPU []common.Losses
+		if err := s.shared.maps[common.MapLost].Lookup(id, &perCPU); err != nil {
+			return fmt.Errorf("read map %s: %w", common.MapLost, err)
 		}
-		var lost [bpf.SocketLossCauseLOSS_CAUSES]uint64
+		var lost [common.LossCauses]uint64
 		for _, cpu := range perCPU {
 			for cause, n := range cpu.ByCause {
 				lost[cause] += n
@@ -49,9 +49,9 @@ func (s *Set) scrapeCounts(m *Metrics) error {
 		}
 		name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
 		for cause, n := range map[metadata.AttributeEbpfLossCause]uint64{
-			metadata.AttributeEbpfLossCauseRingFull:  lost[bpf.SocketLossCauseLOSS_RING_FULL],
-			metadata.AttributeEbpfLossCauseRateLimit: lost[bpf.SocketLossCauseLOSS_RATE_LIMIT],
-			metadata.AttributeEbpfLossCauseMapFull:   lost[bpf.SocketLossCauseLOSS_MAP_FULL],
+			metadata.AttributeEbpfLossCauseRingFull:  lost[common.LossRingFull],
+			metadata.AttributeEbpfLossCauseRateLimit: lost[common.LossRateLimit],
+			metadata.AttributeEbpfLossCauseMapFull:   lost[common.LossMapFull],
 			metadata.AttributeEbpfLossCauseRefused:   s.counts.refused[id].Load(),
 			metadata.AttributeEbpfLossCauseRecursion: l.misses(),
 		} {
@@ -105,9 +105,9 @@ func (a *attached) runs() (ebpf.ProgramStats, error) {
 
 // LastSequences returns the last sequence number that each CPU gave to a record.
 func (s *Set) LastSequences() ([]uint64, error) {
-	var perCPU []bpf.SocketSequence
-	if err := s.shared.maps[bpf.SocketMapSequences].Lookup(uint32(0), &perCPU); err != nil {
-		return nil, fmt.Errorf("read map %s: %w", bpf.SocketMapSequences, err)
+	var perCPU []common.Sequence
+	if err := s.shared.maps[common.MapSequences].Lookup(uint32(0), &perCPU); err != nil {
+		return nil, fmt.Errorf("read map %s: %w", common.MapSequences, err)
 	}
 	last := make([]uint64, len(perCPU))
 	for cpu, sequence := range perCPU {

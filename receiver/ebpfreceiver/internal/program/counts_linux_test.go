@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
@@ -43,15 +43,15 @@ func perCPU[V any](t *testing.T, first, last V) []V {
 
 func TestScrapeCounts(t *testing.T) {
 	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection", 3), working().define("packet_drop", 4))
-	lost := set.shared.maps[bpf.SocketMapLost]
+	set := openTestSet(t, settings, working().define("connection"), working().define("packet_drop"))
+	lost := set.shared.maps[common.MapLost]
 	require.NoError(t, lost.Put(uint32(3), perCPU(t,
-		bpf.SocketLosses{ByCause: [3]uint64{1, 20, 300}}, bpf.SocketLosses{ByCause: [3]uint64{4000, 50000, 600000}})))
-	require.NoError(t, lost.Put(uint32(4), perCPU(t, bpf.SocketLosses{}, bpf.SocketLosses{ByCause: [3]uint64{0, 7, 0}})))
-	set.CountDelivered([bpf.ProgramMax]int{3: 10, 4: 5})
-	set.CountDelivered([bpf.ProgramMax]int{3: 1})
-	set.CountRefused([bpf.ProgramMax]int{4: 2})
-	set.CountRefused([bpf.ProgramMax]int{4: 3})
+		common.Losses{ByCause: [3]uint64{1, 20, 300}}, common.Losses{ByCause: [3]uint64{4000, 50000, 600000}})))
+	require.NoError(t, lost.Put(uint32(4), perCPU(t, common.Losses{}, common.Losses{ByCause: [3]uint64{0, 7, 0}})))
+	set.CountDelivered([common.MaxPrograms]int{3: 10, 4: 5})
+	set.CountDelivered([common.MaxPrograms]int{3: 1})
+	set.CountRefused([common.MaxPrograms]int{4: 2})
+	set.CountRefused([common.MaxPrograms]int{4: 3})
 
 	m := newTestMetrics(settings.Host.Containers)
 	require.NoError(t, set.Scrape(m))
@@ -79,14 +79,14 @@ func TestScrapeErrors(t *testing.T) {
 	settings, _ := liveSettings(t)
 	broken := working()
 	broken.scrapeErr = errBroken
-	set := openTestSet(t, settings, broken.define("broken", 2), working().define("connection", 3))
+	set := openTestSet(t, settings, broken.define("broken"), working().define("connection"))
 	m := newTestMetrics(settings.Host.Containers)
 	require.EqualError(t, set.Scrape(m), "program broken: broken")
 	assert.NotEmpty(t, points(t, m, "ebpf.events"), "the rest is there")
 
-	require.NoError(t, set.shared.maps[bpf.SocketMapLost].Close())
+	require.NoError(t, set.shared.maps[common.MapLost].Close())
 	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map lost: ")
-	require.NoError(t, set.shared.maps[bpf.SocketMapSequences].Close())
+	require.NoError(t, set.shared.maps[common.MapSequences].Close())
 	_, err := set.LastSequences()
 	require.ErrorContains(t, err, "read map sequences: ")
 }
@@ -104,7 +104,7 @@ func hostWithStats(t *testing.T, enabled string) *kernel.Host {
 // The run times of programs are there while the kernel measures them, and at no other time.
 func TestScrapeRuns(t *testing.T) {
 	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection", 3))
+	set := openTestSet(t, settings, working().define("connection"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()
@@ -142,9 +142,9 @@ func TestScrapeRuns(t *testing.T) {
 
 func TestLastSequences(t *testing.T) {
 	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection", 3))
-	values := perCPU(t, bpf.SocketSequence{Last: 17}, bpf.SocketSequence{Last: 1 << 40})
-	require.NoError(t, set.shared.maps[bpf.SocketMapSequences].Put(uint32(0), values))
+	set := openTestSet(t, settings, working().define("connection"))
+	values := perCPU(t, common.Sequence{Last: 17}, common.Sequence{Last: 1 << 40})
+	require.NoError(t, set.shared.maps[common.MapSequences].Put(uint32(0), values))
 	last, err := set.LastSequences()
 	require.NoError(t, err)
 	want := make([]uint64, len(values))

@@ -17,8 +17,6 @@ import (
 type Definition struct {
 	// Name is the program's key below `programs` and the value of ebpf.program.name.
 	Name string
-	// ID is the program's number in records: enum program_id of the kernel half.
-	ID uint8
 	// DefaultConfig returns a new default configuration.
 	DefaultConfig func() Config
 	// New returns the program for a configuration that DefaultConfig made; it does no I/O.

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
 // maxExecutableLength is what the kernel half keeps of an executable's base name, in bytes.
@@ -31,7 +31,7 @@ func (e Executable) Validate() error {
 }
 
 // Key returns the name as the kernel half compares it.
-func (e Executable) Key() (key bpf.SocketExecutable) {
+func (e Executable) Key() (key common.Executable) {
 	for i := range min(len(e), len(key.Name)-1) {
 		key.Name[i] = int8(e[i])
 	}

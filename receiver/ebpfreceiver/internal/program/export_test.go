@@ -3,14 +3,14 @@
 
 package program
 
-// SetOf returns a set of programs with their default configurations, none of which is in the kernel.
+// SetOf returns a set of programs with their default configurations, numbered from 1; none is in the kernel.
 func SetOf(host *Host, definitions ...Definition) *Set {
 	s := &Set{settings: Settings{Host: host}}
 	for i := range definitions {
 		d := &definitions[i]
 		l := &loaded{definition: d, program: d.New(d.DefaultConfig(), host)}
 		s.loaded = append(s.loaded, l)
-		s.byID[d.ID] = l
+		s.byNumber[i+1] = l
 	}
 	return s
 }

@@ -45,11 +45,10 @@ func (p *fakeProgram) AppendLog(_ *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// define returns a definition of the program, under a name that is its number's too.
-func (p *fakeProgram) define(name string, id uint8, needs ...*Definition) *Definition {
+// define returns a definition of the program under a name.
+func (p *fakeProgram) define(name string, needs ...*Definition) *Definition {
 	return &Definition{
 		Name:          name,
-		ID:            id,
 		DefaultConfig: func() Config { return &CommonConfig{Events: true} },
 		New:           func(Config, *Host) Program { return p },
 		Needs:         needs,

@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 )
 
 // section returns a spec with a section of 8 bytes and variables in it.

@@ -13,14 +13,16 @@ import (
 	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
 // loaded is a program in the kernel.
 type loaded struct {
 	definition *Definition
-	program    Program
+	// number is the program's in its records, and in the maps that all programs share.
+	number  uint32
+	program Program
 	// maps are the object's own.
 	maps  map[string]*ebpf.Map
 	hooks []attached
@@ -51,9 +53,10 @@ func (a *attached) close() error {
 	return errors.Join(errs...)
 }
 
-func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err error) {
+func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *loaded, err error) {
 	l := &loaded{
 		definition: one.Definition,
+		number:     number,
 		program:    one.Definition.New(one.Config, settings.Host),
 		maps:       map[string]*ebpf.Map{},
 	}
@@ -70,7 +73,7 @@ func load(one Selected, shared *shared, settings *Settings) (_ *loaded, err erro
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
-	if err := l.setVariables(spec, one.Config.Common(), shared, settings.Emit); err != nil {
+	if err := l.setVariables(spec, one.Config.Common(), number, shared, settings.Emit); err != nil {
 		return nil, err
 	}
 	opts := ebpf.CollectionOptions{MapReplacements: shared.replacements(spec)}
@@ -142,13 +145,14 @@ func inline(spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-func (l *loaded) setVariables(spec *ebpf.CollectionSpec, common *CommonConfig, shared *shared, emit bool) error {
+func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, number uint32, shared *shared, emit bool) error {
 	variables := maps.Clone(shared.variables)
-	if common.EventLimit != nil {
-		variables[bpf.SocketVarEventLimit] = uint64(*common.EventLimit)
+	variables[common.VarProgramNumber] = number
+	if config.EventLimit != nil {
+		variables[common.VarEventLimit] = uint64(*config.EventLimit)
 	}
-	if emit && common.Events {
-		variables[bpf.SocketVarEnabledEvents] = l.program.Events()
+	if emit && config.Events {
+		variables[common.VarEnabledEvents] = l.program.Events()
 	}
 	maps.Copy(variables, l.program.Variables())
 	for name, value := range variables {

@@ -43,7 +43,7 @@ func TestReaderAndCallable(t *testing.T) {
 			Reader("all", "task", func(o OpenReader) { open = o }),
 		},
 	}
-	set, err := Open(selectAll(p.define("p", 3)), settings)
+	set, err := Open(selectAll(p.define("p")), settings)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"p loading", "p attached iter/task"}, states())
 	for range 2 {
@@ -112,7 +112,7 @@ func TestOptionalHook(t *testing.T) {
 		spec:  objectOf(emptyFunction("works", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 		hooks: []Hook{optional, Tracepoint("works", quietTracepoint)},
 	}
-	set, err := Open(selectAll(p.define("p", 3)), settings)
+	set, err := Open(selectAll(p.define("p")), settings)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"p loading", "p attached tp_btf/" + quietTracepoint}, states())
 	entries := log.FilterMessageSnippet("goes without a hook").All()

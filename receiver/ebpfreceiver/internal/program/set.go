@@ -10,7 +10,7 @@ import (
 
 	"github.com/cilium/ebpf"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
@@ -58,7 +58,8 @@ type Set struct {
 	settings Settings
 	shared   *shared
 	loaded   []*loaded
-	byID     [bpf.ProgramMax]*loaded
+	byNumber [common.MaxPrograms]*loaded // by the program in a record; none is 0
+	added    uint32                      // the number that was given out last
 	counts   counts
 }
 
@@ -120,14 +121,15 @@ func needsOf(running []Selected) (needs []Selected) {
 func (s *Set) add(one Selected) error {
 	name := one.Definition.Name
 	s.settings.Report(State{Program: name, Name: StateLoading})
-	l, err := load(one, s.shared, &s.settings)
+	s.added++
+	l, err := load(one, s.added, s.shared, &s.settings)
 	if err != nil {
 		err = fmt.Errorf("program %s: %w", name, err)
 		s.settings.Report(State{Program: name, Name: StateFailed, Err: err})
 		return err
 	}
 	s.loaded = append(s.loaded, l)
-	s.byID[one.Definition.ID] = l
+	s.byNumber[s.added] = l
 	for _, h := range l.hooks {
 		s.settings.Host.SocketsTracked = s.settings.Host.SocketsTracked || h.tracksSockets
 		if h.name == "" {
@@ -139,7 +141,7 @@ func (s *Set) add(one Selected) error {
 }
 
 // Records returns the ring buffer.
-func (s *Set) Records() *ebpf.Map { return s.shared.maps[bpf.SocketMapRecords] }
+func (s *Set) Records() *ebpf.Map { return s.shared.maps[common.MapRecords] }
 
 // Attached returns the number of programs that are attached.
 func (s *Set) Attached() int {
@@ -154,22 +156,22 @@ func (s *Set) Attached() int {
 
 // Name returns the name of the program with a number, "" if there is none.
 func (s *Set) Name(id int) string {
-	if id < len(s.byID) && s.byID[id] != nil {
-		return s.byID[id].definition.Name
+	if id < len(s.byNumber) && s.byNumber[id] != nil {
+		return s.byNumber[id].definition.Name
 	}
 	return ""
 }
 
 // AppendLog adds the log record of a record of the ring buffer.
 func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
-	record, ok := bpf.View[bpf.Record](raw)
+	record, ok := common.View[common.Record](raw)
 	if !ok {
 		return fmt.Errorf("record of %d bytes is shorter than a header", len(raw))
 	}
-	if int(record.Program) >= len(s.byID) || s.byID[record.Program] == nil {
+	if int(record.Program) >= len(s.byNumber) || s.byNumber[record.Program] == nil {
 		return fmt.Errorf("record of unknown program %d", record.Program)
 	}
-	return s.byID[record.Program].program.AppendLog(b, raw)
+	return s.byNumber[record.Program].program.AppendLog(b, raw)
 }
 
 // Scrape adds the metrics of all programs that are attached.

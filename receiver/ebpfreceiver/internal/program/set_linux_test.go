@@ -106,8 +106,8 @@ func TestOpen(t *testing.T) {
 	one, other, need := working(), working(), working()
 	one.spec.Programs["second"] = emptyFunction("second", quietTracepoint)
 	one.hooks = append(one.hooks, Tracepoint("second", quietTracepoint))
-	helper := need.define("helper", 2)
-	set, err := Open(selectAll(one.define("one", 3, helper), other.define("other", 4, helper)), settings)
+	helper := need.define("helper")
+	set, err := Open(selectAll(one.define("one", helper), other.define("other", helper)), settings)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"one loading", "one attached tp_btf/oom_score_adj_update", "one attached tp_btf/oom_score_adj_update",
@@ -170,7 +170,7 @@ func TestOpenFails(t *testing.T) {
 			settings, states := liveSettings(t)
 			leavesNothing(t)
 			set, err := Open(selectAll(
-				working().define("first", 1), broken.define("broken", 2), working().define("last", 3)), settings)
+				working().define("first"), broken.define("broken"), working().define("last")), settings)
 			require.ErrorContains(t, err, "program broken: "+want)
 			assert.Nil(t, set)
 			got := states()
@@ -191,7 +191,7 @@ func TestOpenKeepsGoing(t *testing.T) {
 			leavesNothing(t)
 			settings.KeepGoing = true
 			set, err := Open(selectAll(
-				working().define("first", 1), broken.define("broken", 2), working().define("last", 3)), settings)
+				working().define("first"), broken.define("broken"), working().define("last")), settings)
 			require.NoError(t, err)
 			got := states()
 			require.Len(t, got, 6)
@@ -220,8 +220,8 @@ func TestOpenWithoutNeedsOfWhatFails(t *testing.T) {
 	settings.KeepGoing = true
 	broken := working()
 	broken.loadedErr = errBroken
-	common, own := working().define("common", 1), working().define("own", 2)
-	set, err := Open(selectAll(broken.define("broken", 3, own, common), working().define("good", 4, common)), settings)
+	common, own := working().define("common"), working().define("own")
+	set, err := Open(selectAll(broken.define("broken", own, common), working().define("good", common)), settings)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"broken loading", "broken failed: program broken: broken",
@@ -238,7 +238,7 @@ func TestOpenOfNothingThatRuns(t *testing.T) {
 	settings.KeepGoing = true
 	broken := working()
 	broken.loadedErr = errBroken
-	set, err := Open(selectAll(broken.define("broken", 2)), settings)
+	set, err := Open(selectAll(broken.define("broken")), settings)
 	require.NoError(t, err)
 	assert.Zero(t, set.Attached())
 	require.NoError(t, set.Scrape(newTestMetrics(settings.Host.Containers)))
@@ -261,7 +261,7 @@ func TestOpenWithoutWhatAllNeed(t *testing.T) {
 				leavesNothing(t)
 				settings.KeepGoing = keepGoing
 				spoil(&settings)
-				set, err := Open(selectAll(working().define("one", 3)), settings)
+				set, err := Open(selectAll(working().define("one")), settings)
 				require.ErrorContains(t, err, want)
 				assert.Nil(t, set)
 				assert.Empty(t, states())
@@ -280,7 +280,7 @@ func TestOpenChecksWhatHooksNeed(t *testing.T) {
 	needy := working()
 	needy.specErr = errBroken // if it came to that
 	needy.hooks[0].Variants[0].Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
-	_, err := Open(selectAll(needy.define("needy", 3)), settings)
+	_, err := Open(selectAll(needy.define("needy")), settings)
 	require.ErrorContains(t, err, "program needy: CAP_NET_ADMIN is missing")
 	require.NotErrorIs(t, err, errBroken)
 	assert.Len(t, states(), 2)
@@ -300,7 +300,7 @@ func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
 	modest := p.hooks[0].Variants[0]
 	modest.Hook = "tp_btf/modest"
 	p.hooks[0].Variants = []Variant{needy, modest}
-	openTestSet(t, settings, p.define("p", 3))
+	openTestSet(t, settings, p.define("p"))
 	assert.Equal(t, []string{"p loading", "p attached tp_btf/modest"}, states())
 }
 
@@ -312,19 +312,19 @@ func TestSocketsTracked(t *testing.T) {
 	tracker := working()
 	tracker.hooks[0].TracksSockets = true
 	var seen []bool
-	watcher := working().define("watcher", 4)
+	watcher := working().define("watcher")
 	watch := watcher.New
 	watcher.New = func(c Config, host *Host) Program {
 		seen = append(seen, host.SocketsTracked)
 		return watch(c, host)
 	}
 	for _, tracker.loadedErr = range []error{errBroken, nil} {
-		set, err := Open(selectAll(watcher, tracker.define("tracker", 3, watcher)), settings)
+		set, err := Open(selectAll(watcher, tracker.define("tracker", watcher)), settings)
 		require.NoError(t, err)
 		set.Detach()
 		require.NoError(t, set.Close())
 	}
-	set, err := Open(selectAll(tracker.define("tracker", 3, watcher)), settings)
+	set, err := Open(selectAll(tracker.define("tracker", watcher)), settings)
 	require.NoError(t, err)
 	set.Detach()
 	require.NoError(t, set.Close())

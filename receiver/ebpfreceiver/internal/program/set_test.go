@@ -12,16 +12,16 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
 func TestNeedsOf(t *testing.T) {
 	var p fakeProgram
-	socket, cgroup := p.define("socket", 1), p.define("cgroup", 2)
-	connection := p.define("connection", 3, socket, cgroup)
-	drop := p.define("packet_drop", 4, cgroup, socket)
-	file := p.define("file", 5)
+	socket, cgroup := p.define("socket"), p.define("cgroup")
+	connection := p.define("connection", socket, cgroup)
+	drop := p.define("packet_drop", cgroup, socket)
+	file := p.define("file")
 
 	for name, tt := range map[string]struct {
 		running []*Definition
@@ -54,16 +54,16 @@ func TestEmitsAny(t *testing.T) {
 
 // headerOf returns a record that is no longer than its header.
 func headerOf(program uint8) []byte {
-	r := &bpf.Record{Program: program}
-	return unsafe.Slice((*byte)(unsafe.Pointer(r)), bpf.RecordSize)
+	r := &common.Record{Program: program}
+	return unsafe.Slice((*byte)(unsafe.Pointer(r)), common.RecordSize)
 }
 
 // newTestSet returns a set whose programs are not in the kernel.
 func newTestSet(programs map[uint8]*fakeProgram) *Set {
 	s := &Set{}
 	for id, p := range programs {
-		s.byID[id] = &loaded{definition: p.define("program "+string('0'+id), id), program: p}
-		s.loaded = append(s.loaded, s.byID[id])
+		s.byNumber[id] = &loaded{definition: p.define("program " + string('0'+id)), program: p}
+		s.loaded = append(s.loaded, s.byNumber[id])
 	}
 	return s
 }
@@ -84,10 +84,10 @@ func TestAppendLogDispatches(t *testing.T) {
 		want string
 	}{
 		"nothing":        {nil, "record of 0 bytes is shorter than a header"},
-		"short":          {headerOf(4)[:bpf.RecordSize-1], "record of 23 bytes is shorter than a header"},
+		"short":          {headerOf(4)[:common.RecordSize-1], "record of 23 bytes is shorter than a header"},
 		"none":           {headerOf(0), "record of unknown program 0"},
 		"not running":    {headerOf(3), "record of unknown program 3"},
-		"after the last": {headerOf(uint8(bpf.ProgramMax)), "record of unknown program"},
+		"after the last": {headerOf(uint8(common.MaxPrograms)), "record of unknown program"},
 		"far":            {headerOf(math.MaxUint8), "record of unknown program 255"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -102,7 +102,7 @@ func TestName(t *testing.T) {
 	s := newTestSet(map[uint8]*fakeProgram{4: {}})
 	assert.Equal(t, "program 4", s.Name(4))
 	assert.Empty(t, s.Name(3))
-	assert.Empty(t, s.Name(bpf.ProgramMax))
+	assert.Empty(t, s.Name(common.MaxPrograms))
 	assert.Empty(t, s.Name(255))
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
 // Exclude is what all programs leave out, in the kernel.
@@ -34,19 +34,19 @@ type shared struct {
 const socketsByAddress = 32768
 
 func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
-	spec, err := bpf.LoadSocket()
+	spec, err := common.LoadCommon()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
 	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
-		bpf.SocketVarRingReserveAbove: uint64(ringSize) / 8 * 7,
-		bpf.SocketVarRingWakeAbove:    uint64(ringSize) / 8,
+		common.VarRingReserveAbove: uint64(ringSize) / 8 * 7,
+		common.VarRingWakeAbove:    uint64(ringSize) / 8,
 		// Names of processes are for events, and for what is excluded by them.
-		bpf.SocketVarReadNames:          emit || len(exclude.Executables) > 0,
-		bpf.SocketVarExcludeLoopback:    exclude.Loopback,
-		bpf.SocketVarExcludeCidrs:       len(exclude.CIDRs) > 0,
-		bpf.SocketVarExcludePorts:       len(exclude.Ports) > 0,
-		bpf.SocketVarExcludeExecutables: len(exclude.Executables) > 0,
+		common.VarReadNames:          emit || len(exclude.Executables) > 0,
+		common.VarExcludeLoopback:    exclude.Loopback,
+		common.VarExcludeCidrs:       len(exclude.CIDRs) > 0,
+		common.VarExcludePorts:       len(exclude.Ports) > 0,
+		common.VarExcludeExecutables: len(exclude.Executables) > 0,
 	}}
 	defer func() {
 		if err != nil {
@@ -58,15 +58,15 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 		if err != nil {
 			return nil, err
 		}
-		s.variables[bpf.SocketVarSelfPid] = pid
+		s.variables[common.VarSelfPid] = pid
 	}
-	s.variables[bpf.SocketVarByAddress] = byAddress
+	s.variables[common.VarByAddress] = byAddress
 	if byAddress {
-		spec.Maps[bpf.SocketMapSocketsByAddress].MaxEntries = socketsByAddress
+		spec.Maps[common.MapSocketsByAddress].MaxEntries = socketsByAddress
 	}
-	spec.Maps[bpf.SocketMapRecords].MaxEntries = ringSize
-	spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4
-	spec.Maps[bpf.SocketMapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
+	spec.Maps[common.MapRecords].MaxEntries = ringSize
+	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4
+	spec.Maps[common.MapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
 	for name, m := range spec.Maps {
 		if strings.HasPrefix(name, ".") {
 			continue // the constants of one object
@@ -101,9 +101,9 @@ func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
 		if prefix.Addr().Is4() {
 			length += mappedIPv4.Bits()
 		}
-		key := bpf.SocketCidr{PrefixLength: uint32(length)}
+		key := common.CIDR{PrefixLength: uint32(length)}
 		key.Address.Octets = prefix.Addr().As16()
-		if err := s.maps[bpf.SocketMapExcludedCidrs].Put(&key, verdict); err != nil {
+		if err := s.maps[common.MapExcludedCidrs].Put(&key, verdict); err != nil {
 			return fmt.Errorf("exclude CIDR %s: %w", prefix, err)
 		}
 		return nil
@@ -126,18 +126,18 @@ func (s *shared) fill(exclude Exclude) error {
 	}
 	for _, name := range exclude.Executables {
 		key := Executable(name).Key()
-		if err := s.maps[bpf.SocketMapExcludedExecutables].Put(&key, present); err != nil {
+		if err := s.maps[common.MapExcludedExecutables].Put(&key, present); err != nil {
 			return fmt.Errorf("exclude executable %s: %w", name, err)
 		}
 	}
 	if len(exclude.Ports) == 0 {
 		return nil
 	}
-	var ports bpf.SocketPorts
+	var ports common.Ports
 	for _, port := range exclude.Ports {
 		ports.Bits[port/64] |= 1 << (port % 64)
 	}
-	if err := s.maps[bpf.SocketMapExcludedPorts].Put(uint32(0), &ports); err != nil {
+	if err := s.maps[common.MapExcludedPorts].Put(uint32(0), &ports); err != nil {
 		return fmt.Errorf("exclude ports: %w", err)
 	}
 	return nil

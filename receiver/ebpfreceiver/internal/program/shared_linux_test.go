@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
@@ -34,10 +34,10 @@ func newTestShared(t *testing.T, exclude Exclude) *shared {
 // excludes looks an address up as the kernel half does.
 func (s *shared) excludes(t *testing.T, address string) bool {
 	t.Helper()
-	key := bpf.SocketCidr{PrefixLength: 128}
+	key := common.CIDR{PrefixLength: 128}
 	key.Address.Octets = netip.MustParseAddr(address).As16()
 	var verdict uint8
-	err := s.maps[bpf.SocketMapExcludedCidrs].Lookup(&key, &verdict)
+	err := s.maps[common.MapExcludedCidrs].Lookup(&key, &verdict)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return false
 	}
@@ -90,7 +90,7 @@ func TestExcludedCIDRs(t *testing.T) {
 			for _, address := range tt.in {
 				assert.False(t, s.excludes(t, address), "%s stays in", address)
 			}
-			assert.Equal(t, len(cidrs) > 0, s.variables[bpf.SocketVarExcludeCidrs])
+			assert.Equal(t, len(cidrs) > 0, s.variables[common.VarExcludeCidrs])
 		})
 	}
 }
@@ -98,8 +98,8 @@ func TestExcludedCIDRs(t *testing.T) {
 func TestExcludedPorts(t *testing.T) {
 	excluded := []uint16{1, 22, 63, 64, 443, 32768, 65535}
 	s := newTestShared(t, Exclude{Ports: excluded})
-	var ports bpf.SocketPorts
-	require.NoError(t, s.maps[bpf.SocketMapExcludedPorts].Lookup(uint32(0), &ports))
+	var ports common.Ports
+	require.NoError(t, s.maps[common.MapExcludedPorts].Lookup(uint32(0), &ports))
 	var got []uint16
 	for port := range 1 << 16 {
 		if ports.Bits[port>>6]>>(port&63)&1 == 1 { // as filter.h does
@@ -107,37 +107,37 @@ func TestExcludedPorts(t *testing.T) {
 		}
 	}
 	assert.Equal(t, excluded, got)
-	assert.Equal(t, true, s.variables[bpf.SocketVarExcludePorts])
+	assert.Equal(t, true, s.variables[common.VarExcludePorts])
 }
 
 func TestExcludedExecutables(t *testing.T) {
 	longest := strings.Repeat("x", 47)
 	s := newTestShared(t, Exclude{Executables: []string{"sshd", longest, longest + "yz", "sshd"}})
 	var (
-		key     bpf.SocketExecutable
+		key     common.Executable
 		present uint8
 		got     []string
 	)
-	entries := s.maps[bpf.SocketMapExcludedExecutables].Iterate()
+	entries := s.maps[common.MapExcludedExecutables].Iterate()
 	for entries.Next(&key, &present) {
-		got = append(got, string(bpf.Text(key.Name[:])))
+		got = append(got, string(common.Text(key.Name[:])))
 		assert.Zero(t, key.Name[len(key.Name)-1], "the kernel half ends its names with a zero")
 		assert.EqualValues(t, 1, present)
 	}
 	require.NoError(t, entries.Err())
 	assert.ElementsMatch(t, []string{"sshd", longest}, got)
-	assert.Equal(t, true, s.variables[bpf.SocketVarExcludeExecutables])
+	assert.Equal(t, true, s.variables[common.VarExcludeExecutables])
 }
 
 func TestNothingExcluded(t *testing.T) {
 	s := newTestShared(t, Exclude{})
 	for _, name := range []string{
-		bpf.SocketVarExcludeLoopback, bpf.SocketVarExcludeCidrs, bpf.SocketVarExcludePorts, bpf.SocketVarExcludeExecutables,
+		common.VarExcludeLoopback, common.VarExcludeCidrs, common.VarExcludePorts, common.VarExcludeExecutables,
 	} {
 		assert.Equal(t, false, s.variables[name], name)
 	}
-	assert.NotContains(t, s.variables, bpf.SocketVarSelfPid)
-	assert.EqualValues(t, 1<<16, s.maps[bpf.SocketMapRecords].MaxEntries())
+	assert.NotContains(t, s.variables, common.VarSelfPid)
+	assert.EqualValues(t, 1<<16, s.maps[common.MapRecords].MaxEntries())
 }
 
 // Names of processes are read only for who wants them.
@@ -150,7 +150,7 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 	}{{false, nil, false}, {true, nil, true}, {false, []string{"sshd"}, true}} {
 		s, err := newShared(1<<16, Exclude{Executables: tt.executables}, tt.emit, false)
 		require.NoError(t, err)
-		assert.Equal(t, tt.want, s.variables[bpf.SocketVarReadNames], "%+v", tt)
+		assert.Equal(t, tt.want, s.variables[common.VarReadNames], "%+v", tt)
 		require.NoError(t, s.close())
 	}
 }
@@ -158,13 +158,13 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 func TestSharedReplacements(t *testing.T) {
 	s := newTestShared(t, Exclude{CIDRs: []netip.Prefix{netip.MustParsePrefix("::/0")}})
 	spec := objectOf()
-	spec.Maps[bpf.SocketMapRecords] = &ebpf.MapSpec{Name: "records", Type: ebpf.RingBuf, MaxEntries: 8 << 20}
-	spec.Maps[bpf.SocketMapExcludedCidrs] = &ebpf.MapSpec{Name: "excluded_cidrs", Type: ebpf.LPMTrie, MaxEntries: 1}
+	spec.Maps[common.MapRecords] = &ebpf.MapSpec{Name: "records", Type: ebpf.RingBuf, MaxEntries: 8 << 20}
+	spec.Maps[common.MapExcludedCidrs] = &ebpf.MapSpec{Name: "excluded_cidrs", Type: ebpf.LPMTrie, MaxEntries: 1}
 	replacements := s.replacements(spec)
 	assert.Len(t, replacements, 2, "those that the object has, and not its own")
-	assert.Same(t, s.maps[bpf.SocketMapRecords], replacements[bpf.SocketMapRecords])
-	assert.EqualValues(t, 1<<16, spec.Maps[bpf.SocketMapRecords].MaxEntries)
-	assert.EqualValues(t, 2, spec.Maps[bpf.SocketMapExcludedCidrs].MaxEntries)
+	assert.Same(t, s.maps[common.MapRecords], replacements[common.MapRecords])
+	assert.EqualValues(t, 1<<16, spec.Maps[common.MapRecords].MaxEntries)
+	assert.EqualValues(t, 2, spec.Maps[common.MapExcludedCidrs].MaxEntries)
 }
 
 func TestSharedFails(t *testing.T) {

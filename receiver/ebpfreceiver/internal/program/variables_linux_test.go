@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 )
 
 // constants returns what the constants of a real object came to in the kernel, by their names.
@@ -19,7 +19,7 @@ func constants(t *testing.T, settings Settings, config *CommonConfig) func(name 
 	spec, err := bpf.LoadPacketDrop()
 	require.NoError(t, err)
 	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarReasonConsumed: uint32(77)}}
-	d := p.define("p", 4)
+	d := p.define("p")
 	set, err := Open([]Selected{{Definition: d, Config: config}}, settings)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()

@@ -51,7 +51,7 @@ func TestVariants(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{{Variants: tt.variants}},
 			}
-			set, err := Open(selectAll(p.define("p", 3)), settings)
+			set, err := Open(selectAll(p.define("p")), settings)
 			if tt.fails {
 				for _, part := range tt.want {
 					require.ErrorContains(t, err, part)
@@ -104,7 +104,7 @@ func TestSubstitute(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{{Variants: tt.variants}},
 			}
-			set, err := Open(selectAll(p.define("p", 3)), settings)
+			set, err := Open(selectAll(p.define("p")), settings)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"p loading", tt.want}, states())
 			assert.Equal(t, 1, set.Attached())
@@ -141,7 +141,7 @@ func TestFunctionsTogether(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{FirstOf(Together(good, tt.with), plain)},
 			}
-			set, err := Open(selectAll(p.define("p", 3)), settings)
+			set, err := Open(selectAll(p.define("p")), settings)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"p loading", tt.want}, states())
 			assert.Equal(t, 1, set.Attached())
@@ -163,7 +163,7 @@ func TestRunsOfFunctionsTogether(t *testing.T) {
 		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),
 		hooks: []Hook{Together(Tracepoint("good", quietTracepoint), Tracepoint("better", quietTracepoint))},
 	}
-	set := openTestSet(t, settings, p.define("p", 3))
+	set := openTestSet(t, settings, p.define("p"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()
@@ -180,7 +180,7 @@ func TestRunsOfSubstitute(t *testing.T) {
 		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),
 		hooks: []Hook{ExactTracepoint("good", "better", quietTracepoint)},
 	}
-	set := openTestSet(t, settings, p.define("p", 3))
+	set := openTestSet(t, settings, p.define("p"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()

@@ -14,8 +14,8 @@ import (
 
 // FuzzAppendLog gives a program records of all kinds, beginning with those given, those in testdata/records, and the same
 // cut off and with more behind them. Those that it takes have to be of an event that has a size, of at least so many bytes,
-// and their logs sound; those that it refuses leave none. id is the program's number, which all of them bear.
-func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Program, id uint8, sizes map[E]uintptr, seeds ...[]byte) {
+// and their logs sound; those that it refuses leave none.
+func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Program, sizes map[E]uintptr, seeds ...[]byte) {
 	f.Helper()
 	for _, record := range Recorded(f) {
 		seeds = append(seeds, record)
@@ -29,7 +29,7 @@ func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Progra
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		raw = slices.Clone(raw) // aligned, as it is in the ring
 		if len(raw) > 0 {
-			raw[0] = id // others do not get here
+			raw[0] = Number // others do not get here
 		}
 		err := p.AppendLog(b, raw)
 		logs := b.Seal().Logs

@@ -30,6 +30,9 @@ const (
 	Service
 )
 
+// Number is the number of the program in the records of tests: what the loader gives it does not matter to it.
+const Number = 3
+
 const (
 	webPath      = "/kubepods/pod00000000-1111-2222-3333-444444444444/" + "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	databasePath = "/system.slice/docker-" + "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" + ".scope"

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
@@ -51,7 +51,7 @@ func Records(t testing.TB, one program.Selected, traffic func()) (records [][]by
 	traffic()
 	set.Detach()
 	reader.Drain(1<<20, func(raw []byte) {
-		if record, ok := bpf.View[bpf.Record](raw); ok && record.Program == one.Definition.ID {
+		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == one.Definition.Name {
 			records = append(records, slices.Clone(raw))
 		}
 	})

@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf"
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -52,8 +52,8 @@ func CompareRecords(t *testing.T, live map[string][]byte) {
 	for name, raw := range recorded {
 		require.Contains(t, live, name)
 		require.Len(t, live[name], len(raw), name)
-		want, _ := bpf.View[bpf.Record](raw)
-		got, _ := bpf.View[bpf.Record](live[name])
+		want, _ := common.View[common.Record](raw)
+		got, _ := common.View[common.Record](live[name])
 		require.Equal(t, want.Program, got.Program, name)
 		require.Equal(t, want.Event, got.Event, name)
 	}

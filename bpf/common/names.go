@@ -1,0 +1,31 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package common
+
+// The maps that all programs share, by their names in every object.
+const (
+	MapExcludedCidrs       = CommonMapExcludedCidrs
+	MapExcludedExecutables = CommonMapExcludedExecutables
+	MapExcludedPorts       = CommonMapExcludedPorts
+	MapLost                = CommonMapLost
+	MapRecords             = CommonMapRecords
+	MapSequences           = CommonMapSequences
+	MapSocketsByAddress    = CommonMapSocketsByAddress
+)
+
+// The variables that the loader sets in every object that has them.
+const (
+	VarByAddress          = CommonVarByAddress
+	VarEnabledEvents      = CommonVarEnabledEvents
+	VarEventLimit         = CommonVarEventLimit
+	VarExcludeCidrs       = CommonVarExcludeCidrs
+	VarExcludeExecutables = CommonVarExcludeExecutables
+	VarExcludeLoopback    = CommonVarExcludeLoopback
+	VarExcludePorts       = CommonVarExcludePorts
+	VarProgramNumber      = CommonVarProgramNumber
+	VarReadNames          = CommonVarReadNames
+	VarRingReserveAbove   = CommonVarRingReserveAbove
+	VarRingWakeAbove      = CommonVarRingWakeAbove
+	VarSelfPid            = CommonVarSelfPid
+)

@@ -1,0 +1,504 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// What goes wrong in TCP connections, and how long they take: retransmits, resets, round trips.
+#include "../include/histogram.h"
+#include "../include/record.h"
+#include "../include/substitute.h"
+#include "../include/tcp.h"
+
+enum event_id {
+	EVENT_RETRANSMIT,
+	EVENT_RESET_SENT,
+	EVENT_RESET_RECEIVED,
+};
+
+/* Why a segment is sent again: ebpf.tcp.retransmit.type. */
+enum retransmit {
+	RETRANSMIT_UNKNOWN,
+	RETRANSMIT_SYN,
+	RETRANSMIT_SYN_ACK,
+	RETRANSMIT_FAST,
+	RETRANSMIT_TIMEOUT,
+	RETRANSMIT_TAIL_LOSS_PROBE,
+};
+
+#define NO_REASON ~0U
+
+/* How many arguments these tracepoints have here: tcp_retransmit_skb 2, 3 with the error; tcp_send_reset 2, 3 with the reason. */
+const volatile __u32 retransmit_arguments;
+const volatile __u32 reset_arguments;
+
+/* The least time between two looks at a connection's round trip, in µs. */
+const volatile __u32 rtt_interval;
+
+struct event {
+	struct record record;
+	struct owner owner;
+	struct flow flow; /* of a reset without a role, local sends it and remote gets it */
+	__u32 netns;
+	__u64 cookie;
+	__u32 reason;   /* of a reset that is sent; NO_REASON: not known */
+	__u32 segments; /* that are sent again */
+	__u8 retransmit;
+	__u8 role;
+	__u8 attribution;
+	__u8 state; /* of the socket; 0: there is none */
+	__u32 pad;
+};
+
+struct series {
+	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u32 reason;
+	__u8 event;
+	__u8 retransmit;
+	__u8 type; /* 4, 6 */
+	__u8 role;
+};
+
+struct counts {
+	__u64 n; /* segments sent again, or resets */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct series);
+	__type(value, struct counts);
+} tcp_counts SEC(".maps");
+
+/* Round-trip times: only cgroup, type and role of the key are used. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(max_entries, 1024); /* or less, by the number of CPUs */
+	__type(key, struct series);
+	__type(value, struct histogram);
+} tcp_rtts SEC(".maps");
+
+/* This side of a connection, or of a segment that belongs to none. */
+struct side {
+	struct flow flow;
+	__u32 netns;
+	__u64 cookie;
+	__u64 cgroup;
+	const struct owner *owner;
+	__u8 role;
+	__u8 attribution;
+	__u8 state;
+};
+
+static __always_inline struct counts *counts_of(struct series *key)
+{
+	static const struct counts none;
+
+	return FIND_SERIES(&tcp_counts, key, &none, {.cgroup = OVERFLOW_CGROUP, .event = key->event});
+}
+
+/* A pointer of a tracepoint that may be NULL, which some verifiers know of some pointers and others deny of them. */
+static __always_inline bool is_there(const void *p)
+{
+	if (!p)
+		return false;
+	barrier_var(p);
+	return is_kernel_pointer(p);
+}
+
+static __always_inline __u8 type_of(const struct flow *f)
+{
+	return is_ipv4(&f->remote) ? 4 : 6;
+}
+
+/* Whose a full socket is. Its own process is the one that runs only by chance. */
+static __always_inline struct socket_state *read_ownership(struct side *side, struct sock *sk)
+{
+	struct socket_state *s = find_state(sk);
+
+	if (!s)
+		s = left_state(sk->__sk_common.skc_cookie.counter);
+	side->owner = s ? &s->owner : find_owner(sk);
+	if (side->owner && side->owner->pid) {
+		side->cgroup = side->owner->cgroup;
+		side->attribution = ATTRIBUTION_SOCKET;
+	} else {
+		side->cgroup = socket_cgroup(sk);
+		side->attribution = ATTRIBUTION_CGROUP;
+	}
+	return s;
+}
+
+static __always_inline __u8 role_of(const struct socket_state *s, const struct sock *sk)
+{
+	if (s && s->role)
+		return s->role;
+	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
+		return ROLE_CLIENT;
+	/* An accepted socket still has the backlog of the listener that it is a copy of. */
+	return sk->sk_max_ack_backlog ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+static __always_inline void read_side(struct side *side, struct sock *sk, struct tcp_sock *tp)
+{
+	const struct socket_state *s = read_ownership(side, sk);
+
+	side->state = sk->__sk_common.skc_state;
+	side->role = role_of(s, sk);
+	side->netns = sk->__sk_common.skc_net.net->ns.inum;
+	side->cookie = sk->__sk_common.skc_cookie.counter;
+	read_flow(&side->flow, sk, tp);
+}
+
+/* What all kinds of sockets have, the small ones of connections that begin and of those that are over included. */
+static __always_inline void read_small_socket(struct side *side, const struct sock_common *sk)
+{
+	side->state = sk->skc_state;
+	side->netns = sk->skc_net.net->ns.inum;
+	side->cookie = sk->skc_cookie.counter;
+	side->flow.local_port = sk->skc_num;
+	side->flow.remote_port = bpf_ntohs(sk->skc_dport);
+	if (sk->skc_family == AF_INET6) {
+		__u32 *local = (__u32 *)side->flow.local.octets, *remote = (__u32 *)side->flow.remote.octets;
+
+		for (int i = 0; i < 4; i++) {
+			local[i] = sk->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
+			remote[i] = sk->skc_v6_daddr.in6_u.u6_addr32[i];
+		}
+	} else {
+		map_ipv4(&side->flow.local, sk->skc_rcv_saddr);
+		map_ipv4(&side->flow.remote, sk->skc_daddr);
+	}
+}
+
+struct segment_header {
+	__be16 source;
+	__be16 destination;
+	__u8 sequence[8];
+	__u8 offset;
+	__u8 flags;
+};
+
+enum { FLAG_SYN = 1 << 1, FLAG_ACK = 1 << 4 };
+
+/* The ends of a segment that came in, as this side has them; who sends a SYN is the client. */
+static __always_inline void read_segment(struct side *side, const struct sk_buff *skb)
+{
+	const unsigned char *ip = skb->head + skb->network_header;
+	struct segment_header h = {};
+	struct net_device *dev;
+	__be32 ipv4[2] = {};
+
+	bpf_probe_read_kernel(&h, sizeof(h), skb->head + skb->transport_header);
+	side->flow.local_port = bpf_ntohs(h.destination);
+	side->flow.remote_port = bpf_ntohs(h.source);
+	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
+		bpf_probe_read_kernel(&side->flow.remote, sizeof(side->flow.remote), ip + 8);
+		bpf_probe_read_kernel(&side->flow.local, sizeof(side->flow.local), ip + 24);
+	} else {
+		bpf_probe_read_kernel(ipv4, sizeof(ipv4), ip + 12);
+		map_ipv4(&side->flow.remote, ipv4[0]);
+		map_ipv4(&side->flow.local, ipv4[1]);
+	}
+	if ((h.flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN)
+		side->role = ROLE_SERVER;
+	dev = skb->dev;
+	if (!side->netns && is_kernel_pointer(dev))
+		side->netns = dev->nd_net.net->ns.inum;
+}
+
+/* Counts what happened to one side, and reports it. */
+static __always_inline void report(__u8 event, const struct side *side, __u8 retransmit, __u32 segments, __u32 reason)
+{
+	struct series key = {
+		.cgroup = side->cgroup,
+		.reason = reason,
+		.event = event,
+		.retransmit = retransmit,
+		.role = side->role,
+		.type = type_of(&side->flow),
+	};
+	const struct owner *owner = side->owner;
+	struct counts *counts;
+	struct event *e;
+
+	if (is_excluded_owner(owner) || is_excluded_flow(&side->flow))
+		return;
+	counts = counts_of(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->n, segments);
+
+	if (!event_enabled(event) || !within_limit())
+		return;
+	e = reserve_record(event, sizeof(*e), bpf_ktime_get_ns(), false);
+	if (!e)
+		return;
+	if (owner && owner->pid)
+		e->owner = *owner;
+	else
+		__builtin_memset(&e->owner, 0, sizeof(e->owner));
+	e->owner.cgroup = side->cgroup;
+	e->flow = side->flow;
+	e->netns = side->netns;
+	e->cookie = side->cookie;
+	e->reason = reason;
+	e->segments = event == EVENT_RETRANSMIT ? segments : 0;
+	e->retransmit = retransmit;
+	e->role = side->role;
+	e->attribution = side->attribution;
+	e->state = side->state;
+	e->pad = 0;
+	submit_record(e);
+}
+
+/* enum tcp_ca_state, and what icsk_pending is while the timer for a tail-loss probe runs out. */
+enum { CA_RECOVERY = 3, CA_LOSS = 4, PENDING_LOSS_PROBE = 5 };
+
+static __always_inline __u8 retransmit_type(const struct sock *sk, const struct tcp_sock *tp)
+{
+	const struct inet_connection_sock *icsk = &tp->inet_conn;
+
+	switch (sk->__sk_common.skc_state) {
+	case TCP_SYN_SENT:
+		return RETRANSMIT_SYN;
+	case TCP_SYN_RECV:
+		return RETRANSMIT_SYN_ACK;
+	}
+	switch (BPF_CORE_READ_BITFIELD_PROBED(icsk, icsk_ca_state)) {
+	case CA_LOSS:
+		return RETRANSMIT_TIMEOUT;
+	case CA_RECOVERY:
+		return RETRANSMIT_FAST;
+	}
+	/* No loss is known of: it is the probe for one. */
+	return icsk->icsk_pending == PENDING_LOSS_PROBE ? RETRANSMIT_TAIL_LOSS_PROBE : RETRANSMIT_UNKNOWN;
+}
+
+static __always_inline void retransmitted(struct sock *sk, const struct sk_buff *skb)
+{
+	const struct tcp_skb_cb *cb = (const struct tcp_skb_cb *)skb->cb;
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct side side = {};
+	__u16 segments = 0;
+
+	if (!tp)
+		return;
+	read_side(&side, sk, tp);
+	bpf_core_read(&segments, sizeof(segments), &cb->tcp_gso_segs);
+	report(EVENT_RETRANSMIT, &side, retransmit_type(sk, tp), segments, NO_REASON);
+}
+
+#define RETRANSMIT_FAILED (retransmit_arguments > 2 && (int)ctx[2])
+
+SEC("tp_btf/tcp_retransmit_skb")
+int tcp_retransmit(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+
+	if (RETRANSMIT_FAILED)
+		return 0;
+	note(sk, hash_of(sk), EVENT_RETRANSMIT);
+	retransmitted(sk, (struct sk_buff *)ctx[1]);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_skb")
+int substitute_retransmit(__u64 *ctx)
+{
+	struct sock *sk = (struct sock *)ctx[0];
+
+	if (!RETRANSMIT_FAILED && is_unseen(sk, hash_of(sk), EVENT_RETRANSMIT))
+		retransmitted(sk, (struct sk_buff *)ctx[1]);
+	return 0;
+}
+
+/* The connection is a request yet, of which the listener is the owner; it takes the request's cookie with it. */
+static __always_inline void retransmitted_synack(struct sock *listener, struct request_sock *req)
+{
+	struct side side = {.role = ROLE_SERVER};
+
+	if (!by_address)
+		bpf_get_socket_cookie(req);
+	read_ownership(&side, listener);
+	read_small_socket(&side, &req->__req_common);
+	report(EVENT_RETRANSMIT, &side, RETRANSMIT_SYN_ACK, 1, NO_REASON);
+}
+
+static __always_inline __u32 hash_of_request(const struct request_sock *req)
+{
+	return bpf_ntohs(req->__req_common.skc_dport) + req->__req_common.skc_num;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(tcp_retransmit_synack, struct sock *sk, struct request_sock *req)
+{
+	note(req, hash_of_request(req), EVENT_RETRANSMIT);
+	retransmitted_synack(sk, req);
+	return 0;
+}
+
+SEC("tp_btf/tcp_retransmit_synack")
+int BPF_PROG(substitute_retransmit_synack, struct sock *sk, struct request_sock *req)
+{
+	if (is_unseen(req, hash_of_request(req), EVENT_RETRANSMIT))
+		retransmitted_synack(sk, req);
+	return 0;
+}
+
+/* sk is NULL where there is no socket; skb, the segment that is answered, where there is none. */
+static __always_inline void reset_sent(struct sock *sk, const struct sk_buff *skb, __u32 reason)
+{
+	struct socket_state *s;
+	struct side side = {};
+	struct tcp_sock *tp;
+
+	if (is_there(sk)) {
+		tp = bpf_skc_to_tcp_sock(sk);
+		if (tp) {
+			read_side(&side, sk, tp);
+		} else {
+			read_small_socket(&side, &sk->__sk_common);
+			s = left_state(side.cookie);
+			if (s && s->owner.pid) {
+				side.owner = &s->owner;
+				side.cgroup = s->owner.cgroup;
+				side.attribution = ATTRIBUTION_SOCKET;
+				side.role = s->role;
+			}
+		}
+	}
+	if (!side.state || side.state == TCP_LISTEN) {
+		if (!is_there(skb))
+			return;
+		read_segment(&side, skb);
+	}
+	report(EVENT_RESET_SENT, &side, RETRANSMIT_UNKNOWN, 1, reason);
+}
+
+#define RESET_REASON (reset_arguments > 2 ? (__u32)ctx[2] : NO_REASON)
+
+static __always_inline __u32 hash_of_reset(const struct sock *sk, const struct sk_buff *skb)
+{
+	if (is_there(sk))
+		return hash_of(sk);
+	return is_there(skb) ? skb->len : 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int tcp_reset_sent(__u64 *ctx)
+{
+	const struct sk_buff *skb = (struct sk_buff *)ctx[1];
+	struct sock *sk = (struct sock *)ctx[0];
+
+	note(is_there(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT);
+	reset_sent(sk, skb, RESET_REASON);
+	return 0;
+}
+
+SEC("tp_btf/tcp_send_reset")
+int substitute_reset_sent(__u64 *ctx)
+{
+	const struct sk_buff *skb = (struct sk_buff *)ctx[1];
+	struct sock *sk = (struct sock *)ctx[0];
+
+	if (is_unseen(is_there(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT))
+		reset_sent(sk, skb, RESET_REASON);
+	return 0;
+}
+
+static __always_inline void reset_received(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct side side = {};
+
+	if (!tp)
+		return;
+	read_side(&side, sk, tp);
+	report(EVENT_RESET_RECEIVED, &side, RETRANSMIT_UNKNOWN, 1, NO_REASON);
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(tcp_reset_received, struct sock *sk)
+{
+	note(sk, hash_of(sk), EVENT_RESET_RECEIVED);
+	reset_received(sk);
+	return 0;
+}
+
+SEC("tp_btf/tcp_receive_reset")
+int BPF_PROG(substitute_reset_received, struct sock *sk)
+{
+	if (is_unseen(sk, hash_of(sk), EVENT_RESET_RECEIVED))
+		reset_received(sk);
+	return 0;
+}
+
+/* Puts the smoothed round-trip time of a connection into the histogram. */
+static __always_inline void add_rtt(struct sock *sk, struct tcp_sock *tp)
+{
+	struct series key = {};
+	struct side side = {};
+	struct histogram *h;
+	__u64 rtt = tp->srtt_us >> 3;
+
+	if (!rtt)
+		return;
+	read_side(&side, sk, tp);
+	if (is_excluded_owner(side.owner) || is_excluded_flow(&side.flow))
+		return;
+	key.cgroup = side.cgroup;
+	key.type = type_of(&side.flow);
+	key.role = side.role;
+	h = FIND_SERIES(&tcp_rtts, &key, no_durations(), {.cgroup = OVERFLOW_CGROUP});
+	if (h)
+		add_to_histogram(h, rtt * 1000);
+}
+
+/* Comes with every segment of an established connection, before TCP works on it. */
+SEC("tp_btf/tcp_probe")
+int BPF_PROG(tcp_segment, struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+	struct socket_state *s;
+	__u32 now;
+
+	if (!tp)
+		return 0;
+	s = find_state(sk);
+	/* The time of the segment before, which TCP has read, is as good as now. */
+	now = tp->tcp_mstamp;
+	if (!s || (s->rtt_sampled && now - s->rtt_sampled < rtt_interval))
+		return 0;
+	s->rtt_sampled = now;
+	add_rtt(sk, tp);
+	return 0;
+}
+
+/* Any state but LISTEN → CLOSE; a connection that never was has no round trip. */
+static __always_inline void closed(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp)
+		add_rtt(sk, tp);
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(tcp_closed, struct sock *sk, int old, int new)
+{
+	if (new != TCP_CLOSE || old == TCP_LISTEN)
+		return 0;
+	note(sk, hash_of(sk), TCP_CLOSE);
+	closed(sk);
+	return 0;
+}
+
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(substitute_closed, struct sock *sk, int old, int new)
+{
+	if (new == TCP_CLOSE && old != TCP_LISTEN && is_unseen(sk, hash_of(sk), TCP_CLOSE))
+		closed(sk);
+	return 0;
+}
+
+EXPORT_STRUCT(event);
+EXPORT_ENUM(event_id);
+EXPORT_ENUM(retransmit);
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

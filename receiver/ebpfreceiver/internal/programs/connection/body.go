@@ -1,0 +1,57 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connection
+
+import (
+	"net/netip"
+	"strconv"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// appendBody appends the line for people, such as "curl[4242] → 10.0.0.5:443 tcp refused after 1.2 ms".
+func appendBody(b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *common.Owner, remote netip.Addr, failure string) []byte {
+	text = b.AppendOwner(text, owner)
+	if e.Role == roleServer {
+		text = append(text, " ← "...)
+	} else {
+		text = append(text, " → "...)
+	}
+	text = b.AppendEndpoint(text, remote, e.Flow.RemotePort)
+	text = append(text, ' ')
+	text = append(text, transportName(e.Transport)...)
+	text = append(text, ' ')
+	switch e.Record.Event {
+	case eventAccept:
+		text = append(text, "accepted on port "...)
+		return strconv.AppendUint(text, uint64(e.Flow.LocalPort), 10)
+	case eventClose:
+		text = appendResult(text, failure, "closed")
+		text = appendAfter(text, e.Duration)
+		text = append(text, ", "...)
+		text = append(batch.AppendBytes(text, e.BytesSent), " sent, "...)
+		return append(batch.AppendBytes(text, e.BytesReceived), " received"...)
+	default:
+		if e.Transport == udp {
+			return append(text, "new peer"...)
+		}
+		return appendAfter(appendResult(text, failure, "connected"), e.Duration)
+	}
+}
+
+func appendResult(text []byte, failure, success string) []byte {
+	if failure == "" {
+		return append(text, success...)
+	}
+	return append(text, failure...)
+}
+
+func appendAfter(text []byte, ns uint64) []byte {
+	if ns == 0 {
+		return text
+	}
+	return batch.AppendDuration(append(text, " after "...), ns)
+}

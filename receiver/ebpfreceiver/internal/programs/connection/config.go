@@ -1,0 +1,80 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package connection is the program `connection`: who connects to whom, and with what result.
+package connection
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
+)
+
+// Definition is the program's entry in the receiver's list of programs.
+var Definition = program.Definition{
+	Name:          "connection",
+	DefaultConfig: func() program.Config { return defaultConfig() },
+	New:           newProgram,
+	Needs:         []*program.Definition{&cgroup.Definition},
+}
+
+// Protocol is a transport whose connections the program reports.
+type Protocol string
+
+// The protocols that the program knows.
+const (
+	TCP  Protocol = "tcp"
+	UDP  Protocol = "udp"
+	Unix Protocol = "unix"
+)
+
+var protocols = []Protocol{TCP, UDP, Unix}
+
+// Config is the configuration block `programs::connection`.
+type Config struct {
+	program.CommonConfig `mapstructure:",squash"`
+	// Protocols are those whose connections are reported. Unix is not among the defaults: it costs a syscall
+	// tracepoint, which slows down every syscall of the host.
+	Protocols []Protocol `mapstructure:"protocols"`
+}
+
+var _ program.Config = (*Config)(nil)
+
+func defaultConfig() *Config {
+	return &Config{
+		CommonConfig: program.CommonConfig{Events: true},
+		Protocols:    []Protocol{TCP, UDP},
+	}
+}
+
+// Has reports whether the connections of a protocol are asked for.
+func (c *Config) Has(p Protocol) bool { return slices.Contains(c.Protocols, p) }
+
+// Validate implements program.Config.
+func (c *Config) Validate() error {
+	errs := []error{c.CommonConfig.Validate()}
+	if len(c.Protocols) == 0 {
+		errs = append(errs, fmt.Errorf("protocols: none is listed; list at least one of %s, or leave the key out for tcp and udp", known()))
+	}
+	for i, p := range c.Protocols {
+		switch {
+		case !slices.Contains(protocols, p):
+			errs = append(errs, fmt.Errorf("protocols::%d: %q is not one of %s", i, p, known()))
+		case slices.Index(c.Protocols, p) < i:
+			errs = append(errs, fmt.Errorf("protocols::%d: %q is listed twice", i, p))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func known() string {
+	names := make([]string, len(protocols))
+	for i, p := range protocols {
+		names[i] = string(p)
+	}
+	return strings.Join(names, ", ")
+}

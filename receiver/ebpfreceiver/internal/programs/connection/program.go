@@ -1,0 +1,95 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connection
+
+import (
+	"errors"
+
+	"github.com/cilium/ebpf"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// connections is the program in a running receiver.
+type connections struct {
+	config *Config
+	host   *program.Host
+	counts *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
+	times  *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
+}
+
+var _ program.Program = (*connections)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &connections{
+		config: cfg.(*Config),
+		host:   host,
+		counts: program.NewSeries(seriesOf, countsFate),
+		times:  program.NewSeries(seriesOf, timesFate),
+	}
+}
+
+// Spec implements program.Program.
+func (*connections) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadConnection()
+	if err != nil {
+		return nil, err
+	}
+	return spec, program.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
+}
+
+// Variables implements program.Program.
+func (c *connections) Variables() map[string]any {
+	return map[string]any{bpf.ConnectionVarHistogramBounds: c.host.Histogram.Table()}
+}
+
+// Events implements program.Program.
+func (c *connections) Events() uint32 {
+	return program.EventBits(map[bpf.ConnectionEventId]bool{
+		bpf.ConnectionEventIdEVENT_CONNECT: c.host.Events.EbpfConnectionConnect.Enabled,
+		bpf.ConnectionEventIdEVENT_ACCEPT:  c.host.Events.EbpfConnectionAccept.Enabled,
+		bpf.ConnectionEventIdEVENT_CLOSE:   c.host.Events.EbpfConnectionClose.Enabled,
+	})
+}
+
+// Loaded implements program.Program.
+func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
+	var overflow []bpf.ConnectionSeries
+	for _, role := range []common.Role{common.RoleUnknown, common.RoleClient, common.RoleServer} {
+		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)})
+	}
+	return errors.Join(
+		c.counts.Loaded(maps[bpf.ConnectionMapConnections], bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}),
+		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], overflow...),
+	)
+}
+
+// Hooks implements program.Program.
+func (c *connections) Hooks() (hooks []program.Hook) {
+	if c.config.Has(UDP) {
+		hooks = append(hooks,
+			program.Cgroup(bpf.ConnectionProgConnectionConnect4, "connect4", c.host.CgroupRoot, ebpf.AttachCGroupInet4Connect),
+			program.Cgroup(bpf.ConnectionProgConnectionConnect6, "connect6", c.host.CgroupRoot, ebpf.AttachCGroupInet6Connect),
+			program.Cgroup(bpf.ConnectionProgConnectionSendmsg4, "sendmsg4", c.host.CgroupRoot, ebpf.AttachCGroupUDP4Sendmsg),
+			program.Cgroup(bpf.ConnectionProgConnectionSendmsg6, "sendmsg6", c.host.CgroupRoot, ebpf.AttachCGroupUDP6Sendmsg),
+		)
+	}
+	if c.config.Has(Unix) {
+		hooks = append(hooks,
+			program.Syscall(bpf.ConnectionProgConnectionEnterConnect, "sys_enter_connect"),
+			program.Syscall(bpf.ConnectionProgConnectionExitConnect, "sys_exit_connect"),
+		)
+	}
+	if c.config.Has(TCP) {
+		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
+		states.TracksSockets = true
+		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroyed, "tcp_destroy_sock")
+		// What one of them is left out of, the next run for the same socket tells.
+		states.Lossless, ends.Lossless = true, true
+		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
+	}
+	return hooks
+}

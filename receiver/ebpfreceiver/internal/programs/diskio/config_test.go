@@ -1,0 +1,84 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+func TestDefaultConfig(t *testing.T) {
+	c := defaultConfig()
+	require.NoError(t, c.Validate())
+	assert.True(t, c.Events)
+	require.NotNil(t, c.EventLimit)
+	assert.Equal(t, 1000, *c.EventLimit)
+	assert.Equal(t, 100*time.Millisecond, c.Threshold)
+}
+
+func TestConfigValidate(t *testing.T) {
+	zero := 0
+	for _, tt := range []struct {
+		name      string
+		threshold time.Duration
+		limit     *int
+		want      []string
+	}{
+		{name: "shortest", threshold: time.Microsecond},
+		{name: "longest", threshold: time.Hour},
+		{name: "too short", threshold: time.Microsecond - 1, want: []string{"threshold: 999ns is not between 1µs and 1h0m0s"}},
+		{name: "too long", threshold: time.Hour + 1, want: []string{"threshold: 1h0m0.000000001s is not between"}},
+		{name: "all faults at once", threshold: -time.Second, limit: &zero, want: []string{
+			"event_limit: 0 is not a positive number",
+			"threshold: -1s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := defaultConfig()
+			c.Threshold, c.EventLimit = tt.threshold, tt.limit
+			err := c.Validate()
+			if len(tt.want) == 0 {
+				require.NoError(t, err)
+			}
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestVariables(t *testing.T) {
+	config := defaultConfig()
+	config.Threshold = 30 * time.Millisecond
+	variables := newProgram(config, programtest.Host(t)).Variables()
+	assert.Equal(t, uint64(30_000_000), variables[bpf.DiskIOVarSlowThreshold], "ns")
+	assert.Equal(t, false, variables[bpf.DiskIOVarRequestBehindQueue])
+	assert.Equal(t, false, variables[bpf.DiskIOVarSeesStart], "a kernel without this tracepoint")
+}
+
+// A kernel that does not tell when a process submits a request tells at least when it is given to a scheduler.
+func TestHooksWithoutStart(t *testing.T) {
+	var places []string
+	for _, hook := range newProgram(defaultConfig(), programtest.Host(t)).Hooks() {
+		for _, v := range hook.Variants {
+			places = append(places, v.Function)
+		}
+	}
+	assert.Contains(t, places, bpf.DiskIOProgDiskInsert)
+	assert.NotContains(t, places, bpf.DiskIOProgDiskStart)
+}
+
+func TestEvents(t *testing.T) {
+	host := programtest.Host(t)
+	p := newProgram(defaultConfig(), host)
+	assert.Equal(t, uint32(1)<<bpf.DiskIOEventIdEVENT_SLOW, p.Events())
+	host.Events.EbpfDiskSlowOperation.Enabled = false
+	assert.Zero(t, p.Events())
+}

@@ -1,0 +1,75 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// noSector is that of an operation on no part of the disk, as a flush.
+const noSector = ^uint64(0)
+
+// AppendLog implements program.Program.
+func (o *operations) AppendLog(b *batch.Batch, raw []byte) error {
+	e, ok := common.View[bpf.DiskIOEvent](raw)
+	if !ok {
+		return fmt.Errorf("disk_io record of %d bytes is too short", len(raw))
+	}
+	if bpf.DiskIOEventId(e.Record.Event) != bpf.DiskIOEventIdEVENT_SLOW {
+		return fmt.Errorf("disk_io record of unknown event %d", e.Record.Event)
+	}
+	owner := common.OwnerOf(&e.Owner)
+	device, operation := b.Names.Get(common.Text(e.Disk[:])), o.names.operation(e.Operation)
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.disk.slow_operation", plog.SeverityNumberWarn)
+	attributes := b.Attributes(12)
+	if device != "" {
+		attributes.PutStr(string(conventions.SystemDeviceKey), device)
+	}
+	attributes.PutStr("ebpf.disk.operation.type", operation)
+	if way := direction(operation); way != "" {
+		attributes.PutStr(string(conventions.DiskIODirectionKey), way)
+	}
+	attributes.PutDouble("ebpf.disk.operation.duration", float64(e.Duration)/1e9)
+	if e.Size > 0 {
+		attributes.PutInt("ebpf.disk.operation.size", int64(e.Size))
+	}
+	if e.Sector != noSector {
+		attributes.PutInt("ebpf.disk.operation.sector", int64(e.Sector))
+	}
+	if name := errorType(e.Error); name != "" {
+		attributes.PutStr(string(conventions.ErrorTypeKey), name)
+	}
+	b.PutOwner(attributes, owner, e.Attribution)
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		b.Text = appendBody(b, b.Text[:0], e, device, operation)
+		lr.Body().SetStr(string(b.Text))
+	}
+	return nil
+}
+
+// appendBody appends the line for people, such as "postgres[4242] → vda: write of 8.2 kB took 152.3 ms" or
+// "vda: flush failed after 30 s: eio".
+func appendBody(b *batch.Batch, text []byte, e *bpf.DiskIOEvent, device, operation string) []byte {
+	if e.Owner.Pid != 0 {
+		text = append(b.AppendOwner(text, common.OwnerOf(&e.Owner)), " → "...)
+	}
+	text = append(append(append(text, device...), ": "...), operation...)
+	if e.Size > 0 {
+		text = batch.AppendBytes(append(text, " of "...), uint64(e.Size))
+	}
+	name := errorType(e.Error)
+	if name == "" {
+		return batch.AppendDuration(append(text, " took "...), e.Duration)
+	}
+	text = batch.AppendDuration(append(text, " failed after "...), e.Duration)
+	return append(append(text, ": "...), name...)
+}

@@ -1,0 +1,103 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+// slow returns the record of a write that a process of the host has submitted, changed by set.
+func slow(set ...func(*bpf.DiskIOEvent)) []byte {
+	e := &bpf.DiskIOEvent{Duration: 152_300_000, Sector: 2048, Size: 8192, Operation: programtest.DiskWrite}
+	e.Record.Program = programtest.Number
+	e.Record.Event = uint8(bpf.DiskIOEventIdEVENT_SLOW)
+	e.Record.Time = uint64(programtest.Start) + 1
+	e.Owner.Pid, e.Owner.Uid, e.Owner.Cgroup = 4242, 33, programtest.Service
+	copy(chars(e.Owner.Comm[:]), "walwriter")
+	copy(chars(e.Owner.Executable[:]), "postgres")
+	e.Attribution = uint8(common.AttributionCurrent)
+	copy(chars(e.Disk[:]), "vda")
+	for _, change := range set {
+		change(e)
+	}
+	return programtest.Bytes(e)
+}
+
+func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
+
+// of makes it another operation with so many bytes.
+func of(operation uint8, size uint32) func(*bpf.DiskIOEvent) {
+	return func(e *bpf.DiskIOEvent) { e.Operation, e.Size = operation, size }
+}
+
+// flush is an operation on no part of the disk.
+func flush(e *bpf.DiskIOEvent) { e.Operation, e.Size, e.Sector = programtest.DiskFlush, 0, noSector }
+
+func failed(number uint16) func(*bpf.DiskIOEvent) {
+	return func(e *bpf.DiskIOEvent) { e.Error = number }
+}
+
+// chargedTo is what nobody in particular has submitted; 0 is no cgroup.
+func chargedTo(cgroup uint64) func(*bpf.DiskIOEvent) {
+	return func(e *bpf.DiskIOEvent) {
+		e.Owner = bpf.DiskIOEvent{}.Owner
+		e.Owner.Cgroup, e.Attribution = cgroup, 0
+		if cgroup != 0 {
+			e.Attribution = uint8(common.AttributionCgroup)
+		}
+	}
+}
+
+func TestAppendLogGolden(t *testing.T) {
+	host := programtest.Host(t)
+	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
+	records := [][]byte{
+		slow(),
+		slow(of(programtest.DiskRead, 1<<20), func(e *bpf.DiskIOEvent) { e.Owner.Cgroup = programtest.Web }),
+		slow(of(programtest.DiskDiscard, 1<<31), chargedTo(0)),
+		slow(flush, chargedTo(0), failed(isStatus|10), func(e *bpf.DiskIOEvent) { e.Duration = 30_000_000_000 }),
+		slow(chargedTo(programtest.Database), failed(5)),
+		slow(of(programtest.DiskZoneAppend, 4096), failed(isStatus|200)),
+		slow(of(77, 0), func(e *bpf.DiskIOEvent) { e.Sector = 0 }),
+	}
+	for _, record := range records {
+		require.NoError(t, p.AppendLog(b, record))
+	}
+	sealed := b.Seal()
+	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
+	programtest.AssertSound(t, sealed.Logs)
+	programtest.CompareLogs(t, "slow.yaml", sealed.Logs)
+}
+
+func TestAppendLogWithoutBody(t *testing.T) {
+	host := programtest.Host(t)
+	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
+	require.NoError(t, p.AppendLog(b, slow()))
+	assert.Empty(t, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
+}
+
+func TestAppendLogOfBadRecords(t *testing.T) {
+	host := programtest.Host(t)
+	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
+	require.EqualError(t, p.AppendLog(b, slow()[:20]), "disk_io record of 20 bytes is too short")
+	require.EqualError(t, p.AppendLog(b, slow(func(e *bpf.DiskIOEvent) { e.Record.Event = 9 })), "disk_io record of unknown event 9")
+	assert.Zero(t, b.Seal().Logs.LogRecordCount())
+}
+
+// A record has as many attributes as room is made for, at most.
+func TestAppendLogAttributes(t *testing.T) {
+	host := programtest.Host(t)
+	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
+	require.NoError(t, p.AppendLog(b, slow(failed(5))))
+	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	assert.Equal(t, 12, lr.Attributes().Len())
+}

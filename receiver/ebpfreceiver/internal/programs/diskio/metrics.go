@@ -1,0 +1,103 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// series is a series of the map as users see it: by container, because a container may have several cgroups.
+type series struct {
+	container *kernel.Container
+	overflow  bool
+	device    string
+	operation string
+	errorType string
+}
+
+func (o *operations) seriesOf(m *program.Metrics, key *bpf.DiskIOSeries) series {
+	if key.Cgroup == program.OverflowCgroup {
+		return series{overflow: true}
+	}
+	return series{
+		container: m.Container(key.Cgroup),
+		device:    deviceName(&key.Disk),
+		operation: o.names.operation(key.Operation),
+		errorType: errorType(key.Error),
+	}
+}
+
+func deviceName(disk *[32]int8) string { return string(common.Text(disk[:])) }
+
+// fate ends what is counted for a device that is gone, and for a cgroup that is.
+func (o *operations) fate(m *program.Metrics, key *bpf.DiskIOSeries, _ *bpf.DiskIOCounts) program.Fate {
+	if key.Cgroup != program.OverflowCgroup && o.devices.gone(deviceName(&key.Disk)) {
+		return program.Remove
+	}
+	return m.Fate(key.Cgroup)
+}
+
+// isGone is whether the device of a series is gone.
+func (o *operations) isGone(s series) bool { return !s.overflow && o.devices.gone(s.device) }
+
+// Scrape implements program.Program.
+func (o *operations) Scrape(m *program.Metrics) error {
+	o.devices.look()
+	o.counts.Forget(o.isGone)
+	all, err := o.counts.Scrape(m)
+	bytes := map[series]uint64{}
+	for s, sum := range all {
+		if o.isGone(s) {
+			continue
+		}
+		if o.host.Histograms.EbpfDiskOperationDuration.Enabled {
+			o.recordDurations(m, s, &sum.Durations)
+		}
+		s.errorType = "" // what part of an operation that has failed was done counts with the others
+		bytes[s] += sum.Bytes
+	}
+	for s, n := range bytes {
+		if n > 0 {
+			m.For(s.container).RecordEbpfDiskIoDataPoint(m.Now, int64(n), ioAttributes(s)...)
+		}
+	}
+	return err
+}
+
+func (o *operations) recordDurations(m *program.Metrics, s series, durations *bpf.DiskIOHistogram) {
+	metric := m.For(s.container).Histogram(metadata.EbpfDiskOperationDuration)
+	attributes := o.host.Histogram.Append(metric, durations.Slots[:], durations.Sum, m.Start, m.Now)
+	if s.overflow {
+		attributes.PutBool("otel.metric.overflow", true)
+		return
+	}
+	attributes.PutStr(string(conventions.SystemDeviceKey), s.device)
+	attributes.PutStr("ebpf.disk.operation.type", s.operation)
+	if way := direction(s.operation); way != "" {
+		attributes.PutStr(string(conventions.DiskIODirectionKey), way)
+	}
+	if s.errorType != "" {
+		attributes.PutStr(string(conventions.ErrorTypeKey), s.errorType)
+	}
+}
+
+func ioAttributes(s series) []metadata.MetricAttributeOption {
+	if s.overflow {
+		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
+	}
+	attributes := []metadata.MetricAttributeOption{
+		metadata.WithSystemDeviceMetricAttribute(s.device),
+		metadata.WithEbpfDiskOperationTypeMetricAttribute(s.operation),
+	}
+	if way := direction(s.operation); way != "" {
+		attributes = append(attributes, metadata.WithDiskIoDirectionMetricAttribute(way))
+	}
+	return attributes
+}

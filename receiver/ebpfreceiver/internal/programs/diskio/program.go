@@ -1,0 +1,75 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	"github.com/cilium/ebpf"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// operations is the program in a running receiver.
+type operations struct {
+	config  *Config
+	host    *program.Host
+	names   names
+	devices *devices
+	counts  *program.Series[bpf.DiskIOSeries, series, bpf.DiskIOCounts]
+}
+
+var _ program.Program = (*operations)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	o := &operations{config: cfg.(*Config), host: host, names: namesOf(host.BTF), devices: newDevices()}
+	o.counts = program.NewSeries(o.seriesOf, o.fate)
+	return o
+}
+
+// Spec implements program.Program.
+func (*operations) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadDiskIO() }
+
+// Variables implements program.Program.
+func (o *operations) Variables() map[string]any {
+	arguments, _ := o.host.BTF.TracepointArgs("block_rq_issue")
+	return map[string]any{
+		bpf.DiskIOVarRequestBehindQueue: arguments == 2,
+		bpf.DiskIOVarSeesStart:          o.seesStart(),
+		bpf.DiskIOVarSlowThreshold:      uint64(o.config.Threshold.Nanoseconds()),
+		bpf.DiskIOVarHistogramBounds:    o.host.Histogram.Table(),
+	}
+}
+
+// seesStart returns whether the kernel tells of a request in the context of the process that submits it (Linux 6.5).
+func (o *operations) seesStart() bool {
+	_, ok := o.host.BTF.TracepointArgs("block_io_start")
+	return ok
+}
+
+// Events implements program.Program.
+func (o *operations) Events() uint32 {
+	return program.EventBits(map[bpf.DiskIOEventId]bool{
+		bpf.DiskIOEventIdEVENT_SLOW: o.host.Events.EbpfDiskSlowOperation.Enabled,
+	})
+}
+
+// Loaded implements program.Program.
+func (o *operations) Loaded(maps map[string]*ebpf.Map) error {
+	return o.counts.Loaded(maps[bpf.DiskIOMapDiskOperations], bpf.DiskIOSeries{Cgroup: program.OverflowCgroup})
+}
+
+// Hooks implements program.Program. The ends come first, so that no operation is seen whose end is not. All but the
+// completions are in the context of a thread, where none interrupts another one.
+func (o *operations) Hooks() []program.Hook {
+	hooks := []program.Hook{
+		program.ExactTracepoint(bpf.DiskIOProgDiskComplete, bpf.DiskIOProgSubstituteComplete, "block_rq_complete"),
+		program.Tracepoint(bpf.DiskIOProgDiskRequeue, "block_rq_requeue"),
+		program.Tracepoint(bpf.DiskIOProgDiskMerge, "block_rq_merge"),
+		program.Tracepoint(bpf.DiskIOProgDiskIssue, "block_rq_issue"),
+	}
+	if o.seesStart() {
+		return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskStart, "block_io_start"))
+	}
+	return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskInsert, "block_rq_insert"))
+}

@@ -1,0 +1,90 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package file is the program `file`: which files processes delete, and which they open.
+package file
+
+import (
+	"errors"
+	"fmt"
+	"path"
+	"slices"
+	"strings"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/file"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
+)
+
+const (
+	// defaultEventLimit holds back the events of a tree that is deleted, never their metrics.
+	defaultEventLimit = 1000
+
+	// maxPaths is half of what the kernel half has room for: each path is kept as a directory, and as a file.
+	maxPaths = 64
+	// maxPathLength is in bytes: with one more a path is what the kernel half compares at most.
+	maxPathLength = len(bpf.FilePrefix{}.Text) - 2
+)
+
+// Definition is the program's entry in the receiver's list of programs.
+var Definition = program.Definition{
+	Name:          "file",
+	DefaultConfig: func() program.Config { return defaultConfig() },
+	New:           newProgram,
+	Needs:         []*program.Definition{&cgroup.Definition},
+}
+
+// Config is the configuration block `programs::file`.
+type Config struct {
+	program.CommonConfig `mapstructure:",squash"`
+	// Opens is which opens are reported besides deletions.
+	Opens Opens `mapstructure:"opens"`
+}
+
+// Opens is the configuration block `programs::file::opens`.
+type Opens struct {
+	// Paths are absolute: of files, and of directories with all that is below them. Without any, no opens are reported.
+	Paths []string `mapstructure:"paths"`
+	// WriteOnly is whether only such opens are reported that may change the file.
+	WriteOnly bool `mapstructure:"write_only"`
+}
+
+var _ program.Config = (*Config)(nil)
+
+func defaultConfig() *Config {
+	limit := defaultEventLimit
+	return &Config{
+		CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
+		Opens:        Opens{Paths: []string{}},
+	}
+}
+
+// Validate implements program.Config.
+func (c *Config) Validate() error {
+	return errors.Join(c.CommonConfig.Validate(), c.Opens.validate())
+}
+
+func (o *Opens) validate() error {
+	var errs []error
+	if len(o.Paths) > maxPaths {
+		errs = append(errs, fmt.Errorf("opens::paths: there are %d, and room for %d; list directories above them", len(o.Paths), maxPaths))
+	}
+	if o.WriteOnly && len(o.Paths) == 0 {
+		errs = append(errs, errors.New("opens::write_only: no opens are reported without opens::paths; list some, such as /etc, or leave the key out"))
+	}
+	for i, p := range o.Paths {
+		switch {
+		case !strings.HasPrefix(p, "/"):
+			errs = append(errs, fmt.Errorf("opens::paths::%d: %q is not absolute; begin it with a slash", i, p))
+		case strings.ContainsRune(p, 0):
+			errs = append(errs, fmt.Errorf("opens::paths::%d: %q has a zero byte, which no path has", i, p))
+		case path.Clean(p) != p:
+			errs = append(errs, fmt.Errorf("opens::paths::%d: %q is not the shortest form of that path; write %q", i, p, path.Clean(p)))
+		case len(p) > maxPathLength:
+			errs = append(errs, fmt.Errorf("opens::paths::%d: %q has %d bytes, and room for %d; list a directory above it", i, p, len(p), maxPathLength))
+		case slices.Index(o.Paths, p) < i:
+			errs = append(errs, fmt.Errorf("opens::paths::%d: %q is listed twice", i, p))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,83 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package file
+
+import (
+	"runtime"
+
+	"go.uber.org/zap"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/file"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// hook is the way to see deletions and, if they are asked for, opens: by the functions that all of them come through; by
+// the system calls, whose tracepoints make every system call of the host slower; or, where there is no tracefs, by all
+// system calls, which is slower still. What is asked for by io_uring comes through the functions, and is seen besides the
+// system calls where the kernel shows it. Where the compiler has split a function, not all comes through it.
+func hook(opens, split bool) program.Hook {
+	calls := exits(opens)
+	anyCall := program.Tracepoint(bpf.FileProgFileExitAny, "sys_exit")
+	uring := program.Together(
+		program.Tracepoint(bpf.FileProgFileAsk, "io_uring_submit_req"),
+		program.Tracepoint(bpf.FileProgFileAnswer, "io_uring_complete"),
+	)
+	ways := []program.Hook{program.Together(calls, uring), calls, program.Together(anyCall, uring), anyCall}
+	if !split {
+		ways = append(functions(opens), ways...)
+	}
+	return program.FirstOf(ways...)
+}
+
+// isSplit is whether the compiler has split a function that is hooked.
+func isSplit(host *program.Host) bool {
+	split, err := host.Symbols.Split("vfs_unlink", "vfs_rmdir", "vfs_rename", "do_filp_open", "do_file_open")
+	if err != nil {
+		host.Logger.Warn("Whether all deletions come through the functions of this kernel that are hooked is not known", zap.Error(err))
+	}
+	return len(split) > 0
+}
+
+// functions are hooks at the functions, of which a kernel has one at most.
+func functions(opens bool) []program.Hook {
+	deletions := program.Together(
+		at(bpf.FileProgFileAfterUnlink, "fexit/vfs_unlink"),
+		at(bpf.FileProgFileAfterRmdir, "fexit/vfs_rmdir"),
+		at(bpf.FileProgFileAfterRename, "fexit/vfs_rename"),
+		at(bpf.FileProgFileBeforeUnlink, "fentry/security_path_unlink"),
+		at(bpf.FileProgFileBeforeRmdir, "fentry/security_path_rmdir"),
+		at(bpf.FileProgFileBeforeRename, "fentry/security_path_rename"),
+	)
+	if !opens {
+		return []program.Hook{deletions}
+	}
+	return []program.Hook{
+		program.Together(deletions, at(bpf.FileProgFileOpen, "fexit/do_filp_open")),
+		program.Together(deletions, at(bpf.FileProgFileOpenNewer, "fexit/do_file_open")),
+	}
+}
+
+// exits is a hook at the returns of the system calls.
+func exits(opens bool) program.Hook {
+	calls := []string{"unlinkat", "renameat", "renameat2"}
+	if opens {
+		calls = append(calls, "openat", "openat2")
+	}
+	if runtime.GOARCH == "amd64" {
+		calls = append(calls, "unlink", "rmdir", "rename")
+		if opens {
+			calls = append(calls, "open", "creat")
+		}
+	}
+	hooks := make([]program.Hook, len(calls))
+	for i, call := range calls {
+		hooks[i] = program.Syscall("file_exit_"+call, "sys_exit_"+call)
+	}
+	return program.Together(hooks...)
+}
+
+// at is a hook at one of the kernel's functions.
+func at(function, name string) program.Hook {
+	return program.Trampoline(program.Place{Function: function, Hook: name})
+}

@@ -1,0 +1,185 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package filedescriptor
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+const aScrapeLater = programtest.Start + 10_000_000_000
+
+// withTables makes a program whose scans see these tables.
+func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf.FileDescriptorTable) (*descriptors, *ebpf.Map) {
+	t.Helper()
+	p := newProgram(config, host).(*descriptors)
+	maps := programtest.Maps(t, p, bpf.FileDescriptorMapOperations, bpf.FileDescriptorMapScans, bpf.FileDescriptorMapLeaks)
+	p.open = func() (io.ReadCloser, error) {
+		var stream bytes.Buffer
+		for _, table := range *tables {
+			stream.Write(programtest.Bytes(table))
+		}
+		return io.NopCloser(&stream), nil
+	}
+	return p, maps[bpf.FileDescriptorMapOperations]
+}
+
+func in(cgroup uint64, executable string, table *bpf.FileDescriptorTable) *bpf.FileDescriptorTable {
+	table.Owner.Cgroup = cgroup
+	copy(chars(table.Owner.Executable[:]), executable)
+	return table
+}
+
+func TestScrapeGolden(t *testing.T) {
+	host := programtest.Host(t)
+	config := defaultConfig()
+	config.Processes = 4
+	var tables []*bpf.FileDescriptorTable
+	p, operations := withTables(t, host, config, &tables)
+	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
+	require.NoError(t, p.Scrape(m))
+	assert.Zero(t, m.Emit().MetricCount(), "nothing is open")
+
+	every := map[int]uint32{}
+	for kind := range kinds {
+		every[kind] = uint32(100 + kind)
+	}
+	tables = []*bpf.FileDescriptorTable{
+		in(programtest.Service, "sshd", table(10, map[int]uint32{file: 4, socket: 3})),
+		in(programtest.Web, "nginx", table(20, every)),
+		in(programtest.WebChild, "nginx", table(21, map[int]uint32{socket: 1 << 20})),
+		in(programtest.Database, "caf\xe9", table(30, map[int]uint32{pipe: 8})),
+		in(0, "", table(40, map[int]uint32{file: 2, pipe: 1})),
+		in(programtest.Web, "sh", table(41, map[int]uint32{file: 3})),
+	}
+	n := uint64(0)
+	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, program.OverflowCgroup} {
+		for _, operation := range []uint32{opened, closed} {
+			for _, kind := range []int{0, socket} {
+				if cgroup == program.OverflowCgroup && kind != 0 {
+					continue // that is one series
+				}
+				n++
+				key := bpf.FileDescriptorSeries{Cgroup: cgroup, Operation: operation, Kind: uint32(kind)}
+				programtest.PutPerCPU(t, operations, &key, bpf.FileDescriptorCounts{Operations: n << 8}, bpf.FileDescriptorCounts{Operations: 1})
+			}
+		}
+	}
+	m = programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
+	require.NoError(t, p.Scrape(m))
+	programtest.CompareMetrics(t, "metrics.yaml", m.Emit())
+}
+
+// A leak is told once of the scrapes that see it, whoever has more open.
+func TestScrapeFindsLeaks(t *testing.T) {
+	host := programtest.Host(t)
+	config := defaultConfig()
+	config.Processes, config.LeakIntervals = 1, 2
+	var tables []*bpf.FileDescriptorTable
+	p, _ := withTables(t, host, config, &tables)
+	var leaks []bpf.FileDescriptorLeak
+	p.tell = func(l *bpf.FileDescriptorLeak) error {
+		leaks = append(leaks, *l)
+		return nil
+	}
+	for i := range uint32(6) {
+		tables = []*bpf.FileDescriptorTable{
+			table(10, map[int]uint32{file: 100}), table(11, map[int]uint32{file: 200}),
+			in(programtest.Web, "nginx", table(20, map[int]uint32{file: 9, socket: 5 + 3*i})),
+			table(30, map[int]uint32{file: 300}),
+		}
+		require.NoError(t, p.Scrape(programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())))
+	}
+	require.Len(t, leaks, 1)
+	assert.Equal(t, uint64(6), leaks[0].Growth)
+	assert.Equal(t, uint32(socket), leaks[0].Kind)
+	assert.Equal(t, uint32(20), leaks[0].Owner.Pid)
+	assert.Equal(t, programtest.Web, leaks[0].Owner.Cgroup)
+}
+
+// What other threads have to themselves is not known all at once, and has not grown when it is.
+func TestScrapeOfSplitProcessFindsNoLeak(t *testing.T) {
+	config := defaultConfig()
+	config.LeakIntervals = 2
+	var tables []*bpf.FileDescriptorTable
+	p, _ := withTables(t, programtest.Host(t), config, &tables)
+	p.tell = func(l *bpf.FileDescriptorLeak) error {
+		assert.Fail(t, "a leak", "%+v", l)
+		return nil
+	}
+	for _, open := range []uint32{1, 1, 2, 2, 2} {
+		tables = []*bpf.FileDescriptorTable{
+			ofThread(20, 21, map[int]uint32{socket: 10}), table(20, map[int]uint32{socket: open}),
+		}
+		require.NoError(t, p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig())))
+	}
+}
+
+// Each leak is told, whatever becomes of another one.
+func TestScrapeTellsAllLeaks(t *testing.T) {
+	config := defaultConfig()
+	config.LeakIntervals = 2
+	var tables []*bpf.FileDescriptorTable
+	p, _ := withTables(t, programtest.Host(t), config, &tables)
+	broken, told := errors.New("broken"), 0
+	p.tell = func(*bpf.FileDescriptorLeak) error {
+		told++
+		return broken
+	}
+	for i := range uint32(3) {
+		tables = []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: i, pipe: i}), table(30, map[int]uint32{file: i})}
+		err := p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig()))
+		assert.Equal(t, i == 2, errors.Is(err, broken))
+	}
+	assert.Equal(t, 3, told)
+}
+
+func TestScrapeErrors(t *testing.T) {
+	host := programtest.Host(t)
+	tables := []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: 1})}
+	broken := errors.New("broken")
+	whole, _ := withTables(t, host, defaultConfig(), &tables)
+	for name, breakIt := range map[string]func(p *descriptors){
+		"begin": func(p *descriptors) { p.begin = func(*bpf.FileDescriptorScan) error { return broken } },
+		"open":  func(p *descriptors) { p.open = func() (io.ReadCloser, error) { return nil, broken } },
+		"close": func(p *descriptors) {
+			p.open = func() (io.ReadCloser, error) { return brokenCloser{bytes.NewReader(nil), broken}, nil }
+		},
+	} {
+		p := *whole
+		breakIt(&p)
+		m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
+		require.ErrorIs(t, p.Scrape(m), broken, name)
+		assert.Zero(t, m.Emit().MetricCount(), name)
+	}
+}
+
+type brokenCloser struct {
+	io.Reader
+	err error
+}
+
+func (c brokenCloser) Close() error { return c.err }
+
+func TestScrapeDisabled(t *testing.T) {
+	host := programtest.Host(t)
+	tables := []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: 1})}
+	p, _ := withTables(t, host, defaultConfig(), &tables)
+	config := metadata.DefaultMetricsConfig()
+	config.ProcessUnixFileDescriptorCount.Enabled = false
+	m := programtest.NewMetrics(host, aScrapeLater, config)
+	require.NoError(t, p.Scrape(m))
+	assert.Zero(t, m.Emit().MetricCount())
+}

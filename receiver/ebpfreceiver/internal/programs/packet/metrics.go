@@ -1,0 +1,95 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package packet
+
+import (
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// overflow stands for an interface in the series of all that finds no room in the map.
+const overflow uint32 = 0
+
+// Traits of packets, as the kernel half has them.
+const (
+	controlFlags = uint8(bpf.PacketTraitTRAIT_FIN | bpf.PacketTraitTRAIT_SYN | bpf.PacketTraitTRAIT_RST)
+	isFragment   = uint8(bpf.PacketTraitTRAIT_FRAGMENT)
+	hasLowTTL    = uint8(bpf.PacketTraitTRAIT_LOW_TTL)
+)
+
+// series is a series of the map as users see it: by the name of the interface.
+type series struct {
+	interfaceName string // "": the interface is gone, and forgotten
+	overflow      bool
+	protocol      uint8
+	ipVersion     uint8
+	traits        uint8
+}
+
+// scrape is what is to be known of interfaces while the map is read.
+type scrape struct {
+	known   map[uint32]known
+	counted map[uint32]bool
+}
+
+func (p *packets) seriesOf(_ *program.Metrics, key *bpf.PacketSeries) series {
+	p.scrape.counted[key.Interface] = true
+	return series{
+		interfaceName: p.scrape.known[key.Interface].name,
+		overflow:      key.Interface == overflow,
+		protocol:      key.Protocol,
+		ipVersion:     key.Type,
+		traits:        key.Traits,
+	}
+}
+
+// fate is the end of what was counted for an interface that is gone.
+func (p *packets) fate(_ *program.Metrics, key *bpf.PacketSeries, _ *bpf.PacketCounts) program.Fate {
+	if k, ok := p.scrape.known[key.Interface]; key.Interface != overflow && (!ok || k.gone) {
+		return program.Remove
+	}
+	return program.Keep
+}
+
+// Scrape implements program.Program.
+func (p *packets) Scrape(m *program.Metrics) error {
+	p.scrape = scrape{known: p.interfaces.all(), counted: map[uint32]bool{}}
+	all, err := p.counts.Scrape(m)
+	p.interfaces.settle(p.scrape.counted)
+	host := m.For(nil)
+	for s, sum := range all {
+		if s.interfaceName == "" && !s.overflow {
+			continue
+		}
+		attributes := s.attributes()
+		host.RecordEbpfPacketCountDataPoint(m.Now, int64(sum.Packets), attributes...)
+		host.RecordEbpfPacketIoDataPoint(m.Now, int64(sum.Bytes), attributes...)
+	}
+	return err
+}
+
+func (s *series) attributes() []metadata.MetricAttributeOption {
+	if s.overflow {
+		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
+	}
+	attributes := []metadata.MetricAttributeOption{metadata.WithNetworkInterfaceNameMetricAttribute(s.interfaceName)}
+	if transport := inet.TransportName(s.protocol, s.ipVersion); transport != "" {
+		attributes = append(attributes, metadata.WithNetworkTransportMetricAttribute(transport))
+	}
+	if version := inet.TypeName(s.ipVersion); version != "" {
+		attributes = append(attributes, metadata.WithNetworkTypeMetricAttribute(version))
+	}
+	if flags := inet.TCPFlags[s.traits&controlFlags]; flags != "" {
+		attributes = append(attributes, metadata.WithEbpfTCPControlFlagsMetricAttribute(flags))
+	}
+	if s.traits&isFragment != 0 {
+		attributes = append(attributes, metadata.WithEbpfPacketFragmentMetricAttribute(true))
+	}
+	if s.traits&hasLowTTL != 0 {
+		attributes = append(attributes, metadata.WithEbpfPacketLowTTLMetricAttribute(true))
+	}
+	return attributes
+}

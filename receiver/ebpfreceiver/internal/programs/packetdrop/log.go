@@ -1,0 +1,120 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package packetdrop
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+)
+
+// AppendLog implements program.Program.
+func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
+	e, ok := common.View[bpf.PacketDropEvent](raw)
+	if !ok {
+		return fmt.Errorf("packet_drop record of %d bytes is too short", len(raw))
+	}
+	if bpf.PacketDropEventId(e.Record.Event) != bpf.PacketDropEventIdEVENT_DROP {
+		return fmt.Errorf("packet_drop record of unknown event %d", e.Record.Event)
+	}
+	owner := common.OwnerOf(&e.Owner)
+	reason, subsystem := d.reasonNames(e.Reason)
+	location := d.location(e.Location)
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
+	attributes := b.Attributes(19)
+	if reason != "" {
+		attributes.PutStr("ebpf.drop.reason", reason)
+	}
+	if subsystem != "" {
+		attributes.PutStr("ebpf.drop.subsystem", subsystem)
+	}
+	if location != "" {
+		attributes.PutStr("ebpf.drop.location", location)
+	}
+	putPacket(b, attributes, e)
+	if name := common.Text(e.Interface[:]); len(name) > 0 {
+		attributes.PutStr(string(conventions.NetworkInterfaceNameKey), b.Names.Get(name))
+	}
+	b.PutOwner(attributes, owner, e.Attribution)
+	if e.Cookie != 0 {
+		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+	}
+	if e.Netns != 0 {
+		attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+	}
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		b.Text = appendBody(b, b.Text[:0], e, owner, reason, location)
+		lr.Body().SetStr(string(b.Text))
+	}
+	return nil
+}
+
+func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEvent) {
+	p := &e.Packet
+	if name := inet.TransportName(p.Protocol, p.Type); name != "" {
+		attributes.PutStr(string(conventions.NetworkTransportKey), name)
+	}
+	if name := inet.TypeName(p.Type); name != "" {
+		attributes.PutStr(string(conventions.NetworkTypeKey), name)
+		attributes.PutStr(string(conventions.SourceAddressKey), b.Addresses.Get(common.Addr(p.Flow.Local.Octets)))
+		attributes.PutStr(string(conventions.DestinationAddressKey), b.Addresses.Get(common.Addr(p.Flow.Remote.Octets)))
+	}
+	if p.Flow.RemotePort != 0 {
+		attributes.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
+		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
+	}
+	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
+		attributes.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
+	}
+	attributes.PutInt("ebpf.packet.size", int64(p.Size))
+}
+
+// reasonNames returns "" where this kernel gives no reasons.
+func (d *drops) reasonNames(reason uint32) (name, subsystem string) {
+	if !d.host.Reasons.HasReasons() {
+		return "", ""
+	}
+	return d.host.Reasons.Name(reason)
+}
+
+// location returns the function at an address, "" if the kernel does not tell.
+func (d *drops) location(address uint64) string {
+	name, err := d.host.Symbols.Name(address)
+	if err != nil {
+		d.host.Logger.Warn("The places of packet drops have no names", zap.Error(err))
+	}
+	return name
+}
+
+// appendBody appends the line for people, such as
+// "tcp 10.0.0.9:51234 → 10.0.0.5:443 dropped: netfilter_drop in nf_hook_slow, nginx[100]".
+func appendBody(b *batch.Batch, text []byte, e *bpf.PacketDropEvent, owner *common.Owner, reason, location string) []byte {
+	p := &e.Packet
+	if name := inet.TransportName(p.Protocol, p.Type); name != "" {
+		text = append(append(text, name...), ' ')
+	}
+	if p.Type != 0 {
+		text = append(b.AppendEndpoint(text, common.Addr(p.Flow.Local.Octets), p.Flow.LocalPort), " → "...)
+		text = append(b.AppendEndpoint(text, common.Addr(p.Flow.Remote.Octets), p.Flow.RemotePort), ' ')
+	}
+	text = append(text, "dropped"...)
+	if reason != "" {
+		text = append(append(text, ": "...), reason...)
+	}
+	if location != "" {
+		text = append(append(text, " in "...), location...)
+	}
+	if owner.Pid != 0 {
+		text = b.AppendOwner(append(text, ", "...), owner)
+	}
+	return text
+}

@@ -1,0 +1,72 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package packetdrop
+
+import (
+	"maps"
+
+	"github.com/cilium/ebpf"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// noReason is what the kernel half compares with where this kernel has no reason of a name.
+const noReason = ^uint32(0)
+
+// drops is the program in a running receiver.
+type drops struct {
+	host   *program.Host
+	counts *program.Series[bpf.PacketDropSeries, series, bpf.PacketDropCounts]
+}
+
+var _ program.Program = (*drops)(nil)
+
+func newProgram(_ program.Config, host *program.Host) program.Program {
+	return &drops{host: host, counts: program.NewSeries(seriesOf, fate)}
+}
+
+// Spec implements program.Program.
+func (*drops) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadPacketDrop() }
+
+// Variables implements program.Program.
+func (d *drops) Variables() map[string]any {
+	arguments, ok := d.host.BTF.TracepointArgs("kfree_skb")
+	if !ok {
+		arguments = 2
+	}
+	variables := map[string]any{
+		bpf.PacketDropVarKfreeSkbArguments:  uint32(arguments),
+		bpf.PacketDropVarReasonNotDropped:   d.reason("SKB_NOT_DROPPED_YET"),
+		bpf.PacketDropVarReasonConsumed:     d.reason("SKB_CONSUMED"),
+		bpf.PacketDropVarReasonQueuePurge:   d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
+		bpf.PacketDropVarReasonNotSpecified: d.reason("SKB_DROP_REASON_NOT_SPECIFIED"),
+	}
+	maps.Copy(variables, d.takenInVariables())
+	return variables
+}
+
+func (d *drops) reason(name string) uint32 {
+	if value, ok := d.host.BTF.EnumValue("skb_drop_reason", name); ok {
+		return uint32(value)
+	}
+	return noReason
+}
+
+// Events implements program.Program.
+func (d *drops) Events() uint32 {
+	return program.EventBits(map[bpf.PacketDropEventId]bool{
+		bpf.PacketDropEventIdEVENT_DROP: d.host.Events.EbpfPacketDrop.Enabled,
+	})
+}
+
+// Loaded implements program.Program.
+func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
+	return d.counts.Loaded(maps[bpf.PacketDropMapDrops], bpf.PacketDropSeries{Cgroup: program.OverflowCgroup})
+}
+
+// Hooks implements program.Program.
+func (*drops) Hooks() []program.Hook {
+	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgSubstituteDrop, "kfree_skb")}
+}

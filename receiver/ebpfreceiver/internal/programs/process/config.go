@@ -1,0 +1,31 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package process is the program `process`: what processes execute, and how they end.
+package process
+
+import (
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
+)
+
+// Definition is the program's entry in the receiver's list of programs.
+var Definition = program.Definition{
+	Name:          "process",
+	DefaultConfig: func() program.Config { return defaultConfig() },
+	New:           newProgram,
+	Needs:         []*program.Definition{&cgroup.Definition},
+}
+
+// Config is the configuration block `programs::process`.
+type Config struct {
+	program.CommonConfig `mapstructure:",squash"`
+	// Arguments is whether events have the arguments of what is executed. They may hold secrets.
+	Arguments bool `mapstructure:"arguments"`
+}
+
+var _ program.Config = (*Config)(nil)
+
+func defaultConfig() *Config {
+	return &Config{CommonConfig: program.CommonConfig{Events: true}}
+}

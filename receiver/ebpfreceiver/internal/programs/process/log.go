@@ -1,0 +1,159 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package process
+
+import (
+	"bytes"
+	"fmt"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/process"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// AppendLog implements program.Program.
+func (p *processes) AppendLog(b *batch.Batch, raw []byte) error {
+	record, ok := common.View[common.Record](raw)
+	if !ok {
+		return fmt.Errorf("process record of %d bytes is shorter than a header", len(raw))
+	}
+	switch bpf.ProcessEventId(record.Event) {
+	case bpf.ProcessEventIdEVENT_EXEC:
+		if e, ok := common.View[bpf.ProcessExecEvent](raw); ok {
+			p.appendExec(b, e, nil)
+			return nil
+		}
+	case bpf.ProcessEventIdEVENT_EXEC_ARGUMENTS:
+		if e, ok := common.View[bpf.ProcessExecEvent](raw); ok {
+			if a, ok := common.View[bpf.ProcessArguments](raw[unsafe.Sizeof(*e):]); ok {
+				p.appendExec(b, e, a)
+				return nil
+			}
+		}
+	case bpf.ProcessEventIdEVENT_EXIT:
+		if e, ok := common.View[bpf.ProcessEvent](raw); ok {
+			p.appendExit(b, e)
+			return nil
+		}
+	default:
+		return fmt.Errorf("process record of unknown event %d", record.Event)
+	}
+	return fmt.Errorf("process record of %d bytes is too short for event %d", len(raw), record.Event)
+}
+
+// appendExec adds what was executed; a is nil where arguments are not asked for.
+func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.ProcessArguments) {
+	owner := common.OwnerOf(&e.Owner)
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
+	attributes := b.Attributes(10)
+	p.putProcess(b, attributes, owner, e.Parent)
+	path := ""
+	if names := e.Path[:min(int(e.PathLength), len(e.Path))]; len(names) > 0 {
+		p.path = appendPath(p.path[:0], chars(names))
+		path = b.Names.Get(p.path)
+		attributes.PutStr(string(conventions.ProcessExecutablePathKey), path)
+	}
+	if a != nil {
+		putArguments(attributes, a)
+	}
+	script := ""
+	if text := common.Text(e.Script[:]); len(text) > 0 {
+		script = b.Names.Get(text)
+		attributes.PutStr("ebpf.process.script", script)
+	}
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		b.Text = appendExecBody(b, b.Text[:0], owner, path, script)
+		lr.Body().SetStr(string(b.Text))
+	}
+}
+
+// appendPath appends the path that is made of names, each with a zero behind it, of which the last comes first.
+func appendPath(path, names []byte) []byte {
+	names = bytes.TrimSuffix(names, []byte{0})
+	for len(names) > 0 {
+		i := bytes.LastIndexByte(names, 0)
+		path = append(append(path, '/'), names[i+1:]...)
+		names = names[:max(i, 0)]
+	}
+	return path
+}
+
+// putArguments puts the arguments, each of which ends in a zero. Of those that are cut the last one may be cut, too.
+func putArguments(attributes *batch.Attributes, a *bpf.ProcessArguments) {
+	text := chars(a.Text[:min(int(a.Length), len(a.Text))])
+	if len(text) > 0 {
+		list := attributes.PutSlice(string(conventions.ProcessCommandArgsKey))
+		for argument := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
+			list.AppendEmpty().SetStr(strings.ToValidUTF8(string(argument), "\uFFFD"))
+		}
+	}
+	if a.Total > a.Length {
+		attributes.PutBool("ebpf.process.arguments.truncated", true)
+	}
+}
+
+func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
+	owner := common.OwnerOf(&e.Owner)
+	signal, severity := uint8(e.Status&0x7f), plog.SeverityNumberInfo
+	if signal != 0 {
+		severity = plog.SeverityNumberWarn
+	}
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exit", severity)
+	attributes := b.Attributes(8)
+	p.putProcess(b, attributes, owner, e.Parent)
+	code := int64(e.Status >> 8 & 0xff)
+	if signal != 0 {
+		attributes.PutStr("ebpf.process.exit.signal", signalName(signal))
+	} else {
+		attributes.PutInt(string(conventions.ProcessExitCodeKey), code)
+	}
+	attributes.PutDouble("ebpf.process.duration", float64(e.Duration)/1e9)
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		text := b.AppendOwner(b.Text[:0], owner)
+		if signal != 0 {
+			text = append(append(text, " ended by "...), signalName(signal)...)
+		} else {
+			text = strconv.AppendInt(append(text, " exited with code "...), code, 10)
+		}
+		b.Text = batch.AppendDuration(append(text, " after "...), e.Duration)
+		lr.Body().SetStr(string(b.Text))
+	}
+}
+
+// putProcess puts what every event tells of its process.
+func (p *processes) putProcess(b *batch.Batch, attributes *batch.Attributes, owner *common.Owner, parent uint32) {
+	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
+	if parent != 0 {
+		attributes.PutInt(string(conventions.ProcessParentPIDKey), int64(parent))
+	}
+	if path := p.host.Containers.Path(owner.Cgroup); path != "" {
+		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
+	}
+}
+
+// appendExecBody appends the line for people, such as "backup[4242] executes /usr/bin/bash for /etc/cron.daily/backup".
+func appendExecBody(b *batch.Batch, text []byte, owner *common.Owner, path, script string) []byte {
+	text = b.AppendOwner(text, owner)
+	if path != "" {
+		text = append(append(text, " executes "...), path...)
+	} else {
+		text = append(append(text, " executes "...), b.Names.Get(common.Text(owner.Executable[:]))...)
+	}
+	if script != "" {
+		text = append(append(text, " for "...), script...)
+	}
+	return text
+}
+
+func chars(s []int8) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
+}

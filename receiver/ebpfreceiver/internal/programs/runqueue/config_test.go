@@ -1,0 +1,86 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package runqueue
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+func TestDefaultConfig(t *testing.T) {
+	c := defaultConfig()
+	require.NoError(t, c.Validate())
+	assert.True(t, c.Events)
+	require.NotNil(t, c.EventLimit)
+	assert.Equal(t, 1000, *c.EventLimit)
+	assert.Equal(t, 100*time.Millisecond, c.Threshold)
+}
+
+func TestConfigValidate(t *testing.T) {
+	zero := 0
+	for _, tt := range []struct {
+		name      string
+		threshold time.Duration
+		limit     *int
+		want      []string
+	}{
+		{name: "shortest", threshold: time.Microsecond},
+		{name: "longest", threshold: time.Hour},
+		{name: "too short", threshold: time.Microsecond - 1, want: []string{"threshold: 999ns is not between 1µs and 1h0m0s"}},
+		{name: "too long", threshold: time.Hour + 1, want: []string{"threshold: 1h0m0.000000001s is not between"}},
+		{name: "all faults at once", threshold: -time.Second, limit: &zero, want: []string{
+			"event_limit: 0 is not a positive number",
+			"threshold: -1s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events",
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := defaultConfig()
+			c.Threshold, c.EventLimit = tt.threshold, tt.limit
+			err := c.Validate()
+			if len(tt.want) == 0 {
+				require.NoError(t, err)
+			}
+			for _, want := range tt.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+}
+
+func TestVariables(t *testing.T) {
+	host := programtest.Host(t)
+	host.Histogram = histogram.Exponential
+	config := defaultConfig()
+	config.Threshold = 1500 * time.Microsecond
+	variables := newProgram(config, host).Variables()
+	assert.Equal(t, uint64(1_500_000), variables[bpf.RunqueueVarStallThreshold], "ns")
+	assert.Equal(t, histogram.Exponential.Table(), variables[bpf.RunqueueVarHistogramBounds])
+}
+
+func TestEvents(t *testing.T) {
+	host := programtest.Host(t)
+	p := newProgram(defaultConfig(), host)
+	assert.Equal(t, uint32(1)<<bpf.RunqueueEventIdEVENT_STALL, p.Events())
+	host.Events.EbpfRunqueueStall.Enabled = false
+	assert.Zero(t, p.Events())
+}
+
+// A kernel that keeps no account is named before anything is loaded.
+func TestSpecOfKernelWithoutAccount(t *testing.T) {
+	host := programtest.Host(t)
+	spec, err := newProgram(defaultConfig(), host).Spec()
+	require.NoError(t, err)
+	assert.Greater(t, spec.Maps[bpf.RunqueueMapRunqueueWaits].MaxEntries, uint32(1), "as many as there is room for")
+
+	host.BTF = programtest.BTF(t, 2)
+	_, err = newProgram(defaultConfig(), host).Spec()
+	require.EqualError(t, err, "this kernel does not tell how long a task has waited: struct sched_info has no last_queued; run one built with CONFIG_SCHED_INFO=y")
+}

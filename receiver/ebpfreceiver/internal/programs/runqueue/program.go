@@ -1,0 +1,73 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package runqueue
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// needed are the members of the kernel's structs by which it tells how long a task has waited.
+var needed = []struct{ structure, member, option string }{
+	{"sched_info", "last_queued", "CONFIG_SCHED_INFO"},
+	{"cfs_rq", "rq", "CONFIG_FAIR_GROUP_SCHED"},
+}
+
+// waits is the program in a running receiver.
+type waits struct {
+	config *Config
+	host   *program.Host
+	times  *program.Series[bpf.RunqueueSeries, series, bpf.RunqueueHistogram]
+}
+
+var _ program.Program = (*waits)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &waits{config: cfg.(*Config), host: host, times: program.NewSeries(seriesOf, fate)}
+}
+
+// Spec implements program.Program.
+func (w *waits) Spec() (*ebpf.CollectionSpec, error) {
+	for _, n := range needed {
+		if !w.host.BTF.HasMember(n.structure, n.member) {
+			return nil, fmt.Errorf("this kernel does not tell how long a task has waited: struct %s has no %s; run one built with %s=y",
+				n.structure, n.member, n.option)
+		}
+	}
+	spec, err := bpf.LoadRunqueue()
+	if err != nil {
+		return nil, err
+	}
+	return spec, program.MakeRoom(spec.Maps[bpf.RunqueueMapRunqueueWaits])
+}
+
+// Variables implements program.Program.
+func (w *waits) Variables() map[string]any {
+	return map[string]any{
+		bpf.RunqueueVarStallThreshold:  uint64(w.config.Threshold.Nanoseconds()),
+		bpf.RunqueueVarHistogramBounds: w.host.Histogram.Table(),
+	}
+}
+
+// Events implements program.Program.
+func (w *waits) Events() uint32 {
+	return program.EventBits(map[bpf.RunqueueEventId]bool{
+		bpf.RunqueueEventIdEVENT_STALL: w.host.Events.EbpfRunqueueStall.Enabled,
+	})
+}
+
+// Loaded implements program.Program.
+func (w *waits) Loaded(maps map[string]*ebpf.Map) error {
+	return w.times.Loaded(maps[bpf.RunqueueMapRunqueueWaits], bpf.RunqueueSeries{Cgroup: program.OverflowCgroup})
+}
+
+// Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing that calls the hook
+// interrupts it.
+func (*waits) Hooks() []program.Hook {
+	return []program.Hook{program.Tracepoint(bpf.RunqueueProgRunqueueSwitch, "sched_switch")}
+}

@@ -1,0 +1,57 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package socket is the program that other programs need to know who owns a socket. It has no telemetry of its own.
+package socket
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/socket"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// Definition is the program for Definition.Needs of others.
+var Definition = program.Definition{
+	Name:          "socket",
+	DefaultConfig: func() program.Config { return &program.CommonConfig{} },
+	New:           func(_ program.Config, host *program.Host) program.Program { return &sockets{host: host} },
+}
+
+type sockets struct{ host *program.Host }
+
+var _ program.Program = (*sockets)(nil)
+
+// Spec implements program.Program.
+func (*sockets) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadSocket() }
+
+// Variables implements program.Program.
+func (*sockets) Variables() map[string]any { return nil }
+
+// Events implements program.Program.
+func (*sockets) Events() uint32 { return 0 }
+
+// Loaded implements program.Program.
+func (*sockets) Loaded(map[string]*ebpf.Map) error { return nil }
+
+// Hooks implements program.Program. What is older than the hooks is looked for when they are there, so that nothing is missed.
+func (s *sockets) Hooks() (hooks []program.Hook) {
+	if !s.host.SocketsTracked {
+		hooks = append(hooks, s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSubstituteSetState, "inet_sock_set_state"))
+	}
+	return append(hooks,
+		program.Cgroup(bpf.SocketProgSocketCreate, "sock_create", s.host.CgroupRoot, ebpf.AttachCGroupInetSockCreate),
+		program.Iterator(bpf.SocketProgSocketFind, "task_file"),
+	)
+}
+
+// AppendLog implements program.Program.
+func (*sockets) AppendLog(_ *batch.Batch, raw []byte) error {
+	return fmt.Errorf("record of %d bytes of program socket, which writes none", len(raw))
+}
+
+// Scrape implements program.Program.
+func (*sockets) Scrape(*program.Metrics) error { return nil }

@@ -1,0 +1,72 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"fmt"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+)
+
+// maxErrno is the greatest errno that a call can return, below 0; what is lower still is an address.
+const maxErrno = 4095
+
+// AppendLog implements program.Program.
+func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
+	e, ok := common.View[bpf.SyscallEvent](raw)
+	if !ok {
+		return fmt.Errorf("syscall record of %d bytes is too short", len(raw))
+	}
+	if bpf.SyscallEventId(e.Record.Event) != bpf.SyscallEventIdEVENT_SLOW {
+		return fmt.Errorf("syscall record of unknown event %d", e.Record.Event)
+	}
+	failure, severity := failureOf(e.Result), plog.SeverityNumberInfo
+	if failure != "" {
+		severity = plog.SeverityNumberWarn
+	}
+	owner, name := common.OwnerOf(&e.Owner), callName(int(e.Call))
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.syscall.slow", severity)
+	attributes := b.Attributes(8)
+	attributes.PutStr("ebpf.syscall.name", name)
+	attributes.PutDouble("ebpf.syscall.duration", float64(e.Duration)/1e9)
+	if failure != "" {
+		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
+	} else {
+		attributes.PutInt("ebpf.syscall.result", e.Result)
+	}
+	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
+	if path := c.host.Containers.Path(owner.Cgroup); path != "" {
+		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
+	}
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		b.Text = appendBody(b, b.Text[:0], owner, name, failure, e.Duration)
+		lr.Body().SetStr(string(b.Text))
+	}
+	return nil
+}
+
+// failureOf returns error.type of what a call has returned, "" if it has not failed.
+func failureOf(result int64) string {
+	if result >= 0 || result < -maxErrno {
+		return ""
+	}
+	return kernel.ErrorType(uint16(-result))
+}
+
+// appendBody appends the line for people, such as "postgres[4242] fsync took 1.2 s" or "cp[77] openat failed after 2.1 s: eio".
+func appendBody(b *batch.Batch, text []byte, owner *common.Owner, name, failure string, duration uint64) []byte {
+	text = append(append(b.AppendOwner(text, owner), ' '), name...)
+	if failure == "" {
+		return batch.AppendDuration(append(text, " took "...), duration)
+	}
+	text = batch.AppendDuration(append(text, " failed after "...), duration)
+	return append(append(text, ": "...), failure...)
+}

@@ -1,0 +1,151 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"testing"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+	"golang.org/x/sys/unix"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+const aScrapeLater = programtest.Start + 10_000_000_000
+
+// scraped is the program with the map that it scrapes.
+type scraped struct {
+	host    *program.Host
+	program program.Program
+	counts  *ebpf.Map
+}
+
+func newScraped(t *testing.T, kind histogram.Kind) *scraped {
+	t.Helper()
+	host := programtest.Host(t)
+	host.Histogram = kind
+	p := newProgram(defaultConfig(), host)
+	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts)
+	return &scraped{host, p, maps[bpf.SyscallMapSyscallCounts]}
+}
+
+// count writes calls of one duration, as the kernel half sorts them into slots; the last CPU has one of them.
+func (s *scraped) count(t *testing.T, cgroup uint64, call int, errno unix.Errno, ns, n uint64) {
+	t.Helper()
+	key := bpf.SyscallSeries{Cgroup: cgroup, Call: uint16(call), Error: uint16(errno), Slot: uint16(s.host.Histogram.Slot(ns))}
+	programtest.PutPerCPU(t, s.counts, &key, bpf.SyscallCounts{Calls: n - 1, Time: (n - 1) * ns}, bpf.SyscallCounts{Calls: 1, Time: ns})
+}
+
+func (s *scraped) scrape(t *testing.T) pmetric.Metrics {
+	t.Helper()
+	m := programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())
+	require.NoError(t, s.program.Scrape(m))
+	return m.Emit()
+}
+
+// fill writes what a host with two containers may have seen.
+func (s *scraped) fill(t *testing.T) {
+	t.Helper()
+	read, futex := numberOf(t, "read"), numberOf(t, "futex")
+	s.count(t, programtest.Service, read, 0, 400, 100)
+	s.count(t, programtest.Service, read, 0, 30_000, 10)
+	s.count(t, programtest.Service, read, unix.EAGAIN, 300, 20)
+	s.count(t, programtest.Service, read, unix.EAGAIN, 1200, 5)
+	s.count(t, programtest.Service, read, unix.EIO, 2_000_000_000, 1)
+	s.count(t, 1<<50, read, 0, 400, 1000) // of a cgroup that nobody knows
+	s.count(t, programtest.Web, futex, unix.ETIMEDOUT, 50_000_000, 7)
+	s.count(t, programtest.WebChild, futex, unix.ETIMEDOUT, 50_000_000, 3)
+	s.count(t, programtest.WebChild, futex, 0, 7_200_000_000_000, 1)
+	s.count(t, programtest.Database, 600, unix.ENOSYS, 200, 2)
+	s.count(t, programtest.Database, compat+600, unix.ENOSYS, 200, 3) // of the same name in the other table
+	// What was made room for and not counted yet.
+	key := bpf.SyscallSeries{Cgroup: programtest.Database, Call: uint16(read)}
+	programtest.PutPerCPU(t, s.counts, &key, bpf.SyscallCounts{}, bpf.SyscallCounts{})
+}
+
+func TestScrapeGolden(t *testing.T) {
+	for _, kind := range []histogram.Kind{histogram.Explicit, histogram.Exponential} {
+		t.Run(string(kind), func(t *testing.T) {
+			s := newScraped(t, kind)
+			s.fill(t)
+			programtest.CompareMetrics(t, "metrics_"+string(kind)+".yaml", s.scrape(t))
+		})
+	}
+}
+
+// What found no room in the map is a series of its own; while there is none of it, so is the series not.
+func TestScrapeOverflowGolden(t *testing.T) {
+	s := newScraped(t, histogram.Explicit)
+	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
+	s.count(t, program.OverflowCgroup, 0, 0, 500, 10)
+	s.count(t, program.OverflowCgroup, 0, 1, 500, 4)
+	s.count(t, program.OverflowCgroup, 0, 1, 2_000_000, 3)
+	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
+}
+
+func TestScrapeWithoutDurations(t *testing.T) {
+	s := newScraped(t, histogram.Explicit)
+	s.fill(t)
+	s.host.Histograms.EbpfSyscallDuration.Enabled = false
+	for _, rm := range s.scrape(t).ResourceMetrics().All() {
+		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
+			assert.Equal(t, "ebpf.syscall.errors", metric.Name())
+		}
+	}
+}
+
+// The kernel half finds the series of what finds no room by exactly these keys, in a map that is full.
+func TestLoadedMakesTheOverflowSeries(t *testing.T) {
+	s := newScraped(t, histogram.Exponential)
+	for slot := range uint16(histogram.Slots) {
+		for failed := range uint16(2) {
+			var counts []bpf.SyscallCounts
+			require.NoError(t, s.counts.Lookup(&bpf.SyscallSeries{Cgroup: ^uint64(0), Error: failed, Slot: slot}, &counts))
+		}
+	}
+}
+
+func TestScrapeOfAClosedMap(t *testing.T) {
+	s := newScraped(t, histogram.Explicit)
+	require.NoError(t, s.counts.Close())
+	require.ErrorContains(t, s.program.Scrape(programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())), "read map")
+}
+
+// The filters are in the kernel's maps, whether there is such a container or not.
+func TestLoadedFillsTheFilters(t *testing.T) {
+	host := programtest.LiveHost(t)
+	config := defaultConfig()
+	config.Executables = []program.Executable{"cat", "nginx"}
+	config.Containers = []string{containerID, "ba9876543210"}
+	p := newProgram(config, host)
+	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts, bpf.SyscallMapWantedExecutables, bpf.SyscallMapWantedContainers)
+	var value uint8
+	for _, name := range config.Executables {
+		key := name.Key()
+		require.NoError(t, maps[bpf.SyscallMapWantedExecutables].Lookup(&key, &value), name)
+	}
+	// A whole id is looked up, as the kernel half does.
+	for id, wanted := range map[string]bool{
+		containerID:                         true,
+		containerID[:63] + "0":              false,
+		"ba9876543210" + containerID[:52]:   true,
+		"ba987654321f" + containerID[:52]:   false,
+		containerID[:12] + containerID[:52]: false,
+	} {
+		key := containerKey(id)
+		err := maps[bpf.SyscallMapWantedContainers].Lookup(&key, &value)
+		if wanted {
+			require.NoError(t, err, id)
+		} else {
+			require.ErrorIs(t, err, ebpf.ErrKeyNotExist, id)
+		}
+	}
+}

@@ -1,0 +1,130 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package syscalls
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/cilium/ebpf"
+	"go.uber.org/zap"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+const (
+	// sinceTaskStorage is a function that came to the kernel in 5.13, with the right of tracing programs to task storage.
+	sinceTaskStorage = "for_each_map_elem"
+	// threadsByAddress is how many threads are known at a time where the kernel has no storage for them.
+	threadsByAddress = 32768
+)
+
+// calls is the program in a running receiver.
+type calls struct {
+	config *Config
+	host   *program.Host
+	counts *program.Series[bpf.SyscallSeries, series, bpf.SyscallCounts]
+}
+
+var _ program.Program = (*calls)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &calls{config: cfg.(*Config), host: host, counts: program.NewSeries(seriesOf, fate)}
+}
+
+// Spec implements program.Program.
+func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadSyscall()
+	if err != nil {
+		return nil, err
+	}
+	spec.Maps[bpf.SyscallMapWantedExecutables].MaxEntries = uint32(max(1, len(c.config.Executables)))
+	spec.Maps[bpf.SyscallMapWantedContainers].MaxEntries = uint32(max(1, len(c.config.Containers)))
+	if !c.hasTaskStorage() {
+		// A map of that type can't be made, and what would use it is left out.
+		threads := spec.Maps[bpf.SyscallMapThreads]
+		threads.Type, threads.Flags, threads.MaxEntries = ebpf.Array, 0, 1
+		spec.Maps[bpf.SyscallMapThreadsByAddress].MaxEntries = threadsByAddress
+	}
+	return spec, nil
+}
+
+func (c *calls) hasTaskStorage() bool { return c.host.BTF.HasHelper(sinceTaskStorage) }
+
+// Variables implements program.Program.
+func (c *calls) Variables() map[string]any {
+	variables := map[string]any{
+		bpf.SyscallVarHistogramBounds: c.host.Histogram.Table(),
+		bpf.SyscallVarWantedCalls: callsWhere(func(name string) bool {
+			return !slices.Contains(endless, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
+		}),
+		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(waiting)),
+		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(onDescriptors)),
+		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
+		bpf.SyscallVarReportWaiting:   c.config.Waiting,
+		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
+		bpf.SyscallVarOnlyContainers:  len(c.config.Containers) > 0,
+		bpf.SyscallVarNoTaskStorage:   !c.hasTaskStorage(),
+		bpf.SyscallVarIsPreemptible:   c.host.IsPreemptible(),
+	}
+	if len(c.config.Executables) > 0 {
+		variables[bpf.SyscallVarReadNames] = true
+	}
+	return variables
+}
+
+// Events implements program.Program.
+func (c *calls) Events() uint32 {
+	return program.EventBits(map[bpf.SyscallEventId]bool{bpf.SyscallEventIdEVENT_SLOW: c.host.Events.EbpfSyscallSlow.Enabled})
+}
+
+// Loaded implements program.Program.
+func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
+	var overflow []bpf.SyscallSeries
+	for slot := range histogram.Slots {
+		for failed := range 2 {
+			overflow = append(overflow, bpf.SyscallSeries{Cgroup: program.OverflowCgroup, Slot: uint16(slot), Error: uint16(failed)})
+		}
+	}
+	if err := c.counts.Loaded(maps[bpf.SyscallMapSyscallCounts], overflow...); err != nil {
+		return err
+	}
+	for _, name := range c.config.Executables {
+		key := name.Key()
+		if err := maps[bpf.SyscallMapWantedExecutables].Put(&key, uint8(1)); err != nil {
+			return fmt.Errorf("select executable %s: %w", name, err)
+		}
+	}
+	for _, id := range c.config.Containers {
+		key := containerKey(id)
+		if err := maps[bpf.SyscallMapWantedContainers].Put(&key, uint8(1)); err != nil {
+			return fmt.Errorf("select container %s: %w", id, err)
+		}
+		if !c.host.Containers.Has(id) {
+			c.host.Logger.Info("There is no such container here yet; its system calls are seen when it starts", zap.String("container.id", id))
+		}
+	}
+	return nil
+}
+
+// containerKey is what selects the containers whose ids begin so, in the kernel half.
+func containerKey(id string) bpf.SyscallContainerId {
+	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
+	copy(key.Digits[:], id)
+	return key
+}
+
+// Hooks implements program.Program. A system call begins and ends in its own thread, where nothing calls these hooks again.
+func (c *calls) Hooks() []program.Hook {
+	hooks := []program.Hook{
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSubstituteEnter, "sys_enter"),
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSubstituteExit, "sys_exit"),
+	}
+	if !c.hasTaskStorage() {
+		hooks = append(hooks, program.Tracepoint(bpf.SyscallProgSyscallForget, "sched_process_exit"))
+	}
+	return hooks
+}

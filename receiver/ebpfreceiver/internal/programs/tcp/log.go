@@ -1,0 +1,122 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"fmt"
+	"net/netip"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// AppendLog implements program.Program.
+func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
+	e, ok := common.View[bpf.TCPEvent](raw)
+	if !ok {
+		return fmt.Errorf("tcp record of %d bytes is too short", len(raw))
+	}
+	if int(e.Record.Event) >= len(eventNames) {
+		return fmt.Errorf("tcp record of unknown event %d", e.Record.Event)
+	}
+	owner := common.OwnerOf(&e.Owner)
+	local, remote := common.Addr(e.Flow.Local.Octets), common.Addr(e.Flow.Remote.Octets)
+	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], plog.SeverityNumberWarn)
+	attributes := b.Attributes(17)
+	attributes.PutStr(string(conventions.NetworkTransportKey), "tcp")
+	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
+	putEnds(b, attributes, e, local, remote)
+	s.putWhat(attributes, e)
+	if name := nameIn(states[:], e.State); name != "" {
+		attributes.PutStr("ebpf.tcp.state", name)
+	}
+	b.PutOwner(attributes, owner, e.Attribution)
+	if e.Cookie != 0 { // the kernel numbers a socket when it is first asked to
+		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+	}
+	if e.Netns != 0 {
+		attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+	}
+	attributes.MoveTo(lr.Attributes())
+	if b.HasBody() {
+		b.Text = s.appendBody(b, b.Text[:0], e, owner, local, remote)
+		lr.Body().SetStr(string(b.Text))
+	}
+	return nil
+}
+
+// putEnds puts both ends as client and server, or as the reset has them if nobody knows who is which.
+func putEnds(b *batch.Batch, attributes *batch.Attributes, e *bpf.TCPEvent, local, remote netip.Addr) {
+	localPort, remotePort := int64(e.Flow.LocalPort), int64(e.Flow.RemotePort)
+	put := func(address, port string, to netip.Addr, number int64) {
+		attributes.PutStr(address, b.Addresses.Get(to))
+		attributes.PutInt(port, number)
+	}
+	switch e.Role {
+	case roleClient:
+		put(string(conventions.ClientAddressKey), string(conventions.ClientPortKey), local, localPort)
+		put(string(conventions.ServerAddressKey), string(conventions.ServerPortKey), remote, remotePort)
+	case roleServer:
+		put(string(conventions.ClientAddressKey), string(conventions.ClientPortKey), remote, remotePort)
+		put(string(conventions.ServerAddressKey), string(conventions.ServerPortKey), local, localPort)
+	default:
+		put(string(conventions.SourceAddressKey), string(conventions.SourcePortKey), local, localPort)
+		put(string(conventions.DestinationAddressKey), string(conventions.DestinationPortKey), remote, remotePort)
+		return
+	}
+	attributes.PutStr("ebpf.connection.role", roleName(e.Role))
+}
+
+// putWhat puts what only one kind of event has.
+func (s *segments) putWhat(attributes *batch.Attributes, e *bpf.TCPEvent) {
+	switch e.Record.Event {
+	case eventRetransmit:
+		if name := nameIn(retransmitTypes[:], e.Retransmit); name != "" {
+			attributes.PutStr("ebpf.tcp.retransmit.type", name)
+		}
+		attributes.PutInt("ebpf.tcp.retransmit.segments", int64(e.Segments))
+	case resetSent:
+		attributes.PutStr(string(conventions.NetworkIODirectionKey), "transmit")
+		if name := s.reasons.name(e.Reason); name != "" {
+			attributes.PutStr("ebpf.tcp.reset.reason", name)
+		}
+	default:
+		attributes.PutStr(string(conventions.NetworkIODirectionKey), "receive")
+	}
+}
+
+// appendBody appends the line for people, such as "curl[4242] → 10.0.0.5:443 tcp retransmit: timeout" or
+// "10.0.0.5:80 → 10.0.0.9:51234 tcp reset sent: no_socket".
+func (s *segments) appendBody(b *batch.Batch, text []byte, e *bpf.TCPEvent, owner *common.Owner, local, remote netip.Addr) []byte {
+	switch {
+	case e.Role == 0:
+		text = b.AppendEndpoint(text, local, e.Flow.LocalPort)
+	case owner.Pid != 0:
+		text = b.AppendOwner(text, owner)
+	default: // nobody's, or not known
+		text = b.AppendEndpoint(text, local, e.Flow.LocalPort)
+	}
+	if e.Role == roleServer {
+		text = append(text, " ← "...)
+	} else {
+		text = append(text, " → "...)
+	}
+	text = append(b.AppendEndpoint(text, remote, e.Flow.RemotePort), " tcp "...)
+	what, why := "reset received", ""
+	switch e.Record.Event {
+	case eventRetransmit:
+		what, why = "retransmit", nameIn(retransmitTypes[:], e.Retransmit)
+	case resetSent:
+		what, why = "reset sent", s.reasons.name(e.Reason)
+	}
+	text = append(text, what...)
+	if why != "" {
+		text = append(append(text, ": "...), why...)
+	}
+	return text
+}

@@ -1,0 +1,96 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package tcp
+
+import (
+	"errors"
+
+	"github.com/cilium/ebpf"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// segments is the program in a running receiver.
+type segments struct {
+	config  *Config
+	host    *program.Host
+	reasons reasons
+	counts  *program.Series[bpf.TCPSeries, series, bpf.TCPCounts]
+	rtts    *program.Series[bpf.TCPSeries, series, bpf.TCPHistogram]
+}
+
+var _ program.Program = (*segments)(nil)
+
+func newProgram(cfg program.Config, host *program.Host) program.Program {
+	return &segments{
+		config:  cfg.(*Config),
+		host:    host,
+		reasons: reasonsOf(host.BTF),
+		counts:  program.NewSeries(seriesOf, fate[bpf.TCPCounts]),
+		rtts:    program.NewSeries(seriesOf, fate[bpf.TCPHistogram]),
+	}
+}
+
+// Spec implements program.Program.
+func (*segments) Spec() (*ebpf.CollectionSpec, error) {
+	spec, err := bpf.LoadTCP()
+	if err != nil {
+		return nil, err
+	}
+	return spec, program.MakeRoom(spec.Maps[bpf.TCPMapTcpRtts])
+}
+
+// Variables implements program.Program.
+func (s *segments) Variables() map[string]any {
+	return map[string]any{
+		bpf.TCPVarRetransmitArguments: s.arguments("tcp_retransmit_skb"),
+		bpf.TCPVarResetArguments:      s.arguments("tcp_send_reset"),
+		bpf.TCPVarRttInterval:         uint32(s.config.RTTInterval.Microseconds()),
+		bpf.TCPVarHistogramBounds:     s.host.Histogram.Table(),
+	}
+}
+
+// arguments returns how many arguments a tracepoint has here; both had the first two from the beginning.
+func (s *segments) arguments(tracepoint string) uint32 {
+	if n, ok := s.host.BTF.TracepointArgs(tracepoint); ok {
+		return uint32(n)
+	}
+	return 2
+}
+
+// Events implements program.Program.
+func (s *segments) Events() uint32 {
+	return program.EventBits(map[bpf.TCPEventId]bool{
+		bpf.TCPEventIdEVENT_RETRANSMIT:     s.host.Events.EbpfTCPRetransmit.Enabled,
+		bpf.TCPEventIdEVENT_RESET_SENT:     s.host.Events.EbpfTCPReset.Enabled,
+		bpf.TCPEventIdEVENT_RESET_RECEIVED: s.host.Events.EbpfTCPReset.Enabled,
+	})
+}
+
+// Loaded implements program.Program.
+func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
+	overflow := make([]bpf.TCPSeries, len(eventNames))
+	for event := range overflow {
+		overflow[event] = bpf.TCPSeries{Cgroup: program.OverflowCgroup, Event: uint8(event)}
+	}
+	return errors.Join(
+		s.counts.Loaded(maps[bpf.TCPMapTcpCounts], overflow...),
+		s.rtts.Loaded(maps[bpf.TCPMapTcpRtts], bpf.TCPSeries{Cgroup: program.OverflowCgroup}),
+	)
+}
+
+// Hooks implements program.Program.
+func (*segments) Hooks() []program.Hook {
+	probe := program.Tracepoint(bpf.TCPProgTcpSegment, "tcp_probe")
+	probe.Lossless = true
+	return []program.Hook{
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmit, bpf.TCPProgSubstituteRetransmit, "tcp_retransmit_skb"),
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmitSynack, bpf.TCPProgSubstituteRetransmitSynack, "tcp_retransmit_synack"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetSent, bpf.TCPProgSubstituteResetSent, "tcp_send_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetReceived, bpf.TCPProgSubstituteResetReceived, "tcp_receive_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpClosed, bpf.TCPProgSubstituteClosed, "inet_sock_set_state"),
+		probe,
+	}
+}
