@@ -22,9 +22,8 @@ import (
 type line struct{ file, before, text string }
 
 var lines = []line{
-	{"bpf/include/record.h", "\tPROGRAM_MAX,", "\tPROGRAM_SIGNAL,\n"},
 	{"receiver/ebpfreceiver/programs.go", "}\n", "\tsignal.Definition,\n"},
-	{"receiver/ebpfreceiver/programs.go", ")\n", "\t\"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/signal\"\n"},
+	{"receiver/ebpfreceiver/programs.go", ")\n", "\t\"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/signal\"\n"},
 	{
 		"receiver/ebpfreceiver/settings_test.go", "\t\"programs::tcp::events\":",
 		"\t\"programs::signal::events\": {\"\", \"Whether signals are emitted as events; their metric does not depend on it.\"},\n" +
@@ -78,22 +77,11 @@ func TestAddAProgram(t *testing.T) {
 	for _, e := range entries {
 		describe(t, filepath.Join(repository, "receiver/ebpfreceiver/metadata.yaml"), e)
 	}
-	generate := filepath.Join(repository, "bpf/generate.go")
-	text, err := os.ReadFile(generate)
-	require.NoError(t, err)
-	all := strings.Split(strings.TrimSpace(string(text)), "\n")
-	// A program whose types have the same names is the model.
-	for _, directive := range all {
-		if strings.Contains(directive, " Oom oom.bpf.c ") {
-			all = append(all, strings.Replace(directive, " Oom oom.bpf.c ", " Signal signal.bpf.c ", 1))
-		}
-	}
-	require.NoError(t, os.WriteFile(generate, []byte(strings.Join(all, "\n")+"\n"), 0o600))
 
 	run(t, repository, "make", "generate")
 	// That writes the tables, and fails because it has.
 	_ = command(t, repository, "go", "test", "./receiver/ebpfreceiver", "-run", "TestReadmeTables", "-update").Run()
-	run(t, repository, "go", "test", "./bpf", "./receiver/...")
+	run(t, repository, "go", "test", "./bpf/...", "./receiver/...")
 	out := run(t, repository, "go", "test", "-count=1", "-v", "-run", "^TestSignals$", "./test/kernel")
 	assert.Contains(t, out, "--- PASS: TestSignals")
 }

@@ -45,13 +45,13 @@ func TestScrapeCounts(t *testing.T) {
 	settings, _ := liveSettings(t)
 	set := openTestSet(t, settings, working().define("connection"), working().define("packet_drop"))
 	lost := set.shared.maps[common.MapLost]
-	require.NoError(t, lost.Put(uint32(3), perCPU(t,
+	require.NoError(t, lost.Put(uint32(1), perCPU(t,
 		common.Losses{ByCause: [3]uint64{1, 20, 300}}, common.Losses{ByCause: [3]uint64{4000, 50000, 600000}})))
-	require.NoError(t, lost.Put(uint32(4), perCPU(t, common.Losses{}, common.Losses{ByCause: [3]uint64{0, 7, 0}})))
-	set.CountDelivered([common.MaxPrograms]int{3: 10, 4: 5})
-	set.CountDelivered([common.MaxPrograms]int{3: 1})
-	set.CountRefused([common.MaxPrograms]int{4: 2})
-	set.CountRefused([common.MaxPrograms]int{4: 3})
+	require.NoError(t, lost.Put(uint32(2), perCPU(t, common.Losses{}, common.Losses{ByCause: [3]uint64{0, 7, 0}})))
+	set.CountDelivered([common.MaxPrograms]int{1: 10, 2: 5})
+	set.CountDelivered([common.MaxPrograms]int{1: 1})
+	set.CountRefused([common.MaxPrograms]int{2: 2})
+	set.CountRefused([common.MaxPrograms]int{2: 3})
 
 	m := newTestMetrics(settings.Host.Containers)
 	require.NoError(t, set.Scrape(m))

@@ -115,7 +115,7 @@ func TestOpen(t *testing.T) {
 		"helper loading", "helper attached tp_btf/oom_score_adj_update",
 	}, states())
 	assert.Equal(t, 3, set.Attached())
-	assert.Equal(t, "other", set.Name(4))
+	assert.Equal(t, "other", set.Name(2))
 	assert.Equal(t, ebpf.RingBuf, set.Records().Type())
 	for _, p := range []*fakeProgram{one, other, need} {
 		require.Len(t, p.maps, 1, "the object's own, not the shared ones")
