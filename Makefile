@@ -40,17 +40,17 @@ run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-kernels emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench
+.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench
 test: test-unit test-kernel test-e2e test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: ## Run the tests of the packages
-	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/kernels/...
+	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 
 test-kernel: $(BIN)/gotestsum ## Run the tests that make traffic in network namespaces and load the programs (as root)
-	$(call TEST_HOST,./test/kernel/...)
+	$(call TEST_HOST,./test/suites/kernel/...)
 
-test-kernels: emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
-	go run ./test/kernels $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)')
+test-vm: emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
+	go run ./test/tools/vmtest $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)')
 
 emulators:
 	@missing=(); \
@@ -61,21 +61,21 @@ emulators:
 		apt-get update -q; \
 		if (( $${#missing[@]} > 0 )); then DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}"; fi; \
 	elif (( $${#missing[@]} > 0 )); then \
-		echo "make test-kernels needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
+		echo "make test-vm needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
 	fi
 
 test-e2e: build prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
-	$(call TEST_HOST,$$(go list ./test/... | grep -vE '/test/(kernel|privileges|deploy)' | xargs))
+	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
 
 test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
-	$(call TEST_HOST,./test/privileges)
+	$(call TEST_HOST,./test/suites/privileges)
 
 test-deploy: build systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
-	$(call TEST_HOST,./test/deploy)
-	go -C test/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
+	$(call TEST_HOST,./test/suites/deploy)
+	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
 test-guide: generate-deps ## Follow the README's guide "Add a program" in a copy of the repository (as root, with clang)
-	go test -count=1 $(TESTFLAGS) ./test/guide
+	go test -count=1 $(TESTFLAGS) ./test/suites/guide
 
 # For systemd-analyze alone: nothing is started.
 systemd:
@@ -89,7 +89,7 @@ systemd:
 prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
 
 bench: build ## Measure the built collector (as root, on an idle machine)
-	go run ./test/bench
+	go run ./test/tools/bench
 
 ##@ Change
 .PHONY: generate generate-deps lint format tidy clean
@@ -117,7 +117,7 @@ generate-deps:
 lint format: export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 lint: $(BIN)/golangci-lint ## Run golangci-lint, and vet for the other systems that the module must compile on
 	golangci-lint run ./...
-	cd test/deploy/kubernetes && golangci-lint run ./...
+	cd test/suites/deploy/kubernetes && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -128,7 +128,7 @@ format: $(BIN)/golangci-lint ## Format the Go sources
 tidy: ## Tidy the go.mod files
 	go mod tidy
 	go -C internal/tools mod tidy
-	go -C test/deploy/kubernetes mod tidy
+	go -C test/suites/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches
 	rm -rf dist .cache

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.

@@ -1,0 +1,68 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+)
+
+// With every program at once the collector costs next to nothing on a host where nothing happens, and nothing that it does
+// itself, writing its events to a file included, makes it do more.
+func TestIdleWithEveryProgram(t *testing.T) {
+	testenv.RequireKernel(t)
+	events := filepath.Join(t.TempDir(), "events.json")
+	port, err := collector.FreePort()
+	require.NoError(t, err)
+	c := startCommand(t, collector.Command(testenv.Collector(t), testenv.Repository(t, "testdata/configs/everything.yaml"), fmt.Sprintf(`yaml:
+exporters:
+  file: {path: %q}
+  prometheus: {endpoint: "localhost:%d"}
+service:
+  telemetry: {metrics: {level: none}}
+  pipelines: {logs: {exporters: [file]}}
+`, events, port)))
+	// What the start has left to do is not idle.
+	time.Sleep(2 * time.Second)
+
+	const seconds = 20
+	// The rest of the host may be at work for a moment, but not each time.
+	least := 1.0
+	for attempt := 0; attempt < 3 && least >= 0.01; attempt++ {
+		before, err := c.CPU()
+		require.NoError(t, err)
+		time.Sleep(seconds * time.Second)
+		after, err := c.CPU()
+		require.NoError(t, err)
+		least = min(least, after.Sub(before).Total().Seconds()/seconds)
+	}
+	t.Logf("%.2f %% of one CPU", 100*least)
+	assert.Less(t, least, 0.01, "more than 1 %% of one CPU on an idle host")
+
+	require.NoError(t, c.Stop())
+	written, err := collector.ReadEvents(events)
+	require.NoError(t, err)
+	attached := map[any]bool{}
+	for _, e := range written {
+		if e.Name == "ebpf.program.state" {
+			assert.NotEqual(t, "failed", e.Attributes["ebpf.program.state"], e.Body)
+			attached[e.Attributes["ebpf.program.name"]] = true
+			continue
+		}
+		assert.NotEqualValues(t, c.PID(), e.Attributes["process.pid"], "the collector reports itself: %s", e.Body)
+	}
+	for _, name := range []string{
+		"connection", "packet_drop", "tcp", "process", "oom", "file", "file_descriptor", "disk_io", "runqueue", "syscall", "packet",
+	} {
+		assert.Contains(t, attached, name)
+	}
+}

@@ -1,0 +1,126 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+)
+
+// patience is how long something may take that is on its way.
+const patience = 20 * time.Second
+
+// setup is where a collector of a test listens and writes, apart from those of others.
+type setup struct {
+	events     string // path of the file exporter's file
+	prometheus int
+	health     int
+	telemetry  int
+	otlp       *otlpSink
+}
+
+func newSetup(t *testing.T) *setup {
+	t.Helper()
+	s := &setup{events: filepath.Join(t.TempDir(), "events.json"), otlp: newOTLPSink(t)}
+	for _, port := range []*int{&s.prometheus, &s.health, &s.telemetry} {
+		free, err := collector.FreePort()
+		require.NoError(t, err)
+		*port = free
+	}
+	return s
+}
+
+// override is what has to differ from the repository's configuration for a test: ports, paths, a shorter interval, and
+// one more exporter.
+func (s *setup) override() string {
+	return fmt.Sprintf(`yaml:
+receivers: {ebpf: {collection_interval: 1s}}
+exporters:
+  file: {path: %q}
+  prometheus: {endpoint: "localhost:%d", send_timestamps: true}
+  otlp_http:
+    endpoint: %q
+    compression: none
+    sending_queue: {enabled: false}
+    retry_on_failure: {enabled: false}
+extensions: {health_check: {http: {endpoint: "localhost:%d"}}}
+service:
+  telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
+  pipelines:
+    logs: {exporters: [debug, file, otlp_http]}
+    metrics: {exporters: [prometheus, otlp_http]}
+`, s.events, s.prometheus, s.otlp.url, s.health, s.telemetry)
+}
+
+// start starts the collector with the repository's configuration, what this setup changes in it, and more over that.
+func (s *setup) start(t *testing.T, more ...string) *collector.Collector {
+	t.Helper()
+	testenv.RequireKernel(t)
+	return startCommand(t, collector.Command(testenv.Collector(t), append([]string{testenv.Repository(t, "config.yaml"), s.override()}, more...)...))
+}
+
+func startCommand(t *testing.T, cmd *exec.Cmd) *collector.Collector {
+	t.Helper()
+	c, err := collector.Start(cmd)
+	require.NoError(t, err)
+	t.Cleanup(c.Kill)
+	return c
+}
+
+func newContainer(t *testing.T) *load.Container {
+	t.Helper()
+	c, err := load.NewContainer()
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	t.Cleanup(func() { require.NoError(t, c.Close()) })
+	return c
+}
+
+// page returns the Prometheus page, read after what has happened until now.
+func (s *setup) page(t *testing.T) collector.Page {
+	t.Helper()
+	after := time.Now()
+	var page collector.Page
+	require.Eventually(t, func() (fresh bool) {
+		var err error
+		page, err = collector.ReadPage(fmt.Sprintf("http://localhost:%d/metrics", s.prometheus))
+		return err == nil && page.Time().After(after)
+	}, patience, 100*time.Millisecond, "the Prometheus page is not renewed")
+	return page
+}
+
+// healthBody returns what the health check answers when asked about every component.
+func (s *setup) healthBody(t *testing.T) string {
+	t.Helper()
+	response, err := http.Get(fmt.Sprintf("http://localhost:%d/?verbose", s.health))
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return string(body)
+}
+
+// waitHealth waits until the health body has a text.
+func (s *setup) waitHealth(t *testing.T, text string) string {
+	t.Helper()
+	var body string
+	require.Eventually(t, func() bool {
+		body = s.healthBody(t)
+		return strings.Contains(body, text)
+	}, patience, 100*time.Millisecond, "the health body never says %q", text)
+	return body
+}

@@ -1,0 +1,175 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// closedPort is one that nobody listens at.
+const closedPort = 7
+
+// failure is a way for a connect to fail, with what becomes of it.
+type failure struct {
+	name      string
+	errorType string
+	errno     unix.Errno
+	// least is how long the attempt takes at least.
+	least time.Duration
+	// prepare makes the scene one where it fails.
+	prepare func(t *testing.T, s scene)
+	// to is where to connect instead of the server's address.
+	to func(server netip.Addr) netip.Addr
+	// attempt makes the connect; nil connects and waits.
+	attempt func(s scene, to netip.AddrPort) traffic.Conn
+}
+
+func refusedByICMP(code uint8) func(*testing.T, scene) {
+	return func(t *testing.T, s scene) {
+		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort, Reject: &code})
+	}
+}
+
+// blackHole drops the client's SYNs and lets it try once more.
+func blackHole(t *testing.T, s scene) {
+	s.left.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
+	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
+}
+
+var failures = []failure{
+	{name: "refused", errorType: "refused", errno: unix.ECONNREFUSED},
+	{name: "timed out", errorType: "timed_out", errno: unix.ETIMEDOUT, least: 2 * time.Second, prepare: blackHole},
+	{name: "aborted", errorType: "aborted", errno: unix.EINPROGRESS, prepare: blackHole, attempt: func(s scene, to netip.AddrPort) traffic.Conn {
+		c := s.client.OnThread("dialer").StartConnect(to)
+		c.End = s.client.Close(c.FD).End
+		return c
+	}},
+	// The host's part of the address is one that nobody answers for.
+	{name: "host unreachable", errorType: "host_unreachable", errno: unix.EHOSTUNREACH, to: func(server netip.Addr) netip.Addr {
+		b := server.AsSlice()
+		b[len(b)-1] = 77
+		nobody, _ := netip.AddrFromSlice(b)
+		return nobody
+	}, prepare: func(t *testing.T, s scene) {
+		s.left.Sysctl(t, "net.ipv4.neigh."+testnet.Left.Device+".mcast_solicit", "1")
+		s.left.Sysctl(t, "net.ipv6.neigh."+testnet.Left.Device+".mcast_solicit", "1")
+	}},
+	// An answer of ICMP, no route: the first may find the socket busy, the one to the second SYN does not.
+	{name: "net unreachable", errorType: "net_unreachable", errno: unix.ENETUNREACH, prepare: refusedByICMP(0)},
+}
+
+func TestFailedConnect(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	for _, f := range failures {
+		for _, server := range []netip.Addr{testnet.Right.IPv4, testnet.Right.IPv6, testnet.Right.Mapped()} {
+			t.Run(f.name+" "+server.String(), func(t *testing.T) {
+				t.Parallel()
+				s := newScene(t)
+				if f.prepare != nil {
+					f.prepare(t, s)
+				}
+				to := traffic.Addr(server, closedPort)
+				if f.to != nil {
+					to = traffic.Addr(f.to(server), closedPort)
+				}
+				attempt := f.attempt
+				if attempt == nil {
+					attempt = func(s scene, to netip.AddrPort) traffic.Conn { return s.client.OnThread("dialer").Connect(to) }
+				}
+				c := attempt(s, to)
+				require.Equal(t, f.errno, c.Errno)
+
+				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
+				// A socket whose connect failed has forgotten its address; the event has not.
+				from := testnet.Left.IPv4
+				if server.Is6() && !server.Is4In6() {
+					from = testnet.Left.IPv6
+				}
+				want := connection("tcp", "client", traffic.Addr(from, 0), to, c.Cookie, s.left).
+					with(owner(s.client.OnThread("dialer"), "socket")).
+					with(attributes{"error.type": f.errorType})
+				delete(want, "client.port")
+				check(t, e, connectEvent, plog.SeverityNumberWarn, want, "client.port", handshakeKey)
+				assert.Positive(t, e.Attributes["client.port"])
+				within(t, e, c.Start, c.End)
+				between(t, e, handshakeKey, f.least, c.Duration())
+				assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.server.PID)), "the other side has no part in it")
+			})
+		}
+	}
+}
+
+func TestFailedConnectFromChosenPort(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newScene(t)
+	from := traffic.Addr(testnet.Left.IPv4, 40001)
+	s.client.ConnectFrom(from, traffic.Addr(testnet.Right.IPv4, closedPort))
+	e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
+	assert.Equal(t, from.Addr().String(), e.Attributes["client.address"])
+	assert.Equal(t, int64(from.Port()), e.Attributes["client.port"])
+}
+
+// A process that is killed while it waits for the other side has given up.
+func TestConnectOfKilledProcessIsAborted(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newScene(t)
+	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
+	s.client.ConnectUntilKilled(traffic.Addr(testnet.Right.IPv4, closedPort))
+	require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > 0 }), "the SYN is on its way")
+	before := time.Now()
+	s.client.Kill()
+	e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
+	assert.Equal(t, connectEvent, e.Name)
+	assert.Equal(t, "aborted", e.Attributes["error.type"])
+	within(t, e, before, time.Now())
+}
+
+// A connect that finds no free port never sends anything.
+func TestConnectWithoutFreePort(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newScene(t)
+	s.left.Sysctl(t, "net.ipv4.ip_local_port_range", "40001 40001")
+	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
+	require.Zero(t, s.client.Connect(listener.Local).Errno)
+	require.Equal(t, unix.EADDRNOTAVAIL, s.client.Connect(listener.Local).Errno)
+
+	r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID))
+	failed := r.Events.Matching(testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "eaddrnotavail"))
+	require.Len(t, failed, 1)
+	assert.Equal(t, plog.SeverityNumberWarn, failed[0].Severity)
+	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "a port that it never had")
+}
+
+// Without a route the kernel refuses before the socket changes its state. Whether that can be seen depends on the
+// kernel; it must never be shown as anything else.
+func TestConnectWithoutRoute(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newScene(t)
+	require.Equal(t, unix.ENETUNREACH, s.client.Connect(traffic.Addr(netip.MustParseAddr("203.0.113.1"), 80)).Errno)
+	r.Settle(t)
+	events := r.Events.Matching(testreceiver.OfProcess(s.client.PID))
+	assert.LessOrEqual(t, len(events), 1)
+	for _, e := range events {
+		assert.Equal(t, connectEvent, e.Name)
+		assert.Equal(t, "net_unreachable", e.Attributes["error.type"])
+	}
+}

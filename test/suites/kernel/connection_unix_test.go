@@ -1,0 +1,113 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+func TestUnixConnect(t *testing.T) {
+	testnet.Require(t)
+	testnet.MountTracefs(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
+	s := newScene(t)
+	// Abstract names belong to a network namespace.
+	server := traffic.Start(t, s.left)
+	// Short enough for a unix address, and open to the agents' users.
+	dir, err := os.MkdirTemp("/tmp", "kt-unix")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
+	require.NoError(t, os.Chmod(dir, 0o777))
+	// A unix address has 108 bytes, the last of which is the zero that ends the path.
+	longest := filepath.Join(dir, strings.Repeat("l", 106-len(dir)))
+	abstract := "@kt-" + strconv.Itoa(server.PID)
+
+	for name, c := range map[string]struct {
+		listen, dial string
+		errno        unix.Errno
+		errorType    string
+	}{
+		"path":           {listen: filepath.Join(dir, "socket"), dial: filepath.Join(dir, "socket")},
+		"longest path":   {listen: longest, dial: longest},
+		"abstract":       {listen: abstract, dial: abstract},
+		"no such file":   {dial: filepath.Join(dir, "nothing"), errno: unix.ENOENT, errorType: "enoent"},
+		"no such name":   {dial: abstract + "-nothing", errno: unix.ECONNREFUSED, errorType: "refused"},
+		"nobody listens": {dial: filepath.Join(dir, "closed"), errno: unix.ECONNREFUSED, errorType: "refused"},
+	} {
+		for kindName, kind := range map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM} {
+			t.Run(name+" "+kindName, func(t *testing.T) {
+				// One file for each kind of socket.
+				suffix := "-" + kindName[:1]
+				fit := func(path string) string {
+					if path == longest {
+						return path[:len(path)-len(suffix)] + suffix
+					}
+					return path + suffix
+				}
+				listen := func(path string) int {
+					fd := server.ListenUnix(kind, path).FD
+					if path[0] != '@' {
+						require.NoError(t, os.Chmod(path, 0o777))
+					}
+					return fd
+				}
+				if c.listen != "" {
+					listen(fit(c.listen))
+				}
+				if name == "nobody listens" {
+					server.Close(listen(fit(c.dial)))
+				}
+				connected := s.client.OnThread("dialer").ConnectUnix(kind, fit(c.dial))
+				require.Equal(t, c.errno, connected.Errno)
+
+				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.address", fit(c.dial)))[0]
+				want := attributes{
+					"network.transport":      "unix",
+					"server.address":         fit(c.dial),
+					"ebpf.connection.role":   "client",
+					"ebpf.network.namespace": int64(s.left.Inode),
+				}.with(owner(s.client.OnThread("dialer"), "current"))
+				severity := plog.SeverityNumberInfo
+				if c.errorType != "" {
+					want["error.type"], severity = c.errorType, plog.SeverityNumberWarn
+				}
+				// The kernel numbers a socket when somebody asks, which the test does only afterwards.
+				if _, ok := e.Attributes["ebpf.socket.cookie"]; ok {
+					want["ebpf.socket.cookie"] = int64(connected.Cookie)
+				}
+				check(t, e, connectEvent, severity, want)
+				within(t, e, connected.Start, connected.End)
+			})
+		}
+	}
+	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(server.PID)), "who listens does not connect")
+}
+
+// A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.
+func TestUnixConnectLeavesOthersAlone(t *testing.T) {
+	testnet.Require(t)
+	testnet.MountTracefs(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [unix]}, packet_drop: {}}")
+	s := newScene(t)
+	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
+	s.client.Connect(listener.Local)
+	s.client.ConnectUDP(s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)).FD, listener.Local)
+	r.Settle(t)
+	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID)))
+}

@@ -1,0 +1,204 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
+
+// resource is the attributes of the container's resource.
+func resource(c *testnet.Cgroup) map[string]any {
+	return map[string]any{
+		"container.id": c.ContainerID, "k8s.pod.uid": c.PodUID, "process.linux.cgroup": "0::" + c.Path,
+	}
+}
+
+// Each side of a connection is its own container's, whoever runs when something happens to it.
+func TestEachSideBelongsToItsContainer(t *testing.T) {
+	testnet.Require(t)
+	older := testnet.NewContainer(t)
+	r := testreceiver.Start(t, bothPrograms)
+	newer := testnet.NewContainer(t)
+
+	ns := testnet.NewNamespace(t)
+	client, server := traffic.Start(t, ns, traffic.In(older)), traffic.Start(t, ns, traffic.In(newer))
+	listener := server.Listen(traffic.Addr(testnet.Loopback4, 0))
+	c := client.Connect(listener.Local)
+	a := server.Accept(listener.FD)
+	closeInTurn(client, c.FD, server, a.FD)
+
+	r.Exactly(t, 4, testreceiver.OfProcess(client.PID, server.PID))
+	for _, e := range r.Events.Matching(testreceiver.OfProcess(client.PID)) {
+		assert.Equal(t, resource(older), e.Resource, e)
+	}
+	for _, e := range r.Events.Matching(testreceiver.OfProcess(server.PID)) {
+		assert.Equal(t, resource(newer), e.Resource, e)
+	}
+	m := r.Scrape(t)
+	assert.Equal(t, []testreceiver.Series{{Attributes: tcp("ipv4", "client"), Value: 1}}, m.In(older).Series(openedMetric))
+	assert.Equal(t, []testreceiver.Series{{Attributes: tcp("ipv4", "server"), Value: 1}}, m.In(newer).Series(openedMetric))
+}
+
+// What no container runtime has made is the host's.
+func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, bothPrograms)
+	ns := testnet.NewNamespace(t)
+	a := traffic.Start(t, ns, traffic.In(testnet.NewCgroup(t)))
+	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
+	assert.NotContains(t, e.Resource, "container.id")
+	assert.NotContains(t, e.Resource, "k8s.pod.uid")
+}
+
+// A container may be gone before anybody has looked at it.
+func TestShortLivedContainer(t *testing.T) {
+	testnet.Require(t)
+	// Metrics are read long after the container's end.
+	r := testreceiver.Start(t, "collection_interval: 500ms\n"+bothPrograms)
+	for range 5 {
+		container := testnet.NewContainer(t)
+		ns := testnet.NewNamespace(t)
+		ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+		a := traffic.Start(t, ns, traffic.In(container))
+		a.SendTo(a.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
+		a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+		a.Exit()
+		container.Remove(t)
+
+		for _, name := range []string{connectEvent, dropEvent} {
+			for _, e := range r.Wait(t, 1, testreceiver.Named(name), testreceiver.OfProcess(a.PID)) {
+				assert.Equal(t, resource(container), e.Resource, e)
+			}
+		}
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.dropped"))
+		assert.Equal(t, 1, m.Int("ebpf.packet.dropped", dropSeries("netfilter_drop", "ipv4")))
+		assert.Equal(t, []map[string]any{resource(container)}, m.Resources(failedMetric))
+		assert.Equal(t, 1, m.Int(failedMetric, nil))
+	}
+}
+
+// Cgroups that a runtime makes inside of a container are the container's.
+func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, bothPrograms)
+	container := testnet.NewContainer(t)
+	nested := container.Nested(t, "init")
+	ns := testnet.NewNamespace(t)
+	agents := []*traffic.Agent{traffic.Start(t, ns, traffic.In(container)), traffic.Start(t, ns, traffic.In(nested))}
+	for _, a := range agents {
+		a.Connect(traffic.Addr(testnet.Loopback6, closedPort))
+		e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
+		assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+		assert.Equal(t, container.PodUID, e.Resource["k8s.pod.uid"])
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 2, m.Int(failedMetric, nil))
+	assert.Len(t, m.Series(failedMetric), 1, "one series for the whole container")
+}
+
+// A socket whose owner nobody knows still has its container.
+func TestDropOfContainerIsCountedThere(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	container := testnet.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+	socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
+	const count, size = 1000, 100
+	s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), size, count)
+	require.Equal(t, count, rule.Packets(t))
+	m := r.Scrape(t).In(container)
+	series := dropSeries("netfilter_drop", "ipv4")
+	assert.Equal(t, []testreceiver.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.dropped"))
+	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.dropped.io", series))
+}
+
+// What was counted for a container goes with it, soon after its last counts were read. What was counted for another cgroup
+// that is gone stays counted.
+func TestSeriesGoWithTheirContainer(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "collection_interval: 200ms\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+bothPrograms)
+	ns := testnet.NewNamespace(t)
+	ns.AddAddress(t, "lo", testnet.Prefix4)
+	closed := traffic.Addr(testnet.Prefix4.Addr(), closedPort)
+	host := func(m testreceiver.Scrape) int { return m.Int(failedMetric, nil) }
+
+	container, ordinary := testnet.NewContainer(t), testnet.NewCgroup(t)
+	for i, group := range []*testnet.Cgroup{container, ordinary, ordinary} {
+		a := traffic.Start(t, ns, traffic.In(group))
+		a.Connect(closed)
+		a.Exit()
+		require.Equal(t, i+1, host(r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return host(m) == i+1 })))
+	}
+	require.Equal(t, 1, r.Scrape(t).In(container).Int(failedMetric, nil))
+	container.Remove(t)
+	ordinary.Remove(t)
+
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return host(m) == 2 })
+	assert.Equal(t, 2, host(m), "%v", m.Series(failedMetric))
+	assert.Empty(t, m.In(container).Series(failedMetric))
+	for range 5 {
+		assert.Equal(t, 2, host(r.Scrape(t)), "the host's stay, although their entries are gone")
+	}
+}
+
+// Whatever a program counts for a container goes with it.
+func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
+	testnet.Require(t)
+	testnet.MountTracefs(t)
+	r := testreceiver.Start(t, `collection_interval: 200ms
+programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: {paths: [/]}}, file_descriptor: {}, oom: {}, disk_io: {}, runqueue: {}, syscall: {}}`)
+	container := testnet.NewContainer(t)
+	ns := testnet.NewNamespace(t)
+	ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+	program, dir, disk := traffic.Executable(t, "kernel-test-program"), t.TempDir(), testnet.NewDisk(t, diskSize)
+	a := traffic.Start(t, ns, traffic.In(container))
+
+	listener := a.Listen(traffic.Addr(testnet.Loopback4, 0))
+	c := a.Connect(listener.Local)
+	accepted := a.Accept(listener.FD)
+	a.Send(c.FD, 100)
+	require.Equal(t, 100, a.Receive(accepted.FD, 100).Bytes, "the second time")
+	closeInTurn(a, c.FD, a, accepted.FD)
+	require.NotZero(t, a.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
+	a.SendTo(a.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
+	a.Run(traffic.Command{Path: program, Args: []string{"x"}})
+	require.Zero(t, a.CallFile(traffic.FileCall{Call: "creat", Path: filepath.Join(dir, "file")}).Errno)
+	require.Zero(t, a.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(dir, "file")}).Errno)
+	require.Zero(t, a.WorkDisk(disk, load.DiskRead, 0, 4096, 1).Errno)
+	victim := traffic.Start(t, ns, traffic.In(container))
+	testnet.LimitMemory(t, container, 64*mebibyte).Add(t, victim.PID)
+	require.Error(t, victim.TryHoldMemory(100*mebibyte))
+	victim.Kill()
+
+	want := []string{
+		"ebpf.connection.active", "ebpf.connection.duration", failedMetric, "ebpf.connection.handshake.duration", "ebpf.connection.io", openedMetric,
+		diskIOMetric, diskDurationMetric, deletionsMetric, opensMetric, oomMetric, "ebpf.packet.dropped", "ebpf.packet.dropped.io",
+		executionsMetric, exitsMetric, runqueueTime, errorsMetric, callDurationsMetric, resetsMetric, retransmitsMetric, rttMetric, openMetric,
+	}
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Names()) >= len(want) }).In(container)
+	assert.Subset(t, m.Names(), want)
+	a.Exit()
+	container.Remove(t)
+	m = r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Names()) == 0 }).In(container)
+	assert.Empty(t, m.Names())
+}

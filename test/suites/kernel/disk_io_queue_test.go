@@ -1,0 +1,188 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// A disk that has less than it says completes the first part of a read, takes the rest back, and fails that when it is
+// asked again: one operation, of whose bytes those that were read count.
+func TestDiskPartialCompletion(t *testing.T) {
+	testnet.Require(t)
+	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
+	inner := testnet.NewDisk(t, diskSize)
+	outer := testnet.NewDiskOver(t, inner)
+	require.NoError(t, inner.Resize(offset+there))
+	// So few requests that each is used again soon.
+	require.NoError(t, outer.SetQueue("scheduler", "none"))
+	require.NoError(t, outer.SetQueue("nr_requests", "4"))
+	require.NoError(t, outer.SetQueue("nomerges", "2"))
+	r := testreceiver.Start(t, everyOperation)
+	a := traffic.Start(t, testnet.NewNamespace(t))
+	before, beforeInner := testnet.DiskStat(t, outer, load.DiskStat{}), testnet.DiskStat(t, inner, load.DiskStat{})
+	done := a.WorkDisk(outer, load.DiskRead, offset, size, 1)
+	require.Equal(t, unix.EIO, done.Errno)
+	require.Equal(t, load.DiskStat{Reads: 1, ReadBytes: there}, testnet.DiskStat(t, inner, beforeInner), "it read a part")
+	require.Equal(t, load.DiskStat{Reads: 1, ReadBytes: size}, testnet.DiskStat(t, outer, before))
+
+	failed := attributes{"error.type": "eio"}
+	e := r.Exactly(t, 1, onDisk(outer))[0]
+	check(t, e, slowOperationEvent, plog.SeverityNumberWarn,
+		operation(outer, "read", offset, size).with(owner(a, "current")).with(failed), diskDurationKey)
+	between(t, e, diskDurationKey, 0, done.Duration())
+	within(t, e, done.Start, done.End)
+	// Those that come after it, of the same request and of others, have nothing of it.
+	const times = 30
+	require.Zero(t, a.WorkDisk(outer, load.DiskReadThirds, 0, 3*size, times).Errno)
+	for _, e := range r.Exactly(t, 1+3*times, onDisk(outer))[1:] {
+		sector := e.Attributes[diskSectorKey].(int64)
+		assert.Contains(t, []int64{0, size / sectorSize, 2 * size / sectorSize}, sector)
+		check(t, e, slowOperationEvent, plog.SeverityNumberWarn,
+			operation(outer, "read", sector*sectorSize, size).with(owner(a, "current")), diskDurationKey)
+	}
+
+	m := r.Scrape(t)
+	_, bytes := operations(m, outer, "read")
+	assert.Equal(t, there+3*times*size, bytes)
+	for errorType, want := range map[string]int{"": 3 * times, "eio": 1} {
+		series := diskSeries(outer, "read")
+		if errorType != "" {
+			series["error.type"] = errorType
+		}
+		p, ok := m.Histogram(diskDurationMetric, series)
+		require.True(t, ok, errorType)
+		assert.EqualValues(t, want, p.Count(), errorType)
+	}
+}
+
+// What a disk takes back, and does when it is asked again, is one operation from when it was issued first.
+func TestDiskRequeue(t *testing.T) {
+	testnet.Require(t)
+	const offset, size, there, perSecond = 1 << 20, 256 << 10, 192 << 10, 128 << 10
+	inner := testnet.NewDisk(t, diskSize)
+	outer := testnet.NewDiskOver(t, inner)
+	r := testreceiver.Start(t, everyOperation)
+	container := testnet.NewContainer(t)
+	limit := testnet.LimitDisk(t, container, inner, perSecond)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
+	if !limit.Charges() {
+		require.NoError(t, limit.Add(a.PID))
+	}
+	before := testnet.DiskStat(t, outer, load.DiskStat{})
+	var done traffic.DiskWork
+	times, parts := 0, 0
+	for ; parts != 2; times++ {
+		require.Less(t, times, 5, "it never reads in parts")
+		require.NoError(t, inner.Resize(offset+there))
+		beforeInner := testnet.DiskStat(t, inner, load.DiskStat{})
+		grown := make(chan error, 1)
+		go func() {
+			// The limit lets the first part wait for more than a second, and then there is more behind it, unless the thread
+			// that asks for it is so late that there is from the beginning.
+			testreceiver.Eventually(func() bool { n, err := outer.InFlight(); return n > 0 || err != nil })
+			time.Sleep(200 * time.Millisecond)
+			grown <- inner.Resize(diskSize)
+		}()
+		done = a.WorkDisk(outer, load.DiskRead, offset, size, 1)
+		require.NoError(t, <-grown)
+		require.Zero(t, done.Errno)
+		parts = testnet.DiskStat(t, inner, beforeInner).Reads
+	}
+	want := testnet.DiskStat(t, outer, before)
+	require.Equal(t, load.DiskStat{Reads: times, ReadBytes: times * size}, want)
+
+	e := r.Exactly(t, times, onDisk(outer))[times-1]
+	check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "read", offset, size).with(owner(a, "current")), diskDurationKey)
+	// The rest alone takes a quarter of that, and the kernel lets some pass at once.
+	between(t, e, diskDurationKey, time.Second*size/perSecond/2, done.Duration())
+	within(t, e, done.Start, done.End)
+	sameAsKernel(t, r.Scrape(t), outer, want)
+	a.Kill()
+}
+
+// Requests that the scheduler makes one of are one operation.
+func TestDiskMerge(t *testing.T) {
+	testnet.Require(t)
+	disk := testnet.NewDisk(t, diskSize)
+	require.NoError(t, disk.SetQueue("scheduler", "mq-deadline"))
+	require.NoError(t, disk.SetQueue("nomerges", "0"))
+	r := testreceiver.Start(t, everyOperation)
+	container := testnet.NewContainer(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
+	before := testnet.DiskStat(t, disk, load.DiskStat{})
+	const offset, size, count = 1 << 20, 3 * 8192, 20
+	done := a.WorkDisk(disk, load.DiskReadThirds, offset, size, count)
+	require.Zero(t, done.Errno)
+	want := testnet.DiskStat(t, disk, before)
+	require.Equal(t, count*size, want.ReadBytes)
+	events := r.Exactly(t, want.Reads, onDisk(disk))
+	if kernelSays().merges {
+		require.Equal(t, count, want.Reads, "the kernel made one read of three")
+		for _, e := range events {
+			check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(disk, "read", offset, size).with(owner(a, "current")), diskDurationKey)
+		}
+	}
+	for _, e := range events {
+		assert.Equal(t, resource(container), e.Resource)
+		within(t, e, done.Start, done.End)
+	}
+	sameAsKernel(t, r.Scrape(t), disk, want)
+	noneLeft(t)
+}
+
+// noneLeft checks that each operation that is under way comes to an end, so that it makes room for others.
+func noneLeft(t *testing.T) {
+	t.Helper()
+	slots := openMap(t, "operation_slots")
+	left := map[uint32]bpf.DiskIOOperation{}
+	var (
+		index uint32
+		op    bpf.DiskIOOperation
+	)
+	for all := slots.Iterate(); all.Next(&index, &op); {
+		if op.Claims != 0 || op.Others != 0 {
+			left[index] = op
+		}
+	}
+	assert.True(t, testreceiver.Eventually(func() bool {
+		for index, before := range left {
+			require.NoError(t, slots.Lookup(&index, &op))
+			if op.Claims == 0 && op.Others == 0 || op.Request != before.Request || op.Issued != before.Issued {
+				delete(left, index)
+			}
+		}
+		return len(left) == 0
+	}), "%+v", left)
+}
+
+// openMap opens the map of that name among those of this process.
+func openMap(t *testing.T, name string) *ebpf.Map {
+	t.Helper()
+	for id, found := range testreceiver.Owned(t).Maps {
+		if found == name {
+			m, err := ebpf.NewMapFromID(id)
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, m.Close()) })
+			return m
+		}
+	}
+	require.Fail(t, "no map", name)
+	return nil
+}

@@ -1,0 +1,531 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	deleteEvent     = "ebpf.file.delete"
+	openEvent       = "ebpf.file.open"
+	deletionsMetric = "ebpf.file.deletions"
+	opensMetric     = "ebpf.file.opens"
+	// Others on this host delete files, too.
+	onlyFile = "programs: {file: {event_limit: 1000000}}"
+)
+
+// fileScene is an agent in a container that works on files, and a receiver with program file.
+type fileScene struct {
+	*testreceiver.Receiver
+	agent     *traffic.Agent
+	container *testnet.Cgroup
+	// calls is whether the program sees system calls, and not the functions behind them.
+	calls bool
+	// want counts what the metrics are to say, by their attributes.
+	want map[string]int
+}
+
+func newFileScene(t *testing.T, config string, options ...traffic.Option) *fileScene {
+	t.Helper()
+	testnet.Require(t)
+	testnet.MountTracefs(t)
+	s := &fileScene{container: testnet.NewContainer(t), want: map[string]int{}}
+	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
+	s.Receiver = testreceiver.Start(t, config)
+	states := s.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", "file"), testreceiver.With("ebpf.program.state", "attached"))
+	s.calls = !strings.HasPrefix(states[0].Attributes["ebpf.program.hook"].(string), "fexit/")
+	return s
+}
+
+// file is the attributes of a file.
+func file(path string) attributes {
+	return attributes{"file.path": path, "file.name": filepath.Base(path)}
+}
+
+// process is the attributes of the agent as the process that does something to a file.
+func (s *fileScene) process() attributes {
+	a := owner(s.agent, "")
+	delete(a, "ebpf.attribution")
+	a["process.linux.cgroup"] = "0::" + s.container.Path
+	return a
+}
+
+// deletion is a call with what is to be seen of it.
+type deletion struct {
+	traffic.FileCall
+	errno unix.Errno
+	// path is the file's, kind how it is deleted. There is no event without a kind.
+	path, kind string
+	// called is path where only the call is seen, if that is another one.
+	called string
+	// calls is whether there is an event only where calls are seen; functions, only where those are.
+	calls bool
+}
+
+// renames is whether it is a rename that succeeds, of which calls do not tell whether there was a file.
+func (d deletion) renames() bool { return d.kind == "rename" && d.errno == 0 }
+
+// deletes has the agent make the calls, one after the other, and checks every field of the events that come of them.
+func (s *fileScene) deletes(t *testing.T, deletions ...deletion) {
+	t.Helper()
+	for _, d := range deletions {
+		before := len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)))
+		call := s.agent.CallFile(d.FileCall)
+		require.Equal(t, d.errno, call.Errno, "%+v", d)
+		// What comes after it in the ring shows that there is no more.
+		marker := s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: s.marker(t)})
+		require.Zero(t, marker.Errno)
+		want := 2
+		if d.kind == "" || d.calls && !s.calls {
+			want = 1
+		}
+		events := s.Wait(t, before+want, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID))[before:]
+		require.Len(t, events, want, "%+v", d)
+		check(t, events[want-1], deleteEvent, plog.SeverityNumberInfo,
+			s.process().with(file(s.marker(t))).with(attributes{"ebpf.file.deletion.kind": "unlink"}))
+		s.count("unlink", 0, false)
+		if want == 1 {
+			continue
+		}
+		s.count(d.kind, d.errno, d.renames() && s.calls)
+		path, severity := d.path, plog.SeverityNumberInfo
+		if s.calls && d.called != "" {
+			path = d.called
+		}
+		attrs := s.process().with(file(path)).with(attributes{"ebpf.file.deletion.kind": d.kind})
+		if d.errno != 0 {
+			severity = plog.SeverityNumberWarn
+			attrs["error.type"] = strings.ToLower(unix.ErrnoName(d.errno))
+		}
+		if d.renames() && s.calls {
+			attrs["ebpf.file.deletion.uncertain"] = true
+		}
+		if d.ByRing && !s.calls {
+			attrs["thread.name"] = worker(t, s.agent, events[0])
+		}
+		check(t, events[0], deleteEvent, severity, attrs)
+		if !strings.ContainsAny(path, "\n") {
+			assert.Contains(t, events[0].Body, path)
+		}
+		assert.Equal(t, resource(s.container), events[0].Resource)
+		within(t, events[0], call.Start, call.End)
+	}
+}
+
+// worker is the name of the thread that has done what io_uring was asked for: it may be one of the kernel's for the process.
+func worker(t *testing.T, a *traffic.Agent, e testreceiver.Event) any {
+	t.Helper()
+	name := e.Attributes["thread.name"]
+	assert.True(t, name == a.Thread || strings.HasPrefix(fmt.Sprint(name), "iou-wrk-") || strings.HasPrefix(fmt.Sprint(name), "io_wqe_worker"), name)
+	return name
+}
+
+// marker is a file that can be deleted.
+func (s *fileScene) marker(t *testing.T) string {
+	t.Helper()
+	path := filepath.Join(os.TempDir(), fmt.Sprintf("marker-%d", s.agent.PID))
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Chown(path, s.agent.UID, -1))
+	t.Cleanup(func() { _ = os.Remove(path) })
+	return path
+}
+
+func (s *fileScene) count(kind string, errno unix.Errno, uncertain bool) {
+	key := kind
+	if errno != 0 {
+		key += " " + strings.ToLower(unix.ErrnoName(errno))
+	}
+	if uncertain {
+		key += " uncertain"
+	}
+	s.want[key]++
+}
+
+// counted checks that the metric of the container is what was counted.
+func (s *fileScene) counted(t *testing.T) {
+	t.Helper()
+	got := map[string]int{}
+	for _, series := range s.Scrape(t).In(s.container).Series(deletionsMetric) {
+		key := series.Attributes["ebpf.file.deletion.kind"]
+		if e := series.Attributes["error.type"]; e != "" {
+			key += " " + e
+		}
+		if series.Attributes["ebpf.file.deletion.uncertain"] == "true" {
+			key += " uncertain"
+		}
+		got[key] += series.Value
+	}
+	assert.Equal(t, s.want, got)
+}
+
+// touch makes files, and folders where the name ends in a slash, and returns their path.
+func touch(t *testing.T, dir string, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if strings.HasSuffix(name, "/") {
+			require.NoError(t, os.MkdirAll(path, 0o777))
+			require.NoError(t, os.Chmod(path, 0o777))
+			continue
+		}
+		require.NoError(t, os.WriteFile(path, nil, 0o666))
+		require.NoError(t, os.Chmod(path, 0o666))
+	}
+	return dir
+}
+
+// Each way to delete, to fail, and not to delete, on each file system.
+func TestFileDeletions(t *testing.T) {
+	s := newFileScene(t, onlyFile)
+	systems := map[string]string{"folder": testnet.NewFolder(t), "tmpfs": testnet.NewTmpfs(t)}
+	if dir, ok := testnet.NewOverlay(t); ok {
+		systems["overlay"] = dir
+	}
+	for name, dir := range systems {
+		t.Run(name, func(t *testing.T) {
+			touch(t, dir, "a", "b", "c", "d/", "d/e", "f", "g/", "h/", "i/", "full/", "full/x", "s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "t1", "t2", "t3", "t5/", "t6", "t8", "dir/", "dir2/", "dir3/", "deep/", "deep/er/", "deep/file")
+			require.NoError(t, os.Link(filepath.Join(dir, "s7"), filepath.Join(dir, "t7")))
+			in := func(name string) string { return filepath.Join(dir, name) }
+			call := func(call, path string) traffic.FileCall { return traffic.FileCall{Call: call, Path: path} }
+			at := func(call, at, path string, flags int) traffic.FileCall {
+				return traffic.FileCall{Call: call, Dir: at, Path: path, Flags: flags}
+			}
+			rename := func(call, from, at, path string, flags int) traffic.FileCall {
+				return traffic.FileCall{Call: call, From: in(from), Dir: at, Path: path, Flags: flags}
+			}
+			s.agent.ChangeDir(in("deep"))
+			s.deletes(t,
+				deletion{FileCall: call("unlink", in("a")), path: in("a"), kind: "unlink"},
+				deletion{FileCall: call("unlink", "file"), path: in("deep/file"), kind: "unlink"},
+				deletion{FileCall: call("unlink", "./..//b"), path: in("b"), kind: "unlink"},
+				deletion{FileCall: at("unlinkat", dir, "c", 0), path: in("c"), kind: "unlink"},
+				deletion{FileCall: at("unlinkat", in("d"), "e", 0), path: in("d/e"), kind: "unlink"},
+				deletion{FileCall: at("unlinkat", in("d"), "../f", 0), path: in("f"), kind: "unlink"},
+				deletion{FileCall: at("unlinkat", "", "../d", unix.AT_REMOVEDIR), path: in("d"), kind: "rmdir"},
+				deletion{FileCall: call("rmdir", in("g")+"/"), path: in("g"), kind: "rmdir"},
+				deletion{FileCall: at("unlinkat", dir, "h", unix.AT_REMOVEDIR), path: in("h"), kind: "rmdir"},
+
+				deletion{FileCall: rename("rename", "s1", "", in("t1"), 0), path: in("t1"), kind: "rename"},
+				deletion{FileCall: rename("renameat", "s2", dir, "t2", 0), path: in("t2"), kind: "rename"},
+				deletion{FileCall: rename("renameat2", "s3", "", "../t3", 0), path: in("t3"), kind: "rename"},
+				deletion{FileCall: rename("rename", "dir", "", in("dir2"), 0), path: in("dir2"), kind: "rename"},
+
+				// Nothing is deleted, which calls do not always tell.
+				deletion{FileCall: rename("rename", "s4", "", in("t4"), 0), path: in("t4"), kind: "rename", calls: true},
+				deletion{FileCall: rename("rename", "s7", "", in("t7"), 0), path: in("t7"), kind: "rename", calls: true},
+				deletion{FileCall: rename("renameat2", "s5", dir, "t9", unix.RENAME_NOREPLACE)},
+				deletion{FileCall: rename("renameat2", "s6", dir, "t6", unix.RENAME_EXCHANGE)},
+
+				// These fail.
+				deletion{FileCall: call("unlink", in("none")), errno: unix.ENOENT, path: in("none"), kind: "unlink", calls: true},
+				deletion{FileCall: call("unlink", in("full")), errno: unix.EISDIR, path: in("full"), kind: "unlink"},
+				deletion{FileCall: call("rmdir", in("full")), errno: unix.ENOTEMPTY, path: in("full"), kind: "rmdir"},
+				deletion{FileCall: call("rmdir", in("full/x")), errno: unix.ENOTDIR, path: in("full/x"), kind: "rmdir"},
+				deletion{FileCall: rename("rename", "dir3", "", in("full"), 0), errno: unix.ENOTEMPTY, path: in("full"), kind: "rename"},
+				deletion{FileCall: rename("rename", "s8", "", in("full"), 0), errno: unix.EISDIR, path: in("full"), kind: "rename"},
+				deletion{FileCall: rename("rename", "none", "", in("t8"), 0), errno: unix.ENOENT},
+				deletion{FileCall: rename("renameat2", "s8", dir, "t8", unix.RENAME_NOREPLACE), errno: unix.EEXIST},
+			)
+			if name == "overlay" {
+				// One deletion, although the overlay makes another file in its place.
+				s.deletes(t,
+					deletion{FileCall: call("unlink", in("lower-file")), path: in("lower-file"), kind: "unlink"},
+					deletion{FileCall: rename("rename", "s8", "", in("lower-file-2"), 0), path: in("lower-file-2"), kind: "rename"},
+				)
+			}
+			s.agent.ChangeDir("/")
+		})
+	}
+	s.counted(t)
+}
+
+// A file that may not be deleted is there, and who tried is known.
+func TestFileDeletionRefused(t *testing.T) {
+	s := newFileScene(t, onlyFile, traffic.AsUser(clientUser))
+	dir := touch(t, testnet.NewFolder(t), "dir/", "dir/a", "dir/b/")
+	require.NoError(t, os.Chmod(filepath.Join(dir, "dir"), 0o755))
+	a, b := filepath.Join(dir, "dir/a"), filepath.Join(dir, "dir/b")
+	s.deletes(t,
+		deletion{FileCall: traffic.FileCall{Call: "unlink", Path: a}, errno: unix.EACCES, path: a, kind: "unlink"},
+		deletion{FileCall: traffic.FileCall{Call: "rmdir", Path: b}, errno: unix.EACCES, path: b, kind: "rmdir"},
+	)
+	s.counted(t)
+}
+
+// Paths are where the file is in the mount namespace, whatever way leads there; of a call that fails to say, they are a
+// way that leads there.
+func TestFilePaths(t *testing.T) {
+	s := newFileScene(t, onlyFile)
+	unlink := func(path string) traffic.FileCall { return traffic.FileCall{Call: "unlink", Path: path} }
+	dir := testnet.NewTmpfs(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+
+	t.Run("symbolic link", func(t *testing.T) {
+		touch(t, dir, "real/", "real/below/", "real/x", "real/y", "x")
+		require.NoError(t, os.Symlink(in("real/below"), in("link")))
+		require.NoError(t, os.Symlink(in("x"), in("to-x")))
+		s.deletes(t,
+			deletion{FileCall: unlink(in("link") + "/../x"), path: in("real/x"), called: in("link") + "/../x", kind: "unlink"},
+			deletion{FileCall: traffic.FileCall{Call: "unlinkat", Dir: in("link"), Path: "../y"}, path: in("real/y"), kind: "unlink"},
+			deletion{FileCall: unlink(in("to-x")), path: in("to-x"), kind: "unlink"}, // and not what it points to
+		)
+	})
+	t.Run("bind mount", func(t *testing.T) {
+		touch(t, dir, "bound/", "bound/x", "bound/y")
+		other := testnet.Bind(t, in("bound"))
+		s.deletes(t, deletion{FileCall: unlink(other + "/x"), path: other + "/x", kind: "unlink"})
+		s.agent.ChangeDir(other)
+		s.deletes(t, deletion{FileCall: unlink("y"), path: other + "/y", kind: "unlink"})
+		s.agent.ChangeDir("/")
+	})
+	t.Run("long", func(t *testing.T) {
+		long := strings.Repeat("l", 250)
+		for _, depth := range []int{1, 2, 15} {
+			path := in(strings.Repeat(long+"/", depth))
+			require.NoError(t, os.MkdirAll(path, 0o777))
+			touch(t, path, "x", "y")
+			s.deletes(t, deletion{FileCall: unlink(path + "/x"), path: path + "/x", kind: "unlink"})
+			s.agent.ChangeDir(path)
+			s.deletes(t, deletion{FileCall: unlink("y"), path: path + "/y", kind: "unlink"})
+			s.agent.ChangeDir("/")
+		}
+	})
+	t.Run("deep", func(t *testing.T) {
+		path := in(strings.Repeat("d/", 100))
+		require.NoError(t, os.MkdirAll(path, 0o777))
+		touch(t, path, "x")
+		s.deletes(t, deletion{FileCall: unlink(path + "/x"), path: path + "/x", kind: "unlink"})
+	})
+	t.Run("odd names", func(t *testing.T) {
+		for _, name := range []string{" ", "...", "ä ö", strings.Repeat("n", 255), "-rf", "a\nb"} {
+			touch(t, dir, name)
+			s.deletes(t, deletion{FileCall: unlink(dir + "/" + name), path: dir + "/" + name, kind: "unlink"})
+		}
+	})
+	s.counted(t)
+}
+
+// In a chroot or a mount namespace of its own, a process deletes what it calls by another path, or what nobody else sees.
+func TestFilePathsOfOtherRoots(t *testing.T) {
+	t.Run("chroot", func(t *testing.T) {
+		s := newFileScene(t, onlyFile)
+		jail := touch(t, testnet.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
+		s.agent.ChangeRoot(jail)
+		for i, path := range []string{"/x", "dir/y", "../../../z", "/end"} {
+			require.Zero(t, s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path}).Errno)
+			events := s.Wait(t, i+1, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID))
+			want := filepath.Join(jail, filepath.Join("/", path))
+			check(t, events[i], deleteEvent, plog.SeverityNumberInfo, s.process().with(file(want)).with(attributes{"ebpf.file.deletion.kind": "unlink"}))
+		}
+	})
+	t.Run("mount namespace", func(t *testing.T) {
+		s := newFileScene(t, onlyFile)
+		dir := testnet.NewFolder(t)
+		s.agent.MountPrivately(dir)
+		path := filepath.Join(dir, "file")
+		require.NoFileExists(t, path)
+		s.deletes(t, deletion{FileCall: traffic.FileCall{Call: "unlink", Path: path}, path: path, kind: "unlink"})
+	})
+}
+
+// What is asked for by io_uring is no system call, and seen all the same.
+func TestFileDeletionsByRing(t *testing.T) {
+	s := newFileScene(t, onlyFile)
+	dir := touch(t, testnet.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
+	in := func(name string) string { return filepath.Join(dir, name) }
+	call := func(call, path string, flags int) traffic.FileCall {
+		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags, ByRing: true}
+	}
+	if first := s.agent.CallFile(call("unlinkat", "none", 0)); first.Errno == unix.EINVAL {
+		testnet.Lacking(t, "deletions by io_uring, which came with 5.11")
+	}
+	if s.calls && !kernelSays().requests {
+		testnet.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
+	}
+	if s.calls {
+		s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.With("error.type", "enoent"), testreceiver.OfProcess(s.agent.PID))
+		s.count("unlink", unix.ENOENT, false)
+	}
+	rename := func(from, path string, flags int) traffic.FileCall {
+		c := call("renameat2", path, flags)
+		c.From = in(from)
+		return c
+	}
+	s.deletes(t,
+		deletion{FileCall: call("unlinkat", "a", 0), path: in("a"), kind: "unlink"},
+		deletion{FileCall: call("unlinkat", "./full/../b", 0), path: in("b"), called: dir + "/full/../b", kind: "unlink"},
+		deletion{FileCall: call("unlinkat", "c", unix.AT_REMOVEDIR), path: in("c"), kind: "rmdir"},
+		deletion{FileCall: call("unlinkat", "full", unix.AT_REMOVEDIR), errno: unix.ENOTEMPTY, path: in("full"), kind: "rmdir"},
+		deletion{FileCall: rename("d", "e", 0), path: in("e"), kind: "rename"},
+		deletion{FileCall: rename("f", "g", unix.RENAME_EXCHANGE)},
+	)
+	s.counted(t)
+
+	// What gives no result may have failed.
+	if !kernelSays().requests {
+		return
+	}
+	silent := call("unlinkat", "h", 0)
+	silent.Silently = true
+	require.Zero(t, s.agent.CallFile(silent).Errno)
+	e := s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID), testreceiver.With("file.name", "h"))[0]
+	assert.Equal(t, s.calls, e.Attributes["ebpf.file.deletion.uncertain"] == true)
+	assert.Equal(t, in("h"), e.Attributes["file.path"])
+}
+
+// A storm of deletions: all are counted, and each is an event or a loss that is counted. What comes after it is seen.
+func TestFileDeletionsInMasses(t *testing.T) {
+	const limit = 100
+	count := 20_000
+	if testing.Short() {
+		count = 10_000
+	}
+	for name, config := range map[string]string{
+		"with a limit":    fmt.Sprintf("programs: {file: {event_limit: %d}}", limit),
+		"without a limit": onlyFile,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newFileScene(t, config)
+			begin := time.Now()
+			s.agent.DeleteMany(testnet.NewTmpfs(t), count)
+			seconds := int(time.Since(begin).Seconds()) + 2 // one before, and one after
+			m := s.Scrape(t)
+			missed := lost(m, "file")["recursion"]
+			assert.Equal(t, count, m.In(s.container).Int(deletionsMetric, testreceiver.Attributes{"ebpf.file.deletion.kind": "unlink"})+missed)
+			events, losses := 0, 0
+			testreceiver.Eventually(func() bool {
+				events, losses = len(s.Events.Matching(testreceiver.Named(deleteEvent), inContainer(s.container))), 0
+				for _, n := range lost(s.Scrape(t), "file") {
+					losses += n
+				}
+				return events+losses >= count
+			})
+			t.Logf("%d events and %d losses", events, losses)
+			assert.GreaterOrEqual(t, events+losses, count)
+			assert.LessOrEqual(t, events, count)
+			if name == "with a limit" {
+				assert.LessOrEqual(t, events, limit*seconds)
+			}
+
+			path := filepath.Join(testnet.NewTmpfs(t), "x")
+			require.True(t, testreceiver.Eventually(func() bool { // the second of the limit passes
+				touch(t, filepath.Dir(path), "x")
+				s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path})
+				return len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.With("file.path", path))) > 0
+			}), "what comes after the storm is seen as before")
+		})
+	}
+}
+
+// opening is a call with what is to be seen of it: nothing without flags.
+type opening struct {
+	traffic.FileCall
+	errno unix.Errno
+	path  string
+	flags []any
+}
+
+// Opens below the paths that are asked for, and of no others, with their flags.
+func TestFileOpens(t *testing.T) {
+	dir := testnet.NewTmpfs(t)
+	in := func(name string) string { return filepath.Join(dir, name) }
+	touch(t, dir, "watched/", "watched/x", "watched/y", "watched/secret", "watchedtoo", "other/", "other/x", "end", "one-file", "one-file.2")
+	require.NoError(t, os.Chmod(in("watched/secret"), 0o600))
+	require.NoError(t, os.Symlink(in("watched"), in("other/link")))
+	require.NoError(t, os.Symlink(in("other/x"), in("watched/out")))
+	config := fmt.Sprintf("programs: {file: {event_limit: 1000000, opens: {paths: [%q, %q, %q]}}}", in("watched"), in("one-file"), in("end"))
+	open := func(call, dir, path string, flags int) traffic.FileCall {
+		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags}
+	}
+	const rw, wo = unix.O_RDWR, unix.O_WRONLY
+	openings := []opening{
+		{FileCall: open("open", "", in("watched/x"), 0), path: in("watched/x"), flags: []any{"O_RDONLY"}},
+		{FileCall: open("openat", "", in("watched/x"), wo|unix.O_CLOEXEC), path: in("watched/x"), flags: []any{"O_WRONLY"}},
+		{FileCall: open("openat", dir, "watched/x", rw|unix.O_APPEND), path: in("watched/x"), flags: []any{"O_RDWR", "O_APPEND"}},
+		{FileCall: open("openat2", in("other"), "../watched/./x", unix.O_TRUNC|wo), path: in("watched/x"), flags: []any{"O_WRONLY", "O_TRUNC"}},
+		{FileCall: open("creat", "", in("watched/new"), 0), path: in("watched/new"), flags: []any{"O_WRONLY", "O_CREAT", "O_TRUNC"}},
+		{FileCall: open("open", "", in("watched"), unix.O_DIRECTORY), path: in("watched"), flags: []any{"O_RDONLY", "O_DIRECTORY"}},
+		{FileCall: open("openat", "", in("watched/y"), unix.O_PATH|unix.O_NOFOLLOW), path: in("watched/y"), flags: []any{"O_NOFOLLOW", "O_PATH"}},
+		{FileCall: open("openat", "", in("one-file"), rw|unix.O_NOCTTY), path: in("one-file"), flags: []any{"O_RDWR", "O_NOCTTY"}},
+		// By the way of a link, and out by one.
+		{FileCall: open("openat", "", in("other/link/y"), 0), path: in("watched/y"), flags: []any{"O_RDONLY"}},
+		{FileCall: open("openat", "", in("watched/out"), 0)},
+		// Not below these paths.
+		{FileCall: open("openat", "", in("watchedtoo"), 0)},
+		{FileCall: open("openat", "", in("one-file.2"), 0)},
+		{FileCall: open("openat", "", dir, unix.O_DIRECTORY)},
+		{FileCall: open("openat", "", in("other/x"), wo)},
+		// These fail.
+		{FileCall: open("openat", "", in("watched/secret"), rw), errno: unix.EACCES, path: in("watched/secret"), flags: []any{"O_RDWR"}},
+		{FileCall: open("openat", dir, "watched/none", 0), errno: unix.ENOENT, path: in("watched/none"), flags: []any{"O_RDONLY"}},
+		{FileCall: open("openat2", "", in("watched/x"), wo|unix.O_CREAT|unix.O_EXCL), errno: unix.EEXIST, path: in("watched/x"), flags: []any{"O_WRONLY", "O_CREAT", "O_EXCL"}},
+		{FileCall: open("openat", "", in("other/none"), wo), errno: unix.ENOENT},
+	}
+	if kernelSays().requests {
+		for _, o := range openings {
+			if o.Call == "openat" {
+				o.ByRing = true
+				openings = append(openings, o)
+			}
+		}
+	}
+	changes := func(o opening) bool { return o.Call == "creat" || o.Flags&(wo|rw|unix.O_TRUNC) != 0 }
+	for name, config := range map[string]string{"all": config, "write_only": strings.Replace(config, "paths:", "write_only: true, paths:", 1)} {
+		t.Run(name, func(t *testing.T) {
+			_ = os.Remove(in("watched/new"))
+			s := newFileScene(t, config, traffic.AsUser(clientUser))
+			want := map[string]int{}
+			for _, o := range append(openings, opening{FileCall: open("open", "", in("end"), wo), path: in("end"), flags: []any{"O_WRONLY"}}) {
+				if name == "write_only" && !changes(o) {
+					o.flags = nil
+				}
+				call := s.agent.CallFile(o.FileCall)
+				require.Equal(t, o.errno, call.Errno, "%+v", o)
+				if o.flags == nil {
+					continue
+				}
+				seen := 0
+				for _, n := range want {
+					seen += n
+				}
+				events := s.Wait(t, seen+1, testreceiver.Named(openEvent), testreceiver.OfProcess(s.agent.PID))
+				require.Len(t, events, seen+1)
+				attrs, severity, errorType := s.process().with(file(o.path)).with(attributes{"ebpf.file.open.flags": o.flags}), plog.SeverityNumberInfo, ""
+				if o.errno != 0 {
+					severity, errorType = plog.SeverityNumberWarn, strings.ToLower(unix.ErrnoName(o.errno))
+					attrs["error.type"] = errorType
+				}
+				if o.ByRing && !s.calls {
+					attrs["thread.name"] = worker(t, s.agent, events[seen])
+				}
+				check(t, events[seen], openEvent, severity, attrs)
+				assert.Equal(t, resource(s.container), events[seen].Resource)
+				within(t, events[seen], call.Start, call.End)
+				want[errorType]++
+			}
+			got := map[string]int{}
+			for _, series := range s.Scrape(t).In(s.container).Series(opensMetric) {
+				got[series.Attributes["error.type"]] += series.Value
+			}
+			assert.Equal(t, want, got)
+		})
+	}
+}

@@ -1,0 +1,26 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package irreversible
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+func TestMain(m *testing.M) {
+	traffic.Main()
+	if !testnet.Disposable() {
+		fmt.Println("these tests are for kernels that end with them: make test-vm")
+		return
+	}
+	code := m.Run()
+	traffic.RemoveExecutables()
+	os.Exit(code)
+}

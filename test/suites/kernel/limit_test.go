@@ -1,0 +1,100 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// lost is the number of events of a program that ebpf.events.lost has, by cause.
+func lost(m testreceiver.Scrape, program string) map[string]int {
+	found := map[string]int{}
+	for _, s := range m.Series("ebpf.events.lost") {
+		if s.Attributes["ebpf.program.name"] == program && s.Value > 0 {
+			found[s.Attributes["ebpf.loss.cause"]] += s.Value
+		}
+	}
+	return found
+}
+
+// In a storm the limit holds, what it held back is counted, and the metrics have every packet.
+func TestEventLimitOfDrops(t *testing.T) {
+	testnet.Require(t)
+	const limit, count, size = 100, 50_000, 64
+	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
+	s := newScene(t)
+	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	// Not connected: the answers of ICMP would be errors of the next send.
+	sent := s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), size, count)
+	require.Equal(t, count, sent.Count)
+
+	series := dropSeries("no_socket", "ipv4")
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int("ebpf.packet.dropped", series) >= count })
+	assert.Equal(t, count, m.Int("ebpf.packet.dropped", series))
+	assert.Equal(t, count*(ipv4Header+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
+
+	heldBack := lost(m, "packet_drop")
+	total := m.Int("ebpf.packet.dropped", nil)
+	require.True(t, testreceiver.Eventually(func() bool {
+		return len(r.Events.Matching(testreceiver.Named(dropEvent)))+heldBack["rate_limit"] >= total
+	}), "%d delivered, %v held back of %d", len(r.Events.Matching(testreceiver.Named(dropEvent))), heldBack, total)
+	delivered := len(r.Events.Matching(testreceiver.Named(dropEvent)))
+	assert.Equal(t, map[string]int{"rate_limit": total - delivered}, heldBack, "nothing is lost otherwise")
+	seconds := int(math.Ceil(sent.Duration().Seconds()))
+	assert.LessOrEqual(t, delivered, limit*(seconds+1), "in %s", sent.Duration())
+	assert.GreaterOrEqual(t, delivered, limit)
+	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "packet_drop"}))
+}
+
+// A limit of one program's events leaves the other's alone.
+func TestEventLimitIsPerProgram(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}, packet_drop: {event_limit: 1}}", testreceiver.AllBut(testnet.Prefix4)))
+	s := newScene(t)
+	const count = 200
+	for range count {
+		s.client.Close(s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort)).FD)
+	}
+	r.Wait(t, count, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID))
+	m := r.Scrape(t)
+	assert.Empty(t, lost(m, "connection"))
+	drops := m.Int("ebpf.packet.dropped", testreceiver.Attributes{"network.transport": "tcp"})
+	assert.Equal(t, count, drops, "each SYN to a closed port is a drop")
+	assert.Equal(t, drops-len(r.Events.Matching(testreceiver.Named(dropEvent))), lost(m, "packet_drop")["rate_limit"])
+}
+
+// A limit of connection events leaves their metrics whole.
+func TestEventLimitOfConnections(t *testing.T) {
+	testnet.Require(t)
+	const limit, count = 50, 2000
+	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
+	s := newScene(t)
+	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
+	s.server.Serve(listener.FD, count)
+	span := s.client.Flood(listener.Local, count, 10)
+	require.Equal(t, count, s.server.Served(listener.FD))
+
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int(activeMetric, nil) == 0 })
+	for _, role := range []string{"client", "server"} {
+		assert.Equal(t, count, m.Int(openedMetric, tcp("ipv4", role)))
+	}
+	heldBack := lost(m, "connection")
+	require.True(t, testreceiver.Eventually(func() bool {
+		return len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))+heldBack["rate_limit"] >= 4*count
+	}))
+	delivered := len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
+	assert.Equal(t, map[string]int{"rate_limit": 4*count - delivered}, heldBack)
+	assert.LessOrEqual(t, delivered, limit*(int(math.Ceil(span.Duration().Seconds()))+1))
+}

@@ -1,0 +1,157 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	oomEvent   = "ebpf.oom.kill"
+	oomMetric  = "ebpf.oom.kills"
+	onlyOOM    = "programs: {oom: {}}"
+	anonymous  = "ebpf.oom.memory.anonymous"
+	mebibyte   = 1 << 20
+	victimUser = 1003
+)
+
+// The kernel kills the process that holds most, and another one asked for more.
+func TestOOMKillOfAnother(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyOOM)
+	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	limit := testnet.LimitMemory(t, container, 200*mebibyte)
+	victim := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-victim", "victim-main"), traffic.AsUser(victimUser))
+	greedy := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-greedy", "greedy-main"))
+	limit.Add(t, victim.PID)
+	limit.Add(t, greedy.PID)
+
+	const adjust = 900
+	truth := victim.HoldMemory(128*mebibyte, 24*mebibyte, adjust)
+	start := time.Now()
+	// There is room with the victim gone; but the kernel may look for another one before all of its memory is free.
+	_ = greedy.OnThread("greedy-thread").TryHoldMemory(80 * mebibyte)
+	end := time.Now()
+
+	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
+	within(t, e, start, end)
+	assert.Equal(t, resource(container), e.Resource)
+	// The kernel's counters lack what CPUs have not added yet.
+	const tolerance = 2 * mebibyte
+	kinds := []int{truth.Shmem, truth.Anonymous, truth.Total}
+	for i, kind := range kinds {
+		require.Greater(t, kind-append([]int{truth.File}, kinds...)[i], 2*tolerance, "the kinds of memory can be told apart: %+v", truth)
+	}
+	memory := map[string]struct{ want, tolerance int }{
+		"ebpf.oom.memory.total":       {truth.Total, tolerance},
+		anonymous:                     {truth.Anonymous, tolerance},
+		"ebpf.oom.memory.file":        {truth.File, tolerance},
+		"ebpf.oom.memory.shmem":       {truth.Shmem, tolerance},
+		"ebpf.oom.memory.swap":        {truth.Swap, 0},
+		"ebpf.oom.memory.page_tables": {truth.PageTables, 64 << 10},
+		"ebpf.oom.score":              {truth.Score, 2},
+	}
+	for key, m := range memory {
+		assert.InDelta(t, m.want, e.Attributes[key], float64(m.tolerance), key)
+	}
+
+	want := attributes{
+		"process.pid":                      int64(victim.PID),
+		"process.executable.name":          victim.Executable,
+		"process.user.id":                  int64(victimUser),
+		"thread.name":                      victim.Thread,
+		"process.linux.cgroup":             "0::" + container.Path,
+		"ebpf.oom.score_adj":               int64(adjust),
+		"ebpf.oom.trigger.pid":             int64(greedy.PID),
+		"ebpf.oom.trigger.executable.name": greedy.Executable,
+		"ebpf.oom.trigger.thread.name":     "greedy-thread",
+	}
+	check(t, e, oomEvent, plog.SeverityNumberError, want, slices.Collect(maps.Keys(memory))...)
+	assert.Contains(t, e.Body, "killed for lack of memory")
+	assert.Contains(t, e.Body, "greedy-thread[")
+
+	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: limit.Kills(t)}}, r.Scrape(t).In(container).Series(oomMetric))
+}
+
+// What is swapped out is not in memory any more, but as much the victim's.
+func TestOOMKillOfSwapped(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyOOM)
+	const most, swap = 64 * mebibyte, 64 * mebibyte
+	testnet.AddSwap(t, swap)
+	container := testnet.NewContainer(t)
+	limit := testnet.LimitMemory(t, container, most)
+	limit.AllowSwap(t)
+	victim := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
+	older := victim.HoldMemory(0, 0, 0).Anonymous
+	limit.Add(t, victim.PID)
+	require.Error(t, victim.TryHoldMemory(2*(most+swap)))
+
+	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
+	assert.InDelta(t, swap, e.Attributes["ebpf.oom.memory.swap"], swap/2)
+	// What is older than the limit comes on top, and what the kernel is about to swap has its share of the memory.
+	const least, tolerance = 8 * mebibyte, 4 * mebibyte
+	assert.Greater(t, e.Attributes[anonymous], int64(least))
+	assert.Less(t, e.Attributes[anonymous], int64(most+older+tolerance))
+	victim.Kill()
+}
+
+// Each kill is counted once, though the victim has several threads that want memory, and its container has each.
+func TestOOMKillsAreCounted(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyOOM)
+	containers := map[*testnet.Cgroup]int{testnet.NewContainer(t): 3, testnet.NewContainer(t): 2}
+	ns := testnet.NewNamespace(t)
+	for container, count := range containers {
+		limit := testnet.LimitMemory(t, container, 64*mebibyte)
+		for range count {
+			a := traffic.Start(t, ns, traffic.In(container))
+			limit.Add(t, a.PID)
+			require.Error(t, a.TryHoldMemory(100*mebibyte))
+			a.Kill()
+			e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(a.PID))[0]
+			assert.Equal(t, int64(a.PID), e.Attributes["ebpf.oom.trigger.pid"])
+			assert.Equal(t, a.Executable, e.Attributes["ebpf.oom.trigger.executable.name"])
+			assert.Greater(t, e.Attributes[anonymous], int64(16*mebibyte))
+		}
+		assert.Equal(t, count, limit.Kills(t))
+	}
+	m := r.Scrape(t)
+	for container, count := range containers {
+		assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: count}}, m.In(container).Series(oomMetric))
+		mine := r.Events.Matching(testreceiver.Named(oomEvent), func(e testreceiver.Event) bool { return maps.Equal(e.Resource, resource(container)) })
+		assert.Len(t, mine, count)
+	}
+	assert.Empty(t, lost(m, "oom"))
+}
+
+// Without events the kills are counted all the same; what is left out is not.
+func TestOOMMetricsOnly(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {oom: {events: false}}")
+	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	limit := testnet.LimitMemory(t, container, 64*mebibyte)
+	for _, name := range []string{"kernel-test-left-out", "kernel-test-victim"} {
+		a := traffic.Start(t, ns, traffic.In(container), traffic.Named(name, "main"))
+		limit.Add(t, a.PID)
+		require.Error(t, a.TryHoldMemory(100*mebibyte))
+		a.Kill()
+	}
+	assert.Equal(t, 2, limit.Kills(t))
+	assert.Equal(t, 1, r.Scrape(t).In(container).Int(oomMetric, nil))
+	assert.Empty(t, r.Events.Matching(testreceiver.Named(oomEvent)))
+}

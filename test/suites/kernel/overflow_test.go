@@ -1,0 +1,47 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// More cgroups than the kernel's maps have room for: the maps stay as they are, the rest is counted together, says so,
+// and nothing is missing from the sum.
+func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
+	testnet.Require(t)
+	// The cgroups are gone soon, and their series some scrapes later: not before the maps are full.
+	r := testreceiver.Start(t, "collection_interval: 3s\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+
+		"}\nprograms: {connection: {events: false}, packet_drop: {events: false}, tcp: {events: false}}")
+	const count = 4500
+	ns := testnet.NewNamespace(t)
+	ns.AddAddress(t, "lo", testnet.Prefix4)
+	// As root, which may move between cgroups.
+	a := traffic.Start(t, ns)
+	a.ConnectFromCgroups(testnet.NewCgroup(t), count, traffic.Addr(testnet.Prefix4.Addr(), closedPort))
+
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int(failedMetric, nil) >= count })
+	assert.Equal(t, count, m.Int(failedMetric, nil), "%v", m.Series(failedMetric))
+	assert.Equal(t, count, m.Int("ebpf.packet.dropped", nil), "a SYN each; %v", m.Series("ebpf.packet.dropped"))
+	overflow := testreceiver.Attributes{"otel.metric.overflow": "true"}
+	assert.Positive(t, m.Int(failedMetric, overflow))
+	assert.Less(t, m.Int(failedMetric, overflow), count)
+	assert.Equal(t, map[string]int{"map_full": m.Int(failedMetric, overflow)}, lost(m, "connection"),
+		"what found no room of its own is counted")
+
+	received := testreceiver.Attributes{directionKey: "receive"}
+	assert.Equal(t, count, m.Int(resetsMetric, received), "%v", m.Series(resetsMetric))
+	received = received.With("otel.metric.overflow", "true")
+	assert.Positive(t, m.Int(resetsMetric, received))
+	assert.Less(t, m.Int(resetsMetric, received), count)
+	assert.Equal(t, map[string]int{"map_full": m.Int(resetsMetric, overflow)}, lost(m, "tcp"))
+}

@@ -1,0 +1,137 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// Buffers of other kinds of sockets that are thrown away are no packets.
+func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	container := testnet.NewContainer(t)
+	ns := testnet.NewNamespace(t)
+	a := traffic.Start(t, ns, traffic.In(container))
+	before := r.Scrape(t)
+	a.DiscardUnix(5)
+	a.DiscardNetlink(20)
+	a.Exit()
+	r.Settle(t)
+	assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.OfProcess(a.PID)))
+	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(ns)))
+	after := r.Scrape(t)
+	assert.Empty(t, after.In(container).Series("ebpf.packet.dropped"))
+	for _, series := range after.Series("ebpf.packet.dropped") {
+		if series.Attributes["network.type"] == "" {
+			assert.Equal(t, before.Int("ebpf.packet.dropped", series.Attributes), series.Value, "drops of no known network: %v", series)
+		}
+	}
+}
+
+// lossOf takes drops in a connection. Where a FIN is sent twice, as on a machine that is slow, its second acknowledgement may
+// find the connection gone, which a kernel that does not say for which socket it was does not tell from a loss.
+func lossOf(e testreceiver.Event) bool {
+	location, _ := e.Attributes[locationKey].(string)
+	late := !kernelSays().receiver && e.Attributes[flagsKey] == "ack" && strings.HasPrefix(location, "tcp_v")
+	return unicastDrop(e) && !late
+}
+
+// Connections that are opened and closed in order lose nothing, whichever side is first.
+func TestOrdinaryClosesAreNoDrops(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			s := newScene(t)
+			const each = 10
+			for range each {
+				p := s.establish(t, f)
+				exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100_000)
+				closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+				p = s.establish(t, f)
+				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 100_000)
+				closeInTurn(s.server, p.server.FD, s.client, p.client.FD)
+			}
+			r.Exactly(t, 2*each*4, testreceiver.OfProcess(s.client.PID, s.server.PID))
+			assert.Empty(t, r.Events.Matching(lossOf, testreceiver.InNamespace(s.left, s.right)))
+			s.client.Exit()
+			s.server.Exit()
+			r.Settle(t)
+			assert.Empty(t, r.Events.Matching(lossOf, testreceiver.InNamespace(s.left, s.right)), "nor when the processes end")
+		})
+	}
+}
+
+// What has come, and is in a socket that is closed before it was read, was not lost on the way.
+func TestUnreadDataIsNoDrop(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	for _, f := range families[:3] {
+		t.Run(f.name, func(t *testing.T) {
+			s := newScene(t)
+			const size, count = 1000, 10
+			socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
+			sender := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			s.client.SendMany(sender.FD, traffic.Addr(f.dial, socket.Local.Port()), size, count)
+			p := s.establish(t, f)
+			s.client.Send(p.client.FD, size*count)
+			// Each waits for the first byte and leaves the rest; TCP's comes after the datagrams.
+			require.Equal(t, 1, s.server.Receive(p.server.FD, 1).Bytes)
+			s.server.Close(socket.FD)
+			s.server.Close(p.server.FD)
+			testnet.AwaitGracePeriods(t)
+			r.Settle(t)
+			// A datagram in a socket does not tell its namespace.
+			sent := func(e testreceiver.Event) bool {
+				source, destination := e.Attributes["source.port"], e.Attributes["destination.port"]
+				return source == int64(sender.Local.Port()) && destination == int64(socket.Local.Port()) && e.Time.After(s.left.Born)
+			}
+			assert.Empty(t, r.Events.Matching(unicastDrop, sent))
+			assert.Empty(t, r.Events.Matching(lossOf, testreceiver.InNamespace(s.left, s.right)))
+		})
+	}
+}
+
+// A connection for which there is no room in its listener's queue is lost in the function that takes in the last segments
+// of connections, and for no reason that older kernels tell either.
+func TestDropAtFullListener(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			s := newScene(t)
+			const backlog = 2
+			listener := s.server.ListenWithBacklog(traffic.Addr(f.listen, 0), backlog)
+			to := traffic.Addr(f.dial, listener.Local.Port())
+			for range backlog {
+				s.client.Connect(to)
+			}
+			// There is room for one more, and so for the beginning of further ones as long as none of them has come about.
+			const syn = 2
+			rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: syn})
+			for range backlog {
+				s.client.StartConnect(to)
+			}
+			require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) >= backlog }))
+			rule.Remove(t)
+			events := r.Wait(t, 1, unicastDrop, testreceiver.InNamespace(s.right), testreceiver.With(flagsKey, "ack"))
+			for _, e := range events {
+				assert.Equal(t, int64(listener.Local.Port()), e.Attributes["destination.port"])
+				assert.Contains(t, e.Attributes[locationKey], "tcp_v")
+			}
+		})
+	}
+}

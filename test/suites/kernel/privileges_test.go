@@ -1,0 +1,148 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// What the receiver cannot do without is named, with a way out, and nothing stays behind.
+func TestMissingPrivilegesAndMounts(t *testing.T) {
+	testnet.Require(t)
+	for name, c := range map[string]struct {
+		option traffic.Option
+		config string
+		// names is what the error must contain, and others what it must not.
+		names, others []string
+	}{
+		"not root": {
+			option: traffic.AsUser(clientUser), config: bothPrograms,
+			names: []string{"CAP_BPF", "CAP_PERFMON", "are missing"},
+		},
+		"no CAP_BPF": {
+			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_BPF, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			names: []string{"CAP_BPF is missing"}, others: []string{"CAP_PERFMON is", "CAP_PERFMON are"},
+		},
+		"no CAP_PERFMON": {
+			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_PERFMON, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			names: []string{"CAP_PERFMON is missing"}, others: []string{"CAP_BPF is", "CAP_BPF are"},
+		},
+		"no CAP_NET_ADMIN": {
+			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			names: []string{"CAP_NET_ADMIN is missing"}, others: []string{"CAP_BPF is", "CAP_PERFMON is"},
+		},
+		"no cgroup2": {
+			option: traffic.Prepared(testnet.WithoutMounts("cgroup2")), config: onlyConnection,
+			names: []string{"cgroup2", "mount"},
+		},
+		"no tracefs": {
+			option: traffic.Prepared(testnet.WithoutMounts("tracefs")), config: "programs: {connection: {protocols: [tcp, unix]}}",
+			names: []string{"tracefs", "mount"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := traffic.Start(t, testnet.NewNamespace(t), c.option)
+
+			propagated := testreceiver.Try(a, c.config)
+			require.NotEmpty(t, propagated.Error, "Start fails")
+			for _, text := range c.names {
+				assert.Contains(t, propagated.Error, text)
+			}
+			for _, text := range c.others {
+				assert.NotContains(t, propagated.Error, text)
+			}
+			assert.NotContains(t, strings.ToLower(propagated.Error), "verifier")
+			assert.Empty(t, propagated.Left, "eBPF objects are left")
+
+			ignored := testreceiver.Try(a, "error_mode: ignore\n"+c.config)
+			assert.Empty(t, ignored.Error, "with error_mode: ignore the collector starts")
+			assert.True(t, slices.ContainsFunc(ignored.Statuses, func(status string) bool {
+				return strings.HasPrefix(status, "StatusPermanentError") && strings.Contains(status, c.names[0])
+			}), "the status says what is wrong: %v", ignored.Statuses)
+			assert.Empty(t, ignored.Left, "eBPF objects are left")
+		})
+	}
+}
+
+// With the capabilities that the errors ask for, and no others, everything runs.
+func TestCapabilitiesSuffice(t *testing.T) {
+	testnet.Require(t)
+	testnet.MountTracefs(t)
+	testnet.AllowTracepoints(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(testnet.WithCapabilities(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)))
+	outcome := testreceiver.Try(a, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}}")
+	assert.Empty(t, outcome.Error)
+	assert.Empty(t, outcome.Left)
+}
+
+// A limit of locked memory matters before Linux 5.11, where it is lifted, or else the capability that takes is named.
+func TestLockedMemory(t *testing.T) {
+	testnet.Require(t)
+	const little = 64 << 10
+	for name, c := range map[string]struct {
+		limit   uint64
+		prepare func() error
+		lacks   bool
+	}{
+		"limited":                            {little, testnet.WithoutCapabilities(), false},
+		"limited without CAP_SYS_RESOURCE":   {little, testnet.WithoutCapabilities(unix.CAP_SYS_RESOURCE), kernelSays().lockedMaps},
+		"unlimited without CAP_SYS_RESOURCE": {unix.RLIM_INFINITY, testnet.WithoutCapabilities(unix.CAP_SYS_RESOURCE), false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(c.prepare))
+			if c.limit == little || kernelSays().lockedMaps { // it takes the capability to have more
+				testnet.LimitLockedMemory(t, a.PID, c.limit)
+			}
+			outcome := testreceiver.Try(a, bothPrograms)
+			if c.lacks {
+				assert.Contains(t, outcome.Error, "CAP_SYS_RESOURCE is missing")
+			} else {
+				assert.Empty(t, outcome.Error)
+			}
+			assert.Empty(t, outcome.Left)
+		})
+	}
+}
+
+// One program that cannot run leaves the others running, if it is told to.
+func TestIgnoredProgramLeavesTheOthers(t *testing.T) {
+	testnet.Require(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(testnet.WithoutMounts("tracefs")))
+	outcome := testreceiver.Try(a, "error_mode: ignore\nprograms: {connection: {protocols: [tcp, unix]}, packet_drop: {}}")
+	require.Empty(t, outcome.Error)
+	assert.Contains(t, outcome.States, "packet_drop attached")
+	assert.Contains(t, outcome.States, "packet_drop detached")
+	assert.Contains(t, outcome.States, "connection failed")
+	assert.NotContains(t, outcome.States, "connection attached")
+	assert.Empty(t, outcome.Left)
+}
+
+// In a PID namespace a process knows itself by another number than the kernel's.
+func TestPIDNamespaces(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	ns := testnet.NewNamespace(t)
+	a := traffic.Start(t, ns, traffic.InPIDNamespace())
+	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+	r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.InNamespace(ns), testreceiver.OfProcess(a.PID))
+
+	t.Run("the receiver's own", func(t *testing.T) {
+		for exclude, want := range map[string]int{"true": 0, "false": 1} {
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.InPIDNamespace())
+			assert.Equal(t, want, testreceiver.TrySelf(a, "exclude: {self: "+exclude+"}\n"+onlyConnection), "with exclude::self %s", exclude)
+		}
+	})
+}

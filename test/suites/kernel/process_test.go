@@ -1,0 +1,298 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	execEvent        = "ebpf.process.exec"
+	exitEvent        = "ebpf.process.exit"
+	executionsMetric = "ebpf.process.executions"
+	exitsMetric      = "ebpf.process.exits"
+	runTimeKey       = "ebpf.process.duration"
+	withArguments    = "programs: {process: {arguments: true}}"
+)
+
+// newShell starts an agent in a container that runs programs.
+func newShell(t *testing.T) (*traffic.Agent, *testnet.Cgroup) {
+	t.Helper()
+	container := testnet.NewContainer(t)
+	shell := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser))
+	// The first time, Go makes a process besides, to see what the kernel can do.
+	shell.Run(traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"first"}})
+	return shell, container
+}
+
+// ran checks the execution and the end of a program, whose executable is that of the path.
+func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testnet.Cgroup, c traffic.Command, executable string, more attributes) {
+	t.Helper()
+	run := shell.Run(c)
+	// Its id may have been another one's before.
+	since := func(e testreceiver.Event) bool { return !e.Time.Before(run.Start.Add(-clockTolerance)) }
+	events := r.Wait(t, 2, testreceiver.Named(execEvent, exitEvent), testreceiver.OfProcess(run.PID), since)
+	require.Len(t, events, 2)
+	thread := filepath.Base(c.Path)
+	thread = thread[:min(len(thread), 15)]
+	process := attributes{
+		"process.pid": int64(run.PID), "process.parent_pid": int64(shell.PID), "process.user.id": int64(shell.UID),
+		"process.executable.name": filepath.Base(executable), "thread.name": thread, "process.linux.cgroup": "0::" + in.Path,
+	}
+	check(t, events[0], execEvent, plog.SeverityNumberInfo, process.with(attributes{"process.executable.path": executable}).with(more))
+	assert.Contains(t, events[0].Body, executable)
+
+	severity, how := plog.SeverityNumberInfo, attributes{"process.exit.code": int64(c.End)}
+	if c.End < 0 {
+		severity, how = plog.SeverityNumberWarn, attributes{"ebpf.process.exit.signal": unix.SignalName(unix.Signal(-c.End))}
+	}
+	if _, ok := events[1].Attributes["process.executable.name"]; !ok {
+		// Before Linux 6.16 the memory of a process that has ended, which says what it executed, is gone.
+		delete(process, "process.executable.name")
+	}
+	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey)
+	between(t, events[1], runTimeKey, traffic.RunTime, run.End.Sub(run.Start))
+	assert.GreaterOrEqual(t, seconds(t, events[1], runTimeKey), events[1].Time.Sub(events[0].Time), "it was there before it executed this")
+	for _, e := range events {
+		assert.Equal(t, resource(in), e.Resource)
+		within(t, e, run.Start, run.End)
+	}
+}
+
+// strs is a list of strings as an attribute gives it.
+func strs(list ...string) attributes {
+	values := make([]any, len(list))
+	for i, s := range list {
+		values[i] = s
+	}
+	return attributes{"process.command_args": values}
+}
+
+// Each way to end, with every field.
+func TestProcessEnds(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	program := traffic.Executable(t, "kernel-test-of-a-long-name")
+	for _, end := range []int{0, 1, 7, 255, -int(unix.SIGKILL), -int(unix.SIGTERM), -int(unix.SIGKILL)} {
+		t.Run(fmt.Sprint(end), func(t *testing.T) {
+			ran(t, r, shell, container, traffic.Command{Path: program, Args: []string{"secret"}, End: end}, program, nil)
+		})
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: 7}}, m.Series(executionsMetric))
+	assert.ElementsMatch(t, []testreceiver.Series{
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "success"}, Value: 1},
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "failure"}, Value: 3},
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "signal", "ebpf.process.exit.signal": "SIGKILL"}, Value: 2},
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "signal", "ebpf.process.exit.signal": "SIGTERM"}, Value: 1},
+	}, m.Series(exitsMetric))
+}
+
+// A process lives on without its first thread, and its exit code is not that thread's. Its parent is a process, whichever
+// thread of that has made it.
+func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	program := traffic.Executable(t, "kernel-test-program")
+	for _, end := range []int{0, 7} {
+		command := traffic.Command{Path: program, Args: []string{"x"}, End: end, WithoutLeader: true}
+		ran(t, r, shell.OnThread("starter"), container, command, program, nil)
+	}
+	m := r.Scrape(t).In(container)
+	for class, n := range map[string]int{"success": 1, "failure": 1, "signal": 0} {
+		assert.Equal(t, n, m.Int(exitsMetric, testreceiver.Attributes{"ebpf.process.exit.class": class}), class)
+	}
+}
+
+// Arguments are the real ones, however the program is named, and those that are too long are cut and marked.
+func TestProcessArguments(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, withArguments)
+	program := traffic.Executable(t, "kernel-test-program")
+	cut := attributes{"ebpf.process.arguments.truncated": true}
+	for name, tt := range map[string]struct {
+		args []string
+		want attributes
+	}{
+		"some":        {[]string{"another name", "-v", "", "a b\tc", "äöü"}, strs("another name", "-v", "", "a b\tc", "äöü")},
+		"none":        {[]string{program}, strs(program)},
+		"empty":       {[]string{""}, strs("")},
+		"empty last":  {[]string{"x", "", ""}, strs("x", "", "")},
+		"just enough": {[]string{"x", strings.Repeat("y", 1021)}, strs("x", strings.Repeat("y", 1021))},
+		"too long":    {[]string{"x", strings.Repeat("y", 1022)}, strs("x", strings.Repeat("y", 1022)).with(cut)},
+		"far longer":  {[]string{"x", strings.Repeat("y", 100_000), "z"}, strs("x", strings.Repeat("y", 1022)).with(cut)},
+		"many":        {append([]string{"x"}, make([]string, 2000)...), strs(append([]string{"x"}, make([]string, 1022)...)...).with(cut)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ran(t, r, shell, container, traffic.Command{Path: program, Args: tt.args}, program, tt.want)
+		})
+	}
+}
+
+// The executable of a script is its interpreter, and the path is not what was asked for but where the file is.
+func TestProcessScriptsAndPaths(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, withArguments)
+	// All in a folder of its own, which is gone when the test runs again.
+	dir := testnet.NewFolder(t)
+	program := filepath.Join(dir, "kernel-test-program")
+	require.NoError(t, os.Link(traffic.Executable(t, "kernel-test-program"), program))
+	script := filepath.Join(dir, "script")
+	require.NoError(t, os.WriteFile(script, []byte("#!"+program+" -x\n"), 0o755))
+	require.NoError(t, os.Symlink(program, filepath.Join(dir, "link")))
+	deep := filepath.Join(dir, strings.Repeat("d", 200), strings.Repeat("e", 200))
+	require.NoError(t, os.MkdirAll(deep, 0o755))
+	far := filepath.Join(deep, "program")
+	require.NoError(t, os.Link(program, far))
+
+	t.Run("script", func(t *testing.T) {
+		ran(t, r, shell, container, traffic.Command{Path: script, Args: []string{"lost", "a"}}, program,
+			strs(program, "-x", script, "a").with(attributes{"ebpf.process.script": script}))
+	})
+	t.Run("relative script", func(t *testing.T) {
+		ran(t, r, shell, container, traffic.Command{Path: "./script", Dir: dir, Args: []string{"lost"}}, program,
+			strs(program, "-x", "./script").with(attributes{"ebpf.process.script": "./script"}))
+	})
+	t.Run("relative", func(t *testing.T) {
+		ran(t, r, shell, container, traffic.Command{Path: "./kernel-test-program", Dir: dir, Args: []string{"x"}}, program, strs("x"))
+	})
+	t.Run("link", func(t *testing.T) {
+		ran(t, r, shell, container, traffic.Command{Path: filepath.Join(dir, "link"), Args: []string{"x"}}, program, strs("x"))
+	})
+	t.Run("long", func(t *testing.T) {
+		ran(t, r, shell, container, traffic.Command{Path: far, Args: []string{"x"}}, far, strs("x"))
+	})
+}
+
+// A process ends once, with the last of its threads; those that end before are none.
+func TestProcessOfManyThreadsEndsOnce(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	container := testnet.NewContainer(t)
+	ns := testnet.NewNamespace(t)
+	const processes = 20
+	for i := range processes {
+		a := traffic.Start(t, ns, traffic.In(container))
+		for range 5 {
+			a.OnThread("short-lived").HoldMemory(0, 0, 0)
+		}
+		a.StartThreads(50)
+		if i%2 == 0 {
+			a.Kill()
+		} else {
+			a.Exit()
+		}
+		assert.Len(t, r.Wait(t, 1, testreceiver.Named(exitEvent), testreceiver.OfProcess(a.PID)), 1)
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, processes, m.Int(executionsMetric, nil))
+	assert.ElementsMatch(t, []testreceiver.Series{
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "success"}, Value: processes / 2},
+		{Attributes: testreceiver.Attributes{"ebpf.process.exit.class": "signal", "ebpf.process.exit.signal": "SIGKILL"}, Value: processes / 2},
+	}, m.Series(exitsMetric))
+	assert.Len(t, r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container)), processes)
+}
+
+// Another process that is given the same id is another one, though it executes as many programs.
+func TestProcessOfAnIDThatWasUsed(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	command := traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"x"}}
+	id, runs := shell.Run(command).PID, 1
+	for last := 0; last != id; runs++ {
+		require.Less(t, runs, 100, "others are always given that id")
+		testnet.NextPID(t, id)
+		last = shell.Run(command).PID
+	}
+	assert.Len(t, r.Wait(t, 4, testreceiver.Named(execEvent, exitEvent), inContainer(container), testreceiver.OfProcess(id)), 4)
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, runs, m.Int(executionsMetric, nil))
+	assert.Equal(t, runs, m.Int(exitsMetric, nil))
+}
+
+// Without events the processes are counted all the same; what is left out is not.
+func TestProcessesThatAreLeftOut(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	// Before Linux 6.16 a process that has ended has no executable any more by which it could be left out.
+	exits := 3
+	for _, events := range []bool{true, false} {
+		r := testreceiver.Start(t, fmt.Sprintf("exclude: {executables: [kernel-test-left-out]}\nprograms: {process: {events: %t}, connection: {}}", events))
+		for _, name := range []string{"kernel-test-left-out", "kernel-test-program", "kernel-test-left-out"} {
+			shell.Run(traffic.Command{Path: traffic.Executable(t, name), Args: []string{"x"}})
+		}
+		r.Settle(t)
+		executed := r.Events.Matching(testreceiver.Named(execEvent), inContainer(container))
+		ended := r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))
+		if events {
+			require.NotEmpty(t, ended)
+			if _, ok := ended[0].Attributes["process.executable.name"]; ok {
+				exits = 1
+			}
+			assert.Len(t, executed, 1)
+			assert.Len(t, ended, exits)
+		} else {
+			assert.Empty(t, append(executed, ended...))
+		}
+		m := r.Scrape(t).In(container)
+		assert.Equal(t, 1, m.Int(executionsMetric, nil))
+		assert.Equal(t, exits, m.Int(exitsMetric, nil))
+		require.NoError(t, r.Shutdown())
+	}
+}
+
+func inContainer(c *testnet.Cgroup) testreceiver.Match {
+	return func(e testreceiver.Event) bool { return e.Resource["container.id"] == c.ContainerID }
+}
+
+// A hundred thousand short processes, or ten thousand with -short, fill nothing: all are counted, each is an event or a
+// loss that is counted, and what comes after them is seen as before.
+func TestProcessesInMasses(t *testing.T) {
+	testnet.Require(t)
+	count := 100_000
+	if testing.Short() {
+		count = 10_000
+	}
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	shell.Fork(count)
+	count++ // what has made them
+	m := r.Scrape(t)
+	assert.Equal(t, count, m.In(container).Int(exitsMetric, nil))
+	assert.Equal(t, 1, m.In(container).Int(executionsMetric, nil))
+	require.True(t, testreceiver.Eventually(func() bool {
+		all := 0
+		for _, n := range lost(r.Scrape(t), "process") {
+			all += n
+		}
+		return all+len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))) >= count
+	}), "%d events, lost %v", len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))), lost(r.Scrape(t), "process"))
+	assert.LessOrEqual(t, len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))), count)
+
+	program := traffic.Executable(t, "kernel-test-program")
+	ran(t, r, shell, container, traffic.Command{Path: program, Args: []string{"x"}}, program, nil)
+	after := r.Scrape(t).In(container)
+	assert.Equal(t, count+1, after.Int(exitsMetric, nil))
+	assert.Equal(t, 2, after.Int(executionsMetric, nil))
+}

@@ -1,0 +1,46 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// The numbers of 32-bit processes, and those that x32 has for itself, are others for the same calls.
+func TestSyscallsOfOtherTables(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup, socket, ioctl, getpid, syslog]}}")
+	made := 0
+	if err := shell.TryCompatDups(); err != nil {
+		t.Logf("this kernel has no calls of 32-bit processes: %v", err)
+	} else {
+		made = traffic.CompatDups
+	}
+	const x32, ioctl = 0x40000000, 514
+	failed := map[unix.Errno]string{unix.EBADF: "ebadf", unix.ENOSYS: "enosys"} // most kernels are made without x32
+	dup := shell.Make(traffic.Calls{Number: x32 + unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 30})
+	shell.Make(traffic.Calls{Number: x32 + ioctl, Args: [4]uintptr{noFD}, Count: 40})
+
+	m := r.Scrape(t).In(container)
+	want := map[string]int{"ebadf": made}
+	want[failed[dup.Errno]] += 30
+	for errorType, n := range want {
+		assert.Equal(t, n, callErrors(m, "dup", errorType), errorType)
+	}
+	assert.Equal(t, 40, callErrors(m, "ioctl", failed[dup.Errno]))
+	for _, name := range []string{"socket", "getpid", "syslog"} {
+		count, _ := callCount(m, name)
+		assert.Zero(t, count, name)
+	}
+}

@@ -1,0 +1,471 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	slowEvent           = "ebpf.syscall.slow"
+	errorsMetric        = "ebpf.syscall.errors"
+	callDurationsMetric = "ebpf.syscall.duration"
+	callKey             = "ebpf.syscall.name"
+	callDurationKey     = "ebpf.syscall.duration"
+	callResultKey       = "ebpf.syscall.result"
+)
+
+// Arguments of system calls that fail: descriptors that are none.
+const (
+	noFD        = ^uintptr(0)
+	noDirectory = ^uintptr(99) // AT_FDCWD
+)
+
+// newCaller starts an agent in a container. What it is told to call, its Go runtime does not, or not so.
+func newCaller(t *testing.T, name string) (*traffic.Agent, *testnet.Cgroup) {
+	t.Helper()
+	container := testnet.NewContainer(t)
+	return traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named(name, "caller-main"), traffic.AsUser(clientUser)), container
+}
+
+// sleeping is a system call that sleeps; Go's runtime has another one for that.
+func sleeping(d time.Duration, count int) traffic.Calls {
+	return traffic.Calls{Number: unix.SYS_CLOCK_NANOSLEEP, Args: [4]uintptr{unix.CLOCK_MONOTONIC}, Time: d, Arguments: []int{2}, Count: count}
+}
+
+// awaitingNoSignal is one that waits for a signal of none, and so fails when the time is over.
+func awaitingNoSignal(d time.Duration, count int) traffic.Calls {
+	// The set of signals is what the time begins with: its seconds, which are 0.
+	return traffic.Calls{Number: unix.SYS_RT_SIGTIMEDWAIT, Args: [4]uintptr{3: 8}, Time: d, Arguments: []int{0, 2}, Count: count}
+}
+
+// callErrors are the calls of a name that have failed so.
+func callErrors(m testreceiver.Scrape, name, errorType string) int {
+	return m.Int(errorsMetric, testreceiver.Attributes{callKey: name, "error.type": errorType})
+}
+
+// callCount is how many calls of a name the histogram has, and the sum of their durations.
+func callCount(m testreceiver.Scrape, name string) (count int, sum time.Duration) {
+	p, ok := m.Histogram(callDurationsMetric, testreceiver.Attributes{callKey: name})
+	if !ok {
+		return 0, 0
+	}
+	return int(p.Count()), time.Duration(p.Sum() * float64(time.Second))
+}
+
+// Each call is counted by its name, with how it failed and how long it took.
+func TestSyscallsAreCounted(t *testing.T) {
+	testnet.Require(t)
+	older, olderContainer := newCaller(t, "kernel-test-caller")
+	r := testreceiver.Start(t, "programs: {syscall: {}}")
+	newer, newerContainer := newCaller(t, "kernel-test-caller")
+	for name, c := range map[string]struct {
+		agent     *traffic.Agent
+		container *testnet.Cgroup
+	}{"older": {older, olderContainer}, "newer": {newer, newerContainer}} {
+		t.Run(name, func(t *testing.T) {
+			took, counts := map[string]time.Duration{}, map[string]int{}
+			call := func(name string, errno unix.Errno, calls traffic.Calls) {
+				made := c.agent.Make(calls)
+				require.Equal(t, errno, made.Errno, name)
+				took[name], counts[name] = made.End.Sub(made.Start), calls.Count
+			}
+			call("dup", unix.EBADF, traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1000})
+			call("unlinkat", unix.ENOENT, traffic.Calls{
+				Number: unix.SYS_UNLINKAT, Args: [4]uintptr{noDirectory}, Text: "/none/at/all", Arguments: []int{1}, Count: 300,
+			})
+			call("getpriority", 0, traffic.Calls{Number: unix.SYS_GETPRIORITY, Count: 70})
+			call("clock_nanosleep", 0, sleeping(30*time.Millisecond, 3))
+			call("rt_sigtimedwait", unix.EAGAIN, awaitingNoSignal(time.Millisecond, 5))
+			// Go's runtime closes descriptors, too, but none twice.
+			require.Equal(t, unix.EBADF, c.agent.Make(traffic.Calls{Number: unix.SYS_CLOSE, Args: [4]uintptr{noFD}, Count: 2000}).Errno)
+
+			m := r.Scrape(t).In(c.container)
+			for name, want := range counts {
+				count, sum := callCount(m, name)
+				assert.Equal(t, want, count, name)
+				assert.Positive(t, sum, name)
+				assert.LessOrEqual(t, sum, took[name], name)
+			}
+			failed := map[string]string{"dup": "ebadf", "unlinkat": "enoent", "rt_sigtimedwait": "eagain"}
+			for name, count := range counts {
+				if failed[name] == "" {
+					count = 0
+				}
+				assert.Equal(t, count, m.Int(errorsMetric, testreceiver.Attributes{callKey: name}), name)
+				assert.Equal(t, count, callErrors(m, name, failed[name]), name)
+			}
+			assert.Equal(t, 2000, callErrors(m, "close", "ebadf"))
+			sleeps, ok := m.Histogram(callDurationsMetric, testreceiver.Attributes{callKey: "clock_nanosleep"})
+			require.True(t, ok)
+			for i, n := range sleeps.BucketCounts().AsRaw() {
+				if i < sleeps.ExplicitBounds().Len() && sleeps.ExplicitBounds().At(i) < 0.03 {
+					assert.Zero(t, n, "shorter than %f s", sleeps.ExplicitBounds().At(i))
+				}
+			}
+			assert.GreaterOrEqual(t, sleeps.Sum(), 0.09)
+		})
+	}
+	assert.Empty(t, lost(r.Scrape(t), "syscall"))
+}
+
+// Numbers that no table has are not made up.
+func TestSyscallsWithoutName(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {syscall: {}}")
+	a, container := newCaller(t, "kernel-test-caller")
+	for _, number := range []uintptr{traffic.FirstUnknownCall, 1 << 20, 1<<31 - 1} {
+		require.Equal(t, unix.ENOSYS, a.Make(traffic.Calls{Number: number, Count: 10}).Errno)
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 10, callErrors(m, strconv.Itoa(traffic.FirstUnknownCall), "enosys"))
+	assert.Equal(t, 20, callErrors(m, "_OTHER", "enosys"))
+}
+
+// slow checks the event of a call of an agent.
+func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testnet.Cgroup, name string, made traffic.Made, took time.Duration) {
+	t.Helper()
+	want, severity := attributes{
+		callKey: name, "process.pid": int64(a.PID), "process.executable.name": a.Executable, "process.user.id": int64(a.UID),
+		"thread.name": a.Thread, "process.linux.cgroup": "0::" + in.Path,
+	}, plog.SeverityNumberInfo
+	if made.Errno == 0 {
+		want[callResultKey] = int64(made.Result)
+	} else {
+		severity = plog.SeverityNumberWarn
+		want["error.type"] = map[unix.Errno]string{unix.EAGAIN: "eagain", unix.ETIMEDOUT: "timed_out"}[made.Errno]
+	}
+	check(t, e, slowEvent, severity, want, callDurationKey)
+	between(t, e, callDurationKey, took, made.End.Sub(made.Start))
+	within(t, e, made.Start.Add(took), made.End)
+	assert.Equal(t, resource(in), e.Resource)
+	assert.Contains(t, e.Body, fmt.Sprintf("%s[%d] %s ", a.Thread, a.PID, name))
+}
+
+// What waits by its nature is an event only when that is asked for; it is counted anyhow.
+func TestSyscallsThatWait(t *testing.T) {
+	testnet.Require(t)
+	const took = 60 * time.Millisecond
+	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl], threshold: 50ms"
+	later := testnet.Patiently(300 * time.Millisecond) // when the call has surely begun
+	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
+		t.Run(name, func(t *testing.T) {
+			r := testreceiver.Start(t, fmt.Sprintf("programs: {syscall: {%s, waiting: %t}}", calls, waiting))
+			a, container := newCaller(t, "kernel-test-caller")
+			slept := a.Make(sleeping(took, 1))
+			require.Zero(t, slept.Errno)
+			other := a.OnThread("other-thread")
+			waited := other.Make(awaitingNoSignal(took, 1))
+			require.Equal(t, unix.EAGAIN, waited.Errno)
+
+			// To open a pipe takes another one who does: nobody would say that open is there for waiting.
+			pipe := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "pipe-"+strconv.FormatBool(waiting))
+			require.NoError(t, unix.Mkfifo(pipe, 0o600))
+			t.Cleanup(func() { _ = os.Remove(pipe) })
+			require.NoError(t, os.Chown(pipe, clientUser, clientUser))
+			var writer *os.File
+			opening := make(chan struct{})
+			go func() {
+				defer close(opening)
+				time.Sleep(later)
+				writer, _ = os.OpenFile(pipe, os.O_WRONLY, 0)
+			}()
+			opened := a.Make(traffic.Calls{Number: unix.SYS_OPENAT, Args: [4]uintptr{noDirectory}, Text: pipe, Arguments: []int{1}, Count: 1})
+			require.Zero(t, opened.Errno)
+			<-opening
+			defer writer.Close()
+			time.AfterFunc(later, func() { _, _ = writer.WriteString("x") })
+			read := a.Make(traffic.Calls{Number: unix.SYS_READ, Args: [4]uintptr{opened.Result, 0, 1}, Text: "room", Arguments: []int{1}, Count: 1})
+			require.Equal(t, uintptr(1), read.Result)
+
+			// The agent itself reads from a pipe, too, and gets more.
+			bySize := func(e testreceiver.Event) bool {
+				return e.Attributes[callKey] != "read" || e.Attributes[callResultKey] == int64(1)
+			}
+			events := r.Wait(t, map[bool]int{false: 1, true: 4}[waiting], testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID), bySize)
+			byName := map[string]testreceiver.Event{}
+			for _, e := range events {
+				byName[e.Attributes[callKey].(string)] = e
+			}
+			slow(t, byName["openat"], a, container, "openat", opened, 50*time.Millisecond)
+			if waiting {
+				slow(t, byName["clock_nanosleep"], a, container, "clock_nanosleep", slept, took)
+				slow(t, byName["rt_sigtimedwait"], other, container, "rt_sigtimedwait", waited, took)
+				slow(t, byName["read"], a, container, "read", read, 50*time.Millisecond)
+			} else {
+				assert.Len(t, r.Events.Matching(testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID)), 1)
+			}
+			m := r.Scrape(t).In(container)
+			for _, name := range []string{"clock_nanosleep", "rt_sigtimedwait"} {
+				n, sum := callCount(m, name)
+				assert.Equal(t, 1, n, name)
+				assert.GreaterOrEqual(t, sum, took, name)
+			}
+		})
+	}
+}
+
+// A call is slow on a file of whatever size, when what reads from a pipe only waits.
+func TestSyscallsOnFiles(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [sendfile], threshold: 1ms}}")
+	a, container := newCaller(t, "kernel-test-caller")
+	// A file of nothing but a hole takes no room, and its target takes it as long as this test lasts.
+	dir := filepath.Dir(traffic.Executable(t, a.Executable))
+	const size = 64 * mebibyte
+	source, target := filepath.Join(dir, "source"), filepath.Join(dir, "target")
+	for _, path := range []string{source, target} {
+		require.NoError(t, os.WriteFile(path, nil, 0o600))
+		require.NoError(t, os.Chown(path, clientUser, clientUser))
+		t.Cleanup(func() { _ = os.Remove(path) })
+	}
+	require.NoError(t, os.Truncate(source, size))
+	open := func(path string, flags uintptr) uintptr {
+		opened := a.Make(traffic.Calls{Number: unix.SYS_OPENAT, Args: [4]uintptr{noDirectory, 0, flags}, Text: path, Arguments: []int{1}, Count: 1})
+		require.Zero(t, opened.Errno, path)
+		return opened.Result
+	}
+	copied := a.Make(traffic.Calls{Number: unix.SYS_SENDFILE, Args: [4]uintptr{open(target, unix.O_WRONLY), open(source, 0), 0, size}, Count: 1})
+	require.Equal(t, uintptr(size), copied.Result)
+	slow(t, r.Wait(t, 1, testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID))[0], a, container, "sendfile", copied, time.Millisecond)
+}
+
+// Only what is asked for is looked at, and the collector's own process only if that is, too.
+func TestSyscallFilters(t *testing.T) {
+	testnet.Require(t)
+	chosen, chosenContainer := newCaller(t, "kernel-test-chosen")
+	other, otherContainer := newCaller(t, "kernel-test-other")
+	inside := traffic.Start(t, testnet.NewNamespace(t), traffic.In(chosenContainer.Nested(t, "inside")), traffic.Named("kernel-test-inside", "inside"))
+	type seen struct{ chosen, inside, other, self int }
+	for name, tt := range map[string]struct {
+		config string
+		dups   seen
+		sleeps int
+	}{
+		"none":           {"programs: {syscall: {}}", seen{100, 100, 100, 0}, 1},
+		"self":           {"exclude: {self: false}\nprograms: {syscall: {}}", seen{100, 100, 100, 100}, 1},
+		"calls":          {"programs: {syscall: {syscalls: [dup, close]}}", seen{100, 100, 100, 0}, 0},
+		"other calls":    {"programs: {syscall: {syscalls: [clock_nanosleep]}}", seen{}, 1},
+		"an executable":  {"programs: {syscall: {executables: [kernel-test-chosen, none]}}", seen{100, 0, 0, 0}, 1},
+		"no executables": {"exclude: {executables: [kernel-test-chosen]}\nprograms: {syscall: {}}", seen{0, 100, 100, 0}, 0},
+		"without events": {"programs: {syscall: {events: false, executables: [kernel-test-other]}}", seen{0, 0, 100, 0}, 0},
+		"a container":    {"programs: {syscall: {containers: ['" + chosenContainer.ContainerID + "']}}", seen{100, 100, 0, 0}, 1},
+		"short ids": {
+			"programs: {syscall: {containers: ['0123456789ab', '" + otherContainer.ContainerID[:12] + "']}}", seen{0, 0, 100, 0}, 0,
+		},
+		"everything": {
+			"programs: {syscall: {syscalls: [dup], executables: [kernel-test-inside], containers: ['" + chosenContainer.ContainerID[:20] + "']}}",
+			seen{0, 100, 0, 0},
+			0,
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := testreceiver.Start(t, tt.config)
+			dups := traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100}
+			in := func(c *testnet.Cgroup) int { return callErrors(r.Scrape(t).In(c), "dup", "ebadf") }
+			chosen.Make(dups)
+			assert.Equal(t, tt.dups.chosen, in(chosenContainer), "chosen")
+			inside.Make(dups)
+			assert.Equal(t, tt.dups.chosen+tt.dups.inside, in(chosenContainer), "inside")
+			other.Make(dups)
+			assert.Equal(t, tt.dups.other, in(otherContainer), "other")
+			chosen.Make(sleeping(time.Millisecond, 1))
+			sleeps, _ := callCount(r.Scrape(t).In(chosenContainer), "clock_nanosleep")
+			assert.Equal(t, tt.sleeps, sleeps)
+
+			before := callErrors(r.Scrape(t), "dup", "ebadf")
+			for range 100 {
+				_, _, errno := unix.RawSyscall(unix.SYS_DUP, noFD, 0, 0)
+				require.Equal(t, unix.EBADF, errno)
+			}
+			assert.Equal(t, tt.dups.self, callErrors(r.Scrape(t), "dup", "ebadf")-before, "the collector itself")
+		})
+	}
+}
+
+// A container that was asked for is looked at from its first call on, and again when it is back.
+func TestSyscallsOfContainersThatStartLater(t *testing.T) {
+	testnet.Require(t)
+	id := testnet.NewContainerID(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['"+id+"']}}")
+	counted := func() int { return callErrors(r.Scrape(t), "dup", "ebadf") }
+	for range 2 {
+		container := testnet.NewCgroupAt(t, "/system.slice/docker-"+id+".scope")
+		a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
+		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
+		require.Equal(t, 100, counted())
+		a.Exit()
+		container.Remove(t)
+		r.ScrapeUntil(t, func(testreceiver.Scrape) bool { return counted() == 0 })
+		require.Zero(t, counted(), "what was counted goes with the container")
+	}
+}
+
+// Whatever makes a container's cgroup, and wherever: what is moved there is looked at until it is moved out.
+func TestSyscallsOfContainersByName(t *testing.T) {
+	testnet.Require(t)
+	id := testnet.NewContainerID(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['0123456789ab', '"+id[:12]+"']}}")
+	outside := testnet.NewCgroup(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(outside))
+	counted := func() int {
+		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
+		return callErrors(r.Scrape(t), "dup", "ebadf")
+	}
+	ids := strings.NewReplacer("<id>", id, "<other>", testnet.NewContainerID(t), "<short>", id[:63])
+	const pod = "/kubepods-burstable-pod1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901.slice"
+	for path, want := range map[string]int{
+		"/docker/<id>":                                   100,
+		"/system.slice/docker-<id>.scope":                100,
+		pod + "/cri-containerd-<id>.scope":               100,
+		pod + "/crio-<id>.scope/container":               100,
+		"/system.slice" + pod + ":cri-containerd:<id>":   100,
+		"/docker/<id>/a/b/c/d/e/f/g/h/i/j":               100,
+		"/docker/<id>/docker/<other>":                    100,
+		"/docker/<other>/docker/<id>":                    100,
+		"/docker/<other>":                                0,
+		"/docker/<short>":                                0,
+		"/machine.slice/libpod-conmon-<id>.scope":        0,
+		pod + "/crio-conmon-<id>":                        0,
+		"/system.slice/<id>.service":                     0,
+		"/system.slice/overlay2-<id>-merged.mount":       0,
+		"/" + strings.Repeat("x", 180) + "<short>.scope": 0,
+	} {
+		// What is counted for a group goes with it: so it stays until all are through.
+		group := testnet.NewCgroupAt(t, ids.Replace(path))
+		t.Run(strings.ReplaceAll(path, "/", " "), func(t *testing.T) {
+			before := counted()
+			group.Take(t, a.PID)
+			assert.Equal(t, before+want, counted(), "inside")
+			outside.Take(t, a.PID)
+			assert.Equal(t, before+want, counted(), "outside again")
+		})
+	}
+}
+
+// More slow calls than the limit lets pass: what it holds back is counted, and the metrics have all.
+func TestSyscallEventLimit(t *testing.T) {
+	testnet.Require(t)
+	const count = 2000
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [clock_nanosleep], executables: [kernel-test-caller], threshold: 50µs, waiting: true, event_limit: 50}}")
+	a, container := newCaller(t, "kernel-test-caller")
+	a.Make(sleeping(100*time.Microsecond, count))
+	m := r.Scrape(t)
+	made, _ := callCount(m.In(container), "clock_nanosleep")
+	assert.Equal(t, count, made)
+	held := lost(m, "syscall")
+	assert.Greater(t, held["rate_limit"], count/2)
+	assert.Len(t, r.Wait(t, count-held["rate_limit"], testreceiver.Named(slowEvent), inContainer(container)), count-held["rate_limit"], "%v", held)
+	assert.Len(t, held, 1, "%v", held)
+}
+
+// A thread that ends in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
+// nothing: all their calls are counted, and those that come after them.
+func TestSyscallsInMasses(t *testing.T) {
+	testnet.Require(t)
+	count := 100_000
+	if testing.Short() {
+		count = 10_000
+	}
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {syscall: {events: false, syscalls: [wait4, dup]}}")
+	shell.Fork(count)
+	for range 100 {
+		shell.OnThread("short-lived").Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1})
+	}
+	m := r.Scrape(t)
+	// The last child is the shell's: Go waits for it with waitid first.
+	made, _ := callCount(m.In(container), "wait4")
+	assert.GreaterOrEqual(t, made, count)
+	assert.LessOrEqual(t, made, count+2)
+	assert.Equal(t, 100, callErrors(m.In(container), "dup", "ebadf"))
+	assert.Empty(t, lost(m, "syscall"))
+
+	caller, container := newCaller(t, "kernel-test-caller")
+	caller.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1000})
+	assert.Equal(t, 1000, callErrors(r.Scrape(t).In(container), "dup", "ebadf"))
+}
+
+// A process that executes is another one afterwards; the call itself is still that of the one before.
+func TestSyscallsAcrossExecve(t *testing.T) {
+	testnet.Require(t)
+	program := traffic.Executable(t, "kernel-test-program")
+	for _, after := range []bool{false, true} {
+		shell, container := newShell(t)
+		executable := shell.Executable
+		if after {
+			executable = filepath.Base(program)
+		}
+		r := testreceiver.Start(t, "programs: {syscall: {syscalls: [execve, "+traffic.OnlyCall+"], executables: ["+executable+"]}}")
+		const count = 20
+		for range count {
+			shell.Run(traffic.Command{Path: program, Args: []string{"x"}})
+		}
+		m := r.Scrape(t).In(container)
+		executed, _ := callCount(m, "execve")
+		begun, _ := callCount(m, traffic.OnlyCall)
+		if after {
+			assert.Zero(t, executed)
+			assert.Equal(t, count, begun)
+		} else {
+			assert.Equal(t, count, executed)
+			assert.Zero(t, begun)
+		}
+	}
+}
+
+// More series than there is room for: the rest is counted together, and nothing is missing from the sum.
+func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
+	testnet.Require(t)
+	const cgroups, numbers = 60, 400
+	r := testreceiver.Start(t, "programs: {syscall: {events: false, executables: [kernel-test-many]}}")
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-many", "many")) // as root, which may move between cgroups
+	a.MakeUnknownCalls(testnet.NewCgroup(t), cgroups, numbers)
+
+	m := r.Scrape(t)
+	overflow := testreceiver.Attributes{"otel.metric.overflow": "true"}
+	apart := 0
+	for i := range numbers {
+		apart += callErrors(m, strconv.Itoa(traffic.FirstUnknownCall+i), "enosys")
+	}
+	together := m.Int(errorsMetric, overflow)
+	assert.Positive(t, together)
+	assert.GreaterOrEqual(t, apart+together, cgroups*numbers)
+	assert.Less(t, apart+together, cgroups*numbers+1000, "others of its calls fail, too")
+	p, ok := m.Histogram(callDurationsMetric, overflow)
+	require.True(t, ok)
+	assert.Equal(t, map[string]int{"map_full": int(p.Count())}, lost(m, "syscall"))
+	assert.GreaterOrEqual(t, int(p.Count()), together)
+}
+
+// What is counted for a container goes with it.
+func TestSyscallSeriesGoWithTheirContainer(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "collection_interval: 200ms\nprograms: {syscall: {syscalls: [dup]}}")
+	a, container := newCaller(t, "kernel-test-caller")
+	a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 10})
+	require.Equal(t, 10, callErrors(r.Scrape(t).In(container), "dup", "ebadf"))
+	a.Exit()
+	container.Remove(t)
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Find(errorsMetric)) == 0 }).In(container)
+	assert.Empty(t, m.Find(errorsMetric))
+	assert.Empty(t, m.Find(callDurationsMetric))
+}

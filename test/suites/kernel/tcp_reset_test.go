@@ -1,0 +1,314 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	resetsMetric   = "ebpf.tcp.resets"
+	resetReasonKey = "ebpf.tcp.reset.reason"
+	directionKey   = "network.io.direction"
+)
+
+// reset is the attributes of a reset in one direction, by or for a socket in a state.
+func reset(direction, state string) attributes {
+	return attributes{directionKey: direction, "ebpf.tcp.state": state}
+}
+
+// ownerOfClosed is the attributes of a socket's owner when it is closed. Kernels that do not number sockets have lost it.
+func ownerOfClosed(a *traffic.Agent) attributes {
+	if !kernelSays().numbers {
+		return attributes{"ebpf.attribution": "cgroup"}
+	}
+	return owner(a, "socket")
+}
+
+// onWire is the attributes of a reset that belongs to no connection.
+func onWire(from, to netip.AddrPort, ns *testnet.Namespace) attributes {
+	return attributes{
+		"network.transport": "tcp", "network.type": networkType(from.Addr()), directionKey: "transmit", resetReasonKey: "no_socket",
+		"source.address": from.Addr().Unmap().String(), "source.port": int64(from.Port()),
+		"destination.address": to.Addr().Unmap().String(), "destination.port": int64(to.Port()),
+		"ebpf.network.namespace": int64(ns.Inode),
+	}
+}
+
+// A port that nobody listens at has no socket whose reset it could be: there is a client, and a host that refuses.
+func TestSegmentResetOfClosedPort(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, f := range families[:3] {
+		t.Run(f.name, func(t *testing.T) {
+			container := testnet.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			from, to := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, closedPort)
+			c := s.client.OnThread("dialer").ConnectFrom(from, to)
+			require.Equal(t, unix.ECONNREFUSED, c.Errno)
+
+			r.Wait(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left))
+			r.Settle(t)
+			received := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left))[0]
+			check(t, received, resetEvent, plog.SeverityNumberWarn, connection("tcp", "client", from, to, c.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "syn_sent")))
+			within(t, received, c.Start, c.End)
+			assert.Equal(t, container.ContainerID, received.Resource["container.id"])
+			assert.Equal(t, 1, r.Scrape(t).In(container).Int(resetsMetric, tcp(f.networkType, "client").With(directionKey, "receive")))
+			if !kernelSays().resetReasons {
+				assert.Empty(t, r.Events.Matching(testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right)))
+				return
+			}
+			sent := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right))[0]
+			want := connection("tcp", "server", from, to, 0, s.right).with(attributes{directionKey: "transmit", resetReasonKey: "no_socket"})
+			delete(want, cookieKey)
+			check(t, sent, resetEvent, plog.SeverityNumberWarn, want)
+			within(t, sent, c.Start, c.End)
+			assert.Empty(t, sent.Resource, "nobody's")
+		})
+	}
+}
+
+// Each side of a connection that is reset has one event, of the socket's own process, closed though it is.
+func TestSegmentReset(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			container := testnet.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			p := s.establish(t, f)
+			before := time.Now()
+			s.server.Reset(p.server.FD)
+			require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+			after := time.Now()
+
+			events := r.Exactly(t, 2, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left, s.right))
+			client := only(t, events, resetEvent, s.client)
+			server := r.Events.Matching(testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right))[0]
+			check(t, client, resetEvent, plog.SeverityNumberWarn,
+				connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
+					with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "established")))
+			sent := connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
+				with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close"))
+			var measured []string
+			if kernelSays().resetReasons {
+				// Which reason it is has changed from kernel to kernel.
+				assert.Contains(t, []any{"not_specified", "tcp_state"}, server.Attributes[resetReasonKey])
+				measured = append(measured, resetReasonKey)
+			}
+			check(t, server, resetEvent, plog.SeverityNumberWarn, sent, measured...)
+			for _, e := range events {
+				within(t, e, before, after)
+				assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+			}
+			m := r.Scrape(t).In(container)
+			transmitted := tcp(f.networkType, "server").With(directionKey, "transmit")
+			if reason, ok := server.Attributes[resetReasonKey].(string); ok {
+				transmitted = transmitted.With(resetReasonKey, reason)
+			}
+			assert.Equal(t, 1, m.Int(resetsMetric, transmitted), "%v", m.Series(resetsMetric))
+			assert.Equal(t, 1, m.Int(resetsMetric, tcp(f.networkType, "client").With(directionKey, "receive")))
+			assert.Equal(t, 2, m.Int(resetsMetric, nil), "%v", m.Series(resetsMetric))
+		})
+	}
+}
+
+// The kernel resets a connection that is closed before all of it was read.
+func TestSegmentResetOfUnreadBytes(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	s := newScene(t)
+	p := s.establish(t, families[0])
+	s.client.Send(p.client.FD, 10)
+	require.True(t, testreceiver.Eventually(func() bool { return s.server.Info(p.server.FD).BytesReceived == 10 }))
+	s.server.Close(p.server.FD)
+	r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left))
+	e := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right))[0]
+	var measured []string
+	if kernelSays().resetReasons {
+		assert.Contains(t, []any{"not_specified", "tcp_abort_on_close"}, e.Attributes[resetReasonKey])
+		measured = append(measured, resetReasonKey)
+	}
+	check(t, e, resetEvent, plog.SeverityNumberWarn,
+		connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
+			with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close")), measured...)
+}
+
+// What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
+// it is that process's all the same.
+func TestSegmentResetAfterClose(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		container := testnet.NewContainer(t)
+		s := newScene(t, traffic.In(container))
+		p := s.establish(t, f)
+		sent := s.server.Info(p.server.FD).SegmentsSent
+		s.client.Close(p.client.FD)
+		s.server.ReceiveEOF(p.server.FD)
+		// The small socket takes over when the FIN is acknowledged.
+		require.True(t, testreceiver.Eventually(func() bool { return s.server.Info(p.server.FD).SegmentsSent > sent }))
+		before := time.Now()
+		s.server.Send(p.server.FD, 10)
+		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With(directionKey, "receive"))
+		after := time.Now()
+
+		m, resets := r.Scrape(t).In(container), tcp(f.networkType, "client").With(directionKey, "transmit")
+		if !kernelSays().resetReasons {
+			assert.Empty(t, r.Events.Matching(testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left)))
+			assert.Zero(t, m.Int(resetsMetric, resets))
+			continue
+		}
+		e := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.left))[0]
+		check(t, e, resetEvent, plog.SeverityNumberWarn,
+			connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).with(reset("transmit", "time_wait")), resetReasonKey)
+		within(t, e, before, after)
+		assert.Equal(t, resource(container), e.Resource)
+		assert.Equal(t, 1, m.Int(resetsMetric, resets))
+	}
+}
+
+// A connection that only one side still knows of: the other host has no socket for it, and cannot say who is the client.
+func TestSegmentResetOfForgottenConnection(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, f := range families[:2] {
+		s := newScene(t)
+		p := s.establish(t, f)
+		s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
+		s.server.Close(p.listener.FD)
+		s.server.Reset(p.server.FD)
+		s.client.Send(p.client.FD, 10)
+		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+
+		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With("ebpf.tcp.state", "close"))
+		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.client.PID))
+		if !kernelSays().resetReasons {
+			r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right)) // the one before
+			continue
+		}
+		forgotten := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With(resetReasonKey, "no_socket"))[0]
+		check(t, forgotten, resetEvent, plog.SeverityNumberWarn,
+			onWire(p.server.Local, p.client.Local, s.right))
+	}
+}
+
+// A listener answers for a connection that its host does not know any more, with its own socket.
+func TestSegmentResetByListener(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, f := range families {
+		s := newScene(t)
+		p := s.establish(t, f)
+		s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
+		s.server.Reset(p.server.FD)
+		s.client.Send(p.client.FD, 10)
+		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+
+		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.client.PID))
+		e := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.server.PID), testreceiver.With("ebpf.tcp.state", "listen"))[0]
+		want := connection("tcp", "server", p.client.Local, p.server.Local, p.listener.Cookie, s.right).
+			with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "listen"))
+		var measured []string
+		if kernelSays().resetReasons {
+			measured = append(measured, resetReasonKey)
+		}
+		check(t, e, resetEvent, plog.SeverityNumberWarn, want, measured...)
+	}
+}
+
+// What is left out is in neither the events nor the metrics: the sides that are of an executable, or all that an address has.
+func TestSegmentsThatAreLeftOut(t *testing.T) {
+	testnet.Require(t)
+	for name, tt := range map[string]struct {
+		exclude        string
+		client, server bool
+		byOwner        bool
+	}{
+		"nothing":         {"{}", true, true, false},
+		"the executable":  {"{executables: [kernel-test-client]}", false, true, true},
+		"the other one's": {"{executables: [kernel-test-server]}", true, false, true},
+		"the address":     {"{cidrs: [198.18.0.2/32]}", false, false, false},
+	} {
+		// Before Linux 5.12, which numbers them, the owner of a connection that is closed is not known any more.
+		if tt.byOwner && !kernelSays().numbers {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			r := testreceiver.Start(t, "exclude: "+tt.exclude+"\nprograms: {tcp: {}, connection: {}}")
+			container := testnet.NewContainer(t)
+			s := newScene(t, traffic.In(container))
+			p := s.establish(t, families[0])
+			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
+			s.server.Reset(p.server.FD)
+			require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
+			r.Settle(t)
+			m := r.Scrape(t).In(container)
+			for role, side := range map[string]struct {
+				ns        *testnet.Namespace
+				direction string
+				seen      bool
+			}{"client": {s.left, "receive", tt.client}, "server": {s.right, "transmit", tt.server}} {
+				want := 0
+				if side.seen {
+					want = 1
+				}
+				assert.Len(t, r.Events.Matching(testreceiver.Named(resetEvent), testreceiver.InNamespace(side.ns)), want, role)
+				assert.Equal(t, want, m.Int(resetsMetric, tcp("ipv4", role).With(directionKey, side.direction)), role)
+				_, ok := m.Histogram(rttMetric, tcp("ipv4", role))
+				assert.Equal(t, side.seen, ok, role)
+			}
+		})
+	}
+}
+
+// What the limit holds back is counted, and the metrics have it all.
+func TestSegmentEventLimit(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {tcp: {event_limit: 5}}")
+	container := testnet.NewContainer(t)
+	s := newScene(t, traffic.In(container))
+	const count = 200
+	for range count {
+		c := s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
+		require.Equal(t, unix.ECONNREFUSED, c.Errno)
+		s.client.Close(c.FD)
+	}
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.In(container).Int(resetsMetric, nil) >= count })
+	assert.Equal(t, count, m.In(container).Int(resetsMetric, nil))
+	// Both ends, wherever their events were held back; the host may reset others meanwhile.
+	delivered := m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "tcp"})
+	held := lost(m, "tcp")
+	assert.Positive(t, delivered)
+	assert.Equal(t, map[string]int{"rate_limit": m.Int(resetsMetric, nil) + m.Int(retransmitsMetric, nil) - delivered}, held)
+}
+
+// A program that is left out of the configuration attaches nothing, and its metrics are not there.
+func TestSegmentProgramIsOffByDefault(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
+	s := newScene(t)
+	s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
+	r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID))
+	assert.Empty(t, r.Events.Matching(testreceiver.Named(resetEvent, retransmitEvent)))
+	m := r.Scrape(t)
+	for _, name := range []string{resetsMetric, retransmitsMetric, rttMetric} {
+		assert.Empty(t, m.Find(name))
+	}
+}

@@ -1,0 +1,67 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package testenv is what tests of the built collector ask of where they run. What is not there skips a test, with the
+// reason; in CI, where nothing may be skipped, it fails it.
+package testenv
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+// RequireEnv is the variable that turns a test that cannot run into one that fails; CI sets it to 1.
+const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
+
+// Missing ends a test for something that this environment lacks.
+func Missing(tb testing.TB, reason string) {
+	tb.Helper()
+	if os.Getenv(RequireEnv) == "1" {
+		tb.Fatalf("%s=1, but this test cannot run: %s", RequireEnv, reason)
+	}
+	tb.Skip(reason)
+}
+
+// Repository returns the absolute path of a path in this repository, whose root is the folder with the ocb manifest.
+func Repository(tb testing.TB, path string) string {
+	tb.Helper()
+	directory, err := os.Getwd()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for {
+		if _, err := os.Stat(filepath.Join(directory, "builder-config.yaml")); err == nil {
+			return filepath.Join(directory, filepath.FromSlash(path))
+		}
+		if parent := filepath.Dir(directory); parent != directory {
+			directory = parent
+			continue
+		}
+		tb.Fatal("no folder above this package has a builder-config.yaml")
+	}
+}
+
+// Collector returns the path of the built collector, which OTELCOL_EBPF_COLLECTOR may name.
+func Collector(tb testing.TB) string {
+	tb.Helper()
+	path := os.Getenv("OTELCOL_EBPF_COLLECTOR")
+	if path == "" {
+		path = Repository(tb, "dist/otelcol-ebpf")
+	}
+	if _, err := os.Stat(path); err != nil {
+		Missing(tb, "the collector is not built, `make build` does that: "+err.Error())
+	}
+	return path
+}
+
+// RequireKernel ends a test where eBPF programs can't be loaded.
+func RequireKernel(tb testing.TB) {
+	tb.Helper()
+	if os.Geteuid() != 0 {
+		Missing(tb, "it needs root to load eBPF programs")
+	}
+	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
+		Missing(tb, "this kernel has no BTF: "+err.Error())
+	}
+}

@@ -1,0 +1,40 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package testnet
+
+import (
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+)
+
+// aloneEnv names the test to the process that is started for it.
+const aloneEnv = "OTELCOL_EBPF_TEST_ALONE"
+
+// Alone runs a test of the top level in a process of its own, whose network namespace is empty: nothing but what the test
+// sends is on its loopback interface. It is whether this is that process; in the first one it returns at the test's end.
+func Alone(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(aloneEnv) == t.Name() {
+		link, err := netlink.LinkByName("lo")
+		require.NoError(t, err)
+		require.NoError(t, netlink.LinkSetUp(link))
+		return true
+	}
+	cmd := exec.CommandContext(t.Context(), "/proc/self/exe",
+		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+Patiently(2*time.Minute).String())
+	cmd.Env = append(os.Environ(), aloneEnv+"="+t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
+	output, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	require.Contains(t, string(output), "--- PASS: "+t.Name()+" ", "it has run")
+	return false
+}

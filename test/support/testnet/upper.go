@@ -1,0 +1,59 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package testnet
+
+import (
+	"errors"
+	"net"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// UpperVLAN is the VLAN of an upper interface of the kind "vlan".
+const UpperVLAN = 100
+
+// NewUpper puts an interface of a kind ("bond", "macvlan" or "vlan") on the wire, which then receives what the
+// wire does. It returns "" if this kernel has none of that kind.
+func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
+	t.Helper()
+	device = WireName(name)
+	lower, err := netlink.LinkByIndex(w.Index)
+	require.NoError(t, err)
+	attrs := netlink.NewLinkAttrs()
+	attrs.Name = device
+	// Frames of Ethernet are for it.
+	attrs.HardwareAddr = net.HardwareAddr(Ethernet(0)[:6])
+	var upper netlink.Link
+	switch kind {
+	case "bond":
+		upper = netlink.NewLinkBond(attrs)
+	case "macvlan":
+		attrs.ParentIndex = w.Index
+		upper = &netlink.Macvlan{LinkAttrs: attrs, Mode: netlink.MACVLAN_MODE_PRIVATE}
+	case "vlan":
+		attrs.ParentIndex = w.Index
+		upper = &netlink.Vlan{LinkAttrs: attrs, VlanId: UpperVLAN, VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
+	}
+	if err := netlink.LinkAdd(upper); errors.Is(err, unix.EOPNOTSUPP) {
+		return ""
+	}
+	require.NoError(t, err, "making a %s", kind)
+	t.Cleanup(func() { _ = netlink.LinkDel(upper) })
+	upper, err = netlink.LinkByName(device)
+	require.NoError(t, err)
+	require.NoError(t, quiet(device))
+	if attrs.ParentIndex == 0 {
+		require.NoError(t, netlink.LinkSetDown(lower)) // a bond takes nothing else
+		require.NoError(t, netlink.LinkSetMaster(lower, upper))
+		require.NoError(t, netlink.LinkSetUp(lower))
+		w.await(t)
+	}
+	require.NoError(t, netlink.LinkSetUp(upper))
+	return device
+}

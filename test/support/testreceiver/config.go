@@ -1,0 +1,73 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package testreceiver
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"strings"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/receiver"
+)
+
+// defaults make the receiver quick; a test's own configuration goes over them.
+const defaults = `
+collection_interval: 100ms
+initial_delay: 1ms
+events: {flush_interval: 10ms}
+`
+
+// load reads and validates a configuration as the collector does.
+func load(factory receiver.Factory, yaml string) (component.Config, error) {
+	merged := confmap.New()
+	for _, text := range []string{defaults, yaml} {
+		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
+		if err != nil {
+			return nil, fmt.Errorf("the test's YAML: %w", err)
+		}
+		conf, err := retrieved.AsConf()
+		if err != nil {
+			return nil, fmt.Errorf("the test's YAML: %w", err)
+		}
+		if err := merged.Merge(conf); err != nil {
+			return nil, err
+		}
+	}
+	config := factory.CreateDefaultConfig()
+	return config, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
+}
+
+// AllBut is the value of exclude::cidrs that leaves out every address but those in the IPv4 prefix and the barrier's,
+// so that whatever else happens on the host stays out of a test's counts.
+func AllBut(kept netip.Prefix) string {
+	cidrs := []string{"2000::/3", "fc00::/7", "fe80::/10", "::1/128"}
+	for _, p := range without(netip.MustParsePrefix("0.0.0.0/0"), []netip.Prefix{kept, BarrierPrefix}) {
+		cidrs = append(cidrs, p.String())
+	}
+	return "['" + strings.Join(cidrs, "', '") + "']"
+}
+
+// without splits the prefix until each part is in one of those kept, and left out, or apart from all of them.
+func without(p netip.Prefix, kept []netip.Prefix) []netip.Prefix {
+	apart := true
+	for _, k := range kept {
+		if k.Bits() <= p.Bits() && k.Contains(p.Addr()) {
+			return nil
+		}
+		apart = apart && !k.Overlaps(p)
+	}
+	if apart {
+		return []netip.Prefix{p}
+	}
+	low := netip.PrefixFrom(p.Addr(), p.Bits()+1)
+	b := p.Addr().AsSlice()
+	b[p.Bits()/8] |= 0x80 >> (p.Bits() % 8)
+	high, _ := netip.AddrFromSlice(b)
+	return append(without(low, kept), without(netip.PrefixFrom(high, p.Bits()+1), kept)...)
+}

@@ -1,0 +1,198 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package testreceiver
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"sync"
+
+	"go.opentelemetry.io/collector/consumer"
+	"go.opentelemetry.io/collector/pdata/pcommon"
+	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+)
+
+// metricsSink is the end of a metrics pipeline; it keeps the last scrape.
+type metricsSink struct {
+	mu      sync.Mutex
+	scrapes int
+	last    pmetric.Metrics
+}
+
+var _ consumer.Metrics = (*metricsSink)(nil)
+
+func (*metricsSink) Capabilities() consumer.Capabilities { return consumer.Capabilities{} }
+
+func (s *metricsSink) ConsumeMetrics(_ context.Context, md pmetric.Metrics) error {
+	copied := pmetric.NewMetrics()
+	md.CopyTo(copied)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scrapes++
+	s.last = copied
+	return nil
+}
+
+func (s *metricsSink) latest() (pmetric.Metrics, int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.last, s.scrapes
+}
+
+// Scrape is what one collection of the metrics has brought.
+type Scrape struct {
+	md pmetric.Metrics
+	// container limits the view to one container; "" is everything.
+	container string
+}
+
+// Attributes are the attributes of a data point; values are strings, as all of the receiver's are.
+type Attributes map[string]string
+
+// In is the part of the scrape that belongs to the container.
+func (s Scrape) In(container *testnet.Cgroup) Scrape {
+	s.container = container.ContainerID
+	return s
+}
+
+// metrics calls f for each metric of that name, for all without one.
+func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
+	for _, rm := range s.md.ResourceMetrics().All() {
+		if s.container != "" {
+			id, ok := rm.Resource().Attributes().Get("container.id")
+			if !ok || id.Str() != s.container {
+				continue
+			}
+		}
+		for _, sm := range rm.ScopeMetrics().All() {
+			for _, m := range sm.Metrics().All() {
+				if name == "" || m.Name() == name {
+					f(rm.Resource(), m)
+				}
+			}
+		}
+	}
+}
+
+// Find returns the metrics of that name, one for each resource that has it.
+func (s Scrape) Find(name string) []pmetric.Metric {
+	var found []pmetric.Metric
+	s.metrics(name, func(_ pcommon.Resource, m pmetric.Metric) { found = append(found, m) })
+	return found
+}
+
+// Names are the names of all metrics there are.
+func (s Scrape) Names() []string {
+	names := map[string]bool{}
+	s.metrics("", func(_ pcommon.Resource, m pmetric.Metric) { names[m.Name()] = true })
+	return slices.Sorted(maps.Keys(names))
+}
+
+// Resources returns the attributes of the resources that have the metric.
+func (s Scrape) Resources(name string) []map[string]any {
+	var found []map[string]any
+	s.metrics(name, func(r pcommon.Resource, _ pmetric.Metric) { found = append(found, r.Attributes().AsRaw()) })
+	return found
+}
+
+// points calls f for each data point of a sum whose attributes include those given.
+func (s Scrape) points(name string, attributes Attributes, f func(pmetric.NumberDataPoint)) {
+	for _, m := range s.Find(name) {
+		if m.Type() != pmetric.MetricTypeSum {
+			continue
+		}
+		for _, p := range m.Sum().DataPoints().All() {
+			if includes(p.Attributes(), attributes) {
+				f(p)
+			}
+		}
+	}
+}
+
+// Int is the sum of an integer metric over the data points whose attributes include those given, and 0 without any.
+func (s Scrape) Int(name string, attributes Attributes) int {
+	total := 0
+	s.points(name, attributes, func(p pmetric.NumberDataPoint) { total += int(p.IntValue()) })
+	return total
+}
+
+// Float is the sum of a floating-point metric over the data points whose attributes include those given.
+func (s Scrape) Float(name string, attributes Attributes) float64 {
+	total := 0.0
+	s.points(name, attributes, func(p pmetric.NumberDataPoint) { total += p.DoubleValue() })
+	return total
+}
+
+// Series are the attribute sets of the metric's data points, with their integer values.
+func (s Scrape) Series(name string) []Series {
+	var found []Series
+	s.points(name, nil, func(p pmetric.NumberDataPoint) {
+		attributes := Attributes{}
+		for key, value := range p.Attributes().All() {
+			attributes[key] = value.AsString()
+		}
+		found = append(found, Series{Attributes: attributes, Value: int(p.IntValue())})
+	})
+	return found
+}
+
+// Series is one data point of an integer metric.
+type Series struct {
+	Attributes Attributes
+	Value      int
+}
+
+// Histogram returns the one explicit histogram point with exactly those attributes.
+func (s Scrape) Histogram(name string, attributes Attributes) (found pmetric.HistogramDataPoint, ok bool) {
+	for _, m := range s.Find(name) {
+		if m.Type() != pmetric.MetricTypeHistogram {
+			continue
+		}
+		for _, p := range m.Histogram().DataPoints().All() {
+			if p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
+				return p, true
+			}
+		}
+	}
+	return found, false
+}
+
+// Exponential returns the one exponential histogram point with exactly those attributes.
+func (s Scrape) Exponential(name string, attributes Attributes) (found pmetric.ExponentialHistogramDataPoint, ok bool) {
+	for _, m := range s.Find(name) {
+		if m.Type() != pmetric.MetricTypeExponentialHistogram {
+			continue
+		}
+		for _, p := range m.ExponentialHistogram().DataPoints().All() {
+			if p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
+				return p, true
+			}
+		}
+	}
+	return found, false
+}
+
+func includes(have pcommon.Map, want Attributes) bool {
+	for key, value := range want {
+		if v, ok := have.Get(key); !ok || v.AsString() != value {
+			return false
+		}
+	}
+	return true
+}
+
+// With returns the attributes with one more.
+func (a Attributes) With(key, value string) Attributes {
+	more := maps.Clone(a)
+	if more == nil {
+		more = Attributes{}
+	}
+	more[key] = value
+	return more
+}

@@ -1,0 +1,249 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+)
+
+// Agent is a child process that makes traffic. Its methods carry out one operation and return its ground truth;
+// they end the test when the operation could not be carried out.
+type Agent struct {
+	Identity
+
+	t      testing.TB
+	thread string
+	link   *link
+}
+
+// Identity is what an agent says of itself.
+type Identity struct {
+	// PID is the process id in the initial PID namespace, UID the effective user id.
+	PID, UID int
+	// Executable is the base name of the file that it runs.
+	Executable string
+	// Thread is the name of the main thread, which carries out the operations.
+	Thread string
+	// NetNS is the inode number of its network namespace.
+	NetNS uint64
+	// Cgroup is its version 2 cgroup, as /proc/PID/cgroup has it: "0::/path".
+	Cgroup string
+}
+
+// Option says how an agent is started.
+type Option func(*start)
+
+type start struct {
+	executable, thread string
+	uid                int
+	cgroup             *testnet.Cgroup
+	prepare            []func() error
+	pidNamespace       bool
+}
+
+// Named sets the base name of the agent's executable and the name of its main thread.
+func Named(executable, thread string) Option {
+	return func(s *start) { s.executable, s.thread = executable, thread }
+}
+
+// AsUser runs the agent under that user id.
+func AsUser(uid int) Option { return func(s *start) { s.uid = uid } }
+
+// In starts the agent in the cgroup; it has never been in another.
+func In(cgroup *testnet.Cgroup) Option { return func(s *start) { s.cgroup = cgroup } }
+
+// Prepared runs f in the thread that the agent is forked from: it inherits the thread's namespaces and capabilities.
+func Prepared(f func() error) Option { return func(s *start) { s.prepare = append(s.prepare, f) } }
+
+// InPIDNamespace starts the agent as the first process of a PID namespace.
+func InPIDNamespace() Option { return func(s *start) { s.pidNamespace = true } }
+
+// link is the pipe pair to an agent. Requests wait for each other.
+type link struct {
+	mu        sync.Mutex
+	cmd       *exec.Cmd
+	requests  *json.Encoder
+	responses *json.Decoder
+	close     func()
+	ended     sync.Once
+}
+
+// Start starts an agent in the namespace. It ends with the test.
+func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
+	t.Helper()
+	s := start{executable: "kt-agent-of-a-test", thread: "kt-main"}
+	for _, option := range options {
+		option(&s)
+	}
+	cmd := exec.Command(executable(t, s.executable))
+	// Preemption signals would cut long socket calls short.
+	cmd.Env = append(os.Environ(), childEnv+"="+s.thread, "GODEBUG=asyncpreemptoff=1")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if s.uid != 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.uid)}
+	}
+	if s.pidNamespace {
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+	}
+	if s.cgroup != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.cgroup.FD()
+	}
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, ns.Run(func() error {
+		for _, prepare := range s.prepare {
+			if err := prepare(); err != nil {
+				return err
+			}
+		}
+		return cmd.Start()
+	}), "starting an agent")
+
+	a := &Agent{t: t, link: &link{
+		cmd: cmd, requests: json.NewEncoder(in), responses: json.NewDecoder(out), close: func() { _ = in.Close() },
+	}}
+	t.Cleanup(a.Kill)
+	a.Identity = identify.Call(a, Nothing{})
+	if s.pidNamespace {
+		require.Equal(t, 1, a.PID, "the agent's idea of its process id")
+		a.PID = cmd.Process.Pid
+	}
+	require.Equal(t, cmd.Process.Pid, a.PID, "the agent's idea of its process id")
+	return a
+}
+
+// OnThread is the same agent, carrying out its operations in new threads of that name.
+func (a *Agent) OnThread(name string) *Agent {
+	other := *a
+	other.thread = name
+	other.Thread = name
+	return &other
+}
+
+// Exit ends the agent in order, as a process that returns from main; the kernel closes what it had open.
+func (a *Agent) Exit() {
+	a.t.Helper()
+	a.link.ended.Do(func() {
+		a.link.close()
+		require.NoError(a.t, a.link.cmd.Wait(), "the agent's exit")
+	})
+}
+
+// Kill ends the agent by SIGKILL, in whatever call it is.
+func (a *Agent) Kill() {
+	a.link.ended.Do(func() {
+		_ = a.link.cmd.Process.Kill()
+		_ = a.link.cmd.Wait()
+	})
+}
+
+// exchange sends one request and waits for its response.
+func (a *Agent) exchange(op string, args any) (json.RawMessage, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	a.link.mu.Lock()
+	defer a.link.mu.Unlock()
+	if err := a.link.requests.Encode(request{Op: op, Thread: a.thread, Args: raw}); err != nil {
+		return nil, fmt.Errorf("asking for %s: %w", op, err)
+	}
+	var r response
+	if err := a.link.responses.Decode(&r); err != nil {
+		return nil, fmt.Errorf("waiting for %s: %w", op, err)
+	}
+	if r.Error != "" {
+		return nil, errors.New(r.Error)
+	}
+	return r.Result, nil
+}
+
+// executables holds the test binary under the names that agents run it by.
+var executables struct {
+	sync.Mutex
+	dir string
+}
+
+// executable returns the path of the test binary under that base name, where every user may run it.
+func executable(t testing.TB, name string) string {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	executables.Lock()
+	defer executables.Unlock()
+	if executables.dir == "" {
+		dir, err := os.MkdirTemp("", "kernel-test-agents")
+		require.NoError(t, err)
+		require.NoError(t, os.Chmod(dir, 0o755))
+		executables.dir = dir
+	}
+	path := filepath.Join(executables.dir, name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	// A hard link costs nothing; another file system takes a copy.
+	if os.Link(self, path) != nil {
+		require.NoError(t, copyFile(self, path), "naming the test binary %s", name)
+	}
+	return path
+}
+
+func copyFile(from, to string) error {
+	content, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, content, 0o755)
+}
+
+// RemoveExecutables removes what naming agents has left on disk; TestMain calls it after the tests.
+func RemoveExecutables() {
+	executables.Lock()
+	defer executables.Unlock()
+	if executables.dir != "" {
+		_ = os.RemoveAll(executables.dir)
+		executables.dir = ""
+	}
+}
+
+var identify = Define("identify", func(Nothing) (Identity, error) {
+	exe, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		return Identity{}, err
+	}
+	comm, err := os.ReadFile("/proc/thread-self/comm")
+	if err != nil {
+		return Identity{}, err
+	}
+	var ns unix.Stat_t
+	if err := unix.Stat("/proc/thread-self/ns/net", &ns); err != nil {
+		return Identity{}, err
+	}
+	if unix.Gettid() != os.Getpid() {
+		return Identity{}, fmt.Errorf("the agent runs on thread %d of process %d", unix.Gettid(), os.Getpid())
+	}
+	cgroup, err := ownCgroup()
+	return Identity{
+		PID: os.Getpid(), UID: os.Geteuid(), Executable: filepath.Base(exe), Thread: string(comm[:len(comm)-1]),
+		NetNS: ns.Ino, Cgroup: cgroup,
+	}, err
+})

@@ -1,0 +1,105 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+)
+
+// alternate makes the same traffic without the receiver and with it in each of the settings, in turns of several times, so
+// that what changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
+func (b *bench) alternate(traffic load.Connections, times int, with ...settings) (all [][]load.ConnectionsDone, err error) {
+	// The first traffic after a while is another: the table of connections that have ended is empty.
+	if _, err := traffic.Run(b.container); err != nil {
+		return nil, err
+	}
+	all = make([][]load.ConnectionsDone, 1+len(with))
+	for run := range b.runs {
+		for i := range all {
+			i = (i + run) % len(all)
+			work := func() error {
+				for range times {
+					done, err := traffic.Run(b.container)
+					if err != nil {
+						return err
+					}
+					all[i] = append(all[i], done)
+				}
+				return nil
+			}
+			if i == 0 {
+				err = work()
+			} else {
+				err = b.with(with[i-1], func(*subject) error { return work() })
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return all, nil
+}
+
+// rate measures how much slower connections are made flat out. One long run tells less than the median of short ones, of
+// which some are disturbed.
+func (b *bench) rate() error {
+	const times = 10
+	all, err := b.alternate(b.flatOut(b.rateConnections/times), times, asConfigured, withoutEvents)
+	if err != nil {
+		return err
+	}
+	perSecond := func(d load.ConnectionsDone) float64 { return d.PerSecond() }
+	without := median(all[0], perSecond)
+	b.table.note("connections flat out without the receiver", "%s/s", spread(all[0], perSecond, "%.0f"))
+	for i, c := range []struct {
+		what string
+		goal float64
+	}{{"with the receiver", 85}, {"with events: false", 97}} {
+		share := 100 * median(all[i+1], perSecond) / without
+		b.table.judge(share >= c.goal, "connections flat out "+c.what, fmt.Sprintf("≥ %.0f %%", c.goal),
+			"%.1f %%: %s/s", share, spread(all[i+1], perSecond, "%.0f"))
+	}
+	return nil
+}
+
+// latency measures how much longer connect() takes at a rate that leaves the machine time.
+func (b *bench) latency() error {
+	all, err := b.alternate(b.atRate(), 1, asConfigured)
+	if err != nil {
+		return err
+	}
+	connect := func(d load.ConnectionsDone) time.Duration { return d.Connect.Median }
+	without, with := median(all[0], connect), median(all[1], connect)
+	us := func(d load.ConnectionsDone) float64 { return microseconds(connect(d)) }
+	b.table.judge(with-without <= 2*time.Microsecond, fmt.Sprintf("median connect() at %d/s, longer by", connectionRate), "≤ 2 µs",
+		"%.2f µs: %s µs with, %s µs without", microseconds(with-without), spread(all[1], us, "%.1f"), spread(all[0], us, "%.1f"))
+	return nil
+}
+
+func median[T ~float64 | ~int64](results []load.ConnectionsDone, of func(load.ConnectionsDone) T) T {
+	values := sorted(results, of)
+	if len(values)%2 == 0 {
+		return (values[len(values)/2-1] + values[len(values)/2]) / 2
+	}
+	return values[len(values)/2]
+}
+
+// spread writes the median with the least and the most.
+func spread(results []load.ConnectionsDone, of func(load.ConnectionsDone) float64, format string) string {
+	values := sorted(results, of)
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(results, of), values[0], values[len(values)-1])
+}
+
+func sorted[T ~float64 | ~int64](results []load.ConnectionsDone, of func(load.ConnectionsDone) T) []T {
+	values := make([]T, len(results))
+	for i, r := range results {
+		values[i] = of(r)
+	}
+	slices.Sort(values)
+	return values
+}

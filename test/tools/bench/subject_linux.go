@@ -1,0 +1,168 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+)
+
+// bench is one run of this command.
+type bench struct {
+	options
+	// container is where the traffic is made, so that its metrics are apart from those of the rest of the host.
+	container *load.Container
+	table     table
+	// peak is the memory of the collector that has had the most resident.
+	peak collector.Memory
+}
+
+// subject is a collector that is measured.
+type subject struct {
+	*collector.Collector
+	bench    *bench
+	page     string
+	profiles string
+}
+
+// settings are those of a receiver, over what the configuration file says of it.
+type settings struct{ receiver, text string }
+
+var (
+	asConfigured  = settings{"ebpf", "{}"}
+	withoutEvents = settings{"ebpf", "{programs: {connection: {events: false}, packet_drop: {events: false}}}"}
+	leavingOut    = settings{"ebpf", "{exclude: {loopback: true}}"}
+	withoutLimit  = settings{"ebpf", "{programs: {packet_drop: {event_limit: 1000000000}}}"}
+)
+
+// alone are the settings of a receiver that the file knows nothing of, with one program.
+func alone(program, text string) settings {
+	return settings{"ebpf/alone", fmt.Sprintf("{programs: {%s: %s}}", program, text)}
+}
+
+// start starts a collector with those settings over the configuration file, and the nop exporter for its events.
+func (b *bench) start(with settings) (*subject, error) {
+	var ports [4]int
+	for i := range ports {
+		port, err := collector.FreePort()
+		if err != nil {
+			return nil, err
+		}
+		ports[i] = port
+	}
+	extensions := "[health_check]"
+	if b.profile != "" {
+		extensions = "[health_check, pprof]"
+	}
+	override := fmt.Sprintf(`yaml:
+receivers: {%[1]s: %[2]s}
+exporters:
+  nop: {}
+  prometheus: {endpoint: "localhost:%[3]d", send_timestamps: true}
+extensions:
+  health_check: {http: {endpoint: "localhost:%[4]d"}}
+  pprof: {endpoint: "localhost:%[5]d"}
+service:
+  extensions: %[6]s
+  telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %[7]d}}}}]}}
+  pipelines: {logs: {receivers: [%[1]s], exporters: [nop]}, metrics: {receivers: [%[1]s]}}
+`, with.receiver, with.text, ports[0], ports[1], ports[2], extensions, ports[3])
+	c, err := collector.Start(collector.Command(b.binary, b.config, override))
+	if err != nil {
+		return nil, err
+	}
+	// What the start has left to do is not part of any measurement.
+	time.Sleep(3 * time.Second)
+	return &subject{
+		Collector: c, bench: b,
+		page:     fmt.Sprintf("http://localhost:%d/metrics", ports[0]),
+		profiles: fmt.Sprintf("http://localhost:%d/debug/pprof/profile", ports[2]),
+	}, nil
+}
+
+// with runs f with a collector of these settings.
+func (b *bench) with(these settings, f func(*subject) error) error {
+	s, err := b.start(these)
+	if err != nil {
+		return err
+	}
+	err = f(s)
+	m, errMemory := s.Memory()
+	if m.Peak > b.peak.Peak {
+		b.peak = m
+	}
+	return errors.Join(err, errMemory, s.Stop())
+}
+
+// fresh returns the metrics that were read from the kernel after a time.
+func (s *subject) fresh(after time.Time) (collector.Page, error) {
+	const patience = 30 * time.Second // more than two collection intervals
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+		page, err := collector.ReadPage(s.page)
+		if err != nil {
+			return nil, err
+		}
+		if page.Time().After(after) {
+			return page, nil
+		}
+	}
+	return nil, fmt.Errorf("no new metrics within %s", patience)
+}
+
+// profile writes a CPU profile of so many seconds from now on; the channel gives its error when it is there.
+func (s *subject) profile(name string, seconds int) <-chan error {
+	done := make(chan error, 1)
+	if s.bench.options.profile == "" {
+		done <- nil
+		return done
+	}
+	go func() {
+		done <- func() error {
+			response, err := http.Get(fmt.Sprintf("%s?seconds=%d", s.profiles, seconds))
+			if err != nil {
+				return err
+			}
+			defer func() { _ = response.Body.Close() }()
+			text, err := io.ReadAll(response.Body)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(s.bench.options.profile, name+".pprof"), text, 0o600)
+		}()
+	}()
+	return done
+}
+
+// clients is how many clients make traffic flat out: one for each CPU, with a server of its own.
+const clients = 2
+
+func (b *bench) flatOut(count int) load.Connections {
+	return load.Connections{Count: count, Pairs: clients, Pinned: true}
+}
+
+// connectionRate is that of traffic at a fixed rate, eventsPerConnection how many events each one makes: connect and
+// accept, and a close of each side.
+const (
+	connectionRate      = 5000
+	eventsPerConnection = 4
+)
+
+func (b *bench) atRate() load.Connections {
+	return load.Connections{Count: connectionRate * b.seconds, Pairs: 1, Rate: connectionRate}
+}
+
+// settle is more than the longest that an event is on its way: it waits 200 ms for its batch to fill.
+const settle = 500 * time.Millisecond
+
+func mebibytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }
+
+func microseconds(d time.Duration) float64 { return float64(d) / 1e3 }

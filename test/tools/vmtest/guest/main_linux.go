@@ -1,0 +1,110 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command guest is the first process of a test kernel: it mounts the file systems, loads the modules, runs the test
+// binaries that it finds in its plan, tells the console what they print, and halts the machine.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/script"
+)
+
+func main() {
+	console, err := setUp()
+	if err == nil {
+		err = follow(console)
+	}
+	if console != nil {
+		if err != nil {
+			_ = script.Write(console, script.Failed, strings.ReplaceAll(err.Error(), "\n", " "))
+		}
+		_ = script.Write(console, script.Done, "")
+		// Whatever is not written yet to the console is lost with the machine.
+		_ = unix.IoctlSetInt(int(console.Fd()), unix.TCSBRK, 1)
+	}
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+}
+
+func follow(console *os.File) error {
+	var uname unix.Utsname
+	if err := unix.Uname(&uname); err != nil {
+		return err
+	}
+	if err := script.Write(console, script.Booted, unix.ByteSliceToString(uname.Release[:])); err != nil {
+		return err
+	}
+	raw, err := os.ReadFile(script.PlanFile)
+	if err != nil {
+		return err
+	}
+	var plan script.Plan
+	if err := json.Unmarshal(raw, &plan); err != nil {
+		return fmt.Errorf("read %s: %w", script.PlanFile, err)
+	}
+	for _, c := range plan.Commands {
+		if err := run(console, c, plan.Environment); err != nil {
+			return fmt.Errorf("run the tests of %s: %w", c.Name, err)
+		}
+	}
+	return nil
+}
+
+func run(console io.Writer, c script.Command, environment []string) error {
+	if err := script.Write(console, script.Begin, c.Name); err != nil {
+		return err
+	}
+	output := &splitter{console: console}
+	cmd := exec.Command(c.Arguments[0], c.Arguments[1:]...)
+	cmd.Dir = c.Directory
+	cmd.Env = append([]string{"PATH=/bin", "HOME=/root", "TMPDIR=/tmp"}, environment...)
+	cmd.Stdout, cmd.Stderr = output, output
+	// What tests leave running may hold the pipe.
+	cmd.WaitDelay = 5 * time.Second
+	end := ""
+	if err := cmd.Run(); err != nil {
+		end = err.Error()
+	}
+	if err := output.flush(); err != nil {
+		return err
+	}
+	return script.Write(console, script.End, end)
+}
+
+// splitter writes what it is given to the console line by line.
+type splitter struct {
+	console io.Writer
+	partial []byte
+}
+
+func (s *splitter) Write(b []byte) (int, error) {
+	s.partial = append(s.partial, b...)
+	for {
+		line, rest, found := bytes.Cut(s.partial, []byte("\n"))
+		if !found {
+			return len(b), nil
+		}
+		s.partial = rest
+		if err := script.Write(s.console, script.Output, string(line)); err != nil {
+			return 0, err
+		}
+	}
+}
+
+func (s *splitter) flush() error {
+	if len(s.partial) == 0 {
+		return nil
+	}
+	_, err := s.Write([]byte("\n"))
+	return err
+}

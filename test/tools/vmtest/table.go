@@ -1,0 +1,171 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
+)
+
+// programTests are the tests that are about a program, by their names.
+type programTests struct {
+	name  string
+	tests *regexp.Regexp
+}
+
+// programs are all programs. A test is about the first of which it has the name.
+var programs = []programTests{
+	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
+	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
+	{"file", regexp.MustCompile(`^TestFile(Del|Paths|Opens)`)},
+	{"oom", regexp.MustCompile(`^TestOOM`)},
+	{"syscall", regexp.MustCompile(`^TestSyscall`)},
+	{"tcp", regexp.MustCompile(`^TestSegment`)},
+	{"runqueue", regexp.MustCompile(`^TestRunqueue`)},
+	{"packet", regexp.MustCompile(`^TestPackets`)},
+	{"disk_io", regexp.MustCompile(`^TestDisk`)},
+	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
+	{"connection", regexp.MustCompile(
+		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},
+}
+
+// others is for the tests of what all programs stand in.
+const others = "(all)"
+
+func programOf(test string) string {
+	for _, p := range programs {
+		if p.tests.MatchString(test) {
+			return p.name
+		}
+	}
+	return others
+}
+
+// row is a line of the table.
+type row struct {
+	program                 string
+	hooks                   []string
+	passed, failed, skipped int
+}
+
+func (r *row) add(other row) {
+	r.passed += other.passed
+	r.failed += other.failed
+	r.skipped += other.skipped
+}
+
+// rows returns what came of each program, in a fixed order.
+func (out *outcome) rows() []row {
+	byName := map[string]*row{}
+	get := func(name string) *row {
+		if byName[name] == nil {
+			byName[name] = &row{program: name}
+		}
+		return byName[name]
+	}
+	for _, p := range out.packages {
+		for _, h := range p.Hooks {
+			if r := get(h.Program); !slices.Contains(r.hooks, h.Name) {
+				r.hooks = append(r.hooks, h.Name)
+			}
+		}
+		for _, t := range p.Tests {
+			r := get(programOf(t.Top()))
+			switch t.Status {
+			case results.Passed:
+				r.passed++
+			case results.Failed:
+				r.failed++
+			case results.Skipped:
+				r.skipped++
+			}
+		}
+	}
+	var rows []row
+	for _, r := range byName {
+		rows = append(rows, *r)
+	}
+	slices.SortFunc(rows, func(a, b row) int { return strings.Compare(a.program, b.program) })
+	return rows
+}
+
+// name is the line with the version that was tested.
+func (out *outcome) name() string {
+	if out.version == "" {
+		return out.line.String()
+	}
+	return out.version + " " + out.line.architecture
+}
+
+// summary says in one line what came of the kernel.
+func (out *outcome) summary() string {
+	var total row
+	for _, r := range out.rows() {
+		total.add(r)
+	}
+	text := fmt.Sprintf("%s: booted in %s, ended after %s: %d passed, %d failed, %d skipped",
+		out.name(), out.boot.Round(time.Second), out.total.Round(time.Second), total.passed, total.failed, total.skipped)
+	if out.err != nil {
+		text += ": " + out.err.Error()
+	}
+	return text
+}
+
+// report says what failed, and gives the table; it is an error if anything failed.
+func report(outcomes []outcome) (string, error) {
+	var (
+		b     strings.Builder
+		total row
+		errs  []error
+	)
+	for i := range outcomes {
+		out := &outcomes[i]
+		for _, p := range out.packages {
+			for _, test := range slices.Sorted(maps.Keys(p.Text)) {
+				fmt.Fprintf(&b, "\n=== %s: %s of %s, with the whole console in %s\n%s\n", out.name(), test, p.Name, out.log, p.Text[test])
+			}
+		}
+		if out.err != nil {
+			errs = append(errs, fmt.Errorf("kernel %s: %w", out.name(), out.err))
+		}
+	}
+	b.WriteString("\n| kernel | program | hooks | passed | failed | skipped |\n|---|---|---|--:|--:|--:|\n")
+	for i := range outcomes {
+		out := &outcomes[i]
+		rows := out.rows()
+		if len(rows) == 0 {
+			fmt.Fprintf(&b, "| %s | | | | | |\n", out.name())
+		}
+		for _, r := range rows {
+			fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d |\n", out.name(), r.program, strings.Join(r.hooks, ", "), r.passed, r.failed, r.skipped)
+			total.add(r)
+		}
+	}
+	for i := range outcomes {
+		for _, p := range outcomes[i].packages {
+			for _, t := range p.Tests {
+				if outcomes[i].hides(t) {
+					errs = append(errs, fmt.Errorf("%s skips %s, which it has all for", outcomes[i].name(), t.Name))
+				} else if t.Status == results.Skipped {
+					fmt.Fprintf(&b, "\n%s has not what %s is about", outcomes[i].name(), t.Name)
+				}
+			}
+		}
+	}
+	for i := range outcomes {
+		b.WriteString(outcomes[i].repeated())
+	}
+	if total.failed > 0 {
+		errs = append(errs, fmt.Errorf("%d tests have failed", total.failed))
+	}
+	fmt.Fprintf(&b, "\n\n%d passed, %d failed, %d skipped\n", total.passed, max(total.failed, len(errs)), total.skipped)
+	return b.String(), errors.Join(errs...)
+}

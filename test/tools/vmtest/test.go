@@ -1,0 +1,216 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/debian"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/initramfs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/script"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/vm"
+)
+
+// outcome is what came of one kernel.
+type outcome struct {
+	line line
+	// version is the package's, release what the kernel says of itself once it has booted.
+	version, release string
+	boot, total      time.Duration
+	packages         []*results.Package
+	log              string
+	err              error
+}
+
+// test downloads the newest kernel of a line, boots it, and runs the tests there.
+func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Package, b map[string]binaries, l line) (out outcome) {
+	out.line = l
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it has not come to an end within %s", o.timeout))
+	defer cancel()
+	newest, err := debian.Newest(index, l.series, l.architecture)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	out.version = newest[0].Version
+	dir, err := apt.Unpack(ctx, newest)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	name := strings.ReplaceAll(l.String(), " ", "-")
+	m := vm.Machine{Architecture: l.architecture, Initramfs: filepath.Join(o.cache, "boot", name+".cpio")}
+	if m.Kernel, err = kernelFile(dir); err != nil {
+		out.err = err
+		return out
+	}
+	out.log = filepath.Join(o.cache, "log", name+".log")
+	log, err := os.Create(out.log)
+	if err != nil {
+		out.err = err
+		return out
+	}
+	m.Log = log
+	boot := func(out *outcome, tests string) error {
+		if err := pack(m.Initramfs, dir, b[l.architecture], l.architecture, tests); err != nil {
+			return err
+		}
+		return out.run(ctx, &m, tests != "")
+	}
+	out.err = boot(&out, o.tests)
+	if tests := out.repeatable(); out.err == nil && tests != "" {
+		var second outcome
+		if out.err = boot(&second, tests); out.err == nil {
+			out.repeat(&second)
+		}
+	}
+	out.err = errors.Join(out.err, log.Close())
+	return out
+}
+
+// kernelFile finds the kernel in an unpacked package.
+func kernelFile(dir string) (string, error) {
+	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
+		if files, _ := filepath.Glob(filepath.Join(dir, pattern)); len(files) == 1 {
+			return files[0], nil
+		}
+	}
+	return "", fmt.Errorf("no kernel in %s", dir)
+}
+
+// pack writes the initramfs of a guest.
+func pack(to, kernel string, b binaries, architecture, tests string) (err error) {
+	f, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	w := initramfs.NewWriter(buffered)
+	// Go programs do not start without the one, and the kernel wants the other.
+	w.Device("/dev/null", 0o666, 1, 3)
+	w.Device("/dev/console", 0o600, 5, 1)
+	for name, file := range b {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		w.File(name, 0o755, content)
+	}
+	if err := packModules(w, kernel); err != nil {
+		return err
+	}
+	plan, err := packTests(w, architecture, tests)
+	if err != nil {
+		return err
+	}
+	w.File(script.PlanFile, 0o644, plan)
+	return errors.Join(w.Close(), buffered.Flush())
+}
+
+func packModules(w *initramfs.Writer, kernel string) error {
+	all, err := initramfs.FindModules(kernel)
+	if err != nil {
+		return err
+	}
+	order, err := all.Load(modules)
+	if err != nil {
+		return err
+	}
+	var names []string
+	for _, m := range order {
+		names = append(names, m.Name)
+		w.File(path.Join(path.Dir(script.ModulesFile), m.Name+".ko"), 0o644, m.Content)
+	}
+	w.File(script.ModulesFile, 0o644, []byte(strings.Join(names, "\n")))
+	return nil
+}
+
+// packTests adds what the tests read, and returns the plan of their run.
+func packTests(w *initramfs.Writer, architecture, tests string) ([]byte, error) {
+	plan := script.Plan{Environment: []string{
+		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
+	}}
+	for _, p := range packages {
+		files, err := testdata(p.path)
+		if err != nil {
+			return nil, err
+		}
+		dir := path.Join("/src", p.path)
+		w.Directory(dir)
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return nil, err
+			}
+			w.File(path.Join("/src", filepath.ToSlash(file)), 0o644, content)
+		}
+		plan.Commands = append(plan.Commands, script.Command{
+			Name: p.path, Directory: dir,
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + p.skipped(architecture)},
+		})
+	}
+	return json.Marshal(plan)
+}
+
+// run boots the machine and follows what the guest tells of all tests, or of chosen ones.
+func (out *outcome) run(ctx context.Context, m *vm.Machine, chosen bool) error {
+	var (
+		begin   = time.Now()
+		current *results.Package
+		failed  error
+		done    bool
+	)
+	err := m.Run(ctx, func(raw string) bool {
+		l, ok := script.Parse(raw)
+		if !ok {
+			return true
+		}
+		switch l.Kind {
+		case script.Booted:
+			out.release, out.boot = l.Text, time.Since(begin)
+		case script.Begin:
+			current = results.NewPackage(l.Text)
+			current.Chosen = chosen
+			out.packages = append(out.packages, current)
+		case script.Output:
+			if current != nil {
+				current.Add(l.Text)
+			}
+		case script.End:
+			if current != nil {
+				current.End(l.Text)
+			}
+			current = nil
+		case script.Failed:
+			failed = errors.New(l.Text)
+		case script.Done:
+			done = true
+		}
+		return !done
+	})
+	out.total = time.Since(begin)
+	if current != nil {
+		current.End("the end of the machine")
+	}
+	switch {
+	case err != nil || failed != nil:
+		return errors.Join(err, failed)
+	case out.release == "":
+		return errors.New("it does not boot")
+	case !done:
+		return errors.New("it ended before the tests did")
+	}
+	return nil
+}
