@@ -244,8 +244,8 @@ func TestConfigUnreadable(t *testing.T) {
 		{"unknown key of exclude", "exclude: {port: [1]}", []string{
 			"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",
 		}},
-		{"unknown event", "events: {ebpf.packet.dropped: {enabled: false}}", []string{
-			"events::ebpf.packet.dropped: unknown key; the keys here are batch_size, body, ebpf.connection.accept, ",
+		{"unknown event", "events: {ebpf.packet.drops: {enabled: false}}", []string{
+			"events::ebpf.packet.drops: unknown key; the keys here are batch_size, body, ebpf.connection.accept, ",
 			", ebpf.packet.drop, ", ", ebpf.program.state, ", ", flush_interval",
 		}},
 		{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{

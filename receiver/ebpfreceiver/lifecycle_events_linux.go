@@ -74,7 +74,7 @@ func (e *events) appendStates() {
 			body += whereTo[s.Name] + s.Hook
 		}
 		if s.Err != nil {
-			attributes.PutStr("error.message", s.Err.Error())
+			attributes.PutStr("ebpf.program.error.message", s.Err.Error())
 			body += ": " + s.Err.Error()
 		}
 		if e.batch.HasBody() {
@@ -83,16 +83,16 @@ func (e *events) appendStates() {
 	}
 }
 
-// appendLost adds an ebpf.events.lost event for a gap in the sequence of the records.
+// appendLost adds an ebpf.event.lost event for a gap in the sequence of the records.
 func (e *events) appendLost(gap ring.Gap) {
-	if gap.Count == 0 || !e.out.wanted() || !e.receiver.config.Events.EbpfEventsLost.Enabled {
+	if gap.Count == 0 || !e.out.wanted() || !e.receiver.config.Events.EbpfEventLost.Enabled {
 		return
 	}
 	end := pcommon.NewTimestampFromTime(time.Now())
 	if gap.End != 0 {
 		end = e.receiver.host.Clock.Wall(gap.End)
 	}
-	lr := e.batch.AppendAt(end, 0, "ebpf.events.lost", plog.SeverityNumberWarn)
+	lr := e.batch.AppendAt(end, 0, "ebpf.event.lost", plog.SeverityNumberWarn)
 	attributes := lr.Attributes()
 	// The kernel half leaves a record out only when the ring has no room for it.
 	attributes.PutStr("ebpf.loss.cause", "ring_full")

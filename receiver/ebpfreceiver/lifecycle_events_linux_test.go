@@ -20,7 +20,7 @@ import (
 
 const (
 	stateEvent = "ebpf.program.state"
-	lostEvent  = "ebpf.events.lost"
+	lostEvent  = "ebpf.event.lost"
 )
 
 func text(v any) string { return fmt.Sprint(v) }
@@ -101,7 +101,7 @@ func TestStateEvents(t *testing.T) {
 				plog.SeverityNumberInfo, "program connection loading",
 			},
 			{
-				map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "failed", "error.message": "no tracefs"},
+				map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "failed", "ebpf.program.error.message": "no tracefs"},
 				plog.SeverityNumberWarn, "program connection failed: no tracefs",
 			},
 			{
@@ -144,7 +144,7 @@ func TestLifecycleEventsCanBeLeftOut(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
 		config.Events.EbpfProgramState.Enabled = false
-		config.Events.EbpfEventsLost.Enabled = false
+		config.Events.EbpfEventLost.Enabled = false
 		s := newScene(t, config)
 		s.reportStates()
 		s.start()

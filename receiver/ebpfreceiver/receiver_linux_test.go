@@ -141,7 +141,7 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			for _, state := range s.next.named(stateEvent) {
 				attributes := state.Attributes().AsRaw()
 				assert.Equal(t, "failed", attributes["ebpf.program.state"])
-				assert.Contains(t, attributes["error.message"], tt.want)
+				assert.Contains(t, attributes["ebpf.program.error.message"], tt.want)
 				failed = append(failed, attributes["ebpf.program.name"].(string))
 			}
 			assert.Equal(t, []string{"connection", "packet_drop"}, failed)
@@ -242,7 +242,7 @@ func TestScrapeError(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	s.start()
 	s.source.onScrape = func(m *program.Metrics) {
-		m.For(nil).RecordEbpfEventsDataPoint(m.Now, 7, metadata.WithEbpfProgramNameMetricAttribute("connection"))
+		m.For(nil).RecordEbpfEventDeliveredDataPoint(m.Now, 7, metadata.WithEbpfProgramNameMetricAttribute("connection"))
 	}
 	metrics, err := s.shared.component.scrape(t.Context())
 	require.NoError(t, err)

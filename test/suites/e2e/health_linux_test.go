@@ -31,7 +31,7 @@ func TestHealthOfFailedProgram(t *testing.T) {
 	fromFile := func() []collector.Event { return readEvents(t, s.events) }
 	failed := await(t, fromFile, 1, "ebpf.program.state", map[string]any{"ebpf.program.name": "connection", "ebpf.program.state": "failed"})[0]
 	assert.Equal(t, "WARN", failed.Severity)
-	assert.Contains(t, failed.Attributes["error.message"], why)
+	assert.Contains(t, failed.Attributes["ebpf.program.error.message"], why)
 
 	did := job{Refused: 1, Datagrams: 1, Bytes: 1}.make(t, "curl", nil)
 	await(t, fromFile, 1, "ebpf.packet.drop", map[string]any{"source.port": int64(did.DatagramPort), "network.transport": "udp"})
@@ -59,6 +59,6 @@ func TestHealthOfRefusingBackend(t *testing.T) {
 		return strings.Contains(body, `"receiver:ebpf":{"healthy":true,"status":"StatusOK"`) && !strings.Contains(body, "Recoverable")
 	}, patience, 100*time.Millisecond, "the receiver's status stays an error")
 	page := s.page(t)
-	assert.Zero(t, page.Sum("ebpf_events_lost_total", collector.Labels{"ebpf_program_name": "connection"}))
+	assert.Zero(t, page.Sum("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "connection"}))
 	require.NoError(t, c.Stop())
 }

@@ -57,7 +57,7 @@ func TestPipelines(t *testing.T) {
 	})
 	t.Run("Prometheus page", func(t *testing.T) { checkPage(t, s, container, up, down) })
 	t.Run("metrics over OTLP", func(t *testing.T) {
-		for _, metric := range []string{"ebpf.connection.opened", "ebpf.connection.failed", "ebpf.connection.duration", "ebpf.packet.dropped", "ebpf.events"} {
+		for _, metric := range []string{"ebpf.connection.opened", "ebpf.connection.failed", "ebpf.connection.duration", "ebpf.packet.drops", "ebpf.event.delivered"} {
 			assert.True(t, s.otlp.has(metric), metric)
 		}
 	})
@@ -156,11 +156,11 @@ func checkPage(t *testing.T, s *setup, container *load.Container, up, down float
 		{"ebpf_connection_io_bytes_total", in(collector.Labels{"network_io_direction": "receive"}), down},
 		{"ebpf_connection_duration_seconds_count", in(collector.Labels{}), 1},
 		{"ebpf_connection_handshake_duration_seconds_count", in(collector.Labels{}), 1},
-		{"ebpf_events_lost_total", collector.Labels{"ebpf_loss_cause": "ring_full"}, 0},
+		{"ebpf_event_lost_total", collector.Labels{"ebpf_loss_cause": "ring_full"}, 0},
 	} {
 		assert.NotEmpty(t, page.Find(want.name, want.labels), "%s%v", want.name, want.labels)
 		assert.InDelta(t, want.value, page.Sum(want.name, want.labels), 0, "%s%v", want.name, want.labels)
 	}
 	// What was dropped before it reached a socket belongs to nobody, so others' may be among these.
-	assert.GreaterOrEqual(t, page.Sum("ebpf_packet_dropped_total", collector.Labels{"ebpf_drop_reason": "no_socket", "network_transport": "udp"}), 3.0)
+	assert.GreaterOrEqual(t, page.Sum("ebpf_packet_drops_total", collector.Labels{"ebpf_drop_reason": "no_socket", "network_transport": "udp"}), 3.0)
 }

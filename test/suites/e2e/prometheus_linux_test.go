@@ -39,7 +39,7 @@ func TestPrometheus(t *testing.T) {
 		return len(answers) == 1 && answers[0] == "3"
 	}, patience, 200*time.Millisecond, "Prometheus never has the refused connections")
 	assert.Equal(t, []string{"1"}, query(t, api, `up{job="ebpf"}`))
-	for _, metric := range []string{"ebpf_packet_dropped_total", "ebpf_events_total", "ebpf_events_lost_total"} {
+	for _, metric := range []string{"ebpf_packet_drops_total", "ebpf_event_delivered_total", "ebpf_event_lost_total"} {
 		assert.NotEmpty(t, query(t, api, metric), metric)
 	}
 }

@@ -239,7 +239,7 @@ func TestConnectionMetricTypes(t *testing.T) {
 		monotonic bool
 	}{
 		openedMetric: {"{connection}", true}, failedMetric: {"{connection}", true}, activeMetric: {"{connection}", false},
-		ioMetric: {"By", true}, "ebpf.events": {"{event}", true}, "ebpf.events.lost": {"{event}", true},
+		ioMetric: {"By", true}, "ebpf.event.delivered": {"{event}", true}, "ebpf.event.lost": {"{event}", true},
 	} {
 		found := m.Find(name)
 		require.NotEmpty(t, found, name)
@@ -286,5 +286,5 @@ func TestMetricsWithoutEvents(t *testing.T) {
 		assert.Equal(t, 0, m.Int(activeMetric, tcp("ipv4", role)))
 	}
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
-	assert.Zero(t, r.Scrape(t).Int("ebpf.events", nil))
+	assert.Zero(t, r.Scrape(t).Int("ebpf.event.delivered", nil))
 }

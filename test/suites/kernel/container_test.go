@@ -88,8 +88,8 @@ func TestShortLivedContainer(t *testing.T) {
 			}
 		}
 		m := r.Scrape(t).In(container)
-		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.dropped"))
-		assert.Equal(t, 1, m.Int("ebpf.packet.dropped", dropSeries("netfilter_drop", "ipv4")))
+		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.drops"))
+		assert.Equal(t, 1, m.Int("ebpf.packet.drops", dropSeries("netfilter_drop", "ipv4")))
 		assert.Equal(t, []map[string]any{resource(container)}, m.Resources(failedMetric))
 		assert.Equal(t, 1, m.Int(failedMetric, nil))
 	}
@@ -127,8 +127,8 @@ func TestDropOfContainerIsCountedThere(t *testing.T) {
 	require.Equal(t, count, rule.Packets(t))
 	m := r.Scrape(t).In(container)
 	series := dropSeries("netfilter_drop", "ipv4")
-	assert.Equal(t, []testreceiver.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.dropped"))
-	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.dropped.io", series))
+	assert.Equal(t, []testreceiver.Series{{Attributes: series, Value: count}}, m.Series("ebpf.packet.drops"))
+	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.drop.io", series))
 }
 
 // What was counted for a container goes with it, soon after its last counts were read. What was counted for another cgroup
@@ -192,7 +192,7 @@ programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: 
 
 	want := []string{
 		"ebpf.connection.active", "ebpf.connection.duration", failedMetric, "ebpf.connection.handshake.duration", "ebpf.connection.io", openedMetric,
-		diskIOMetric, diskDurationMetric, deletionsMetric, opensMetric, oomMetric, "ebpf.packet.dropped", "ebpf.packet.dropped.io",
+		diskIOMetric, diskDurationMetric, deletionsMetric, opensMetric, oomMetric, "ebpf.packet.drops", "ebpf.packet.drop.io",
 		executionsMetric, exitsMetric, runqueueTime, errorsMetric, callDurationsMetric, resetsMetric, retransmitsMetric, rttMetric, openMetric,
 	}
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Names()) >= len(want) }).In(container)

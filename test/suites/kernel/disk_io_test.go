@@ -297,7 +297,7 @@ func TestDiskEventLimit(t *testing.T) {
 				total += int(p.Count())
 			}
 		}
-		delivered, held = m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "disk_io"}), lost(m, "disk_io")["rate_limit"]
+		delivered, held = m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "disk_io"}), lost(m, "disk_io")["rate_limit"]
 		reads, _ := operations(m, disk, "read")
 		return reads >= count && total == delivered+held
 	})

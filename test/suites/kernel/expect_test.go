@@ -28,7 +28,7 @@ const (
 	acceptEvent  = "ebpf.connection.accept"
 	closeEvent   = "ebpf.connection.close"
 	dropEvent    = "ebpf.packet.drop"
-	lostEvent    = "ebpf.events.lost"
+	lostEvent    = "ebpf.event.lost"
 	stateEvent   = "ebpf.program.state"
 )
 
@@ -36,7 +36,7 @@ const (
 const (
 	handshakeKey   = "ebpf.connection.handshake.duration"
 	durationKey    = "ebpf.connection.duration"
-	rttKey         = "ebpf.connection.rtt"
+	rttKey         = "ebpf.connection.rtt.smoothed"
 	rttMinKey      = "ebpf.connection.rtt.min"
 	retransmitsKey = "ebpf.connection.retransmits"
 )

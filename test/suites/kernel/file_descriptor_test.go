@@ -23,7 +23,7 @@ import (
 )
 
 const (
-	openMetric         = "process.unix.file_descriptor.count"
+	openMetric         = "ebpf.file_descriptor.count"
 	operationsMetric   = "ebpf.file_descriptor.operations"
 	leakEvent          = "ebpf.file_descriptor.leak"
 	kindKey            = "ebpf.file_descriptor.kind"
@@ -207,12 +207,12 @@ func TestFileDescriptorLeakLimit(t *testing.T) {
 		}
 	}
 	all := func(m testreceiver.Scrape) int { // others may leak, too
-		return m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}) + lost(m, "file_descriptor")["rate_limit"]
+		return m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}) + lost(m, "file_descriptor")["rate_limit"]
 	}
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return all(m) >= len(kinds) })
 	assert.GreaterOrEqual(t, all(m), len(kinds))
 	assert.Positive(t, lost(m, "file_descriptor")["rate_limit"])
-	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent)), m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}))
+	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent)), m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}))
 }
 
 // Leaks are found although nobody wants metrics; and what is not to be an event is none.

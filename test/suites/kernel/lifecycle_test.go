@@ -134,8 +134,8 @@ func TestOnePipelineIsEnough(t *testing.T) {
 			}
 			m := r.Scrape(t)
 			assert.Equal(t, 1, m.In(container).Int(failedMetric, nil))
-			assert.Zero(t, m.Int("ebpf.events", nil), "nobody takes events")
-			assert.Zero(t, m.Int("ebpf.events.lost", nil), "so none is lost")
+			assert.Zero(t, m.Int("ebpf.event.delivered", nil), "nobody takes events")
+			assert.Zero(t, m.Int("ebpf.event.lost", nil), "so none is lost")
 			require.NoError(t, r.Shutdown())
 			assert.True(t, testreceiver.Owned(t).Empty())
 		})

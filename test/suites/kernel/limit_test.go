@@ -18,10 +18,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// lost is the number of events of a program that ebpf.events.lost has, by cause.
+// lost is the number of events of a program that ebpf.event.lost has, by cause.
 func lost(m testreceiver.Scrape, program string) map[string]int {
 	found := map[string]int{}
-	for _, s := range m.Series("ebpf.events.lost") {
+	for _, s := range m.Series("ebpf.event.lost") {
 		if s.Attributes["ebpf.program.name"] == program && s.Value > 0 {
 			found[s.Attributes["ebpf.loss.cause"]] += s.Value
 		}
@@ -41,12 +41,12 @@ func TestEventLimitOfDrops(t *testing.T) {
 	require.Equal(t, count, sent.Count)
 
 	series := dropSeries("no_socket", "ipv4")
-	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int("ebpf.packet.dropped", series) >= count })
-	assert.Equal(t, count, m.Int("ebpf.packet.dropped", series))
-	assert.Equal(t, count*(ipv4Header+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int("ebpf.packet.drops", series) >= count })
+	assert.Equal(t, count, m.Int("ebpf.packet.drops", series))
+	assert.Equal(t, count*(ipv4Header+udpHeader+size), m.Int("ebpf.packet.drop.io", series))
 
 	heldBack := lost(m, "packet_drop")
-	total := m.Int("ebpf.packet.dropped", nil)
+	total := m.Int("ebpf.packet.drops", nil)
 	require.True(t, testreceiver.Eventually(func() bool {
 		return len(r.Events.Matching(testreceiver.Named(dropEvent)))+heldBack["rate_limit"] >= total
 	}), "%d delivered, %v held back of %d", len(r.Events.Matching(testreceiver.Named(dropEvent))), heldBack, total)
@@ -55,7 +55,7 @@ func TestEventLimitOfDrops(t *testing.T) {
 	seconds := int(math.Ceil(sent.Duration().Seconds()))
 	assert.LessOrEqual(t, delivered, limit*(seconds+1), "in %s", sent.Duration())
 	assert.GreaterOrEqual(t, delivered, limit)
-	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "packet_drop"}))
+	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "packet_drop"}))
 }
 
 // A limit of one program's events leaves the other's alone.
@@ -70,7 +70,7 @@ func TestEventLimitIsPerProgram(t *testing.T) {
 	r.Wait(t, count, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID))
 	m := r.Scrape(t)
 	assert.Empty(t, lost(m, "connection"))
-	drops := m.Int("ebpf.packet.dropped", testreceiver.Attributes{"network.transport": "tcp"})
+	drops := m.Int("ebpf.packet.drops", testreceiver.Attributes{"network.transport": "tcp"})
 	assert.Equal(t, count, drops, "each SYN to a closed port is a drop")
 	assert.Equal(t, drops-len(r.Events.Matching(testreceiver.Named(dropEvent))), lost(m, "packet_drop")["rate_limit"])
 }

@@ -78,7 +78,7 @@ func TestStalledConsumer(t *testing.T) {
 	assert.Equal(t, sent+barrier, connectionEvents(r)+missing["ring_full"], "delivered and counted as lost")
 	assert.Greater(t, missing["ring_full"], sent/2, "the test wants a loss")
 	assert.Len(t, missing, 1, "%v", missing)
-	assert.Equal(t, connectionEvents(r), m.Int("ebpf.events", name))
+	assert.Equal(t, connectionEvents(r), m.Int("ebpf.event.delivered", name))
 
 	for _, role := range []string{"client", "server"} {
 		series := tcp("ipv4", role)
@@ -176,7 +176,7 @@ func TestConsumerThatFailsForGood(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), "what was refused does not come back")
 	m = r.Scrape(t)
 	assert.Equal(t, map[string]int{"refused": eventsPerConnection * count}, lost(m, "connection"))
-	assert.Equal(t, connectionEvents(r), m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "connection"}))
+	assert.Equal(t, connectionEvents(r), m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "connection"}))
 	assert.Greater(t, connectionEvents(r), delivered, "the barrier")
 	assert.Equal(t, count, m.Int(openedMetric, tcp("ipv4", "client")))
 }

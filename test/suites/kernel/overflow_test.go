@@ -31,7 +31,7 @@ func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int(failedMetric, nil) >= count })
 	assert.Equal(t, count, m.Int(failedMetric, nil), "%v", m.Series(failedMetric))
-	assert.Equal(t, count, m.Int("ebpf.packet.dropped", nil), "a SYN each; %v", m.Series("ebpf.packet.dropped"))
+	assert.Equal(t, count, m.Int("ebpf.packet.drops", nil), "a SYN each; %v", m.Series("ebpf.packet.drops"))
 	overflow := testreceiver.Attributes{"otel.metric.overflow": "true"}
 	assert.Positive(t, m.Int(failedMetric, overflow))
 	assert.Less(t, m.Int(failedMetric, overflow), count)

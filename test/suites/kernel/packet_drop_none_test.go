@@ -33,10 +33,10 @@ func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.OfProcess(a.PID)))
 	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(ns)))
 	after := r.Scrape(t)
-	assert.Empty(t, after.In(container).Series("ebpf.packet.dropped"))
-	for _, series := range after.Series("ebpf.packet.dropped") {
+	assert.Empty(t, after.In(container).Series("ebpf.packet.drops"))
+	for _, series := range after.Series("ebpf.packet.drops") {
 		if series.Attributes["network.type"] == "" {
-			assert.Equal(t, before.Int("ebpf.packet.dropped", series.Attributes), series.Value, "drops of no known network: %v", series)
+			assert.Equal(t, before.Int("ebpf.packet.drops", series.Attributes), series.Value, "drops of no known network: %v", series)
 		}
 	}
 }

@@ -180,12 +180,12 @@ func TestDropAtFullSocket(t *testing.T) {
 				}
 
 				series := dropSeries("socket_rcvbuff", f.networkType)
-				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", series))
-				assert.Equal(t, lost*(ipHeader(f.dial)+udpHeader+size), m.Int("ebpf.packet.dropped.io", series))
+				assert.Equal(t, lost, m.Int("ebpf.packet.drops", series))
+				assert.Equal(t, lost*(ipHeader(f.dial)+udpHeader+size), m.Int("ebpf.packet.drop.io", series))
 				if !kernelSays().receiver {
 					return
 				}
-				assert.Equal(t, lost, m.Int("ebpf.packet.dropped", nil), "and nothing else in this container: %v", m.Series("ebpf.packet.dropped"))
+				assert.Equal(t, lost, m.Int("ebpf.packet.drops", nil), "and nothing else in this container: %v", m.Series("ebpf.packet.drops"))
 			})
 		}
 	}

@@ -54,8 +54,8 @@ func TestPacketsOfATakenInterface(t *testing.T) {
 			w.DetachXDP(t)
 			isTaken(t, r, w.Device, 2)
 			failed := r.Wait(t, 2, hookState("failed", "xdp/"+w.Device))
-			assert.Contains(t, failed[0].Attributes["error.message"], "after 5s,")
-			assert.Contains(t, failed[1].Attributes["error.message"], "after 10s,", "the second time")
+			assert.Contains(t, failed[0].Attributes["ebpf.program.error.message"], "after 5s,")
+			assert.Contains(t, failed[1].Attributes["ebpf.program.error.message"], "after 10s,", "the second time")
 		})
 	}
 	t.Run("by another program", func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestPacketsOfATakenInterface(t *testing.T) {
 		other := w.ReplaceXDP(t)
 		isTaken(t, r, w.Device, 1)
 		failed := r.Wait(t, 2, hookState("failed", "xdp/"+w.Device))
-		assert.Contains(t, failed[1].Attributes["error.message"], fmt.Sprintf("another XDP program (id %d", other.ID))
+		assert.Contains(t, failed[1].Attributes["ebpf.program.error.message"], fmt.Sprintf("another XDP program (id %d", other.ID))
 		id, _ := w.XDP(t)
 		assert.Equal(t, other.ID, id, "it stays")
 		other.Leave()
@@ -83,6 +83,6 @@ func isTaken(t *testing.T, r *testreceiver.Receiver, device string, n int) {
 	failed := r.Wait(t, n, hookState("failed", "xdp/"+device))[n-1]
 	assert.Equal(t, plog.SeverityNumberWarn, failed.Severity)
 	for _, text := range []string{"interface " + device + ": somebody else has detached the program from it", "leave the interface out"} {
-		assert.Contains(t, failed.Attributes["error.message"], text)
+		assert.Contains(t, failed.Attributes["ebpf.program.error.message"], text)
 	}
 }

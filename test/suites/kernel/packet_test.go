@@ -25,7 +25,7 @@ import (
 
 const (
 	sampleEvent  = "ebpf.packet.sample"
-	packetMetric = "ebpf.packet.count"
+	packetMetric = "ebpf.packet.received"
 	packetBytes  = "ebpf.packet.io"
 	interfaceKey = "network.interface.name"
 	hookKey      = "ebpf.program.hook"
@@ -312,7 +312,7 @@ func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 			failed := r.Wait(t, 1, hookState("failed", "xdp/"+taken.Device))[0]
 			assert.Equal(t, plog.SeverityNumberWarn, failed.Severity)
 			for _, text := range explained {
-				assert.Contains(t, failed.Attributes["error.message"], text)
+				assert.Contains(t, failed.Attributes["ebpf.program.error.message"], text)
 			}
 			require.NotEmpty(t, r.Host.Statuses())
 			assert.ErrorContains(t, r.Host.Statuses()[0].Err(), explained[0])

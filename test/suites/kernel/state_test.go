@@ -42,7 +42,7 @@ func TestProgramStates(t *testing.T) {
 			assert.Equal(t, plog.SeverityNumberInfo, e.Severity)
 			assert.NotEmpty(t, e.Attributes["ebpf.program.hook"])
 			assert.Contains(t, e.Body, program)
-			assert.NotContains(t, e.Attributes, "error.message")
+			assert.NotContains(t, e.Attributes, "ebpf.program.error.message")
 		}
 	}
 	assert.NotEmpty(t, r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.hook", "tp_btf/kfree_skb")))
@@ -72,7 +72,7 @@ func TestRunTimeOnlyWhileTheKernelMeasures(t *testing.T) {
 	t.Cleanup(func() { set("0") })
 
 	r := testreceiver.Start(t, bothPrograms)
-	const runTime, runCount = "ebpf.program.run.time", "ebpf.program.run.count"
+	const runTime, runCount = "ebpf.program.run.time", "ebpf.program.runs"
 	published := func() bool {
 		m := r.Scrape(t)
 		return len(m.Find(runTime)) > 0 || len(m.Find(runCount)) > 0

@@ -28,7 +28,7 @@ const (
 
 // reset is the attributes of a reset in one direction, by or for a socket in a state.
 func reset(direction, state string) attributes {
-	return attributes{directionKey: direction, "ebpf.tcp.state": state}
+	return attributes{directionKey: direction, "network.connection.state": state}
 }
 
 // ownerOfClosed is the attributes of a socket's owner when it is closed. Kernels that do not number sockets have lost it.
@@ -104,7 +104,7 @@ func TestSegmentReset(t *testing.T) {
 				connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
 					with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "established")))
 			sent := connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
-				with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close"))
+				with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "closed"))
 			var measured []string
 			if kernelSays().resetReasons {
 				// Which reason it is has changed from kernel to kernel.
@@ -146,7 +146,7 @@ func TestSegmentResetOfUnreadBytes(t *testing.T) {
 	}
 	check(t, e, resetEvent, plog.SeverityNumberWarn,
 		connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
-			with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "close")), measured...)
+			with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "closed")), measured...)
 }
 
 // What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
@@ -197,7 +197,7 @@ func TestSegmentResetOfForgottenConnection(t *testing.T) {
 		s.client.Send(p.client.FD, 10)
 		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
 
-		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With("ebpf.tcp.state", "close"))
+		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With("network.connection.state", "closed"))
 		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.client.PID))
 		if !kernelSays().resetReasons {
 			r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right)) // the one before
@@ -222,7 +222,7 @@ func TestSegmentResetByListener(t *testing.T) {
 		require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
 
 		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.client.PID))
-		e := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.server.PID), testreceiver.With("ebpf.tcp.state", "listen"))[0]
+		e := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.server.PID), testreceiver.With("network.connection.state", "listen"))[0]
 		want := connection("tcp", "server", p.client.Local, p.server.Local, p.listener.Cookie, s.right).
 			with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "listen"))
 		var measured []string
@@ -293,7 +293,7 @@ func TestSegmentEventLimit(t *testing.T) {
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.In(container).Int(resetsMetric, nil) >= count })
 	assert.Equal(t, count, m.In(container).Int(resetsMetric, nil))
 	// Both ends, wherever their events were held back; the host may reset others meanwhile.
-	delivered := m.Int("ebpf.events", testreceiver.Attributes{"ebpf.program.name": "tcp"})
+	delivered := m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "tcp"})
 	held := lost(m, "tcp")
 	assert.Positive(t, delivered)
 	assert.Equal(t, map[string]int{"rate_limit": m.Int(resetsMetric, nil) + m.Int(retransmitsMetric, nil) - delivered}, held)

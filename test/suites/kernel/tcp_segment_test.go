@@ -40,7 +40,7 @@ const (
 
 // again is the attributes of something that a socket in a state has sent again.
 func again(why, state string) attributes {
-	return attributes{retransmitTypeKey: why, "ebpf.tcp.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
+	return attributes{retransmitTypeKey: why, "network.connection.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
 }
 
 // acknowledged waits until all that was sent has arrived, and returns how many segments were sent again.
@@ -217,7 +217,7 @@ func TestSegmentSYNACK(t *testing.T) {
 		events := r.Exactly(t, 1, testreceiver.Named(retransmitEvent), testreceiver.OfProcess(s.server.PID))
 		check(t, events[0], retransmitEvent, plog.SeverityNumberWarn,
 			connection("tcp", "server", c.Local, accepted.Local, accepted.Cookie, s.right).
-				with(owner(s.server.OnThread("listener"), "socket")).with(again("syn_ack", "syn_recv")))
+				with(owner(s.server.OnThread("listener"), "socket")).with(again("syn_ack", "syn_received")))
 		within(t, events[0], c.Start, time.Now())
 		m := r.Scrape(t).In(container)
 		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "server").With(retransmitTypeKey, "syn_ack")))
@@ -246,7 +246,7 @@ func TestSegmentSYNACKOfClient(t *testing.T) {
 		e := r.Exactly(t, 1, testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))[0]
 		check(t, e, retransmitEvent, plog.SeverityNumberWarn,
 			connection("tcp", "client", here, there, c.Cookie, s.left).
-				with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn_ack", "syn_recv")))
+				with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn_ack", "syn_received")))
 		within(t, e, d.Start, end)
 		m := r.Scrape(t).In(container)
 		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, "syn_ack")))

@@ -162,9 +162,9 @@ func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 // losses tells what the receiver itself says of lost events: a host that is busy otherwise may have filled the ring.
 func (r *Receiver) losses() string {
 	if md, scrapes := r.metrics.latest(); scrapes > 0 {
-		return fmt.Sprintf("ebpf.events.lost is %v", Scrape{md: md}.Series("ebpf.events.lost"))
+		return fmt.Sprintf("ebpf.event.lost is %v", Scrape{md: md}.Series("ebpf.event.lost"))
 	}
-	return "ebpf.events.lost is not known"
+	return "ebpf.event.lost is not known"
 }
 
 // sample shows the events that a failed test is about, or the last of all of them.

@@ -53,9 +53,9 @@ func (b *bench) drops() error {
 
 		what := fmt.Sprintf("%d drops, %.0f/s", done.Sent, done.PerSecond())
 		program := collector.Labels{"ebpf_program_name": "packet_drop"}
-		events := grown("ebpf_events_total", program)
-		held := grown("ebpf_events_lost_total", collector.Labels{"ebpf_program_name": "packet_drop", "ebpf_loss_cause": "rate_limit"})
-		lost := grown("ebpf_events_lost_total", nil) - held
+		events := grown("ebpf_event_delivered_total", program)
+		held := grown("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "packet_drop", "ebpf_loss_cause": "rate_limit"})
+		lost := grown("ebpf_event_lost_total", nil) - held
 		// The seconds of the limit begin with the first drop in each: a storm touches one more than it lasts.
 		most := eventLimit * (math.Ceil(done.Elapsed.Seconds()) + math.Ceil(warm.Elapsed.Seconds()) + 2)
 		b.table.judge(events > 0 && events <= most, what+": events", fmt.Sprintf("≤ %.0f", most), "%.0f, %.0f held back by the limit, %.0f lost otherwise", events, held, lost)
@@ -65,8 +65,8 @@ func (b *bench) drops() error {
 		udp := collector.Labels{"network_transport": "udp", "network_type": "ipv4"}
 		var faults []string
 		for metric, want := range map[string]float64{
-			"ebpf_packet_dropped_total":          sent,
-			"ebpf_packet_dropped_io_bytes_total": sent * float64(done.Bytes),
+			"ebpf_packet_drops_total":         sent,
+			"ebpf_packet_drop_io_bytes_total": sent * float64(done.Bytes),
 		} {
 			if have := grown(metric, udp); have != want {
 				faults = append(faults, fmt.Sprintf("%s of udp has grown by %.0f instead of %.0f", metric, have, want))

@@ -32,11 +32,11 @@ func (b *bench) exact() error {
 			return err
 		}
 		n := float64(done.Opened)
-		lost := page.Sum("ebpf_events_lost_total", nil)
+		lost := page.Sum("ebpf_event_lost_total", nil)
 		what := fmt.Sprintf("%d connections flat out, %.0f/s", done.Opened, done.PerSecond())
 		b.table.judge(lost == 0, what+": events lost", "0", "%.0f of %.0f%s", lost, eventsPerConnection*n, causes(page))
 		faults := compare(page, b.connectionTruth(n))
-		if delivered := page.Sum("ebpf_events_total", collector.Labels{"ebpf_program_name": "connection"}); delivered+lost < eventsPerConnection*n {
+		if delivered := page.Sum("ebpf_event_delivered_total", collector.Labels{"ebpf_program_name": "connection"}); delivered+lost < eventsPerConnection*n {
 			faults = append(faults, fmt.Sprintf("delivered and lost: %.0f of %.0f", delivered+lost, eventsPerConnection*n))
 		}
 		return b.judgeExact(what+": metrics", faults)
@@ -76,7 +76,7 @@ func (b *bench) connectionTruth(n float64) (truths []truth) {
 
 // causes tells of which program events were lost and why.
 func causes(page collector.Page) (text string) {
-	for _, s := range page.Find("ebpf_events_lost_total", nil) {
+	for _, s := range page.Find("ebpf_event_lost_total", nil) {
 		if s.Value > 0 {
 			text += fmt.Sprintf("; %s by %s: %.0f", s.Labels["ebpf_program_name"], s.Labels["ebpf_loss_cause"], s.Value)
 		}

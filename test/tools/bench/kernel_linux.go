@@ -144,7 +144,7 @@ func (b *bench) kernelDrops() error {
 	b.table.judge(emitted.programs[dropProgram].each(emitted.overhead) <= 300, "kernel time per emitted event: packet_drop", "≤ 300 ns", "%.0f ns",
 		emitted.programs[dropProgram].each(emitted.overhead))
 	b.table.note("  of which", "%s; %.0f events delivered, %.0f lost", emitted,
-		emitted.page.Sum("ebpf_events_total", labels), emitted.page.Sum("ebpf_events_lost_total", labels))
+		emitted.page.Sum("ebpf_event_delivered_total", labels), emitted.page.Sum("ebpf_event_lost_total", labels))
 	return nil
 }
 

@@ -206,9 +206,9 @@ func (b *bench) programInKernel(p measured) error {
 		return err
 	}
 	labels := collector.Labels{"ebpf_program_name": p.name}
-	events := emitted.page.Sum("ebpf_events_total", labels)
+	events := emitted.page.Sum("ebpf_event_delivered_total", labels)
 	b.table.note(p.name+": kernel time per hit, emitted", "%.0f ns", emitted.perHit(p.hits))
-	b.table.note("  of which", "%s; %.0f events delivered, %.0f lost", emitted, events, emitted.page.Sum("ebpf_events_lost_total", labels))
+	b.table.note("  of which", "%s; %.0f events delivered, %.0f lost", emitted, events, emitted.page.Sum("ebpf_event_lost_total", labels))
 	b.table.note(p.name+": CPU of the collector per event", "%.2f µs", microseconds(emitted.used.Total())/max(1, events))
 	return nil
 }

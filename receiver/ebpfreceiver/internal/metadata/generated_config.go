@@ -107,13 +107,13 @@ func (ms *EbpfDiskIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-// EbpfEventsMetricConfig provides config for the ebpf.events metric.
-type EbpfEventsMetricConfig struct {
+// EbpfEventDeliveredMetricConfig provides config for the ebpf.event.delivered metric.
+type EbpfEventDeliveredMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfEventsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfEventDeliveredMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -127,13 +127,13 @@ func (ms *EbpfEventsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-// EbpfEventsLostMetricConfig provides config for the ebpf.events.lost metric.
-type EbpfEventsLostMetricConfig struct {
+// EbpfEventLostMetricConfig provides config for the ebpf.event.lost metric.
+type EbpfEventLostMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfEventsLostMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfEventLostMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -187,6 +187,26 @@ func (ms *EbpfFileOpensMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfFileDescriptorCountMetricConfig provides config for the ebpf.file_descriptor.count metric.
+type EbpfFileDescriptorCountMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfFileDescriptorOperationsMetricConfig provides config for the ebpf.file_descriptor.operations metric.
 type EbpfFileDescriptorOperationsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -227,13 +247,13 @@ func (ms *EbpfOomKillsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-// EbpfPacketCountMetricConfig provides config for the ebpf.packet.count metric.
-type EbpfPacketCountMetricConfig struct {
+// EbpfPacketDropIoMetricConfig provides config for the ebpf.packet.drop.io metric.
+type EbpfPacketDropIoMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfPacketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfPacketDropIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -247,33 +267,13 @@ func (ms *EbpfPacketCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-// EbpfPacketDroppedMetricConfig provides config for the ebpf.packet.dropped metric.
-type EbpfPacketDroppedMetricConfig struct {
+// EbpfPacketDropsMetricConfig provides config for the ebpf.packet.drops metric.
+type EbpfPacketDropsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfPacketDroppedMetricConfig) Unmarshal(parser *confmap.Conf) error {
-	if parser == nil {
-		return nil
-	}
-
-	err := parser.Unmarshal(ms)
-	if err != nil {
-		return err
-	}
-
-	ms.enabledSetByUser = parser.IsSet("enabled")
-	return nil
-}
-
-// EbpfPacketDroppedIoMetricConfig provides config for the ebpf.packet.dropped.io metric.
-type EbpfPacketDroppedIoMetricConfig struct {
-	Enabled          bool `mapstructure:"enabled"`
-	enabledSetByUser bool
-}
-
-func (ms *EbpfPacketDroppedIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfPacketDropsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -294,6 +294,26 @@ type EbpfPacketIoMetricConfig struct {
 }
 
 func (ms *EbpfPacketIoMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfPacketReceivedMetricConfig provides config for the ebpf.packet.received metric.
+type EbpfPacketReceivedMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfPacketReceivedMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -347,13 +367,13 @@ func (ms *EbpfProcessExitsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
-// EbpfProgramRunCountMetricConfig provides config for the ebpf.program.run.count metric.
-type EbpfProgramRunCountMetricConfig struct {
+// EbpfProgramRunTimeMetricConfig provides config for the ebpf.program.run.time metric.
+type EbpfProgramRunTimeMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfProgramRunCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfProgramRunTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -367,13 +387,13 @@ func (ms *EbpfProgramRunCountMetricConfig) Unmarshal(parser *confmap.Conf) error
 	return nil
 }
 
-// EbpfProgramRunTimeMetricConfig provides config for the ebpf.program.run.time metric.
-type EbpfProgramRunTimeMetricConfig struct {
+// EbpfProgramRunsMetricConfig provides config for the ebpf.program.runs metric.
+type EbpfProgramRunsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
 	enabledSetByUser bool
 }
 
-func (ms *EbpfProgramRunTimeMetricConfig) Unmarshal(parser *confmap.Conf) error {
+func (ms *EbpfProgramRunsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	if parser == nil {
 		return nil
 	}
@@ -447,51 +467,31 @@ func (ms *EbpfTCPRetransmitsMetricConfig) Unmarshal(parser *confmap.Conf) error 
 	return nil
 }
 
-// ProcessUnixFileDescriptorCountMetricConfig provides config for the process.unix.file_descriptor.count metric.
-type ProcessUnixFileDescriptorCountMetricConfig struct {
-	Enabled          bool `mapstructure:"enabled"`
-	enabledSetByUser bool
-}
-
-func (ms *ProcessUnixFileDescriptorCountMetricConfig) Unmarshal(parser *confmap.Conf) error {
-	if parser == nil {
-		return nil
-	}
-
-	err := parser.Unmarshal(ms)
-	if err != nil {
-		return err
-	}
-
-	ms.enabledSetByUser = parser.IsSet("enabled")
-	return nil
-}
-
 // MetricsConfig provides config for ebpf metrics.
 type MetricsConfig struct {
-	EbpfConnectionActive           EbpfConnectionActiveMetricConfig           `mapstructure:"ebpf.connection.active"`
-	EbpfConnectionFailed           EbpfConnectionFailedMetricConfig           `mapstructure:"ebpf.connection.failed"`
-	EbpfConnectionIo               EbpfConnectionIoMetricConfig               `mapstructure:"ebpf.connection.io"`
-	EbpfConnectionOpened           EbpfConnectionOpenedMetricConfig           `mapstructure:"ebpf.connection.opened"`
-	EbpfDiskIo                     EbpfDiskIoMetricConfig                     `mapstructure:"ebpf.disk.io"`
-	EbpfEvents                     EbpfEventsMetricConfig                     `mapstructure:"ebpf.events"`
-	EbpfEventsLost                 EbpfEventsLostMetricConfig                 `mapstructure:"ebpf.events.lost"`
-	EbpfFileDeletions              EbpfFileDeletionsMetricConfig              `mapstructure:"ebpf.file.deletions"`
-	EbpfFileOpens                  EbpfFileOpensMetricConfig                  `mapstructure:"ebpf.file.opens"`
-	EbpfFileDescriptorOperations   EbpfFileDescriptorOperationsMetricConfig   `mapstructure:"ebpf.file_descriptor.operations"`
-	EbpfOomKills                   EbpfOomKillsMetricConfig                   `mapstructure:"ebpf.oom.kills"`
-	EbpfPacketCount                EbpfPacketCountMetricConfig                `mapstructure:"ebpf.packet.count"`
-	EbpfPacketDropped              EbpfPacketDroppedMetricConfig              `mapstructure:"ebpf.packet.dropped"`
-	EbpfPacketDroppedIo            EbpfPacketDroppedIoMetricConfig            `mapstructure:"ebpf.packet.dropped.io"`
-	EbpfPacketIo                   EbpfPacketIoMetricConfig                   `mapstructure:"ebpf.packet.io"`
-	EbpfProcessExecutions          EbpfProcessExecutionsMetricConfig          `mapstructure:"ebpf.process.executions"`
-	EbpfProcessExits               EbpfProcessExitsMetricConfig               `mapstructure:"ebpf.process.exits"`
-	EbpfProgramRunCount            EbpfProgramRunCountMetricConfig            `mapstructure:"ebpf.program.run.count"`
-	EbpfProgramRunTime             EbpfProgramRunTimeMetricConfig             `mapstructure:"ebpf.program.run.time"`
-	EbpfSyscallErrors              EbpfSyscallErrorsMetricConfig              `mapstructure:"ebpf.syscall.errors"`
-	EbpfTCPResets                  EbpfTCPResetsMetricConfig                  `mapstructure:"ebpf.tcp.resets"`
-	EbpfTCPRetransmits             EbpfTCPRetransmitsMetricConfig             `mapstructure:"ebpf.tcp.retransmits"`
-	ProcessUnixFileDescriptorCount ProcessUnixFileDescriptorCountMetricConfig `mapstructure:"process.unix.file_descriptor.count"`
+	EbpfConnectionActive         EbpfConnectionActiveMetricConfig         `mapstructure:"ebpf.connection.active"`
+	EbpfConnectionFailed         EbpfConnectionFailedMetricConfig         `mapstructure:"ebpf.connection.failed"`
+	EbpfConnectionIo             EbpfConnectionIoMetricConfig             `mapstructure:"ebpf.connection.io"`
+	EbpfConnectionOpened         EbpfConnectionOpenedMetricConfig         `mapstructure:"ebpf.connection.opened"`
+	EbpfDiskIo                   EbpfDiskIoMetricConfig                   `mapstructure:"ebpf.disk.io"`
+	EbpfEventDelivered           EbpfEventDeliveredMetricConfig           `mapstructure:"ebpf.event.delivered"`
+	EbpfEventLost                EbpfEventLostMetricConfig                `mapstructure:"ebpf.event.lost"`
+	EbpfFileDeletions            EbpfFileDeletionsMetricConfig            `mapstructure:"ebpf.file.deletions"`
+	EbpfFileOpens                EbpfFileOpensMetricConfig                `mapstructure:"ebpf.file.opens"`
+	EbpfFileDescriptorCount      EbpfFileDescriptorCountMetricConfig      `mapstructure:"ebpf.file_descriptor.count"`
+	EbpfFileDescriptorOperations EbpfFileDescriptorOperationsMetricConfig `mapstructure:"ebpf.file_descriptor.operations"`
+	EbpfOomKills                 EbpfOomKillsMetricConfig                 `mapstructure:"ebpf.oom.kills"`
+	EbpfPacketDropIo             EbpfPacketDropIoMetricConfig             `mapstructure:"ebpf.packet.drop.io"`
+	EbpfPacketDrops              EbpfPacketDropsMetricConfig              `mapstructure:"ebpf.packet.drops"`
+	EbpfPacketIo                 EbpfPacketIoMetricConfig                 `mapstructure:"ebpf.packet.io"`
+	EbpfPacketReceived           EbpfPacketReceivedMetricConfig           `mapstructure:"ebpf.packet.received"`
+	EbpfProcessExecutions        EbpfProcessExecutionsMetricConfig        `mapstructure:"ebpf.process.executions"`
+	EbpfProcessExits             EbpfProcessExitsMetricConfig             `mapstructure:"ebpf.process.exits"`
+	EbpfProgramRunTime           EbpfProgramRunTimeMetricConfig           `mapstructure:"ebpf.program.run.time"`
+	EbpfProgramRuns              EbpfProgramRunsMetricConfig              `mapstructure:"ebpf.program.runs"`
+	EbpfSyscallErrors            EbpfSyscallErrorsMetricConfig            `mapstructure:"ebpf.syscall.errors"`
+	EbpfTCPResets                EbpfTCPResetsMetricConfig                `mapstructure:"ebpf.tcp.resets"`
+	EbpfTCPRetransmits           EbpfTCPRetransmitsMetricConfig           `mapstructure:"ebpf.tcp.retransmits"`
 }
 
 func DefaultMetricsConfig() MetricsConfig {
@@ -511,10 +511,10 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfDiskIo: EbpfDiskIoMetricConfig{
 			Enabled: true,
 		},
-		EbpfEvents: EbpfEventsMetricConfig{
+		EbpfEventDelivered: EbpfEventDeliveredMetricConfig{
 			Enabled: true,
 		},
-		EbpfEventsLost: EbpfEventsLostMetricConfig{
+		EbpfEventLost: EbpfEventLostMetricConfig{
 			Enabled: true,
 		},
 		EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
@@ -523,22 +523,25 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfFileOpens: EbpfFileOpensMetricConfig{
 			Enabled: true,
 		},
+		EbpfFileDescriptorCount: EbpfFileDescriptorCountMetricConfig{
+			Enabled: true,
+		},
 		EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 			Enabled: true,
 		},
 		EbpfOomKills: EbpfOomKillsMetricConfig{
 			Enabled: true,
 		},
-		EbpfPacketCount: EbpfPacketCountMetricConfig{
+		EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{
 			Enabled: true,
 		},
-		EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
-			Enabled: true,
-		},
-		EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+		EbpfPacketDrops: EbpfPacketDropsMetricConfig{
 			Enabled: true,
 		},
 		EbpfPacketIo: EbpfPacketIoMetricConfig{
+			Enabled: true,
+		},
+		EbpfPacketReceived: EbpfPacketReceivedMetricConfig{
 			Enabled: true,
 		},
 		EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -547,10 +550,10 @@ func DefaultMetricsConfig() MetricsConfig {
 		EbpfProcessExits: EbpfProcessExitsMetricConfig{
 			Enabled: true,
 		},
-		EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
+		EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 			Enabled: true,
 		},
-		EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
+		EbpfProgramRuns: EbpfProgramRunsMetricConfig{
 			Enabled: true,
 		},
 		EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
@@ -560,9 +563,6 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
-			Enabled: true,
-		},
-		ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
 			Enabled: true,
 		},
 	}
@@ -593,7 +593,7 @@ type EventsConfig struct {
 	EbpfConnectionClose    EventConfig `mapstructure:"ebpf.connection.close"`
 	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
 	EbpfDiskSlowOperation  EventConfig `mapstructure:"ebpf.disk.slow_operation"`
-	EbpfEventsLost         EventConfig `mapstructure:"ebpf.events.lost"`
+	EbpfEventLost          EventConfig `mapstructure:"ebpf.event.lost"`
 	EbpfFileDelete         EventConfig `mapstructure:"ebpf.file.delete"`
 	EbpfFileOpen           EventConfig `mapstructure:"ebpf.file.open"`
 	EbpfFileDescriptorLeak EventConfig `mapstructure:"ebpf.file_descriptor.leak"`
@@ -623,7 +623,7 @@ func DefaultEventsConfig() EventsConfig {
 		EbpfDiskSlowOperation: EventConfig{
 			Enabled: true,
 		},
-		EbpfEventsLost: EventConfig{
+		EbpfEventLost: EventConfig{
 			Enabled: true,
 		},
 		EbpfFileDelete: EventConfig{

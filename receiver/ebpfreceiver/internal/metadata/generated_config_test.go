@@ -41,10 +41,10 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfDiskIo: EbpfDiskIoMetricConfig{
 						Enabled: true,
 					},
-					EbpfEvents: EbpfEventsMetricConfig{
+					EbpfEventDelivered: EbpfEventDeliveredMetricConfig{
 						Enabled: true,
 					},
-					EbpfEventsLost: EbpfEventsLostMetricConfig{
+					EbpfEventLost: EbpfEventLostMetricConfig{
 						Enabled: true,
 					},
 					EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
@@ -53,22 +53,25 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfFileOpens: EbpfFileOpensMetricConfig{
 						Enabled: true,
 					},
+					EbpfFileDescriptorCount: EbpfFileDescriptorCountMetricConfig{
+						Enabled: true,
+					},
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: true,
 					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: true,
 					},
-					EbpfPacketCount: EbpfPacketCountMetricConfig{
+					EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{
 						Enabled: true,
 					},
-					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
-						Enabled: true,
-					},
-					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+					EbpfPacketDrops: EbpfPacketDropsMetricConfig{
 						Enabled: true,
 					},
 					EbpfPacketIo: EbpfPacketIoMetricConfig{
+						Enabled: true,
+					},
+					EbpfPacketReceived: EbpfPacketReceivedMetricConfig{
 						Enabled: true,
 					},
 					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -77,10 +80,10 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProcessExits: EbpfProcessExitsMetricConfig{
 						Enabled: true,
 					},
-					EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
+					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 						Enabled: true,
 					},
-					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
+					EbpfProgramRuns: EbpfProgramRunsMetricConfig{
 						Enabled: true,
 					},
 					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
@@ -90,9 +93,6 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: true,
 					},
 					EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
-						Enabled: true,
-					},
-					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
 						Enabled: true,
 					},
 				},
@@ -122,10 +122,10 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfDiskIo: EbpfDiskIoMetricConfig{
 						Enabled: false,
 					},
-					EbpfEvents: EbpfEventsMetricConfig{
+					EbpfEventDelivered: EbpfEventDeliveredMetricConfig{
 						Enabled: false,
 					},
-					EbpfEventsLost: EbpfEventsLostMetricConfig{
+					EbpfEventLost: EbpfEventLostMetricConfig{
 						Enabled: false,
 					},
 					EbpfFileDeletions: EbpfFileDeletionsMetricConfig{
@@ -134,22 +134,25 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfFileOpens: EbpfFileOpensMetricConfig{
 						Enabled: false,
 					},
+					EbpfFileDescriptorCount: EbpfFileDescriptorCountMetricConfig{
+						Enabled: false,
+					},
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: false,
 					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: false,
 					},
-					EbpfPacketCount: EbpfPacketCountMetricConfig{
+					EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{
 						Enabled: false,
 					},
-					EbpfPacketDropped: EbpfPacketDroppedMetricConfig{
-						Enabled: false,
-					},
-					EbpfPacketDroppedIo: EbpfPacketDroppedIoMetricConfig{
+					EbpfPacketDrops: EbpfPacketDropsMetricConfig{
 						Enabled: false,
 					},
 					EbpfPacketIo: EbpfPacketIoMetricConfig{
+						Enabled: false,
+					},
+					EbpfPacketReceived: EbpfPacketReceivedMetricConfig{
 						Enabled: false,
 					},
 					EbpfProcessExecutions: EbpfProcessExecutionsMetricConfig{
@@ -158,10 +161,10 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProcessExits: EbpfProcessExitsMetricConfig{
 						Enabled: false,
 					},
-					EbpfProgramRunCount: EbpfProgramRunCountMetricConfig{
+					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
 						Enabled: false,
 					},
-					EbpfProgramRunTime: EbpfProgramRunTimeMetricConfig{
+					EbpfProgramRuns: EbpfProgramRunsMetricConfig{
 						Enabled: false,
 					},
 					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
@@ -171,9 +174,6 @@ func TestMetricsBuilderConfig(t *testing.T) {
 						Enabled: false,
 					},
 					EbpfTCPRetransmits: EbpfTCPRetransmitsMetricConfig{
-						Enabled: false,
-					},
-					ProcessUnixFileDescriptorCount: ProcessUnixFileDescriptorCountMetricConfig{
 						Enabled: false,
 					},
 				},
@@ -188,7 +188,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventsMetricConfig{}, EbpfEventsLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketCountMetricConfig{}, EbpfPacketDroppedMetricConfig{}, EbpfPacketDroppedIoMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunCountMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ProcessUnixFileDescriptorCountMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -101,15 +101,15 @@ func WithEbpfConnectionRoleEventAttribute(ebpfConnectionRoleAttributeValue strin
 	})
 }
 
-func WithEbpfConnectionRttEventAttribute(ebpfConnectionRttAttributeValue float64) EventAttributeOption {
-	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
-		dp.Attributes().PutDouble("ebpf.connection.rtt", ebpfConnectionRttAttributeValue)
-	})
-}
-
 func WithEbpfConnectionRttMinEventAttribute(ebpfConnectionRttMinAttributeValue float64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutDouble("ebpf.connection.rtt.min", ebpfConnectionRttMinAttributeValue)
+	})
+}
+
+func WithEbpfConnectionRttSmoothedEventAttribute(ebpfConnectionRttSmoothedAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.connection.rtt.smoothed", ebpfConnectionRttSmoothedAttributeValue)
 	})
 }
 
@@ -329,6 +329,12 @@ func WithEbpfProcessScriptEventAttribute(ebpfProcessScriptAttributeValue string)
 	})
 }
 
+func WithEbpfProgramErrorMessageEventAttribute(ebpfProgramErrorMessageAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.program.error.message", ebpfProgramErrorMessageAttributeValue)
+	})
+}
+
 func WithEbpfProgramHookEventAttribute(ebpfProgramHookAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.program.hook", ebpfProgramHookAttributeValue)
@@ -395,18 +401,6 @@ func WithEbpfTCPRetransmitTypeEventAttribute(ebpfTCPRetransmitTypeAttributeValue
 	})
 }
 
-func WithEbpfTCPStateEventAttribute(ebpfTCPStateAttributeValue string) EventAttributeOption {
-	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
-		dp.Attributes().PutStr("ebpf.tcp.state", ebpfTCPStateAttributeValue)
-	})
-}
-
-func WithErrorMessageEventAttribute(errorMessageAttributeValue string) EventAttributeOption {
-	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
-		dp.Attributes().PutStr("error.message", errorMessageAttributeValue)
-	})
-}
-
 func WithErrorTypeEventAttribute(errorTypeAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("error.type", errorTypeAttributeValue)
@@ -422,6 +416,12 @@ func WithFileNameEventAttribute(fileNameAttributeValue string) EventAttributeOpt
 func WithFilePathEventAttribute(filePathAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("file.path", filePathAttributeValue)
+	})
+}
+
+func WithNetworkConnectionStateEventAttribute(networkConnectionStateAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("network.connection.state", networkConnectionStateAttributeValue)
 	})
 }
 
@@ -680,17 +680,17 @@ func newEventEbpfDiskSlowOperation(cfg EventConfig) eventEbpfDiskSlowOperation {
 	return e
 }
 
-type eventEbpfEventsLost struct {
+type eventEbpfEventLost struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
 }
 
-func (e *eventEbpfEventsLost) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue string, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
+func (e *eventEbpfEventLost) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue string, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
 	if !e.config.Enabled {
 		return
 	}
 	dp := e.data.AppendEmpty()
-	dp.SetEventName("ebpf.events.lost")
+	dp.SetEventName("ebpf.event.lost")
 	dp.SetTimestamp(timestamp)
 
 	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
@@ -706,14 +706,14 @@ func (e *eventEbpfEventsLost) recordEvent(ctx context.Context, timestamp pcommon
 }
 
 // emit appends recorded event data to a events slice and prepares it for recording another set of log records.
-func (e *eventEbpfEventsLost) emit(lrs plog.LogRecordSlice) {
+func (e *eventEbpfEventLost) emit(lrs plog.LogRecordSlice) {
 	if e.config.Enabled && e.data.Len() > 0 {
 		e.data.MoveAndAppendTo(lrs)
 	}
 }
 
-func newEventEbpfEventsLost(cfg EventConfig) eventEbpfEventsLost {
-	e := eventEbpfEventsLost{config: cfg}
+func newEventEbpfEventLost(cfg EventConfig) eventEbpfEventLost {
+	e := eventEbpfEventLost{config: cfg}
 	if cfg.Enabled {
 		e.data = plog.NewLogRecordSlice()
 	}
@@ -1229,7 +1229,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
 	eventEbpfDiskSlowOperation     eventEbpfDiskSlowOperation
-	eventEbpfEventsLost            eventEbpfEventsLost
+	eventEbpfEventLost             eventEbpfEventLost
 	eventEbpfFileDelete            eventEbpfFileDelete
 	eventEbpfFileOpen              eventEbpfFileOpen
 	eventEbpfFileDescriptorLeak    eventEbpfFileDescriptorLeak
@@ -1260,7 +1260,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
 		eventEbpfDiskSlowOperation:     newEventEbpfDiskSlowOperation(lbc.Events.EbpfDiskSlowOperation),
-		eventEbpfEventsLost:            newEventEbpfEventsLost(lbc.Events.EbpfEventsLost),
+		eventEbpfEventLost:             newEventEbpfEventLost(lbc.Events.EbpfEventLost),
 		eventEbpfFileDelete:            newEventEbpfFileDelete(lbc.Events.EbpfFileDelete),
 		eventEbpfFileOpen:              newEventEbpfFileOpen(lbc.Events.EbpfFileOpen),
 		eventEbpfFileDescriptorLeak:    newEventEbpfFileDescriptorLeak(lbc.Events.EbpfFileDescriptorLeak),
@@ -1343,7 +1343,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
 	lb.eventEbpfDiskSlowOperation.emit(ils.LogRecords())
-	lb.eventEbpfEventsLost.emit(ils.LogRecords())
+	lb.eventEbpfEventLost.emit(ils.LogRecords())
 	lb.eventEbpfFileDelete.emit(ils.LogRecords())
 	lb.eventEbpfFileOpen.emit(ils.LogRecords())
 	lb.eventEbpfFileDescriptorLeak.emit(ils.LogRecords())
@@ -1413,9 +1413,9 @@ func (lb *LogsBuilder) RecordEbpfDiskSlowOperationEvent(ctx context.Context, tim
 	lb.eventEbpfDiskSlowOperation.recordEvent(ctx, timestamp, ebpfDiskOperationDurationAttributeValue, options...)
 }
 
-// RecordEbpfEventsLostEvent adds a log record of ebpf.events.lost event.
-func (lb *LogsBuilder) RecordEbpfEventsLostEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue AttributeEbpfLossCause, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
-	lb.eventEbpfEventsLost.recordEvent(ctx, timestamp, ebpfLossCauseAttributeValue.String(), ebpfLossCountAttributeValue, options...)
+// RecordEbpfEventLostEvent adds a log record of ebpf.event.lost event.
+func (lb *LogsBuilder) RecordEbpfEventLostEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfLossCauseAttributeValue AttributeEbpfLossCause, ebpfLossCountAttributeValue int64, options ...EventAttributeOption) {
+	lb.eventEbpfEventLost.recordEvent(ctx, timestamp, ebpfLossCauseAttributeValue.String(), ebpfLossCountAttributeValue, options...)
 }
 
 // RecordEbpfFileDeleteEvent adds a log record of ebpf.file.delete event.

@@ -133,7 +133,7 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfConnectionAcceptEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfConnectionCloseEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionDurationEventAttribute(24.100000), WithEbpfConnectionBytesSentEventAttribute(26), WithEbpfConnectionBytesReceivedEventAttribute(30), WithEbpfConnectionRttEventAttribute(19.100000), WithEbpfConnectionRttMinEventAttribute(23.100000), WithEbpfConnectionRetransmitsEventAttribute(27), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfConnectionCloseEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionDurationEventAttribute(24.100000), WithEbpfConnectionBytesSentEventAttribute(26), WithEbpfConnectionBytesReceivedEventAttribute(30), WithEbpfConnectionRttSmoothedEventAttribute(28.100000), WithEbpfConnectionRttMinEventAttribute(23.100000), WithEbpfConnectionRetransmitsEventAttribute(27), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfConnectionConnectEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionHandshakeDurationEventAttribute(34.100000), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
@@ -142,7 +142,7 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfDiskSlowOperationEvent(ctx, timestamp, 28.100000, WithSystemDeviceEventAttribute("system.device-val"), WithEbpfDiskOperationTypeEventAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionEventAttribute("disk.io.direction-val"), WithEbpfDiskOperationSizeEventAttribute(24), WithEbpfDiskOperationSectorEventAttribute(26), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfEventsLostEvent(ctx, timestamp, AttributeEbpfLossCauseRingFull, 15, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfLossStartEventAttribute(15), WithEbpfLossEndEventAttribute(13))
+			lb.RecordEbpfEventLostEvent(ctx, timestamp, AttributeEbpfLossCauseRingFull, 15, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfLossStartEventAttribute(15), WithEbpfLossEndEventAttribute(13))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfFileDeleteEvent(ctx, timestamp, WithFilePathEventAttribute("file.path-val"), WithFileNameEventAttribute("file.name-val"), WithEbpfFileDeletionKindEventAttribute("ebpf.file.deletion.kind-val"), WithEbpfFileDeletionUncertainEventAttribute(true), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
@@ -169,7 +169,7 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfProcessExitEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessParentPidEventAttribute(18), WithProcessExitCodeEventAttribute(17), WithEbpfProcessExitSignalEventAttribute("ebpf.process.exit.signal-val"), WithEbpfProcessDurationEventAttribute(21.100000), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithErrorMessageEventAttribute("error.message-val"))
+			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithEbpfProgramErrorMessageEventAttribute("ebpf.program.error.message-val"))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfRunqueueStallEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfRunqueueDurationEventAttribute(22.100000), WithCPULogicalNumberEventAttribute(18))
@@ -178,10 +178,10 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfSyscallSlowEvent(ctx, timestamp, WithEbpfSyscallNameEventAttribute("ebpf.syscall.name-val"), WithEbpfSyscallDurationEventAttribute(21.100000), WithEbpfSyscallResultEventAttribute(19), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfTCPResetEvent(ctx, timestamp, AttributeNetworkIoDirectionTransmit, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonEventAttribute("ebpf.tcp.reset.reason-val"), WithEbpfTCPStateEventAttribute("ebpf.tcp.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfTCPResetEvent(ctx, timestamp, AttributeNetworkIoDirectionTransmit, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonEventAttribute("ebpf.tcp.reset.reason-val"), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfTCPRetransmitEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeEventAttribute("ebpf.tcp.retransmit.type-val"), WithEbpfTCPRetransmitSegmentsEventAttribute(28), WithEbpfTCPStateEventAttribute("ebpf.tcp.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfTCPRetransmitEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeEventAttribute("ebpf.tcp.retransmit.type-val"), WithEbpfTCPRetransmitSegmentsEventAttribute(28), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 
 			rb := lb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
@@ -298,9 +298,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.connection.bytes_received")
 					assert.True(t, ok)
 					assert.EqualValues(t, 30, attrVal.Int())
-					attrVal, ok = lr.Attributes().Get("ebpf.connection.rtt")
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.rtt.smoothed")
 					assert.True(t, ok)
-					assert.Equal(t, 19.100000, attrVal.Double())
+					assert.Equal(t, 28.100000, attrVal.Double())
 					attrVal, ok = lr.Attributes().Get("ebpf.connection.rtt.min")
 					assert.True(t, ok)
 					assert.Equal(t, 23.100000, attrVal.Double())
@@ -426,9 +426,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.attribution")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.attribution-val", attrVal.Str())
-				case "ebpf.events.lost":
-					assert.False(t, validatedEvents["ebpf.events.lost"], "Found a duplicate in the events slice: ebpf.events.lost")
-					validatedEvents["ebpf.events.lost"] = true
+				case "ebpf.event.lost":
+					assert.False(t, validatedEvents["ebpf.event.lost"], "Found a duplicate in the events slice: ebpf.event.lost")
+					validatedEvents["ebpf.event.lost"] = true
 					lr := lrs.At(i)
 					assert.Equal(t, timestamp, lr.Timestamp())
 					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
@@ -805,9 +805,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.program.hook")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.hook-val", attrVal.Str())
-					attrVal, ok = lr.Attributes().Get("error.message")
+					attrVal, ok = lr.Attributes().Get("ebpf.program.error.message")
 					assert.True(t, ok)
-					assert.Equal(t, "error.message-val", attrVal.Str())
+					assert.Equal(t, "ebpf.program.error.message-val", attrVal.Str())
 				case "ebpf.runqueue.stall":
 					assert.False(t, validatedEvents["ebpf.runqueue.stall"], "Found a duplicate in the events slice: ebpf.runqueue.stall")
 					validatedEvents["ebpf.runqueue.stall"] = true
@@ -916,9 +916,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.tcp.reset.reason")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.tcp.reset.reason-val", attrVal.Str())
-					attrVal, ok = lr.Attributes().Get("ebpf.tcp.state")
+					attrVal, ok = lr.Attributes().Get("network.connection.state")
 					assert.True(t, ok)
-					assert.Equal(t, "ebpf.tcp.state-val", attrVal.Str())
+					assert.Equal(t, "network.connection.state-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("process.pid")
 					assert.True(t, ok)
 					assert.EqualValues(t, 11, attrVal.Int())
@@ -974,9 +974,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.tcp.retransmit.segments")
 					assert.True(t, ok)
 					assert.EqualValues(t, 28, attrVal.Int())
-					attrVal, ok = lr.Attributes().Get("ebpf.tcp.state")
+					attrVal, ok = lr.Attributes().Get("network.connection.state")
 					assert.True(t, ok)
-					assert.Equal(t, "ebpf.tcp.state-val", attrVal.Str())
+					assert.Equal(t, "network.connection.state-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("process.pid")
 					assert.True(t, ok)
 					assert.EqualValues(t, 11, attrVal.Int())

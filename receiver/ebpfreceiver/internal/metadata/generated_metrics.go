@@ -138,12 +138,12 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.disk.io",
 		Attributes: []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "otel.metric.overflow"},
 	},
-	EbpfEvents: metricInfo{
-		Name:       "ebpf.events",
+	EbpfEventDelivered: metricInfo{
+		Name:       "ebpf.event.delivered",
 		Attributes: []string{"ebpf.program.name"},
 	},
-	EbpfEventsLost: metricInfo{
-		Name:       "ebpf.events.lost",
+	EbpfEventLost: metricInfo{
+		Name:       "ebpf.event.lost",
 		Attributes: []string{"ebpf.program.name", "ebpf.loss.cause"},
 	},
 	EbpfFileDeletions: metricInfo{
@@ -154,6 +154,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.file.opens",
 		Attributes: []string{"error.type", "otel.metric.overflow"},
 	},
+	EbpfFileDescriptorCount: metricInfo{
+		Name:       "ebpf.file_descriptor.count",
+		Attributes: []string{"process.pid", "process.executable.name", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
+	},
 	EbpfFileDescriptorOperations: metricInfo{
 		Name:       "ebpf.file_descriptor.operations",
 		Attributes: []string{"ebpf.file_descriptor.operation", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
@@ -162,20 +166,20 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.oom.kills",
 		Attributes: []string{"otel.metric.overflow"},
 	},
-	EbpfPacketCount: metricInfo{
-		Name:       "ebpf.packet.count",
-		Attributes: []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"},
-	},
-	EbpfPacketDropped: metricInfo{
-		Name:       "ebpf.packet.dropped",
+	EbpfPacketDropIo: metricInfo{
+		Name:       "ebpf.packet.drop.io",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
 	},
-	EbpfPacketDroppedIo: metricInfo{
-		Name:       "ebpf.packet.dropped.io",
+	EbpfPacketDrops: metricInfo{
+		Name:       "ebpf.packet.drops",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
 	},
 	EbpfPacketIo: metricInfo{
 		Name:       "ebpf.packet.io",
+		Attributes: []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"},
+	},
+	EbpfPacketReceived: metricInfo{
+		Name:       "ebpf.packet.received",
 		Attributes: []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"},
 	},
 	EbpfProcessExecutions: metricInfo{
@@ -186,12 +190,12 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.process.exits",
 		Attributes: []string{"ebpf.process.exit.class", "ebpf.process.exit.signal", "otel.metric.overflow"},
 	},
-	EbpfProgramRunCount: metricInfo{
-		Name:       "ebpf.program.run.count",
-		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
-	},
 	EbpfProgramRunTime: metricInfo{
 		Name:       "ebpf.program.run.time",
+		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
+	},
+	EbpfProgramRuns: metricInfo{
+		Name:       "ebpf.program.runs",
 		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
 	},
 	EbpfSyscallErrors: metricInfo{
@@ -206,36 +210,32 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.tcp.retransmits",
 		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "otel.metric.overflow"},
 	},
-	ProcessUnixFileDescriptorCount: metricInfo{
-		Name:       "process.unix.file_descriptor.count",
-		Attributes: []string{"process.pid", "process.executable.name", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
-	},
 }
 
 type metricsInfo struct {
-	EbpfConnectionActive           metricInfo
-	EbpfConnectionFailed           metricInfo
-	EbpfConnectionIo               metricInfo
-	EbpfConnectionOpened           metricInfo
-	EbpfDiskIo                     metricInfo
-	EbpfEvents                     metricInfo
-	EbpfEventsLost                 metricInfo
-	EbpfFileDeletions              metricInfo
-	EbpfFileOpens                  metricInfo
-	EbpfFileDescriptorOperations   metricInfo
-	EbpfOomKills                   metricInfo
-	EbpfPacketCount                metricInfo
-	EbpfPacketDropped              metricInfo
-	EbpfPacketDroppedIo            metricInfo
-	EbpfPacketIo                   metricInfo
-	EbpfProcessExecutions          metricInfo
-	EbpfProcessExits               metricInfo
-	EbpfProgramRunCount            metricInfo
-	EbpfProgramRunTime             metricInfo
-	EbpfSyscallErrors              metricInfo
-	EbpfTCPResets                  metricInfo
-	EbpfTCPRetransmits             metricInfo
-	ProcessUnixFileDescriptorCount metricInfo
+	EbpfConnectionActive         metricInfo
+	EbpfConnectionFailed         metricInfo
+	EbpfConnectionIo             metricInfo
+	EbpfConnectionOpened         metricInfo
+	EbpfDiskIo                   metricInfo
+	EbpfEventDelivered           metricInfo
+	EbpfEventLost                metricInfo
+	EbpfFileDeletions            metricInfo
+	EbpfFileOpens                metricInfo
+	EbpfFileDescriptorCount      metricInfo
+	EbpfFileDescriptorOperations metricInfo
+	EbpfOomKills                 metricInfo
+	EbpfPacketDropIo             metricInfo
+	EbpfPacketDrops              metricInfo
+	EbpfPacketIo                 metricInfo
+	EbpfPacketReceived           metricInfo
+	EbpfProcessExecutions        metricInfo
+	EbpfProcessExits             metricInfo
+	EbpfProgramRunTime           metricInfo
+	EbpfProgramRuns              metricInfo
+	EbpfSyscallErrors            metricInfo
+	EbpfTCPResets                metricInfo
+	EbpfTCPRetransmits           metricInfo
 }
 
 type metricInfo struct {
@@ -696,15 +696,15 @@ func newMetricEbpfDiskIo(cfg EbpfDiskIoMetricConfig) metricEbpfDiskIo {
 	return m
 }
 
-type metricEbpfEvents struct {
-	data     pmetric.Metric         // data buffer for generated metric.
-	config   EbpfEventsMetricConfig // metric config provided by user.
-	capacity int                    // max observed number of data points added to the metric.
+type metricEbpfEventDelivered struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   EbpfEventDeliveredMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
 }
 
-// init fills ebpf.events metric with initial data.
-func (m *metricEbpfEvents) init() {
-	m.data.SetName("ebpf.events")
+// init fills ebpf.event.delivered metric with initial data.
+func (m *metricEbpfEventDelivered) init() {
+	m.data.SetName("ebpf.event.delivered")
 	m.data.SetDescription("Events that were delivered to the next consumer.")
 	m.data.SetUnit("{event}")
 	m.data.SetEmptySum()
@@ -713,7 +713,7 @@ func (m *metricEbpfEvents) init() {
 	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
 }
 
-func (m *metricEbpfEvents) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+func (m *metricEbpfEventDelivered) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	if !m.config.Enabled {
 		return
 	}
@@ -727,14 +727,14 @@ func (m *metricEbpfEvents) recordDataPoint(start pcommon.Timestamp, ts pcommon.T
 }
 
 // updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfEvents) updateCapacity() {
+func (m *metricEbpfEventDelivered) updateCapacity() {
 	if m.data.Sum().DataPoints().Len() > m.capacity {
 		m.capacity = m.data.Sum().DataPoints().Len()
 	}
 }
 
 // emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfEvents) emit(metrics pmetric.MetricSlice) {
+func (m *metricEbpfEventDelivered) emit(metrics pmetric.MetricSlice) {
 	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
 		m.updateCapacity()
 		m.data.MoveTo(metrics.AppendEmpty())
@@ -742,8 +742,8 @@ func (m *metricEbpfEvents) emit(metrics pmetric.MetricSlice) {
 	}
 }
 
-func newMetricEbpfEvents(cfg EbpfEventsMetricConfig) metricEbpfEvents {
-	m := metricEbpfEvents{config: cfg}
+func newMetricEbpfEventDelivered(cfg EbpfEventDeliveredMetricConfig) metricEbpfEventDelivered {
+	m := metricEbpfEventDelivered{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -752,15 +752,15 @@ func newMetricEbpfEvents(cfg EbpfEventsMetricConfig) metricEbpfEvents {
 	return m
 }
 
-type metricEbpfEventsLost struct {
-	data     pmetric.Metric             // data buffer for generated metric.
-	config   EbpfEventsLostMetricConfig // metric config provided by user.
-	capacity int                        // max observed number of data points added to the metric.
+type metricEbpfEventLost struct {
+	data     pmetric.Metric            // data buffer for generated metric.
+	config   EbpfEventLostMetricConfig // metric config provided by user.
+	capacity int                       // max observed number of data points added to the metric.
 }
 
-// init fills ebpf.events.lost metric with initial data.
-func (m *metricEbpfEventsLost) init() {
-	m.data.SetName("ebpf.events.lost")
+// init fills ebpf.event.lost metric with initial data.
+func (m *metricEbpfEventLost) init() {
+	m.data.SetName("ebpf.event.lost")
 	m.data.SetDescription("Events and counts that could not be delivered.")
 	m.data.SetUnit("{event}")
 	m.data.SetEmptySum()
@@ -769,7 +769,7 @@ func (m *metricEbpfEventsLost) init() {
 	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
 }
 
-func (m *metricEbpfEventsLost) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue string, options ...MetricAttributeOption) {
+func (m *metricEbpfEventLost) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue string, options ...MetricAttributeOption) {
 	if !m.config.Enabled {
 		return
 	}
@@ -784,14 +784,14 @@ func (m *metricEbpfEventsLost) recordDataPoint(start pcommon.Timestamp, ts pcomm
 }
 
 // updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfEventsLost) updateCapacity() {
+func (m *metricEbpfEventLost) updateCapacity() {
 	if m.data.Sum().DataPoints().Len() > m.capacity {
 		m.capacity = m.data.Sum().DataPoints().Len()
 	}
 }
 
 // emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfEventsLost) emit(metrics pmetric.MetricSlice) {
+func (m *metricEbpfEventLost) emit(metrics pmetric.MetricSlice) {
 	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
 		m.updateCapacity()
 		m.data.MoveTo(metrics.AppendEmpty())
@@ -799,8 +799,8 @@ func (m *metricEbpfEventsLost) emit(metrics pmetric.MetricSlice) {
 	}
 }
 
-func newMetricEbpfEventsLost(cfg EbpfEventsLostMetricConfig) metricEbpfEventsLost {
-	m := metricEbpfEventsLost{config: cfg}
+func newMetricEbpfEventLost(cfg EbpfEventLostMetricConfig) metricEbpfEventLost {
+	m := metricEbpfEventLost{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -921,6 +921,62 @@ func newMetricEbpfFileOpens(cfg EbpfFileOpensMetricConfig) metricEbpfFileOpens {
 	return m
 }
 
+type metricEbpfFileDescriptorCount struct {
+	data     pmetric.Metric                      // data buffer for generated metric.
+	config   EbpfFileDescriptorCountMetricConfig // metric config provided by user.
+	capacity int                                 // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.file_descriptor.count metric with initial data.
+func (m *metricEbpfFileDescriptorCount) init() {
+	m.data.SetName("ebpf.file_descriptor.count")
+	m.data.SetDescription("Number of unix file descriptors in use by the process.")
+	m.data.SetUnit("{file_descriptor}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfFileDescriptorCount) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfFileDescriptorCount) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfFileDescriptorCount(cfg EbpfFileDescriptorCountMetricConfig) metricEbpfFileDescriptorCount {
+	m := metricEbpfFileDescriptorCount{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfFileDescriptorOperations struct {
 	data     pmetric.Metric                           // data buffer for generated metric.
 	config   EbpfFileDescriptorOperationsMetricConfig // metric config provided by user.
@@ -1033,127 +1089,15 @@ func newMetricEbpfOomKills(cfg EbpfOomKillsMetricConfig) metricEbpfOomKills {
 	return m
 }
 
-type metricEbpfPacketCount struct {
-	data     pmetric.Metric              // data buffer for generated metric.
-	config   EbpfPacketCountMetricConfig // metric config provided by user.
-	capacity int                         // max observed number of data points added to the metric.
+type metricEbpfPacketDropIo struct {
+	data     pmetric.Metric               // data buffer for generated metric.
+	config   EbpfPacketDropIoMetricConfig // metric config provided by user.
+	capacity int                          // max observed number of data points added to the metric.
 }
 
-// init fills ebpf.packet.count metric with initial data.
-func (m *metricEbpfPacketCount) init() {
-	m.data.SetName("ebpf.packet.count")
-	m.data.SetDescription("Packets that network interfaces received.")
-	m.data.SetUnit("{packet}")
-	m.data.SetEmptySum()
-	m.data.Sum().SetIsMonotonic(true)
-	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
-}
-
-func (m *metricEbpfPacketCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	if !m.config.Enabled {
-		return
-	}
-	dp := m.data.Sum().DataPoints().AppendEmpty()
-	dp.SetStartTimestamp(start)
-	dp.SetTimestamp(ts)
-	dp.SetIntValue(val)
-	for _, op := range options {
-		op.apply(dp)
-	}
-}
-
-// updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfPacketCount) updateCapacity() {
-	if m.data.Sum().DataPoints().Len() > m.capacity {
-		m.capacity = m.data.Sum().DataPoints().Len()
-	}
-}
-
-// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfPacketCount) emit(metrics pmetric.MetricSlice) {
-	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
-		m.updateCapacity()
-		m.data.MoveTo(metrics.AppendEmpty())
-		m.init()
-	}
-}
-
-func newMetricEbpfPacketCount(cfg EbpfPacketCountMetricConfig) metricEbpfPacketCount {
-	m := metricEbpfPacketCount{config: cfg}
-
-	if cfg.Enabled {
-		m.data = pmetric.NewMetric()
-		m.init()
-	}
-	return m
-}
-
-type metricEbpfPacketDropped struct {
-	data     pmetric.Metric                // data buffer for generated metric.
-	config   EbpfPacketDroppedMetricConfig // metric config provided by user.
-	capacity int                           // max observed number of data points added to the metric.
-}
-
-// init fills ebpf.packet.dropped metric with initial data.
-func (m *metricEbpfPacketDropped) init() {
-	m.data.SetName("ebpf.packet.dropped")
-	m.data.SetDescription("Packets that the kernel dropped.")
-	m.data.SetUnit("{packet}")
-	m.data.SetEmptySum()
-	m.data.Sum().SetIsMonotonic(true)
-	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
-}
-
-func (m *metricEbpfPacketDropped) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	if !m.config.Enabled {
-		return
-	}
-	dp := m.data.Sum().DataPoints().AppendEmpty()
-	dp.SetStartTimestamp(start)
-	dp.SetTimestamp(ts)
-	dp.SetIntValue(val)
-	for _, op := range options {
-		op.apply(dp)
-	}
-}
-
-// updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfPacketDropped) updateCapacity() {
-	if m.data.Sum().DataPoints().Len() > m.capacity {
-		m.capacity = m.data.Sum().DataPoints().Len()
-	}
-}
-
-// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfPacketDropped) emit(metrics pmetric.MetricSlice) {
-	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
-		m.updateCapacity()
-		m.data.MoveTo(metrics.AppendEmpty())
-		m.init()
-	}
-}
-
-func newMetricEbpfPacketDropped(cfg EbpfPacketDroppedMetricConfig) metricEbpfPacketDropped {
-	m := metricEbpfPacketDropped{config: cfg}
-
-	if cfg.Enabled {
-		m.data = pmetric.NewMetric()
-		m.init()
-	}
-	return m
-}
-
-type metricEbpfPacketDroppedIo struct {
-	data     pmetric.Metric                  // data buffer for generated metric.
-	config   EbpfPacketDroppedIoMetricConfig // metric config provided by user.
-	capacity int                             // max observed number of data points added to the metric.
-}
-
-// init fills ebpf.packet.dropped.io metric with initial data.
-func (m *metricEbpfPacketDroppedIo) init() {
-	m.data.SetName("ebpf.packet.dropped.io")
+// init fills ebpf.packet.drop.io metric with initial data.
+func (m *metricEbpfPacketDropIo) init() {
+	m.data.SetName("ebpf.packet.drop.io")
 	m.data.SetDescription("Bytes of the packets that the kernel dropped.")
 	m.data.SetUnit("By")
 	m.data.SetEmptySum()
@@ -1162,7 +1106,7 @@ func (m *metricEbpfPacketDroppedIo) init() {
 	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
 }
 
-func (m *metricEbpfPacketDroppedIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+func (m *metricEbpfPacketDropIo) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	if !m.config.Enabled {
 		return
 	}
@@ -1176,14 +1120,14 @@ func (m *metricEbpfPacketDroppedIo) recordDataPoint(start pcommon.Timestamp, ts 
 }
 
 // updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfPacketDroppedIo) updateCapacity() {
+func (m *metricEbpfPacketDropIo) updateCapacity() {
 	if m.data.Sum().DataPoints().Len() > m.capacity {
 		m.capacity = m.data.Sum().DataPoints().Len()
 	}
 }
 
 // emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfPacketDroppedIo) emit(metrics pmetric.MetricSlice) {
+func (m *metricEbpfPacketDropIo) emit(metrics pmetric.MetricSlice) {
 	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
 		m.updateCapacity()
 		m.data.MoveTo(metrics.AppendEmpty())
@@ -1191,8 +1135,64 @@ func (m *metricEbpfPacketDroppedIo) emit(metrics pmetric.MetricSlice) {
 	}
 }
 
-func newMetricEbpfPacketDroppedIo(cfg EbpfPacketDroppedIoMetricConfig) metricEbpfPacketDroppedIo {
-	m := metricEbpfPacketDroppedIo{config: cfg}
+func newMetricEbpfPacketDropIo(cfg EbpfPacketDropIoMetricConfig) metricEbpfPacketDropIo {
+	m := metricEbpfPacketDropIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfPacketDrops struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   EbpfPacketDropsMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.packet.drops metric with initial data.
+func (m *metricEbpfPacketDrops) init() {
+	m.data.SetName("ebpf.packet.drops")
+	m.data.SetDescription("Packets that the kernel dropped.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfPacketDrops) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfPacketDrops) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfPacketDrops) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfPacketDrops(cfg EbpfPacketDropsMetricConfig) metricEbpfPacketDrops {
+	m := metricEbpfPacketDrops{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1249,6 +1249,62 @@ func (m *metricEbpfPacketIo) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfPacketIo(cfg EbpfPacketIoMetricConfig) metricEbpfPacketIo {
 	m := metricEbpfPacketIo{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfPacketReceived struct {
+	data     pmetric.Metric                 // data buffer for generated metric.
+	config   EbpfPacketReceivedMetricConfig // metric config provided by user.
+	capacity int                            // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.packet.received metric with initial data.
+func (m *metricEbpfPacketReceived) init() {
+	m.data.SetName("ebpf.packet.received")
+	m.data.SetDescription("Packets that network interfaces received.")
+	m.data.SetUnit("{packet}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfPacketReceived) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfPacketReceived) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfPacketReceived) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfPacketReceived(cfg EbpfPacketReceivedMetricConfig) metricEbpfPacketReceived {
+	m := metricEbpfPacketReceived{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1369,62 +1425,6 @@ func newMetricEbpfProcessExits(cfg EbpfProcessExitsMetricConfig) metricEbpfProce
 	return m
 }
 
-type metricEbpfProgramRunCount struct {
-	data     pmetric.Metric                  // data buffer for generated metric.
-	config   EbpfProgramRunCountMetricConfig // metric config provided by user.
-	capacity int                             // max observed number of data points added to the metric.
-}
-
-// init fills ebpf.program.run.count metric with initial data.
-func (m *metricEbpfProgramRunCount) init() {
-	m.data.SetName("ebpf.program.run.count")
-	m.data.SetDescription("Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).")
-	m.data.SetUnit("{run}")
-	m.data.SetEmptySum()
-	m.data.Sum().SetIsMonotonic(true)
-	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
-}
-
-func (m *metricEbpfProgramRunCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	if !m.config.Enabled {
-		return
-	}
-	dp := m.data.Sum().DataPoints().AppendEmpty()
-	dp.SetStartTimestamp(start)
-	dp.SetTimestamp(ts)
-	dp.SetIntValue(val)
-	for _, op := range options {
-		op.apply(dp)
-	}
-}
-
-// updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricEbpfProgramRunCount) updateCapacity() {
-	if m.data.Sum().DataPoints().Len() > m.capacity {
-		m.capacity = m.data.Sum().DataPoints().Len()
-	}
-}
-
-// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricEbpfProgramRunCount) emit(metrics pmetric.MetricSlice) {
-	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
-		m.updateCapacity()
-		m.data.MoveTo(metrics.AppendEmpty())
-		m.init()
-	}
-}
-
-func newMetricEbpfProgramRunCount(cfg EbpfProgramRunCountMetricConfig) metricEbpfProgramRunCount {
-	m := metricEbpfProgramRunCount{config: cfg}
-
-	if cfg.Enabled {
-		m.data = pmetric.NewMetric()
-		m.init()
-	}
-	return m
-}
-
 type metricEbpfProgramRunTime struct {
 	data     pmetric.Metric                 // data buffer for generated metric.
 	config   EbpfProgramRunTimeMetricConfig // metric config provided by user.
@@ -1473,6 +1473,62 @@ func (m *metricEbpfProgramRunTime) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfProgramRunTime(cfg EbpfProgramRunTimeMetricConfig) metricEbpfProgramRunTime {
 	m := metricEbpfProgramRunTime{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfProgramRuns struct {
+	data     pmetric.Metric              // data buffer for generated metric.
+	config   EbpfProgramRunsMetricConfig // metric config provided by user.
+	capacity int                         // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.program.runs metric with initial data.
+func (m *metricEbpfProgramRuns) init() {
+	m.data.SetName("ebpf.program.runs")
+	m.data.SetDescription("Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).")
+	m.data.SetUnit("{run}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfProgramRuns) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfProgramRuns) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfProgramRuns) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfProgramRuns(cfg EbpfProgramRunsMetricConfig) metricEbpfProgramRuns {
+	m := metricEbpfProgramRuns{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1650,95 +1706,39 @@ func newMetricEbpfTCPRetransmits(cfg EbpfTCPRetransmitsMetricConfig) metricEbpfT
 	return m
 }
 
-type metricProcessUnixFileDescriptorCount struct {
-	data     pmetric.Metric                             // data buffer for generated metric.
-	config   ProcessUnixFileDescriptorCountMetricConfig // metric config provided by user.
-	capacity int                                        // max observed number of data points added to the metric.
-}
-
-// init fills process.unix.file_descriptor.count metric with initial data.
-func (m *metricProcessUnixFileDescriptorCount) init() {
-	m.data.SetName("process.unix.file_descriptor.count")
-	m.data.SetDescription("Number of unix file descriptors in use by the process.")
-	m.data.SetUnit("{file_descriptor}")
-	m.data.SetEmptySum()
-	m.data.Sum().SetIsMonotonic(false)
-	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
-	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
-}
-
-func (m *metricProcessUnixFileDescriptorCount) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	if !m.config.Enabled {
-		return
-	}
-	dp := m.data.Sum().DataPoints().AppendEmpty()
-	dp.SetStartTimestamp(start)
-	dp.SetTimestamp(ts)
-	dp.SetIntValue(val)
-	for _, op := range options {
-		op.apply(dp)
-	}
-}
-
-// updateCapacity saves max length of data point slices that will be used for the slice capacity.
-func (m *metricProcessUnixFileDescriptorCount) updateCapacity() {
-	if m.data.Sum().DataPoints().Len() > m.capacity {
-		m.capacity = m.data.Sum().DataPoints().Len()
-	}
-}
-
-// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
-func (m *metricProcessUnixFileDescriptorCount) emit(metrics pmetric.MetricSlice) {
-	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
-		m.updateCapacity()
-		m.data.MoveTo(metrics.AppendEmpty())
-		m.init()
-	}
-}
-
-func newMetricProcessUnixFileDescriptorCount(cfg ProcessUnixFileDescriptorCountMetricConfig) metricProcessUnixFileDescriptorCount {
-	m := metricProcessUnixFileDescriptorCount{config: cfg}
-
-	if cfg.Enabled {
-		m.data = pmetric.NewMetric()
-		m.init()
-	}
-	return m
-}
-
 // MetricsBuilder provides an interface for scrapers to report metrics while taking care of all the transformations
 // required to produce metric representation defined in metadata and user config.
 type MetricsBuilder struct {
-	config                               MetricsBuilderConfig // config of the metrics builder.
-	startTime                            pcommon.Timestamp    // start time that will be applied to all recorded data points.
-	metricsCapacity                      int                  // maximum observed number of metrics per resource.
-	metricsBuffer                        pmetric.Metrics      // accumulates metrics data before emitting.
-	buildInfo                            component.BuildInfo  // contains version information.
-	resourceAttributeIncludeFilter       map[string]filter.Filter
-	resourceAttributeExcludeFilter       map[string]filter.Filter
-	metricEbpfConnectionActive           metricEbpfConnectionActive
-	metricEbpfConnectionFailed           metricEbpfConnectionFailed
-	metricEbpfConnectionIo               metricEbpfConnectionIo
-	metricEbpfConnectionOpened           metricEbpfConnectionOpened
-	metricEbpfDiskIo                     metricEbpfDiskIo
-	metricEbpfEvents                     metricEbpfEvents
-	metricEbpfEventsLost                 metricEbpfEventsLost
-	metricEbpfFileDeletions              metricEbpfFileDeletions
-	metricEbpfFileOpens                  metricEbpfFileOpens
-	metricEbpfFileDescriptorOperations   metricEbpfFileDescriptorOperations
-	metricEbpfOomKills                   metricEbpfOomKills
-	metricEbpfPacketCount                metricEbpfPacketCount
-	metricEbpfPacketDropped              metricEbpfPacketDropped
-	metricEbpfPacketDroppedIo            metricEbpfPacketDroppedIo
-	metricEbpfPacketIo                   metricEbpfPacketIo
-	metricEbpfProcessExecutions          metricEbpfProcessExecutions
-	metricEbpfProcessExits               metricEbpfProcessExits
-	metricEbpfProgramRunCount            metricEbpfProgramRunCount
-	metricEbpfProgramRunTime             metricEbpfProgramRunTime
-	metricEbpfSyscallErrors              metricEbpfSyscallErrors
-	metricEbpfTCPResets                  metricEbpfTCPResets
-	metricEbpfTCPRetransmits             metricEbpfTCPRetransmits
-	metricProcessUnixFileDescriptorCount metricProcessUnixFileDescriptorCount
+	config                             MetricsBuilderConfig // config of the metrics builder.
+	startTime                          pcommon.Timestamp    // start time that will be applied to all recorded data points.
+	metricsCapacity                    int                  // maximum observed number of metrics per resource.
+	metricsBuffer                      pmetric.Metrics      // accumulates metrics data before emitting.
+	buildInfo                          component.BuildInfo  // contains version information.
+	resourceAttributeIncludeFilter     map[string]filter.Filter
+	resourceAttributeExcludeFilter     map[string]filter.Filter
+	metricEbpfConnectionActive         metricEbpfConnectionActive
+	metricEbpfConnectionFailed         metricEbpfConnectionFailed
+	metricEbpfConnectionIo             metricEbpfConnectionIo
+	metricEbpfConnectionOpened         metricEbpfConnectionOpened
+	metricEbpfDiskIo                   metricEbpfDiskIo
+	metricEbpfEventDelivered           metricEbpfEventDelivered
+	metricEbpfEventLost                metricEbpfEventLost
+	metricEbpfFileDeletions            metricEbpfFileDeletions
+	metricEbpfFileOpens                metricEbpfFileOpens
+	metricEbpfFileDescriptorCount      metricEbpfFileDescriptorCount
+	metricEbpfFileDescriptorOperations metricEbpfFileDescriptorOperations
+	metricEbpfOomKills                 metricEbpfOomKills
+	metricEbpfPacketDropIo             metricEbpfPacketDropIo
+	metricEbpfPacketDrops              metricEbpfPacketDrops
+	metricEbpfPacketIo                 metricEbpfPacketIo
+	metricEbpfPacketReceived           metricEbpfPacketReceived
+	metricEbpfProcessExecutions        metricEbpfProcessExecutions
+	metricEbpfProcessExits             metricEbpfProcessExits
+	metricEbpfProgramRunTime           metricEbpfProgramRunTime
+	metricEbpfProgramRuns              metricEbpfProgramRuns
+	metricEbpfSyscallErrors            metricEbpfSyscallErrors
+	metricEbpfTCPResets                metricEbpfTCPResets
+	metricEbpfTCPRetransmits           metricEbpfTCPRetransmits
 }
 
 // MetricBuilderOption applies changes to default metrics builder.
@@ -1760,35 +1760,35 @@ func WithStartTime(startTime pcommon.Timestamp) MetricBuilderOption {
 }
 func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, options ...MetricBuilderOption) *MetricsBuilder {
 	mb := &MetricsBuilder{
-		config:                               mbc,
-		startTime:                            pcommon.NewTimestampFromTime(time.Now()),
-		metricsBuffer:                        pmetric.NewMetrics(),
-		buildInfo:                            settings.BuildInfo,
-		metricEbpfConnectionActive:           newMetricEbpfConnectionActive(mbc.Metrics.EbpfConnectionActive),
-		metricEbpfConnectionFailed:           newMetricEbpfConnectionFailed(mbc.Metrics.EbpfConnectionFailed),
-		metricEbpfConnectionIo:               newMetricEbpfConnectionIo(mbc.Metrics.EbpfConnectionIo),
-		metricEbpfConnectionOpened:           newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
-		metricEbpfDiskIo:                     newMetricEbpfDiskIo(mbc.Metrics.EbpfDiskIo),
-		metricEbpfEvents:                     newMetricEbpfEvents(mbc.Metrics.EbpfEvents),
-		metricEbpfEventsLost:                 newMetricEbpfEventsLost(mbc.Metrics.EbpfEventsLost),
-		metricEbpfFileDeletions:              newMetricEbpfFileDeletions(mbc.Metrics.EbpfFileDeletions),
-		metricEbpfFileOpens:                  newMetricEbpfFileOpens(mbc.Metrics.EbpfFileOpens),
-		metricEbpfFileDescriptorOperations:   newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
-		metricEbpfOomKills:                   newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
-		metricEbpfPacketCount:                newMetricEbpfPacketCount(mbc.Metrics.EbpfPacketCount),
-		metricEbpfPacketDropped:              newMetricEbpfPacketDropped(mbc.Metrics.EbpfPacketDropped),
-		metricEbpfPacketDroppedIo:            newMetricEbpfPacketDroppedIo(mbc.Metrics.EbpfPacketDroppedIo),
-		metricEbpfPacketIo:                   newMetricEbpfPacketIo(mbc.Metrics.EbpfPacketIo),
-		metricEbpfProcessExecutions:          newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
-		metricEbpfProcessExits:               newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
-		metricEbpfProgramRunCount:            newMetricEbpfProgramRunCount(mbc.Metrics.EbpfProgramRunCount),
-		metricEbpfProgramRunTime:             newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
-		metricEbpfSyscallErrors:              newMetricEbpfSyscallErrors(mbc.Metrics.EbpfSyscallErrors),
-		metricEbpfTCPResets:                  newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
-		metricEbpfTCPRetransmits:             newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
-		metricProcessUnixFileDescriptorCount: newMetricProcessUnixFileDescriptorCount(mbc.Metrics.ProcessUnixFileDescriptorCount),
-		resourceAttributeIncludeFilter:       make(map[string]filter.Filter),
-		resourceAttributeExcludeFilter:       make(map[string]filter.Filter),
+		config:                             mbc,
+		startTime:                          pcommon.NewTimestampFromTime(time.Now()),
+		metricsBuffer:                      pmetric.NewMetrics(),
+		buildInfo:                          settings.BuildInfo,
+		metricEbpfConnectionActive:         newMetricEbpfConnectionActive(mbc.Metrics.EbpfConnectionActive),
+		metricEbpfConnectionFailed:         newMetricEbpfConnectionFailed(mbc.Metrics.EbpfConnectionFailed),
+		metricEbpfConnectionIo:             newMetricEbpfConnectionIo(mbc.Metrics.EbpfConnectionIo),
+		metricEbpfConnectionOpened:         newMetricEbpfConnectionOpened(mbc.Metrics.EbpfConnectionOpened),
+		metricEbpfDiskIo:                   newMetricEbpfDiskIo(mbc.Metrics.EbpfDiskIo),
+		metricEbpfEventDelivered:           newMetricEbpfEventDelivered(mbc.Metrics.EbpfEventDelivered),
+		metricEbpfEventLost:                newMetricEbpfEventLost(mbc.Metrics.EbpfEventLost),
+		metricEbpfFileDeletions:            newMetricEbpfFileDeletions(mbc.Metrics.EbpfFileDeletions),
+		metricEbpfFileOpens:                newMetricEbpfFileOpens(mbc.Metrics.EbpfFileOpens),
+		metricEbpfFileDescriptorCount:      newMetricEbpfFileDescriptorCount(mbc.Metrics.EbpfFileDescriptorCount),
+		metricEbpfFileDescriptorOperations: newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
+		metricEbpfOomKills:                 newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
+		metricEbpfPacketDropIo:             newMetricEbpfPacketDropIo(mbc.Metrics.EbpfPacketDropIo),
+		metricEbpfPacketDrops:              newMetricEbpfPacketDrops(mbc.Metrics.EbpfPacketDrops),
+		metricEbpfPacketIo:                 newMetricEbpfPacketIo(mbc.Metrics.EbpfPacketIo),
+		metricEbpfPacketReceived:           newMetricEbpfPacketReceived(mbc.Metrics.EbpfPacketReceived),
+		metricEbpfProcessExecutions:        newMetricEbpfProcessExecutions(mbc.Metrics.EbpfProcessExecutions),
+		metricEbpfProcessExits:             newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
+		metricEbpfProgramRunTime:           newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
+		metricEbpfProgramRuns:              newMetricEbpfProgramRuns(mbc.Metrics.EbpfProgramRuns),
+		metricEbpfSyscallErrors:            newMetricEbpfSyscallErrors(mbc.Metrics.EbpfSyscallErrors),
+		metricEbpfTCPResets:                newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
+		metricEbpfTCPRetransmits:           newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
+		resourceAttributeIncludeFilter:     make(map[string]filter.Filter),
+		resourceAttributeExcludeFilter:     make(map[string]filter.Filter),
 	}
 	if mbc.ResourceAttributes.ContainerID.MetricsInclude != nil {
 		mb.resourceAttributeIncludeFilter["container.id"] = filter.CreateFilter(mbc.ResourceAttributes.ContainerID.MetricsInclude)
@@ -1883,24 +1883,24 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfConnectionIo.emit(ils.Metrics())
 	mb.metricEbpfConnectionOpened.emit(ils.Metrics())
 	mb.metricEbpfDiskIo.emit(ils.Metrics())
-	mb.metricEbpfEvents.emit(ils.Metrics())
-	mb.metricEbpfEventsLost.emit(ils.Metrics())
+	mb.metricEbpfEventDelivered.emit(ils.Metrics())
+	mb.metricEbpfEventLost.emit(ils.Metrics())
 	mb.metricEbpfFileDeletions.emit(ils.Metrics())
 	mb.metricEbpfFileOpens.emit(ils.Metrics())
+	mb.metricEbpfFileDescriptorCount.emit(ils.Metrics())
 	mb.metricEbpfFileDescriptorOperations.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
-	mb.metricEbpfPacketCount.emit(ils.Metrics())
-	mb.metricEbpfPacketDropped.emit(ils.Metrics())
-	mb.metricEbpfPacketDroppedIo.emit(ils.Metrics())
+	mb.metricEbpfPacketDropIo.emit(ils.Metrics())
+	mb.metricEbpfPacketDrops.emit(ils.Metrics())
 	mb.metricEbpfPacketIo.emit(ils.Metrics())
+	mb.metricEbpfPacketReceived.emit(ils.Metrics())
 	mb.metricEbpfProcessExecutions.emit(ils.Metrics())
 	mb.metricEbpfProcessExits.emit(ils.Metrics())
-	mb.metricEbpfProgramRunCount.emit(ils.Metrics())
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
+	mb.metricEbpfProgramRuns.emit(ils.Metrics())
 	mb.metricEbpfSyscallErrors.emit(ils.Metrics())
 	mb.metricEbpfTCPResets.emit(ils.Metrics())
 	mb.metricEbpfTCPRetransmits.emit(ils.Metrics())
-	mb.metricProcessUnixFileDescriptorCount.emit(ils.Metrics())
 
 	for _, op := range options {
 		op.apply(rm)
@@ -1957,14 +1957,14 @@ func (mb *MetricsBuilder) RecordEbpfDiskIoDataPoint(ts pcommon.Timestamp, val in
 	mb.metricEbpfDiskIo.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
-// RecordEbpfEventsDataPoint adds a data point to ebpf.events metric.
-func (mb *MetricsBuilder) RecordEbpfEventsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricEbpfEvents.recordDataPoint(mb.startTime, ts, val, options...)
+// RecordEbpfEventDeliveredDataPoint adds a data point to ebpf.event.delivered metric.
+func (mb *MetricsBuilder) RecordEbpfEventDeliveredDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfEventDelivered.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
-// RecordEbpfEventsLostDataPoint adds a data point to ebpf.events.lost metric.
-func (mb *MetricsBuilder) RecordEbpfEventsLostDataPoint(ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue AttributeEbpfLossCause, options ...MetricAttributeOption) {
-	mb.metricEbpfEventsLost.recordDataPoint(mb.startTime, ts, val, ebpfLossCauseAttributeValue.String(), options...)
+// RecordEbpfEventLostDataPoint adds a data point to ebpf.event.lost metric.
+func (mb *MetricsBuilder) RecordEbpfEventLostDataPoint(ts pcommon.Timestamp, val int64, ebpfLossCauseAttributeValue AttributeEbpfLossCause, options ...MetricAttributeOption) {
+	mb.metricEbpfEventLost.recordDataPoint(mb.startTime, ts, val, ebpfLossCauseAttributeValue.String(), options...)
 }
 
 // RecordEbpfFileDeletionsDataPoint adds a data point to ebpf.file.deletions metric.
@@ -1977,6 +1977,11 @@ func (mb *MetricsBuilder) RecordEbpfFileOpensDataPoint(ts pcommon.Timestamp, val
 	mb.metricEbpfFileOpens.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
+// RecordEbpfFileDescriptorCountDataPoint adds a data point to ebpf.file_descriptor.count metric.
+func (mb *MetricsBuilder) RecordEbpfFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfFileDescriptorCount.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
 // RecordEbpfFileDescriptorOperationsDataPoint adds a data point to ebpf.file_descriptor.operations metric.
 func (mb *MetricsBuilder) RecordEbpfFileDescriptorOperationsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfFileDescriptorOperations.recordDataPoint(mb.startTime, ts, val, options...)
@@ -1987,24 +1992,24 @@ func (mb *MetricsBuilder) RecordEbpfOomKillsDataPoint(ts pcommon.Timestamp, val 
 	mb.metricEbpfOomKills.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
-// RecordEbpfPacketCountDataPoint adds a data point to ebpf.packet.count metric.
-func (mb *MetricsBuilder) RecordEbpfPacketCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricEbpfPacketCount.recordDataPoint(mb.startTime, ts, val, options...)
+// RecordEbpfPacketDropIoDataPoint adds a data point to ebpf.packet.drop.io metric.
+func (mb *MetricsBuilder) RecordEbpfPacketDropIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfPacketDropIo.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
-// RecordEbpfPacketDroppedDataPoint adds a data point to ebpf.packet.dropped metric.
-func (mb *MetricsBuilder) RecordEbpfPacketDroppedDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricEbpfPacketDropped.recordDataPoint(mb.startTime, ts, val, options...)
-}
-
-// RecordEbpfPacketDroppedIoDataPoint adds a data point to ebpf.packet.dropped.io metric.
-func (mb *MetricsBuilder) RecordEbpfPacketDroppedIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricEbpfPacketDroppedIo.recordDataPoint(mb.startTime, ts, val, options...)
+// RecordEbpfPacketDropsDataPoint adds a data point to ebpf.packet.drops metric.
+func (mb *MetricsBuilder) RecordEbpfPacketDropsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfPacketDrops.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfPacketIoDataPoint adds a data point to ebpf.packet.io metric.
 func (mb *MetricsBuilder) RecordEbpfPacketIoDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfPacketIo.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfPacketReceivedDataPoint adds a data point to ebpf.packet.received metric.
+func (mb *MetricsBuilder) RecordEbpfPacketReceivedDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfPacketReceived.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfProcessExecutionsDataPoint adds a data point to ebpf.process.executions metric.
@@ -2017,14 +2022,14 @@ func (mb *MetricsBuilder) RecordEbpfProcessExitsDataPoint(ts pcommon.Timestamp, 
 	mb.metricEbpfProcessExits.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
-// RecordEbpfProgramRunCountDataPoint adds a data point to ebpf.program.run.count metric.
-func (mb *MetricsBuilder) RecordEbpfProgramRunCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricEbpfProgramRunCount.recordDataPoint(mb.startTime, ts, val, options...)
-}
-
 // RecordEbpfProgramRunTimeDataPoint adds a data point to ebpf.program.run.time metric.
 func (mb *MetricsBuilder) RecordEbpfProgramRunTimeDataPoint(ts pcommon.Timestamp, val float64, options ...MetricAttributeOption) {
 	mb.metricEbpfProgramRunTime.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfProgramRunsDataPoint adds a data point to ebpf.program.runs metric.
+func (mb *MetricsBuilder) RecordEbpfProgramRunsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfProgramRuns.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfSyscallErrorsDataPoint adds a data point to ebpf.syscall.errors metric.
@@ -2040,11 +2045,6 @@ func (mb *MetricsBuilder) RecordEbpfTCPResetsDataPoint(ts pcommon.Timestamp, val
 // RecordEbpfTCPRetransmitsDataPoint adds a data point to ebpf.tcp.retransmits metric.
 func (mb *MetricsBuilder) RecordEbpfTCPRetransmitsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfTCPRetransmits.recordDataPoint(mb.startTime, ts, val, options...)
-}
-
-// RecordProcessUnixFileDescriptorCountDataPoint adds a data point to process.unix.file_descriptor.count metric.
-func (mb *MetricsBuilder) RecordProcessUnixFileDescriptorCountDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
-	mb.metricProcessUnixFileDescriptorCount.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // Reset resets metrics builder to its initial state. It should be used when external metrics source is restarted,

@@ -83,10 +83,10 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfDiskIoDataPoint(ts, 1, WithSystemDeviceMetricAttribute("system.device-val"), WithEbpfDiskOperationTypeMetricAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionMetricAttribute("disk.io.direction-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfEventsDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
+			mb.RecordEbpfEventDeliveredDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfEventsLostDataPoint(ts, 1, AttributeEbpfLossCauseRingFull, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
+			mb.RecordEbpfEventLostDataPoint(ts, 1, AttributeEbpfLossCauseRingFull, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfFileDeletionsDataPoint(ts, 1, WithEbpfFileDeletionKindMetricAttribute("ebpf.file.deletion.kind-val"), WithEbpfFileDeletionUncertainMetricAttribute(true), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
@@ -95,22 +95,25 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfFileOpensDataPoint(ts, 1, WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfFileDescriptorCountDataPoint(ts, 1, WithProcessPidMetricAttribute(11), WithProcessExecutableNameMetricAttribute("process.executable.name-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfFileDescriptorOperationsDataPoint(ts, 1, WithEbpfFileDescriptorOperationMetricAttribute("ebpf.file_descriptor.operation-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfOomKillsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfPacketCountDataPoint(ts, 1, WithNetworkInterfaceNameMetricAttribute("network.interface.name-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfTCPControlFlagsMetricAttribute("ebpf.tcp.control_flags-val"), WithEbpfPacketFragmentMetricAttribute(true), WithEbpfPacketLowTTLMetricAttribute(false), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfPacketDropIoDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfPacketDroppedDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
-			defaultMetricsCount++
-			allMetricsCount++
-			mb.RecordEbpfPacketDroppedIoDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfPacketDropsDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfPacketIoDataPoint(ts, 1, WithNetworkInterfaceNameMetricAttribute("network.interface.name-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfTCPControlFlagsMetricAttribute("ebpf.tcp.control_flags-val"), WithEbpfPacketFragmentMetricAttribute(true), WithEbpfPacketLowTTLMetricAttribute(false), WithOtelMetricOverflowMetricAttribute(true))
+			defaultMetricsCount++
+			allMetricsCount++
+			mb.RecordEbpfPacketReceivedDataPoint(ts, 1, WithNetworkInterfaceNameMetricAttribute("network.interface.name-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfTCPControlFlagsMetricAttribute("ebpf.tcp.control_flags-val"), WithEbpfPacketFragmentMetricAttribute(true), WithEbpfPacketLowTTLMetricAttribute(false), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfProcessExecutionsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
@@ -119,10 +122,10 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfProcessExitsDataPoint(ts, 1, WithEbpfProcessExitClassMetricAttribute("ebpf.process.exit.class-val"), WithEbpfProcessExitSignalMetricAttribute("ebpf.process.exit.signal-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfProgramRunCountDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
+			mb.RecordEbpfProgramRunTimeDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfProgramRunTimeDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
+			mb.RecordEbpfProgramRunsDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfSyscallErrorsDataPoint(ts, 1, WithEbpfSyscallNameMetricAttribute("ebpf.syscall.name-val"), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
@@ -132,9 +135,6 @@ func TestMetricsBuilder(t *testing.T) {
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfTCPRetransmitsDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeMetricAttribute("ebpf.tcp.retransmit.type-val"), WithOtelMetricOverflowMetricAttribute(true))
-			defaultMetricsCount++
-			allMetricsCount++
-			mb.RecordProcessUnixFileDescriptorCountDataPoint(ts, 1, WithProcessPidMetricAttribute(11), WithProcessExecutableNameMetricAttribute("process.executable.name-val"), WithEbpfFileDescriptorKindMetricAttribute("ebpf.file_descriptor.kind-val"), WithOtelMetricOverflowMetricAttribute(true))
 
 			rb := mb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
@@ -301,9 +301,9 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "ebpf.events":
-					assert.False(t, validatedMetrics["ebpf.events"], "Found a duplicate in the metrics slice: ebpf.events")
-					validatedMetrics["ebpf.events"] = true
+				case "ebpf.event.delivered":
+					assert.False(t, validatedMetrics["ebpf.event.delivered"], "Found a duplicate in the metrics slice: ebpf.event.delivered")
+					validatedMetrics["ebpf.event.delivered"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
 					assert.Equal(t, "Events that were delivered to the next consumer.", mi.Description())
@@ -318,9 +318,9 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
-				case "ebpf.events.lost":
-					assert.False(t, validatedMetrics["ebpf.events.lost"], "Found a duplicate in the metrics slice: ebpf.events.lost")
-					validatedMetrics["ebpf.events.lost"] = true
+				case "ebpf.event.lost":
+					assert.False(t, validatedMetrics["ebpf.event.lost"], "Found a duplicate in the metrics slice: ebpf.event.lost")
+					validatedMetrics["ebpf.event.lost"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
 					assert.Equal(t, "Events and counts that could not be delivered.", mi.Description())
@@ -384,6 +384,32 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.file_descriptor.count":
+					assert.False(t, validatedMetrics["ebpf.file_descriptor.count"], "Found a duplicate in the metrics slice: ebpf.file_descriptor.count")
+					validatedMetrics["ebpf.file_descriptor.count"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+					assert.Equal(t, "{file_descriptor}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					processPidAttrVal, ok := dp.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, processPidAttrVal.Int())
+					processExecutableNameAttrVal, ok := dp.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", processExecutableNameAttrVal.Str())
+					ebpfFileDescriptorKindAttrVal, ok := dp.Attributes().Get("ebpf.file_descriptor.kind")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.file_descriptor.kind-val", ebpfFileDescriptorKindAttrVal.Str())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
 				case "ebpf.file_descriptor.operations":
 					assert.False(t, validatedMetrics["ebpf.file_descriptor.operations"], "Found a duplicate in the metrics slice: ebpf.file_descriptor.operations")
 					validatedMetrics["ebpf.file_descriptor.operations"] = true
@@ -424,48 +450,13 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "ebpf.packet.count":
-					assert.False(t, validatedMetrics["ebpf.packet.count"], "Found a duplicate in the metrics slice: ebpf.packet.count")
-					validatedMetrics["ebpf.packet.count"] = true
+				case "ebpf.packet.drop.io":
+					assert.False(t, validatedMetrics["ebpf.packet.drop.io"], "Found a duplicate in the metrics slice: ebpf.packet.drop.io")
+					validatedMetrics["ebpf.packet.drop.io"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Packets that network interfaces received.", mi.Description())
-					assert.Equal(t, "{packet}", mi.Unit())
-					assert.True(t, mi.Sum().IsMonotonic())
-					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
-					dp := mi.Sum().DataPoints().At(0)
-					assert.Equal(t, start, dp.StartTimestamp())
-					assert.Equal(t, ts, dp.Timestamp())
-					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
-					assert.Equal(t, int64(1), dp.IntValue())
-					networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
-					assert.True(t, ok)
-					assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
-					networkTransportAttrVal, ok := dp.Attributes().Get("network.transport")
-					assert.True(t, ok)
-					assert.Equal(t, "network.transport-val", networkTransportAttrVal.Str())
-					networkTypeAttrVal, ok := dp.Attributes().Get("network.type")
-					assert.True(t, ok)
-					assert.Equal(t, "network.type-val", networkTypeAttrVal.Str())
-					ebpfTCPControlFlagsAttrVal, ok := dp.Attributes().Get("ebpf.tcp.control_flags")
-					assert.True(t, ok)
-					assert.Equal(t, "ebpf.tcp.control_flags-val", ebpfTCPControlFlagsAttrVal.Str())
-					ebpfPacketFragmentAttrVal, ok := dp.Attributes().Get("ebpf.packet.fragment")
-					assert.True(t, ok)
-					assert.True(t, ebpfPacketFragmentAttrVal.Bool())
-					ebpfPacketLowTTLAttrVal, ok := dp.Attributes().Get("ebpf.packet.low_ttl")
-					assert.True(t, ok)
-					assert.False(t, ebpfPacketLowTTLAttrVal.Bool())
-					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
-					assert.True(t, ok)
-					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "ebpf.packet.dropped":
-					assert.False(t, validatedMetrics["ebpf.packet.dropped"], "Found a duplicate in the metrics slice: ebpf.packet.dropped")
-					validatedMetrics["ebpf.packet.dropped"] = true
-					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
-					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Packets that the kernel dropped.", mi.Description())
-					assert.Equal(t, "{packet}", mi.Unit())
+					assert.Equal(t, "Bytes of the packets that the kernel dropped.", mi.Description())
+					assert.Equal(t, "By", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
 					dp := mi.Sum().DataPoints().At(0)
@@ -488,13 +479,13 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "ebpf.packet.dropped.io":
-					assert.False(t, validatedMetrics["ebpf.packet.dropped.io"], "Found a duplicate in the metrics slice: ebpf.packet.dropped.io")
-					validatedMetrics["ebpf.packet.dropped.io"] = true
+				case "ebpf.packet.drops":
+					assert.False(t, validatedMetrics["ebpf.packet.drops"], "Found a duplicate in the metrics slice: ebpf.packet.drops")
+					validatedMetrics["ebpf.packet.drops"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Bytes of the packets that the kernel dropped.", mi.Description())
-					assert.Equal(t, "By", mi.Unit())
+					assert.Equal(t, "Packets that the kernel dropped.", mi.Description())
+					assert.Equal(t, "{packet}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
 					dp := mi.Sum().DataPoints().At(0)
@@ -524,6 +515,41 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
 					assert.Equal(t, "Bytes of the packets that network interfaces received, from their network headers on.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					networkInterfaceNameAttrVal, ok := dp.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", networkInterfaceNameAttrVal.Str())
+					networkTransportAttrVal, ok := dp.Attributes().Get("network.transport")
+					assert.True(t, ok)
+					assert.Equal(t, "network.transport-val", networkTransportAttrVal.Str())
+					networkTypeAttrVal, ok := dp.Attributes().Get("network.type")
+					assert.True(t, ok)
+					assert.Equal(t, "network.type-val", networkTypeAttrVal.Str())
+					ebpfTCPControlFlagsAttrVal, ok := dp.Attributes().Get("ebpf.tcp.control_flags")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.tcp.control_flags-val", ebpfTCPControlFlagsAttrVal.Str())
+					ebpfPacketFragmentAttrVal, ok := dp.Attributes().Get("ebpf.packet.fragment")
+					assert.True(t, ok)
+					assert.True(t, ebpfPacketFragmentAttrVal.Bool())
+					ebpfPacketLowTTLAttrVal, ok := dp.Attributes().Get("ebpf.packet.low_ttl")
+					assert.True(t, ok)
+					assert.False(t, ebpfPacketLowTTLAttrVal.Bool())
+					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
+					assert.True(t, ok)
+					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.packet.received":
+					assert.False(t, validatedMetrics["ebpf.packet.received"], "Found a duplicate in the metrics slice: ebpf.packet.received")
+					validatedMetrics["ebpf.packet.received"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Packets that network interfaces received.", mi.Description())
+					assert.Equal(t, "{packet}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
 					dp := mi.Sum().DataPoints().At(0)
@@ -592,26 +618,6 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "ebpf.program.run.count":
-					assert.False(t, validatedMetrics["ebpf.program.run.count"], "Found a duplicate in the metrics slice: ebpf.program.run.count")
-					validatedMetrics["ebpf.program.run.count"] = true
-					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
-					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).", mi.Description())
-					assert.Equal(t, "{run}", mi.Unit())
-					assert.True(t, mi.Sum().IsMonotonic())
-					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
-					dp := mi.Sum().DataPoints().At(0)
-					assert.Equal(t, start, dp.StartTimestamp())
-					assert.Equal(t, ts, dp.Timestamp())
-					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
-					assert.Equal(t, int64(1), dp.IntValue())
-					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
-					assert.True(t, ok)
-					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
-					ebpfProgramHookAttrVal, ok := dp.Attributes().Get("ebpf.program.hook")
-					assert.True(t, ok)
-					assert.Equal(t, "ebpf.program.hook-val", ebpfProgramHookAttrVal.Str())
 				case "ebpf.program.run.time":
 					assert.False(t, validatedMetrics["ebpf.program.run.time"], "Found a duplicate in the metrics slice: ebpf.program.run.time")
 					validatedMetrics["ebpf.program.run.time"] = true
@@ -626,6 +632,26 @@ func TestMetricsBuilder(t *testing.T) {
 					assert.Equal(t, ts, dp.Timestamp())
 					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
 					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
+					ebpfProgramHookAttrVal, ok := dp.Attributes().Get("ebpf.program.hook")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.program.hook-val", ebpfProgramHookAttrVal.Str())
+				case "ebpf.program.runs":
+					assert.False(t, validatedMetrics["ebpf.program.runs"], "Found a duplicate in the metrics slice: ebpf.program.runs")
+					validatedMetrics["ebpf.program.runs"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).", mi.Description())
+					assert.Equal(t, "{run}", mi.Unit())
+					assert.True(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
 					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
@@ -713,32 +739,6 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfTCPRetransmitTypeAttrVal, ok := dp.Attributes().Get("ebpf.tcp.retransmit.type")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.tcp.retransmit.type-val", ebpfTCPRetransmitTypeAttrVal.Str())
-					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
-					assert.True(t, ok)
-					assert.True(t, otelMetricOverflowAttrVal.Bool())
-				case "process.unix.file_descriptor.count":
-					assert.False(t, validatedMetrics["process.unix.file_descriptor.count"], "Found a duplicate in the metrics slice: process.unix.file_descriptor.count")
-					validatedMetrics["process.unix.file_descriptor.count"] = true
-					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
-					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
-					assert.Equal(t, "{file_descriptor}", mi.Unit())
-					assert.False(t, mi.Sum().IsMonotonic())
-					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
-					dp := mi.Sum().DataPoints().At(0)
-					assert.Equal(t, start, dp.StartTimestamp())
-					assert.Equal(t, ts, dp.Timestamp())
-					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
-					assert.Equal(t, int64(1), dp.IntValue())
-					processPidAttrVal, ok := dp.Attributes().Get("process.pid")
-					assert.True(t, ok)
-					assert.EqualValues(t, 11, processPidAttrVal.Int())
-					processExecutableNameAttrVal, ok := dp.Attributes().Get("process.executable.name")
-					assert.True(t, ok)
-					assert.Equal(t, "process.executable.name-val", processExecutableNameAttrVal.Str())
-					ebpfFileDescriptorKindAttrVal, ok := dp.Attributes().Get("ebpf.file_descriptor.kind")
-					assert.True(t, ok)
-					assert.Equal(t, "ebpf.file_descriptor.kind-val", ebpfFileDescriptorKindAttrVal.Str())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())

@@ -32,7 +32,7 @@ func add(to *[common.MaxPrograms]atomic.Uint64, events [common.MaxPrograms]int) 
 	}
 }
 
-// scrapeCounts adds ebpf.events and ebpf.events.lost.
+// scrapeCounts adds ebpf.event.delivered and ebpf.event.lost.
 func (s *Set) scrapeCounts(m *Metrics) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
@@ -55,14 +55,14 @@ func (s *Set) scrapeCounts(m *Metrics) error {
 			metadata.AttributeEbpfLossCauseRefused:   s.counts.refused[id].Load(),
 			metadata.AttributeEbpfLossCauseRecursion: l.misses(),
 		} {
-			host.RecordEbpfEventsLostDataPoint(m.Now, int64(n), cause, name)
+			host.RecordEbpfEventLostDataPoint(m.Now, int64(n), cause, name)
 		}
-		host.RecordEbpfEventsDataPoint(m.Now, int64(s.counts.delivered[id].Load()), name)
+		host.RecordEbpfEventDeliveredDataPoint(m.Now, int64(s.counts.delivered[id].Load()), name)
 	}
 	return nil
 }
 
-// scrapeRuns adds ebpf.program.run.time and ebpf.program.run.count, which the kernel measures only while it is told to.
+// scrapeRuns adds ebpf.program.run.time and ebpf.program.runs, which the kernel measures only while it is told to.
 func (s *Set) scrapeRuns(m *Metrics) error {
 	enabled, err := s.settings.Host.Kernel.StatsEnabled()
 	if err != nil || !enabled {
@@ -80,7 +80,7 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 			}
 			name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
 			hook := metadata.WithEbpfProgramHookMetricAttribute(h.name)
-			host.RecordEbpfProgramRunCountDataPoint(m.Now, int64(runs.RunCount), name, hook)
+			host.RecordEbpfProgramRunsDataPoint(m.Now, int64(runs.RunCount), name, hook)
 			host.RecordEbpfProgramRunTimeDataPoint(m.Now, runs.Runtime.Seconds(), name, hook)
 		}
 	}

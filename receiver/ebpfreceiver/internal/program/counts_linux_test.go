@@ -58,10 +58,10 @@ func TestScrapeCounts(t *testing.T) {
 	events, losses := map[any]any{}, map[any]map[any]any{"connection": {}, "packet_drop": {}}
 	m2 := newTestMetrics(settings.Host.Containers)
 	require.NoError(t, set.Scrape(m2))
-	for _, point := range points(t, m, "ebpf.events") {
+	for _, point := range points(t, m, "ebpf.event.delivered") {
 		events[point["ebpf.program.name"]] = point["value"]
 	}
-	for _, point := range points(t, m2, "ebpf.events.lost") {
+	for _, point := range points(t, m2, "ebpf.event.lost") {
 		losses[point["ebpf.program.name"]][point["ebpf.loss.cause"]] = point["value"]
 	}
 	assert.Equal(t, map[any]any{"connection": int64(11), "packet_drop": int64(5)}, events)
@@ -82,7 +82,7 @@ func TestScrapeErrors(t *testing.T) {
 	set := openTestSet(t, settings, broken.define("broken"), working().define("connection"))
 	m := newTestMetrics(settings.Host.Containers)
 	require.EqualError(t, set.Scrape(m), "program broken: broken")
-	assert.NotEmpty(t, points(t, m, "ebpf.events"), "the rest is there")
+	assert.NotEmpty(t, points(t, m, "ebpf.event.delivered"), "the rest is there")
 
 	require.NoError(t, set.shared.maps[common.MapLost].Close())
 	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map lost: ")
@@ -118,7 +118,7 @@ func TestScrapeRuns(t *testing.T) {
 	}
 
 	set.settings.Host.Kernel = hostWithStats(t, "1\n")
-	counts := scrape("ebpf.program.run.count")
+	counts := scrape("ebpf.program.runs")
 	require.Len(t, counts, 1)
 	assert.Equal(t, "connection", counts[0]["ebpf.program.name"])
 	assert.Equal(t, "tp_btf/oom_score_adj_update", counts[0]["ebpf.program.hook"])
@@ -131,13 +131,13 @@ func TestScrapeRuns(t *testing.T) {
 	assert.Less(t, times[0]["value"], 1.0, "seconds")
 
 	set.settings.Host.Kernel = hostWithStats(t, "0\n")
-	assert.Empty(t, scrape("ebpf.program.run.count"))
+	assert.Empty(t, scrape("ebpf.program.runs"))
 	assert.Empty(t, scrape("ebpf.program.run.time"))
-	assert.Len(t, scrape("ebpf.events"), 1)
+	assert.Len(t, scrape("ebpf.event.delivered"), 1)
 
 	set.settings.Host.Kernel = hostWithStats(t, "1\n")
 	set.Detach()
-	assert.Empty(t, scrape("ebpf.program.run.count"), "nothing runs any more")
+	assert.Empty(t, scrape("ebpf.program.runs"), "nothing runs any more")
 }
 
 func TestLastSequences(t *testing.T) {

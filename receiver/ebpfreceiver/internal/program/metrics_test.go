@@ -34,7 +34,7 @@ func TestMetricsByContainer(t *testing.T) {
 	connection := metadata.WithEbpfProgramNameMetricAttribute("connection")
 	for _, cgroup := range []uint64{pod, 0, service, child, OverflowCgroup} {
 		r := m.For(m.Container(cgroup))
-		r.RecordEbpfEventsDataPoint(m.Now, 1, connection)
+		r.RecordEbpfEventDeliveredDataPoint(m.Now, 1, connection)
 		handshake := r.Histogram(metadata.Histograms()[0])
 		if handshake.Type() == 0 {
 			handshake.SetEmptyHistogram()
@@ -64,6 +64,6 @@ func TestMetricsByContainer(t *testing.T) {
 			assert.Equal(t, testStart, metric.Sum().DataPoints().At(0).StartTimestamp())
 			assert.Equal(t, testNow, metric.Sum().DataPoints().At(0).Timestamp())
 		}
-		assert.Equal(t, map[string]int{histogram.Name: 1, "ebpf.events": 1}, byName, "one metric for all of its points")
+		assert.Equal(t, map[string]int{histogram.Name: 1, "ebpf.event.delivered": 1}, byName, "one metric for all of its points")
 	}
 }

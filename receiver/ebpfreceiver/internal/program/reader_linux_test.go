@@ -61,7 +61,7 @@ func TestReaderAndCallable(t *testing.T) {
 	require.NoError(t, err)
 	m := newTestMetrics(settings.Host.Containers)
 	require.NoError(t, set.scrapeRuns(m))
-	for _, point := range points(t, m, "ebpf.program.run.count") {
+	for _, point := range points(t, m, "ebpf.program.runs") {
 		assert.Equal(t, "iter/task", point["ebpf.program.hook"])
 	}
 	require.NoError(t, stats.Close())

@@ -203,7 +203,7 @@ func TestOpenKeepsGoing(t *testing.T) {
 			require.ErrorContains(t, set.AppendLog(nil, headerOf(2)), "unknown program 2")
 			m := newTestMetrics(settings.Host.Containers)
 			require.NoError(t, set.Scrape(m))
-			for _, point := range points(t, m, "ebpf.events") {
+			for _, point := range points(t, m, "ebpf.event.delivered") {
 				assert.NotEqual(t, "broken", point["ebpf.program.name"], "no zero that looks like a measurement")
 			}
 			set.Detach()

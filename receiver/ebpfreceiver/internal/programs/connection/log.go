@@ -110,7 +110,7 @@ func putTotals(attributes *batch.Attributes, e *bpf.ConnectionEvent) {
 	attributes.PutInt("ebpf.connection.bytes_sent", int64(e.BytesSent))
 	attributes.PutInt("ebpf.connection.bytes_received", int64(e.BytesReceived))
 	if e.Rtt > 0 {
-		attributes.PutDouble("ebpf.connection.rtt", float64(e.Rtt)/1e6)
+		attributes.PutDouble("ebpf.connection.rtt.smoothed", float64(e.Rtt)/1e6)
 	}
 	if e.RttMin != noRTT {
 		attributes.PutDouble("ebpf.connection.rtt.min", float64(e.RttMin)/1e6)

@@ -78,13 +78,13 @@ func (d *descriptors) record(m *program.Metrics, c *census) {
 		for kind, n := range h.open {
 			if n > 0 {
 				attributes[1] = metadata.WithEbpfFileDescriptorKindMetricAttribute(kindNames[kind])
-				mb.RecordProcessUnixFileDescriptorCountDataPoint(m.Now, int64(n), attributes...)
+				mb.RecordEbpfFileDescriptorCountDataPoint(m.Now, int64(n), attributes...)
 			}
 		}
 	}
 	for kind, n := range c.rest {
 		if n > 0 {
-			m.For(nil).RecordProcessUnixFileDescriptorCountDataPoint(m.Now, int64(n),
+			m.For(nil).RecordEbpfFileDescriptorCountDataPoint(m.Now, int64(n),
 				metadata.WithEbpfFileDescriptorKindMetricAttribute(kindNames[kind]), metadata.WithOtelMetricOverflowMetricAttribute(true))
 		}
 	}

@@ -178,7 +178,7 @@ func TestScrapeDisabled(t *testing.T) {
 	tables := []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: 1})}
 	p, _ := withTables(t, host, defaultConfig(), &tables)
 	config := metadata.DefaultMetricsConfig()
-	config.ProcessUnixFileDescriptorCount.Enabled = false
+	config.EbpfFileDescriptorCount.Enabled = false
 	m := programtest.NewMetrics(host, aScrapeLater, config)
 	require.NoError(t, p.Scrape(m))
 	assert.Zero(t, m.Emit().MetricCount())

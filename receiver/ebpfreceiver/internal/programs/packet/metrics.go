@@ -65,7 +65,7 @@ func (p *packets) Scrape(m *program.Metrics) error {
 			continue
 		}
 		attributes := s.attributes()
-		host.RecordEbpfPacketCountDataPoint(m.Now, int64(sum.Packets), attributes...)
+		host.RecordEbpfPacketReceivedDataPoint(m.Now, int64(sum.Packets), attributes...)
 		host.RecordEbpfPacketIoDataPoint(m.Now, int64(sum.Bytes), attributes...)
 	}
 	return err

@@ -87,8 +87,8 @@ func TestScrapeDisabled(t *testing.T) {
 	config.EbpfPacketIo.Enabled = false
 	metrics := s.scrapeNow(t, config).ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
 	require.Equal(t, 1, metrics.Len())
-	assert.Equal(t, "ebpf.packet.count", metrics.At(0).Name())
-	config.EbpfPacketCount.Enabled = false
+	assert.Equal(t, "ebpf.packet.received", metrics.At(0).Name())
+	config.EbpfPacketReceived.Enabled = false
 	assert.Zero(t, s.scrapeNow(t, config).MetricCount())
 }
 

@@ -40,8 +40,8 @@ func (d *drops) Scrape(m *program.Metrics) error {
 	all, err := d.counts.Scrape(m)
 	for s, sum := range all {
 		mb, attributes := m.For(s.container), d.attributes(s)
-		mb.RecordEbpfPacketDroppedDataPoint(m.Now, int64(sum.Packets), attributes...)
-		mb.RecordEbpfPacketDroppedIoDataPoint(m.Now, int64(sum.Bytes), attributes...)
+		mb.RecordEbpfPacketDropsDataPoint(m.Now, int64(sum.Packets), attributes...)
+		mb.RecordEbpfPacketDropIoDataPoint(m.Now, int64(sum.Bytes), attributes...)
 	}
 	return err
 }

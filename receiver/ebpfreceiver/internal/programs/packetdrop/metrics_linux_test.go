@@ -97,13 +97,13 @@ func TestScrapeDisabled(t *testing.T) {
 	s := newScraped(t)
 	s.fill(t)
 	config := metadata.DefaultMetricsConfig()
-	config.EbpfPacketDroppedIo.Enabled = false
+	config.EbpfPacketDropIo.Enabled = false
 	for _, rm := range s.scrape(t, aScrapeLater, config).ResourceMetrics().All() {
 		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
-			assert.Equal(t, "ebpf.packet.dropped", metric.Name())
+			assert.Equal(t, "ebpf.packet.drops", metric.Name())
 		}
 	}
-	config.EbpfPacketDropped.Enabled = false
+	config.EbpfPacketDrops.Enabled = false
 	assert.Zero(t, s.scrape(t, aScrapeLater, config).MetricCount())
 }
 
@@ -113,7 +113,7 @@ func TestScrapeIsCumulative(t *testing.T) {
 	for scrape := range uint64(2) {
 		s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 10*(scrape+1), 1000*(scrape+1))
 		now := aScrapeLater + pcommon.Timestamp(scrape)
-		for name, want := range map[string]uint64{"ebpf.packet.dropped": 10*(scrape+1) + 1, "ebpf.packet.dropped.io": 1000*(scrape+1) + 1} {
+		for name, want := range map[string]uint64{"ebpf.packet.drops": 10*(scrape+1) + 1, "ebpf.packet.drop.io": 1000*(scrape+1) + 1} {
 			metrics := s.scrape(t, now, metadata.DefaultMetricsConfig()).ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics()
 			for _, metric := range metrics.All() {
 				if metric.Name() != name {

@@ -89,7 +89,7 @@ func TestStallsAreDeliveredOrCounted(t *testing.T) {
 					require.InDelta(t, minThreshold.Seconds(), p.ExplicitBounds().At(0), 1e-12)
 					stalls += int(p.Count() - p.BucketCounts().At(0))
 				}
-			case "ebpf.events.lost":
+			case "ebpf.event.lost":
 				for _, p := range metric.Sum().DataPoints().All() {
 					cause, _ := p.Attributes().Get("ebpf.loss.cause")
 					if name, _ := p.Attributes().Get("ebpf.program.name"); name.Str() == Definition.Name {

@@ -33,7 +33,7 @@ func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
 	putEnds(b, attributes, e, local, remote)
 	s.putWhat(attributes, e)
 	if name := nameIn(states[:], e.State); name != "" {
-		attributes.PutStr("ebpf.tcp.state", name)
+		attributes.PutStr("network.connection.state", name)
 	}
 	b.PutOwner(attributes, owner, e.Attribution)
 	if e.Cookie != 0 { // the kernel numbers a socket when it is first asked to

@@ -37,10 +37,11 @@ var retransmitTypes = [...]string{
 	bpf.TCPRetransmitRETRANSMIT_TAIL_LOSS_PROBE: "tail_loss_probe",
 }
 
-// states are those of include/net/tcp_states.h; a request that waits for the end of its handshake is in state syn_recv, too.
+// states are those of include/net/tcp_states.h by the names of network.connection.state; a request that waits for the end of its
+// handshake is in state syn_received, too.
 var states = [...]string{
-	1: "established", 2: "syn_sent", 3: "syn_recv", 4: "fin_wait1", 5: "fin_wait2", 6: "time_wait", 7: "close",
-	8: "close_wait", 9: "last_ack", 10: "listen", 11: "closing", 12: "syn_recv",
+	1: "established", 2: "syn_sent", 3: "syn_received", 4: "fin_wait_1", 5: "fin_wait_2", 6: "time_wait", 7: "closed",
+	8: "close_wait", 9: "last_ack", 10: "listen", 11: "closing", 12: "syn_received",
 }
 
 // nameIn returns the name of a number, "" if it has none.
