@@ -67,7 +67,7 @@ func TestMapWithoutRoom(t *testing.T) {
 		{ipVersion: 4}: 96 * each, {ipVersion: 4, protocol: inet.ProtocolUDP}: each, {overflow: true}: 2 * each,
 	}, got)
 	var lost []common.Losses
-	require.NoError(t, collection.Maps[common.MapLost].Lookup(programtest.Number, &lost))
+	require.NoError(t, collection.Maps[common.MapLost].Lookup(uint32(0), &lost))
 	total := uint64(0)
 	for _, cpu := range lost {
 		total += cpu.ByCause[common.LossMapFull]

@@ -72,7 +72,7 @@ func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	set.Detach()
 	delivered := 0
 	reader.Drain(1<<20, func(raw []byte) {
-		if record, ok := common.View[common.Record](raw); ok && record.Program == programtest.Number {
+		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == Definition.Name {
 			delivered++
 		}
 	})
