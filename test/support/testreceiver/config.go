@@ -23,24 +23,29 @@ initial_delay: 1ms
 events: {flush_interval: 10ms}
 `
 
-// load reads and validates a configuration as the collector does.
-func load(factory receiver.Factory, yaml string) (component.Config, error) {
+// load reads and validates a configuration as the collector does. It returns the programs that were added to it.
+func load(factory receiver.Factory, yaml string, together bool) (_ component.Config, added []string, err error) {
 	merged := confmap.New()
 	for _, text := range []string{defaults, yaml} {
 		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
 		if err != nil {
-			return nil, fmt.Errorf("the test's YAML: %w", err)
+			return nil, nil, fmt.Errorf("the test's YAML: %w", err)
 		}
 		conf, err := retrieved.AsConf()
 		if err != nil {
-			return nil, fmt.Errorf("the test's YAML: %w", err)
+			return nil, nil, fmt.Errorf("the test's YAML: %w", err)
 		}
 		if err := merged.Merge(conf); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+	}
+	if together {
+		if added, err = addPrograms(merged); err != nil {
+			return nil, nil, err
 		}
 	}
 	config := factory.CreateDefaultConfig()
-	return config, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
+	return config, added, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
 }
 
 // AllBut is the value of exclude::cidrs that leaves out every address but those in the IPv4 prefix and the barrier's,

@@ -47,6 +47,8 @@ type Events struct {
 	mu     sync.Mutex
 	events []Event
 	calls  int
+	// hidden are programs whose events the test does not ask for.
+	hidden []string
 	// answer is what ConsumeLogs does instead of taking the batch; nil takes it.
 	answer func(context.Context) error
 }
@@ -106,7 +108,7 @@ func (s *Events) Matching(matches ...Match) []Event {
 	defer s.mu.Unlock()
 	var found []Event
 	for _, e := range s.events {
-		if all(e, matches) {
+		if !e.isOf(s.hidden) && all(e, matches) {
 			found = append(found, e)
 		}
 	}

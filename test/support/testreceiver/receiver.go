@@ -48,7 +48,7 @@ type Receiver struct {
 // Option says how a receiver is made.
 type Option func(*options)
 
-type options struct{ logs, metrics bool }
+type options struct{ logs, metrics, together bool }
 
 // WithoutLogs leaves the logs pipeline out.
 func WithoutLogs() Option { return func(o *options) { o.logs = false } }
@@ -59,7 +59,7 @@ func WithoutMetrics() Option { return func(o *options) { o.metrics = false } }
 // New makes a receiver from the YAML below `ebpf:` and does not start it. A configuration that is refused ends the test.
 func New(t testing.TB, yaml string, opts ...Option) *Receiver {
 	t.Helper()
-	r, err := build(yaml, opts...)
+	r, err := build(yaml, append(opts, func(o *options) { o.together = isTogether(t.Name()) })...)
 	require.NoError(t, err, "making the receiver")
 	return r
 }
@@ -70,14 +70,14 @@ func build(yaml string, opts ...Option) (*Receiver, error) {
 		option(&o)
 	}
 	factory := ebpfreceiver.NewFactory()
-	config, err := load(factory, yaml)
+	config, added, err := load(factory, yaml, o.together)
 	if err != nil {
 		return nil, err
 	}
 	core, log := observer.New(zapcore.DebugLevel)
 	settings := receivertest.NewNopSettings(factory.Type())
 	settings.Logger = zap.New(core)
-	r := &Receiver{Events: &Events{}, Host: &Host{}, Log: log, metrics: &metricsSink{}}
+	r := &Receiver{Events: &Events{hidden: added}, Host: &Host{}, Log: log, metrics: &metricsSink{}}
 	if o.logs {
 		c, err := factory.CreateLogs(context.Background(), settings, config, r.Events)
 		if err != nil {
