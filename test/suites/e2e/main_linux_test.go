@@ -10,13 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 func TestMain(m *testing.M) {
-	load.Main()
+	traffic.Main()
 	trafficMain()
 	restrict.Main()
 	os.Exit(m.Run())

@@ -17,9 +17,8 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/stretchr/testify/require"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // trafficEnv marks the child process that makes traffic; its value is its job.
@@ -136,7 +135,7 @@ func (j *job) toItself() error {
 const closedPort = 1
 
 // make makes the traffic by a process of that name, in the container if there is one, and returns when it has ended.
-func (j job) make(t *testing.T, name string, in *load.Container) truth {
+func (j job) make(t *testing.T, name string, in *testhost.Cgroup) truth {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -70,7 +71,7 @@ func everything(t *testing.T, s scene, counts map[string]int, up, down int, open
 func TestConnectionMetrics(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	s := newScene(t, traffic.In(container))
 	const up, down = 300, 7000
 	counts, open := map[string]int{"ipv4": 5, "ipv6": 3}, map[string]int{"ipv4": 2, "ipv6": 1}
@@ -152,7 +153,7 @@ func TestConnectionHistograms(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			r := testreceiver.Start(t, "histogram: "+kind+"\n"+onlyConnection)
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			everything(t, s, map[string]int{"ipv4": 8, "ipv6": 4}, 10, 10, nil)
 			r.Exactly(t, 2*(8+4), testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
@@ -273,7 +274,7 @@ func TestConnectionMetricTypes(t *testing.T) {
 func TestMetricsWithoutEvents(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {events: false}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	s := newScene(t, traffic.In(container))
 	for range 5 {
 		p := s.establish(t, families[0])
@@ -286,5 +287,5 @@ func TestMetricsWithoutEvents(t *testing.T) {
 		assert.Equal(t, 0, m.Int(activeMetric, tcp("ipv4", role)))
 	}
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
-	assert.Zero(t, r.Scrape(t).Int("ebpf.event.delivered", nil))
+	assert.Zero(t, r.Scrape(t).Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "connection"}))
 }

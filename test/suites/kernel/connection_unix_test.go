@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -24,7 +25,7 @@ import (
 
 func TestUnixConnect(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
 	s := newScene(t)
 	// Abstract names belong to a network namespace.
@@ -102,7 +103,7 @@ func TestUnixConnect(t *testing.T) {
 // A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.
 func TestUnixConnectLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [unix]}, packet_drop: {}}")
 	s := newScene(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))

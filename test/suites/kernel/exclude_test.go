@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -93,7 +94,7 @@ func TestExclude(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+c.exclude+"\n"+onlyConnection)
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			// Datagrams go where these two sockets reach.
 			reachable := func(a netip.Addr) bool { return !a.Is4In6() && !a.IsLoopback() }

@@ -18,6 +18,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -36,7 +38,7 @@ const (
 type fileScene struct {
 	*testreceiver.Receiver
 	agent     *traffic.Agent
-	container *testnet.Cgroup
+	container *testhost.Cgroup
 	// calls is whether the program sees system calls, and not the functions behind them.
 	calls bool
 	// want counts what the metrics are to say, by their attributes.
@@ -46,8 +48,8 @@ type fileScene struct {
 func newFileScene(t *testing.T, config string, options ...traffic.Option) *fileScene {
 	t.Helper()
 	testnet.Require(t)
-	testnet.MountTracefs(t)
-	s := &fileScene{container: testnet.NewContainer(t), want: map[string]int{}}
+	testhost.MountTracefs(t)
+	s := &fileScene{container: testhost.NewContainer(t), want: map[string]int{}}
 	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
 	s.Receiver = testreceiver.Start(t, config)
 	states := s.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", "file"), testreceiver.With("ebpf.program.state", "attached"))
@@ -195,8 +197,8 @@ func touch(t *testing.T, dir string, names ...string) string {
 // Each way to delete, to fail, and not to delete, on each file system.
 func TestFileDeletions(t *testing.T) {
 	s := newFileScene(t, onlyFile)
-	systems := map[string]string{"folder": testnet.NewFolder(t), "tmpfs": testnet.NewTmpfs(t)}
-	if dir, ok := testnet.NewOverlay(t); ok {
+	systems := map[string]string{"folder": testhost.NewFolder(t), "tmpfs": testhost.NewTmpfs(t)}
+	if dir, ok := testhost.NewOverlay(t); ok {
 		systems["overlay"] = dir
 	}
 	for name, dir := range systems {
@@ -260,7 +262,7 @@ func TestFileDeletions(t *testing.T) {
 // A file that may not be deleted is there, and who tried is known.
 func TestFileDeletionRefused(t *testing.T) {
 	s := newFileScene(t, onlyFile, traffic.AsUser(clientUser))
-	dir := touch(t, testnet.NewFolder(t), "dir/", "dir/a", "dir/b/")
+	dir := touch(t, testhost.NewFolder(t), "dir/", "dir/a", "dir/b/")
 	require.NoError(t, os.Chmod(filepath.Join(dir, "dir"), 0o755))
 	a, b := filepath.Join(dir, "dir/a"), filepath.Join(dir, "dir/b")
 	s.deletes(t,
@@ -275,7 +277,7 @@ func TestFileDeletionRefused(t *testing.T) {
 func TestFilePaths(t *testing.T) {
 	s := newFileScene(t, onlyFile)
 	unlink := func(path string) traffic.FileCall { return traffic.FileCall{Call: "unlink", Path: path} }
-	dir := testnet.NewTmpfs(t)
+	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 
 	t.Run("symbolic link", func(t *testing.T) {
@@ -290,7 +292,7 @@ func TestFilePaths(t *testing.T) {
 	})
 	t.Run("bind mount", func(t *testing.T) {
 		touch(t, dir, "bound/", "bound/x", "bound/y")
-		other := testnet.Bind(t, in("bound"))
+		other := testhost.Bind(t, in("bound"))
 		s.deletes(t, deletion{FileCall: unlink(other + "/x"), path: other + "/x", kind: "unlink"})
 		s.agent.ChangeDir(other)
 		s.deletes(t, deletion{FileCall: unlink("y"), path: other + "/y", kind: "unlink"})
@@ -327,7 +329,7 @@ func TestFilePaths(t *testing.T) {
 func TestFilePathsOfOtherRoots(t *testing.T) {
 	t.Run("chroot", func(t *testing.T) {
 		s := newFileScene(t, onlyFile)
-		jail := touch(t, testnet.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
+		jail := touch(t, testhost.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
 		s.agent.ChangeRoot(jail)
 		for i, path := range []string{"/x", "dir/y", "../../../z", "/end"} {
 			require.Zero(t, s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path}).Errno)
@@ -338,7 +340,7 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 	})
 	t.Run("mount namespace", func(t *testing.T) {
 		s := newFileScene(t, onlyFile)
-		dir := testnet.NewFolder(t)
+		dir := testhost.NewFolder(t)
 		s.agent.MountPrivately(dir)
 		path := filepath.Join(dir, "file")
 		require.NoFileExists(t, path)
@@ -349,16 +351,16 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 // What is asked for by io_uring is no system call, and seen all the same.
 func TestFileDeletionsByRing(t *testing.T) {
 	s := newFileScene(t, onlyFile)
-	dir := touch(t, testnet.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
+	dir := touch(t, testhost.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
 	in := func(name string) string { return filepath.Join(dir, name) }
 	call := func(call, path string, flags int) traffic.FileCall {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags, ByRing: true}
 	}
 	if first := s.agent.CallFile(call("unlinkat", "none", 0)); first.Errno == unix.EINVAL {
-		testnet.Lacking(t, "deletions by io_uring, which came with 5.11")
+		testenv.Lacking(t, "deletions by io_uring, which came with 5.11")
 	}
 	if s.calls && !kernelSays().requests {
-		testnet.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
+		testenv.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
 	}
 	if s.calls {
 		s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.With("error.type", "enoent"), testreceiver.OfProcess(s.agent.PID))
@@ -405,7 +407,7 @@ func TestFileDeletionsInMasses(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := newFileScene(t, config)
 			begin := time.Now()
-			s.agent.DeleteMany(testnet.NewTmpfs(t), count)
+			s.agent.DeleteMany(testhost.NewTmpfs(t), count)
 			seconds := int(time.Since(begin).Seconds()) + 2 // one before, and one after
 			m := s.Scrape(t)
 			missed := lost(m, "file")["recursion"]
@@ -425,7 +427,7 @@ func TestFileDeletionsInMasses(t *testing.T) {
 				assert.LessOrEqual(t, events, limit*seconds)
 			}
 
-			path := filepath.Join(testnet.NewTmpfs(t), "x")
+			path := filepath.Join(testhost.NewTmpfs(t), "x")
 			require.True(t, testreceiver.Eventually(func() bool { // the second of the limit passes
 				touch(t, filepath.Dir(path), "x")
 				s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path})
@@ -445,7 +447,7 @@ type opening struct {
 
 // Opens below the paths that are asked for, and of no others, with their flags.
 func TestFileOpens(t *testing.T) {
-	dir := testnet.NewTmpfs(t)
+	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	touch(t, dir, "watched/", "watched/x", "watched/y", "watched/secret", "watchedtoo", "other/", "other/x", "end", "one-file", "one-file.2")
 	require.NoError(t, os.Chmod(in("watched/secret"), 0o600))

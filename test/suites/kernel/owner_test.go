@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -117,7 +118,7 @@ func TestConnectionsOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			p := s.establish(t, f)
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)

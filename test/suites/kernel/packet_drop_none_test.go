@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -22,7 +23,7 @@ import (
 func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
 	a := traffic.Start(t, ns, traffic.In(container))
 	before := r.Scrape(t)
@@ -92,7 +93,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 			require.Equal(t, 1, s.server.Receive(p.server.FD, 1).Bytes)
 			s.server.Close(socket.FD)
 			s.server.Close(p.server.FD)
-			testnet.AwaitGracePeriods(t)
+			testhost.AwaitGracePeriods(t)
 			r.Settle(t)
 			// A datagram in a socket does not tell its namespace.
 			sent := func(e testreceiver.Event) bool {

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -146,7 +147,7 @@ func TestDropAtFullSocket(t *testing.T) {
 				if !older {
 					r = testreceiver.Start(t, onlyPacketDrop)
 				}
-				container := testnet.NewContainer(t)
+				container := testhost.NewContainer(t)
 				s := newScene(t, traffic.In(container))
 				socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
 				s.server.SetOption(socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 1)

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -55,7 +56,7 @@ func TestSegmentResetOfClosedPort(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			from, to := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, closedPort)
 			c := s.client.OnThread("dialer").ConnectFrom(from, to)
@@ -89,7 +90,7 @@ func TestSegmentReset(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			p := s.establish(t, f)
 			before := time.Now()
@@ -155,7 +156,7 @@ func TestSegmentResetAfterClose(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		p := s.establish(t, f)
 		sent := s.server.Info(p.server.FD).SegmentsSent
@@ -252,7 +253,7 @@ func TestSegmentsThatAreLeftOut(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+tt.exclude+"\nprograms: {tcp: {}, connection: {}}")
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			p := s.establish(t, families[0])
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
@@ -282,7 +283,7 @@ func TestSegmentsThatAreLeftOut(t *testing.T) {
 func TestSegmentEventLimit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {event_limit: 5}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	s := newScene(t, traffic.In(container))
 	const count = 200
 	for range count {

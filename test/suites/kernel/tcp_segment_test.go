@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -52,7 +53,7 @@ func acknowledged(t *testing.T, s scene, p pair, bytes int) int {
 }
 
 // resent checks the events of what a client has sent again, and what the metrics of its container say of it.
-func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testnet.Cgroup, f family, p pair, types ...string) {
+func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testhost.Cgroup, f family, p pair, types ...string) {
 	t.Helper()
 	events := r.Exactly(t, len(types), testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))
 	counts := map[string]int{}
@@ -77,7 +78,7 @@ func TestSegmentFastRetransmit(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			// Where the acknowledgements are slow, there would be a probe, too.
 			s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
@@ -97,7 +98,7 @@ func TestSegmentTailLossProbe(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		p := s.establish(t, f)
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
@@ -112,7 +113,7 @@ func TestSegmentTimeout(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, probes := range []bool{false, true} {
 		for _, f := range families[:2] {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			want := []string{"tail_loss_probe", "timeout", "timeout"}
 			if !probes {
@@ -132,7 +133,7 @@ func TestSegmentTimeout(t *testing.T) {
 func TestSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	s := newScene(t, traffic.In(container))
 	s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 	p := s.establish(t, families[0])
@@ -163,7 +164,7 @@ func TestSegmentThatFails(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 		p := s.establish(t, f)
@@ -180,7 +181,7 @@ func TestSegmentSYN(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		listener := s.server.Listen(traffic.Addr(f.listen, 0))
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
@@ -203,7 +204,7 @@ func TestSegmentSYNACK(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		listener := s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
 		// The client's own SYN comes again after the same time; it must not get an answer to that as well.
@@ -229,7 +230,7 @@ func TestSegmentSYNACKOfClient(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		s := newScene(t, traffic.In(container))
 		here, there := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, 40002)
 		// Its SYN, and its answer to the other one's.
@@ -263,7 +264,7 @@ func TestSegmentRTT(t *testing.T) {
 			if !older {
 				r = testreceiver.Start(t, programs)
 			}
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			s := newScene(t, traffic.In(container))
 			p := s.establish(t, f)
 			if older {
@@ -293,7 +294,7 @@ func TestSegmentRTT(t *testing.T) {
 func TestSegmentRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	s := newScene(t, traffic.In(container))
 	p := s.establish(t, families[0])
 	begin, exchanges := time.Now(), 0

@@ -83,7 +83,7 @@ func Main() {
 	var r Restriction
 	err := json.Unmarshal([]byte(text), &r)
 	if err == nil {
-		err = r.impose()
+		err = r.Impose()
 	}
 	if err == nil {
 		err = syscall.Exec(os.Args[0], os.Args, slices.DeleteFunc(os.Environ(), func(v string) bool {

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 )
@@ -30,7 +31,7 @@ func Alone(t *testing.T) bool {
 		return true
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe",
-		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+Patiently(2*time.Minute).String())
+		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+testenv.Patiently(2*time.Minute).String())
 	cmd.Env = append(os.Environ(), aloneEnv+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	output, err := cmd.CombinedOutput()

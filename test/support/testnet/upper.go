@@ -52,7 +52,7 @@ func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 		require.NoError(t, netlink.LinkSetDown(lower)) // a bond takes nothing else
 		require.NoError(t, netlink.LinkSetMaster(lower, upper))
 		require.NoError(t, netlink.LinkSetUp(lower))
-		w.await(t)
+		require.NoError(t, w.await())
 	}
 	require.NoError(t, netlink.LinkSetUp(upper))
 	return device

@@ -6,6 +6,7 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -13,19 +14,21 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
-// Wire is a veth pair without addresses, from a namespace to the one that the test runs in. Nothing but what the test
-// sends is on it: IPv6 is off, and so is all that makes one packet of several, or several of one.
+// Wire is a veth pair without addresses, to the namespace of the test or command that makes it. Nothing but what is sent
+// by Send is on it: IPv6 is off, and so is all that makes one packet of several, or several of one.
 type Wire struct {
-	// Device is the interface on the test's side, Peer that in the namespace.
+	// Device is the interface that receives, Peer the other one.
 	Device, Peer string
 	// Index is that of Device.
 	Index int
 
+	// ns is where Peer is; nil is where Device is.
 	ns     *Namespace
 	socket int
 	sent   uint64
@@ -34,10 +37,19 @@ type Wire struct {
 // burst is how many frames are sent at once. The driver has room for some hundreds, and says nothing of those it drops.
 const burst = 64
 
-// WireName is the name on the test's side of a wire. No other process's wires have such a name.
+// WireName is the name of the interface of a test's wire that receives. No other process's wires have such a name.
 func WireName(name string) string { return fmt.Sprintf("kt%d-%s", os.Getpid(), name) }
 
-// NewWire makes a wire that goes away with the test, with a driver that XDP programs run in.
+// MakeWire makes a wire with both ends in this namespace, whose receiving interface has a name. It is to be closed.
+func MakeWire(device string) (*Wire, error) {
+	w := &Wire{Device: device, Peer: device + "-peer", socket: -1}
+	if err := w.lay(1); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// NewWire makes a wire from a namespace that goes away with the test, with a driver that XDP programs run in.
 func NewWire(t testing.TB, ns *Namespace, name string) *Wire {
 	t.Helper()
 	return newWire(t, ns, name, 1)
@@ -52,34 +64,96 @@ func NewGenericWire(t testing.TB, ns *Namespace, name string) *Wire {
 
 func newWire(t testing.TB, ns *Namespace, name string, sendingQueues uint32) *Wire {
 	t.Helper()
-	w := &Wire{Device: WireName(name), Peer: "peer-" + name, ns: ns}
-	require.NoError(t, netlink.LinkAdd(&netlink.Veth{
-		LinkAttrs:       netlink.LinkAttrs{Name: w.Device, TxQLen: -1, NumTxQueues: 1, NumRxQueues: 1},
-		PeerName:        w.Peer,
-		PeerNumTxQueues: sendingQueues,
-		PeerNamespace:   netlink.NsFd(int(ns.handle)),
-	}), "making a veth pair")
-	t.Cleanup(func() { w.Cut(t) })
-	link, err := netlink.LinkByName(w.Device)
-	require.NoError(t, err)
-	w.Index = link.Attrs().Index
-	require.NoError(t, quiet(w.Device))
-	require.NoError(t, ns.Run(func() error { return quiet(w.Peer) }))
-	require.NoError(t, netlink.LinkSetUp(link))
-	ns.up(t, w.Peer)
-	w.await(t)
-	require.NoError(t, ns.Run(func() error {
-		w.socket, err = packetSocket(w.Peer)
-		return err
-	}), "opening a packet socket")
-	t.Cleanup(func() { _ = unix.Close(w.socket) })
+	w := &Wire{Device: WireName(name), Peer: "peer-" + name, ns: ns, socket: -1}
+	t.Cleanup(func() { require.NoError(t, w.Close(), "removing a wire") })
+	require.NoError(t, w.lay(sendingQueues), "making a wire")
 	return w
 }
 
+// lay makes the interfaces, and the socket that sends.
+func (w *Wire) lay(sendingQueues uint32) error {
+	pair := &netlink.Veth{
+		LinkAttrs:       netlink.LinkAttrs{Name: w.Device, TxQLen: -1, NumTxQueues: 1, NumRxQueues: 1},
+		PeerName:        w.Peer,
+		PeerNumTxQueues: sendingQueues,
+	}
+	if w.ns != nil {
+		pair.PeerNamespace = netlink.NsFd(int(w.ns.handle))
+	}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return fmt.Errorf("make the network interfaces %s and %s: %w", w.Device, w.Peer, err)
+	}
+	device, err := netlink.LinkByName(w.Device)
+	if err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Device, err)
+	}
+	w.Index = device.Attrs().Index
+	if err := errors.Join(quiet(w.Device), netlink.LinkSetUp(device)); err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Device, err)
+	}
+	if err := w.there(func() (err error) {
+		peer, err := netlink.LinkByName(w.Peer)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(quiet(w.Peer), netlink.LinkSetUp(peer)); err != nil {
+			return err
+		}
+		w.socket, err = packetSocket(w.Peer)
+		return err
+	}); err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Peer, err)
+	}
+	return w.await()
+}
+
+// there runs f in the namespace of the peer.
+func (w *Wire) there(f func() error) error {
+	if w.ns == nil {
+		return f()
+	}
+	return w.ns.Run(f)
+}
+
 // await waits until the wire carries what is sent.
-func (w *Wire) await(t testing.TB) {
+func (w *Wire) await() error {
+	for end := time.Now().Add(testenv.Patiently(10 * time.Second)); ; time.Sleep(time.Millisecond) {
+		var up bool
+		if err := w.there(func() error {
+			peer, err := netlink.LinkByName(w.Peer)
+			up = err == nil && peer.Attrs().OperState == netlink.OperUp
+			return err
+		}); err != nil || up {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s has no carrier", w.Peer)
+		}
+	}
+}
+
+// Close takes the wire away, unless Cut has done that.
+func (w *Wire) Close() error {
+	err := w.cut()
+	if w.socket >= 0 {
+		err = errors.Join(err, unix.Close(w.socket))
+	}
+	w.socket = -1
+	return err
+}
+
+// Cut takes the wire away.
+func (w *Wire) Cut(t testing.TB) {
 	t.Helper()
-	require.Eventually(t, func() bool { return w.ns.carrier(t, w.Peer) }, Patiently(10*time.Second), time.Millisecond, "the wire's carrier")
+	require.NoError(t, w.cut())
+}
+
+func (w *Wire) cut() error {
+	link, err := netlink.LinkByIndex(w.Index)
+	if err != nil {
+		return nil //nolint:nilerr // it is gone, or was never made
+	}
+	return netlink.LinkDel(link)
 }
 
 // packetSocket opens a socket that sends whole frames out of an interface of the thread's network namespace.
@@ -107,14 +181,21 @@ func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	}
 }
 
-// Send puts a frame on the wire, for the test's side to receive.
+// Send puts a frame on the wire, for the test's side to receive, and waits for that now and then.
 func (w *Wire) Send(t testing.TB, frame []byte) {
 	t.Helper()
-	_, err := unix.Write(w.socket, frame)
-	require.NoError(t, err, "sending a frame of %d bytes", len(frame))
+	require.NoError(t, w.Put(frame))
 	if w.sent++; w.sent%burst == 0 {
-		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, Patiently(10*time.Second), 10*time.Microsecond, "frames are lost")
+		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, testenv.Patiently(10*time.Second), 10*time.Microsecond, "frames are lost")
 	}
+}
+
+// Put puts a frame on the wire.
+func (w *Wire) Put(frame []byte) error {
+	if _, err := unix.Write(w.socket, frame); err != nil {
+		return fmt.Errorf("send a frame of %d bytes: %w", len(frame), err)
+	}
+	return nil
 }
 
 // received is how many frames the test's side has received.
@@ -134,14 +215,6 @@ func (w *Wire) SetMTU(t testing.TB, mtu int) {
 	peer, err := w.ns.links.LinkByName(w.Peer)
 	require.NoError(t, err)
 	require.NoError(t, w.ns.links.LinkSetMTU(peer, mtu))
-}
-
-// Cut takes the wire away, unless that is done.
-func (w *Wire) Cut(t testing.TB) {
-	t.Helper()
-	if link, err := netlink.LinkByIndex(w.Index); err == nil {
-		require.NoError(t, netlink.LinkDel(link))
-	}
 }
 
 // Rename gives the interface on the test's side another name.

@@ -22,12 +22,13 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // Deadline is how long a test waits for what must come.
-var Deadline = testnet.Patiently(20 * time.Second)
+var Deadline = testenv.Patiently(20 * time.Second)
 
 // Receiver is a receiver with both pipelines behind it.
 type Receiver struct {

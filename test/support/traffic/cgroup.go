@@ -12,9 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
 type cgroupsArgs struct {
@@ -46,9 +45,9 @@ var connectFromCgroups = Define("cgroups.connect", func(args cgroupsArgs) (Nothi
 })
 
 // ConnectFromCgroups connects so often to the address, which refuses, each time from a new cgroup inside of the one given.
-func (a *Agent) ConnectFromCgroups(inside *testnet.Cgroup, count int, to netip.AddrPort) {
+func (a *Agent) ConnectFromCgroups(inside *testhost.Cgroup, count int, to netip.AddrPort) {
 	a.t.Helper()
-	root := testnet.CgroupRoot(a.t)
+	root := testhost.CgroupRoot(a.t)
 	connectFromCgroups.Call(a, cgroupsArgs{
 		Dir: filepath.Join(root, inside.Path), Home: root, Count: count, Address: to,
 	})

@@ -17,10 +17,10 @@ import (
 	"time"
 	"unsafe"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
 // Waits are how often tasks began to run, and how long they had waited for a CPU before, by the kernel's own account.
@@ -61,7 +61,7 @@ func (a *Agent) Stop() (all Waits) {
 			}
 		}
 		return true
-	}, testnet.Patiently(10*time.Second), time.Millisecond, "the agent does not stop")
+	}, testenv.Patiently(10*time.Second), time.Millisecond, "the agent does not stop")
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", a.PID))
 	require.NoError(a.t, err)
 	for _, path := range threads {
@@ -306,8 +306,8 @@ var restInCgroups = Define("wait.cgroups", func(args restArgs) (Nothing, error) 
 
 // RestInCgroups has the agent sleep for a moment in that many new cgroups inside of the one given, which are there until
 // it is through.
-func (a *Agent) RestInCgroups(inside *testnet.Cgroup, count int) {
+func (a *Agent) RestInCgroups(inside *testhost.Cgroup, count int) {
 	a.t.Helper()
-	root := testnet.CgroupRoot(a.t)
+	root := testhost.CgroupRoot(a.t)
 	restInCgroups.Call(a, restArgs{Dir: filepath.Join(root, inside.Path), Home: root, Count: count})
 }

@@ -14,9 +14,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 	"golang.org/x/sys/unix"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // options are what the flags say.
@@ -48,7 +48,7 @@ var measurements = []struct {
 }
 
 func main() {
-	load.Main()
+	traffic.Main()
 	var o options
 	names := make([]string, len(measurements))
 	for i, m := range measurements {
@@ -83,7 +83,7 @@ func run(o options) (err error) {
 	if o.binary, err = install(o.binary, directory); err != nil {
 		return err
 	}
-	container, err := load.NewContainer()
+	container, err := testhost.MakeContainer()
 	if err != nil {
 		return err
 	}

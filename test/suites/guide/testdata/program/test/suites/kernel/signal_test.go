@@ -23,7 +23,7 @@ import (
 func TestSignals(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {signal: {}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser),
 		traffic.Named("kernel-test-signals", "signals-main"))
 	const sent = 3

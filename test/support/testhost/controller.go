@@ -1,7 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package testhost
 
 import (
 	"errors"
@@ -9,6 +11,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // controlled is a cgroup that a controller limits.
@@ -20,10 +24,10 @@ type controlled struct {
 	v1 bool
 }
 
-// openControlled puts a controller to work on the cgroup of a path below the root of the cgroup2 hierarchy, which is made
-// if need be. Where the controller is one of version 1, which may have another name, the cgroup is a new one of that.
+// openControlled switches a controller on for the cgroup at a path below the root of the cgroup2 hierarchy, and makes the
+// cgroup if there is none. Where the controller is one of version 1, which may have another name, it makes a cgroup there.
 func openControlled(path, controller, nameV1 string) (c controlled, err error) {
-	root, err := cgroup2()
+	root, err := cgroupRoot()
 	if err != nil {
 		return c, err
 	}
@@ -56,6 +60,17 @@ func openControlledV1(path, controller, name string) (controlled, error) {
 	}
 	dir := filepath.Join(root, strings.ReplaceAll(strings.Trim(path, "/"), "/", "-"))
 	return controlled{dir: dir, made: true, v1: true}, os.Mkdir(dir, 0o755)
+}
+
+// add limits a process from here on.
+func (c controlled) add(pid int) error { return addProcess(c.dir, pid) }
+
+// close removes the cgroup if it was made to be limited; no process may be left in it.
+func (c controlled) close() error {
+	if !c.made {
+		return nil
+	}
+	return unix.Rmdir(c.dir)
 }
 
 func write(path, text string) error { return os.WriteFile(path, []byte(text), 0) }

@@ -1,27 +1,33 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package testhost
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strconv"
+	"testing"
 
-	"golang.org/x/sys/unix"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 // DiskLimit is a limit of what some processes may read from a disk, and write to it, in a second.
 type DiskLimit struct{ group controlled }
 
-// LimitDisk limits so many bytes a second, for processes in a cgroup as LimitMemory does.
-func LimitDisk(path string, disk *Disk, bytesPerSecond int) (*DiskLimit, error) {
-	group, err := openControlled(path, "io", "blkio")
+// NewDiskLimit limits what processes may do with a disk, for a cgroup in which there is none yet; those that come are to
+// be added.
+func NewDiskLimit(t testing.TB, c *Cgroup, disk *Disk, bytesPerSecond int) *DiskLimit {
+	t.Helper()
+	group, err := openControlled(c.Path, "io", "blkio")
 	if err != nil {
-		return nil, err
+		testenv.Missing(t, err.Error())
 	}
-	l := &DiskLimit{group}
+	t.Cleanup(func() { _ = group.close() })
 	device := fmt.Sprintf("%d:%d", loopMajor, disk.number)
 	settings := map[string]string{"io.max": fmt.Sprintf("%s rbps=%d wbps=%[2]d", device, bytesPerSecond)}
 	if group.v1 {
@@ -29,25 +35,13 @@ func LimitDisk(path string, disk *Disk, bytesPerSecond int) (*DiskLimit, error) 
 		settings = map[string]string{"blkio.throttle.read_bps_device": limit, "blkio.throttle.write_bps_device": limit}
 	}
 	for name, value := range settings {
-		if err := write(filepath.Join(group.dir, name), value); err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
+		require.NoError(t, write(filepath.Join(group.dir, name), value), "limiting a disk")
 	}
-	return l, nil
+	return &DiskLimit{group}
 }
 
 // Charges is whether the kernel charges operations of disks to cgroups of version 2.
 func (l *DiskLimit) Charges() bool { return !l.group.v1 }
 
 // Add limits a process from here on.
-func (l *DiskLimit) Add(pid int) error {
-	return write(filepath.Join(l.group.dir, "cgroup.procs"), strconv.Itoa(pid))
-}
-
-// Close removes the cgroup if it was made for the limit; no process may be left in it.
-func (l *DiskLimit) Close() error {
-	if !l.group.made {
-		return nil
-	}
-	return unix.Rmdir(l.group.dir)
-}
+func (l *DiskLimit) Add(pid int) error { return l.group.add(pid) }

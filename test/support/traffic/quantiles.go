@@ -1,7 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
 	"fmt"

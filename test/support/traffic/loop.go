@@ -1,36 +1,38 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
+	"runtime/debug"
 	"syscall"
 	"time"
 	"unsafe"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
 )
 
 // What a Loop repeats.
 const (
-	// Calls are system calls that do nothing.
-	Calls = "calls"
-	// Processes are made, execute a program that does nothing, and end.
-	Processes = "processes"
-	// Deletions are files that are made and deleted.
-	Deletions = "deletions"
-	// Switches are of one CPU between two threads that wake each other; each round has two.
-	Switches = "switches"
-	// Descriptors are opened and closed.
-	Descriptors = "descriptors"
-	// Reads are of a block from the file or device Path, past the page cache.
-	Reads = "reads"
+	// LoopCalls are system calls that do nothing.
+	LoopCalls = "calls"
+	// LoopProcesses are made, execute a program that does nothing, and end.
+	LoopProcesses = "processes"
+	// LoopDeletions are files that are made and deleted.
+	LoopDeletions = "deletions"
+	// LoopSwitches are of one CPU between two threads that wake each other; each round has two.
+	LoopSwitches = "switches"
+	// LoopDescriptors are opened and closed.
+	LoopDescriptors = "descriptors"
+	// LoopReads are of a block from the file or device Path, past the page cache.
+	LoopReads = "reads"
 )
 
 // Loop is the same thing done over and over by one thread.
@@ -50,35 +52,26 @@ type LoopDone struct {
 // Each is how long one round took.
 func (d LoopDone) Each() time.Duration { return d.Elapsed / time.Duration(d.Count) }
 
-// Run runs the loop in a process of its own in the container, if one is given.
-func (l Loop) Run(in *Container) (done LoopDone, err error) {
-	c, err := start(job{Loop: &l}, in)
-	if err != nil {
-		return done, err
-	}
-	if err := c.result(&done); err != nil {
-		return done, err
-	}
-	return done, c.wait()
-}
+// Run runs the loop in a process of its own, in the cgroup if that is not nil.
+func (l Loop) Run(in *testhost.Cgroup) (LoopDone, error) { return work(in, loop, l) }
 
-func (l *Loop) run(out *json.Encoder) error {
+var loop = Define("loop", func(l Loop) (done LoopDone, err error) {
 	repeat, ok := map[string]func(*Loop) error{
-		Calls:       (*Loop).calls,
-		Processes:   (*Loop).processes,
-		Deletions:   (*Loop).deletions,
-		Switches:    (*Loop).switches,
-		Descriptors: (*Loop).descriptors,
-		Reads:       (*Loop).reads,
+		LoopCalls:       (*Loop).calls,
+		LoopProcesses:   (*Loop).processes,
+		LoopDeletions:   (*Loop).deletions,
+		LoopSwitches:    (*Loop).switches,
+		LoopDescriptors: (*Loop).descriptors,
+		LoopReads:       (*Loop).reads,
 	}[l.Of]
 	if !ok || l.Count <= 0 {
-		return fmt.Errorf("no loop of %d %q", l.Count, l.Of)
+		return done, fmt.Errorf("no loop of %d %q", l.Count, l.Of)
 	}
-	runtime.LockOSThread()
+	debug.SetGCPercent(-1) // or its threads would take their turns meanwhile
 	begin := time.Now()
-	err := repeat(l)
-	return errors.Join(err, out.Encode(LoopDone{Count: l.Count, Elapsed: time.Since(begin)}))
-}
+	err = repeat(&l)
+	return LoopDone{Count: l.Count, Elapsed: time.Since(begin)}, err
+})
 
 func (l *Loop) calls() error {
 	for range l.Count {
@@ -101,7 +94,7 @@ func (l *Loop) processes() error {
 }
 
 func (l *Loop) deletions() error {
-	dir, err := os.MkdirTemp("", "load")
+	dir, err := os.MkdirTemp("", "traffic")
 	if err != nil {
 		return err
 	}
@@ -111,7 +104,7 @@ func (l *Loop) deletions() error {
 		if err != nil {
 			return fmt.Errorf("open %s: %w", path, err)
 		}
-		closeFD(fd)
+		closeRaw(fd)
 		if err := unix.Unlink(path); err != nil {
 			return fmt.Errorf("unlink %s: %w", path, err)
 		}
@@ -124,9 +117,13 @@ func (l *Loop) switches() error {
 	if err := errors.Join(unix.Pipe2(there[:], unix.O_CLOEXEC), unix.Pipe2(back[:], unix.O_CLOEXEC)); err != nil {
 		return fmt.Errorf("pipe: %w", err)
 	}
+	cpus, err := allowedCPUs()
+	if err != nil {
+		return err
+	}
 	ends := [2][2]int{{there[1], back[0]}, {back[1], there[0]}}
 	return onThreads(len(ends), func(thread int) error {
-		if err := stayOn(0); err != nil {
+		if err := stayOn(cpus, 0); err != nil {
 			return err
 		}
 		send, receive := ends[thread][0], ends[thread][1]
@@ -156,7 +153,7 @@ func (l *Loop) descriptors() error {
 		if errno != 0 {
 			return fmt.Errorf("dup: %w", errno)
 		}
-		closeFD(int(fd))
+		closeRaw(int(fd))
 	}
 	return nil
 }
@@ -167,7 +164,7 @@ func (l *Loop) reads() error {
 	if err != nil {
 		return fmt.Errorf("open %s: %w", l.Path, err)
 	}
-	defer closeFD(fd)
+	defer closeRaw(fd)
 	// What the kernel maps is aligned as a device wants it.
 	buffer, err := unix.Mmap(-1, 0, block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {

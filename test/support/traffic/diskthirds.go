@@ -1,48 +1,17 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
 	"fmt"
 	"os"
-	"path/filepath"
-	"strconv"
-	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
-
-// Resize gives a disk over a file another size. A disk over this one keeps its own, and reads what is no longer there in
-// parts: what there is, and then nothing.
-func (d *Disk) Resize(size int64) error {
-	if err := d.backing.Truncate(size); err != nil {
-		return err
-	}
-	return unix.IoctlSetInt(int(d.device.Fd()), unix.LOOP_SET_CAPACITY, 0)
-}
-
-// InFlight returns how many reads and writes the disk has been given that have not completed.
-func (d *Disk) InFlight() (n int, err error) {
-	text, err := os.ReadFile(filepath.Join("/sys/block", d.Name, "inflight"))
-	if err != nil {
-		return 0, err
-	}
-	for field := range strings.FieldsSeq(string(text)) {
-		count, err := strconv.Atoi(field)
-		if err != nil {
-			return 0, err
-		}
-		n += count
-	}
-	return n, nil
-}
-
-// SetQueue sets a setting of the disk's queue of requests, as scheduler.
-func (d *Disk) SetQueue(name, value string) error {
-	return write(filepath.Join("/sys/block", d.Name, "queue", name), value)
-}
 
 // iocb is the kernel's struct iocb of a read, as little-endian machines have it.
 type iocb struct {

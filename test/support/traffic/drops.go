@@ -1,15 +1,16 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 	"unsafe"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
 )
 
@@ -39,25 +40,19 @@ const (
 	atOnce       = 64     // datagrams per system call
 )
 
-// Run sends the datagrams, by a process in the container if that is not nil.
-func (d Drops) Run(in *Container) (done DropsDone, err error) {
-	c, err := start(job{Drop: &d}, in)
-	if err != nil {
-		return done, err
-	}
-	if err := c.result(&done); err != nil {
-		return done, err
-	}
-	if done.Sent != d.Count {
+// Run sends the datagrams, by a process in the cgroup if that is not nil.
+func (d Drops) Run(in *testhost.Cgroup) (done DropsDone, err error) {
+	done, err = work(in, drop, d)
+	if err == nil && done.Sent != d.Count {
 		err = fmt.Errorf("of %d datagrams %d were sent", d.Count, done.Sent)
 	}
-	return done, errors.Join(err, c.wait())
+	return done, err
 }
 
-func (d *Drops) run(out *json.Encoder) error {
+var drop = Define("drops.send", func(d Drops) (done DropsDone, err error) {
 	port, err := closedPort()
 	if err != nil {
-		return err
+		return done, err
 	}
 	counts := shares(d.Count, d.Threads)
 	sent := make([]int, d.Threads)
@@ -66,23 +61,23 @@ func (d *Drops) run(out *json.Encoder) error {
 		sent[i], err = sendAll(counts[i], port)
 		return err
 	})
-	done := DropsDone{Elapsed: time.Since(begin), Bytes: headerBytes + payloadBytes}
+	done = DropsDone{Elapsed: time.Since(begin), Bytes: headerBytes + payloadBytes}
 	for _, n := range sent {
 		done.Sent += n
 	}
-	return errors.Join(err, out.Encode(done))
-}
+	return done, err
+})
 
 // closedPort returns a UDP port that was free just now, and that the kernel gives to nobody who asks for any.
 func closedPort() (uint16, error) {
 	const below = 20000 // of the ports given out by default
 	for port := uint16(below); port > below-1000; port-- {
-		fd, err := openSocket(datagramSocket)
+		fd, err := openRaw(unix.SOCK_DGRAM)
 		if err != nil {
 			return 0, err
 		}
 		err = unix.Bind(fd, &unix.SockaddrInet4{Port: int(port)})
-		closeFD(fd)
+		closeRaw(fd)
 		if err == nil {
 			return port, nil
 		}
@@ -92,12 +87,12 @@ func closedPort() (uint16, error) {
 
 // sendAll sends from one socket that is not connected: to such a one the kernel does not report that nobody listens.
 func sendAll(count int, port uint16) (sent int, err error) {
-	fd, err := openSocket(datagramSocket)
+	fd, err := openRaw(unix.SOCK_DGRAM)
 	if err != nil {
 		return 0, err
 	}
-	defer closeFD(fd)
-	to := address(0, 0, 1, port)
+	defer closeRaw(fd)
+	to := loopbackAddress(0, 0, 1, port)
 	payload := make([]byte, payloadBytes)
 	vector := unix.Iovec{Base: &payload[0]}
 	vector.SetLen(len(payload))

@@ -1,13 +1,16 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"golang.org/x/sys/unix"
 )
 
 // Connections asks for TCP connections over loopback that carry no data: the client connects, the server accepts and
@@ -37,36 +40,28 @@ type ConnectionsDone struct {
 // PerSecond is the rate that was reached.
 func (d ConnectionsDone) PerSecond() float64 { return float64(d.Opened) / d.Elapsed.Seconds() }
 
-// Run makes the connections, by processes in the container if that is not nil.
-func (c Connections) Run(in *Container) (done ConnectionsDone, err error) {
-	server, err := start(job{Serve: &serveJob{Shares: shares(c.Count, c.Pairs), Pinned: c.Pinned}}, in)
+// Run makes the connections, by processes in the cgroup if that is not nil.
+func (c Connections) Run(in *testhost.Cgroup) (done ConnectionsDone, err error) {
+	server, err := startWorker(in)
 	if err != nil {
 		return done, err
 	}
-	defer func() {
-		if err != nil {
-			server.kill()
-		}
-	}()
-	var listening listening
-	if err := server.result(&listening); err != nil {
-		return done, err
-	}
-	client, err := start(job{Connect: &connectJob{Connections: c, Ports: listening.Ports}}, in)
+	defer server.kill()
+	ready, err := acceptMany.ask(server.child, "", acceptArgs{Shares: shares(c.Count, c.Pairs), Pinned: c.Pinned})
 	if err != nil {
 		return done, err
 	}
-	if err := client.result(&done); err != nil {
+	if done, err = work(in, connectMany, connectManyArgs{Connections: c, Ports: ready.Ports}); err != nil {
 		return done, err
 	}
-	var served served
-	if err := server.result(&served); err != nil {
+	accepted, err := served.ask(server.child, "", ready.FD)
+	if err != nil {
 		return done, err
 	}
-	if done.Opened != c.Count || served.Accepted != c.Count {
-		return done, fmt.Errorf("of %d connections the client opened %d and the server accepted %d", c.Count, done.Opened, served.Accepted)
+	if done.Opened != c.Count || accepted != c.Count {
+		return done, fmt.Errorf("of %d connections the client opened %d and the server accepted %d", c.Count, done.Opened, accepted)
 	}
-	return done, errors.Join(client.wait(), server.wait())
+	return done, server.stop()
 }
 
 // shares splits count into n almost equal parts.
@@ -82,37 +77,41 @@ func shares(count, n int) []int {
 // the kernel holds back, are the same four numbers.
 const destinations = 64
 
-type connectJob struct {
+type connectManyArgs struct {
 	Connections
 	Ports []uint16
 }
 
-func (j *connectJob) run(out *json.Encoder) error {
-	counts := shares(j.Count, j.Pairs)
-	latencies := make([][]time.Duration, j.Pairs)
-	opened := make([]int, j.Pairs)
+var connectMany = Define("connections.connect", func(args connectManyArgs) (done ConnectionsDone, err error) {
+	cpus, err := allowedCPUs()
+	if err != nil {
+		return done, err
+	}
+	counts := shares(args.Count, args.Pairs)
+	latencies := make([][]time.Duration, args.Pairs)
+	opened := make([]int, args.Pairs)
 	begin := time.Now()
-	err := onThreads(j.Pairs, func(i int) (err error) {
-		if j.Pinned {
-			if err := stayOn(i); err != nil {
+	err = onThreads(args.Pairs, func(i int) (err error) {
+		if args.Pinned {
+			if err := stayOn(cpus, i); err != nil {
 				return err
 			}
 		}
-		if j.Rate > 0 {
+		if args.Rate > 0 {
 			latencies[i] = make([]time.Duration, 0, counts[i])
-			opened[i], err = connectAtRate(counts[i], j.Rate, j.Ports[i], &latencies[i])
+			opened[i], err = connectAtRate(counts[i], args.Rate, args.Ports[i], &latencies[i])
 			return err
 		}
-		opened[i], err = connectFlatOut(counts[i], j.Ports[i])
+		opened[i], err = connectFlatOut(counts[i], args.Ports[i])
 		return err
 	})
-	done := ConnectionsDone{Elapsed: time.Since(begin)}
+	done.Elapsed = time.Since(begin)
 	for i := range opened {
 		done.Opened += opened[i]
 	}
 	done.Connect = quantiles(latencies...)
-	return errors.Join(err, out.Encode(done))
-}
+	return done, err
+})
 
 func connectFlatOut(count int, port uint16) (opened int, err error) {
 	for ; opened < count; opened++ {
@@ -141,17 +140,17 @@ func connectAtRate(count, rate int, port uint16, latencies *[]time.Duration) (op
 
 // connectOnce makes the nth connection, and says how long connect() took if asked to.
 func connectOnce(n int, port uint16, measure bool) (took time.Duration, err error) {
-	fd, err := openSocket(streamSocket)
+	fd, err := openRaw(unix.SOCK_STREAM)
 	if err != nil {
 		return 0, err
 	}
-	defer closeFD(fd)
-	to := address(0, 1, byte(1+n%destinations), port)
+	defer closeRaw(fd)
+	to := loopbackAddress(0, 1, byte(1+n%destinations), port)
 	var begin time.Time
 	if measure {
 		begin = time.Now()
 	}
-	if err := connect(fd, &to); err != nil {
+	if err := connectRaw(fd, &to); err != nil {
 		return 0, err
 	}
 	if measure {

@@ -1,7 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
 	"fmt"
@@ -10,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls are made without telling the Go scheduler, whose own work would be part of what is measured.
+// These calls are made without telling the Go scheduler, whose own work would be part of what is measured.
 
-func closeFD(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
+func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
-func openSocket(kind int) (int, error) {
+func openRaw(kind int) (int, error) {
 	fd, _, errno := unix.RawSyscall(unix.SYS_SOCKET, unix.AF_INET, uintptr(kind|unix.SOCK_CLOEXEC), 0)
 	if errno != 0 {
 		return -1, fmt.Errorf("socket: %w", errno)
@@ -22,7 +24,7 @@ func openSocket(kind int) (int, error) {
 	return int(fd), nil
 }
 
-func connect(fd int, to *unix.RawSockaddrInet4) error {
+func connectRaw(fd int, to *unix.RawSockaddrInet4) error {
 	_, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(to)), unsafe.Sizeof(*to))
 	if errno != 0 {
 		return fmt.Errorf("connect: %w", errno)
@@ -30,7 +32,7 @@ func connect(fd int, to *unix.RawSockaddrInet4) error {
 	return nil
 }
 
-func accept(fd int) (int, error) {
+func acceptRaw(fd int) (int, error) {
 	conn, _, errno := unix.RawSyscall6(unix.SYS_ACCEPT4, uintptr(fd), 0, 0, unix.SOCK_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return -1, fmt.Errorf("accept: %w", errno)
@@ -64,8 +66,8 @@ type message struct {
 	_      [4]byte
 }
 
-// address is an address of the loopback network; every one of 127.0.0.0/8 is this host.
-func address(second, third, fourth byte, port uint16) unix.RawSockaddrInet4 {
+// loopbackAddress is an address of the loopback network; every one of 127.0.0.0/8 is this host.
+func loopbackAddress(second, third, fourth byte, port uint16) unix.RawSockaddrInet4 {
 	a := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte{127, second, third, fourth}}
 	// The port is in network byte order.
 	p := (*[2]byte)(unsafe.Pointer(&a.Port))

@@ -3,7 +3,7 @@
 
 //go:build linux
 
-package testnet
+package testhost
 
 import (
 	"fmt"

@@ -1,7 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package load
+//go:build linux
+
+package traffic
 
 import (
 	"os"
@@ -12,11 +14,6 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
-
-func TestMain(m *testing.M) {
-	Main()
-	os.Exit(m.Run())
-}
 
 func TestConnectionsFlatOut(t *testing.T) {
 	done, err := Connections{Count: 2001, Pairs: 2}.Run(nil)
@@ -44,7 +41,7 @@ func TestDrops(t *testing.T) {
 func TestLoops(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "blocks")
 	require.NoError(t, os.WriteFile(file, make([]byte, 4096), 0o600))
-	for _, of := range []string{Calls, Processes, Deletions, Switches, Descriptors, Reads} {
+	for _, of := range []string{LoopCalls, LoopProcesses, LoopDeletions, LoopSwitches, LoopDescriptors, LoopReads} {
 		done, err := Loop{Of: of, Count: 20, Path: file}.Run(nil)
 		require.NoError(t, err, of)
 		assert.Equal(t, 20, done.Count)
