@@ -36,9 +36,9 @@ func tcp(networkType, role string) testreceiver.Attributes {
 	return testreceiver.Attributes{"network.transport": "tcp", "network.type": networkType, "ebpf.connection.role": role}
 }
 
-// everything makes some of everything in the scene: opens connections of each type, sends bytes each way, leaves
+// everything makes some of everything: it opens connections of each type, sends bytes each way, leaves
 // those of `open` open, fails others. It returns what is still open.
-func everything(t *testing.T, s scene, counts map[string]int, up, down int, open map[string]int) (left []pair) {
+func everything(t *testing.T, s clientServer, counts map[string]int, up, down int, open map[string]int) (left []pair) {
 	t.Helper()
 	for _, f := range families[:2] {
 		for i := range counts[f.networkType] {
@@ -72,7 +72,7 @@ func TestConnectionMetrics(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	const up, down = 300, 7000
 	counts, open := map[string]int{"ipv4": 5, "ipv6": 3}, map[string]int{"ipv4": 2, "ipv6": 1}
 	left := everything(t, s, counts, up, down, open)
@@ -123,7 +123,7 @@ func TestConnectionMetrics(t *testing.T) {
 	}}, m.Resources(openedMetric))
 }
 
-// durations are the values in seconds of an attribute of the events of a scene, by their type and role.
+// durations are the values in seconds of an attribute of the events, by their type and role.
 func durations(events []testreceiver.Event, key string) map[[2]string][]float64 {
 	found := map[[2]string][]float64{}
 	for _, e := range events {
@@ -154,7 +154,7 @@ func TestConnectionHistograms(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			r := testreceiver.Start(t, "histogram: "+kind+"\n"+onlyConnection)
 			container := testhost.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			s := newClientServer(t, traffic.In(container))
 			everything(t, s, map[string]int{"ipv4": 8, "ipv6": 4}, 10, 10, nil)
 			r.Exactly(t, 2*(8+4), testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
 			m := r.Scrape(t).In(container)
@@ -229,7 +229,7 @@ func compareTotals(t *testing.T, count uint64, sum float64, values []float64) {
 func TestConnectionMetricTypes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
@@ -275,7 +275,7 @@ func TestMetricsWithoutEvents(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {events: false}}")
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	for range 5 {
 		p := s.establish(t, families[0])
 		closeInTurn(s.client, p.client.FD, s.server, p.server.FD)

@@ -25,7 +25,7 @@ func TestEstablished(t *testing.T) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			p := s.establish(t, f)
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 1000)
 			exchange(t, s.server, p.server.FD, s.client, p.client.FD, 5000)
@@ -103,7 +103,7 @@ func TestLoopbackHasBothSides(t *testing.T) {
 func TestTCPToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 53))
 	s.client.Connect(listener.Local)
 	for _, e := range r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID)) {
@@ -116,7 +116,7 @@ func TestTCPToDNSPortIsTCP(t *testing.T) {
 func TestThreadsBelongToTheirProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	for _, thread := range []string{"first", "second", "a-name-of-15-ch"} {
 		s.client.OnThread(thread).Connect(listener.Local)
@@ -128,7 +128,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 	testnet.Require(t)
 	testnet.RequireMPTCP(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.ListenMPTCP(traffic.Addr(testnet.Right.IPv4, 0))
 	c := s.client.ConnectMPTCP(listener.Local)
 	accepted := s.server.Accept(listener.FD)
@@ -154,7 +154,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 func TestGoServerCountsEachConnectionOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	web := s.server.ServeHTTP(traffic.Addr(testnet.Right.IPv4, 0))
 	assert.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test wants an MPTCP listener")
 	const requests = 20

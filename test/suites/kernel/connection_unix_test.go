@@ -27,7 +27,7 @@ func TestUnixConnect(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
-	s := newScene(t)
+	s := newClientServer(t)
 	// Abstract names belong to a network namespace.
 	server := traffic.Start(t, s.left)
 	// Short enough for a unix address, and open to the agents' users.
@@ -105,7 +105,7 @@ func TestUnixConnectLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [unix]}, packet_drop: {}}")
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	s.client.Connect(listener.Local)
 	s.client.ConnectUDP(s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)).FD, listener.Local)

@@ -119,7 +119,7 @@ func TestDropOfContainerIsCountedThere(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 	socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
 	const count, size = 1000, 100

@@ -34,8 +34,8 @@ const (
 	onlyFile = "programs: {file: {event_limit: 1000000}}"
 )
 
-// fileScene is an agent in a container that works on files, and a receiver with program file.
-type fileScene struct {
+// fileTest is an agent in a container that works on files, and a receiver with program file.
+type fileTest struct {
 	*testreceiver.Receiver
 	agent     *traffic.Agent
 	container *testhost.Cgroup
@@ -45,11 +45,11 @@ type fileScene struct {
 	want map[string]int
 }
 
-func newFileScene(t *testing.T, config string, options ...traffic.Option) *fileScene {
+func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTest {
 	t.Helper()
 	testnet.Require(t)
 	testhost.MountTracefs(t)
-	s := &fileScene{container: testhost.NewContainer(t), want: map[string]int{}}
+	s := &fileTest{container: testhost.NewContainer(t), want: map[string]int{}}
 	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
 	s.Receiver = testreceiver.Start(t, config)
 	states := s.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", "file"), testreceiver.With("ebpf.program.state", "attached"))
@@ -63,7 +63,7 @@ func file(path string) attributes {
 }
 
 // process is the attributes of the agent as the process that does something to a file.
-func (s *fileScene) process() attributes {
+func (s *fileTest) process() attributes {
 	a := owner(s.agent, "")
 	delete(a, "ebpf.attribution")
 	a["process.linux.cgroup"] = "0::" + s.container.Path
@@ -86,7 +86,7 @@ type deletion struct {
 func (d deletion) renames() bool { return d.kind == "rename" && d.errno == 0 }
 
 // deletes has the agent make the calls, one after the other, and checks every field of the events that come of them.
-func (s *fileScene) deletes(t *testing.T, deletions ...deletion) {
+func (s *fileTest) deletes(t *testing.T, deletions ...deletion) {
 	t.Helper()
 	for _, d := range deletions {
 		before := len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)))
@@ -141,7 +141,7 @@ func worker(t *testing.T, a *traffic.Agent, e testreceiver.Event) any {
 }
 
 // marker is a file that can be deleted.
-func (s *fileScene) marker(t *testing.T) string {
+func (s *fileTest) marker(t *testing.T) string {
 	t.Helper()
 	path := filepath.Join(os.TempDir(), fmt.Sprintf("marker-%d", s.agent.PID))
 	require.NoError(t, os.WriteFile(path, nil, 0o600))
@@ -150,7 +150,7 @@ func (s *fileScene) marker(t *testing.T) string {
 	return path
 }
 
-func (s *fileScene) count(kind string, errno unix.Errno, uncertain bool) {
+func (s *fileTest) count(kind string, errno unix.Errno, uncertain bool) {
 	key := kind
 	if errno != 0 {
 		key += " " + strings.ToLower(unix.ErrnoName(errno))
@@ -162,7 +162,7 @@ func (s *fileScene) count(kind string, errno unix.Errno, uncertain bool) {
 }
 
 // counted checks that the metric of the container is what was counted.
-func (s *fileScene) counted(t *testing.T) {
+func (s *fileTest) counted(t *testing.T) {
 	t.Helper()
 	got := map[string]int{}
 	for _, series := range s.Scrape(t).In(s.container).Series(deletionsMetric) {
@@ -196,7 +196,7 @@ func touch(t *testing.T, dir string, names ...string) string {
 
 // Each way to delete, to fail, and not to delete, on each file system.
 func TestFileDeletions(t *testing.T) {
-	s := newFileScene(t, onlyFile)
+	s := newFileTest(t, onlyFile)
 	systems := map[string]string{"folder": testhost.NewFolder(t), "tmpfs": testhost.NewTmpfs(t)}
 	if dir, ok := testhost.NewOverlay(t); ok {
 		systems["overlay"] = dir
@@ -261,7 +261,7 @@ func TestFileDeletions(t *testing.T) {
 
 // A file that may not be deleted is there, and who tried is known.
 func TestFileDeletionRefused(t *testing.T) {
-	s := newFileScene(t, onlyFile, traffic.AsUser(clientUser))
+	s := newFileTest(t, onlyFile, traffic.AsUser(clientUser))
 	dir := touch(t, testhost.NewFolder(t), "dir/", "dir/a", "dir/b/")
 	require.NoError(t, os.Chmod(filepath.Join(dir, "dir"), 0o755))
 	a, b := filepath.Join(dir, "dir/a"), filepath.Join(dir, "dir/b")
@@ -275,7 +275,7 @@ func TestFileDeletionRefused(t *testing.T) {
 // Paths are where the file is in the mount namespace, whatever way leads there; of a call that fails to say, they are a
 // way that leads there.
 func TestFilePaths(t *testing.T) {
-	s := newFileScene(t, onlyFile)
+	s := newFileTest(t, onlyFile)
 	unlink := func(path string) traffic.FileCall { return traffic.FileCall{Call: "unlink", Path: path} }
 	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -328,7 +328,7 @@ func TestFilePaths(t *testing.T) {
 // In a chroot or a mount namespace of its own, a process deletes what it calls by another path, or what nobody else sees.
 func TestFilePathsOfOtherRoots(t *testing.T) {
 	t.Run("chroot", func(t *testing.T) {
-		s := newFileScene(t, onlyFile)
+		s := newFileTest(t, onlyFile)
 		jail := touch(t, testhost.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
 		s.agent.ChangeRoot(jail)
 		for i, path := range []string{"/x", "dir/y", "../../../z", "/end"} {
@@ -339,7 +339,7 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 		}
 	})
 	t.Run("mount namespace", func(t *testing.T) {
-		s := newFileScene(t, onlyFile)
+		s := newFileTest(t, onlyFile)
 		dir := testhost.NewFolder(t)
 		s.agent.MountPrivately(dir)
 		path := filepath.Join(dir, "file")
@@ -350,7 +350,7 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 
 // What is asked for by io_uring is no system call, and seen all the same.
 func TestFileDeletionsByRing(t *testing.T) {
-	s := newFileScene(t, onlyFile)
+	s := newFileTest(t, onlyFile)
 	dir := touch(t, testhost.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
 	in := func(name string) string { return filepath.Join(dir, name) }
 	call := func(call, path string, flags int) traffic.FileCall {
@@ -405,7 +405,7 @@ func TestFileDeletionsInMasses(t *testing.T) {
 		"without a limit": onlyFile,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newFileScene(t, config)
+			s := newFileTest(t, config)
 			begin := time.Now()
 			s.agent.DeleteMany(testhost.NewTmpfs(t), count)
 			seconds := int(time.Since(begin).Seconds()) + 2 // one before, and one after
@@ -493,7 +493,7 @@ func TestFileOpens(t *testing.T) {
 	for name, config := range map[string]string{"all": config, "write_only": strings.Replace(config, "paths:", "write_only: true, paths:", 1)} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Remove(in("watched/new"))
-			s := newFileScene(t, config, traffic.AsUser(clientUser))
+			s := newFileTest(t, config, traffic.AsUser(clientUser))
 			want := map[string]int{}
 			for _, o := range append(openings, opening{FileCall: open("open", "", in("end"), wo), path: in("end"), flags: []any{"O_WRONLY"}}) {
 				if name == "write_only" && !changes(o) {

@@ -148,7 +148,7 @@ func TestShutdownDeliversTheRest(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.New(t, "events: {flush_interval: 1m, batch_size: 65536}\n"+onlyConnection)
 	require.NoError(t, r.Start())
-	s := newScene(t)
+	s := newClientServer(t)
 	const count = 300
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	s.server.Serve(listener.FD, count)
@@ -212,7 +212,7 @@ func TestTwoReceivers(t *testing.T) {
 	testnet.Require(t)
 	first := testreceiver.Start(t, bothPrograms)
 	second := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	for _, r := range []*testreceiver.Receiver{first, second} {

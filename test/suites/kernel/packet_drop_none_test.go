@@ -56,7 +56,7 @@ func TestOrdinaryClosesAreNoDrops(t *testing.T) {
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const each = 10
 			for range each {
 				p := s.establish(t, f)
@@ -82,7 +82,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const size, count = 1000, 10
 			socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
 			sender := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
@@ -113,7 +113,7 @@ func TestDropAtFullListener(t *testing.T) {
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const backlog = 2
 			listener := s.server.ListenWithBacklog(traffic.Addr(f.listen, 0), backlog)
 			to := traffic.Addr(f.dial, listener.Local.Port())

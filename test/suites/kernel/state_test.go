@@ -115,7 +115,7 @@ metrics:
   %s: {enabled: false}
 `, closeEvent, stateEvent, openedMetric, handshakeMetric))
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	for _, e := range r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID)) {

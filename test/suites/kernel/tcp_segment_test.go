@@ -45,7 +45,7 @@ func again(why, state string) attributes {
 }
 
 // acknowledged waits until all that was sent has arrived, and returns how many segments were sent again.
-func acknowledged(t *testing.T, s scene, p pair, bytes int) int {
+func acknowledged(t *testing.T, s clientServer, p pair, bytes int) int {
 	t.Helper()
 	require.Equal(t, bytes, s.server.Receive(p.server.FD, bytes).Bytes)
 	require.True(t, testreceiver.Eventually(func() bool { return s.client.Info(p.client.FD).BytesAcked >= uint64(bytes) }))
@@ -53,7 +53,7 @@ func acknowledged(t *testing.T, s scene, p pair, bytes int) int {
 }
 
 // resent checks the events of what a client has sent again, and what the metrics of its container say of it.
-func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testhost.Cgroup, f family, p pair, types ...string) {
+func resent(t *testing.T, r *testreceiver.Receiver, s clientServer, container *testhost.Cgroup, f family, p pair, types ...string) {
 	t.Helper()
 	events := r.Exactly(t, len(types), testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))
 	counts := map[string]int{}
@@ -79,7 +79,7 @@ func TestSegmentFastRetransmit(t *testing.T) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			container := testhost.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			s := newClientServer(t, traffic.In(container))
 			// Where the acknowledgements are slow, there would be a probe, too.
 			s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 			p := s.establish(t, f)
@@ -99,7 +99,7 @@ func TestSegmentTailLossProbe(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
 		container := testhost.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		s := newClientServer(t, traffic.In(container))
 		p := s.establish(t, f)
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
 		s.client.Send(p.client.FD, 100)
@@ -114,7 +114,7 @@ func TestSegmentTimeout(t *testing.T) {
 	for _, probes := range []bool{false, true} {
 		for _, f := range families[:2] {
 			container := testhost.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			s := newClientServer(t, traffic.In(container))
 			want := []string{"tail_loss_probe", "timeout", "timeout"}
 			if !probes {
 				s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
@@ -134,7 +134,7 @@ func TestSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 	p := s.establish(t, families[0])
 	const size = 12_000
@@ -165,7 +165,7 @@ func TestSegmentThatFails(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
 		container := testhost.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		s := newClientServer(t, traffic.In(container))
 		s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 		p := s.establish(t, f)
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
@@ -182,7 +182,7 @@ func TestSegmentSYN(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
 		container := testhost.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		s := newClientServer(t, traffic.In(container))
 		listener := s.server.Listen(traffic.Addr(f.listen, 0))
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
 		c := s.client.OnThread("dialer").Connect(traffic.Addr(f.dial, listener.Local.Port()))
@@ -205,7 +205,7 @@ func TestSegmentSYNACK(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
 		container := testhost.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		s := newClientServer(t, traffic.In(container))
 		listener := s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
 		// The client's own SYN comes again after the same time; it must not get an answer to that as well.
 		rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 1})
@@ -231,7 +231,7 @@ func TestSegmentSYNACKOfClient(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
 		container := testhost.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		s := newClientServer(t, traffic.In(container))
 		here, there := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, 40002)
 		// Its SYN, and its answer to the other one's.
 		rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
@@ -265,7 +265,7 @@ func TestSegmentRTT(t *testing.T) {
 				r = testreceiver.Start(t, programs)
 			}
 			container := testhost.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			s := newClientServer(t, traffic.In(container))
 			p := s.establish(t, f)
 			if older {
 				r = testreceiver.Start(t, programs)
@@ -295,7 +295,7 @@ func TestSegmentRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
 	container := testhost.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	s := newClientServer(t, traffic.In(container))
 	p := s.establish(t, families[0])
 	begin, exchanges := time.Now(), 0
 	for ; exchanges < 50 || time.Since(begin) < time.Second; exchanges++ {

@@ -13,9 +13,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// scene is what most tests play in: two namespaces joined by a link, with a process in each. The processes have names
+// clientServer is two namespaces joined by a link, with a process in each: most tests use it. The processes have names
 // longer than a thread's name can be, and users of their own.
-type scene struct {
+type clientServer struct {
 	left, right    *testnet.Namespace
 	client, server *traffic.Agent
 }
@@ -25,9 +25,9 @@ const (
 	serverUser = 1002
 )
 
-func newScene(t testing.TB, options ...traffic.Option) scene {
+func newClientServer(t testing.TB, options ...traffic.Option) clientServer {
 	t.Helper()
-	s := scene{left: testnet.NewNamespace(t), right: testnet.NewNamespace(t)}
+	s := clientServer{left: testnet.NewNamespace(t), right: testnet.NewNamespace(t)}
 	testnet.Join(t, s.left, s.right)
 	// Every port is free for the servers' user.
 	s.right.Sysctl(t, "net.ipv4.ip_unprivileged_port_start", "0")
@@ -39,7 +39,7 @@ func newScene(t testing.TB, options ...traffic.Option) scene {
 	return s
 }
 
-// family is one way of addressing the server of a scene.
+// family is one way of addressing the server.
 type family struct {
 	name string
 	// listen and dial are where the server listens and what the client connects to, without port.
@@ -63,7 +63,7 @@ type pair struct {
 }
 
 // establish connects the client to a new listener of the server.
-func (s scene) establish(t testing.TB, f family) pair {
+func (s clientServer) establish(t testing.TB, f family) pair {
 	t.Helper()
 	var p pair
 	p.listener = s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
