@@ -17,9 +17,10 @@ import (
 
 func TestMain(m *testing.M) {
 	traffic.Main()
-	trafficMain()
 	restrict.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	traffic.RemoveExecutables()
+	os.Exit(code)
 }
 
 // restricted has the command run under a restriction.

@@ -39,15 +39,6 @@ func publicCollector(t *testing.T) string {
 	t.Helper()
 	built := testenv.Collector(t)
 	path := filepath.Join(publicDir(t), "otelcol-ebpf")
-	if os.Link(built, path) != nil {
-		copyFile(t, built, path)
-	}
+	testenv.LinkOrCopy(t, built, path)
 	return path
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	content, err := os.ReadFile(from)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, content, 0o755))
 }

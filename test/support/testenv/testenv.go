@@ -89,3 +89,24 @@ func Patiently(d time.Duration) time.Duration {
 	}
 	return time.Duration(n) * d
 }
+
+// LinkOrCopy gives a file another path, at which everybody may execute it. A link costs nothing; another file system takes
+// a copy.
+func LinkOrCopy(tb testing.TB, from, to string) {
+	tb.Helper()
+	if os.Link(from, to) != nil {
+		Copy(tb, from, to)
+	}
+}
+
+// Copy copies a file. Everybody may execute the copy.
+func Copy(tb testing.TB, from, to string) {
+	tb.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o755)
+	}
+	if err != nil {
+		tb.Fatal(err)
+	}
+}

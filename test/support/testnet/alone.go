@@ -12,9 +12,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 // aloneEnv names the test to the process that is started for it.

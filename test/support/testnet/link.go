@@ -10,9 +10,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 // Prefixes that the links of all tests use: the IPv4 range for benchmarks (RFC 2544) and a unique local IPv6 one.

@@ -14,10 +14,11 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 // Wire is a veth pair without addresses, to the namespace of the test or command that makes it. Nothing but what is sent

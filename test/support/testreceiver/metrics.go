@@ -11,10 +11,11 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // metricsSink is the end of a metrics pipeline; it keeps the last scrape.

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
@@ -156,19 +157,8 @@ func executable(t testing.TB, name string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	// A hard link costs nothing; another file system takes a copy.
-	if os.Link(self, path) != nil {
-		require.NoError(t, copyFile(self, path), "naming the test binary %s", name)
-	}
+	testenv.LinkOrCopy(t, self, path)
 	return path
-}
-
-func copyFile(from, to string) error {
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, content, 0o755)
 }
 
 // RemoveExecutables removes what naming agents has left on disk; TestMain calls it after the tests.

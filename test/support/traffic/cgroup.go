@@ -12,8 +12,9 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 type cgroupsArgs struct {

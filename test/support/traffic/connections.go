@@ -9,8 +9,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Connections asks for TCP connections over loopback that carry no data: the client connects, the server accepts and

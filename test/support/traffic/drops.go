@@ -10,8 +10,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Drops asks for UDP datagrams over loopback to a port where nobody listens: the kernel drops each one.

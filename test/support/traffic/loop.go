@@ -15,8 +15,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // What a Loop repeats.

@@ -10,8 +10,9 @@ import (
 	"os"
 	"strings"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Memory is what a process says of its memory, in bytes.

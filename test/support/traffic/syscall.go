@@ -14,8 +14,9 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Calls is a system call that is made several times.

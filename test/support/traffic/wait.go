@@ -17,10 +17,11 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Waits are how often tasks began to run, and how long they had waited for a CPU before, by the kernel's own account.

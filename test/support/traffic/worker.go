@@ -14,7 +14,9 @@ import (
 	"runtime"
 	"runtime/debug"
 	"syscall"
+	"testing"
 
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
@@ -32,8 +34,13 @@ func startWorker(in *testhost.Cgroup) (*worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	return startWorkerAs(self, in)
+}
+
+// startWorkerAs starts a worker from the path of an executable, which is this one.
+func startWorkerAs(path string, in *testhost.Cgroup) (_ *worker, err error) {
 	w := &worker{}
-	cmd := exec.Command(self)
+	cmd := exec.Command(path)
 	cmd.Stderr = &w.errors
 	// It is busy for seconds without reading what it is asked.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -63,11 +70,27 @@ func work[Args, Result any](in *testhost.Cgroup, o Operation[Args, Result], args
 	if err != nil {
 		return result, err
 	}
+	return once(w, o, args)
+}
+
+// once has a worker carry out one operation, and ends it.
+func once[Args, Result any](w *worker, o Operation[Args, Result], args Args) (result Result, err error) {
 	defer w.kill()
 	if result, err = o.ask(w.child, "", args); err != nil {
 		return result, err
 	}
 	return result, w.stop()
+}
+
+// Once has a new process, whose executable has the name, carry out one operation and end. It runs in the test's own
+// network namespace, and in the cgroup if that is not nil.
+func Once[Args, Result any](t testing.TB, name string, in *testhost.Cgroup, o Operation[Args, Result], args Args) Result {
+	t.Helper()
+	w, err := startWorkerAs(executable(t, name), in)
+	require.NoError(t, err)
+	result, err := once(w, o, args)
+	require.NoError(t, err)
+	return result
 }
 
 // onThreads runs f on n threads of their own and returns when all have ended. The threads stay in system calls that the Go
