@@ -26,7 +26,7 @@ TESTFLAGS ?=
 # virtual machines no eBPF program runs on top of the hypervisor's agent, which hides one event in some ten thousand: where
 # no more than a few tests fail, they are repeated once, and named in the end.
 TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
+	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
 
 ##@ Use
 .PHONY: help build run
