@@ -76,7 +76,7 @@ func Lacking(tb testing.TB, what string) {
 	tb.Skip("this kernel lacks " + what)
 }
 
-// Disposable is whether this kernel ends with the tests, so that what can't be undone does not matter:
+// Disposable reports whether this kernel ends with the tests, so that what can't be undone does not matter:
 // OTELCOL_EBPF_TEST_DISPOSABLE=1 says so.
 func Disposable() bool { return os.Getenv("OTELCOL_EBPF_TEST_DISPOSABLE") == "1" }
 

@@ -34,7 +34,7 @@ type Cgroup struct {
 	dir  *os.File
 }
 
-// tree keeps one test from removing the parents that another is just making its group below.
+// tree keeps one test from removing the parents below which another is making its group.
 var tree sync.Mutex
 
 // makeCgroup makes a cgroup at a path below the hierarchy's root, and its parents.
@@ -135,8 +135,8 @@ func NewCgroupAt(t testing.TB, path string) *Cgroup {
 	return c
 }
 
-// Nested makes a group inside of this one. A group with processes of its own can have such as long as no controller is
-// switched on for it.
+// Nested makes a group inside of this one. A group that has processes can have such groups as long as no controller
+// is switched on for it.
 func (c *Cgroup) Nested(t testing.TB, name string) *Cgroup {
 	t.Helper()
 	return NewCgroupAt(t, filepath.Join(c.Path, name))

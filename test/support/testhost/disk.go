@@ -20,7 +20,7 @@ import (
 // loopMajor is the major number of loop devices.
 const loopMajor = 7
 
-// Disk is a loop device of its own, of which nobody else knows.
+// Disk is a loop device that nobody else uses.
 type Disk struct {
 	// Name is the device's name in the kernel, Path a node of it that everybody may use.
 	Name, Path string
@@ -48,7 +48,7 @@ func NewDisk(t testing.TB, size int64) *Disk {
 	return closing(t)(MakeDisk(size))
 }
 
-// NewDiskWithRoom makes a disk of a size that has only so much room for what is written to it.
+// NewDiskWithRoom makes a disk of a size whose content may take no more than room: writing more fails.
 func NewDiskWithRoom(t testing.TB, size, room int64) *Disk {
 	t.Helper()
 	return closing(t)(makeDisk(func(dir string) (*os.File, error) {
@@ -63,7 +63,7 @@ func NewDiskWithRoom(t testing.TB, size, room int64) *Disk {
 	}, 0))
 }
 
-// NewDiskOver makes a disk over another one, to which it hands on what it is asked to do without keeping anything.
+// NewDiskOver makes a disk over another one, to which it passes all operations on, without a cache.
 func NewDiskOver(t testing.TB, other *Disk) *Disk {
 	t.Helper()
 	return closing(t)(makeDisk(func(string) (*os.File, error) {
@@ -154,7 +154,7 @@ func (d *Disk) Close() error {
 		}
 	}
 	d.device, d.backing = nil, nil
-	// The loop device holds what is mounted until it is gone.
+	// The loop device uses the mounted file system until it is gone.
 	_ = unix.Unmount(d.dir, unix.MNT_DETACH)
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }

@@ -40,7 +40,7 @@ func NewDiskLimit(t testing.TB, c *Cgroup, disk *Disk, bytesPerSecond int) *Disk
 	return &DiskLimit{group}
 }
 
-// Charges is whether the kernel charges operations of disks to cgroups of version 2.
+// Charges reports whether the kernel charges operations of disks to cgroups of version 2.
 func (l *DiskLimit) Charges() bool { return !l.group.v1 }
 
 // Add limits a process from here on.

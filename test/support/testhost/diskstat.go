@@ -53,8 +53,8 @@ func (d *Disk) StatSince(t testing.TB, before DiskStat) DiskStat {
 	}
 }
 
-// Resize gives a disk over a file another size. A disk over this one keeps its own, and reads what is no longer there in
-// parts: what there is, and then nothing.
+// Resize gives a disk over a file another size. A disk over this one keeps its own size: it reads over the end in parts,
+// of which only the first succeeds.
 func (d *Disk) Resize(size int64) error {
 	if err := d.backing.Truncate(size); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (d *Disk) Resize(size int64) error {
 	return unix.IoctlSetInt(int(d.device.Fd()), unix.LOOP_SET_CAPACITY, 0)
 }
 
-// InFlight returns how many reads and writes the disk has been given that have not completed.
+// InFlight returns how many reads and writes of the disk have begun and not completed.
 func (d *Disk) InFlight() (n int, err error) {
 	text, err := os.ReadFile(filepath.Join("/sys/block", d.Name, "inflight"))
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *Disk) InFlight() (n int, err error) {
 	return n, nil
 }
 
-// SetQueue sets a setting of the disk's queue of requests, as scheduler.
+// SetQueue sets a setting of the disk's request queue, such as its scheduler.
 func (d *Disk) SetQueue(name, value string) error {
 	return write(filepath.Join("/sys/block", d.Name, "queue", name), value)
 }

@@ -19,7 +19,7 @@ import (
 // NewFolder makes a folder that every user may write to, on the file system of the tests' files.
 func NewFolder(t testing.TB) string {
 	t.Helper()
-	// As the kernel has it, without symbolic links.
+	// The kernel knows the path without symbolic links.
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	for above := dir; above != os.TempDir() && above != "/"; above = filepath.Dir(above) {
@@ -57,7 +57,7 @@ func NewOverlay(t testing.TB) (dir string, ok bool) {
 	return dir, true
 }
 
-// Bind shows a folder at another place, too, which it returns.
+// Bind mounts a folder at another place too, and returns that place.
 func Bind(t testing.TB, from string) string {
 	t.Helper()
 	dir := NewFolder(t)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountTracefs makes sure that tracefs is mounted during the test, at the usual place if nowhere yet.
+// MountTracefs makes sure that tracefs is mounted during the test, at the usual place if it is not mounted yet.
 func MountTracefs(t testing.TB) {
 	t.Helper()
 	at, err := mountPoint("tracefs")

@@ -20,7 +20,7 @@ func AddSwap(t testing.TB, bytes int64) {
 	t.Helper()
 	disk := NewDisk(t, bytes)
 	page := int64(os.Getpagesize())
-	// The first page says what it is, behind room for a boot loader: its version, the last page, and how many are bad.
+	// The first page describes the swap area, after room for a boot loader: version, last page, number of bad pages.
 	header := make([]byte, page)
 	binary.NativeEndian.PutUint32(header[1024:], 1)
 	binary.NativeEndian.PutUint32(header[1028:], uint32(bytes/page-1))

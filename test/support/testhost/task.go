@@ -29,7 +29,7 @@ func NextPID(t testing.TB, pid int) {
 func AwaitGracePeriods(t testing.TB) {
 	t.Helper()
 	const global = 1 // MEMBARRIER_CMD_GLOBAL
-	// What is freed behind one grace period is, nearly always, before the end of the next ones.
+	// What is freed after one grace period is nearly always freed before the end of the next ones.
 	for range 3 {
 		_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
 		require.Zero(t, errno, "membarrier")

@@ -56,7 +56,7 @@ func Join(t testing.TB, left, right *Namespace) {
 		ns.up(t, end.Device)
 	}
 	for ns, end := range sides {
-		// An IPv6 address that a link gets before its carrier waits for its turn to be usable.
+		// An IPv6 address that is added before the carrier is there can be used only later.
 		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, testenv.Patiently(10*time.Second), time.Millisecond, "the link's carrier")
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))

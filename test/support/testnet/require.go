@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Require skips the test, saying why, where the kernel or its privileges cannot carry it.
+// Require skips the test, with the reason, where the kernel or the privileges do not suffice.
 // With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test instead.
 func Require(t testing.TB) {
 	t.Helper()
@@ -26,7 +26,7 @@ func Require(t testing.TB) {
 	}
 }
 
-// HasMPTCP is whether the kernel was built with MPTCP.
+// HasMPTCP reports whether the kernel was built with MPTCP.
 func HasMPTCP() bool {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, unix.IPPROTO_MPTCP)
 	if err == nil {

@@ -8,7 +8,7 @@ package testnet
 import "runtime"
 
 // inNewThread runs f on an OS thread of its own that ends with it, so that what f does to the thread (entering
-// a namespace, dropping capabilities) reaches nobody else.
+// a namespace, dropping capabilities) concerns no other thread.
 func inNewThread(f func() error) error {
 	result := make(chan error)
 	go func() {

@@ -21,8 +21,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Wire is a veth pair without addresses, to the namespace of the test or command that makes it. Nothing but what is sent
-// by Send is on it: IPv6 is off, and so is all that makes one packet of several, or several of one.
+// Wire is a veth pair without addresses that ends in the namespace of the test or command that makes it. It carries
+// nothing but the frames of Send and Put: IPv6 is off, and so are the offloads that merge or split packets.
 type Wire struct {
 	// Device is the interface that receives, Peer the other one.
 	Device, Peer string
@@ -92,7 +92,7 @@ func (w *Wire) lay(sendingQueues uint32) error {
 	if err := errors.Join(quiet(w.Device), netlink.LinkSetUp(device)); err != nil {
 		return fmt.Errorf("network interface %s: %w", w.Device, err)
 	}
-	if err := w.there(func() (err error) {
+	if err := w.atPeer(func() (err error) {
 		peer, err := netlink.LinkByName(w.Peer)
 		if err != nil {
 			return err
@@ -108,8 +108,8 @@ func (w *Wire) lay(sendingQueues uint32) error {
 	return w.await()
 }
 
-// there runs f in the namespace of the peer.
-func (w *Wire) there(f func() error) error {
+// atPeer runs f in the namespace of the peer.
+func (w *Wire) atPeer(f func() error) error {
 	if w.ns == nil {
 		return f()
 	}
@@ -120,7 +120,7 @@ func (w *Wire) there(f func() error) error {
 func (w *Wire) await() error {
 	for end := time.Now().Add(testenv.Patiently(10 * time.Second)); ; time.Sleep(time.Millisecond) {
 		var up bool
-		if err := w.there(func() error {
+		if err := w.atPeer(func() error {
 			peer, err := netlink.LinkByName(w.Peer)
 			up = err == nil && peer.Attrs().OperState == netlink.OperUp
 			return err
@@ -169,7 +169,7 @@ func packetSocket(device string) (fd int, err error) {
 	return fd, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
 }
 
-// Loop returns what puts a frame on the loopback interface, for itself to receive.
+// Loop returns a function that sends a frame on the loopback interface, which receives it.
 func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	t.Helper()
 	fd, err := packetSocket("lo")
@@ -182,7 +182,7 @@ func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	}
 }
 
-// Send puts a frame on the wire, for the test's side to receive, and waits for that now and then.
+// Send puts a frame on the wire. After each burst it waits until the test's side has received all frames.
 func (w *Wire) Send(t testing.TB, frame []byte) {
 	t.Helper()
 	require.NoError(t, w.Put(frame))
@@ -191,7 +191,7 @@ func (w *Wire) Send(t testing.TB, frame []byte) {
 	}
 }
 
-// Put puts a frame on the wire.
+// Put puts a frame on the wire and waits for nothing.
 func (w *Wire) Put(frame []byte) error {
 	if _, err := unix.Write(w.socket, frame); err != nil {
 		return fmt.Errorf("send a frame of %d bytes: %w", len(frame), err)
@@ -242,7 +242,7 @@ func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	return int(xdp.ProgId), xdp.AttachMode == attachedToDriver
 }
 
-// quiet has an interface send nothing by itself, and receive what was sent as it was sent.
+// quiet makes an interface send nothing by itself, and receive packets as they were sent.
 func quiet(device string) error {
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
 		return err
@@ -250,8 +250,8 @@ func quiet(device string) error {
 	return withoutOffloads(device)
 }
 
-// withoutOffloads has an interface neither take several packets together nor send large ones for others to divide, unless
-// its driver does not do that anyway, as those of older kernels opposite to an XDP program.
+// withoutOffloads switches off what merges received packets and splits sent ones. A driver that has none of it refuses
+// that, as those of older kernels do when the peer has an XDP program.
 func withoutOffloads(device string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

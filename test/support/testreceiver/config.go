@@ -16,7 +16,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 )
 
-// defaults make the receiver quick; a test's own configuration goes over them.
+// defaults make the receiver quick; a test's own configuration overrides them.
 const defaults = `
 collection_interval: 100ms
 initial_delay: 1ms
@@ -58,7 +58,7 @@ func AllBut(kept netip.Prefix) string {
 	return "['" + strings.Join(cidrs, "', '") + "']"
 }
 
-// without splits the prefix until each part is in one of those kept, and left out, or apart from all of them.
+// without returns the parts of the prefix that are outside of those kept.
 func without(p netip.Prefix, kept []netip.Prefix) []netip.Prefix {
 	apart := true
 	for _, k := range kept {

@@ -87,8 +87,8 @@ func (s *Events) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return nil
 }
 
-// Answer makes the consumer call f for each batch before it takes it, and refuse the batch if f returns an error;
-// nil takes everything again.
+// Answer makes the consumer call f for each batch before it accepts it, and refuse the batch if f returns an error;
+// nil accepts everything again.
 func (s *Events) Answer(f func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +145,7 @@ func InNamespace(namespaces ...*testnet.Namespace) Match {
 	return func(e Event) bool {
 		inode, ok := e.Attributes["ebpf.network.namespace"].(int64)
 		return ok && slices.ContainsFunc(namespaces, func(ns *testnet.Namespace) bool {
-			// The kernel's time, turned into wall time, may miss it by less than this.
+			// Wall time that is computed from the kernel's time may be wrong by less than this.
 			return uint64(inode) == ns.Inode && e.Time.After(ns.Born.Add(-time.Millisecond))
 		})
 	}

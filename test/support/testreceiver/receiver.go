@@ -160,7 +160,7 @@ func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 	return found
 }
 
-// losses tells what the receiver itself says of lost events: a host that is busy otherwise may have filled the ring.
+// losses says which events the receiver itself has counted as lost: a busy host may have filled the ring.
 func (r *Receiver) losses() string {
 	if md, scrapes := r.metrics.latest(); scrapes > 0 {
 		return fmt.Sprintf("ebpf.event.lost is %v", Scrape{md: md}.Series("ebpf.event.lost"))
@@ -249,7 +249,8 @@ func newBarrier(t testing.TB) *barrier {
 	return &barrier{ns: ns, agent: traffic.Start(t, ns, traffic.Named("kt-barrier", "kt-barrier"))}
 }
 
-// pass connects to closed ports, which both programs see, and waits for an event of that: all records before it are through.
+// pass connects to closed ports, which each of the network programs sees, and waits for an event of that: then all earlier
+// records are through.
 func (b *barrier) pass(t testing.TB, r *Receiver) {
 	t.Helper()
 	b.mu.Lock()

@@ -20,7 +20,7 @@ type acceptArgs struct {
 	Pinned bool
 }
 
-// accepting is what connections are accepted at: a port per share.
+// accepting says where connections are accepted: at a port per share.
 type accepting struct {
 	Ports []uint16
 	// FD names the server to the operation tcp.served, which waits for its end.

@@ -161,7 +161,7 @@ func executable(t testing.TB, name string) string {
 	return path
 }
 
-// RemoveExecutables removes what naming agents has left on disk; TestMain calls it after the tests.
+// RemoveExecutables removes the named executables of agents from the disk; TestMain calls it after the tests.
 func RemoveExecutables() {
 	executables.Lock()
 	defer executables.Unlock()

@@ -45,7 +45,7 @@ var connectFromCgroups = Define("cgroups.connect", func(args cgroupsArgs) (Nothi
 	return Nothing{}, nil
 })
 
-// ConnectFromCgroups connects so often to the address, which refuses, each time from a new cgroup inside of the one given.
+// ConnectFromCgroups connects count times to the address, which refuses, each time from a new cgroup inside of the given one.
 func (a *Agent) ConnectFromCgroups(inside *testhost.Cgroup, count int, to netip.AddrPort) {
 	a.t.Helper()
 	root := testhost.CgroupRoot(a.t)

@@ -16,10 +16,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// DiskWork is something to do with a disk.
+// DiskWork is a kind of operation on a disk.
 type DiskWork string
 
-// What can be done with a disk.
+// The operations on a disk.
 const (
 	// DiskRead and DiskWrite go to the disk at once, each as one operation.
 	DiskRead  DiskWork = "read"

@@ -24,7 +24,7 @@ type iocb struct {
 }
 
 // readThirds reads the last third of the data between the others, in one call, so that the kernel has two requests before
-// it finds that they are next to each other: it makes a request longer by what comes at once before or behind it.
+// it finds that they are next to each other: it extends a request by data that directly precedes or follows it.
 func readThirds(disk *os.File, data []byte, offset int64) error {
 	const count = 3
 	var context uintptr

@@ -86,7 +86,7 @@ func closedPort() (uint16, error) {
 	return 0, fmt.Errorf("no free UDP port below %d", below)
 }
 
-// sendAll sends from one socket that is not connected: to such a one the kernel does not report that nobody listens.
+// sendAll sends from one socket that is not connected: the kernel does not report to such a socket that nobody listens.
 func sendAll(count int, port uint16) (sent int, err error) {
 	fd, err := openRaw(unix.SOCK_DGRAM)
 	if err != nil {

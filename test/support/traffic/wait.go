@@ -93,13 +93,13 @@ func pin(cpu int) error {
 	return unix.SchedSetaffinity(0, &set)
 }
 
-// realTime makes the calling thread one that goes before ordinary ones, and before others of a lower priority.
+// realTime makes the kernel prefer the calling thread to ordinary ones, and to real-time ones of a lower priority.
 func realTime(priority uint32) error {
 	const fifo = 1
 	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: fifo, Priority: priority}, 0)
 }
 
-// sleepUntil has the thread itself sleep in the kernel: the runtime's timers are another thread's business.
+// sleepUntil has the thread itself sleep in the kernel: the runtime would let another thread wait for its timers.
 func sleepUntil(at time.Time) error {
 	d := unix.NsecToTimespec(max(time.Until(at), 0).Nanoseconds())
 	return unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &d, nil)
@@ -176,7 +176,7 @@ var compete = Define("wait.compete", func(args competeArgs) (Nothing, error) {
 	return Nothing{}, <-moved
 })
 
-// moveThreads moves the threads that it is told of to one CPU after the other, in turns.
+// moveThreads moves the started threads from one CPU to the next, in turns.
 func moveThreads(started <-chan int, args competeArgs, cpus []int) error {
 	var tids []int
 	for range args.Threads {
@@ -267,7 +267,7 @@ var wakeUp = Define("wait.wake", func(args wakeArgs) (w Wake, err error) {
 	return w, errors.Join(err, readErr)
 })
 
-// WakeUp has a thread of the agent, which is root's, sleep until that moment, and tells when it had the CPU again. The thread
+// WakeUp has a thread of the agent, which is root's, sleep until that moment, and returns when it had the CPU again. The thread
 // is one of its own, by OnThread: it does not stay an ordinary one, to which the kernel gives a share of what others keep.
 func (a *Agent) WakeUp(cpu int, at time.Time) Wake {
 	a.t.Helper()

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// eventPrefixes are what the names of the events of the programs begin with that can be switched on beside one another.
+// eventPrefixes are the beginnings of the event names of the programs that Together switches on.
 var eventPrefixes = map[string]string{
 	"connection":  "ebpf.connection.",
 	"packet_drop": "ebpf.packet.drop",
@@ -58,7 +58,7 @@ func addPrograms(config *confmap.Conf) (added []string, err error) {
 	return added, config.Merge(confmap.NewFromStringMap(map[string]any{"programs": more}))
 }
 
-// isOf reports whether the event is one of the programs'.
+// isOf reports whether the event is about one of the programs.
 func (e Event) isOf(programs []string) bool {
 	return slices.ContainsFunc(programs, func(program string) bool {
 		return strings.HasPrefix(e.Name, eventPrefixes[program]) || e.Attributes["ebpf.program.name"] == program
