@@ -37,7 +37,7 @@ build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some m
 	builder --config builder-config.yaml --skip-strict-versioning=false
 
 run: build ## Build the collector and start it with config.yaml (as root)
-	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
+	exec $(COLLECTOR) --config config.yaml
 
 ##@ Test
 .PHONY: test test-unit test-kernel test-vm emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench

@@ -25,6 +25,7 @@ const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
 // others are the modules of the manifests that are not of the collector's release, with what they are of instead. Whoever
 // moves to another release tries that for them, too.
 var others = map[string]struct{ version, why string }{
+	contrib + "extension/healthcheckv2extension":     {"v0.159.0", "of v0.160.0 and v0.161.0 there is no module to be had"},
 	contrib + "exporter/kafkaexporter":               {"v0.160.0", "pkg/kafka/configkafka and pkg/kafka/topic cannot be had of v0.161.0"},
 	contrib + "processor/k8sattributesprocessor":     {"v0.160.0", "its v1.0.0, of the release v0.161.0, has tests that need pkg/semconvtest, which cannot be had"},
 	contrib + "processor/resourcedetectionprocessor": {"v0.160.0", "v0.161.0 needs detectors of v0.18.0, of which six cannot be had"},
