@@ -29,12 +29,15 @@ TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails
 	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
 
 ##@ Use
-.PHONY: help build run
+.PHONY: help build build-full run
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
 	builder --config builder-config.yaml --skip-strict-versioning=false
+
+build-full: $(BIN)/builder ## Build the one for gateways and Kubernetes, with Kafka besides: dist-full/otelcol-ebpf-full
+	builder --config distributions/full.yaml --skip-strict-versioning=false
 
 run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml
@@ -64,13 +67,13 @@ emulators:
 		echo "make test-vm needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
 	fi
 
-test-e2e: build prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
+test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
 	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
 
 test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
-test-deploy: build systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
+test-deploy: build-full systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
 	$(call TEST_HOST,./test/suites/deploy)
 	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
@@ -131,7 +134,7 @@ tidy: ## Tidy the go.mod files
 	go -C test/suites/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches
-	rm -rf dist .cache
+	rm -rf dist dist-full .cache
 
 # Tools, each rebuilt when a version changes; for this machine, whatever GOOS and GOARCH ask of the collector.
 tool_benchstat := golang.org/x/perf/cmd/benchstat

@@ -20,6 +20,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
+const (
+	nodeManifest = "builder-config.yaml"
+	fullManifest = "distributions/full.yaml"
+)
+
 const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
 
 // others are the modules of the manifests that are not of the collector's release, with what they are of instead. Whoever
@@ -48,7 +53,7 @@ func TestVersionsAgree(t *testing.T) {
 		"bpf2go in internal/tools/go.mod against the library in go.mod")
 
 	unused := maps.Clone(others)
-	for _, file := range []string{"builder-config.yaml", "test/suites/distribution/testdata/manifest.yaml"} {
+	for _, file := range []string{nodeManifest, fullManifest, "test/suites/distribution/testdata/manifest.yaml"} {
 		for path, version := range manifestModules(t, file) {
 			if other, ok := others[path]; ok {
 				delete(unused, path)
@@ -62,6 +67,21 @@ func TestVersionsAgree(t *testing.T) {
 	for path, version := range module {
 		assertRelease(t, "go.mod", path, version, beta, stable)
 	}
+}
+
+// The full manifest has everything of the other one, of the same versions, and besides only what the other is kept free
+// of: the three bring more than 500 packages with them.
+func TestFullManifestHasTheOther(t *testing.T) {
+	added := manifestModules(t, fullManifest)
+	for path, version := range manifestModules(t, nodeManifest) {
+		assert.Equal(t, version, added[path], "%s in %s", path, fullManifest)
+		delete(added, path)
+	}
+	assert.ElementsMatch(t, []string{
+		contrib + "exporter/kafkaexporter",
+		contrib + "processor/k8sattributesprocessor",
+		contrib + "processor/resourcedetectionprocessor",
+	}, slices.Collect(maps.Keys(added)))
 }
 
 // The modules of this repository are for one version of Go, which is the one that `make` asks for.
