@@ -18,7 +18,7 @@ import (
 // Every configuration that we show is taken by the collector that we build, without a word about deprecation.
 func TestConfigs(t *testing.T) {
 	collector := testenv.Collector(t)
-	configs, err := filepath.Glob(testenv.Repository(t, "testdata/configs/*.yaml"))
+	configs, err := filepath.Glob(testenv.Repository(t, "examples/*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
 	for _, config := range append(configs, testenv.Repository(t, "config.yaml")) {
