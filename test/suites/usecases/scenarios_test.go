@@ -37,8 +37,11 @@ var scenarios = []scenario{
 	{title: "Which process crashes again and again?", act: crash},
 	{title: "Who deletes files below a path?", prepare: dataFolder, act: deleteFiles},
 	{title: "Which process leaks descriptors?", own: map[string]string{"leak_intervals: 30": "leak_intervals: 3"}, act: leak},
-	// No disk here is slow.
-	{title: "Which disk is slow, and whose operations wait?", own: map[string]string{"threshold: 50ms": "threshold: 1us"}, act: useDisk},
+	// No disk here is slow, so all operations of all disks of the host are events.
+	{
+		title: "Which disk is slow, and whose operations wait?",
+		own:   map[string]string{"threshold: 50ms": "threshold: 1us\n        event_limit: 1000000"}, act: useDisk,
+	},
 	{title: "Which system call fails, and for whom?", own: map[string]string{"threshold: 1ms": "threshold: 10us"}, act: failCalls},
 	{title: "Which peers lose our packets?", act: loseSegments},
 	{title: "Who waits for a CPU?", act: stall},
