@@ -56,7 +56,7 @@ exporters:
     compression: none
     sending_queue: {enabled: false}
     retry_on_failure: {enabled: false}
-extensions: {health_check: {http: {endpoint: "localhost:%d"}}}
+extensions: {healthcheckv2: {http: {endpoint: "localhost:%d"}}}
 service:
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
   pipelines:

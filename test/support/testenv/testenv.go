@@ -45,12 +45,24 @@ func Repository(tb testing.TB, path string) string {
 // Collector returns the path of the built collector, which OTELCOL_EBPF_COLLECTOR may name.
 func Collector(tb testing.TB) string {
 	tb.Helper()
-	path := os.Getenv("OTELCOL_EBPF_COLLECTOR")
+	return built(tb, "OTELCOL_EBPF_COLLECTOR", "dist/otelcol-ebpf", "build")
+}
+
+// FullCollector returns the path of the one for gateways and Kubernetes, which OTELCOL_EBPF_FULL_COLLECTOR may name.
+func FullCollector(tb testing.TB) string {
+	tb.Helper()
+	return built(tb, "OTELCOL_EBPF_FULL_COLLECTOR", "dist-full/otelcol-ebpf-full", "build-full")
+}
+
+// built returns the path that a variable names or, without it, the one where a target of the Makefile leaves its result.
+func built(tb testing.TB, variable, result, target string) string {
+	tb.Helper()
+	path := os.Getenv(variable)
 	if path == "" {
-		path = Repository(tb, "dist/otelcol-ebpf")
+		path = Repository(tb, result)
 	}
 	if _, err := os.Stat(path); err != nil {
-		Missing(tb, "the collector is not built, `make build` does that: "+err.Error())
+		Missing(tb, "the collector is not built, `make "+target+"` does that: "+err.Error())
 	}
 	return path
 }

@@ -59,9 +59,9 @@ func (b *bench) start(with settings) (*subject, error) {
 		}
 		ports[i] = port
 	}
-	extensions := "[health_check]"
+	extensions := "[healthcheckv2]"
 	if b.profile != "" {
-		extensions = "[health_check, pprof]"
+		extensions = "[healthcheckv2, pprof]"
 	}
 	override := fmt.Sprintf(`yaml:
 receivers: {%[1]s: %[2]s}
@@ -69,7 +69,7 @@ exporters:
   nop: {}
   prometheus: {endpoint: "localhost:%[3]d", send_timestamps: true}
 extensions:
-  health_check: {http: {endpoint: "localhost:%[4]d"}}
+  healthcheckv2: {use_v2: true, http: {endpoint: "localhost:%[4]d"}}
   pprof: {endpoint: "localhost:%[5]d"}
 service:
   extensions: %[6]s
