@@ -30,7 +30,7 @@ import (
 // capability is a capability by its number in the kernel.
 type capability uintptr
 
-// capabilities are the columns of README.md's table: those that programs may need.
+// capabilities are the columns of docs/privileges.md's table: those that programs may need.
 var capabilities = []capability{
 	unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG, unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_PTRACE,
 }
@@ -46,7 +46,7 @@ func (c capability) String() string {
 	}[c]
 }
 
-// use is one way to use a program, and a row of README.md's table.
+// use is one way to use a program, and a row of docs/privileges.md's table.
 type use struct {
 	// title is what the row begins with.
 	title string

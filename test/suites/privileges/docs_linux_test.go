@@ -16,12 +16,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-var update = flag.Bool("update", false, "rewrite the table of capabilities in README.md")
+var update = flag.Bool("update", false, "rewrite the table of capabilities in docs/privileges.md")
 
-// The table of README.md is that of the uses, which the other tests hold against the kernel.
-func TestReadmeTable(t *testing.T) {
+// The table of docs/privileges.md is that of the uses, which the other tests hold against the kernel.
+func TestPrivilegesTable(t *testing.T) {
 	const begin, end = "<!-- begin: capabilities -->\n", "<!-- end: capabilities -->"
-	path := testenv.Repository(t, "README.md")
+	path := testenv.Repository(t, "docs/privileges.md")
 	text, err := os.ReadFile(path)
 	require.NoError(t, err)
 	before, rest, ok := strings.Cut(string(text), begin)
@@ -32,7 +32,7 @@ func TestReadmeTable(t *testing.T) {
 		require.NoError(t, os.WriteFile(path, []byte(before+begin+table()+end+after), 0o644))
 		return
 	}
-	assert.Equal(t, table(), have, "it is out of date; run: go test ./test/suites/privileges -run TestReadmeTable -update")
+	assert.Equal(t, table(), have, "it is out of date; run: go test ./test/suites/privileges -run TestPrivilegesTable -update")
 }
 
 func table() string {

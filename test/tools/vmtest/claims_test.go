@@ -5,6 +5,7 @@ package main
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"testing"
@@ -15,16 +16,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
 )
 
-func readme(t *testing.T) string {
+func page(t *testing.T, path string) string {
 	t.Helper()
-	text, err := os.ReadFile("../../../README.md")
+	text, err := os.ReadFile(filepath.Join("../../..", path))
 	require.NoError(t, err)
 	return string(text)
 }
 
-// The README says tested of exactly the kernels that a run of this command fails for.
-func TestReadmeListsTheKernels(t *testing.T) {
-	claimed, err := claims(readme(t))
+// The page says tested of exactly the kernels that a run of this command fails for.
+func TestPageListsTheKernels(t *testing.T) {
+	claimed, err := claims(page(t, kernelsFile))
 	require.NoError(t, err)
 	assert.ElementsMatch(t, supported, claimed)
 
@@ -34,10 +35,10 @@ func TestReadmeListsTheKernels(t *testing.T) {
 	assert.Error(t, err)
 }
 
-// The table has every program that there is, which the README has the settings of.
+// The table has every program that there is: docs/settings.md has the settings of all.
 func TestTableHasAllPrograms(t *testing.T) {
 	var documented []string
-	for _, m := range regexp.MustCompile("`programs::(\\w+)::").FindAllStringSubmatch(readme(t), -1) {
+	for _, m := range regexp.MustCompile("`programs::(\\w+)::").FindAllStringSubmatch(page(t, "docs/settings.md"), -1) {
 		if !slices.Contains(documented, m[1]) {
 			documented = append(documented, m[1])
 		}
@@ -70,8 +71,8 @@ func TestCompare(t *testing.T) {
 	other := good
 	other.line = recent
 	assert.NoError(t, compare([]line{old, recent}, []outcome{other, good}))
-	assert.EqualError(t, compare([]line{old}, []outcome{other, good}), "README.md does not say that Linux 7 arm64 is tested")
-	const claim = "README.md says that Linux 5.10 amd64 is tested, but "
+	assert.EqualError(t, compare([]line{old}, []outcome{other, good}), "docs/kernels.md does not say that Linux 7 arm64 is tested")
+	const claim = "docs/kernels.md says that Linux 5.10 amd64 is tested, but "
 	assert.EqualError(t, compare([]line{old}, []outcome{shown(tests[1:], hooks)}), claim+"no test of program oom has passed")
 	assert.EqualError(t, compare([]line{old}, []outcome{shown(tests, hooks[:1])}), claim+"program tcp is attached nowhere")
 	assert.ErrorContains(t, compare([]line{old, recent}, []outcome{other}), claim+"no test of program oom")

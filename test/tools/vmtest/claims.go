@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// readmeFile is read from the root of the module, where the command runs.
-const readmeFile = "README.md"
+// kernelsFile has the table of kernels. It is read from the root of the module, where the command runs.
+const kernelsFile = "docs/kernels.md"
 
-// claims returns the lines of kernels that the table in the text of a README says are tested.
-func claims(readme string) (claimed []line, err error) {
-	_, table, begins := strings.Cut(readme, "<!-- begin: kernels -->\n")
+// claims returns the lines of kernels that the table in a page says are tested.
+func claims(page string) (claimed []line, err error) {
+	_, table, begins := strings.Cut(page, "<!-- begin: kernels -->\n")
 	table, _, ends := strings.Cut(table, "<!-- end: kernels -->")
 	if !begins || !ends {
 		return nil, errors.New("there is no table of kernels")
@@ -40,16 +40,16 @@ func claims(readme string) (claimed []line, err error) {
 	return claimed, nil
 }
 
-// checkReadme compares what README.md claims with what came of all tests on all kernels: on each kernel that it says is
-// tested, each program has to be attached, and to have passed tests.
-func checkReadme(outcomes []outcome) error {
-	text, err := os.ReadFile(readmeFile)
+// checkClaims compares what docs/kernels.md claims with the results of all tests on all kernels: on each kernel that it says
+// is tested, each program has to be attached and to have passed tests.
+func checkClaims(outcomes []outcome) error {
+	text, err := os.ReadFile(kernelsFile)
 	if err != nil {
 		return err
 	}
 	claimed, err := claims(string(text))
 	if err != nil {
-		return fmt.Errorf("%s: %w", readmeFile, err)
+		return fmt.Errorf("%s: %w", kernelsFile, err)
 	}
 	return compare(claimed, outcomes)
 }
@@ -61,7 +61,7 @@ func compare(claimed []line, outcomes []outcome) error {
 		out := &outcomes[i]
 		shown[out.line] = out.rows()
 		if !slices.Contains(claimed, out.line) {
-			errs = append(errs, fmt.Errorf("%s does not say that Linux %s is tested", readmeFile, out.line))
+			errs = append(errs, fmt.Errorf("%s does not say that Linux %s is tested", kernelsFile, out.line))
 		}
 	}
 	for _, l := range claimed {
@@ -69,9 +69,9 @@ func compare(claimed []line, outcomes []outcome) error {
 			i := slices.IndexFunc(shown[l], func(r row) bool { return r.program == p.name })
 			switch {
 			case i < 0 || shown[l][i].passed == 0:
-				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but no test of program %s has passed", readmeFile, l, p.name))
+				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but no test of program %s has passed", kernelsFile, l, p.name))
 			case len(shown[l][i].hooks) == 0:
-				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but program %s is attached nowhere", readmeFile, l, p.name))
+				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but program %s is attached nowhere", kernelsFile, l, p.name))
 			}
 		}
 	}
