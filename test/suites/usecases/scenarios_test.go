@@ -107,12 +107,14 @@ func runOut(t *testing.T) answers {
 	require.NoError(t, limit.Add(importer.PID))
 	held := cache.HoldMemory(150*mebibyte, 0, 900)
 	_ = importer.TryHoldMemory(80 * mebibyte)
+	kills, err := limit.Kills()
+	require.NoError(t, err)
 	found := row{
 		"container.id": container.ContainerID, "process.executable.name": "cache", "process.pid": strconv.Itoa(cache.PID),
 		"ebpf.oom.memory.anonymous":        fmt.Sprintf("%d..%d", held.Anonymous-2*mebibyte, held.Anonymous+2*mebibyte),
 		"ebpf.oom.trigger.executable.name": "importer",
 	}
-	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(limit.CountKills(t))}, logsql: found, jq: found}
+	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(kills)}, logsql: found, jq: found}
 }
 
 func change(t *testing.T) answers {
