@@ -5,7 +5,6 @@ package ebpfreceiver
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
 	"maps"
 	"os"
@@ -18,12 +17,9 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
-
-var update = flag.Bool("update", false, "rewrite the tables of README.md")
-
-const readme = "../../README.md"
 
 // declarations are those of metadata.yaml that users see.
 type declarations struct {
@@ -46,48 +42,6 @@ type declaredSignal struct {
 	Sum         *struct {
 		Monotonic bool `mapstructure:"monotonic"`
 	} `mapstructure:"sum"`
-}
-
-// The tables of README.md say what metadata.yaml and the configuration's defaults say.
-func TestReadmeTables(t *testing.T) {
-	declared := readDeclarations(t)
-	content, err := os.ReadFile(readme)
-	require.NoError(t, err)
-	text := string(content)
-	for _, section := range []struct {
-		name  string
-		table string
-	}{
-		{"events", eventsTable(declared)},
-		{"attributes", attributesTable(declared)},
-		{"metrics", metricsTable(declared)},
-		{"settings", settingsTable(t)},
-	} {
-		begin := fmt.Sprintf("<!-- begin: %s -->\n", section.name)
-		end := fmt.Sprintf("<!-- end: %s -->", section.name)
-		before, rest, ok := strings.Cut(text, begin)
-		require.True(t, ok, "%s has no line %s", readme, begin)
-		have, after, ok := strings.Cut(rest, end)
-		require.True(t, ok, "%s has no line %s", readme, end)
-		if *update {
-			text = before + begin + section.table + end + after
-			continue
-		}
-		assert.Equal(t, section.table, have,
-			"the table of %s is out of date; run: go test ./receiver/ebpfreceiver -run TestReadmeTables -update", section.name)
-	}
-	if *update {
-		require.NoError(t, os.WriteFile(readme, []byte(text), 0o644))
-	}
-}
-
-// Every setting has a meaning in the table, and the table has no setting that doesn't exist.
-func TestSettingsAreDocumented(t *testing.T) {
-	var keys []string
-	for _, d := range settingDefaults(t) {
-		keys = append(keys, d.key)
-	}
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(settings)), keys)
 }
 
 // mdatagen's page can't list the histograms; it must mention them.
@@ -190,7 +144,46 @@ func settingsTable(t *testing.T) string {
 	t.Helper()
 	rows := [][]string{{"Key", "Default", "Unit", "Meaning"}}
 	for _, d := range settingDefaults(t) {
-		rows = append(rows, []string{code(d.key), d.value, settings[d.key].unit, settings[d.key].meaning})
+		setting := settingOf(t, d.key)
+		rows = append(rows, []string{code(d.key), d.value, unitOf(setting), setting.Meaning})
+	}
+	return table(rows)
+}
+
+// privilegesTable has a row for each way to run a program, and a column for each capability that any of them needs.
+func privilegesTable() string {
+	ways := published()
+	var capabilities []string
+	for _, c := range []kernel.Capability{
+		kernel.CapBPF, kernel.CapPerfmon, kernel.CapNetAdmin, kernel.CapSyslog, kernel.CapDACReadSearch, kernel.CapSysPtrace,
+	} {
+		if slices.ContainsFunc(ways, func(p publishedProgram) bool { return p.uses(c.String()) }) {
+			capabilities = append(capabilities, c.String())
+		}
+	}
+	heading := []string{"Program"}
+	for _, c := range capabilities {
+		heading = append(heading, code(c))
+	}
+	rows := [][]string{heading}
+	for _, p := range ways {
+		for _, way := range p.Privileges {
+			cells := []string{code(p.Name)}
+			if way.With != "" {
+				cells[0] += " with " + way.With
+			}
+			for _, c := range capabilities {
+				switch {
+				case slices.Contains(way.Needed, c):
+					cells = append(cells, "needed")
+				case way.Serves[c] != "":
+					cells = append(cells, "for "+code(way.Serves[c]))
+				default:
+					cells = append(cells, "–")
+				}
+			}
+			rows = append(rows, cells)
+		}
 	}
 	return table(rows)
 }
