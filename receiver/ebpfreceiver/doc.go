@@ -3,7 +3,7 @@
 
 //go:generate mdatagen metadata.yaml
 //go:generate go run ./internal/histogramgen
-//go:generate go test -run ^TestPublished$ . -update
+//go:generate go test -run ^TestPublished$ . -write
 
 // Package ebpfreceiver is the collector receiver `ebpf`: it loads small eBPF programs into the kernel and turns what
 // they see into log records, one per event, and metrics, which the kernel itself aggregates.

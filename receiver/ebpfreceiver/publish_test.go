@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-var update = flag.Bool("update", false, "write the files and tables that are made from the Definitions and from metadata.yaml")
+var write = flag.Bool("write", false, "write the files and tables that are made from the Definitions and from metadata.yaml")
 
 const (
 	schemaFile   = "config.schema.json"
@@ -56,7 +56,7 @@ func TestPublished(t *testing.T) {
 // publish compares a file with what it is to hold, or writes it.
 func publish(t *testing.T, path, want string) {
 	t.Helper()
-	if *update {
+	if *write {
 		require.NoError(t, os.WriteFile(path, []byte(want), 0o644))
 		return
 	}
