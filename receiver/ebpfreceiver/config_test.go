@@ -181,7 +181,6 @@ var invalidConfigs = []struct {
 	{"sample every none", "programs: {packet: {interfaces: [eth0], sample_every: 0}}", "programs::packet: sample_every: 0 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false for no samples"},
 	{"opened path", "programs: {file: {opens: {paths: [etc]}}}", `programs::file: opens::paths::0: "etc" is not absolute; begin it with a slash`},
 	{"threshold", "programs: {disk_io: {threshold: 0s}}", "programs::disk_io: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
-	{"stall threshold", "programs: {runqueue: {threshold: 0}}", "programs::runqueue: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
 	{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
 	{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
 	{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},

@@ -19,7 +19,7 @@ import (
 
 const onlyConnection = "programs: {connection: {}}"
 
-func TestEstablished(t *testing.T) {
+func TestConnectionEstablished(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families {
@@ -74,7 +74,7 @@ func TestEstablished(t *testing.T) {
 	}
 }
 
-func TestLoopbackHasBothSides(t *testing.T) {
+func TestConnectionOnLoopbackHasBothSides(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	ns := testnet.NewNamespace(t)
@@ -100,7 +100,7 @@ func TestLoopbackHasBothSides(t *testing.T) {
 }
 
 // A transport is what the socket says, whatever is usual at its port.
-func TestTCPToDNSPortIsTCP(t *testing.T) {
+func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newScene(t)
@@ -113,7 +113,7 @@ func TestTCPToDNSPortIsTCP(t *testing.T) {
 }
 
 // An event belongs to the process, not to the thread whose number the kernel calls pid.
-func TestThreadsBelongToTheirProcess(t *testing.T) {
+func TestConnectionOfThreadIsItsProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newScene(t)
@@ -124,7 +124,7 @@ func TestThreadsBelongToTheirProcess(t *testing.T) {
 	}
 }
 
-func TestMPTCPConnectionCountsOnce(t *testing.T) {
+func TestConnectionOfMPTCPCountsOnce(t *testing.T) {
 	testnet.Require(t)
 	testnet.RequireMPTCP(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -151,7 +151,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 }
 
 // Go's listeners are MPTCP sockets by default; their clients mostly are not.
-func TestGoServerCountsEachConnectionOnce(t *testing.T) {
+func TestConnectionsOfGoServerCountOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newScene(t)

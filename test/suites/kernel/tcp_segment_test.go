@@ -38,6 +38,20 @@ const (
 	pushFlag = 1 << 3
 )
 
+var _ = counts("tcp", forContainer{
+	act: func(t *testing.T, p place) {
+		p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+		listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
+		c := p.agent.Connect(listener.Local)
+		accepted := p.agent.Accept(listener.FD)
+		p.agent.Send(c.FD, 100)
+		require.Equal(t, 100, p.agent.Receive(accepted.FD, 100).Bytes, "the second time")
+		closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
+		require.NotZero(t, p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
+	},
+	metrics: []string{resetsMetric, retransmitsMetric, rttMetric},
+})
+
 // again is the attributes of something that a socket in a state has sent again.
 func again(why, state string) attributes {
 	return attributes{retransmitTypeKey: why, "network.connection.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
@@ -72,7 +86,7 @@ func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testnet.
 }
 
 // One lost segment that others follow is sent again as soon as their acknowledgements tell.
-func TestSegmentFastRetransmit(t *testing.T) {
+func TestTCPFastRetransmit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
@@ -93,7 +107,7 @@ func TestSegmentFastRetransmit(t *testing.T) {
 }
 
 // The last segment has none behind it whose acknowledgement could tell that it is lost: it is sent again as a probe.
-func TestSegmentTailLossProbe(t *testing.T) {
+func TestTCPTailLossProbe(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -107,7 +121,7 @@ func TestSegmentTailLossProbe(t *testing.T) {
 	}
 }
 
-func TestSegmentTimeout(t *testing.T) {
+func TestTCPTimeout(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, probes := range []bool{false, true} {
@@ -129,7 +143,7 @@ func TestSegmentTimeout(t *testing.T) {
 }
 
 // Segments that go out together are one event, and each counts.
-func TestSegmentsTogether(t *testing.T) {
+func TestTCPSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	container := testnet.NewContainer(t)
@@ -159,7 +173,7 @@ func TestSegmentsTogether(t *testing.T) {
 }
 
 // What the host itself keeps from going out is not sent again.
-func TestSegmentThatFails(t *testing.T) {
+func TestTCPSegmentThatFails(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -176,7 +190,7 @@ func TestSegmentThatFails(t *testing.T) {
 	}
 }
 
-func TestSegmentSYN(t *testing.T) {
+func TestTCPSYN(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -199,7 +213,7 @@ func TestSegmentSYN(t *testing.T) {
 }
 
 // The listener sends it again, for a connection that has a cookie already.
-func TestSegmentSYNACK(t *testing.T) {
+func TestTCPSYNACK(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -225,7 +239,7 @@ func TestSegmentSYNACK(t *testing.T) {
 }
 
 // Two who connect to each other at once have no listener: who has got the other one's SYN sends its own answer again.
-func TestSegmentSYNACKOfClient(t *testing.T) {
+func TestTCPSYNACKOfClient(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -254,7 +268,7 @@ func TestSegmentSYNACKOfClient(t *testing.T) {
 }
 
 // Each side has its round trips counted when the first segment comes, and at the close, to the µs.
-func TestSegmentRTT(t *testing.T) {
+func TestTCPRTT(t *testing.T) {
 	testnet.Require(t)
 	for _, older := range []bool{false, true} {
 		for _, f := range families[:2] {
@@ -290,7 +304,7 @@ func TestSegmentRTT(t *testing.T) {
 }
 
 // What is sampled goes on as the connection does, at the interval and not with every segment.
-func TestSegmentRTTInterval(t *testing.T) {
+func TestTCPRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
 	container := testnet.NewContainer(t)

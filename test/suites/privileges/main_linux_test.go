@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
@@ -24,21 +25,11 @@ func TestMain(m *testing.M) {
 // nobody is the user id of somebody who owns nothing.
 const nobody = 65534
 
-// publicDir is a folder that every user may write to, which t.TempDir's are not.
-func publicDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "otelcol-ebpf-")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o777))
-	return dir
-}
-
 // publicCollector returns the path of the built collector where every user may execute it.
 func publicCollector(t *testing.T) string {
 	t.Helper()
 	built := testenv.Collector(t)
-	path := filepath.Join(publicDir(t), "otelcol-ebpf")
+	path := filepath.Join(provoke.PublicDir(t), "otelcol-ebpf")
 	if os.Link(built, path) != nil {
 		copyFile(t, built, path)
 	}
@@ -50,14 +41,4 @@ func copyFile(t *testing.T, from, to string) {
 	content, err := os.ReadFile(from)
 	require.NoError(t, err)
 	require.NoError(t, os.WriteFile(to, content, 0o755))
-}
-
-func newContainer(t *testing.T) *load.Container {
-	t.Helper()
-	c, err := load.NewContainer()
-	if err != nil {
-		testenv.Missing(t, err.Error())
-	}
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	return c
 }

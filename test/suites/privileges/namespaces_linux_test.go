@@ -18,12 +18,14 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// everything is the receiver with all programs that work without tracefs.
-const everything = "{programs: {connection: , packet_drop: , tcp: , runqueue: }}"
+// everything is the receiver with all programs that run with their defaults. None of them takes tracefs.
+var everything = "{programs: " + programs.Defaults() + "}"
 
 // contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
 // capabilities but for the documented ones. More is mounted there.
@@ -32,10 +34,10 @@ func contained(namespaces int, more ...restrict.Mount) restrict.Restriction {
 		Unshare: unix.CLONE_NEWNS | namespaces,
 		Mount:   append([]restrict.Mount{{Type: "proc", At: "/proc"}}, more...),
 	}
-	documented := []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG}
-	for c := capability(0); c <= unix.CAP_LAST_CAP; c++ {
+	documented := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG}
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if !slices.Contains(documented, c) {
-			r.Drop = append(r.Drop, uintptr(c))
+			r.Drop = append(r.Drop, c)
 		}
 	}
 	return r
@@ -49,41 +51,10 @@ func (tr *trial) startIn(t *testing.T, own *load.Container) *collector.Collector
 	return tr.start(t)
 }
 
-// seesContainer checks that a container's connections are its own.
-func (tr *trial) seesContainer(t *testing.T, container *load.Container) {
-	t.Helper()
-	const count = 2
-	_, err := load.Connections{Count: count, Pairs: 1}.Run(container)
-	require.NoError(t, err)
-	found := tr.awaitIn(t, container, count, "ebpf.connection.close", map[string]any{
-		"ebpf.connection.role": "client", "process.executable.name": self(t),
-	})
-	assert.Equal(t, "0::/docker-"+container.ID+".scope", found[0].Resource["process.linux.cgroup"])
-}
-
-// seesDatagram checks that this process's datagrams are its own.
-func (tr *trial) seesDatagram(t *testing.T) {
-	t.Helper()
-	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	defer socket.Close()
-	_, err = socket.WriteToUDP([]byte("discard"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
-	require.NoError(t, err)
-	tr.await(t, 1, "ebpf.connection.connect", map[string]any{
-		"network.transport": "udp", "process.pid": int64(os.Getpid()), "client.port": port(socket.LocalAddr()),
-	})
-}
-
-func port(a net.Addr) int64 {
-	_, text, _ := net.SplitHostPort(a.String())
-	number, _ := net.LookupPort("tcp", text)
-	return int64(number)
-}
-
 // From namespaces of its own, the collector sees what happens outside of them as the host does: its process ids, its
 // containers, older and younger ones, and its network namespaces. What it can't see is said.
 func TestInContainer(t *testing.T) {
-	older, own := newContainer(t), newContainer(t)
+	older, own := provoke.NewContainer(t), provoke.NewContainer(t)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -91,23 +62,23 @@ func TestInContainer(t *testing.T) {
 	tr := newTrial(t, everything, contained(unix.CLONE_NEWCGROUP|unix.CLONE_NEWNET))
 	c := tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "it is whole")
-	tr.seesContainer(t, older)
-	tr.seesContainer(t, newContainer(t))
-	tr.seesDatagram(t)
-	provokeDrop(t, tr)
+	provoke.Container(t, tr.events, older)
+	provoke.Container(t, tr.events, provoke.NewContainer(t))
+	provoke.Datagram(t, tr.events)
+	provoke.Drop(t, tr.events)
 
 	client, err := net.Dial("tcp4", listener.Addr().String())
 	require.NoError(t, err)
 	defer client.Close()
 	var netns unix.Stat_t
 	require.NoError(t, unix.Stat("/proc/self/ns/net", &netns))
-	mine := map[string]any{"client.port": port(client.LocalAddr()), "ebpf.network.namespace": int64(netns.Ino)}
-	connect := tr.await(t, 1, "ebpf.connection.connect", mine)[0]
+	mine := map[string]any{"client.port": provoke.Port(client.LocalAddr()), "ebpf.network.namespace": int64(netns.Ino)}
+	connect := tr.events.Await(t, 1, "ebpf.connection.connect", mine)[0]
 	assert.Equal(t, int64(os.Getpid()), connect.Attributes["process.pid"])
 
 	// The listener is older than the collector, and not of its namespace.
 	assert.Contains(t, c.Log(), "hostPID: true")
-	accept := tr.await(t, 1, "ebpf.connection.accept", mine)[0]
+	accept := tr.events.Await(t, 1, "ebpf.connection.accept", mine)[0]
 	assert.NotContains(t, accept.Attributes, "process.pid")
 	assert.NoError(t, c.Stop())
 }
@@ -115,7 +86,7 @@ func TestInContainer(t *testing.T) {
 // In a cgroup namespace, a cgroup2 file system of its own shows a part of the hierarchy as if it were all: that is said,
 // and the host's is taken where there is one too.
 func TestPartOfTheCgroupHierarchy(t *testing.T) {
-	older, own := newContainer(t), newContainer(t)
+	older, own := provoke.NewContainer(t), provoke.NewContainer(t)
 	usual := cgroupMount(t)
 	elsewhere := t.TempDir()
 	whole := restrict.Mount{Source: usual, At: elsewhere, ReadOnly: true}
@@ -132,8 +103,8 @@ func TestPartOfTheCgroupHierarchy(t *testing.T) {
 	tr = newTrial(t, everything, contained(unix.CLONE_NEWCGROUP, whole, cover, part))
 	c = tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy")
-	tr.seesContainer(t, older)
-	tr.seesDatagram(t)
+	provoke.Container(t, tr.events, older)
+	provoke.Datagram(t, tr.events)
 	assert.NoError(t, c.Stop())
 }
 
@@ -166,17 +137,17 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 		"seen":     {"{collection_interval: 1s, exclude: {self: false}, programs: {connection: }}", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own := newContainer(t)
+			own := provoke.NewContainer(t)
 			tr := newTrial(t, tt.receiver, contained(unix.CLONE_NEWCGROUP), refused)
 			c := tr.startIn(t, own)
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
 			tries := func() int { return strings.Count(c.Log(), "connection refused") }
-			require.Eventually(t, func() bool { return tries() >= 2 }, patience, 100*time.Millisecond, c.Log())
+			require.Eventually(t, func() bool { return tries() >= 2 }, provoke.Patience, 100*time.Millisecond, c.Log())
 			// What comes after it is there when its own is, too.
 			_, err := net.Dial("tcp4", "127.0.0.1:1")
 			require.ErrorIs(t, err, unix.ECONNREFUSED)
-			tr.await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})
-			found := tr.matching(t, nil, "ebpf.connection.connect", itself)
+			tr.events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})
+			found := tr.events.Matching(t, nil, "ebpf.connection.connect", itself)
 			if !tt.seen {
 				assert.Empty(t, found)
 				return
