@@ -6,7 +6,6 @@ package ebpfreceiver
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -14,35 +13,10 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/confmap"
-	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
-
-// declarations are those of metadata.yaml that users see.
-type declarations struct {
-	ResourceAttributes map[string]declaredAttribute `mapstructure:"resource_attributes"`
-	Attributes         map[string]declaredAttribute `mapstructure:"attributes"`
-	Events             map[string]declaredSignal    `mapstructure:"events"`
-	Metrics            map[string]declaredSignal    `mapstructure:"metrics"`
-}
-
-type declaredAttribute struct {
-	Description string   `mapstructure:"description"`
-	Type        string   `mapstructure:"type"`
-	Enum        []string `mapstructure:"enum"`
-}
-
-type declaredSignal struct {
-	Description string   `mapstructure:"description"`
-	Unit        string   `mapstructure:"unit"`
-	Attributes  []string `mapstructure:"attributes"`
-	Sum         *struct {
-		Monotonic bool `mapstructure:"monotonic"`
-	} `mapstructure:"sum"`
-}
 
 // mdatagen's page can't list the histograms; it must mention them.
 func TestDocumentationMentionsHistograms(t *testing.T) {
@@ -53,90 +27,13 @@ func TestDocumentationMentionsHistograms(t *testing.T) {
 	}
 }
 
-func readDeclarations(t *testing.T) *declarations {
-	t.Helper()
-	conf, err := confmaptest.LoadConf("metadata.yaml")
-	require.NoError(t, err)
-	declared := &declarations{}
-	require.NoError(t, conf.Unmarshal(declared, confmap.WithIgnoreUnused()))
-	return declared
-}
-
-func eventsTable(declared *declarations) string {
-	rows := [][]string{{"Event", "Meaning", "Attributes"}}
-	for _, name := range slices.Sorted(maps.Keys(declared.Events)) {
-		event := declared.Events[name]
-		rows = append(rows, []string{code(name), event.Description, codes(event.Attributes)})
-	}
-	return table(rows)
-}
-
-func attributesTable(declared *declarations) string {
-	on := make(map[string][]string)
-	note := func(signal string, attributes []string) {
-		for _, attribute := range attributes {
-			if !slices.Contains(on[attribute], signal) {
-				on[attribute] = append(on[attribute], signal)
-			}
-		}
-	}
-	for _, event := range declared.Events {
-		note("events", event.Attributes)
-	}
-	for _, metric := range metrics(declared) {
-		note("metrics", metric.attributes)
-	}
-	all := maps.Clone(declared.ResourceAttributes)
-	for name := range all {
-		note("resources", []string{name})
-	}
-	for name, attribute := range declared.Attributes {
-		if on[name] != nil { // the others are those of the collector's own telemetry
-			all[name] = attribute
-		}
-	}
-	rows := [][]string{{"Attribute", "Type", "On", "Meaning"}}
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		attribute := all[name]
-		meaning := attribute.Description
-		if len(attribute.Enum) > 0 {
-			meaning += " One of " + codes(attribute.Enum) + "."
-		}
-		rows = append(rows, []string{code(name), attribute.Type, strings.Join(on[name], ", "), meaning})
-	}
-	return table(rows)
-}
-
-type metricRow struct {
-	name, unit, kind, description string
-	attributes                    []string
-}
-
-// metrics returns the metrics of metadata.yaml and the histograms, by name.
-func metrics(declared *declarations) []metricRow {
-	var all []metricRow
-	for name, metric := range declared.Metrics {
-		kind := "gauge"
-		switch {
-		case metric.Sum != nil && metric.Sum.Monotonic:
-			kind = "counter"
-		case metric.Sum != nil:
-			kind = "up-down counter"
-		}
-		all = append(all, metricRow{name, metric.Unit, kind, metric.Description, metric.Attributes})
-	}
+// histogramsTable lists the histograms, for which mdatagen's page has no section.
+func histogramsTable() string {
+	rows := [][]string{{"Metric", "Unit", "Meaning", "Attributes"}}
 	for _, h := range metadata.Histograms() {
-		all = append(all, metricRow{h.Name, h.Unit, "histogram", h.Description, h.Attributes})
+		rows = append(rows, []string{code(h.Name), code(h.Unit), h.Description, codes(h.Attributes)})
 	}
-	slices.SortFunc(all, func(a, b metricRow) int { return cmp.Compare(a.name, b.name) })
-	return all
-}
-
-func metricsTable(declared *declarations) string {
-	rows := [][]string{{"Metric", "Unit", "Type", "Meaning", "Attributes"}}
-	for _, metric := range metrics(declared) {
-		rows = append(rows, []string{code(metric.name), code(metric.unit), metric.kind, metric.description, codes(metric.attributes)})
-	}
+	slices.SortFunc(rows[1:], func(a, b []string) int { return cmp.Compare(a[0], b[0]) })
 	return table(rows)
 }
 

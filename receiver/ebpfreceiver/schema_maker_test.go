@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/confmap/confmaptest"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
@@ -24,9 +25,9 @@ import (
 const durationPattern = `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+$|^0$`
 
 // configSchema returns the JSON Schema of the receiver's configuration.
-func configSchema(t *testing.T, declared *declarations) program.Schema {
+func configSchema(t *testing.T) program.Schema {
 	t.Helper()
-	s := schemaMaker{t, signalDescriptions(declared)}
+	s := schemaMaker{t, signalDescriptions(t)}
 	root := s.block("", reflect.ValueOf(createDefaultConfig()).Elem())
 	root["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	root["title"] = "Configuration of the receiver ebpf"
@@ -176,17 +177,30 @@ func defaultValue(v reflect.Value) (any, bool) {
 	return v.Interface(), true
 }
 
-// signalDescriptions are the descriptions of events, metrics and resource attributes by their keys.
-func signalDescriptions(declared *declarations) map[string]string {
+// signalDescriptions are the descriptions of events, metrics and resource attributes in metadata.yaml, by their keys.
+func signalDescriptions(t *testing.T) map[string]string {
+	t.Helper()
+	conf, err := confmaptest.LoadConf("metadata.yaml")
+	require.NoError(t, err)
+	type described struct {
+		Description string `mapstructure:"description"`
+	}
+	var declared struct {
+		ResourceAttributes map[string]described `mapstructure:"resource_attributes"`
+		Events             map[string]described `mapstructure:"events"`
+		Metrics            map[string]described `mapstructure:"metrics"`
+	}
+	require.NoError(t, conf.Unmarshal(&declared, confmap.WithIgnoreUnused()))
+	for _, h := range metadata.Histograms() {
+		declared.Metrics[h.Name] = described{h.Description}
+	}
 	descriptions := map[string]string{}
-	for name, event := range declared.Events {
-		descriptions["events"+confmap.KeyDelimiter+name] = event.Description
-	}
-	for _, metric := range metrics(declared) {
-		descriptions["metrics"+confmap.KeyDelimiter+metric.name] = metric.description
-	}
-	for name, attribute := range declared.ResourceAttributes {
-		descriptions["resource_attributes"+confmap.KeyDelimiter+name] = attribute.Description
+	for block, signals := range map[string]map[string]described{
+		"events": declared.Events, "metrics": declared.Metrics, "resource_attributes": declared.ResourceAttributes,
+	} {
+		for name, signal := range signals {
+			descriptions[block+confmap.KeyDelimiter+name] = signal.Description
+		}
 	}
 	return descriptions
 }

@@ -53,7 +53,7 @@ func TestSchemaAccepts(t *testing.T) {
 
 	var files []string
 	for _, pattern := range []string{
-		"testdata/config.yaml", "../../config.yaml", "../../testdata/configs/*.yaml", "../../examples/*.yaml", "../../deploy/kubernetes/agent-config.yaml",
+		"testdata/config.yaml", "../../config.yaml", "../../examples/*.yaml", "../../deploy/kubernetes/agent-config.yaml",
 	} {
 		found, err := filepath.Glob(pattern)
 		require.NoError(t, err)

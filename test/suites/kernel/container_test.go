@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -21,7 +22,7 @@ import (
 const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
 
 // resource is the attributes of the container's resource.
-func resource(c *testnet.Cgroup) map[string]any {
+func resource(c *testhost.Cgroup) map[string]any {
 	return map[string]any{
 		"container.id": c.ContainerID, "k8s.pod.uid": c.PodUID, "process.linux.cgroup": "0::" + c.Path,
 	}
@@ -30,9 +31,9 @@ func resource(c *testnet.Cgroup) map[string]any {
 // Each side of a connection is its own container's, whoever runs when something happens to it.
 func TestEachSideBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
-	older := testnet.NewContainer(t)
+	older := testhost.NewContainer(t)
 	r := testreceiver.Start(t, bothPrograms)
-	newer := testnet.NewContainer(t)
+	newer := testhost.NewContainer(t)
 
 	ns := testnet.NewNamespace(t)
 	client, server := traffic.Start(t, ns, traffic.In(older)), traffic.Start(t, ns, traffic.In(newer))
@@ -58,7 +59,7 @@ func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
 	ns := testnet.NewNamespace(t)
-	a := traffic.Start(t, ns, traffic.In(testnet.NewCgroup(t)))
+	a := traffic.Start(t, ns, traffic.In(testhost.NewCgroup(t)))
 	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
 	assert.NotContains(t, e.Resource, "container.id")
@@ -71,7 +72,7 @@ func TestShortLivedContainer(t *testing.T) {
 	// Metrics are read long after the container's end.
 	r := testreceiver.Start(t, "collection_interval: 500ms\n"+bothPrograms)
 	for range 5 {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		ns := testnet.NewNamespace(t)
 		ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 		a := traffic.Start(t, ns, traffic.In(container))
@@ -97,7 +98,7 @@ func TestShortLivedContainer(t *testing.T) {
 func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	nested := container.Nested(t, "init")
 	ns := testnet.NewNamespace(t)
 	agents := []*traffic.Agent{traffic.Start(t, ns, traffic.In(container)), traffic.Start(t, ns, traffic.In(nested))}
@@ -116,8 +117,8 @@ func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 func TestPacketDropOfContainerIsCountedThere(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 	socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
 	const count, size = 1000, 100
@@ -139,8 +140,8 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 	closed := traffic.Addr(testnet.Prefix4.Addr(), closedPort)
 	host := func(m testreceiver.Scrape) int { return m.Int(failedMetric, nil) }
 
-	container, ordinary := testnet.NewContainer(t), testnet.NewCgroup(t)
-	for i, group := range []*testnet.Cgroup{container, ordinary, ordinary} {
+	container, ordinary := testhost.NewContainer(t), testhost.NewCgroup(t)
+	for i, group := range []*testhost.Cgroup{container, ordinary, ordinary} {
 		a := traffic.Start(t, ns, traffic.In(group))
 		a.Connect(closed)
 		a.Exit()

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -31,7 +32,7 @@ type forContainer struct {
 // place is a container with an agent in it.
 type place struct {
 	ns        *testnet.Namespace
-	container *testnet.Cgroup
+	container *testhost.Cgroup
 	agent     *traffic.Agent
 }
 
@@ -46,7 +47,7 @@ func counts(program string, c forContainer) forContainer {
 // Whatever a program counts for a container goes with it.
 func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	var blocks []string
 	for _, p := range programs.All() {
 		c, ok := countedBy[p.Name]
@@ -60,7 +61,7 @@ func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 		blocks = append(blocks, p.Name+": "+c.settings)
 	}
 	r := testreceiver.Start(t, "collection_interval: 200ms\nprograms: {"+strings.Join(blocks, ", ")+"}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
 	a := traffic.Start(t, ns, traffic.In(container))
 	var want []string

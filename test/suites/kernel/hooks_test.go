@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
@@ -19,7 +20,7 @@ import (
 // Every program attaches all of its hooks. The table of kernels has the hooks from what is logged here.
 func TestHooks(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "hook")
 	r := testreceiver.Start(t, "programs: "+programs.Examples(w.Device))
 	r.Settle(t)

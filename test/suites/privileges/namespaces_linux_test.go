@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // everything is the receiver with all programs that run with their defaults. None of them takes tracefs.
@@ -30,21 +29,15 @@ var everything = "{programs: " + programs.Defaults() + "}"
 // contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
 // capabilities but for the documented ones. More is mounted there.
 func contained(namespaces int, more ...restrict.Mount) restrict.Restriction {
-	r := restrict.Restriction{
+	return restrict.Restriction{
 		Unshare: unix.CLONE_NEWNS | namespaces,
 		Mount:   append([]restrict.Mount{{Type: "proc", At: "/proc"}}, more...),
+		Drop:    restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG),
 	}
-	documented := []uintptr{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG}
-	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
-		if !slices.Contains(documented, c) {
-			r.Drop = append(r.Drop, c)
-		}
-	}
-	return r
 }
 
 // startIn starts the collector in a container's cgroup, with a namespace for process ids.
-func (tr *trial) startIn(t *testing.T, own *load.Container) *collector.Collector {
+func (tr *trial) startIn(t *testing.T, own *testhost.Cgroup) *collector.Collector {
 	t.Helper()
 	tr.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
 	tr.cmd.SysProcAttr.UseCgroupFD, tr.cmd.SysProcAttr.CgroupFD = true, own.FD()
@@ -54,7 +47,7 @@ func (tr *trial) startIn(t *testing.T, own *load.Container) *collector.Collector
 // From namespaces of its own, the collector sees what happens outside of them as the host does: its process ids, its
 // containers, older and younger ones, and its network namespaces. What it can't see is said.
 func TestInContainer(t *testing.T) {
-	older, own := provoke.NewContainer(t), provoke.NewContainer(t)
+	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -63,7 +56,7 @@ func TestInContainer(t *testing.T) {
 	c := tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "it is whole")
 	provoke.Container(t, tr.events, older)
-	provoke.Container(t, tr.events, provoke.NewContainer(t))
+	provoke.Container(t, tr.events, testhost.NewDockerContainer(t))
 	provoke.Datagram(t, tr.events)
 	provoke.Drop(t, tr.events)
 
@@ -86,7 +79,7 @@ func TestInContainer(t *testing.T) {
 // In a cgroup namespace, a cgroup2 file system of its own shows a part of the hierarchy as if it were all: that is said,
 // and the host's is taken where there is one too.
 func TestPartOfTheCgroupHierarchy(t *testing.T) {
-	older, own := provoke.NewContainer(t), provoke.NewContainer(t)
+	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	usual := cgroupMount(t)
 	elsewhere := t.TempDir()
 	whole := restrict.Mount{Source: usual, At: elsewhere, ReadOnly: true}
@@ -137,7 +130,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 		"seen":     {"{collection_interval: 1s, exclude: {self: false}, programs: {connection: }}", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own := provoke.NewContainer(t)
+			own := testhost.NewDockerContainer(t)
 			tr := newTrial(t, tt.receiver, contained(unix.CLONE_NEWCGROUP), refused)
 			c := tr.startIn(t, own)
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
@@ -153,7 +146,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 				return
 			}
 			require.NotEmpty(t, found)
-			assert.Equal(t, own.ID, found[0].Resource["container.id"])
+			assert.Equal(t, own.ContainerID, found[0].Resource["container.id"])
 		})
 	}
 }

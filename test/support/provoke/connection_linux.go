@@ -14,7 +14,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // The bench measures this program by itself, with connections flat out and at a fixed rate.
@@ -30,7 +31,7 @@ var _ = add(Program{
 // Connections makes connections and datagrams of a container, and a connection that is refused.
 func Connections(t *testing.T, events Events) collector.Event {
 	t.Helper()
-	Container(t, events, NewContainer(t))
+	Container(t, events, testhost.NewDockerContainer(t))
 	Datagram(t, events)
 	return provokeRefusal(t, events)
 }
@@ -53,15 +54,15 @@ func provokeUnixConnection(t *testing.T, events Events) collector.Event {
 }
 
 // Container checks that a container's connections are its own.
-func Container(t *testing.T, events Events, container *load.Container) {
+func Container(t *testing.T, events Events, container *testhost.Cgroup) {
 	t.Helper()
 	const count = 2
-	_, err := load.Connections{Count: count, Pairs: 1}.Run(container)
+	_, err := traffic.Connections{Count: count, Pairs: 1}.Run(container)
 	require.NoError(t, err)
 	found := events.AwaitIn(t, container, count, "ebpf.connection.close", map[string]any{
 		"ebpf.connection.role": "client", "process.executable.name": self(t),
 	})
-	assert.Equal(t, "0::/docker-"+container.ID+".scope", found[0].Resource["process.linux.cgroup"])
+	assert.Equal(t, "0::/docker-"+container.ContainerID+".scope", found[0].Resource["process.linux.cgroup"])
 }
 
 // Datagram checks that this process's datagrams are its own.

@@ -12,8 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -29,28 +30,28 @@ var _ = add(Program{
 // provokeOperation reads from a disk.
 func provokeOperation(t *testing.T, events Events) collector.Event {
 	t.Helper()
-	disk, err := load.NewDisk(1 << 20)
+	disk, err := testhost.MakeDisk(1 << 20)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}
 	defer func() { require.NoError(t, disk.Close()) }()
-	require.NoError(t, load.DiskRead.Do(disk.Path, 0, 4096))
+	require.NoError(t, traffic.DiskRead.Do(disk.Path, 0, 4096))
 	return events.Await(t, 1, "ebpf.disk.slow_operation", map[string]any{
 		"system.device": disk.Name, "ebpf.disk.operation.type": "read", "process.pid": int64(os.Getpid()), "ebpf.attribution": "current",
 	})[0]
 }
 
 // diskReads are reads of a disk whose content is in memory, one after the other.
-func diskReads(Place) (done load.LoopDone, err error) {
+func diskReads(Place) (done traffic.LoopDone, err error) {
 	const size, count = 4096, 20_000
-	disk, err := load.NewDisk(1 << 20)
+	disk, err := testhost.MakeDisk(1 << 20)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 	begin := time.Now()
 	for ; done.Count < count; done.Count++ {
-		if err := load.DiskRead.Do(disk.Path, 0, size); err != nil {
+		if err := traffic.DiskRead.Do(disk.Path, 0, size); err != nil {
 			return done, err
 		}
 	}

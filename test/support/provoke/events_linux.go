@@ -12,8 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Patience is how long an event may take until it is in the file.
@@ -29,7 +28,7 @@ func (e Events) Await(t *testing.T, n int, name string, attributes map[string]an
 }
 
 // AwaitIn waits for events of a container.
-func (e Events) AwaitIn(t *testing.T, in *load.Container, n int, name string, attributes map[string]any) (found []collector.Event) {
+func (e Events) AwaitIn(t *testing.T, in *testhost.Cgroup, n int, name string, attributes map[string]any) (found []collector.Event) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		found = e.Matching(t, in, name, attributes)
@@ -40,12 +39,12 @@ func (e Events) AwaitIn(t *testing.T, in *load.Container, n int, name string, at
 }
 
 // Matching returns the events that there are, of a container if that is not nil.
-func (e Events) Matching(t *testing.T, in *load.Container, name string, attributes map[string]any) []collector.Event {
+func (e Events) Matching(t *testing.T, in *testhost.Cgroup, name string, attributes map[string]any) []collector.Event {
 	t.Helper()
 	events, err := collector.ReadEvents(string(e))
 	require.NoError(t, err)
 	return slices.DeleteFunc(collector.Matching(events, name, attributes), func(event collector.Event) bool {
-		return in != nil && event.Resource["container.id"] != in.ID
+		return in != nil && event.Resource["container.id"] != in.ContainerID
 	})
 }
 
@@ -57,15 +56,4 @@ func PublicDir(t *testing.T) string {
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o777))
 	return dir
-}
-
-// NewContainer makes a container that is gone at the end of the test.
-func NewContainer(t *testing.T) *load.Container {
-	t.Helper()
-	c, err := load.NewContainer()
-	if err != nil {
-		testenv.Missing(t, err.Error())
-	}
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	return c
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -23,7 +23,7 @@ var _ = add(Program{
 	Work: &Work{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		Counted:    "{}",
-		Tracepoint: "sched_switch", Hits: []string{"descriptor_scan"}, Run: loop(load.Descriptors, 10_000_000),
+		Tracepoint: "sched_switch", Hits: []string{"descriptor_scan"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 	},
 })
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -20,7 +20,7 @@ var _ = add(Program{
 	Event:    provokeDeletion,
 	Work: &Work{
 		Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
-		Tracepoint: "sys_exit", Hits: []string{"file_after_unlink", "file_exit_unlink"}, Run: loop(load.Deletions, 50_000),
+		Tracepoint: "sys_exit", Hits: []string{"file_after_unlink", "file_exit_unlink"}, Run: loop(traffic.LoopDeletions, 50_000),
 	},
 })
 

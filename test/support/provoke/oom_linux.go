@@ -14,8 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -30,7 +31,7 @@ var _ = add(Program{
 // provokeKill has the kernel kill a process that wants more memory than it may have.
 func provokeKill(t *testing.T, events Events) collector.Event {
 	t.Helper()
-	limit, err := load.LimitMemory("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
+	limit, err := testhost.MakeMemoryLimit("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}
@@ -49,15 +50,15 @@ func provokeKill(t *testing.T, events Events) collector.Event {
 }
 
 // kills are processes that are killed for lack of memory.
-func kills(Place) (done load.LoopDone, err error) {
-	limit, err := load.LimitMemory("otelcol-ebpf-bench", 16<<20)
+func kills(Place) (done traffic.LoopDone, err error) {
+	limit, err := testhost.MakeMemoryLimit("otelcol-ebpf-bench", 16<<20)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, limit.Close()) }()
 	begin := time.Now()
 	for ; done.Count < 20; done.Count++ {
-		if err := limit.Exceed(); err != nil {
+		if err := traffic.Exceed(limit); err != nil {
 			return done, err
 		}
 	}

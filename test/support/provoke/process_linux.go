@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -19,7 +19,7 @@ var _ = add(Program{
 	Event: provokeExecution,
 	Work: &Work{
 		Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
-		Tracepoint: "sched_process_exec", Hits: []string{"process_exec", "process_exit"}, Run: loop(load.Processes, 2000),
+		Tracepoint: "sched_process_exec", Hits: []string{"process_exec", "process_exit"}, Run: loop(traffic.LoopProcesses, 2000),
 	},
 })
 

@@ -10,7 +10,8 @@ import (
 	"testing"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // Program is what is known of how to make a program report something.
@@ -42,19 +43,19 @@ type Work struct {
 	Goal float64
 	// Prepare makes what the work needs until it is closed; nil: nothing.
 	Prepare func() (io.Closer, error)
-	Run     func(Place) (load.LoopDone, error)
+	Run     func(Place) (traffic.LoopDone, error)
 }
 
 // Place is where work is done.
 type Place struct {
-	Container *load.Container
+	Container *testhost.Cgroup
 	// Connections are those of the work that is about connections.
-	Connections load.Connections
+	Connections traffic.Connections
 }
 
 // loop is work in the container.
-func loop(of string, count int) func(Place) (load.LoopDone, error) {
-	return func(p Place) (load.LoopDone, error) { return load.Loop{Of: of, Count: count}.Run(p.Container) }
+func loop(of string, count int) func(Place) (traffic.LoopDone, error) {
+	return func(p Place) (traffic.LoopDone, error) { return traffic.Loop{Of: of, Count: count}.Run(p.Container) }
 }
 
 // registered are the programs of this package's files, each of which adds one.

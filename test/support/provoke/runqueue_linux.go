@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -20,7 +20,7 @@ var _ = add(Program{
 	Event:    provokeWait,
 	Work: &Work{
 		Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
-		Tracepoint: "sched_switch", Hits: []string{"runqueue_switch"}, Goal: 100, Run: loop(load.Switches, 100_000),
+		Tracepoint: "sched_switch", Hits: []string{"runqueue_switch"}, Goal: 100, Run: loop(traffic.LoopSwitches, 100_000),
 	},
 })
 

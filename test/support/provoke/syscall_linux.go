@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -19,7 +19,7 @@ var _ = add(Program{
 	Event:    provokeSleep,
 	Work: &Work{
 		Counted:    "{events: false}",
-		Tracepoint: "sys_exit", Hits: []string{"syscall_exit"}, Goal: 150, Run: loop(load.Calls, 2_000_000),
+		Tracepoint: "sys_exit", Hits: []string{"syscall_exit"}, Goal: 150, Run: loop(traffic.LoopCalls, 2_000_000),
 	},
 })
 

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 var _ = add(Program{
@@ -35,7 +35,7 @@ func provokeReset(t *testing.T, events Events) collector.Event {
 }
 
 // connections are connections flat out.
-func connections(p Place) (load.LoopDone, error) {
+func connections(p Place) (traffic.LoopDone, error) {
 	done, err := p.Connections.Run(p.Container)
-	return load.LoopDone{Count: done.Opened, Elapsed: done.Elapsed}, err
+	return traffic.LoopDone{Count: done.Opened, Elapsed: done.Elapsed}, err
 }
