@@ -24,7 +24,7 @@ import (
 
 // A disk that has less than it says completes the first part of a read, takes the rest back, and fails that when it is
 // asked again: one operation, of whose bytes those that were read count.
-func TestDiskPartialCompletion(t *testing.T) {
+func TestDiskIOPartialCompletion(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
 	inner := testhost.NewDisk(t, diskSize)
@@ -73,7 +73,7 @@ func TestDiskPartialCompletion(t *testing.T) {
 }
 
 // What a disk takes back, and does when it is asked again, is one operation from when it was issued first.
-func TestDiskRequeue(t *testing.T) {
+func TestDiskIORequeue(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there, perSecond = 1 << 20, 256 << 10, 192 << 10, 128 << 10
 	inner := testhost.NewDisk(t, diskSize)
@@ -118,7 +118,7 @@ func TestDiskRequeue(t *testing.T) {
 }
 
 // Requests that the scheduler makes one of are one operation.
-func TestDiskMerge(t *testing.T) {
+func TestDiskIOMerge(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
 	require.NoError(t, disk.SetQueue("scheduler", "mq-deadline"))

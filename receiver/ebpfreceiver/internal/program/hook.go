@@ -72,7 +72,7 @@ func Together(hooks ...Hook) Hook {
 
 // requirements is what the hooks need, each in the first variant whose needs are met, or in its first one if none is.
 func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Requirements {
-	all := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}
+	all := kernel.Requirements{Capabilities: slices.Clone(AlwaysNeeded)}
 	for _, hook := range hooks {
 		met := slices.IndexFunc(hook.Variants, func(v Variant) bool { return check(v.Needs) == nil })
 		all = all.And(hook.Variants[max(met, 0)].Needs)

@@ -12,7 +12,7 @@ import (
 
 // operations is the program in a running receiver.
 type operations struct {
-	config  *Config
+	config  *program.ThresholdConfig
 	host    *program.Host
 	names   names
 	devices *devices
@@ -22,7 +22,7 @@ type operations struct {
 var _ program.Program = (*operations)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	o := &operations{config: cfg.(*Config), host: host, names: namesOf(host.BTF), devices: newDevices()}
+	o := &operations{config: cfg.(*program.ThresholdConfig), host: host, names: namesOf(host.BTF), devices: newDevices()}
 	o.counts = program.NewSeries(o.seriesOf, o.fate)
 	return o
 }
