@@ -108,12 +108,12 @@ func diskReads(*bench) (done load.LoopDone, err error) {
 var measuredPrograms = []measured{
 	{
 		name: "disk_io", counted: "{events: false}", emitted: "{threshold: 1us, event_limit: 1000000000}",
-		tracepoint: "block_rq_complete", hits: []string{"disk_complete"}, work: diskReads,
+		tracepoint: "block_rq_complete", hits: []string{"disk_io_complete"}, work: diskReads,
 	},
 	{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		name: "file_descriptor", counted: "{}",
-		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(load.Descriptors, 10_000_000),
+		tracepoint: "sched_switch", hits: []string{"file_descriptor_scan_tasks"}, work: loop(load.Descriptors, 10_000_000),
 	},
 	{
 		name: "packet", counted: "{interfaces: [bench0], events: false}",
@@ -138,7 +138,7 @@ var measuredPrograms = []measured{
 	},
 	{
 		name: "tcp", counted: "{events: false}",
-		tracepoint: "inet_sock_set_state", hits: []string{"tcp_segment", "tcp_closed"}, work: connectionLoop,
+		tracepoint: "inet_sock_set_state", hits: []string{"tcp_segment", "tcp_close"}, work: connectionLoop,
 	},
 	{
 		name: "runqueue", counted: "{events: false}", emitted: "{threshold: 1us, event_limit: 1000000000}",
