@@ -9,6 +9,7 @@ SHELL := bash
 
 BIN := $(CURDIR)/.cache/bin
 PROMETHEUS := $(CURDIR)/.cache/prometheus/usr/bin/prometheus
+VICTORIALOGS := $(CURDIR)/.cache/bin/victoria-logs
 COLLECTOR := dist/otelcol-ebpf
 # The Go that go.mod names.
 GO_NEEDED := $(shell awk '$$1 == "go" {print $$2}' go.mod)
@@ -28,7 +29,7 @@ TESTFLAGS ?=
 # virtual machines no eBPF program runs on top of the hypervisor's agent, which hides one event in some ten thousand: where
 # no more than a few tests fail, they are repeated once, and named in the end.
 TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
+	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
 
 ##@ Use
 .PHONY: help build build-full run go
@@ -59,8 +60,8 @@ go:
 	fi
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench
-test: test-unit test-kernel test-e2e test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
+.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-deploy test-guide systemd prometheus victorialogs jq bench
+test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
 
 test-unit: go ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
@@ -86,6 +87,9 @@ emulators:
 test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
 	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
 
+test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md on jq, Prometheus and VictoriaLogs (as root)
+	$(call TEST_HOST,./test/suites/usecases)
+
 test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
@@ -106,6 +110,21 @@ systemd:
 	fi
 
 prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
+
+victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server that the tests of the use cases query; nothing is installed
+
+# Its Go module has a go.mod of its own, so that its dependencies are nobody else's.
+$(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum
+	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/victorialogs build -o $@ github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
+	@touch $@
+
+jq:
+	@if command -v jq >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends jq; \
+	else \
+		echo "install jq, or the tests that need it are skipped" >&2; \
+	fi
 
 bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench
@@ -147,6 +166,7 @@ format: $(BIN)/golangci-lint ## Format the Go sources
 tidy: ## Tidy the go.mod files
 	go mod tidy
 	go -C internal/tools mod tidy
+	go -C internal/tools/victorialogs mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches

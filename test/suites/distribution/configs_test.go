@@ -22,7 +22,7 @@ const needsFull = "# The full collector has what this needs: `make build-full`.\
 // deprecation. The full collector takes all of them; the other refuses those that say that they need the full one.
 func TestConfigs(t *testing.T) {
 	onNode, inFull := testenv.Collector(t), testenv.FullCollector(t)
-	configs, err := filepath.Glob(testenv.Repository(t, "testdata/configs/*.yaml"))
+	configs, err := filepath.Glob(testenv.Repository(t, "examples/*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
 	needing := 0
