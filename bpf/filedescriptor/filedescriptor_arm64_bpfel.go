@@ -27,26 +27,6 @@ type FileDescriptorCounts struct {
 	Operations uint64
 }
 
-type FileDescriptorEvent struct {
-	_      structs.HostLayout
-	Record struct {
-		_        structs.HostLayout
-		Program  uint8
-		Event    uint8
-		Cpu      uint16
-		Wake     uint32
-		Sequence uint64
-		Time     uint64
-	}
-	Leak FileDescriptorLeak
-}
-
-type FileDescriptorEventId uint32
-
-const (
-	FileDescriptorEventIdEVENT_LEAK FileDescriptorEventId = 0
-)
-
 type FileDescriptorEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
@@ -79,22 +59,6 @@ const (
 	FileDescriptorKindKIND_PERF_EVENT FileDescriptorKind = 14
 	FileDescriptorKindKINDS           FileDescriptorKind = 15
 )
-
-type FileDescriptorLeak struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Growth   uint64
-	Duration uint64
-	Open     uint32
-	Kind     uint32
-}
 
 type FileDescriptorListener struct {
 	_     structs.HostLayout
@@ -214,7 +178,6 @@ const (
 	FileDescriptorMapExcludedCidrs       = "excluded_cidrs"
 	FileDescriptorMapExcludedExecutables = "excluded_executables"
 	FileDescriptorMapExcludedPorts       = "excluded_ports"
-	FileDescriptorMapLeaks               = "leaks"
 	FileDescriptorMapListeners           = "listeners"
 	FileDescriptorMapLost                = "lost"
 	FileDescriptorMapOperations          = "operations"
@@ -228,7 +191,6 @@ const (
 	FileDescriptorProgDescriptorClose    = "descriptor_close"
 	FileDescriptorProgDescriptorDup2     = "descriptor_dup2"
 	FileDescriptorProgDescriptorFlush    = "descriptor_flush"
-	FileDescriptorProgDescriptorLeak     = "descriptor_leak"
 	FileDescriptorProgDescriptorOpen     = "descriptor_open"
 	FileDescriptorProgDescriptorScan     = "descriptor_scan"
 	FileDescriptorVarByAddress           = "by_address"
@@ -238,8 +200,6 @@ const (
 	FileDescriptorVarExcludeExecutables  = "exclude_executables"
 	FileDescriptorVarExcludeLoopback     = "exclude_loopback"
 	FileDescriptorVarExcludePorts        = "exclude_ports"
-	FileDescriptorVarExportEvent         = "export_event"
-	FileDescriptorVarExportEventId       = "export_event_id"
 	FileDescriptorVarExportKind          = "export_kind"
 	FileDescriptorVarExportOperation     = "export_operation"
 	FileDescriptorVarProgramNumber       = "program_number"
@@ -294,7 +254,6 @@ type FileDescriptorProgramSpecs struct {
 	DescriptorClose *ebpf.ProgramSpec `ebpf:"descriptor_close"`
 	DescriptorDup2  *ebpf.ProgramSpec `ebpf:"descriptor_dup2"`
 	DescriptorFlush *ebpf.ProgramSpec `ebpf:"descriptor_flush"`
-	DescriptorLeak  *ebpf.ProgramSpec `ebpf:"descriptor_leak"`
 	DescriptorOpen  *ebpf.ProgramSpec `ebpf:"descriptor_open"`
 	DescriptorScan  *ebpf.ProgramSpec `ebpf:"descriptor_scan"`
 }
@@ -307,7 +266,6 @@ type FileDescriptorMapSpecs struct {
 	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Leaks               *ebpf.MapSpec `ebpf:"leaks"`
 	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
 	Lost                *ebpf.MapSpec `ebpf:"lost"`
 	Operations          *ebpf.MapSpec `ebpf:"operations"`
@@ -331,8 +289,6 @@ type FileDescriptorVariableSpecs struct {
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
-	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportKind         *ebpf.VariableSpec `ebpf:"export_kind"`
 	ExportOperation    *ebpf.VariableSpec `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
@@ -366,7 +322,6 @@ type FileDescriptorMaps struct {
 	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
 	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
 	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Leaks               *ebpf.Map `ebpf:"leaks"`
 	Listeners           *ebpf.Map `ebpf:"listeners"`
 	Lost                *ebpf.Map `ebpf:"lost"`
 	Operations          *ebpf.Map `ebpf:"operations"`
@@ -385,7 +340,6 @@ func (m *FileDescriptorMaps) Close() error {
 		m.ExcludedCidrs,
 		m.ExcludedExecutables,
 		m.ExcludedPorts,
-		m.Leaks,
 		m.Listeners,
 		m.Lost,
 		m.Operations,
@@ -410,8 +364,6 @@ type FileDescriptorVariables struct {
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
-	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	ExportKind         *ebpf.Variable `ebpf:"export_kind"`
 	ExportOperation    *ebpf.Variable `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
@@ -428,7 +380,6 @@ type FileDescriptorPrograms struct {
 	DescriptorClose *ebpf.Program `ebpf:"descriptor_close"`
 	DescriptorDup2  *ebpf.Program `ebpf:"descriptor_dup2"`
 	DescriptorFlush *ebpf.Program `ebpf:"descriptor_flush"`
-	DescriptorLeak  *ebpf.Program `ebpf:"descriptor_leak"`
 	DescriptorOpen  *ebpf.Program `ebpf:"descriptor_open"`
 	DescriptorScan  *ebpf.Program `ebpf:"descriptor_scan"`
 }
@@ -438,7 +389,6 @@ func (p *FileDescriptorPrograms) Close() error {
 		p.DescriptorClose,
 		p.DescriptorDup2,
 		p.DescriptorFlush,
-		p.DescriptorLeak,
 		p.DescriptorOpen,
 		p.DescriptorScan,
 	)

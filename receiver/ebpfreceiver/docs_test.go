@@ -129,7 +129,7 @@ func attributesTable(declared *declarations) string {
 	for _, event := range declared.Events {
 		note("events", event.Attributes)
 	}
-	for _, metric := range metrics(declared) {
+	for _, metric := range metricRows(declared) {
 		note("metrics", metric.attributes)
 	}
 	all := maps.Clone(declared.ResourceAttributes)
@@ -158,8 +158,8 @@ type metricRow struct {
 	attributes                    []string
 }
 
-// metrics returns the metrics of metadata.yaml and the histograms, by name.
-func metrics(declared *declarations) []metricRow {
+// metricRows returns the metrics of metadata.yaml and the histograms, by name.
+func metricRows(declared *declarations) []metricRow {
 	var all []metricRow
 	for name, metric := range declared.Metrics {
 		kind := "gauge"
@@ -180,7 +180,7 @@ func metrics(declared *declarations) []metricRow {
 
 func metricsTable(declared *declarations) string {
 	rows := [][]string{{"Metric", "Unit", "Type", "Meaning", "Attributes"}}
-	for _, metric := range metrics(declared) {
+	for _, metric := range metricRows(declared) {
 		rows = append(rows, []string{code(metric.name), code(metric.unit), metric.kind, metric.description, codes(metric.attributes)})
 	}
 	return table(rows)

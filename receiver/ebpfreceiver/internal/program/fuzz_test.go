@@ -67,17 +67,17 @@ func FuzzAppendLog(f *testing.F) {
 		before := slices.Clone(raw)
 		err := set.AppendLog(b, raw)
 		require.Equal(t, before, raw, "the ring is only read")
-		sealed := b.Seal()
-		require.Equal(t, sealed.Count, sealed.Logs.LogRecordCount())
+		payload := b.Flush()
+		require.Equal(t, payload.Count, payload.Logs.LogRecordCount())
 		if err != nil {
-			require.Zero(t, sealed.Count, "log records in spite of: %v", err)
-			require.Zero(t, sealed.ByProgram)
+			require.Zero(t, payload.Count, "log records in spite of: %v", err)
+			require.Zero(t, payload.ByProgram)
 			return
 		}
 		require.GreaterOrEqual(t, len(raw), common.RecordSize)
 		require.LessOrEqual(t, int(raw[0]), len(known))
 		require.NotEqual(t, uint8(1), raw[0], "program socket writes none")
-		require.Equal(t, sealed.Count, sealed.ByProgram[raw[0]], "counted for the program that wrote it")
-		programtest.AssertSound(t, sealed.Logs)
+		require.Equal(t, payload.Count, payload.ByProgram[raw[0]], "counted for the program that wrote it")
+		programtest.AssertSound(t, payload.Logs)
 	})
 }

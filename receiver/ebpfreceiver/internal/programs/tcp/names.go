@@ -4,7 +4,6 @@
 package tcp
 
 import (
-	"net/netip"
 	"strconv"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
@@ -50,24 +49,6 @@ func nameIn(names []string, number uint8) string {
 		return names[number]
 	}
 	return ""
-}
-
-func roleName(role uint8) string {
-	switch role {
-	case roleClient:
-		return "client"
-	case roleServer:
-		return "server"
-	default:
-		return ""
-	}
-}
-
-func typeName(address netip.Addr) string {
-	if address.Is4() {
-		return "ipv4"
-	}
-	return "ipv6"
 }
 
 // reasons are this kernel's reasons for resets; their numbers differ from kernel to kernel.
