@@ -44,7 +44,7 @@ func (d *drops) Variables() map[string]any {
 		bpf.PacketDropVarReasonQueuePurge:   d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
 		bpf.PacketDropVarReasonNotSpecified: d.reason("SKB_DROP_REASON_NOT_SPECIFIED"),
 	}
-	maps.Copy(variables, d.takenInVariables())
+	maps.Copy(variables, d.consumedVariables())
 	return variables
 }
 

@@ -60,10 +60,10 @@ func (c *calls) Variables() map[string]any {
 	variables := map[string]any{
 		bpf.SyscallVarHistogramBounds: c.host.Histogram.Table(),
 		bpf.SyscallVarWantedCalls: callsWhere(func(name string) bool {
-			return !slices.Contains(endless, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
+			return !slices.Contains(noreturn, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
 		}),
-		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(waiting)),
-		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(onDescriptors)),
+		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(blocking)),
+		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(blockingUnlessFile)),
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
