@@ -23,7 +23,8 @@ func TestHooksDoWithoutTrampolines(t *testing.T) {
 	types, err := kernel.LoadBTF("")
 	require.NoError(t, err)
 	host := &program.Host{
-		Logger: zap.NewNop(), Kernel: kernel.ThisHost(), BTF: types, Symbols: kernel.NewSymbols(), CgroupRoot: "/sys/fs/cgroup",
+		Kernel:   &program.Kernel{Host: kernel.ThisHost(), BTF: types, Symbols: kernel.NewSymbols(), CgroupRoot: "/sys/fs/cgroup"},
+		Settings: program.Settings{Logger: zap.NewNop()},
 	}
 	for _, definition := range programs {
 		hooks := definition.New(definition.DefaultConfig(), host).Hooks()

@@ -24,7 +24,7 @@ import (
 func newTestShared(t *testing.T, exclude Exclude) *shared {
 	t.Helper()
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	s, err := newShared(1<<16, exclude, true, false)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
@@ -169,7 +169,7 @@ func TestSharedReplacements(t *testing.T) {
 
 func TestSharedFails(t *testing.T) {
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	_, err := newShared(1000, Exclude{}, true, false)
 	require.ErrorContains(t, err, "create map ebpf_records: ")
 }
@@ -190,7 +190,7 @@ func init() {
 // In a PID namespace of its own a process knows itself by another number than the kernel's.
 func TestOwnPID(t *testing.T) {
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	own, err := ownPID()
 	require.NoError(t, err)
 	require.NotZero(t, own)

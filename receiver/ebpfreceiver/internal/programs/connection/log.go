@@ -14,6 +14,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // Numbers of the kernel half.
@@ -55,13 +56,13 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
 	attributes := b.Attributes(capacity(e))
 	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
-	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
+	attributes.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
 	if e.Role == roleServer {
 		putEnds(b, attributes, remote, e.Flow.RemotePort, local, e.Flow.LocalPort)
 	} else {
 		putEnds(b, attributes, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
 	}
-	attributes.PutStr("ebpf.connection.role", roleName(e.Role))
+	attributes.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
 	if failure != "" {
 		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
 	}
@@ -132,7 +133,7 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 	if path != "" {
 		attributes.PutStr(string(conventions.ServerAddressKey), path)
 	}
-	attributes.PutStr("ebpf.connection.role", roleName(uint8(common.RoleClient)))
+	attributes.PutStr("ebpf.connection.role", inet.RoleName(uint8(common.RoleClient)))
 	if failure != "" {
 		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
 	}
@@ -185,27 +186,10 @@ func errorType(failure uint32) string {
 	}
 }
 
+// transportName returns network.transport of a socket.
 func transportName(transport uint8) string {
-	switch transport {
-	case tcp:
-		return "tcp"
-	case udp:
-		return "udp"
-	default:
+	if transport == unix {
 		return "unix"
 	}
-}
-
-func typeName(address netip.Addr) string {
-	if address.Is4() {
-		return "ipv4"
-	}
-	return "ipv6"
-}
-
-func roleName(role uint8) string {
-	if role == roleServer {
-		return "server"
-	}
-	return "client"
+	return inet.ProtocolName(transport)
 }

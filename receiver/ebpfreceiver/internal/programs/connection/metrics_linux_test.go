@@ -15,8 +15,9 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -122,7 +123,7 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
 
-	overflow := key(program.OverflowCgroup, 0, 0, 0)
+	overflow := key(metrics.OverflowCgroup, 0, 0, 0)
 	s.count(t, overflow, bpf.ConnectionCounts{Found: 1, Opened: 4, Failed: 2, Closed: 3, BytesSent: 10, BytesReceived: 20})
 	s.count(t, key(0, tcp, 4, client), bpf.ConnectionCounts{Opened: 1})
 	s.time(t, overflow, 1_000_000)

@@ -78,9 +78,9 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	for _, operation := range []uint8{unlinked, opened} {
 		require.NoError(t, p.AppendLog(b, newRecord(bpf.FileEvent{Operation: operation}, "/x", "")))
 	}
-	for _, lr := range b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+	for _, lr := range b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 		assert.Empty(t, lr.Body().AsString())
 	}
 }

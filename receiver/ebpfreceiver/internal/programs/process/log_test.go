@@ -76,9 +76,9 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
@@ -88,7 +88,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, execution(0, "sh\x00", "")))
 	require.NoError(t, p.AppendLog(b, exit(0, 0, 1)))
-	for _, lr := range b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+	for _, lr := range b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 		assert.Empty(t, lr.Body().AsString())
 	}
 }

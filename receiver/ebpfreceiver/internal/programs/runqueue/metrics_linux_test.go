@@ -12,8 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -69,7 +70,7 @@ func TestScrapeGolden(t *testing.T) {
 			s.put(t, programtest.Web, 40_000)
 			s.put(t, programtest.WebChild, 41_000, 1_000, 1_001)
 			s.put(t, programtest.Database, 3_600_000_000_001)
-			s.put(t, program.OverflowCgroup, 7_000, 8_000)
+			s.put(t, metrics.OverflowCgroup, 7_000, 8_000)
 			programtest.CompareMetrics(t, "metrics_"+string(kind)+".yaml", s.scrape(t))
 
 			require.NoError(t, s.histograms.Close())

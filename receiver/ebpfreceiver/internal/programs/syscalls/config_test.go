@@ -40,7 +40,7 @@ func TestValidate(t *testing.T) {
 		"upper case":   {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is no system call of Linux; the nearest is`},
 		"empty call":   {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is no system call of Linux`},
 		"other":        {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is no system call of Linux`},
-		"endless call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
+		"noreturn call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
 		"call twice":   {func(c *Config) { c.Syscalls = []string{"read", "write", "read"} }, `syscalls::2: "read" is listed twice`},
 		"a path": {
 			func(c *Config) { c.Executables = []program.Executable{"/bin/cat"} },

@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -85,9 +86,9 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
-	s.count(t, program.OverflowCgroup, 0, 0, 500, 10)
-	s.count(t, program.OverflowCgroup, 0, 1, 500, 4)
-	s.count(t, program.OverflowCgroup, 0, 1, 2_000_000, 3)
+	s.count(t, metrics.OverflowCgroup, 0, 0, 500, 10)
+	s.count(t, metrics.OverflowCgroup, 0, 1, 500, 4)
+	s.count(t, metrics.OverflowCgroup, 0, 1, 2_000_000, 3)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
 }
 

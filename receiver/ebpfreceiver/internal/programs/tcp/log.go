@@ -13,6 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // AppendLog implements program.Program.
@@ -29,7 +30,7 @@ func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
 	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], plog.SeverityNumberWarn)
 	attributes := b.Attributes(17)
 	attributes.PutStr(string(conventions.NetworkTransportKey), "tcp")
-	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
+	attributes.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
 	putEnds(b, attributes, e, local, remote)
 	s.putWhat(attributes, e)
 	if name := nameIn(states[:], e.State); name != "" {
@@ -69,7 +70,7 @@ func putEnds(b *batch.Batch, attributes *batch.Attributes, e *bpf.TCPEvent, loca
 		put(string(conventions.DestinationAddressKey), string(conventions.DestinationPortKey), remote, remotePort)
 		return
 	}
-	attributes.PutStr("ebpf.connection.role", roleName(e.Role))
+	attributes.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
 }
 
 // putWhat puts what only one kind of event has.

@@ -12,8 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -110,9 +111,9 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
 
 	for event := range uint8(len(eventNames)) {
-		s.count(t, bpf.TCPSeries{Cgroup: program.OverflowCgroup, Event: event}, 10+uint64(event))
+		s.count(t, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup, Event: event}, 10+uint64(event))
 	}
-	s.time(t, bpf.TCPSeries{Cgroup: program.OverflowCgroup}, 1_000_000)
+	s.time(t, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup}, 1_000_000)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
 }
 
