@@ -112,7 +112,9 @@ func runOut(t *testing.T) answers {
 		"ebpf.oom.memory.anonymous":        fmt.Sprintf("%d..%d", held.Anonymous-2*mebibyte, held.Anonymous+2*mebibyte),
 		"ebpf.oom.trigger.executable.name": "importer",
 	}
-	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(limit.Kills(t))}, logsql: found, jq: found}
+	kills, err := limit.Kills()
+	require.NoError(t, err)
+	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(kills)}, logsql: found, jq: found}
 }
 
 func change(t *testing.T) answers {
