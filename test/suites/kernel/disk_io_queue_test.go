@@ -150,21 +150,21 @@ func TestDiskIOMerge(t *testing.T) {
 // noneLeft checks that each operation that is under way comes to an end, so that it makes room for others.
 func noneLeft(t *testing.T) {
 	t.Helper()
-	slots := openMap(t, "operation_slots")
+	slots := openMap(t, bpf.DiskIOMapDiskIoSlots)
 	left := map[uint32]bpf.DiskIOOperation{}
 	var (
 		index uint32
 		op    bpf.DiskIOOperation
 	)
 	for all := slots.Iterate(); all.Next(&index, &op); {
-		if op.Claims != 0 || op.Others != 0 {
+		if op.Slot.Claims != 0 || op.Slot.Others != 0 {
 			left[index] = op
 		}
 	}
 	assert.True(t, testreceiver.Eventually(func() bool {
 		for index, before := range left {
 			require.NoError(t, slots.Lookup(&index, &op))
-			if op.Claims == 0 && op.Others == 0 || op.Request != before.Request || op.Issued != before.Issued {
+			if op.Slot.Claims == 0 && op.Slot.Others == 0 || op.Slot.Key != before.Slot.Key || op.Issued != before.Issued {
 				delete(left, index)
 			}
 		}

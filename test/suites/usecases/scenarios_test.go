@@ -107,13 +107,13 @@ func runOut(t *testing.T) answers {
 	require.NoError(t, limit.Add(importer.PID))
 	held := cache.HoldMemory(150*mebibyte, 0, 900)
 	_ = importer.TryHoldMemory(80 * mebibyte)
+	kills, err := limit.Kills()
+	require.NoError(t, err)
 	found := row{
 		"container.id": container.ContainerID, "process.executable.name": "cache", "process.pid": strconv.Itoa(cache.PID),
 		"ebpf.oom.memory.anonymous":        fmt.Sprintf("%d..%d", held.Anonymous-2*mebibyte, held.Anonymous+2*mebibyte),
 		"ebpf.oom.trigger.executable.name": "importer",
 	}
-	kills, err := limit.Kills()
-	require.NoError(t, err)
 	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(kills)}, logsql: found, jq: found}
 }
 
@@ -151,7 +151,7 @@ func crash(t *testing.T) answers {
 var data string
 
 func dataFolder(t *testing.T) map[string]string {
-	data = testnet.NewFolder(t)
+	data = testhost.NewFolder(t)
 	return map[string]string{"/srv/data": data}
 }
 

@@ -23,7 +23,7 @@ var _ = add(Program{
 	Event:    provokeOperation,
 	Work: &Work{
 		Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
-		Tracepoint: "block_rq_complete", Hits: []string{"disk_complete"}, Run: diskReads,
+		Tracepoint: "block_rq_complete", Hits: []string{"disk_io_complete"}, Run: diskReads,
 	},
 })
 

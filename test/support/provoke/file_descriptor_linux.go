@@ -23,7 +23,7 @@ var _ = add(Program{
 	Work: &Work{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		Counted:    "{}",
-		Tracepoint: "sched_switch", Hits: []string{"descriptor_scan"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
+		Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 	},
 })
 

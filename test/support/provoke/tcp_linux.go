@@ -20,7 +20,7 @@ var _ = add(Program{
 	Event: provokeReset,
 	Work: &Work{
 		Counted:    "{events: false}",
-		Tracepoint: "inet_sock_set_state", Hits: []string{"tcp_segment", "tcp_closed"}, Run: connections,
+		Tracepoint: "inet_sock_set_state", Hits: []string{"tcp_segment", "tcp_close"}, Run: connections,
 	},
 })
 

@@ -40,8 +40,8 @@ func TestHooksWithoutStart(t *testing.T) {
 			places = append(places, v.Function)
 		}
 	}
-	assert.Contains(t, places, bpf.DiskIOProgDiskInsert)
-	assert.NotContains(t, places, bpf.DiskIOProgDiskStart)
+	assert.Contains(t, places, bpf.DiskIOProgDiskIoInsert)
+	assert.NotContains(t, places, bpf.DiskIOProgDiskIoStart)
 }
 
 func TestEvents(t *testing.T) {
