@@ -23,14 +23,10 @@ import (
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
 	Name:          "signal",
-	DefaultConfig: func() program.Config { return &Config{CommonConfig: program.CommonConfig{Events: true}} },
+	Purpose:       "Which signals processes are sent, and by whom.",
+	DefaultConfig: func() program.Config { config := program.Unlimited(); return &config },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
-}
-
-// Config is the configuration block `programs::signal`.
-type Config struct {
-	program.CommonConfig `mapstructure:",squash"`
 }
 
 // signals is the program in a running receiver.
