@@ -22,10 +22,10 @@ func Tracepoint(function, name string) Hook {
 	}}}}
 }
 
-// ExactTracepoint is a Tracepoint that misses nothing: a substitute does the work of the runs that the kernel skips.
-func ExactTracepoint(function, substitute, name string) Hook {
+// ExactTracepoint is a Tracepoint that misses nothing: a fallback does the work of the runs that the kernel skips.
+func ExactTracepoint(function, fallback, name string) Hook {
 	hook := Tracepoint(function, name)
-	hook.Variants[0].Substitute = substitute
+	hook.Variants[0].Fallback = fallback
 	return hook
 }
 

@@ -90,7 +90,7 @@ func (s *Set) scrapeRuns(m *metrics.Builder) error {
 	return nil
 }
 
-// runs returns the statistics of a hook. A substitute adds to the time of a run, and is no run of its own.
+// runs returns the statistics of a hook. A fallback adds to the time of a run, and is no run of its own.
 func (a *attached) runs() (ebpf.ProgramStats, error) {
 	var all ebpf.ProgramStats
 	for _, f := range a.functions {
@@ -98,7 +98,7 @@ func (a *attached) runs() (ebpf.ProgramStats, error) {
 		if err != nil {
 			return all, err
 		}
-		if !f.substitute {
+		if !f.fallback {
 			all.RunCount += stats.RunCount
 		}
 		all.Runtime += stats.Runtime

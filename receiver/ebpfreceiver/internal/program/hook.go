@@ -29,9 +29,9 @@ type Hook struct {
 type Variant struct {
 	// Function is the name of the C function.
 	Function string
-	// Substitute is the name of a second C function, "" for none. It is attached behind the first one and does the work of
+	// Fallback is the name of a second C function, "" for none. It is attached behind the first one and does the work of
 	// each run of that which the kernel has skipped, so that nothing is missed.
-	Substitute string
+	Fallback string
 	// Hook names the place for users, such as "tp_btf/kfree_skb".
 	Hook string
 	// Attach attaches the loaded function until the closer is closed; a nil closer means that it has run and is done.
@@ -68,7 +68,7 @@ func Together(hooks ...Hook) Hook {
 
 // requirements returns what the hooks need: each its first variant whose needs are met, or its first one if none is.
 func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Requirements {
-	all := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}
+	all := kernel.Requirements{Capabilities: slices.Clone(AlwaysNeeded)}
 	for _, hook := range hooks {
 		met := slices.IndexFunc(hook.Variants, func(v Variant) bool { return check(v.Needs) == nil })
 		all = all.And(hook.Variants[max(met, 0)].Needs)

@@ -29,11 +29,11 @@ type Kernel struct {
 // what that task does.
 func (k *Kernel) IsPreemptible() bool { return k.AtLeast(kernel.SincePreemption) }
 
-// PreemptibleTracepoint is a hook at a tracepoint. It has a substitute only where programs are preemptible: elsewhere few
+// PreemptibleTracepoint is a hook at a tracepoint. It has a fallback only where programs are preemptible: elsewhere few
 // runs are skipped, and what they miss is learned otherwise.
-func (k *Kernel) PreemptibleTracepoint(function, substitute, name string) Hook {
+func (k *Kernel) PreemptibleTracepoint(function, fallback, name string) Hook {
 	if k.IsPreemptible() {
-		return ExactTracepoint(function, substitute, name)
+		return ExactTracepoint(function, fallback, name)
 	}
 	return Tracepoint(function, name)
 }

@@ -31,7 +31,7 @@ type loaded struct {
 // attached is one hook, in the variant that this kernel took.
 type attached struct {
 	name string
-	// functions are those of the variant, each with its substitute behind it if it has one.
+	// functions are those of the variant, each with its fallback after it if it has one.
 	functions []function
 	// tracksSockets and lossless are the hook's.
 	tracksSockets, lossless bool
@@ -42,8 +42,8 @@ type function struct {
 	name    string
 	program *ebpf.Program
 	link    io.Closer
-	// substitute is whether it is the substitute of the one before it.
-	substitute bool
+	// fallback is whether it is the fallback of the one before it.
+	fallback bool
 }
 
 func (a *attached) close() error {
@@ -76,6 +76,7 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
+	s.shared.makeRoom(spec)
 	if err := l.setVariables(spec, one.Config.Common(), s.shared, s.options.Emit != nil); err != nil {
 		return nil, err
 	}
@@ -224,7 +225,7 @@ func attach(
 
 // attach loads and attaches the functions of a variant. After an error, close releases those that were attached.
 func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
-	for _, name := range []string{v.Function, v.Substitute} {
+	for _, name := range []string{v.Function, v.Fallback} {
 		if name == "" {
 			continue
 		}
@@ -239,7 +240,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		if link == nil {
 			return p.Close()
 		}
-		a.functions = append(a.functions, function{name: name, program: p, link: link, substitute: name == v.Substitute})
+		a.functions = append(a.functions, function{name: name, program: p, link: link, fallback: name == v.Fallback})
 	}
 	for _, with := range v.With {
 		if err := a.attach(with, spec, opts); err != nil {
@@ -288,7 +289,7 @@ func (l *loaded) close() error {
 }
 
 // misses returns the runs that the kernel's recursion guard skipped (recursion_misses), less those of functions that have a
-// substitute, and of hooks that lose nothing by it.
+// fallback, and of hooks that lose nothing by it.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
@@ -296,7 +297,7 @@ func (l *loaded) misses() uint64 {
 			continue
 		}
 		for i, f := range h.functions {
-			if f.substitute || i+1 < len(h.functions) && h.functions[i+1].substitute {
+			if f.fallback || i+1 < len(h.functions) && h.functions[i+1].fallback {
 				continue
 			}
 			if stats, err := f.program.Stats(); err == nil {

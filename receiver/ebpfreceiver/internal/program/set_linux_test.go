@@ -256,7 +256,7 @@ func TestOpenWithoutWhatAllNeed(t *testing.T) {
 			"CAP_BPF": func(s *Options) {
 				s.Kernel.Capabilities = func() (kernel.Capabilities, error) { return 0, nil }
 			},
-			"create map records": func(s *Options) { s.RingSize = 1000 },
+			"create map ebpf_records": func(s *Options) { s.RingSize = 1000 },
 		} {
 			t.Run(want, func(t *testing.T) {
 				options, states := liveOptions(t)

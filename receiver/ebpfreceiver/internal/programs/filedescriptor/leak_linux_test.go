@@ -21,7 +21,7 @@ import (
 // A leak of this process is found by what the BPF side reads in this kernel.
 func TestLeakInThisKernel(t *testing.T) {
 	config := defaultConfig()
-	config.LeakIntervals, config.Processes = 2, maxProcesses
+	config.LeakIntervals, config.Processes = 2, processes.Most
 	definition := Definition
 	definition.Needs = nil
 	options := programtest.LiveOptions(t)

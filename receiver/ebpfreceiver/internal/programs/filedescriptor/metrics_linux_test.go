@@ -30,7 +30,7 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf.FileDescriptorTable) (*descriptors, *ebpf.Map) {
 	t.Helper()
 	p := newProgram(config, host).(*descriptors)
-	maps := programtest.Maps(t, p, bpf.FileDescriptorMapOperations, bpf.FileDescriptorMapScans)
+	maps := programtest.Maps(t, p, bpf.FileDescriptorMapFileDescriptorOperations, bpf.FileDescriptorMapFileDescriptorScan)
 	p.openScan = func() (io.ReadCloser, error) {
 		var stream bytes.Buffer
 		for _, table := range *tables {
@@ -38,7 +38,7 @@ func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf
 		}
 		return io.NopCloser(&stream), nil
 	}
-	return p, maps[bpf.FileDescriptorMapOperations]
+	return p, maps[bpf.FileDescriptorMapFileDescriptorOperations]
 }
 
 func in(cgroup uint64, executable string, table *bpf.FileDescriptorTable) *bpf.FileDescriptorTable {

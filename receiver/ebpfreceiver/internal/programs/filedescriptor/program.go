@@ -63,17 +63,17 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 
 // Hooks implements program.Program. Opens and closes are counted by trampolines, which not all kernels have.
 func (d *descriptors) Hooks() []program.Hook {
-	hooks := []program.Hook{program.Reader(bpf.FileDescriptorProgDescriptorScan, "task_file")}
+	hooks := []program.Hook{program.Reader(bpf.FileDescriptorProgFileDescriptorScanTasks, "task_file")}
 	if !d.config.Operations {
 		return hooks
 	}
-	closes := []program.Place{{Function: bpf.FileDescriptorProgDescriptorFlush, Hook: "fentry/filp_flush"}}
+	closes := []program.Place{{Function: bpf.FileDescriptorProgFileDescriptorFlush, Hook: "fentry/filp_flush"}}
 	if d.closesByFilpClose() {
-		closes = append(closes, program.Place{Function: bpf.FileDescriptorProgDescriptorClose, Hook: "fentry/filp_close"})
+		closes = append(closes, program.Place{Function: bpf.FileDescriptorProgFileDescriptorClose, Hook: "fentry/filp_close"})
 	}
 	for _, places := range [][]program.Place{
-		{{Function: bpf.FileDescriptorProgDescriptorOpen, Hook: "fentry/fd_install"}},
-		{{Function: bpf.FileDescriptorProgDescriptorDup2, Hook: "fexit/do_dup2"}},
+		{{Function: bpf.FileDescriptorProgFileDescriptorOpen, Hook: "fentry/fd_install"}},
+		{{Function: bpf.FileDescriptorProgFileDescriptorDup2, Hook: "fexit/do_dup2"}},
 		closes,
 	} {
 		hook := program.Trampoline(places...)
@@ -106,14 +106,14 @@ func (*descriptors) Events() uint32 { return 0 }
 
 // Loaded implements program.Program.
 func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
-	scans := maps[bpf.FileDescriptorMapScans]
+	scans := maps[bpf.FileDescriptorMapFileDescriptorScan]
 	d.beginScan = func(scan *bpf.FileDescriptorScan) error {
 		if err := scans.Put(uint32(0), scan); err != nil {
 			return fmt.Errorf("write to map %s: %w", scans, err)
 		}
 		return nil
 	}
-	return d.operations.Loaded(maps[bpf.FileDescriptorMapOperations], seriesOf,
+	return d.operations.Loaded(maps[bpf.FileDescriptorMapFileDescriptorOperations], seriesOf,
 		bpf.FileDescriptorSeries{Cgroup: metrics.OverflowCgroup, Operation: opened},
 		bpf.FileDescriptorSeries{Cgroup: metrics.OverflowCgroup, Operation: closed},
 	)
@@ -121,7 +121,7 @@ func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
 
 // Attached implements program.IterUser.
 func (d *descriptors) Attached(iters map[string]*program.Iter) {
-	d.openScan = iters[bpf.FileDescriptorProgDescriptorScan].Open
+	d.openScan = iters[bpf.FileDescriptorProgFileDescriptorScanTasks].Open
 }
 
 // AppendLog implements program.Program.

@@ -46,8 +46,8 @@ func (p *packets) Events() uint32 {
 
 // Loaded implements program.Program.
 func (p *packets) Loaded(maps map[string]*ebpf.Map) error {
-	p.interfaces.names = maps[bpf.PacketMapInterfaces]
-	return p.counts.Loaded(maps[bpf.PacketMapPackets], p.seriesOf, bpf.PacketSeries{Interface: overflow})
+	p.interfaces.names = maps[bpf.PacketMapPacketInterfaces]
+	return p.counts.Loaded(maps[bpf.PacketMapPacketCounts], p.seriesOf, bpf.PacketSeries{Interface: overflow})
 }
 
 // Hooks implements program.Program.

@@ -37,7 +37,7 @@ func (d *drops) consumedVariables() map[string]any {
 	)
 	d.locate(always[:], consumed)
 	d.locate(closing[:], consumedIfClosing)
-	return map[string]any{bpf.PacketDropVarTakenIn: always, bpf.PacketDropVarTakenInEnds: closing}
+	return map[string]any{bpf.PacketDropVarConsumed: always, bpf.PacketDropVarConsumedIfClosing: closing}
 }
 
 func (d *drops) locate(codes []bpf.PacketDropCode, functions []string) {

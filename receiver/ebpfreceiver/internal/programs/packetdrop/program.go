@@ -64,10 +64,10 @@ func (d *drops) Events() uint32 {
 
 // Loaded implements program.Program.
 func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
-	return d.counts.Loaded(maps[bpf.PacketDropMapDrops], seriesOf, bpf.PacketDropSeries{Cgroup: metrics.OverflowCgroup})
+	return d.counts.Loaded(maps[bpf.PacketDropMapPacketDropCounts], seriesOf, bpf.PacketDropSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program.
 func (*drops) Hooks() []program.Hook {
-	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgSubstituteDrop, "kfree_skb")}
+	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgPacketDropMissed, "kfree_skb")}
 }

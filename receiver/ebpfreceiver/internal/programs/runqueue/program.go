@@ -21,7 +21,7 @@ var needed = []struct{ structure, member, option string }{
 
 // waits is the program in a running receiver.
 type waits struct {
-	config *Config
+	config *program.ThresholdConfig
 	host   *program.Host
 	times  metrics.Series[bpf.RunqueueSeries, metrics.Group, bpf.RunqueueHistogram]
 }
@@ -29,7 +29,7 @@ type waits struct {
 var _ program.Program = (*waits)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &waits{config: cfg.(*Config), host: host}
+	return &waits{config: cfg.(*program.ThresholdConfig), host: host}
 }
 
 // Spec implements program.Program.
