@@ -81,7 +81,7 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{name: "none", owner: owner(0, 0, "", ""), want: map[string]any{}},
-		{name: "of a newer kernel half", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
+		{name: "of a newer BPF side", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := New(settings())

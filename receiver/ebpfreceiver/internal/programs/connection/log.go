@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
-// Numbers of the kernel half.
+// Numbers of the BPF side.
 const (
 	tcp         = 6
 	udp         = 17
@@ -146,7 +146,7 @@ func severity(failure string) plog.SeverityNumber {
 	return plog.SeverityNumberInfo
 }
 
-// errorType returns error.type for an error of the kernel half, "" for none.
+// errorType returns error.type for an error of the BPF side, "" for none.
 func errorType(failure uint32) string {
 	switch failure {
 	case uint32(bpf.ConnectionFailureERROR_ABORTED):

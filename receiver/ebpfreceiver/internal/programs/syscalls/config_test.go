@@ -94,7 +94,7 @@ func TestValidateOfEverything(t *testing.T) {
 	require.NoError(t, c.Validate())
 }
 
-// bit returns whether a set of the kernel half has a call of this architecture.
+// bit returns whether a set of the BPF side has a call of this architecture.
 func bit(t *testing.T, variables map[string]any, name, call string) bool {
 	t.Helper()
 	set := variables[name].(bits)
