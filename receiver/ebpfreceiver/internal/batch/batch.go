@@ -38,7 +38,8 @@ type Batch struct {
 	Text []byte
 
 	settings   Settings
-	attributes Attributes
+	event      Event
+	capacities capacities
 	logs       plog.Logs
 	scopes     map[*kernel.Container]plog.LogRecordSlice
 	observed   pcommon.Timestamp
@@ -153,9 +154,6 @@ func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
 	}
 	rb.SetProcessLinuxCgroup(container.CgroupPath)
 }
-
-// HasBody reports whether log records get a body.
-func (b *Batch) HasBody() bool { return b.settings.Body }
 
 // Len returns the number of log records.
 func (b *Batch) Len() int { return b.count }

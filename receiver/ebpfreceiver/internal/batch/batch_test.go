@@ -201,13 +201,6 @@ func TestResourceAttributesConfig(t *testing.T) {
 		b.Flush().Logs.ResourceLogs().At(0).Resource().Attributes().AsRaw())
 }
 
-func TestHasBody(t *testing.T) {
-	s := settings()
-	assert.False(t, New(s).HasBody())
-	s.Body = true
-	assert.True(t, New(s).HasBody())
-}
-
 func marshal(t *testing.T, logs plog.Logs) string {
 	t.Helper()
 	text, err := new(plog.JSONMarshaler).MarshalLogs(logs)

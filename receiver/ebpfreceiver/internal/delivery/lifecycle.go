@@ -36,22 +36,23 @@ func appendState(b *batch.Batch, s program.State, at pcommon.Timestamp) {
 	if s.Err != nil {
 		severity = plog.SeverityNumberWarn
 	}
-	lr := b.AppendAt(at, 0, "ebpf.program.state", severity)
-	attributes := lr.Attributes()
-	attributes.PutStr("ebpf.program.name", s.Program)
-	attributes.PutStr("ebpf.program.state", s.Name)
-	body := "program " + s.Program + " " + s.Name
-	if s.Hook != "" {
-		attributes.PutStr("ebpf.program.hook", s.Hook)
-		body += prepositions[s.Name] + s.Hook
-	}
+	event := b.EventAt(at, 0, "ebpf.program.state", severity)
+	event.PutStr("ebpf.program.name", s.Program)
+	event.PutStr("ebpf.program.state", s.Name)
+	event.PutStr("ebpf.program.hook", s.Hook)
 	if s.Err != nil {
-		attributes.PutStr("ebpf.program.error.message", s.Err.Error())
-		body += ": " + s.Err.Error()
+		event.PutStr("ebpf.program.error.message", s.Err.Error())
 	}
-	if b.HasBody() {
-		lr.Body().SetStr(body)
-	}
+	event.End(func(text []byte) []byte {
+		text = append(append(append(append(text, "program "...), s.Program...), ' '), s.Name...)
+		if s.Hook != "" {
+			text = append(append(text, prepositions[s.Name]...), s.Hook...)
+		}
+		if s.Err != nil {
+			text = append(append(text, ": "...), s.Err.Error()...)
+		}
+		return text
+	})
 }
 
 // appendLoss appends an ebpf.event.lost event for a gap in the sequence numbers.
@@ -63,16 +64,15 @@ func (l *Loop) appendLoss(gap ring.Gap) {
 	if gap.End != 0 {
 		end = l.settings.Clock.Wall(gap.End)
 	}
-	lr := l.batch.AppendAt(end, 0, "ebpf.event.lost", plog.SeverityNumberWarn)
-	attributes := lr.Attributes()
+	event := l.batch.EventAt(end, 0, "ebpf.event.lost", plog.SeverityNumberWarn)
 	// A number without a record means that the ring had no room for it: the BPF side skips none for another reason.
-	attributes.PutStr("ebpf.loss.cause", "ring_full")
-	attributes.PutInt("ebpf.loss.count", int64(gap.Count))
+	event.PutStr("ebpf.loss.cause", "ring_full")
+	event.PutInt("ebpf.loss.count", int64(gap.Count))
 	if gap.Start != 0 {
-		attributes.PutInt("ebpf.loss.start", int64(l.settings.Clock.Wall(gap.Start)))
+		event.PutInt("ebpf.loss.start", int64(l.settings.Clock.Wall(gap.Start)))
 	}
-	attributes.PutInt("ebpf.loss.end", int64(end))
-	if l.batch.HasBody() {
-		lr.Body().SetStr(strconv.FormatUint(gap.Count, 10) + " events lost: the ring buffer was full")
-	}
+	event.PutInt("ebpf.loss.end", int64(end))
+	event.End(func(text []byte) []byte {
+		return append(strconv.AppendUint(text, gap.Count, 10), " events lost: the ring buffer was full"...)
+	})
 }

@@ -31,7 +31,7 @@ func newTestShared(t *testing.T, exclude Exclude) *shared {
 	return s
 }
 
-// excludes looks an address up as the kernel half does.
+// excludes looks an address up as the BPF side does.
 func (s *shared) excludes(t *testing.T, address string) bool {
 	t.Helper()
 	key := common.CIDR{PrefixLength: 128}
@@ -121,7 +121,7 @@ func TestExcludedExecutables(t *testing.T) {
 	entries := s.maps[common.MapExcludedExecutables].Iterate()
 	for entries.Next(&key, &present) {
 		got = append(got, string(common.Text(key.Name[:])))
-		assert.Zero(t, key.Name[len(key.Name)-1], "the kernel half ends its names with a zero")
+		assert.Zero(t, key.Name[len(key.Name)-1], "the BPF side ends its names with a zero")
 		assert.EqualValues(t, 1, present)
 	}
 	require.NoError(t, entries.Err())

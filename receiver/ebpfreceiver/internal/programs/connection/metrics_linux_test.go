@@ -55,7 +55,7 @@ func (s *scraped) count(t *testing.T, key bpf.ConnectionSeries, first bpf.Connec
 	})
 }
 
-// time writes a series of durations, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of durations, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.ConnectionSeries, durations ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.ConnectionHistogram
@@ -199,7 +199,7 @@ func find(t *testing.T, metrics pmetric.Metrics, name string) pmetric.Metric {
 	return pmetric.Metric{}
 }
 
-// The kernel half finds the series of what finds no room by exactly this key, in a map that is full.
+// The BPF side finds the series of what finds no room by exactly this key, in a map that is full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	var counts []bpf.ConnectionCounts

@@ -41,7 +41,7 @@ func direction(operation string) string {
 	}
 }
 
-// isStatus is set in an error of the kernel half that is a blk_status_t and no errno (Linux 5.16).
+// isStatus is set in an error of the BPF side that is a blk_status_t and no errno (Linux 5.16).
 const isStatus = 1 << 8
 
 // statuses are the numbers of Linux's errors by blk_status_t, as far as all kernels that have that agree.
@@ -61,7 +61,7 @@ var statuses = [...]uint16{
 	13: 16,  // BLK_STS_DEV_RESOURCE: EBUSY
 }
 
-// errorType returns error.type of an error of the kernel half, "" if there is none.
+// errorType returns error.type of an error of the BPF side, "" if there is none.
 func errorType(number uint16) string {
 	if number < isStatus {
 		return kernel.ErrorType(number)

@@ -95,5 +95,5 @@ func TestKindNames(t *testing.T) {
 		seen[name] = true
 		assert.Equal(t, name, kindName(uint32(kind)))
 	}
-	assert.Equal(t, "other", kindName(uint32(kinds)), "of a newer kernel half")
+	assert.Equal(t, "other", kindName(uint32(kinds)), "of a newer BPF side")
 }

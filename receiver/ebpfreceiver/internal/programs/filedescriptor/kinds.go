@@ -7,7 +7,7 @@ import bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
 
 const kinds = int(bpf.FileDescriptorKindKINDS)
 
-// kindNames are the values of ebpf.file_descriptor.kind by the kernel half's number.
+// kindNames are the values of ebpf.file_descriptor.kind by the BPF side's number.
 var kindNames = [kinds]string{
 	bpf.FileDescriptorKindKIND_OTHER:      "other",
 	bpf.FileDescriptorKindKIND_FILE:       "file",
@@ -26,7 +26,7 @@ var kindNames = [kinds]string{
 	bpf.FileDescriptorKindKIND_PERF_EVENT: "perf_event",
 }
 
-// kindName returns the name of a kind; one that a newer kernel half may know is another one.
+// kindName returns the name of a kind; one that a newer BPF side may know is another one.
 func kindName(kind uint32) string {
 	if int(kind) < kinds {
 		return kindNames[kind]

@@ -8,33 +8,23 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
 // appendLeak appends the event of a leak that was found at a time.
 func (d *descriptors) appendLeak(b *batch.Batch, l *leak, at pcommon.Timestamp) {
 	seconds := l.duration.Seconds()
-	lr := b.AppendAt(at, l.owner.Cgroup, "ebpf.file_descriptor.leak", plog.SeverityNumberWarn)
-	attributes := b.Attributes(10)
-	b.PutOwner(attributes, &l.owner, uint8(common.AttributionNone))
-	if path := d.host.Containers.Path(l.owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
-	attributes.PutStr("ebpf.file_descriptor.kind", kindNames[l.kind])
-	attributes.PutInt("ebpf.file_descriptor.count", int64(l.open))
-	attributes.PutInt("ebpf.file_descriptor.leak.growth", int64(l.growth))
-	attributes.PutDouble("ebpf.file_descriptor.leak.duration", seconds)
+	event := b.EventAt(at, l.owner.Cgroup, "ebpf.file_descriptor.leak", plog.SeverityNumberWarn)
+	event.PutProcess(&l.owner)
+	event.PutStr("ebpf.file_descriptor.kind", kindNames[l.kind])
+	event.PutInt("ebpf.file_descriptor.count", int64(l.open))
+	event.PutInt("ebpf.file_descriptor.leak.growth", int64(l.growth))
+	event.PutDouble("ebpf.file_descriptor.leak.duration", seconds)
 	if seconds > 0 {
-		attributes.PutDouble("ebpf.file_descriptor.leak.rate", float64(l.growth)/seconds)
+		event.PutDouble("ebpf.file_descriptor.leak.rate", float64(l.growth)/seconds)
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], l)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte { return appendBody(b, text, l) })
 }
 
 // appendBody appends the body, such as "java[4242] leaks descriptors: 120 more of kind socket within 300.0 s, 134 open".

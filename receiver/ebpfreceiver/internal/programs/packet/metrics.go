@@ -13,7 +13,7 @@ import (
 // overflow stands for an interface in the series of all that finds no room in the map.
 const overflow uint32 = 0
 
-// Traits of packets, as the kernel half has them.
+// Traits of packets, as the BPF side has them.
 const (
 	controlFlags = uint8(bpf.PacketTraitTRAIT_FIN | bpf.PacketTraitTRAIT_SYN | bpf.PacketTraitTRAIT_RST)
 	isFragment   = uint8(bpf.PacketTraitTRAIT_FRAGMENT)

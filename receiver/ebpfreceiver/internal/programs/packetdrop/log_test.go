@@ -128,7 +128,7 @@ func TestAppendLogGolden(t *testing.T) {
 	}
 }
 
-// A kernel before 5.17 gives no reasons: 0, which is what the kernel half writes then, must not look like one.
+// A kernel before 5.17 gives no reasons: 0, which is what the BPF side writes then, must not look like one.
 func TestKernelWithoutReasons(t *testing.T) {
 	host := programtest.Host(t)
 	host.Reasons = programtest.BTF(t, 2).DropReasons()
@@ -181,7 +181,7 @@ func TestEvents(t *testing.T) {
 	assert.Zero(t, p.Events())
 }
 
-// What the kernel half must know of this kernel comes from its types.
+// What the BPF side must know of this kernel comes from its types.
 func TestVariables(t *testing.T) {
 	symbols := filepath.Join(t.TempDir(), "symbols")
 	require.NoError(t, os.WriteFile(symbols, []byte(`ffffffff81000000 T _stext

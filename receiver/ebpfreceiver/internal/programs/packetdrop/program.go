@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// noReason is what the kernel half compares with where this kernel has no reason of a name.
+// noReason is what the BPF side compares with where this kernel has no reason of a name.
 const noReason = ^uint32(0)
 
 // drops is the program in a running receiver.

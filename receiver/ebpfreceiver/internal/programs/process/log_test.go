@@ -23,7 +23,7 @@ func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgr
 	copy(chars(owner.Executable[:]), "bash")
 }
 
-// execution returns the record of an execution; names are those of the path, as the kernel half has them.
+// execution returns the record of an execution; names are those of the path, as the BPF side has them.
 func execution(cgroup uint64, names, script string) []byte {
 	e := &bpf.ProcessExecEvent{Parent: 77, PathLength: uint32(len(names))}
 	header(e, common.OwnerOf(&e.Owner), bpf.ProcessEventIdEVENT_EXEC, cgroup)

@@ -37,7 +37,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.RunqueueMapRunqueueWaits]}
 }
 
-// put writes the waits of a cgroup's tasks, as the kernel half sorts them into slots: the first one on the first CPU, the
+// put writes the waits of a cgroup's tasks, as the BPF side sorts them into slots: the first one on the first CPU, the
 // others on the last.
 func (s *scraped) put(t *testing.T, cgroup, first uint64, others ...uint64) {
 	t.Helper()

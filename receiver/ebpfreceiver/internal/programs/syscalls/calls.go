@@ -15,11 +15,11 @@ import (
 //go:generate go run ./internal/tables tables.go
 
 const (
-	// compat is what the kernel half adds to the numbers of the 32-bit table.
+	// compat is what the BPF side adds to the numbers of the 32-bit table.
 	compat = int(bpf.SyscallCallLimitsCALLS_COMPAT)
 	// allCalls is how many numbers there are.
 	allCalls = int(bpf.SyscallCallLimitsCALLS)
-	// unknownCall, in each table, is what the kernel half makes of all numbers that no table can have.
+	// unknownCall, in each table, is what the BPF side makes of all numbers that no table can have.
 	unknownCall = int(bpf.SyscallCallLimitsCALL_UNKNOWN)
 
 	otherName = "_OTHER"
@@ -36,7 +36,7 @@ var x32Calls = [...]string{
 
 const firstX32Call = 512
 
-// names are the names of system calls by the kernel half's numbers, for this architecture; "" where there is none.
+// names are the names of system calls by the BPF side's numbers, for this architecture; "" where there is none.
 var names = namesOn(runtime.GOARCH)
 
 func namesOn(architecture string) (names [allCalls]string) {
@@ -105,7 +105,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// bits is a set of calls, as the kernel half has it.
+// bits is a set of calls, as the BPF side has it.
 type bits [allCalls / 64]uint64
 
 func (b *bits) set(call int) { b[call/64] |= 1 << (call % 64) }

@@ -111,7 +111,7 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 	return nil
 }
 
-// containerKey is what selects the containers whose ids begin so, in the kernel half.
+// containerKey is what selects the containers whose ids begin so, in the BPF side.
 func containerKey(id string) bpf.SyscallContainerId {
 	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
 	copy(key.Digits[:], id)

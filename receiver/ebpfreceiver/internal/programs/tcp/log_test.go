@@ -145,7 +145,7 @@ func TestReasons(t *testing.T) {
 	assert.Equal(t, "1", reasonsOf(programtest.BTF(t, 2)).name(1), "a kernel without the enumeration")
 }
 
-// How many arguments the tracepoints have is for the kernel half to know.
+// How many arguments the tracepoints have is for the BPF side to know.
 func TestVariables(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	variables := p.Variables()

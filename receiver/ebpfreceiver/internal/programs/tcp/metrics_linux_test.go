@@ -43,7 +43,7 @@ func (s *scraped) count(t *testing.T, key bpf.TCPSeries, n uint64) {
 	programtest.PutPerCPU(t, s.counts, &key, bpf.TCPCounts{N: n - 1}, bpf.TCPCounts{N: 1})
 }
 
-// time writes a series of round trips, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of round trips, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.TCPSeries, rtts ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.TCPHistogram
@@ -128,7 +128,7 @@ func TestScrapeWithoutRTT(t *testing.T) {
 	}
 }
 
-// The kernel half finds the series of what finds no room by exactly these keys, in maps that are full.
+// The BPF side finds the series of what finds no room by exactly these keys, in maps that are full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	for _, event := range []uint8{eventRetransmit, resetSent, resetReceived} {

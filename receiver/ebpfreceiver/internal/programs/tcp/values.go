@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// Numbers of the kernel half.
+// Numbers of the BPF side.
 const (
 	eventRetransmit = uint8(bpf.TCPEventIdEVENT_RETRANSMIT)
 	resetSent       = uint8(bpf.TCPEventIdEVENT_RESET_SENT)

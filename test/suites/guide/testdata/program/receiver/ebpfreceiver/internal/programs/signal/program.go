@@ -74,18 +74,15 @@ func (s *signals) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("signal record of unknown event %d", e.Record.Event)
 	}
 	owner := common.OwnerOf(&e.Owner)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.signal.send", plog.SeverityNumberInfo)
-	attributes := b.Attributes(8)
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	attributes.PutStr("ebpf.signal.name", name(uint64(e.Signal)))
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.signal.send", plog.SeverityNumberInfo)
+	event.PutOwner(owner, uint8(common.AttributionNone))
+	event.PutStr("ebpf.signal.name", name(uint64(e.Signal)))
 	if e.Sender != 0 {
-		attributes.PutInt("ebpf.signal.sender.pid", int64(e.Sender))
+		event.PutInt("ebpf.signal.sender.pid", int64(e.Sender))
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = append(append(b.AppendOwner(b.Text[:0], owner), " is sent "...), name(uint64(e.Signal))...)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte {
+		return append(append(b.AppendOwner(text, owner), " is sent "...), name(uint64(e.Signal))...)
+	})
 	return nil
 }
 
