@@ -38,7 +38,14 @@ func LiveHost(t testing.TB) *program.Host {
 // Records runs a program in this kernel while there is traffic, and returns copies of all records that it wrote.
 func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
-	set, err := program.Open([]program.Selected{one}, program.Settings{
+	return RecordsOf(t, one.Definition.Name, []program.Selected{one}, traffic)
+}
+
+// RecordsOf runs programs in this kernel, started in their order, while there is traffic, and returns copies of all records
+// that one of them wrote.
+func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic func()) (records [][]byte) {
+	t.Helper()
+	set, err := program.Open(programs, program.Settings{
 		// Nothing is read before the end, and there is room for what others do meanwhile.
 		Host: LiveHost(t), RingSize: 16 << 20, Emit: true, Report: func(program.State) {},
 	})
@@ -51,7 +58,7 @@ func Records(t testing.TB, one program.Selected, traffic func()) (records [][]by
 	traffic()
 	set.Detach()
 	reader.Drain(1<<20, func(raw []byte) {
-		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == one.Definition.Name {
+		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == name {
 			records = append(records, slices.Clone(raw))
 		}
 	})
