@@ -84,8 +84,8 @@ struct {
 	__type(value, struct counts);
 } file_descriptor_operations SEC(".maps");
 
-enum { FMODE_PATH = 0x4000 };                /* include/linux/fs.h */
-enum { ANON_INODE_FS_MAGIC = 0x09041934 };   /* include/uapi/linux/magic.h */
+enum { FMODE_PATH = 0x4000 };              /* include/linux/fs.h */
+enum { ANON_INODE_FS_MAGIC = 0x09041934 }; /* include/uapi/linux/magic.h */
 enum { PID_FS_MAGIC = 0x50494446 };
 
 /* Compares the beginning of the name of an anonymous inode; eight bytes are enough to tell them apart. */

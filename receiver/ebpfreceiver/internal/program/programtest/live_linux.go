@@ -52,10 +52,17 @@ func LiveOptions(t testing.TB) program.Options {
 // Records runs a program in this kernel while there is traffic, and returns copies of all records that it wrote.
 func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
+	return RecordsOf(t, one.Definition.Name, []program.Selected{one}, traffic)
+}
+
+// RecordsOf runs programs in this kernel, started in their order, while there is traffic, and returns copies of all records
+// that one of them wrote.
+func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic func()) (records [][]byte) {
+	t.Helper()
 	// Nothing is read before the end, and there is room for what others do meanwhile.
 	options := LiveOptions(t)
 	options.RingSize = 16 << 20
-	set, err := program.Open([]program.Selected{one}, options)
+	set, err := program.Open(programs, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 	reader, err := ring.New(set.Records())
@@ -65,7 +72,7 @@ func Records(t testing.TB, one program.Selected, traffic func()) (records [][]by
 	traffic()
 	set.Detach()
 	reader.Drain(1<<20, func(raw []byte) {
-		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == one.Definition.Name {
+		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == name {
 			records = append(records, slices.Clone(raw))
 		}
 	})
