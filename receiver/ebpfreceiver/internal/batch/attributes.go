@@ -32,6 +32,15 @@ func (a *Attributes) PutDouble(key string, value float64) {
 // PutBool puts a boolean.
 func (a *Attributes) PutBool(key string, value bool) { a.builder.AppendEmpty(key).SetBool(value) }
 
+// PutStrings puts a list of strings.
+func (a *Attributes) PutStrings(key string, values []string) {
+	list := a.PutSlice(key)
+	list.EnsureCapacity(len(values))
+	for _, value := range values {
+		list.AppendEmpty().SetStr(value)
+	}
+}
+
 // PutSlice puts a list and returns it, empty, for its elements to be added.
 func (a *Attributes) PutSlice(key string) pcommon.Slice {
 	return a.builder.AppendEmpty(key).SetEmptySlice()

@@ -377,9 +377,9 @@ func WithEbpfSyscallResultEventAttribute(ebpfSyscallResultAttributeValue int64) 
 	})
 }
 
-func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue string) EventAttributeOption {
+func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue []any) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
-		dp.Attributes().PutStr("ebpf.tcp.flags", ebpfTCPFlagsAttributeValue)
+		dp.Attributes().PutEmptySlice("ebpf.tcp.flags").FromRaw(ebpfTCPFlagsAttributeValue)
 	})
 }
 

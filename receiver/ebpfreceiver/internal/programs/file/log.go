@@ -59,10 +59,7 @@ func (f *files) appendDeletion(b *batch.Batch, e *bpf.FileEvent) {
 func (f *files) appendOpen(b *batch.Batch, e *bpf.FileEvent) {
 	lr, attributes, path := f.begin(b, e, "ebpf.file.open")
 	var room [16]string
-	list := attributes.PutSlice("ebpf.file.open.flags")
-	for _, name := range appendFlags(room[:0], e.Flags) {
-		list.AppendEmpty().SetStr(name)
-	}
+	attributes.PutStrings("ebpf.file.open.flags", appendFlags(room[:0], e.Flags))
 	f.end(b, lr, attributes, e)
 	if b.HasBody() {
 		b.Text = appendOpenBody(b, b.Text[:0], e, path)

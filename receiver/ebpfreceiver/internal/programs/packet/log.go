@@ -54,7 +54,7 @@ func putFrame(b *batch.Batch, attributes *batch.Attributes, f *bpf.PacketFrame) 
 		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		attributes.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
+		attributes.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
 	attributes.PutInt("ebpf.packet.size", int64(p.Size))
 	if f.Traits&isFragment != 0 {

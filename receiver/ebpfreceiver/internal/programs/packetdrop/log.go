@@ -73,7 +73,7 @@ func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEv
 		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		attributes.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
+		attributes.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
 	attributes.PutInt("ebpf.packet.size", int64(p.Size))
 }
