@@ -52,14 +52,15 @@ func (p *processes) AppendLog(b *batch.Batch, raw []byte) error {
 func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.ProcessArguments) {
 	owner := common.OwnerOf(&e.Owner)
 	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
-	attributes := b.Attributes(10)
-	p.putProcess(b, attributes, owner, e.Parent)
+	attributes := b.Attributes(13)
+	p.putProcess(b, attributes, owner, e.Parent, e.Vpid, e.Start)
 	path := ""
 	if names := e.Path[:min(int(e.PathLength), len(e.Path))]; len(names) > 0 {
 		p.path = appendPath(p.path[:0], chars(names))
 		path = b.Names.Get(p.path)
 		attributes.PutStr(string(conventions.ProcessExecutablePathKey), path)
 	}
+	attributes.PutInt(string(conventions.ProcessArgsCountKey), int64(e.ArgumentCount))
 	if a != nil {
 		putArguments(attributes, a)
 	}
@@ -107,8 +108,8 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 		severity = plog.SeverityNumberWarn
 	}
 	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exit", severity)
-	attributes := b.Attributes(8)
-	p.putProcess(b, attributes, owner, e.Parent)
+	attributes := b.Attributes(11)
+	p.putProcess(b, attributes, owner, e.Parent, e.Vpid, e.Start)
 	code := int64(e.Status >> 8 & 0xff)
 	if signal != 0 {
 		attributes.PutStr("ebpf.process.exit.signal", signalName(signal))
@@ -129,9 +130,18 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 	}
 }
 
-// putProcess puts what every event tells of its process.
-func (p *processes) putProcess(b *batch.Batch, attributes *batch.Attributes, owner *common.Owner, parent uint32) {
+// creationTime is the layout of process.creation.time: ISO 8601 with milliseconds, as in the semantic conventions.
+const creationTime = "2006-01-02T15:04:05.000Z07:00"
+
+// putProcess puts what every event tells of its process; start is when it was made, by the clock that runs since boot.
+func (p *processes) putProcess(
+	b *batch.Batch, attributes *batch.Attributes, owner *common.Owner, parent, vpid uint32, start uint64,
+) {
 	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
+	if vpid != 0 && vpid != owner.Pid {
+		attributes.PutInt(string(conventions.ProcessVpidKey), int64(vpid))
+	}
+	attributes.PutStr(string(conventions.ProcessCreationTimeKey), p.host.Clock.WallOfBoot(start).AsTime().Format(creationTime))
 	if parent != 0 {
 		attributes.PutInt(string(conventions.ProcessParentPIDKey), int64(parent))
 	}
