@@ -186,15 +186,23 @@ func (r *ebpfReceiver) newHost() (host *program.Host, err error) {
 		Histograms: r.config.Metrics.HistogramsConfig,
 		Histogram:  histogram.Kind(r.config.Histogram),
 	}
-	if host.Containers, err = kernel.OpenContainers(); err != nil {
+	kept := containerFields(&r.config.ResourceAttributes)
+	if host.Containers, err = kernel.OpenContainers(kept); err != nil {
 		// Whoever needs the hierarchy fails for it; the others only lack the names of containers.
 		r.settings.Logger.Warn("Containers can't be told apart", zap.Error(err))
-		host.Containers = kernel.NewContainers()
+		host.Containers = kernel.NewContainers(kept)
 	}
 	r.containers = host.Containers
 	host.CgroupRoot = host.Containers.Mount()
 	host.Clock, err = kernel.NewClock()
 	return host, err
+}
+
+// containerFields are those whose resource attributes are on: containers that differ in none of them share a resource.
+func containerFields(c *metadata.ResourceAttributesConfig) kernel.ContainerFields {
+	return kernel.ContainerFields{
+		ID: c.ContainerID.Enabled, PodUID: c.K8sPodUID.Enabled, CgroupPath: c.ProcessLinuxCgroup.Enabled,
+	}
 }
 
 // examine looks whether programs can run on the host at all, and at what is to be known of its kernel.

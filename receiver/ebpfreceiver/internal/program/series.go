@@ -44,7 +44,8 @@ type Fate uint8
 const (
 	// Keep is for what is still there.
 	Keep Fate = iota
-	// Merge is for what is gone, as a cgroup of the host's: the entry goes, and its value stays part of the series.
+	// Merge is for what is gone, as a cgroup of the host's, of a series that goes on: the entry goes, and its value stays
+	// part of the series, because a sum must not fall.
 	Merge
 	// Remove is for what is gone, as a container: the series goes with it.
 	Remove
@@ -55,7 +56,7 @@ func (m *Metrics) Fate(cgroup uint64) Fate {
 	switch {
 	case cgroup == 0 || cgroup == OverflowCgroup || !m.containers.Gone(cgroup):
 		return Keep
-	case m.Container(cgroup) == nil:
+	case m.Container(cgroup) == nil || m.containers.Lives(cgroup):
 		return Merge
 	default:
 		return Remove
@@ -71,15 +72,24 @@ type Series[K, S, V comparable] struct {
 	counts *ebpf.Map
 	perCPU bool
 	// merged are the values of entries that are gone, of series that are not.
-	merged map[S]*V
+	merged map[S]*merged[K, V]
 	// gone says how many scrapes have seen an entry since what it counts is gone.
 	gone map[K]int
+}
+
+// merged is what was merged into a series.
+type merged[K, V comparable] struct {
+	value V
+	// key is one of the series, if possible of an entry that is still there: the series ends as that would.
+	key K
+	// gone is as in Series.
+	gone int
 }
 
 // NewSeries returns series that know nothing until Loaded is called. of returns the series of a key, fate what becomes of
 // an entry.
 func NewSeries[K, S, V comparable](of func(*Metrics, *K) S, fate func(*Metrics, *K, *V) Fate) *Series[K, S, V] {
-	return &Series[K, S, V]{of: of, fate: fate, merged: map[S]*V{}, gone: map[K]int{}}
+	return &Series[K, S, V]{of: of, fate: fate, merged: map[S]*merged[K, V]{}, gone: map[K]int{}}
 }
 
 // Loaded takes the map, and makes the entries for what finds no room, which must be there before there is none.
@@ -105,25 +115,40 @@ func (s *Series[K, S, V]) Loaded(counts *ebpf.Map, overflow ...K) error {
 func (s *Series[K, S, V]) Scrape(m *Metrics) (map[S]*V, error) {
 	var none V
 	sums := make(map[S]*V, len(s.merged))
-	for series, value := range s.merged {
-		addTo(sums, series, value)
+	for series, one := range s.merged {
+		addTo(sums, series, &one.value)
 	}
 	over := map[K]Fate{}
 	err := s.each(func(key *K, value *V) {
+		series, fate := s.of(m, key), s.fate(m, key, value)
 		if *value != none {
-			addTo(sums, s.of(m, key), value)
+			addTo(sums, series, value)
 		}
-		fate := s.fate(m, key, value)
 		if fate == Keep {
 			delete(s.gone, *key)
+			if one := s.merged[series]; one != nil {
+				one.key = *key
+			}
 		} else if s.gone[*key]++; s.gone[*key] > scrapesKept {
 			over[*key] = fate
 		}
 	})
+	s.endMerged(m)
 	for key, fate := range over {
 		err = errors.Join(err, s.end(m, &key, fate))
 	}
 	return sums, err
+}
+
+// endMerged lets go of what was merged into series that have ended.
+func (s *Series[K, S, V]) endMerged(m *Metrics) {
+	for series, one := range s.merged {
+		if s.fate(m, &one.key, &one.value) != Remove {
+			one.gone = 0
+		} else if one.gone++; one.gone > scrapesKept {
+			delete(s.merged, series)
+		}
+	}
 }
 
 // Forget lets go of what was merged into series that have ended otherwise than with their cgroup.
@@ -168,7 +193,11 @@ func (s *Series[K, S, V]) end(m *Metrics, key *K, fate Fate) error {
 		return fmt.Errorf("remove from map %s: %w", s.counts, err)
 	}
 	if fate == Merge {
-		addTo(s.merged, s.of(m, key), value)
+		series := s.of(m, key)
+		if s.merged[series] == nil {
+			s.merged[series] = &merged[K, V]{key: *key}
+		}
+		add64s(&s.merged[series].value, value)
 	}
 	return nil
 }

@@ -78,7 +78,7 @@ func liveSettings(t testing.TB) (settings Settings, states func() []string) {
 	var reported []string
 	return Settings{
 			Host: &Host{
-				Logger: zaptest.NewLogger(t), Kernel: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(),
+				Logger: zaptest.NewLogger(t), Kernel: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(kernel.AllFields),
 				Events: metadata.DefaultEventsConfig(),
 			},
 			RingSize: 1 << 16,
