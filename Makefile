@@ -9,7 +9,10 @@ SHELL := bash
 
 BIN := $(CURDIR)/.cache/bin
 PROMETHEUS := $(CURDIR)/.cache/prometheus/usr/bin/prometheus
+VICTORIALOGS := $(CURDIR)/.cache/bin/victoria-logs
 COLLECTOR := dist/otelcol-ebpf
+# The Go that go.mod names.
+GO_NEEDED := $(shell awk '$$1 == "go" {print $$2}' go.mod)
 
 export PATH := $(BIN):$(PATH)
 # A workspace of the user's would change the versions. A checkout owned by somebody else must not break the build.
@@ -26,30 +29,47 @@ TESTFLAGS ?=
 # virtual machines no eBPF program runs on top of the hypervisor's agent, which hides one event in some ten thousand: where
 # no more than a few tests fail, they are repeated once, and named in the end.
 TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 20m $(TESTFLAGS)
+	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
 
 ##@ Use
-.PHONY: help build run
+.PHONY: help build build-full run go
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
 	builder --config builder-config.yaml --skip-strict-versioning=false
 
+build-full: $(BIN)/builder ## Build the one for gateways and Kubernetes, with Kafka besides: dist-full/otelcol-ebpf-full
+	builder --config distributions/full.yaml --skip-strict-versioning=false
+
 run: build ## Build the collector and start it with config.yaml (as root)
-	exec $(COLLECTOR) --config config.yaml --feature-gates=extension.healthcheck.useComponentStatus
+	exec $(COLLECTOR) --config config.yaml
+
+# A Go that is too old, as Debian 12's own 1.19, says of go.mod that it is malformed, or of a package that it is missing: both
+# name no way out. A Go from 1.21 on fetches the one that go.mod names, if it may, and then says that version here.
+go:
+	@if ! command -v go >/dev/null; then \
+		echo "Go $(GO_NEEDED) or newer is needed, and there is no go in PATH. Install it from https://go.dev/dl/ and add its bin folder" \
+			"to PATH: export PATH=/usr/local/go/bin:\$$PATH" >&2; exit 1; \
+	fi; \
+	version=$$(go env GOVERSION 2>/dev/null) || version=$$(cd / && GOTOOLCHAIN=local go env GOVERSION); \
+	version=$${version#go}; \
+	if [[ $$version == [0-9]* && $$(printf '%s\n' $(GO_NEEDED) "$$version" | sort -V | head -n 1) != $(GO_NEEDED) ]]; then \
+		echo "Go $(GO_NEEDED) or newer is needed, and $$(command -v go) is Go $$version. Install a newer one from https://go.dev/dl/" \
+			"and put its bin folder first in PATH: export PATH=/usr/local/go/bin:\$$PATH" >&2; exit 1; \
+	fi
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-privileges test-deploy test-guide systemd prometheus bench
-test: test-unit test-kernel test-e2e test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
+.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-deploy test-guide systemd prometheus victorialogs jq bench
+test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
 
-test-unit: ## Run the tests of the packages
+test-unit: go ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 
 test-kernel: $(BIN)/gotestsum ## Run the tests that make traffic in network namespaces and load the programs (as root)
 	$(call TEST_HOST,./test/suites/kernel/...)
 
-test-vm: emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
+test-vm: go emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
 	go run ./test/tools/vmtest $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)')
 
 emulators:
@@ -64,13 +84,16 @@ emulators:
 		echo "make test-vm needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
 	fi
 
-test-e2e: build prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
+test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
 	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
+
+test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md on jq, Prometheus and VictoriaLogs (as root)
+	$(call TEST_HOST,./test/suites/usecases)
 
 test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
-test-deploy: build systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
+test-deploy: build-full systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
 	$(call TEST_HOST,./test/suites/deploy)
 	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
@@ -87,6 +110,21 @@ systemd:
 	fi
 
 prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
+
+victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server that the tests of the use cases query; nothing is installed
+
+# Its Go module has a go.mod of its own, so that its dependencies are nobody else's.
+$(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum
+	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/victorialogs build -o $@ github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
+	@touch $@
+
+jq:
+	@if command -v jq >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends jq; \
+	else \
+		echo "install jq, or the tests that need it are skipped" >&2; \
+	fi
 
 bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench
@@ -128,10 +166,11 @@ format: $(BIN)/golangci-lint ## Format the Go sources
 tidy: ## Tidy the go.mod files
 	go mod tidy
 	go -C internal/tools mod tidy
+	go -C internal/tools/victorialogs mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches
-	rm -rf dist .cache
+	rm -rf dist dist-full .cache
 
 # Tools, each rebuilt when a version changes; for this machine, whatever GOOS and GOARCH ask of the collector.
 tool_benchstat := golang.org/x/perf/cmd/benchstat
@@ -141,7 +180,7 @@ tool_golangci-lint := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
 tool_gotestsum := gotest.tools/gotestsum
 tool_mdatagen := go.opentelemetry.io/collector/cmd/mdatagen
 
-$(BIN)/%: internal/tools/go.mod internal/tools/go.sum
+$(BIN)/%: internal/tools/go.mod internal/tools/go.sum | go
 	GOOS= GOARCH= go -C internal/tools build -o $@ $(tool_$*)
 	@touch $@
 

@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// setting is what README.md says about a setting beside its default, which is read from the code.
+// setting is what docs/settings.md says about a setting beside its default, which is read from the code.
 type setting struct{ unit, meaning string }
 
 const duration = "duration, such as 200ms"
@@ -102,7 +102,7 @@ func settingDefaults(t *testing.T) []settingDefault {
 	add := func(key, value string) {
 		for _, d := range all {
 			if d.key == key {
-				require.Equal(t, d.value, value, "README.md gives one default for all of %s", key)
+				require.Equal(t, d.value, value, "docs/settings.md gives one default for all of %s", key)
 				return
 			}
 		}

@@ -58,7 +58,11 @@ func buildStage(t *testing.T, instructions map[string][]string) (dir string) {
 	for _, command := range instructions["RUN"] {
 		cmd := exec.Command("sh", "-c", command)
 		cmd.Dir = dir
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "TARGETARCH=")
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		for _, arg := range instructions["ARG"] {
+			name, value, _ := strings.Cut(arg, "=")
+			cmd.Env = append(cmd.Env, name+"="+value)
+		}
 		text, err := cmd.CombinedOutput()
 		require.NoError(t, err, string(text))
 	}

@@ -15,60 +15,66 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Every configuration that we show is taken by the collector that we build, without a word about deprecation.
+// needsFull is what a configuration says that needs components of the full collector.
+const needsFull = "# The full collector has what this needs: `make build-full`.\n"
+
+// Every configuration that we show is taken by the collector that it is for, without a flag and without a word about
+// deprecation. The full collector takes all of them; the other refuses those that say that they need the full one.
 func TestConfigs(t *testing.T) {
-	collector := testenv.Collector(t)
-	configs, err := filepath.Glob(testenv.Repository(t, "testdata/configs/*.yaml"))
+	onNode, inFull := testenv.Collector(t), testenv.FullCollector(t)
+	configs, err := filepath.Glob(testenv.Repository(t, "examples/*.yaml"))
 	require.NoError(t, err)
 	require.NotEmpty(t, configs)
+	needing := 0
 	for _, config := range append(configs, testenv.Repository(t, "config.yaml")) {
+		text, err := os.ReadFile(config)
+		require.NoError(t, err)
+		says := strings.Contains(string(text), needsFull)
+		if says {
+			needing++
+		}
 		t.Run(filepath.Base(config), func(t *testing.T) {
-			output, err := run(t.Context(), t.TempDir(), collector, "validate", "--config", config, statusGate)
+			output, err := validate(t, inFull, config)
+			require.NoError(t, err, output)
+			assert.NotContains(t, strings.ToLower(output), "deprecated")
+
+			output, err = validate(t, onNode, config)
+			if says {
+				require.Error(t, err, "it does not need the full collector")
+				assert.Contains(t, output, "unknown type")
+				return
+			}
 			require.NoError(t, err, output)
 			assert.NotContains(t, strings.ToLower(output), "deprecated")
 		})
 	}
+	assert.NotZero(t, needing)
 }
 
 // What TestConfigs asks of the collector is a real question: it refuses what is wrong, and says where.
 func TestConfigsRefused(t *testing.T) {
-	collector := testenv.Collector(t)
 	valid, err := os.ReadFile(testenv.Repository(t, "config.yaml"))
 	require.NoError(t, err)
-	tests := []struct {
-		name     string
-		old, new string
-		gate     string
-		want     string
-	}{
-		{
-			name: "unknown program",
-			old:  "packet_drop:",
-			new:  "packet_drops:",
-			gate: statusGate,
-			want: "packet_drops",
-		},
-		{
-			name: "unknown exporter",
-			old:  "exporters: [prometheus]",
-			new:  "exporters: [prometheus, influxdb]",
-			gate: statusGate,
-			want: "influxdb",
-		},
-		{
-			name: "health check without its feature gate",
-			gate: "--feature-gates=-extension.healthcheck.useComponentStatus",
-			want: "--feature-gates=+extension.healthcheck.useComponentStatus",
-		},
+	for _, collector := range []string{testenv.Collector(t), testenv.FullCollector(t)} {
+		for _, tt := range []struct{ name, old, new, want string }{
+			{"unknown program", "packet_drop:", "packet_drops:", "packet_drops"},
+			{"unknown exporter", "exporters: [prometheus]", "exporters: [prometheus, influxdb]", "influxdb"},
+			{"unknown setting of the health check", "use_v2:", "use_v3:", "use_v3"},
+		} {
+			t.Run(filepath.Base(collector)+" "+tt.name, func(t *testing.T) {
+				require.Contains(t, string(valid), tt.old)
+				config := filepath.Join(t.TempDir(), "config.yaml")
+				require.NoError(t, os.WriteFile(config, []byte(strings.ReplaceAll(string(valid), tt.old, tt.new)), 0o600))
+				output, err := validate(t, collector, config)
+				require.Error(t, err, output)
+				assert.Contains(t, output, tt.want)
+			})
+		}
 	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			require.Contains(t, string(valid), tt.old)
-			config := filepath.Join(t.TempDir(), "config.yaml")
-			require.NoError(t, os.WriteFile(config, []byte(strings.ReplaceAll(string(valid), tt.old, tt.new)), 0o600))
-			output, err := run(t.Context(), t.TempDir(), collector, "validate", "--config", config, tt.gate)
-			require.Error(t, err, output)
-			assert.Contains(t, output, tt.want)
-		})
-	}
+}
+
+// validate has a collector look at a configuration.
+func validate(t *testing.T, collector, config string) (output string, err error) {
+	t.Helper()
+	return run(t.Context(), t.TempDir(), collector, "validate", "--config", config)
 }

@@ -9,11 +9,7 @@ import (
 	"os/exec"
 )
 
-const (
-	modulePath = "github.com/otelcol-ebpf/otelcol-ebpf"
-	// statusGate makes the health_check extension know about component status.
-	statusGate = "--feature-gates=extension.healthcheck.useComponentStatus"
-)
+const modulePath = "github.com/otelcol-ebpf/otelcol-ebpf"
 
 // run runs a program in a directory and returns what it prints on both outputs, and its error.
 func run(ctx context.Context, dir, name string, args ...string) (string, error) {

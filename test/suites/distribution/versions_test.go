@@ -5,8 +5,12 @@ package distribution
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,7 +20,23 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// The collector's release is named in three files: the manifest, the receiver's go.mod and the tools' go.mod.
+const (
+	nodeManifest = "builder-config.yaml"
+	fullManifest = "distributions/full.yaml"
+)
+
+const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
+
+// others are the modules of the manifests that are not of the collector's release, with what they are of instead. Whoever
+// moves to another release tries that for them, too.
+var others = map[string]struct{ version, why string }{
+	contrib + "extension/healthcheckv2extension":     {"v0.159.0", "of v0.160.0 and v0.161.0 there is no module to be had"},
+	contrib + "exporter/kafkaexporter":               {"v0.160.0", "pkg/kafka/configkafka and pkg/kafka/topic cannot be had of v0.161.0"},
+	contrib + "processor/k8sattributesprocessor":     {"v0.160.0", "its v1.0.0, of the release v0.161.0, has tests that need pkg/semconvtest, which cannot be had"},
+	contrib + "processor/resourcedetectionprocessor": {"v0.160.0", "v0.161.0 needs detectors of v0.18.0, of which six cannot be had"},
+}
+
+// The collector's release is named in several files: the manifests, the receiver's go.mod and the tools' go.mod.
 // Whoever moves to another one finds here what they forgot.
 func TestVersionsAgree(t *testing.T) {
 	module := requirements(t, "go.mod")
@@ -32,21 +52,90 @@ func TestVersionsAgree(t *testing.T) {
 	assert.Equal(t, module["github.com/cilium/ebpf"], tools["github.com/cilium/ebpf"],
 		"bpf2go in internal/tools/go.mod against the library in go.mod")
 
-	for _, file := range []string{"builder-config.yaml", "test/suites/distribution/testdata/manifest.yaml"} {
+	unused := maps.Clone(others)
+	for _, file := range []string{nodeManifest, fullManifest, "test/suites/distribution/testdata/manifest.yaml"} {
 		for path, version := range manifestModules(t, file) {
+			if other, ok := others[path]; ok {
+				delete(unused, path)
+				assert.Equal(t, other.version, version, "%s in %s: %s", path, file, other.why)
+				continue
+			}
 			assertRelease(t, file, path, version, beta, stable)
 		}
 	}
+	assert.Empty(t, unused, "no manifest has these exceptions any more")
 	for path, version := range module {
 		assertRelease(t, "go.mod", path, version, beta, stable)
 	}
 }
 
+// The full manifest has everything of the other one, of the same versions, and besides only what the other is kept free
+// of: the three bring more than 500 packages with them.
+func TestFullManifestHasTheOther(t *testing.T) {
+	added := manifestModules(t, fullManifest)
+	for path, version := range manifestModules(t, nodeManifest) {
+		assert.Equal(t, version, added[path], "%s in %s", path, fullManifest)
+		delete(added, path)
+	}
+	assert.ElementsMatch(t, []string{
+		contrib + "exporter/kafkaexporter",
+		contrib + "processor/k8sattributesprocessor",
+		contrib + "processor/resourcedetectionprocessor",
+	}, slices.Collect(maps.Keys(added)))
+}
+
+// The modules of this repository are for one version of Go, which is the one that `make` asks for.
+func TestGoVersionsAgree(t *testing.T) {
+	want := goVersion(t, "go.mod")
+	for _, file := range []string{"internal/tools/go.mod", "test/suites/deploy/kubernetes/go.mod"} {
+		assert.Equal(t, want, goVersion(t, file), file)
+	}
+}
+
+// The semantic conventions are of one version, which metadata.yaml names, and it is the newest that the module has.
+func TestConventionsAgree(t *testing.T) {
+	metadata, err := os.ReadFile(testenv.Repository(t, "receiver/ebpfreceiver/metadata.yaml"))
+	require.NoError(t, err)
+	match := regexp.MustCompile(`(?m)^sem_conv_version: (\S+)$`).FindSubmatch(metadata)
+	require.NotNil(t, match)
+	version := "v" + string(match[1])
+
+	imports, err := run(t.Context(), testenv.Repository(t, "."), "go", "list", "-f", `{{join .Imports "\n"}}`, "./receiver/...", "./test/...")
+	require.NoError(t, err, imports)
+	const semconv = "go.opentelemetry.io/otel/semconv/"
+	used := map[string]bool{}
+	for line := range strings.Lines(imports) {
+		if found, ok := strings.CutPrefix(strings.TrimSpace(line), semconv); ok {
+			used[found] = true
+		}
+	}
+	assert.Equal(t, map[string]bool{version: true}, used, "imports of "+semconv)
+
+	dir, err := run(t.Context(), testenv.Repository(t, "."), "go", "list", "-m", "-f", "{{.Dir}}", "go.opentelemetry.io/otel")
+	require.NoError(t, err, dir)
+	all, err := os.ReadDir(filepath.Join(strings.TrimSpace(dir), "semconv"))
+	require.NoError(t, err)
+	for _, one := range all {
+		assert.False(t, newer(one.Name(), version), "there is %s%s", semconv, one.Name())
+	}
+}
+
+// newer tells whether the version a, such as v1.43.0, is newer than b.
+func newer(a, b string) bool {
+	numbers := func(version string) (n []int) {
+		for part := range strings.SplitSeq(strings.TrimPrefix(version, "v"), ".") {
+			number, _ := strconv.Atoi(part)
+			n = append(n, number)
+		}
+		return n
+	}
+	return strings.HasPrefix(a, "v") && slices.Compare(numbers(a), numbers(b)) > 0
+}
+
 // assertRelease checks that a module of the collector, if it is one, is of the release that beta and stable name.
 func assertRelease(t *testing.T, file, path, version, beta, stable string) {
 	t.Helper()
-	if !strings.HasPrefix(path, "go.opentelemetry.io/collector/") &&
-		!strings.HasPrefix(path, "github.com/open-telemetry/opentelemetry-collector-contrib/") {
+	if !strings.HasPrefix(path, "go.opentelemetry.io/collector/") && !strings.HasPrefix(path, contrib) {
 		return
 	}
 	want := beta
@@ -59,18 +148,33 @@ func assertRelease(t *testing.T, file, path, version, beta, stable string) {
 // requirements returns the versions that a go.mod file requires, by module.
 func requirements(t *testing.T, file string) map[string]string {
 	t.Helper()
-	output, err := run(t.Context(), testenv.Repository(t, "."), "go", "mod", "edit", "-json", file)
-	require.NoError(t, err, output)
-	var parsed struct {
-		Require []struct{ Path, Version string }
-	}
-	require.NoError(t, json.Unmarshal([]byte(output), &parsed))
+	parsed := parseModule(t, file)
 	require.NotEmpty(t, parsed.Require, file)
 	versions := make(map[string]string, len(parsed.Require))
 	for _, required := range parsed.Require {
 		versions[required.Path] = required.Version
 	}
 	return versions
+}
+
+// goVersion returns the version of Go that a go.mod file names.
+func goVersion(t *testing.T, file string) string {
+	t.Helper()
+	return parseModule(t, file).Go
+}
+
+// goMod is what a go.mod file says.
+type goMod struct {
+	Go      string
+	Require []struct{ Path, Version string }
+}
+
+func parseModule(t *testing.T, file string) (parsed goMod) {
+	t.Helper()
+	output, err := run(t.Context(), testenv.Repository(t, "."), "go", "mod", "edit", "-json", file)
+	require.NoError(t, err, output)
+	require.NoError(t, json.Unmarshal([]byte(output), &parsed))
+	return parsed
 }
 
 var gomodLine = regexp.MustCompile(`(?m)^\s+- gomod: (\S+) (\S+)$`)

@@ -49,7 +49,7 @@ func TestValidate(t *testing.T) {
 // validate has the collector look at the repository's configuration with these settings of the receiver.
 func validate(t *testing.T, receiver string) (output string, err error) {
 	t.Helper()
-	cmd := exec.Command(testenv.Collector(t), "validate", collector.StatusGate, "--config", testenv.Repository(t, "config.yaml"),
+	cmd := exec.Command(testenv.Collector(t), "validate", "--config", testenv.Repository(t, "config.yaml"),
 		"--config", "yaml:receivers: {ebpf: "+receiver+"}")
 	text, err := cmd.CombinedOutput()
 	return string(text), err

@@ -23,7 +23,7 @@ func TestIdleWithEveryProgram(t *testing.T) {
 	events := filepath.Join(t.TempDir(), "events.json")
 	port, err := collector.FreePort()
 	require.NoError(t, err)
-	c := startCommand(t, collector.Command(testenv.Collector(t), testenv.Repository(t, "testdata/configs/everything.yaml"), fmt.Sprintf(`yaml:
+	c := startCommand(t, collector.Command(testenv.Collector(t), testenv.Repository(t, "examples/everything.yaml"), fmt.Sprintf(`yaml:
 exporters:
   file: {path: %q}
   prometheus: {endpoint: "localhost:%d"}

@@ -10,16 +10,17 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 func TestMain(m *testing.M) {
-	load.Main()
-	trafficMain()
+	traffic.Main()
 	restrict.Main()
-	os.Exit(m.Run())
+	code := m.Run()
+	traffic.RemoveExecutables()
+	os.Exit(code)
 }
 
 // restricted has the command run under a restriction.

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // One process refused, one connection with bytes both ways, some datagrams that nobody takes: what comes out of each end
@@ -23,7 +23,7 @@ import (
 func TestPipelines(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
-	container := newContainer(t)
+	container := testhost.NewDockerContainer(t)
 	const up, down, datagrams, bytes = 1234, 54321, 3, 99
 	server, served := serve(t, up, down)
 	begin := time.Now()
@@ -78,7 +78,7 @@ func owned(did truth) map[string]any {
 	}
 }
 
-func checkRefused(t *testing.T, source func() []collector.Event, did truth, container *load.Container) {
+func checkRefused(t *testing.T, source func() []collector.Event, did truth, container *testhost.Cgroup) {
 	t.Helper()
 	want := owned(did)
 	maps.Copy(want, map[string]any{
@@ -87,7 +87,7 @@ func checkRefused(t *testing.T, source func() []collector.Event, did truth, cont
 	})
 	for _, e := range await(t, source, 2, "ebpf.connection.connect", want) {
 		assert.Equal(t, "WARN", e.Severity)
-		assert.Equal(t, container.ID, e.Resource["container.id"])
+		assert.Equal(t, container.ContainerID, e.Resource["container.id"])
 		assert.True(t, strings.HasPrefix(e.Body, fmt.Sprintf("curl[%d] → 127.0.0.1:1 tcp refused after ", did.PID)), e.Body)
 		assert.Positive(t, e.Attributes["ebpf.connection.handshake.duration"])
 		assert.NotZero(t, e.Attributes["ebpf.socket.cookie"])
@@ -136,11 +136,11 @@ func checkDrops(t *testing.T, source func() []collector.Event, did truth, datagr
 	}
 }
 
-func checkPage(t *testing.T, s *setup, container *load.Container, up, down float64) {
+func checkPage(t *testing.T, s *setup, container *testhost.Cgroup, up, down float64) {
 	t.Helper()
 	page := s.page(t)
 	in := func(labels collector.Labels) collector.Labels {
-		labels["container_id"] = container.ID
+		labels["container_id"] = container.ContainerID
 		return labels
 	}
 	for _, want := range []struct {

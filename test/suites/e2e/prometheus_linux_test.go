@@ -20,6 +20,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Debian's Prometheus scrapes the collector, and answers queries about what it found.
@@ -28,14 +29,14 @@ func TestPrometheus(t *testing.T) {
 	server := prometheusBinary(t)
 	s := newSetup(t)
 	s.start(t)
-	container := newContainer(t)
+	container := testhost.NewDockerContainer(t)
 	job{Refused: 3}.make(t, "curl", container)
 	api := startPrometheus(t, server, s.prometheus)
 
 	const failed = `ebpf_connection_failed_total{container_id=%q, error_type="refused", network_transport="tcp"}`
 	var answers []string
 	require.Eventually(t, func() bool {
-		answers = query(t, api, fmt.Sprintf(failed, container.ID))
+		answers = query(t, api, fmt.Sprintf(failed, container.ContainerID))
 		return len(answers) == 1 && answers[0] == "3"
 	}, patience, 200*time.Millisecond, "Prometheus never has the refused connections")
 	assert.Equal(t, []string{"1"}, query(t, api, `up{job="ebpf"}`))

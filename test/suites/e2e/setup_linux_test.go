@@ -16,7 +16,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
@@ -56,7 +55,7 @@ exporters:
     compression: none
     sending_queue: {enabled: false}
     retry_on_failure: {enabled: false}
-extensions: {health_check: {http: {endpoint: "localhost:%d"}}}
+extensions: {healthcheckv2: {http: {endpoint: "localhost:%d"}}}
 service:
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
   pipelines:
@@ -77,16 +76,6 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *collector.Collector {
 	c, err := collector.Start(cmd)
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
-	return c
-}
-
-func newContainer(t *testing.T) *load.Container {
-	t.Helper()
-	c, err := load.NewContainer()
-	if err != nil {
-		testenv.Missing(t, err.Error())
-	}
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
 	return c
 }
 

@@ -4,26 +4,20 @@
 package e2e
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
-
-// trafficEnv marks the child process that makes traffic; its value is its job.
-const trafficEnv = "OTELCOL_EBPF_E2E_TRAFFIC"
 
 // job is the traffic that a child makes, in this order. Nobody listens on the closed port.
 type job struct {
@@ -41,46 +35,28 @@ type truth struct {
 	PID, ClientPort, DatagramPort int
 }
 
-// trafficMain does a child's job, and does not return if this process is one.
-func trafficMain() {
-	text := os.Getenv(trafficEnv)
-	if text == "" {
-		return
-	}
-	var j job
-	err := json.Unmarshal([]byte(text), &j)
-	if err == nil {
-		err = j.do()
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "traffic:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
-}
+// doJob is the operation of a child.
+var doJob = traffic.Define("e2e.job", func(j job) (truth, error) { return j.do() })
 
-func (j *job) do() (err error) {
-	done := truth{PID: os.Getpid()}
+func (j *job) do() (done truth, err error) {
+	done.PID = os.Getpid()
 	closed := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), j.ClosedPort)
 	for range j.Refused {
 		if _, err := net.Dial("tcp4", closed.String()); !errors.Is(err, syscall.ECONNREFUSED) {
-			return fmt.Errorf("not refused: %w", err)
+			return done, fmt.Errorf("not refused: %w", err)
 		}
 	}
 	if j.Server != "" {
 		if done.ClientPort, err = j.talk(); err != nil {
-			return err
+			return done, err
 		}
 	}
 	if j.Datagrams > 0 {
 		if done.DatagramPort, err = j.send(closed); err != nil {
-			return err
+			return done, err
 		}
 	}
-	if err := j.toItself(); err != nil {
-		return err
-	}
-	return json.NewEncoder(os.Stdout).Encode(done)
+	return done, j.toItself()
 }
 
 func (j *job) talk() (port int, err error) {
@@ -136,30 +112,10 @@ func (j *job) toItself() error {
 const closedPort = 1
 
 // make makes the traffic by a process of that name, in the container if there is one, and returns when it has ended.
-func (j job) make(t *testing.T, name string, in *load.Container) truth {
+func (j job) make(t *testing.T, name string, in *testhost.Cgroup) truth {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	path := filepath.Join(t.TempDir(), name)
-	if os.Link(self, path) != nil {
-		text, err := os.ReadFile(self)
-		require.NoError(t, err)
-		require.NoError(t, os.WriteFile(path, text, 0o700))
-	}
 	j.ClosedPort = closedPort
-	text, err := json.Marshal(j)
-	require.NoError(t, err)
-	cmd := exec.Command(path)
-	cmd.Env = append(os.Environ(), trafficEnv+"="+string(text))
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	if in != nil {
-		cmd.SysProcAttr = &syscall.SysProcAttr{UseCgroupFD: true, CgroupFD: in.FD()}
-	}
-	require.NoError(t, cmd.Run(), errs.String())
-	var done truth
-	require.NoError(t, json.Unmarshal(out.Bytes(), &done))
-	return done
+	return traffic.Once(t, name, in, doJob, j)
 }
 
 // serve listens for one connection, reads up bytes, sends down bytes, and waits for the client to close.

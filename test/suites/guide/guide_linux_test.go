@@ -80,7 +80,7 @@ func TestAddAProgram(t *testing.T) {
 
 	run(t, repository, "make", "generate")
 	// That writes the tables, and fails because it has.
-	_ = command(t, repository, "go", "test", "./receiver/ebpfreceiver", "-run", "TestReadmeTables", "-update").Run()
+	_ = command(t, repository, "go", "test", "./receiver/ebpfreceiver", "-run", "TestDocsTables", "-update").Run()
 	run(t, repository, "go", "test", "./bpf/...", "./receiver/...")
 	out := run(t, repository, "go", "test", "-count=1", "-v", "-run", "^TestSignals$", "./test/suites/kernel")
 	assert.Contains(t, out, "--- PASS: TestSignals")

@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -35,9 +36,9 @@ func tcp(networkType, role string) testreceiver.Attributes {
 	return testreceiver.Attributes{"network.transport": "tcp", "network.type": networkType, "ebpf.connection.role": role}
 }
 
-// everything makes some of everything in the scene: opens connections of each type, sends bytes each way, leaves
+// everything makes some of everything: it opens connections of each type, sends bytes each way, leaves
 // those of `open` open, fails others. It returns what is still open.
-func everything(t *testing.T, s scene, counts map[string]int, up, down int, open map[string]int) (left []pair) {
+func everything(t *testing.T, s clientServer, counts map[string]int, up, down int, open map[string]int) (left []pair) {
 	t.Helper()
 	for _, f := range families[:2] {
 		for i := range counts[f.networkType] {
@@ -70,8 +71,8 @@ func everything(t *testing.T, s scene, counts map[string]int, up, down int, open
 func TestConnectionMetrics(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	const up, down = 300, 7000
 	counts, open := map[string]int{"ipv4": 5, "ipv6": 3}, map[string]int{"ipv4": 2, "ipv6": 1}
 	left := everything(t, s, counts, up, down, open)
@@ -122,7 +123,7 @@ func TestConnectionMetrics(t *testing.T) {
 	}}, m.Resources(openedMetric))
 }
 
-// durations are the values in seconds of an attribute of the events of a scene, by their type and role.
+// durations are the values in seconds of an attribute of the events, by their type and role.
 func durations(events []testreceiver.Event, key string) map[[2]string][]float64 {
 	found := map[[2]string][]float64{}
 	for _, e := range events {
@@ -152,8 +153,8 @@ func TestConnectionHistograms(t *testing.T) {
 	} {
 		t.Run(kind, func(t *testing.T) {
 			r := testreceiver.Start(t, "histogram: "+kind+"\n"+onlyConnection)
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			everything(t, s, map[string]int{"ipv4": 8, "ipv6": 4}, 10, 10, nil)
 			r.Exactly(t, 2*(8+4), testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
 			m := r.Scrape(t).In(container)
@@ -228,7 +229,7 @@ func compareTotals(t *testing.T, count uint64, sum float64, values []float64) {
 func TestConnectionMetricTypes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
@@ -273,8 +274,8 @@ func TestConnectionMetricTypes(t *testing.T) {
 func TestMetricsWithoutEvents(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {events: false}}")
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	for range 5 {
 		p := s.establish(t, families[0])
 		closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
@@ -286,5 +287,5 @@ func TestMetricsWithoutEvents(t *testing.T) {
 		assert.Equal(t, 0, m.Int(activeMetric, tcp("ipv4", role)))
 	}
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
-	assert.Zero(t, r.Scrape(t).Int("ebpf.event.delivered", nil))
+	assert.Zero(t, r.Scrape(t).Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "connection"}))
 }

@@ -19,10 +19,10 @@ import (
 )
 
 // closings are the orders in which two ends close a connection.
-var closings = map[string]func(t *testing.T, s scene, p pair){
-	"client first": func(_ *testing.T, s scene, p pair) { closeInTurn(s.client, p.client.FD, s.server, p.server.FD) },
-	"server first": func(_ *testing.T, s scene, p pair) { closeInTurn(s.server, p.server.FD, s.client, p.client.FD) },
-	"half closed": func(_ *testing.T, s scene, p pair) {
+var closings = map[string]func(t *testing.T, s clientServer, p pair){
+	"client first": func(_ *testing.T, s clientServer, p pair) { closeInTurn(s.client, p.client.FD, s.server, p.server.FD) },
+	"server first": func(_ *testing.T, s clientServer, p pair) { closeInTurn(s.server, p.server.FD, s.client, p.client.FD) },
+	"half closed": func(_ *testing.T, s clientServer, p pair) {
 		s.client.CloseWrite(p.client.FD)
 		s.server.ReceiveEOF(p.server.FD)
 		s.server.CloseWrite(p.server.FD)
@@ -31,7 +31,7 @@ var closings = map[string]func(t *testing.T, s scene, p pair){
 		s.server.Close(p.server.FD)
 	},
 	// Each FIN is lost once, so that both sides have closed before they see the other's.
-	"at once": func(t *testing.T, s scene, p pair) {
+	"at once": func(t *testing.T, s clientServer, p pair) {
 		const fin = 1
 		toServer := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
 		toClient := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
@@ -52,7 +52,7 @@ func TestBytes(t *testing.T) {
 			for _, bytes := range []struct{ up, down int }{{0, 0}, {1, 0}, {0, 1}, {1, 1}, {1 << 20, 1 << 20}} {
 				t.Run(fmt.Sprintf("%s %s %d up %d down", f.name, order, bytes.up, bytes.down), func(t *testing.T) {
 					t.Parallel()
-					s := newScene(t)
+					s := newClientServer(t)
 					p := s.establish(t, f)
 					exchange(t, s.client, p.client.FD, s.server, p.server.FD, bytes.up)
 					exchange(t, s.server, p.server.FD, s.client, p.client.FD, bytes.down)
@@ -78,7 +78,7 @@ func TestBytes(t *testing.T) {
 func TestRetransmits(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	const push = 8
 	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: push})
@@ -106,12 +106,12 @@ func TestReset(t *testing.T) {
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families[:2] {
 		for name, c := range map[string]struct {
-			reset                func(t *testing.T, s scene, p pair)
+			reset                func(t *testing.T, s clientServer, p pair)
 			client, server       any
 			clientSent, received int64
 		}{
 			"by the server": {
-				reset: func(t *testing.T, s scene, p pair) {
+				reset: func(t *testing.T, s clientServer, p pair) {
 					s.server.Reset(p.server.FD)
 					require.Equal(t, unix.ECONNRESET, s.client.Receive(p.client.FD, 1).Errno)
 					s.client.Close(p.client.FD)
@@ -119,7 +119,7 @@ func TestReset(t *testing.T) {
 				client: "reset", server: "aborted",
 			},
 			"by the client": {
-				reset: func(t *testing.T, s scene, p pair) {
+				reset: func(t *testing.T, s clientServer, p pair) {
 					s.client.Reset(p.client.FD)
 					require.Equal(t, unix.ECONNRESET, s.server.Receive(p.server.FD, 1).Errno)
 					s.server.Close(p.server.FD)
@@ -128,7 +128,7 @@ func TestReset(t *testing.T) {
 			},
 			// The kernel resets a connection that is closed before all of it was read.
 			"closed with unread bytes": {
-				reset: func(t *testing.T, s scene, p pair) {
+				reset: func(t *testing.T, s clientServer, p pair) {
 					s.client.Send(p.client.FD, 10)
 					require.True(t, testreceiver.Eventually(func() bool { return s.server.Info(p.server.FD).BytesReceived == 10 }))
 					s.server.Close(p.server.FD)
@@ -138,7 +138,7 @@ func TestReset(t *testing.T) {
 				client: "reset", server: "aborted", clientSent: 10, received: 10,
 			},
 			"after the other side's FIN": {
-				reset: func(_ *testing.T, s scene, p pair) {
+				reset: func(_ *testing.T, s clientServer, p pair) {
 					s.client.CloseWrite(p.client.FD)
 					s.server.ReceiveEOF(p.server.FD)
 					s.server.Reset(p.server.FD)
@@ -150,7 +150,7 @@ func TestReset(t *testing.T) {
 		} {
 			t.Run(f.name+" "+name, func(t *testing.T) {
 				t.Parallel()
-				s := newScene(t)
+				s := newClientServer(t)
 				p := s.establish(t, f)
 				c.reset(t, s, p)
 
@@ -174,7 +174,7 @@ func TestReset(t *testing.T) {
 func TestCloseByExit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	s.client.Kill()
 	s.server.ReceiveEOF(p.server.FD)

@@ -7,6 +7,7 @@ package kernel
 
 import (
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -25,7 +26,7 @@ func TestEstablished(t *testing.T) {
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			p := s.establish(t, f)
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 1000)
 			exchange(t, s.server, p.server.FD, s.client, p.client.FD, 5000)
@@ -53,23 +54,25 @@ func TestEstablished(t *testing.T) {
 
 			// The last sample, an eighth of the mean, comes after the process has asked: with the end of the connection.
 			lastSample := second.End.Sub(first.Start) / 8
-			closed := only(t, events, closeEvent, s.client)
-			check(t, closed, closeEvent, plog.SeverityNumberInfo, client.with(attributes{
-				"ebpf.connection.bytes_sent": int64(1000), "ebpf.connection.bytes_received": int64(5000), retransmitsKey: int64(0),
-			}), durationKey, rttKey, rttMinKey)
-			between(t, closed, durationKey, first.Start.Sub(p.client.End), second.End.Sub(p.client.Start))
-			between(t, closed, rttKey, 0, 4*clientInfo.RTT+lastSample)
-			between(t, closed, rttMinKey, 0, clientInfo.MinRTT)
-			within(t, closed, first.Start, second.End)
-
-			closed = only(t, events, closeEvent, s.server)
-			check(t, closed, closeEvent, plog.SeverityNumberInfo, server.with(attributes{
-				"ebpf.connection.bytes_sent": int64(5000), "ebpf.connection.bytes_received": int64(1000), retransmitsKey: int64(0),
-			}), durationKey, rttKey, rttMinKey)
-			between(t, closed, durationKey, first.Start.Sub(p.server.End), second.End.Sub(p.client.Start))
-			between(t, closed, rttKey, 0, 4*serverInfo.RTT+lastSample)
-			between(t, closed, rttMinKey, 0, serverInfo.MinRTT)
-			within(t, closed, first.Start, second.End)
+			for _, side := range []struct {
+				agent          *traffic.Agent
+				want           attributes
+				sent, received int64
+				opened         time.Time
+				info           traffic.Info
+			}{
+				{s.client, client, 1000, 5000, p.client.End, clientInfo},
+				{s.server, server, 5000, 1000, p.server.End, serverInfo},
+			} {
+				closed := only(t, events, closeEvent, side.agent)
+				check(t, closed, closeEvent, plog.SeverityNumberInfo, side.want.with(attributes{
+					"ebpf.connection.bytes_sent": side.sent, "ebpf.connection.bytes_received": side.received, retransmitsKey: int64(0),
+				}), durationKey, rttKey, rttMinKey)
+				between(t, closed, durationKey, first.Start.Sub(side.opened), second.End.Sub(p.client.Start))
+				between(t, closed, rttKey, 0, 4*side.info.RTT+lastSample)
+				between(t, closed, rttMinKey, 0, side.info.MinRTT)
+				within(t, closed, first.Start, second.End)
+			}
 		})
 	}
 }
@@ -103,7 +106,7 @@ func TestLoopbackHasBothSides(t *testing.T) {
 func TestTCPToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 53))
 	s.client.Connect(listener.Local)
 	for _, e := range r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID)) {
@@ -116,7 +119,7 @@ func TestTCPToDNSPortIsTCP(t *testing.T) {
 func TestThreadsBelongToTheirProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	for _, thread := range []string{"first", "second", "a-name-of-15-ch"} {
 		s.client.OnThread(thread).Connect(listener.Local)
@@ -128,7 +131,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 	testnet.Require(t)
 	testnet.RequireMPTCP(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.ListenMPTCP(traffic.Addr(testnet.Right.IPv4, 0))
 	c := s.client.ConnectMPTCP(listener.Local)
 	accepted := s.server.Accept(listener.FD)
@@ -154,7 +157,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 func TestGoServerCountsEachConnectionOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	web := s.server.ServeHTTP(traffic.Addr(testnet.Right.IPv4, 0))
 	assert.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test wants an MPTCP listener")
 	const requests = 20

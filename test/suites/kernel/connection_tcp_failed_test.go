@@ -30,22 +30,22 @@ type failure struct {
 	errno     unix.Errno
 	// least is how long the attempt takes at least.
 	least time.Duration
-	// prepare makes the scene one where it fails.
-	prepare func(t *testing.T, s scene)
+	// prepare makes the attempt fail.
+	prepare func(t *testing.T, s clientServer)
 	// to is where to connect instead of the server's address.
 	to func(server netip.Addr) netip.Addr
 	// attempt makes the connect; nil connects and waits.
-	attempt func(s scene, to netip.AddrPort) traffic.Conn
+	attempt func(s clientServer, to netip.AddrPort) traffic.Conn
 }
 
-func refusedByICMP(code uint8) func(*testing.T, scene) {
-	return func(t *testing.T, s scene) {
+func refusedByICMP(code uint8) func(*testing.T, clientServer) {
+	return func(t *testing.T, s clientServer) {
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort, Reject: &code})
 	}
 }
 
 // blackHole drops the client's SYNs and lets it try once more.
-func blackHole(t *testing.T, s scene) {
+func blackHole(t *testing.T, s clientServer) {
 	s.left.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
 	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 }
@@ -53,7 +53,7 @@ func blackHole(t *testing.T, s scene) {
 var failures = []failure{
 	{name: "refused", errorType: "refused", errno: unix.ECONNREFUSED},
 	{name: "timed out", errorType: "timed_out", errno: unix.ETIMEDOUT, least: 2 * time.Second, prepare: blackHole},
-	{name: "aborted", errorType: "aborted", errno: unix.EINPROGRESS, prepare: blackHole, attempt: func(s scene, to netip.AddrPort) traffic.Conn {
+	{name: "aborted", errorType: "aborted", errno: unix.EINPROGRESS, prepare: blackHole, attempt: func(s clientServer, to netip.AddrPort) traffic.Conn {
 		c := s.client.OnThread("dialer").StartConnect(to)
 		c.End = s.client.Close(c.FD).End
 		return c
@@ -64,7 +64,7 @@ var failures = []failure{
 		b[len(b)-1] = 77
 		nobody, _ := netip.AddrFromSlice(b)
 		return nobody
-	}, prepare: func(t *testing.T, s scene) {
+	}, prepare: func(t *testing.T, s clientServer) {
 		s.left.Sysctl(t, "net.ipv4.neigh."+testnet.Left.Device+".mcast_solicit", "1")
 		s.left.Sysctl(t, "net.ipv6.neigh."+testnet.Left.Device+".mcast_solicit", "1")
 	}},
@@ -79,7 +79,7 @@ func TestFailedConnect(t *testing.T) {
 		for _, server := range []netip.Addr{testnet.Right.IPv4, testnet.Right.IPv6, testnet.Right.Mapped()} {
 			t.Run(f.name+" "+server.String(), func(t *testing.T) {
 				t.Parallel()
-				s := newScene(t)
+				s := newClientServer(t)
 				if f.prepare != nil {
 					f.prepare(t, s)
 				}
@@ -89,7 +89,7 @@ func TestFailedConnect(t *testing.T) {
 				}
 				attempt := f.attempt
 				if attempt == nil {
-					attempt = func(s scene, to netip.AddrPort) traffic.Conn { return s.client.OnThread("dialer").Connect(to) }
+					attempt = func(s clientServer, to netip.AddrPort) traffic.Conn { return s.client.OnThread("dialer").Connect(to) }
 				}
 				c := attempt(s, to)
 				require.Equal(t, f.errno, c.Errno)
@@ -117,7 +117,7 @@ func TestFailedConnect(t *testing.T) {
 func TestFailedConnectFromChosenPort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	from := traffic.Addr(testnet.Left.IPv4, 40001)
 	s.client.ConnectFrom(from, traffic.Addr(testnet.Right.IPv4, closedPort))
 	e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
@@ -129,7 +129,7 @@ func TestFailedConnectFromChosenPort(t *testing.T) {
 func TestConnectOfKilledProcessIsAborted(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 	s.client.ConnectUntilKilled(traffic.Addr(testnet.Right.IPv4, closedPort))
 	require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > 0 }), "the SYN is on its way")
@@ -145,7 +145,7 @@ func TestConnectOfKilledProcessIsAborted(t *testing.T) {
 func TestConnectWithoutFreePort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	s.left.Sysctl(t, "net.ipv4.ip_local_port_range", "40001 40001")
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	require.Zero(t, s.client.Connect(listener.Local).Errno)
@@ -163,7 +163,7 @@ func TestConnectWithoutFreePort(t *testing.T) {
 func TestConnectWithoutRoute(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	require.Equal(t, unix.ENETUNREACH, s.client.Connect(traffic.Addr(netip.MustParseAddr("203.0.113.1"), 80)).Errno)
 	r.Settle(t)
 	events := r.Events.Matching(testreceiver.OfProcess(s.client.PID))

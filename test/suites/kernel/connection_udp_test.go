@@ -36,7 +36,7 @@ func TestUDPConnect(t *testing.T) {
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			peer := s.server.OpenUDP(traffic.Addr(f.listen, 443))
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
 			c := s.client.OnThread("dialer").ConnectUDP(socket.FD, traffic.Addr(f.dial, 443))
@@ -64,7 +64,7 @@ func TestUDPSend(t *testing.T) {
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			peers := []netip.AddrPort{traffic.Addr(f.dial, 1001), traffic.Addr(f.dial, 1002), traffic.Addr(f.dial, 1003)}
 			for _, p := range peers {
 				s.server.OpenUDP(traffic.Addr(f.listen, p.Port()))
@@ -106,7 +106,7 @@ func TestUDPSend(t *testing.T) {
 func TestUDPWithoutLocalAddress(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	for _, any := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		to := traffic.Addr(testnet.Right.IPv4, 1000)
 		if any.Is6() {
@@ -124,7 +124,7 @@ func TestUDPWithoutLocalAddress(t *testing.T) {
 // Sockets that are older than the receiver are seen with the next peer.
 func TestUDPSocketOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
-	s := newScene(t)
+	s := newClientServer(t)
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
 	s.client.SendTo(socket.FD, traffic.Addr(testnet.Right.IPv4, 1000), 1)
 	r := testreceiver.Start(t, onlyConnection)
@@ -140,7 +140,7 @@ func TestProtocolsChoose(t *testing.T) {
 	for protocol, other := range map[string]string{"tcp": "udp", "udp": "tcp"} {
 		t.Run(protocol, func(t *testing.T) {
 			r := testreceiver.Start(t, "programs: {connection: {protocols: ["+protocol+"]}, packet_drop: {}}")
-			s := newScene(t)
+			s := newClientServer(t)
 			s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
 			s.client.SendTo(s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)).FD, traffic.Addr(testnet.Right.IPv4, 1000), 1)
 			connects := []testreceiver.Match{testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID)}

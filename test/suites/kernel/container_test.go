@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -23,7 +23,7 @@ import (
 const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
 
 // resource is the attributes of the container's resource.
-func resource(c *testnet.Cgroup) map[string]any {
+func resource(c *testhost.Cgroup) map[string]any {
 	return map[string]any{
 		"container.id": c.ContainerID, "k8s.pod.uid": c.PodUID, "process.linux.cgroup": "0::" + c.Path,
 	}
@@ -32,9 +32,9 @@ func resource(c *testnet.Cgroup) map[string]any {
 // Each side of a connection is its own container's, whoever runs when something happens to it.
 func TestEachSideBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
-	older := testnet.NewContainer(t)
+	older := testhost.NewContainer(t)
 	r := testreceiver.Start(t, bothPrograms)
-	newer := testnet.NewContainer(t)
+	newer := testhost.NewContainer(t)
 
 	ns := testnet.NewNamespace(t)
 	client, server := traffic.Start(t, ns, traffic.In(older)), traffic.Start(t, ns, traffic.In(newer))
@@ -60,7 +60,7 @@ func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
 	ns := testnet.NewNamespace(t)
-	a := traffic.Start(t, ns, traffic.In(testnet.NewCgroup(t)))
+	a := traffic.Start(t, ns, traffic.In(testhost.NewCgroup(t)))
 	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
 	assert.NotContains(t, e.Resource, "container.id")
@@ -73,7 +73,7 @@ func TestShortLivedContainer(t *testing.T) {
 	// Metrics are read long after the container's end.
 	r := testreceiver.Start(t, "collection_interval: 500ms\n"+bothPrograms)
 	for range 5 {
-		container := testnet.NewContainer(t)
+		container := testhost.NewContainer(t)
 		ns := testnet.NewNamespace(t)
 		ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 		a := traffic.Start(t, ns, traffic.In(container))
@@ -99,7 +99,7 @@ func TestShortLivedContainer(t *testing.T) {
 func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	nested := container.Nested(t, "init")
 	ns := testnet.NewNamespace(t)
 	agents := []*traffic.Agent{traffic.Start(t, ns, traffic.In(container)), traffic.Start(t, ns, traffic.In(nested))}
@@ -118,8 +118,8 @@ func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 func TestDropOfContainerIsCountedThere(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 	socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
 	const count, size = 1000, 100
@@ -141,8 +141,8 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 	closed := traffic.Addr(testnet.Prefix4.Addr(), closedPort)
 	host := func(m testreceiver.Scrape) int { return m.Int(failedMetric, nil) }
 
-	container, ordinary := testnet.NewContainer(t), testnet.NewCgroup(t)
-	for i, group := range []*testnet.Cgroup{container, ordinary, ordinary} {
+	container, ordinary := testhost.NewContainer(t), testhost.NewCgroup(t)
+	for i, group := range []*testhost.Cgroup{container, ordinary, ordinary} {
 		a := traffic.Start(t, ns, traffic.In(group))
 		a.Connect(closed)
 		a.Exit()
@@ -172,7 +172,7 @@ func TestSeriesWithoutContainerAttributes(t *testing.T) {
 	failures := []testreceiver.Series{{Attributes: testreceiver.Attributes{
 		"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused",
 	}}}
-	groups := []*testnet.Cgroup{testnet.NewContainer(t), testnet.NewContainer(t), testnet.NewCgroup(t)}
+	groups := []*testhost.Cgroup{testhost.NewContainer(t), testhost.NewContainer(t), testhost.NewCgroup(t)}
 	for _, group := range groups {
 		a := traffic.Start(t, ns, traffic.In(group))
 		a.Connect(closed)
@@ -195,14 +195,14 @@ func TestSeriesWithoutContainerAttributes(t *testing.T) {
 // Whatever a program counts for a container goes with it.
 func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, `collection_interval: 200ms
 programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: {paths: [/]}}, file_descriptor: {}, oom: {}, disk_io: {}, runqueue: {}, syscall: {}}`)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
 	ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-	program, dir, disk := traffic.Executable(t, "kernel-test-program"), t.TempDir(), testnet.NewDisk(t, diskSize)
+	program, dir, disk := traffic.Executable(t, "kernel-test-program"), t.TempDir(), testhost.NewDisk(t, diskSize)
 	a := traffic.Start(t, ns, traffic.In(container))
 
 	listener := a.Listen(traffic.Addr(testnet.Loopback4, 0))
@@ -216,9 +216,9 @@ programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: 
 	a.Run(traffic.Command{Path: program, Args: []string{"x"}})
 	require.Zero(t, a.CallFile(traffic.FileCall{Call: "creat", Path: filepath.Join(dir, "file")}).Errno)
 	require.Zero(t, a.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(dir, "file")}).Errno)
-	require.Zero(t, a.WorkDisk(disk, load.DiskRead, 0, 4096, 1).Errno)
+	require.Zero(t, a.WorkDisk(disk, traffic.DiskRead, 0, 4096, 1).Errno)
 	victim := traffic.Start(t, ns, traffic.In(container))
-	testnet.LimitMemory(t, container, 64*mebibyte).Add(t, victim.PID)
+	require.NoError(t, testhost.NewMemoryLimit(t, container, 64*mebibyte).Add(victim.PID))
 	require.Error(t, victim.TryHoldMemory(100*mebibyte))
 	victim.Kill()
 

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -27,8 +27,8 @@ import (
 func TestDiskPartialCompletion(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
-	inner := testnet.NewDisk(t, diskSize)
-	outer := testnet.NewDiskOver(t, inner)
+	inner := testhost.NewDisk(t, diskSize)
+	outer := testhost.NewDiskOver(t, inner)
 	require.NoError(t, inner.Resize(offset+there))
 	// So few requests that each is used again soon.
 	require.NoError(t, outer.SetQueue("scheduler", "none"))
@@ -36,11 +36,11 @@ func TestDiskPartialCompletion(t *testing.T) {
 	require.NoError(t, outer.SetQueue("nomerges", "2"))
 	r := testreceiver.Start(t, everyOperation)
 	a := traffic.Start(t, testnet.NewNamespace(t))
-	before, beforeInner := testnet.DiskStat(t, outer, load.DiskStat{}), testnet.DiskStat(t, inner, load.DiskStat{})
-	done := a.WorkDisk(outer, load.DiskRead, offset, size, 1)
+	before, beforeInner := outer.StatSince(t, testhost.DiskStat{}), inner.StatSince(t, testhost.DiskStat{})
+	done := a.WorkDisk(outer, traffic.DiskRead, offset, size, 1)
 	require.Equal(t, unix.EIO, done.Errno)
-	require.Equal(t, load.DiskStat{Reads: 1, ReadBytes: there}, testnet.DiskStat(t, inner, beforeInner), "it read a part")
-	require.Equal(t, load.DiskStat{Reads: 1, ReadBytes: size}, testnet.DiskStat(t, outer, before))
+	require.Equal(t, testhost.DiskStat{Reads: 1, ReadBytes: there}, inner.StatSince(t, beforeInner), "it read a part")
+	require.Equal(t, testhost.DiskStat{Reads: 1, ReadBytes: size}, outer.StatSince(t, before))
 
 	failed := attributes{"error.type": "eio"}
 	e := r.Exactly(t, 1, onDisk(outer))[0]
@@ -50,7 +50,7 @@ func TestDiskPartialCompletion(t *testing.T) {
 	within(t, e, done.Start, done.End)
 	// Those that come after it, of the same request and of others, have nothing of it.
 	const times = 30
-	require.Zero(t, a.WorkDisk(outer, load.DiskReadThirds, 0, 3*size, times).Errno)
+	require.Zero(t, a.WorkDisk(outer, traffic.DiskReadThirds, 0, 3*size, times).Errno)
 	for _, e := range r.Exactly(t, 1+3*times, onDisk(outer))[1:] {
 		sector := e.Attributes[diskSectorKey].(int64)
 		assert.Contains(t, []int64{0, size / sectorSize, 2 * size / sectorSize}, sector)
@@ -76,22 +76,22 @@ func TestDiskPartialCompletion(t *testing.T) {
 func TestDiskRequeue(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there, perSecond = 1 << 20, 256 << 10, 192 << 10, 128 << 10
-	inner := testnet.NewDisk(t, diskSize)
-	outer := testnet.NewDiskOver(t, inner)
+	inner := testhost.NewDisk(t, diskSize)
+	outer := testhost.NewDiskOver(t, inner)
 	r := testreceiver.Start(t, everyOperation)
-	container := testnet.NewContainer(t)
-	limit := testnet.LimitDisk(t, container, inner, perSecond)
+	container := testhost.NewContainer(t)
+	limit := testhost.NewDiskLimit(t, container, inner, perSecond)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 	if !limit.Charges() {
 		require.NoError(t, limit.Add(a.PID))
 	}
-	before := testnet.DiskStat(t, outer, load.DiskStat{})
-	var done traffic.DiskWork
+	before := outer.StatSince(t, testhost.DiskStat{})
+	var done traffic.DiskDone
 	times, parts := 0, 0
 	for ; parts != 2; times++ {
 		require.Less(t, times, 5, "it never reads in parts")
 		require.NoError(t, inner.Resize(offset+there))
-		beforeInner := testnet.DiskStat(t, inner, load.DiskStat{})
+		beforeInner := inner.StatSince(t, testhost.DiskStat{})
 		grown := make(chan error, 1)
 		go func() {
 			// The limit lets the first part wait for more than a second, and then there is more behind it, unless the thread
@@ -100,13 +100,13 @@ func TestDiskRequeue(t *testing.T) {
 			time.Sleep(200 * time.Millisecond)
 			grown <- inner.Resize(diskSize)
 		}()
-		done = a.WorkDisk(outer, load.DiskRead, offset, size, 1)
+		done = a.WorkDisk(outer, traffic.DiskRead, offset, size, 1)
 		require.NoError(t, <-grown)
 		require.Zero(t, done.Errno)
-		parts = testnet.DiskStat(t, inner, beforeInner).Reads
+		parts = inner.StatSince(t, beforeInner).Reads
 	}
-	want := testnet.DiskStat(t, outer, before)
-	require.Equal(t, load.DiskStat{Reads: times, ReadBytes: times * size}, want)
+	want := outer.StatSince(t, before)
+	require.Equal(t, testhost.DiskStat{Reads: times, ReadBytes: times * size}, want)
 
 	e := r.Exactly(t, times, onDisk(outer))[times-1]
 	check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "read", offset, size).with(owner(a, "current")), diskDurationKey)
@@ -120,17 +120,17 @@ func TestDiskRequeue(t *testing.T) {
 // Requests that the scheduler makes one of are one operation.
 func TestDiskMerge(t *testing.T) {
 	testnet.Require(t)
-	disk := testnet.NewDisk(t, diskSize)
+	disk := testhost.NewDisk(t, diskSize)
 	require.NoError(t, disk.SetQueue("scheduler", "mq-deadline"))
 	require.NoError(t, disk.SetQueue("nomerges", "0"))
 	r := testreceiver.Start(t, everyOperation)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
-	before := testnet.DiskStat(t, disk, load.DiskStat{})
+	before := disk.StatSince(t, testhost.DiskStat{})
 	const offset, size, count = 1 << 20, 3 * 8192, 20
-	done := a.WorkDisk(disk, load.DiskReadThirds, offset, size, count)
+	done := a.WorkDisk(disk, traffic.DiskReadThirds, offset, size, count)
 	require.Zero(t, done.Errno)
-	want := testnet.DiskStat(t, disk, before)
+	want := disk.StatSince(t, before)
 	require.Equal(t, count*size, want.ReadBytes)
 	events := r.Exactly(t, want.Reads, onDisk(disk))
 	if kernelSays().merges {

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -42,7 +42,7 @@ const (
 )
 
 // diskSeries is the attributes of a disk's series.
-func diskSeries(disk *load.Disk, operation string) testreceiver.Attributes {
+func diskSeries(disk *testhost.Disk, operation string) testreceiver.Attributes {
 	a := testreceiver.Attributes{deviceKey: disk.Name, diskTypeKey: operation}
 	if operation == "read" || operation == "write" {
 		a[diskWayKey] = operation
@@ -51,7 +51,7 @@ func diskSeries(disk *load.Disk, operation string) testreceiver.Attributes {
 }
 
 // operation is the attributes of an operation of a disk.
-func operation(disk *load.Disk, kind string, offset int64, size int) attributes {
+func operation(disk *testhost.Disk, kind string, offset int64, size int) attributes {
 	a := attributes{deviceKey: disk.Name, diskTypeKey: kind}
 	if kind == "read" || kind == "write" {
 		a[diskWayKey] = kind
@@ -63,13 +63,13 @@ func operation(disk *load.Disk, kind string, offset int64, size int) attributes 
 }
 
 // onDisk takes the events of a disk.
-func onDisk(disk *load.Disk) testreceiver.Match {
+func onDisk(disk *testhost.Disk) testreceiver.Match {
 	name := testreceiver.With(deviceKey, disk.Name)
 	return func(e testreceiver.Event) bool { return e.Name == slowOperationEvent && name(e) }
 }
 
 // operations is how many operations of a kind a scrape has for a disk, and how many bytes they were about.
-func operations(m testreceiver.Scrape, disk *load.Disk, kind string) (count, bytes int) {
+func operations(m testreceiver.Scrape, disk *testhost.Disk, kind string) (count, bytes int) {
 	if p, ok := m.Histogram(diskDurationMetric, diskSeries(disk, kind)); ok {
 		count = int(p.Count())
 	}
@@ -78,17 +78,17 @@ func operations(m testreceiver.Scrape, disk *load.Disk, kind string) (count, byt
 
 // did is what the kernel says that a disk has done since an earlier time, in which it was asked so many times to flush
 // and nothing else: the kernel counts what has asked as a write, too, though that goes nowhere.
-func did(t *testing.T, disk *load.Disk, before load.DiskStat, syncs int) load.DiskStat {
+func did(t *testing.T, disk *testhost.Disk, before testhost.DiskStat, syncs int) testhost.DiskStat {
 	t.Helper()
-	stat := testnet.DiskStat(t, disk, before)
+	stat := disk.StatSince(t, before)
 	stat.Writes -= syncs
 	return stat
 }
 
 // sameAsKernel checks the metrics of a disk by what the kernel itself says that the disk has done.
-func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *load.Disk, want load.DiskStat) {
+func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *testhost.Disk, want testhost.DiskStat) {
 	t.Helper()
-	var got load.DiskStat
+	var got testhost.DiskStat
 	got.Reads, got.ReadBytes = operations(m, disk, "read")
 	got.Writes, got.WrittenBytes = operations(m, disk, "write")
 	got.Discards, got.DiscardedBytes = operations(m, disk, "discard")
@@ -99,23 +99,23 @@ func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *load.Disk, want loa
 // Each kind of operation with every field, and the metrics equal to the kernel's own statistics.
 func TestDiskOperations(t *testing.T) {
 	testnet.Require(t)
-	disk := testnet.NewDisk(t, diskSize)
+	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, everyOperation)
-	before := testnet.DiskStat(t, disk, load.DiskStat{})
-	container := testnet.NewContainer(t)
+	before := disk.StatSince(t, testhost.DiskStat{})
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named("kernel-test-database", "db-main"), traffic.AsUser(clientUser))
 	bytes := map[string]int{}
 	for i, step := range []struct {
-		work   load.DiskWork
+		work   traffic.DiskWork
 		offset int64
 		size   int
 		times  int
 	}{
-		{load.DiskRead, 0, 4096, 3},
-		{load.DiskRead, 1 << 20, 64 << 10, 2},
-		{load.DiskWrite, 512 << 10, 8192, 5},
-		{load.DiskFlush, 0, 0, 2},
-		{load.DiskDiscard, 2 << 20, 128 << 10, 1},
+		{traffic.DiskRead, 0, 4096, 3},
+		{traffic.DiskRead, 1 << 20, 64 << 10, 2},
+		{traffic.DiskWrite, 512 << 10, 8192, 5},
+		{traffic.DiskFlush, 0, 0, 2},
+		{traffic.DiskDiscard, 2 << 20, 128 << 10, 1},
 	} {
 		kind, thread := string(step.work), fmt.Sprintf("step-%d", i)
 		before := len(r.Events.Matching(onDisk(disk)))
@@ -138,7 +138,7 @@ func TestDiskOperations(t *testing.T) {
 	}
 	m := r.Scrape(t)
 	want := did(t, disk, before, 2)
-	assert.Equal(t, load.DiskStat{
+	assert.Equal(t, testhost.DiskStat{
 		Reads: 5, ReadBytes: bytes["read"], Writes: 5, WrittenBytes: bytes["write"],
 		Discards: 1, DiscardedBytes: bytes["discard"], Flushes: 2,
 	}, want, "the kernel did what it was asked to")
@@ -165,12 +165,12 @@ func TestDiskOperations(t *testing.T) {
 // What was written to memory goes to the disk in as many operations as the kernel likes, which it counts as we do.
 func TestDiskWriteBack(t *testing.T) {
 	testnet.Require(t)
-	disk := testnet.NewDisk(t, diskSize)
+	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, everyOperation)
-	before := testnet.DiskStat(t, disk, load.DiskStat{})
-	container := testnet.NewContainer(t)
+	before := disk.StatSince(t, testhost.DiskStat{})
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser))
-	require.Zero(t, a.WorkDisk(disk, load.DiskWriteBack, 0, diskSize, 1).Errno)
+	require.Zero(t, a.WorkDisk(disk, traffic.DiskWriteBack, 0, diskSize, 1).Errno)
 	want := did(t, disk, before, 1)
 	require.Equal(t, diskSize, want.WrittenBytes)
 	events := r.Exactly(t, want.Reads+want.Writes+want.Flushes, onDisk(disk))
@@ -190,15 +190,15 @@ func TestDiskWriteBack(t *testing.T) {
 // A disk over another one hands on what it is asked to do from a thread of the kernel, which is nobody's process.
 func TestDiskOverAnother(t *testing.T) {
 	testnet.Require(t)
-	inner := testnet.NewDisk(t, diskSize)
-	outer := testnet.NewDiskOver(t, inner)
+	inner := testhost.NewDisk(t, diskSize)
+	outer := testhost.NewDiskOver(t, inner)
 	r := testreceiver.Start(t, everyOperation)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	const size, count = 16 << 10, 10
-	limit := testnet.LimitDisk(t, container, inner, 1<<30)
+	limit := testhost.NewDiskLimit(t, container, inner, 1<<30)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 	require.NoError(t, limit.Add(a.PID))
-	require.Zero(t, a.WorkDisk(outer, load.DiskRead, 4096, size, count).Errno)
+	require.Zero(t, a.WorkDisk(outer, traffic.DiskRead, 4096, size, count).Errno)
 	for _, e := range r.Exactly(t, count, onDisk(outer)) {
 		check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "read", 4096, size).with(owner(a, "current")), diskDurationKey)
 		assert.Equal(t, resource(container), e.Resource)
@@ -220,18 +220,18 @@ func TestDiskOverAnother(t *testing.T) {
 // With the default threshold an operation is an event if it is really slow.
 func TestDiskSlowOperation(t *testing.T) {
 	testnet.Require(t)
-	inner := testnet.NewDisk(t, diskSize)
-	outer := testnet.NewDiskOver(t, inner)
+	inner := testhost.NewDisk(t, diskSize)
+	outer := testhost.NewDiskOver(t, inner)
 	r := testreceiver.Start(t, "programs: {disk_io: {}, connection: {}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	const size, perSecond = 128 << 10, 256 << 10
-	limit := testnet.LimitDisk(t, container, inner, perSecond)
+	limit := testhost.NewDiskLimit(t, container, inner, perSecond)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
-	require.Zero(t, a.WorkDisk(outer, load.DiskRead, 0, size, 1).Errno, "nothing limits it yet")
+	require.Zero(t, a.WorkDisk(outer, traffic.DiskRead, 0, size, 1).Errno, "nothing limits it yet")
 	if !limit.Charges() {
 		require.NoError(t, limit.Add(a.PID))
 	}
-	done := a.WorkDisk(outer, load.DiskWrite, 1<<20, size, 1)
+	done := a.WorkDisk(outer, traffic.DiskWrite, 1<<20, size, 1)
 	require.Zero(t, done.Errno)
 	e := r.Wait(t, 1, onDisk(outer), testreceiver.With(diskTypeKey, "write"))[0]
 	check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "write", 1<<20, size).with(owner(a, "current")), diskDurationKey)
@@ -246,14 +246,14 @@ func TestDiskSlowOperation(t *testing.T) {
 func TestDiskFailure(t *testing.T) {
 	testnet.Require(t)
 	const room, size = 128 << 10, 64 << 10
-	disk := testnet.NewDiskWithRoom(t, diskSize, room)
+	disk := testhost.NewDiskWithRoom(t, diskSize, room)
 	r := testreceiver.Start(t, everyOperation)
 	a := traffic.Start(t, testnet.NewNamespace(t))
 	var errno unix.Errno
 	written, failed := 0, int64(0)
 	for offset := int64(0); errno == 0; offset += size {
 		require.Less(t, offset, int64(diskSize))
-		if errno = a.WorkDisk(disk, load.DiskWrite, offset, size, 1).Errno; errno == 0 {
+		if errno = a.WorkDisk(disk, traffic.DiskWrite, offset, size, 1).Errno; errno == 0 {
 			written += size
 		} else {
 			failed = offset
@@ -277,15 +277,15 @@ func TestDiskFailure(t *testing.T) {
 // Whatever the limit of events holds back is counted, and the metrics have it all. What is left out is in neither.
 func TestDiskEventLimit(t *testing.T) {
 	testnet.Require(t)
-	disk := testnet.NewDisk(t, diskSize)
+	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {disk_io: {threshold: 1us, event_limit: 50}}")
 	ns := testnet.NewNamespace(t)
 	const size, count = 4096, 500
 	for _, name := range []string{"kernel-test-left-out", "kernel-test-database"} {
 		a := traffic.Start(t, ns, traffic.Named(name, "main"))
-		require.Zero(t, a.WorkDisk(disk, load.DiskRead, 0, size, count).Errno)
+		require.Zero(t, a.WorkDisk(disk, traffic.DiskRead, 0, size, count).Errno)
 		if name == "kernel-test-left-out" {
-			require.Zero(t, a.WorkDisk(disk, load.DiskFlush, 0, 0, 2).Errno)
+			require.Zero(t, a.WorkDisk(disk, traffic.DiskFlush, 0, 0, 2).Errno)
 		}
 	}
 	// Other disks of the host are at work meanwhile, and a scrape reads one after the other.
@@ -318,13 +318,13 @@ func TestDiskEventLimit(t *testing.T) {
 // The series of a disk end with it, and without events they are the same.
 func TestDiskThatIsGone(t *testing.T) {
 	testnet.Require(t)
-	disk, other := testnet.NewDisk(t, diskSize), testnet.NewDisk(t, diskSize)
+	disk, other := testhost.NewDisk(t, diskSize), testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, "programs: {disk_io: {events: false, threshold: 1us}}")
 	a := traffic.Start(t, testnet.NewNamespace(t))
-	for _, d := range []*load.Disk{disk, other} {
-		require.Zero(t, a.WorkDisk(d, load.DiskRead, 0, 4096, 7).Errno)
+	for _, d := range []*testhost.Disk{disk, other} {
+		require.Zero(t, a.WorkDisk(d, traffic.DiskRead, 0, 4096, 7).Errno)
 	}
-	seen := func(d *load.Disk) func(testreceiver.Scrape) bool {
+	seen := func(d *testhost.Disk) func(testreceiver.Scrape) bool {
 		return func(m testreceiver.Scrape) bool {
 			reads, bytes := operations(m, d, "read")
 			return reads == 7 && bytes == 7*4096

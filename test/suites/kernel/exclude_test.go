@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -93,8 +94,8 @@ func TestExclude(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+c.exclude+"\n"+onlyConnection)
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			// Datagrams go where these two sockets reach.
 			reachable := func(a netip.Addr) bool { return !a.Is4In6() && !a.IsLoopback() }
 			udp := map[bool]traffic.Socket{
@@ -172,7 +173,7 @@ func TestExcludeSelf(t *testing.T) {
 func TestAllBut(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	for _, to := range []netip.Addr{testnet.Right.IPv4, testnet.Right.IPv6, testnet.Loopback4, testnet.Loopback6} {
 		s.client.Connect(traffic.Addr(to, closedPort))
 	}
@@ -198,7 +199,7 @@ func TestExcludeDrops(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+c.exclude+"\n"+onlyPacketDrop)
-			s := newScene(t)
+			s := newClientServer(t)
 			s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: 1001})
 			s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: 1002})
 			ipv4, ipv6 := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)), s.client.OpenUDP(traffic.Addr(testnet.Left.IPv6, 0))

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -45,7 +46,7 @@ const (
 const clockTolerance = time.Millisecond
 
 // lateTolerance is how long a softirq may wait for a processor, so that what a process has seen is not the end of it.
-var lateTolerance = max(clockTolerance, testnet.Patiently(50*time.Millisecond)-50*time.Millisecond)
+var lateTolerance = max(clockTolerance, testenv.Patiently(50*time.Millisecond)-50*time.Millisecond)
 
 // attributes are an event's attributes as pdata gives them.
 type attributes map[string]any

@@ -58,7 +58,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	return f
 })
 
-// hasFlushWaiters is whether requests wait for a flush in the list that they are in otherwise, and not in one of its own.
+// hasFlushWaiters reports whether requests wait for a flush in the list that they are in otherwise, and not in one of its own.
 func hasFlushWaiters(spec *btf.Spec) bool {
 	var request *btf.Struct
 	if spec.TypeByName("request", &request) != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -49,7 +51,7 @@ func openOf(t testing.TB, m testreceiver.Scrape, pid int, executable string) map
 // Each kind, in a number of its own, is what /proc shows, whatever becomes of it.
 func TestFileDescriptorKinds(t *testing.T) {
 	testnet.Require(t)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named("kernel-test-holder", "main"))
 	r := testreceiver.Start(t, onlyFileDescriptor)
 	same := func(when string) {
@@ -140,8 +142,8 @@ func TestFileDescriptorZombie(t *testing.T) {
 func TestFileDescriptorLeak(t *testing.T) {
 	testnet.Require(t)
 	const intervals = 6
-	interval := testnet.Patiently(100 * time.Millisecond)
-	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	interval := testenv.Patiently(100 * time.Millisecond)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
 	leaking := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-leaking", "leak-main"), traffic.AsUser(clientUser))
 	sawtooth := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-sawtooth", "main"))
 	starting := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-starting", "main"))
@@ -196,7 +198,7 @@ func TestFileDescriptorLeak(t *testing.T) {
 // What the limit holds back is counted: what comes and what is lost is all that has happened.
 func TestFileDescriptorLeakLimit(t *testing.T) {
 	testnet.Require(t)
-	interval := testnet.Patiently(50 * time.Millisecond)
+	interval := testenv.Patiently(50 * time.Millisecond)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-leaking", "main"))
 	r := testreceiver.Start(t, fmt.Sprintf("collection_interval: %s\nprograms: {file_descriptor: {processes: 10000, leak_intervals: 4, event_limit: 2}}", interval))
 	kinds := []string{"file", "directory", "device", "socket", "epoll", "eventfd", "timerfd", "signalfd", "inotify", "pidfd"}
@@ -219,7 +221,7 @@ func TestFileDescriptorLeakLimit(t *testing.T) {
 func TestFileDescriptorLeakWithoutMetrics(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-leaking", "main"))
-	interval := testnet.Patiently(50 * time.Millisecond)
+	interval := testenv.Patiently(50 * time.Millisecond)
 	for _, events := range []bool{true, false} {
 		r := testreceiver.Start(t, fmt.Sprintf("collection_interval: %s\nprograms: {file_descriptor: {processes: 10000, leak_intervals: 3, events: %t}, connection: {}}",
 			interval, events), testreceiver.WithoutMetrics())
@@ -312,7 +314,7 @@ func TestFileDescriptorsInMasses(t *testing.T) {
 // makes are not, nor what the end of a process closes. Elsewhere nothing is told of it.
 func TestFileDescriptorOperations(t *testing.T) {
 	testnet.Require(t)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 	other := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named("kernel-test-left-out", "main"))
 	program := traffic.Executable(t, "kernel-test-program")

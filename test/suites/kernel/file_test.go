@@ -18,185 +18,17 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-const (
-	deleteEvent     = "ebpf.file.delete"
-	openEvent       = "ebpf.file.open"
-	deletionsMetric = "ebpf.file.deletions"
-	opensMetric     = "ebpf.file.opens"
-	// Others on this host delete files, too.
-	onlyFile = "programs: {file: {event_limit: 1000000}}"
-)
-
-// fileScene is an agent in a container that works on files, and a receiver with program file.
-type fileScene struct {
-	*testreceiver.Receiver
-	agent     *traffic.Agent
-	container *testnet.Cgroup
-	// calls is whether the program sees system calls, and not the functions behind them.
-	calls bool
-	// want counts what the metrics are to say, by their attributes.
-	want map[string]int
-}
-
-func newFileScene(t *testing.T, config string, options ...traffic.Option) *fileScene {
-	t.Helper()
-	testnet.Require(t)
-	testnet.MountTracefs(t)
-	s := &fileScene{container: testnet.NewContainer(t), want: map[string]int{}}
-	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
-	s.Receiver = testreceiver.Start(t, config)
-	states := s.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", "file"), testreceiver.With("ebpf.program.state", "attached"))
-	s.calls = !strings.HasPrefix(states[0].Attributes["ebpf.program.hook"].(string), "fexit/")
-	return s
-}
-
-// file is the attributes of a file.
-func file(path string) attributes {
-	return attributes{"file.path": path, "file.name": filepath.Base(path)}
-}
-
-// process is the attributes of the agent as the process that does something to a file.
-func (s *fileScene) process() attributes {
-	a := owner(s.agent, "")
-	delete(a, "ebpf.attribution")
-	a["process.linux.cgroup"] = "0::" + s.container.Path
-	return a
-}
-
-// deletion is a call with what is to be seen of it.
-type deletion struct {
-	traffic.FileCall
-	errno unix.Errno
-	// path is the file's, kind how it is deleted. There is no event without a kind.
-	path, kind string
-	// called is path where only the call is seen, if that is another one.
-	called string
-	// calls is whether there is an event only where calls are seen; functions, only where those are.
-	calls bool
-}
-
-// renames is whether it is a rename that succeeds, of which calls do not tell whether there was a file.
-func (d deletion) renames() bool { return d.kind == "rename" && d.errno == 0 }
-
-// deletes has the agent make the calls, one after the other, and checks every field of the events that come of them.
-func (s *fileScene) deletes(t *testing.T, deletions ...deletion) {
-	t.Helper()
-	for _, d := range deletions {
-		before := len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)))
-		call := s.agent.CallFile(d.FileCall)
-		require.Equal(t, d.errno, call.Errno, "%+v", d)
-		// What comes after it in the ring shows that there is no more.
-		marker := s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: s.marker(t)})
-		require.Zero(t, marker.Errno)
-		want := 2
-		if d.kind == "" || d.calls && !s.calls {
-			want = 1
-		}
-		events := s.Wait(t, before+want, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID))[before:]
-		require.Len(t, events, want, "%+v", d)
-		check(t, events[want-1], deleteEvent, plog.SeverityNumberInfo,
-			s.process().with(file(s.marker(t))).with(attributes{"ebpf.file.deletion.kind": "unlink"}))
-		s.count("unlink", 0, false)
-		if want == 1 {
-			continue
-		}
-		s.count(d.kind, d.errno, d.renames() && s.calls)
-		path, severity := d.path, plog.SeverityNumberInfo
-		if s.calls && d.called != "" {
-			path = d.called
-		}
-		attrs := s.process().with(file(path)).with(attributes{"ebpf.file.deletion.kind": d.kind})
-		if d.errno != 0 {
-			severity = plog.SeverityNumberWarn
-			attrs["error.type"] = strings.ToLower(unix.ErrnoName(d.errno))
-		}
-		if d.renames() && s.calls {
-			attrs["ebpf.file.deletion.uncertain"] = true
-		}
-		if d.ByRing && !s.calls {
-			attrs["thread.name"] = worker(t, s.agent, events[0])
-		}
-		check(t, events[0], deleteEvent, severity, attrs)
-		if !strings.ContainsAny(path, "\n") {
-			assert.Contains(t, events[0].Body, path)
-		}
-		assert.Equal(t, resource(s.container), events[0].Resource)
-		within(t, events[0], call.Start, call.End)
-	}
-}
-
-// worker is the name of the thread that has done what io_uring was asked for: it may be one of the kernel's for the process.
-func worker(t *testing.T, a *traffic.Agent, e testreceiver.Event) any {
-	t.Helper()
-	name := e.Attributes["thread.name"]
-	assert.True(t, name == a.Thread || strings.HasPrefix(fmt.Sprint(name), "iou-wrk-") || strings.HasPrefix(fmt.Sprint(name), "io_wqe_worker"), name)
-	return name
-}
-
-// marker is a file that can be deleted.
-func (s *fileScene) marker(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(os.TempDir(), fmt.Sprintf("marker-%d", s.agent.PID))
-	require.NoError(t, os.WriteFile(path, nil, 0o600))
-	require.NoError(t, os.Chown(path, s.agent.UID, -1))
-	t.Cleanup(func() { _ = os.Remove(path) })
-	return path
-}
-
-func (s *fileScene) count(kind string, errno unix.Errno, uncertain bool) {
-	key := kind
-	if errno != 0 {
-		key += " " + strings.ToLower(unix.ErrnoName(errno))
-	}
-	if uncertain {
-		key += " uncertain"
-	}
-	s.want[key]++
-}
-
-// counted checks that the metric of the container is what was counted.
-func (s *fileScene) counted(t *testing.T) {
-	t.Helper()
-	got := map[string]int{}
-	for _, series := range s.Scrape(t).In(s.container).Series(deletionsMetric) {
-		key := series.Attributes["ebpf.file.deletion.kind"]
-		if e := series.Attributes["error.type"]; e != "" {
-			key += " " + e
-		}
-		if series.Attributes["ebpf.file.deletion.uncertain"] == "true" {
-			key += " uncertain"
-		}
-		got[key] += series.Value
-	}
-	assert.Equal(t, s.want, got)
-}
-
-// touch makes files, and folders where the name ends in a slash, and returns their path.
-func touch(t *testing.T, dir string, names ...string) string {
-	t.Helper()
-	for _, name := range names {
-		path := filepath.Join(dir, name)
-		if strings.HasSuffix(name, "/") {
-			require.NoError(t, os.MkdirAll(path, 0o777))
-			require.NoError(t, os.Chmod(path, 0o777))
-			continue
-		}
-		require.NoError(t, os.WriteFile(path, nil, 0o666))
-		require.NoError(t, os.Chmod(path, 0o666))
-	}
-	return dir
-}
-
 // Each way to delete, to fail, and not to delete, on each file system.
 func TestFileDeletions(t *testing.T) {
-	s := newFileScene(t, onlyFile)
-	systems := map[string]string{"folder": testnet.NewFolder(t), "tmpfs": testnet.NewTmpfs(t)}
-	if dir, ok := testnet.NewOverlay(t); ok {
+	s := newFileTest(t, onlyFile)
+	systems := map[string]string{"folder": testhost.NewFolder(t), "tmpfs": testhost.NewTmpfs(t)}
+	if dir, ok := testhost.NewOverlay(t); ok {
 		systems["overlay"] = dir
 	}
 	for name, dir := range systems {
@@ -229,13 +61,13 @@ func TestFileDeletions(t *testing.T) {
 				deletion{FileCall: rename("rename", "dir", "", in("dir2"), 0), path: in("dir2"), kind: "rename"},
 
 				// Nothing is deleted, which calls do not always tell.
-				deletion{FileCall: rename("rename", "s4", "", in("t4"), 0), path: in("t4"), kind: "rename", calls: true},
-				deletion{FileCall: rename("rename", "s7", "", in("t7"), 0), path: in("t7"), kind: "rename", calls: true},
+				deletion{FileCall: rename("rename", "s4", "", in("t4"), 0), path: in("t4"), kind: "rename", onlyCalls: true},
+				deletion{FileCall: rename("rename", "s7", "", in("t7"), 0), path: in("t7"), kind: "rename", onlyCalls: true},
 				deletion{FileCall: rename("renameat2", "s5", dir, "t9", unix.RENAME_NOREPLACE)},
 				deletion{FileCall: rename("renameat2", "s6", dir, "t6", unix.RENAME_EXCHANGE)},
 
 				// These fail.
-				deletion{FileCall: call("unlink", in("none")), errno: unix.ENOENT, path: in("none"), kind: "unlink", calls: true},
+				deletion{FileCall: call("unlink", in("none")), errno: unix.ENOENT, path: in("none"), kind: "unlink", onlyCalls: true},
 				deletion{FileCall: call("unlink", in("full")), errno: unix.EISDIR, path: in("full"), kind: "unlink"},
 				deletion{FileCall: call("rmdir", in("full")), errno: unix.ENOTEMPTY, path: in("full"), kind: "rmdir"},
 				deletion{FileCall: call("rmdir", in("full/x")), errno: unix.ENOTDIR, path: in("full/x"), kind: "rmdir"},
@@ -254,28 +86,28 @@ func TestFileDeletions(t *testing.T) {
 			s.agent.ChangeDir("/")
 		})
 	}
-	s.counted(t)
+	s.checkCounts(t)
 }
 
 // A file that may not be deleted is there, and who tried is known.
 func TestFileDeletionRefused(t *testing.T) {
-	s := newFileScene(t, onlyFile, traffic.AsUser(clientUser))
-	dir := touch(t, testnet.NewFolder(t), "dir/", "dir/a", "dir/b/")
+	s := newFileTest(t, onlyFile, traffic.AsUser(clientUser))
+	dir := touch(t, testhost.NewFolder(t), "dir/", "dir/a", "dir/b/")
 	require.NoError(t, os.Chmod(filepath.Join(dir, "dir"), 0o755))
 	a, b := filepath.Join(dir, "dir/a"), filepath.Join(dir, "dir/b")
 	s.deletes(t,
 		deletion{FileCall: traffic.FileCall{Call: "unlink", Path: a}, errno: unix.EACCES, path: a, kind: "unlink"},
 		deletion{FileCall: traffic.FileCall{Call: "rmdir", Path: b}, errno: unix.EACCES, path: b, kind: "rmdir"},
 	)
-	s.counted(t)
+	s.checkCounts(t)
 }
 
 // Paths are where the file is in the mount namespace, whatever way leads there; of a call that fails to say, they are a
 // way that leads there.
 func TestFilePaths(t *testing.T) {
-	s := newFileScene(t, onlyFile)
+	s := newFileTest(t, onlyFile)
 	unlink := func(path string) traffic.FileCall { return traffic.FileCall{Call: "unlink", Path: path} }
-	dir := testnet.NewTmpfs(t)
+	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 
 	t.Run("symbolic link", func(t *testing.T) {
@@ -290,7 +122,7 @@ func TestFilePaths(t *testing.T) {
 	})
 	t.Run("bind mount", func(t *testing.T) {
 		touch(t, dir, "bound/", "bound/x", "bound/y")
-		other := testnet.Bind(t, in("bound"))
+		other := testhost.Bind(t, in("bound"))
 		s.deletes(t, deletion{FileCall: unlink(other + "/x"), path: other + "/x", kind: "unlink"})
 		s.agent.ChangeDir(other)
 		s.deletes(t, deletion{FileCall: unlink("y"), path: other + "/y", kind: "unlink"})
@@ -320,14 +152,14 @@ func TestFilePaths(t *testing.T) {
 			s.deletes(t, deletion{FileCall: unlink(dir + "/" + name), path: dir + "/" + name, kind: "unlink"})
 		}
 	})
-	s.counted(t)
+	s.checkCounts(t)
 }
 
 // In a chroot or a mount namespace of its own, a process deletes what it calls by another path, or what nobody else sees.
 func TestFilePathsOfOtherRoots(t *testing.T) {
 	t.Run("chroot", func(t *testing.T) {
-		s := newFileScene(t, onlyFile)
-		jail := touch(t, testnet.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
+		s := newFileTest(t, onlyFile)
+		jail := touch(t, testhost.NewTmpfs(t), "x", "dir/", "dir/y", "z", "end")
 		s.agent.ChangeRoot(jail)
 		for i, path := range []string{"/x", "dir/y", "../../../z", "/end"} {
 			require.Zero(t, s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path}).Errno)
@@ -337,8 +169,8 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 		}
 	})
 	t.Run("mount namespace", func(t *testing.T) {
-		s := newFileScene(t, onlyFile)
-		dir := testnet.NewFolder(t)
+		s := newFileTest(t, onlyFile)
+		dir := testhost.NewFolder(t)
 		s.agent.MountPrivately(dir)
 		path := filepath.Join(dir, "file")
 		require.NoFileExists(t, path)
@@ -348,21 +180,21 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 
 // What is asked for by io_uring is no system call, and seen all the same.
 func TestFileDeletionsByRing(t *testing.T) {
-	s := newFileScene(t, onlyFile)
-	dir := touch(t, testnet.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
+	s := newFileTest(t, onlyFile)
+	dir := touch(t, testhost.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
 	in := func(name string) string { return filepath.Join(dir, name) }
 	call := func(call, path string, flags int) traffic.FileCall {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags, ByRing: true}
 	}
 	if first := s.agent.CallFile(call("unlinkat", "none", 0)); first.Errno == unix.EINVAL {
-		testnet.Lacking(t, "deletions by io_uring, which came with 5.11")
+		testenv.Lacking(t, "deletions by io_uring, which came with 5.11")
 	}
-	if s.calls && !kernelSays().requests {
-		testnet.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
+	if s.seesCalls && !kernelSays().requests {
+		testenv.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
 	}
-	if s.calls {
+	if s.seesCalls {
 		s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.With("error.type", "enoent"), testreceiver.OfProcess(s.agent.PID))
-		s.count("unlink", unix.ENOENT, false)
+		s.want[deletionSeries("unlink", "enoent", false)]++
 	}
 	rename := func(from, path string, flags int) traffic.FileCall {
 		c := call("renameat2", path, flags)
@@ -377,7 +209,7 @@ func TestFileDeletionsByRing(t *testing.T) {
 		deletion{FileCall: rename("d", "e", 0), path: in("e"), kind: "rename"},
 		deletion{FileCall: rename("f", "g", unix.RENAME_EXCHANGE)},
 	)
-	s.counted(t)
+	s.checkCounts(t)
 
 	// What gives no result may have failed.
 	if !kernelSays().requests {
@@ -387,7 +219,7 @@ func TestFileDeletionsByRing(t *testing.T) {
 	silent.Silently = true
 	require.Zero(t, s.agent.CallFile(silent).Errno)
 	e := s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID), testreceiver.With("file.name", "h"))[0]
-	assert.Equal(t, s.calls, e.Attributes["ebpf.file.deletion.uncertain"] == true)
+	assert.Equal(t, s.seesCalls, e.Attributes["ebpf.file.deletion.uncertain"] == true)
 	assert.Equal(t, in("h"), e.Attributes["file.path"])
 }
 
@@ -403,9 +235,9 @@ func TestFileDeletionsInMasses(t *testing.T) {
 		"without a limit": onlyFile,
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newFileScene(t, config)
+			s := newFileTest(t, config)
 			begin := time.Now()
-			s.agent.DeleteMany(testnet.NewTmpfs(t), count)
+			s.agent.DeleteMany(testhost.NewTmpfs(t), count)
 			seconds := int(time.Since(begin).Seconds()) + 2 // one before, and one after
 			m := s.Scrape(t)
 			missed := lost(m, "file")["recursion"]
@@ -425,7 +257,7 @@ func TestFileDeletionsInMasses(t *testing.T) {
 				assert.LessOrEqual(t, events, limit*seconds)
 			}
 
-			path := filepath.Join(testnet.NewTmpfs(t), "x")
+			path := filepath.Join(testhost.NewTmpfs(t), "x")
 			require.True(t, testreceiver.Eventually(func() bool { // the second of the limit passes
 				touch(t, filepath.Dir(path), "x")
 				s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path})
@@ -445,7 +277,7 @@ type opening struct {
 
 // Opens below the paths that are asked for, and of no others, with their flags.
 func TestFileOpens(t *testing.T) {
-	dir := testnet.NewTmpfs(t)
+	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
 	touch(t, dir, "watched/", "watched/x", "watched/y", "watched/secret", "watchedtoo", "other/", "other/x", "end", "one-file", "one-file.2")
 	require.NoError(t, os.Chmod(in("watched/secret"), 0o600))
@@ -491,7 +323,7 @@ func TestFileOpens(t *testing.T) {
 	for name, config := range map[string]string{"all": config, "write_only": strings.Replace(config, "paths:", "write_only: true, paths:", 1)} {
 		t.Run(name, func(t *testing.T) {
 			_ = os.Remove(in("watched/new"))
-			s := newFileScene(t, config, traffic.AsUser(clientUser))
+			s := newFileTest(t, config, traffic.AsUser(clientUser))
 			want := map[string]int{}
 			for _, o := range append(openings, opening{FileCall: open("open", "", in("end"), wo), path: in("end"), flags: []any{"O_WRONLY"}}) {
 				if name == "write_only" && !changes(o) {
@@ -513,7 +345,7 @@ func TestFileOpens(t *testing.T) {
 					severity, errorType = plog.SeverityNumberWarn, strings.ToLower(unix.ErrnoName(o.errno))
 					attrs["error.type"] = errorType
 				}
-				if o.ByRing && !s.calls {
+				if o.ByRing && !s.seesCalls {
 					attrs["thread.name"] = worker(t, s.agent, events[seen])
 				}
 				check(t, events[seen], openEvent, severity, attrs)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
@@ -19,7 +20,7 @@ import (
 // the hooks from.
 func TestHooks(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "hook")
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc]}}, syscall: {}, disk_io: {}, packet: {interfaces: ["+w.Device+"]}, runqueue: {}}")
 	r.Settle(t)

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -65,7 +66,7 @@ func gone(t *testing.T, objects testreceiver.Objects) {
 
 func TestShutdownLeavesNothing(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
+	testhost.MountTracefs(t)
 	for name, config := range map[string]string{
 		"connection":   onlyConnection,
 		"packet_drop":  onlyPacketDrop,
@@ -124,7 +125,7 @@ func TestOnePipelineIsEnough(t *testing.T) {
 	testnet.Require(t)
 	for name, option := range map[string]testreceiver.Option{"logs": testreceiver.WithoutMetrics(), "metrics": testreceiver.WithoutLogs()} {
 		t.Run(name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
+			container := testhost.NewContainer(t)
 			r := testreceiver.Start(t, bothPrograms, option)
 			a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 			a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
@@ -147,7 +148,7 @@ func TestShutdownDeliversTheRest(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.New(t, "events: {flush_interval: 1m, batch_size: 65536}\n"+onlyConnection)
 	require.NoError(t, r.Start())
-	s := newScene(t)
+	s := newClientServer(t)
 	const count = 300
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	s.server.Serve(listener.FD, count)
@@ -211,7 +212,7 @@ func TestTwoReceivers(t *testing.T) {
 	testnet.Require(t)
 	first := testreceiver.Start(t, bothPrograms)
 	second := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	for _, r := range []*testreceiver.Receiver{first, second} {

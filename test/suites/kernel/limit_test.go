@@ -34,7 +34,7 @@ func TestEventLimitOfDrops(t *testing.T) {
 	testnet.Require(t)
 	const limit, count, size = 100, 50_000, 64
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
-	s := newScene(t)
+	s := newClientServer(t)
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
 	// Not connected: the answers of ICMP would be errors of the next send.
 	sent := s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), size, count)
@@ -62,7 +62,7 @@ func TestEventLimitOfDrops(t *testing.T) {
 func TestEventLimitIsPerProgram(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}, packet_drop: {event_limit: 1}}", testreceiver.AllBut(testnet.Prefix4)))
-	s := newScene(t)
+	s := newClientServer(t)
 	const count = 200
 	for range count {
 		s.client.Close(s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort)).FD)
@@ -80,7 +80,7 @@ func TestEventLimitOfConnections(t *testing.T) {
 	testnet.Require(t)
 	const limit, count = 50, 2000
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
-	s := newScene(t)
+	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	s.server.Serve(listener.FD, count)
 	span := s.client.Flood(listener.Local, count, 10)

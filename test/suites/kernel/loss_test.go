@@ -31,7 +31,7 @@ func isolated(settings string) string {
 }
 
 // flood makes connections one after the other and waits until both sides have closed them.
-func flood(t *testing.T, s scene, count int) {
+func flood(t *testing.T, s clientServer, count int) {
 	t.Helper()
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	s.server.Serve(listener.FD, count)
@@ -57,7 +57,7 @@ func TestStalledConsumer(t *testing.T) {
 		<-release
 		return nil
 	})
-	s := newScene(t)
+	s := newClientServer(t)
 	const first, count = 10, 3000
 	begin := time.Now()
 	flood(t, s, first)
@@ -119,7 +119,7 @@ func TestFullRingHasRoomForFailures(t *testing.T) {
 		<-release
 		return nil
 	})
-	s := newScene(t)
+	s := newClientServer(t)
 	flood(t, s, 1)
 	<-stalled
 	flood(t, s, 1000)
@@ -138,7 +138,7 @@ func TestConsumerThatFailsForAWhile(t *testing.T) {
 	r := testreceiver.Start(t, isolated(""))
 	r.Settle(t)
 	known := len(r.Host.Statuses())
-	s := newScene(t)
+	s := newClientServer(t)
 	r.Events.Answer(func(context.Context) error { return errors.New("no room at the moment") })
 	const count = 500
 	flood(t, s, count)
@@ -165,7 +165,7 @@ func TestConsumerThatFailsForGood(t *testing.T) {
 	r := testreceiver.Start(t, isolated(""))
 	r.Settle(t)
 	delivered := connectionEvents(r)
-	s := newScene(t)
+	s := newClientServer(t)
 	r.Events.Answer(func(context.Context) error { return consumererror.NewPermanent(errors.New("not my kind of events")) })
 	const count = 500
 	flood(t, s, count)
@@ -186,7 +186,7 @@ func TestConsumerThatRefusesSome(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated("events: {batch_size: 64}"))
 	r.Settle(t)
-	s := newScene(t)
+	s := newClientServer(t)
 	calls := 0
 	r.Events.Answer(func(context.Context) error {
 		calls++

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -33,12 +34,12 @@ const (
 func TestOOMKillOfAnother(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
-	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
-	limit := testnet.LimitMemory(t, container, 200*mebibyte)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
+	limit := testhost.NewMemoryLimit(t, container, 200*mebibyte)
 	victim := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-victim", "victim-main"), traffic.AsUser(victimUser))
 	greedy := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-greedy", "greedy-main"))
-	limit.Add(t, victim.PID)
-	limit.Add(t, greedy.PID)
+	require.NoError(t, limit.Add(victim.PID))
+	require.NoError(t, limit.Add(greedy.PID))
 
 	const adjust = 900
 	truth := victim.HoldMemory(128*mebibyte, 24*mebibyte, adjust)
@@ -84,7 +85,7 @@ func TestOOMKillOfAnother(t *testing.T) {
 	assert.Contains(t, e.Body, "killed for lack of memory")
 	assert.Contains(t, e.Body, "greedy-thread[")
 
-	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: limit.Kills(t)}}, r.Scrape(t).In(container).Series(oomMetric))
+	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: kills(t, limit)}}, r.Scrape(t).In(container).Series(oomMetric))
 }
 
 // What is swapped out is not in memory any more, but as much the victim's.
@@ -92,13 +93,13 @@ func TestOOMKillOfSwapped(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
 	const most, swap = 64 * mebibyte, 64 * mebibyte
-	testnet.AddSwap(t, swap)
-	container := testnet.NewContainer(t)
-	limit := testnet.LimitMemory(t, container, most)
-	limit.AllowSwap(t)
+	testhost.AddSwap(t, swap)
+	container := testhost.NewContainer(t)
+	limit := testhost.NewMemoryLimit(t, container, most)
+	require.NoError(t, limit.AllowSwap())
 	victim := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 	older := victim.HoldMemory(0, 0, 0).Anonymous
-	limit.Add(t, victim.PID)
+	require.NoError(t, limit.Add(victim.PID))
 	require.Error(t, victim.TryHoldMemory(2*(most+swap)))
 
 	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
@@ -114,13 +115,13 @@ func TestOOMKillOfSwapped(t *testing.T) {
 func TestOOMKillsAreCounted(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
-	containers := map[*testnet.Cgroup]int{testnet.NewContainer(t): 3, testnet.NewContainer(t): 2}
+	containers := map[*testhost.Cgroup]int{testhost.NewContainer(t): 3, testhost.NewContainer(t): 2}
 	ns := testnet.NewNamespace(t)
 	for container, count := range containers {
-		limit := testnet.LimitMemory(t, container, 64*mebibyte)
+		limit := testhost.NewMemoryLimit(t, container, 64*mebibyte)
 		for range count {
 			a := traffic.Start(t, ns, traffic.In(container))
-			limit.Add(t, a.PID)
+			require.NoError(t, limit.Add(a.PID))
 			require.Error(t, a.TryHoldMemory(100*mebibyte))
 			a.Kill()
 			e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(a.PID))[0]
@@ -128,7 +129,7 @@ func TestOOMKillsAreCounted(t *testing.T) {
 			assert.Equal(t, a.Executable, e.Attributes["ebpf.oom.trigger.executable.name"])
 			assert.Greater(t, e.Attributes[anonymous], int64(16*mebibyte))
 		}
-		assert.Equal(t, count, limit.Kills(t))
+		assert.Equal(t, count, kills(t, limit))
 	}
 	m := r.Scrape(t)
 	for container, count := range containers {
@@ -143,15 +144,23 @@ func TestOOMKillsAreCounted(t *testing.T) {
 func TestOOMMetricsOnly(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {oom: {events: false}}")
-	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
-	limit := testnet.LimitMemory(t, container, 64*mebibyte)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
+	limit := testhost.NewMemoryLimit(t, container, 64*mebibyte)
 	for _, name := range []string{"kernel-test-left-out", "kernel-test-victim"} {
 		a := traffic.Start(t, ns, traffic.In(container), traffic.Named(name, "main"))
-		limit.Add(t, a.PID)
+		require.NoError(t, limit.Add(a.PID))
 		require.Error(t, a.TryHoldMemory(100*mebibyte))
 		a.Kill()
 	}
-	assert.Equal(t, 2, limit.Kills(t))
+	assert.Equal(t, 2, kills(t, limit))
 	assert.Equal(t, 1, r.Scrape(t).In(container).Int(oomMetric, nil))
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(oomEvent)))
+}
+
+// kills is how many processes the kernel says that it has killed for the limit.
+func kills(t *testing.T, limit *testhost.MemoryLimit) int {
+	t.Helper()
+	n, err := limit.Kills()
+	require.NoError(t, err)
+	return n
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -27,7 +28,7 @@ func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	ns.AddAddress(t, "lo", testnet.Prefix4)
 	// As root, which may move between cgroups.
 	a := traffic.Start(t, ns)
-	a.ConnectFromCgroups(testnet.NewCgroup(t), count, traffic.Addr(testnet.Prefix4.Addr(), closedPort))
+	a.ConnectFromCgroups(testhost.NewCgroup(t), count, traffic.Addr(testnet.Prefix4.Addr(), closedPort))
 
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int(failedMetric, nil) >= count })
 	assert.Equal(t, count, m.Int(failedMetric, nil), "%v", m.Series(failedMetric))

@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -25,7 +26,7 @@ type preforked struct {
 	shared         int
 }
 
-func newPreforked(t *testing.T, s scene) preforked {
+func newPreforked(t *testing.T, s clientServer) preforked {
 	t.Helper()
 	// As root, because sharing a descriptor takes the right to trace the other.
 	p := preforked{
@@ -38,7 +39,7 @@ func newPreforked(t *testing.T, s scene) preforked {
 }
 
 // serve has the worker take one connection to its end.
-func (p preforked) serve(s scene) {
+func (p preforked) serve(s clientServer) {
 	c := s.client.Connect(p.listener.Local)
 	a := p.worker.Accept(p.shared)
 	closeInTurn(s.client, c.FD, p.worker, a.FD)
@@ -47,7 +48,7 @@ func (p preforked) serve(s scene) {
 func TestPreforkedServerOwnsByListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := newPreforked(t, s)
 	p.serve(s)
 
@@ -69,7 +70,7 @@ func TestPreforkedServerOwnsByListener(t *testing.T) {
 // What listened before the receiver started has its owner too.
 func TestListenersOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := newPreforked(t, s)
 	ipv4 := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
 	ipv6 := s.server.Listen(traffic.Addr(testnet.Right.IPv6, 0))
@@ -117,8 +118,8 @@ func TestConnectionsOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			p := s.establish(t, f)
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
 

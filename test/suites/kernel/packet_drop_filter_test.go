@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -45,7 +46,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 	for _, f := range families[:2] {
 		t.Run("UDP "+f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			to := traffic.Addr(f.dial, closedPort)
 			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
@@ -58,7 +59,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 		})
 		t.Run("TCP "+f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
 			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 			c := s.client.StartConnectFrom(from, to)
@@ -70,7 +71,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 		})
 		t.Run("ICMP "+f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			root := traffic.Start(t, s.left) // raw sockets are not for everybody
 			protocol, name, request := unix.IPPROTO_ICMP, "icmp", uint8(8)
 			if f.dial.Is6() {
@@ -95,8 +96,8 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 	for _, f := range families[:3] {
 		t.Run("UDP "+f.name, func(t *testing.T) {
 			t.Parallel()
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
 			to := traffic.Addr(f.dial, closedPort)
@@ -112,7 +113,7 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 		})
 		t.Run("TCP "+f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 			from, to := traffic.Addr(f.clientAddress(), 40000), traffic.Addr(f.dial, closedPort)
 			c := s.client.OnThread("dialer").StartConnectFrom(from, to)
@@ -134,7 +135,7 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 	for _, hook := range []testnet.Hook{testnet.Output, testnet.Input} {
 		t.Run(map[testnet.Hook]string{testnet.Output: "on the way out", testnet.Input: "on the way in"}[hook], func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			p := s.establish(t, families[0])
 			ns := map[testnet.Hook]*testnet.Namespace{testnet.Output: s.left, testnet.Input: s.right}[hook]
 			rule := ns.AddFilter(t, testnet.Filter{Hook: hook, Protocol: unix.IPPROTO_TCP, Port: p.listener.Local.Port()})
@@ -175,7 +176,7 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 func TestDropHasFlags(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[1])
 	const fin = 1
 	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
@@ -200,7 +201,7 @@ func TestDropSizes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
-		s := newScene(t)
+		s := newClientServer(t)
 		for _, size := range []int{0, 1, 1400, 3000, 20_000} {
 			port := uint16(1000 + size)
 			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: port})

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -22,7 +23,7 @@ import (
 func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
 	a := traffic.Start(t, ns, traffic.In(container))
 	before := r.Scrape(t)
@@ -55,7 +56,7 @@ func TestOrdinaryClosesAreNoDrops(t *testing.T) {
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const each = 10
 			for range each {
 				p := s.establish(t, f)
@@ -81,7 +82,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const size, count = 1000, 10
 			socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
 			sender := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
@@ -92,7 +93,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 			require.Equal(t, 1, s.server.Receive(p.server.FD, 1).Bytes)
 			s.server.Close(socket.FD)
 			s.server.Close(p.server.FD)
-			testnet.AwaitGracePeriods(t)
+			testhost.AwaitGracePeriods(t)
 			r.Settle(t)
 			// A datagram in a socket does not tell its namespace.
 			sent := func(e testreceiver.Event) bool {
@@ -112,7 +113,7 @@ func TestDropAtFullListener(t *testing.T) {
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
-			s := newScene(t)
+			s := newClientServer(t)
 			const backlog = 2
 			listener := s.server.ListenWithBacklog(traffic.Addr(f.listen, 0), backlog)
 			to := traffic.Addr(f.dial, listener.Local.Port())

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -119,7 +120,7 @@ func TestDropAtClosedUDPPort(t *testing.T) {
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
 			t.Parallel()
-			s := newScene(t)
+			s := newClientServer(t)
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
 			to := traffic.Addr(f.dial, closedPort)
 			sent := s.client.SendTo(socket.FD, to, 100)
@@ -146,8 +147,8 @@ func TestDropAtFullSocket(t *testing.T) {
 				if !older {
 					r = testreceiver.Start(t, onlyPacketDrop)
 				}
-				container := testnet.NewContainer(t)
-				s := newScene(t, traffic.In(container))
+				container := testhost.NewContainer(t)
+				s := newClientServer(t, traffic.In(container))
 				socket := s.server.OpenUDP(traffic.Addr(f.listen, 0))
 				s.server.SetOption(socket.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 1)
 				if older {

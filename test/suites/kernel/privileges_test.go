@@ -14,6 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -33,23 +35,23 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 			names: []string{"CAP_BPF", "CAP_PERFMON", "are missing"},
 		},
 		"no CAP_BPF": {
-			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_BPF, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			option: traffic.Restricted(restrict.Restriction{Drop: []uintptr{unix.CAP_BPF, unix.CAP_SYS_ADMIN}}), config: bothPrograms,
 			names: []string{"CAP_BPF is missing"}, others: []string{"CAP_PERFMON is", "CAP_PERFMON are"},
 		},
 		"no CAP_PERFMON": {
-			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_PERFMON, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			option: traffic.Restricted(restrict.Restriction{Drop: []uintptr{unix.CAP_PERFMON, unix.CAP_SYS_ADMIN}}), config: bothPrograms,
 			names: []string{"CAP_PERFMON is missing"}, others: []string{"CAP_BPF is", "CAP_BPF are"},
 		},
 		"no CAP_NET_ADMIN": {
-			option: traffic.Prepared(testnet.WithoutCapabilities(unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN)), config: bothPrograms,
+			option: traffic.Restricted(restrict.Restriction{Drop: []uintptr{unix.CAP_NET_ADMIN, unix.CAP_SYS_ADMIN}}), config: bothPrograms,
 			names: []string{"CAP_NET_ADMIN is missing"}, others: []string{"CAP_BPF is", "CAP_PERFMON is"},
 		},
 		"no cgroup2": {
-			option: traffic.Prepared(testnet.WithoutMounts("cgroup2")), config: onlyConnection,
+			option: traffic.Restricted(restrict.Restriction{Unmount: []string{"cgroup2"}}), config: onlyConnection,
 			names: []string{"cgroup2", "mount"},
 		},
 		"no tracefs": {
-			option: traffic.Prepared(testnet.WithoutMounts("tracefs")), config: "programs: {connection: {protocols: [tcp, unix]}}",
+			option: traffic.Restricted(restrict.Restriction{Unmount: []string{"tracefs"}}), config: "programs: {connection: {protocols: [tcp, unix]}}",
 			names: []string{"tracefs", "mount"},
 		},
 	} {
@@ -80,9 +82,9 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 // With the capabilities that the errors ask for, and no others, everything runs.
 func TestCapabilitiesSuffice(t *testing.T) {
 	testnet.Require(t)
-	testnet.MountTracefs(t)
-	testnet.AllowTracepoints(t)
-	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(testnet.WithCapabilities(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)))
+	testhost.MountTracefs(t)
+	testhost.AllowTracepoints(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)}))
 	outcome := testreceiver.Try(a, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}}")
 	assert.Empty(t, outcome.Error)
 	assert.Empty(t, outcome.Left)
@@ -93,18 +95,18 @@ func TestLockedMemory(t *testing.T) {
 	testnet.Require(t)
 	const little = 64 << 10
 	for name, c := range map[string]struct {
-		limit   uint64
-		prepare func() error
-		lacks   bool
+		limit uint64
+		drop  []uintptr
+		lacks bool
 	}{
-		"limited":                            {little, testnet.WithoutCapabilities(), false},
-		"limited without CAP_SYS_RESOURCE":   {little, testnet.WithoutCapabilities(unix.CAP_SYS_RESOURCE), kernelSays().lockedMaps},
-		"unlimited without CAP_SYS_RESOURCE": {unix.RLIM_INFINITY, testnet.WithoutCapabilities(unix.CAP_SYS_RESOURCE), false},
+		"limited":                            {little, nil, false},
+		"limited without CAP_SYS_RESOURCE":   {little, []uintptr{unix.CAP_SYS_RESOURCE}, kernelSays().lockedMaps},
+		"unlimited without CAP_SYS_RESOURCE": {unix.RLIM_INFINITY, []uintptr{unix.CAP_SYS_RESOURCE}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(c.prepare))
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: c.drop}))
 			if c.limit == little || kernelSays().lockedMaps { // it takes the capability to have more
-				testnet.LimitLockedMemory(t, a.PID, c.limit)
+				testhost.LimitLockedMemory(t, a.PID, c.limit)
 			}
 			outcome := testreceiver.Try(a, bothPrograms)
 			if c.lacks {
@@ -120,7 +122,7 @@ func TestLockedMemory(t *testing.T) {
 // One program that cannot run leaves the others running, if it is told to.
 func TestIgnoredProgramLeavesTheOthers(t *testing.T) {
 	testnet.Require(t)
-	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(testnet.WithoutMounts("tracefs")))
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Unmount: []string{"tracefs"}}))
 	outcome := testreceiver.Try(a, "error_mode: ignore\nprograms: {connection: {protocols: [tcp, unix]}, packet_drop: {}}")
 	require.Empty(t, outcome.Error)
 	assert.Contains(t, outcome.States, "packet_drop attached")

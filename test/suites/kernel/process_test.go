@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -35,9 +36,9 @@ const (
 )
 
 // newShell starts an agent in a container that runs programs.
-func newShell(t *testing.T) (*traffic.Agent, *testnet.Cgroup) {
+func newShell(t *testing.T) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	shell := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser))
 	// The first time, Go makes a process besides, to see what the kernel can do.
 	shell.Run(traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"first"}})
@@ -45,7 +46,7 @@ func newShell(t *testing.T) (*traffic.Agent, *testnet.Cgroup) {
 }
 
 // ran checks the execution and the end of a program, whose executable is that of the path.
-func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testnet.Cgroup, c traffic.Command, executable string, more attributes) {
+func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testhost.Cgroup, c traffic.Command, executable string, more attributes) {
 	t.Helper()
 	run := shell.Run(c)
 	// Its id may have been another one's before.
@@ -254,7 +255,7 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 	shell, container := newShell(t)
 	r := testreceiver.Start(t, withArguments)
 	// All in a folder of its own, which is gone when the test runs again.
-	dir := testnet.NewFolder(t)
+	dir := testhost.NewFolder(t)
 	program := filepath.Join(dir, "kernel-test-program")
 	require.NoError(t, os.Link(traffic.Executable(t, "kernel-test-program"), program))
 	script := filepath.Join(dir, "script")
@@ -288,7 +289,7 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 func TestProcessOfManyThreadsEndsOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {process: {}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
 	const processes = 20
 	for i := range processes {
@@ -322,7 +323,7 @@ func TestProcessOfAnIDThatWasUsed(t *testing.T) {
 	id, runs := shell.Run(command).PID, 1
 	for last := 0; last != id; runs++ {
 		require.Less(t, runs, 100, "others are always given that id")
-		testnet.NextPID(t, id)
+		testhost.NextPID(t, id)
 		last = shell.Run(command).PID
 	}
 	assert.Len(t, r.Wait(t, 4, testreceiver.Named(execEvent, exitEvent), inContainer(container), testreceiver.OfProcess(id)), 4)
@@ -362,7 +363,7 @@ func TestProcessesThatAreLeftOut(t *testing.T) {
 	}
 }
 
-func inContainer(c *testnet.Cgroup) testreceiver.Match {
+func inContainer(c *testhost.Cgroup) testreceiver.Match {
 	return func(e testreceiver.Event) bool { return e.Resource["container.id"] == c.ContainerID }
 }
 

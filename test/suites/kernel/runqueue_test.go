@@ -15,6 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -27,15 +29,15 @@ const (
 )
 
 // newWaiting starts an agent whose waits are all that its container has.
-func newWaiting(t *testing.T, options ...traffic.Option) (*traffic.Agent, *testnet.Cgroup) {
+func newWaiting(t *testing.T, options ...traffic.Option) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	options = append(options, traffic.In(container), traffic.Named("kernel-test-waiting", "waiting-main"))
 	return traffic.Start(t, testnet.NewNamespace(t), options...), container
 }
 
 // waited are the waits that the metric has of a container.
-func waited(m testreceiver.Scrape, container *testnet.Cgroup) (w traffic.Waits) {
+func waited(m testreceiver.Scrape, container *testhost.Cgroup) (w traffic.Waits) {
 	if p, ok := m.In(container).Histogram(runqueueTime, testreceiver.Attributes{}); ok {
 		w = traffic.Waits{Count: int(p.Count()), Time: time.Duration(math.Round(p.Sum() * 1e9))}
 	}
@@ -46,13 +48,13 @@ func waited(m testreceiver.Scrape, container *testnet.Cgroup) (w traffic.Waits) 
 type account struct {
 	r         *testreceiver.Receiver
 	a         *traffic.Agent
-	container *testnet.Cgroup
+	container *testhost.Cgroup
 	// truth and metric are what both said when the account was opened.
 	truth, metric traffic.Waits
 }
 
 // openAccount stops the agent.
-func openAccount(t *testing.T, r *testreceiver.Receiver, a *traffic.Agent, container *testnet.Cgroup) *account {
+func openAccount(t *testing.T, r *testreceiver.Receiver, a *traffic.Agent, container *testhost.Cgroup) *account {
 	t.Helper()
 	truth := a.Stop()
 	return &account{r: r, a: a, container: container, truth: truth, metric: waited(r.Scrape(t), container)}
@@ -126,11 +128,11 @@ func TestRunqueueOfTasksThatShareASlot(t *testing.T) {
 	const slots = 16384
 	r := testreceiver.Start(t, onlyRunqueue)
 	a, container := newWaiting(t)
-	testnet.NextPID(t, (a.PID+slots)%(2*slots))
+	testhost.NextPID(t, (a.PID+slots)%(2*slots))
 	b, other := newWaiting(t)
 	for b.PID%slots != a.PID%slots { // another process was faster
 		b.Kill()
-		testnet.NextPID(t, (a.PID+slots)%(2*slots))
+		testhost.NextPID(t, (a.PID+slots)%(2*slots))
 		b, other = newWaiting(t)
 	}
 	first, second := openAccount(t, r, a, container), openAccount(t, r, b, other)
@@ -152,7 +154,7 @@ func TestRunqueueStall(t *testing.T) {
 	hog := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-hog", "hog-main"))
 	for cpu := range 2 {
 		// Both have to be ready before it begins.
-		start := time.Now().Add(testnet.Patiently(time.Second))
+		start := time.Now().Add(testenv.Patiently(time.Second))
 		at := start.Add(50 * time.Millisecond)
 		end := at.Add(300 * time.Millisecond)
 		occupied := make(chan error)
@@ -175,7 +177,7 @@ func TestRunqueueStall(t *testing.T) {
 		if woken.Waits.Count == 1 {
 			assert.Equal(t, woken.Waits.Time, duration.Round(time.Nanosecond))
 		}
-		assert.InDelta(t, woken.Waits.Time, duration, float64(testnet.Patiently(20*time.Millisecond)), "of %d waits", woken.Waits.Count)
+		assert.InDelta(t, woken.Waits.Time, duration, float64(testenv.Patiently(20*time.Millisecond)), "of %d waits", woken.Waits.Count)
 		assert.LessOrEqual(t, duration, woken.At.Sub(at)+clockTolerance, "it may have been woken late, but not early")
 	}
 }
@@ -216,7 +218,7 @@ func TestRunqueueMetricsOnly(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {runqueue: {events: false, threshold: 1us}}")
 	a, container := newWaiting(t)
-	outside := testnet.NewContainer(t)
+	outside := testhost.NewContainer(t)
 	left := traffic.Start(t, testnet.NewNamespace(t), traffic.In(outside), traffic.Named("kernel-test-left-out", "main"))
 	before := waited(r.Scrape(t), outside)
 	left.TakeTurns(0, 500)
@@ -252,7 +254,7 @@ func TestRunqueueOverflow(t *testing.T) {
 	const room, count = 1024, 1200
 	r := testreceiver.Start(t, "programs: {runqueue: {events: false}}")
 	a := traffic.Start(t, testnet.NewNamespace(t)) // as root, which may move between cgroups
-	a.RestInCgroups(testnet.NewCgroup(t), count)
+	a.RestInCgroups(testhost.NewCgroup(t), count)
 	overflow := 0
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool {
 		p, ok := m.Histogram(runqueueTime, testreceiver.Attributes{"otel.metric.overflow": "true"})

@@ -16,6 +16,8 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -66,7 +68,7 @@ func TestRunTimeOnlyWhileTheKernelMeasures(t *testing.T) {
 	before, err := os.ReadFile(statsSysctl)
 	require.NoError(t, err)
 	if strings.TrimSpace(string(before)) != "0" {
-		testnet.Skip(t, "somebody else has switched the kernel's statistics on")
+		testenv.Missing(t, "somebody else has switched the kernel's statistics on")
 	}
 	set := func(value string) { require.NoError(t, os.WriteFile(statsSysctl, []byte(value), 0o600)) }
 	t.Cleanup(func() { set("0") })
@@ -112,8 +114,8 @@ metrics:
   %s: {enabled: false}
   %s: {enabled: false}
 `, closeEvent, stateEvent, openedMetric, handshakeMetric))
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	p := s.establish(t, families[0])
 	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	for _, e := range r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID)) {

@@ -19,6 +19,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -40,9 +42,9 @@ const (
 )
 
 // newCaller starts an agent in a container. What it is told to call, its Go runtime does not, or not so.
-func newCaller(t *testing.T, name string) (*traffic.Agent, *testnet.Cgroup) {
+func newCaller(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	return traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named(name, "caller-main"), traffic.AsUser(clientUser)), container
 }
 
@@ -79,7 +81,7 @@ func TestSyscallsAreCounted(t *testing.T) {
 	newer, newerContainer := newCaller(t, "kernel-test-caller")
 	for name, c := range map[string]struct {
 		agent     *traffic.Agent
-		container *testnet.Cgroup
+		container *testhost.Cgroup
 	}{"older": {older, olderContainer}, "newer": {newer, newerContainer}} {
 		t.Run(name, func(t *testing.T) {
 			took, counts := map[string]time.Duration{}, map[string]int{}
@@ -141,7 +143,7 @@ func TestSyscallsWithoutName(t *testing.T) {
 }
 
 // slow checks the event of a call of an agent.
-func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testnet.Cgroup, name string, made traffic.Made, took time.Duration) {
+func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgroup, name string, made traffic.Made, took time.Duration) {
 	t.Helper()
 	want, severity := attributes{
 		callKey: name, "process.pid": int64(a.PID), "process.executable.name": a.Executable, "process.user.id": int64(a.UID),
@@ -165,7 +167,7 @@ func TestSyscallsThatWait(t *testing.T) {
 	testnet.Require(t)
 	const took = 60 * time.Millisecond
 	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl], threshold: 50ms"
-	later := testnet.Patiently(300 * time.Millisecond) // when the call has surely begun
+	later := testenv.Patiently(300 * time.Millisecond) // when the call has surely begun
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, fmt.Sprintf("programs: {syscall: {%s, waiting: %t}}", calls, waiting))
@@ -280,7 +282,7 @@ func TestSyscallFilters(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, tt.config)
 			dups := traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100}
-			in := func(c *testnet.Cgroup) int { return callErrors(r.Scrape(t).In(c), "dup", "ebadf") }
+			in := func(c *testhost.Cgroup) int { return callErrors(r.Scrape(t).In(c), "dup", "ebadf") }
 			chosen.Make(dups)
 			assert.Equal(t, tt.dups.chosen, in(chosenContainer), "chosen")
 			inside.Make(dups)
@@ -304,11 +306,11 @@ func TestSyscallFilters(t *testing.T) {
 // A container that was asked for is looked at from its first call on, and again when it is back.
 func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 	testnet.Require(t)
-	id := testnet.NewContainerID(t)
+	id := testhost.NewContainerID(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['"+id+"']}}")
 	counted := func() int { return callErrors(r.Scrape(t), "dup", "ebadf") }
 	for range 2 {
-		container := testnet.NewCgroupAt(t, "/system.slice/docker-"+id+".scope")
+		container := testhost.NewCgroupAt(t, "/system.slice/docker-"+id+".scope")
 		a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
 		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
 		require.Equal(t, 100, counted())
@@ -322,15 +324,15 @@ func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 // Whatever makes a container's cgroup, and wherever: what is moved there is looked at until it is moved out.
 func TestSyscallsOfContainersByName(t *testing.T) {
 	testnet.Require(t)
-	id := testnet.NewContainerID(t)
+	id := testhost.NewContainerID(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup], containers: ['0123456789ab', '"+id[:12]+"']}}")
-	outside := testnet.NewCgroup(t)
+	outside := testhost.NewCgroup(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(outside))
 	counted := func() int {
 		a.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 100})
 		return callErrors(r.Scrape(t), "dup", "ebadf")
 	}
-	ids := strings.NewReplacer("<id>", id, "<other>", testnet.NewContainerID(t), "<short>", id[:63])
+	ids := strings.NewReplacer("<id>", id, "<other>", testhost.NewContainerID(t), "<short>", id[:63])
 	const pod = "/kubepods-burstable-pod1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901.slice"
 	for path, want := range map[string]int{
 		"/docker/<id>":                                   100,
@@ -350,7 +352,7 @@ func TestSyscallsOfContainersByName(t *testing.T) {
 		"/" + strings.Repeat("x", 180) + "<short>.scope": 0,
 	} {
 		// What is counted for a group goes with it: so it stays until all are through.
-		group := testnet.NewCgroupAt(t, ids.Replace(path))
+		group := testhost.NewCgroupAt(t, ids.Replace(path))
 		t.Run(strings.ReplaceAll(path, "/", " "), func(t *testing.T) {
 			before := counted()
 			group.Take(t, a.PID)
@@ -438,7 +440,7 @@ func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	const cgroups, numbers = 60, 400
 	r := testreceiver.Start(t, "programs: {syscall: {events: false, executables: [kernel-test-many]}}")
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-many", "many")) // as root, which may move between cgroups
-	a.MakeUnknownCalls(testnet.NewCgroup(t), cgroups, numbers)
+	a.MakeUnknownCalls(testhost.NewCgroup(t), cgroups, numbers)
 
 	m := r.Scrape(t)
 	overflow := testreceiver.Attributes{"otel.metric.overflow": "true"}

@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -55,8 +56,8 @@ func TestSegmentResetOfClosedPort(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:3] {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			from, to := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, closedPort)
 			c := s.client.OnThread("dialer").ConnectFrom(from, to)
 			require.Equal(t, unix.ECONNREFUSED, c.Errno)
@@ -89,8 +90,8 @@ func TestSegmentReset(t *testing.T) {
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
 		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			p := s.establish(t, f)
 			before := time.Now()
 			s.server.Reset(p.server.FD)
@@ -132,7 +133,7 @@ func TestSegmentReset(t *testing.T) {
 func TestSegmentResetOfUnreadBytes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
-	s := newScene(t)
+	s := newClientServer(t)
 	p := s.establish(t, families[0])
 	s.client.Send(p.client.FD, 10)
 	require.True(t, testreceiver.Eventually(func() bool { return s.server.Info(p.server.FD).BytesReceived == 10 }))
@@ -155,8 +156,8 @@ func TestSegmentResetAfterClose(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		container := testhost.NewContainer(t)
+		s := newClientServer(t, traffic.In(container))
 		p := s.establish(t, f)
 		sent := s.server.Info(p.server.FD).SegmentsSent
 		s.client.Close(p.client.FD)
@@ -189,7 +190,7 @@ func TestSegmentResetOfForgottenConnection(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
-		s := newScene(t)
+		s := newClientServer(t)
 		p := s.establish(t, f)
 		s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
 		s.server.Close(p.listener.FD)
@@ -214,7 +215,7 @@ func TestSegmentResetByListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
-		s := newScene(t)
+		s := newClientServer(t)
 		p := s.establish(t, f)
 		s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: rstFlag, First: 1})
 		s.server.Reset(p.server.FD)
@@ -252,8 +253,8 @@ func TestSegmentsThatAreLeftOut(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+tt.exclude+"\nprograms: {tcp: {}, connection: {}}")
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			p := s.establish(t, families[0])
 			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 100)
 			s.server.Reset(p.server.FD)
@@ -282,8 +283,8 @@ func TestSegmentsThatAreLeftOut(t *testing.T) {
 func TestSegmentEventLimit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {event_limit: 5}}")
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	const count = 200
 	for range count {
 		c := s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
@@ -303,7 +304,7 @@ func TestSegmentEventLimit(t *testing.T) {
 func TestSegmentProgramIsOffByDefault(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
-	s := newScene(t)
+	s := newClientServer(t)
 	s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort))
 	r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID))
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(resetEvent, retransmitEvent)))

@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -44,15 +45,83 @@ func again(why, state string) attributes {
 }
 
 // acknowledged waits until all that was sent has arrived, and returns how many segments were sent again.
-func acknowledged(t *testing.T, s scene, p pair, bytes int) int {
+func acknowledged(t *testing.T, s clientServer, p pair, bytes int) int {
 	t.Helper()
 	require.Equal(t, bytes, s.server.Receive(p.server.FD, bytes).Bytes)
 	require.True(t, testreceiver.Eventually(func() bool { return s.client.Info(p.client.FD).BytesAcked >= uint64(bytes) }))
 	return s.client.Info(p.client.FD).Retransmits
 }
 
-// resent checks the events of what a client has sent again, and what the metrics of its container say of it.
-func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testnet.Cgroup, f family, p pair, types ...string) {
+// losses are segments of established connections that do not arrive, and what the client sends again for that.
+var losses = []struct {
+	name     string
+	families []family
+	// probes is whether the client's kernel may send tail loss probes. Where acknowledgements are slow, there would be
+	// one beside what a case is about.
+	probes bool
+	// segments are sent at once, of which the first ones are lost on their way in: that many packets.
+	segments, lost int
+	// keptBack is whether the first one that is sent again is lost on its way out.
+	keptBack bool
+	// counted is how many segments the kernel itself says that it has sent again; 0 is not compared.
+	counted int
+	// want are the types of the events.
+	want []string
+}{
+	{
+		name: "one that others follow", families: families, segments: 6, lost: 1, counted: 1,
+		want: []string{"fast"}, // as soon as the acknowledgements of the others tell
+	},
+	{
+		name: "the last one", families: families[:2], probes: true, segments: 1, lost: 1, counted: 1,
+		want: []string{"tail_loss_probe"}, // there is none behind it whose acknowledgement could tell
+	},
+	{
+		name: "again and again", families: families[:2], segments: 1, lost: 3, counted: 3,
+		want: []string{"timeout", "timeout", "timeout"},
+	},
+	{
+		name: "again and again, with a probe first", families: families[:2], probes: true, segments: 1, lost: 3, counted: 3,
+		want: []string{"tail_loss_probe", "timeout", "timeout"},
+	},
+	{
+		name: "what the host itself keeps from going out", families: families[:2], segments: 1, lost: 1, keptBack: true,
+		want: []string{"timeout"}, // that is not sent again
+	},
+}
+
+func TestSegmentRetransmits(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for _, c := range losses {
+		for _, f := range c.families {
+			t.Run(c.name+" "+f.name, func(t *testing.T) {
+				container := testhost.NewContainer(t)
+				s := newClientServer(t, traffic.In(container))
+				if !c.probes {
+					s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
+				}
+				p := s.establish(t, f)
+				lost := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: c.lost})
+				if c.keptBack {
+					kept := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, Skip: 1, First: 1})
+					defer func() { require.Equal(t, 1, kept.Packets(t)) }()
+				}
+				const size = 1000
+				s.client.SendSegments(p.client.FD, size, c.segments)
+				sent := acknowledged(t, s, p, c.segments*size)
+				if c.counted > 0 {
+					require.Equal(t, c.counted, sent)
+				}
+				require.Equal(t, c.lost, lost.Packets(t))
+				checkResent(t, r, s, container, f, p, c.want)
+			})
+		}
+	}
+}
+
+// checkResent checks the events of what a client has sent again, and what the metrics of its container say of it.
+func checkResent(t *testing.T, r *testreceiver.Receiver, s clientServer, container *testhost.Cgroup, f family, p pair, types []string) {
 	t.Helper()
 	events := r.Exactly(t, len(types), testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))
 	counts := map[string]int{}
@@ -71,69 +140,12 @@ func resent(t *testing.T, r *testreceiver.Receiver, s scene, container *testnet.
 	assert.Equal(t, len(types), m.Int(retransmitsMetric, nil), "%v", m.Series(retransmitsMetric))
 }
 
-// One lost segment that others follow is sent again as soon as their acknowledgements tell.
-func TestSegmentFastRetransmit(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) {
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
-			// Where the acknowledgements are slow, there would be a probe, too.
-			s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
-			p := s.establish(t, f)
-			const size, count = 1000, 6
-			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-			s.client.SendSegments(p.client.FD, size, count)
-			require.Equal(t, 1, acknowledged(t, s, p, count*size))
-			require.Equal(t, 1, rule.Packets(t))
-			resent(t, r, s, container, f, p, "fast")
-		})
-	}
-}
-
-// The last segment has none behind it whose acknowledgement could tell that it is lost: it is sent again as a probe.
-func TestSegmentTailLossProbe(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
-		p := s.establish(t, f)
-		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-		s.client.Send(p.client.FD, 100)
-		require.Equal(t, 1, acknowledged(t, s, p, 100))
-		resent(t, r, s, container, f, p, "tail_loss_probe")
-	}
-}
-
-func TestSegmentTimeout(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, probes := range []bool{false, true} {
-		for _, f := range families[:2] {
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
-			want := []string{"tail_loss_probe", "timeout", "timeout"}
-			if !probes {
-				s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
-				want[0] = "timeout"
-			}
-			p := s.establish(t, f)
-			s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 3})
-			s.client.Send(p.client.FD, 100)
-			require.Equal(t, 3, acknowledged(t, s, p, 100))
-			resent(t, r, s, container, f, p, want...)
-		}
-	}
-}
-
 // Segments that go out together are one event, and each counts.
 func TestSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
 	p := s.establish(t, families[0])
 	const size = 12_000
@@ -158,98 +170,86 @@ func TestSegmentsTogether(t *testing.T) {
 	assert.Greater(t, most, int64(1), "after the first one is acknowledged, there is room for more")
 }
 
-// What the host itself keeps from going out is not sent again.
-func TestSegmentThatFails(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
-		s.left.Sysctl(t, "net.ipv4.tcp_early_retrans", "0")
-		p := s.establish(t, f)
-		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-		kept := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, Skip: 1, First: 1})
-		s.client.Send(p.client.FD, 100)
-		acknowledged(t, s, p, 100)
-		require.Equal(t, 1, kept.Packets(t))
-		resent(t, r, s, container, f, p, "timeout")
-	}
+// handshake is what was sent again of one.
+type handshake struct {
+	count int
+	// kind is the type of the events, state that of the socket, role the side that sends.
+	kind, state, role string
+	// want are the attributes of the connection and its owner.
+	want attributes
+	// in are the namespaces that no other segment is sent again from.
+	in         []*testnet.Namespace
+	start, end time.Time
 }
 
-func TestSegmentSYN(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+// handshakes lose the first segments of connections that come about all the same.
+var handshakes = map[string]func(t *testing.T, s clientServer, f family) handshake{
+	"SYN": func(t *testing.T, s clientServer, f family) handshake {
 		listener := s.server.Listen(traffic.Addr(f.listen, 0))
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
 		c := s.client.OnThread("dialer").Connect(traffic.Addr(f.dial, listener.Local.Port()))
 		require.Zero(t, c.Errno)
 		require.Equal(t, 2, s.client.Info(c.FD).Retransmits)
-		for _, e := range r.Exactly(t, 2, testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right)) {
-			check(t, e, retransmitEvent, plog.SeverityNumberWarn,
-				connection("tcp", "client", c.Local, c.Remote, c.Cookie, s.left).
-					with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn", "syn_sent")))
-			within(t, e, c.Start, c.End)
+		return handshake{
+			count: 2, kind: "syn", state: "syn_sent", role: "client",
+			want: connection("tcp", "client", c.Local, c.Remote, c.Cookie, s.left).with(owner(s.client.OnThread("dialer"), "socket")),
+			in:   []*testnet.Namespace{s.left, s.right}, start: c.Start, end: c.End,
 		}
-		m := r.Scrape(t).In(container)
-		assert.Equal(t, 2, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, "syn")))
-	}
-}
-
-// The listener sends it again, for a connection that has a cookie already.
-func TestSegmentSYNACK(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+	},
+	// The listener sends it again, for a connection that has a cookie already.
+	"SYN-ACK": func(t *testing.T, s clientServer, f family) handshake {
 		listener := s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
 		// The client's own SYN comes again after the same time; it must not get an answer to that as well.
-		rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 1})
+		lost := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 1})
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, Skip: 1})
 		c := s.client.Connect(traffic.Addr(f.dial, listener.Local.Port()))
 		require.Zero(t, c.Errno)
 		accepted := s.server.Accept(listener.FD)
-		require.Equal(t, 1, rule.Packets(t))
-
-		events := r.Exactly(t, 1, testreceiver.Named(retransmitEvent), testreceiver.OfProcess(s.server.PID))
-		check(t, events[0], retransmitEvent, plog.SeverityNumberWarn,
-			connection("tcp", "server", c.Local, accepted.Local, accepted.Cookie, s.right).
-				with(owner(s.server.OnThread("listener"), "socket")).with(again("syn_ack", "syn_received")))
-		within(t, events[0], c.Start, time.Now())
-		m := r.Scrape(t).In(container)
-		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "server").With(retransmitTypeKey, "syn_ack")))
-	}
-}
-
-// Two who connect to each other at once have no listener: who has got the other one's SYN sends its own answer again.
-func TestSegmentSYNACKOfClient(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyTCP)
-	for _, f := range families[:2] {
-		container := testnet.NewContainer(t)
-		s := newScene(t, traffic.In(container))
+		require.Equal(t, 1, lost.Packets(t))
+		return handshake{
+			count: 1, kind: "syn_ack", state: "syn_received", role: "server",
+			want: connection("tcp", "server", c.Local, accepted.Local, accepted.Cookie, s.right).with(owner(s.server.OnThread("listener"), "socket")),
+			in:   []*testnet.Namespace{s.right}, start: c.Start, end: time.Now(),
+		}
+	},
+	// Two who connect to each other at once have no listener: who has got the other one's SYN sends its own answer again.
+	"SYN-ACK of a client": func(t *testing.T, s clientServer, f family) handshake {
 		here, there := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, 40002)
 		// Its SYN, and its answer to the other one's.
-		rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
+		lost := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
 		c := s.client.OnThread("dialer").StartConnectFrom(here, there)
 		// The second to connect is as much later in sending its own SYN again.
 		time.Sleep(300 * time.Millisecond)
 		d := s.server.ConnectFrom(there, here)
 		end := time.Now()
 		require.Zero(t, d.Errno)
-		require.Equal(t, 2, rule.Packets(t))
+		require.Equal(t, 2, lost.Packets(t))
 		require.Equal(t, 1, s.client.Info(c.FD).Retransmits)
+		return handshake{
+			count: 1, kind: "syn_ack", state: "syn_received", role: "client",
+			want: connection("tcp", "client", here, there, c.Cookie, s.left).with(owner(s.client.OnThread("dialer"), "socket")),
+			in:   []*testnet.Namespace{s.left, s.right}, start: d.Start, end: end,
+		}
+	},
+}
 
-		e := r.Exactly(t, 1, testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))[0]
-		check(t, e, retransmitEvent, plog.SeverityNumberWarn,
-			connection("tcp", "client", here, there, c.Cookie, s.left).
-				with(owner(s.client.OnThread("dialer"), "socket")).with(again("syn_ack", "syn_received")))
-		within(t, e, d.Start, end)
-		m := r.Scrape(t).In(container)
-		assert.Equal(t, 1, m.Int(retransmitsMetric, tcp(f.networkType, "client").With(retransmitTypeKey, "syn_ack")))
+func TestSegmentHandshakes(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyTCP)
+	for name, open := range handshakes {
+		for _, f := range families[:2] {
+			t.Run(name+" "+f.name, func(t *testing.T) {
+				container := testhost.NewContainer(t)
+				s := newClientServer(t, traffic.In(container))
+				h := open(t, s, f)
+				for _, e := range r.Exactly(t, h.count, testreceiver.Named(retransmitEvent), testreceiver.InNamespace(h.in...)) {
+					check(t, e, retransmitEvent, plog.SeverityNumberWarn, h.want.with(again(h.kind, h.state)))
+					within(t, e, h.start, h.end)
+				}
+				m := r.Scrape(t).In(container)
+				assert.Equal(t, h.count, m.Int(retransmitsMetric, tcp(f.networkType, h.role).With(retransmitTypeKey, h.kind)))
+			})
+		}
 	}
 }
 
@@ -263,8 +263,8 @@ func TestSegmentRTT(t *testing.T) {
 			if !older {
 				r = testreceiver.Start(t, programs)
 			}
-			container := testnet.NewContainer(t)
-			s := newScene(t, traffic.In(container))
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
 			p := s.establish(t, f)
 			if older {
 				r = testreceiver.Start(t, programs)
@@ -293,8 +293,8 @@ func TestSegmentRTT(t *testing.T) {
 func TestSegmentRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
-	container := testnet.NewContainer(t)
-	s := newScene(t, traffic.In(container))
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
 	p := s.establish(t, families[0])
 	begin, exchanges := time.Now(), 0
 	for ; exchanges < 50 || time.Since(begin) < time.Second; exchanges++ {

@@ -22,7 +22,7 @@ func restrictedTo(set ...capability) restrict.Restriction {
 	return restrict.Restriction{User: user, NoNewPrivileges: true}
 }
 
-// With exactly what README.md lists, a program sees all that it is to see, as an ordinary user.
+// With exactly what docs/privileges.md lists, a program sees all that it is to see, as an ordinary user.
 func TestDocumentedCapabilitiesSuffice(t *testing.T) {
 	for _, u := range uses {
 		t.Run(u.title, func(t *testing.T) {

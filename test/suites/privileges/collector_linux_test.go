@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // patience is how long an event may take until it is in the file.
@@ -81,7 +81,7 @@ func (tr *trial) await(t *testing.T, n int, name string, attributes map[string]a
 }
 
 // awaitIn waits for events of a container.
-func (tr *trial) awaitIn(t *testing.T, in *load.Container, n int, name string, attributes map[string]any) (found []collector.Event) {
+func (tr *trial) awaitIn(t *testing.T, in *testhost.Cgroup, n int, name string, attributes map[string]any) (found []collector.Event) {
 	t.Helper()
 	require.Eventually(t, func() bool {
 		found = tr.matching(t, in, name, attributes)
@@ -92,11 +92,11 @@ func (tr *trial) awaitIn(t *testing.T, in *load.Container, n int, name string, a
 }
 
 // matching returns the events that there are, of a container if that is not nil.
-func (tr *trial) matching(t *testing.T, in *load.Container, name string, attributes map[string]any) []collector.Event {
+func (tr *trial) matching(t *testing.T, in *testhost.Cgroup, name string, attributes map[string]any) []collector.Event {
 	t.Helper()
 	events, err := collector.ReadEvents(tr.events)
 	require.NoError(t, err)
 	return slices.DeleteFunc(collector.Matching(events, name, attributes), func(e collector.Event) bool {
-		return in != nil && e.Resource["container.id"] != in.ID
+		return in != nil && e.Resource["container.id"] != in.ContainerID
 	})
 }

@@ -20,7 +20,7 @@ func TestFileCapabilities(t *testing.T) {
 	for _, u := range uses {
 		t.Run(u.title, func(t *testing.T) {
 			binary := filepath.Join(publicDir(t), "otelcol-ebpf")
-			copyFile(t, testenv.Collector(t), binary)
+			testenv.Copy(t, testenv.Collector(t), binary)
 			if err := setcap(binary, u.documented()); err != nil {
 				testenv.Missing(t, "files can't have capabilities here: "+err.Error())
 			}

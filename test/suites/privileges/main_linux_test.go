@@ -10,13 +10,13 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 func TestMain(m *testing.M) {
-	load.Main()
+	traffic.Main()
 	restrict.Main()
 	os.Exit(m.Run())
 }
@@ -39,25 +39,6 @@ func publicCollector(t *testing.T) string {
 	t.Helper()
 	built := testenv.Collector(t)
 	path := filepath.Join(publicDir(t), "otelcol-ebpf")
-	if os.Link(built, path) != nil {
-		copyFile(t, built, path)
-	}
+	testenv.LinkOrCopy(t, built, path)
 	return path
-}
-
-func copyFile(t *testing.T, from, to string) {
-	t.Helper()
-	content, err := os.ReadFile(from)
-	require.NoError(t, err)
-	require.NoError(t, os.WriteFile(to, content, 0o755))
-}
-
-func newContainer(t *testing.T) *load.Container {
-	t.Helper()
-	c, err := load.NewContainer()
-	if err != nil {
-		testenv.Missing(t, err.Error())
-	}
-	t.Cleanup(func() { require.NoError(t, c.Close()) })
-	return c
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,9 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // everything is the receiver with all programs that work without tracefs.
@@ -28,21 +28,15 @@ const everything = "{programs: {connection: , packet_drop: , tcp: , runqueue: }}
 // contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
 // capabilities but for the documented ones. More is mounted there.
 func contained(namespaces int, more ...restrict.Mount) restrict.Restriction {
-	r := restrict.Restriction{
+	return restrict.Restriction{
 		Unshare: unix.CLONE_NEWNS | namespaces,
 		Mount:   append([]restrict.Mount{{Type: "proc", At: "/proc"}}, more...),
+		Drop:    restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG),
 	}
-	documented := []capability{unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG}
-	for c := capability(0); c <= unix.CAP_LAST_CAP; c++ {
-		if !slices.Contains(documented, c) {
-			r.Drop = append(r.Drop, uintptr(c))
-		}
-	}
-	return r
 }
 
 // startIn starts the collector in a container's cgroup, with a namespace for process ids.
-func (tr *trial) startIn(t *testing.T, own *load.Container) *collector.Collector {
+func (tr *trial) startIn(t *testing.T, own *testhost.Cgroup) *collector.Collector {
 	t.Helper()
 	tr.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
 	tr.cmd.SysProcAttr.UseCgroupFD, tr.cmd.SysProcAttr.CgroupFD = true, own.FD()
@@ -50,15 +44,15 @@ func (tr *trial) startIn(t *testing.T, own *load.Container) *collector.Collector
 }
 
 // seesContainer checks that a container's connections are its own.
-func (tr *trial) seesContainer(t *testing.T, container *load.Container) {
+func (tr *trial) seesContainer(t *testing.T, container *testhost.Cgroup) {
 	t.Helper()
 	const count = 2
-	_, err := load.Connections{Count: count, Pairs: 1}.Run(container)
+	_, err := traffic.Connections{Count: count, Pairs: 1}.Run(container)
 	require.NoError(t, err)
 	found := tr.awaitIn(t, container, count, "ebpf.connection.close", map[string]any{
 		"ebpf.connection.role": "client", "process.executable.name": self(t),
 	})
-	assert.Equal(t, "0::/docker-"+container.ID+".scope", found[0].Resource["process.linux.cgroup"])
+	assert.Equal(t, "0::/docker-"+container.ContainerID+".scope", found[0].Resource["process.linux.cgroup"])
 }
 
 // seesDatagram checks that this process's datagrams are its own.
@@ -83,7 +77,7 @@ func port(a net.Addr) int64 {
 // From namespaces of its own, the collector sees what happens outside of them as the host does: its process ids, its
 // containers, older and younger ones, and its network namespaces. What it can't see is said.
 func TestInContainer(t *testing.T) {
-	older, own := newContainer(t), newContainer(t)
+	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	require.NoError(t, err)
 	defer listener.Close()
@@ -92,7 +86,7 @@ func TestInContainer(t *testing.T) {
 	c := tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "it is whole")
 	tr.seesContainer(t, older)
-	tr.seesContainer(t, newContainer(t))
+	tr.seesContainer(t, testhost.NewDockerContainer(t))
 	tr.seesDatagram(t)
 	provokeDrop(t, tr)
 
@@ -115,7 +109,7 @@ func TestInContainer(t *testing.T) {
 // In a cgroup namespace, a cgroup2 file system of its own shows a part of the hierarchy as if it were all: that is said,
 // and the host's is taken where there is one too.
 func TestPartOfTheCgroupHierarchy(t *testing.T) {
-	older, own := newContainer(t), newContainer(t)
+	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	usual := cgroupMount(t)
 	elsewhere := t.TempDir()
 	whole := restrict.Mount{Source: usual, At: elsewhere, ReadOnly: true}
@@ -166,7 +160,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 		"seen":     {"{collection_interval: 1s, exclude: {self: false}, programs: {connection: }}", true},
 	} {
 		t.Run(name, func(t *testing.T) {
-			own := newContainer(t)
+			own := testhost.NewDockerContainer(t)
 			tr := newTrial(t, tt.receiver, contained(unix.CLONE_NEWCGROUP), refused)
 			c := tr.startIn(t, own)
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
@@ -182,7 +176,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 				return
 			}
 			require.NotEmpty(t, found)
-			assert.Equal(t, own.ID, found[0].Resource["container.id"])
+			assert.Equal(t, own.ContainerID, found[0].Resource["container.id"])
 		})
 	}
 }

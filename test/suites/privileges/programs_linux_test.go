@@ -21,14 +21,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // capability is a capability by its number in the kernel.
 type capability uintptr
 
-// capabilities are the columns of README.md's table: those that programs may need.
+// capabilities are the columns of docs/privileges.md's table: those that programs may need.
 var capabilities = []capability{
 	unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN, unix.CAP_SYSLOG, unix.CAP_DAC_READ_SEARCH, unix.CAP_SYS_PTRACE,
 }
@@ -44,7 +46,7 @@ func (c capability) String() string {
 	}[c]
 }
 
-// use is one way to use a program, and a row of README.md's table.
+// use is one way to use a program, and a row of docs/privileges.md's table.
 type use struct {
 	// title is what the row begins with.
 	title string
@@ -148,7 +150,7 @@ func (u *use) documented() (set []capability) {
 
 func provokeConnections(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
-	tr.seesContainer(t, newContainer(t))
+	tr.seesContainer(t, testhost.NewDockerContainer(t))
 	tr.seesDatagram(t)
 	return provokeRefusal(t, tr)
 }
@@ -183,12 +185,12 @@ func provokeReset(t *testing.T, tr *trial) collector.Event {
 // provokeOperation reads from a disk.
 func provokeOperation(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
-	disk, err := load.NewDisk(1 << 20)
+	disk, err := testhost.MakeDisk(1 << 20)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}
 	defer func() { require.NoError(t, disk.Close()) }()
-	require.NoError(t, load.DiskRead.Do(disk.Path, 0, 4096))
+	require.NoError(t, traffic.DiskRead.Do(disk.Path, 0, 4096))
 	return tr.await(t, 1, "ebpf.disk.slow_operation", map[string]any{
 		"system.device": disk.Name, "ebpf.disk.operation.type": "read", "process.pid": int64(os.Getpid()), "ebpf.attribution": "current",
 	})[0]
@@ -236,7 +238,7 @@ func provokeDrop(t *testing.T, tr *trial) collector.Event {
 // provokePacket makes an interface while the collector runs, which is to find it, and has it receive a packet.
 func provokePacket(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
-	wire, err := load.NewWire(packetInterface)
+	wire, err := testnet.MakeWire(packetInterface)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}
@@ -246,7 +248,7 @@ func provokePacket(t *testing.T, tr *trial) collector.Event {
 	})
 	frame := make([]byte, 60)
 	frame[12], frame[13] = 0x88, 0xb5 // for experiments (IEEE 802)
-	require.NoError(t, wire.Send(frame))
+	require.NoError(t, wire.Put(frame))
 	sample := map[string]any{"network.interface.name": packetInterface, "ebpf.packet.size": int64(46)}
 	return tr.await(t, 1, "ebpf.packet.sample", sample)[0]
 }
@@ -254,7 +256,7 @@ func provokePacket(t *testing.T, tr *trial) collector.Event {
 // provokeKill has the kernel kill a process that wants more memory than it may have.
 func provokeKill(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
-	limit, err := load.LimitMemory("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
+	limit, err := testhost.MakeMemoryLimit("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}

@@ -88,7 +88,7 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 func TestBTFFile(t *testing.T) {
 	testenv.RequireKernel(t)
 	file := filepath.Join(publicDir(t), "kernel.btf")
-	copyFile(t, btfFolder+"/vmlinux", file)
+	testenv.Copy(t, btfFolder+"/vmlinux", file)
 	receiver := "{btf_path: " + file + ", programs: {packet_drop: }}"
 
 	tr := newTrial(t, receiver, restrict.Restriction{})

@@ -54,7 +54,7 @@ func TestDeploymentsHaveTheDocumentedCapabilities(t *testing.T) {
 	assert.Equal(t, [][]string{usual()}, setting(t, "CapabilityBoundingSet"))
 	for file, want := range map[string]string{
 		"deploy/kubernetes/agent.yaml": "add: [" + strings.ReplaceAll(strings.Join(usual(), ", "), "CAP_", "") + "]",
-		"README.md":                    "setcap " + strings.ToLower(strings.Join(usual(), ",")) + "+ep",
+		"docs/privileges.md":           "setcap " + strings.ToLower(strings.Join(usual(), ",")) + "+ep",
 	} {
 		text, err := os.ReadFile(testenv.Repository(t, file))
 		require.NoError(t, err)

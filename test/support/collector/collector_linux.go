@@ -16,9 +16,6 @@ import (
 )
 
 const (
-	// StatusGate makes the health_check extension know about component status.
-	StatusGate = "--feature-gates=extension.healthcheck.useComponentStatus"
-
 	// ready is the end of a start, in the collector's log.
 	ready = "Everything is ready"
 	// patience is how long a start or a stop may take.
@@ -37,7 +34,7 @@ type Collector struct {
 // Command returns the command that runs the collector with configurations, the later ones over the earlier ones. Each
 // is the path of a file or, with "yaml:" before it, the configuration itself.
 func Command(binary string, configs ...string) *exec.Cmd {
-	args := []string{StatusGate}
+	var args []string
 	for _, c := range configs {
 		args = append(args, "--config", c)
 	}

@@ -20,17 +20,17 @@ const environment = "OTELCOL_EBPF_RESTRICTION"
 // Restriction is what a program has to do without. It is imposed in the order of its fields.
 type Restriction struct {
 	// Unshare are the namespaces that the program gets for itself (CLONE_NEW…). One for process ids begins with a
-	// child, so it belongs into the command's Cloneflags instead.
+	// child, so it belongs in the command's Cloneflags instead.
 	Unshare int
 	// Unmount are the types of file systems that are not mounted.
 	Unmount []string
 	// Mount is what is mounted over the rest.
 	Mount []Mount
-	// Drop are capabilities that the program has not, and cannot get, as root either.
+	// Drop are capabilities that the program does not have and cannot get, not even as root.
 	Drop []uintptr
 	// User is who the program runs as; nil is root.
 	User *User
-	// NoNewPrivileges is whether nothing that the program executes gets it more.
+	// NoNewPrivileges is whether no file that the program executes can give it more privileges.
 	NoNewPrivileges bool
 	// Syscalls are the numbers of the only system calls that are not refused with EPERM; nil is all of them.
 	Syscalls []uint32
@@ -38,9 +38,9 @@ type Restriction struct {
 
 // Mount is a mount that only the program sees.
 type Mount struct {
-	// Type is a type of file system, of which a new one is mounted; empty for what Source names to be seen at At too.
+	// Type is the type of a file system that is mounted anew; if it is empty, Source is bind-mounted.
 	Type string
-	// Source is the path of what is seen at At, if Type is empty.
+	// Source is the path that is bind-mounted at At, if Type is empty.
 	Source string
 	At     string
 	// ReadOnly is whether nothing can be written there.
@@ -83,7 +83,7 @@ func Main() {
 	var r Restriction
 	err := json.Unmarshal([]byte(text), &r)
 	if err == nil {
-		err = r.impose()
+		err = r.Impose()
 	}
 	if err == nil {
 		err = syscall.Exec(os.Args[0], os.Args, slices.DeleteFunc(os.Environ(), func(v string) bool {

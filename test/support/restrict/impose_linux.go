@@ -12,8 +12,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// impose gives up what is restricted, for the calling thread.
-func (r *Restriction) impose() error {
+// AllBut returns all capabilities but those that are kept, to be dropped.
+func AllBut(kept ...uintptr) (others []uintptr) {
+	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
+		if !slices.Contains(kept, c) {
+			others = append(others, c)
+		}
+	}
+	return others
+}
+
+// Impose takes what is restricted from the calling thread, and from all processes that it starts later. The thread must
+// not be used for anything else.
+func (r *Restriction) Impose() error {
 	if r.Unshare != 0 {
 		if err := unix.Unshare(r.Unshare); err != nil {
 			return fmt.Errorf("make namespaces %#x: %w", r.Unshare, err)

@@ -1,20 +1,23 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv is what tests of the built collector ask of where they run. What is not there skips a test, with the
-// reason; in CI, where nothing may be skipped, it fails it.
+// Package testenv says what tests find where they run: the repository, the built collector, a kernel that takes eBPF
+// programs, and how patient they have to be. What is not there skips a test, with the reason; in CI, where nothing may be
+// skipped, it fails the test.
 package testenv
 
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
+	"time"
 )
 
 // RequireEnv is the variable that turns a test that cannot run into one that fails; CI sets it to 1.
 const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
 
-// Missing ends a test for something that this environment lacks.
+// Missing skips a test for something that this environment lacks; with OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test.
 func Missing(tb testing.TB, reason string) {
 	tb.Helper()
 	if os.Getenv(RequireEnv) == "1" {
@@ -45,12 +48,24 @@ func Repository(tb testing.TB, path string) string {
 // Collector returns the path of the built collector, which OTELCOL_EBPF_COLLECTOR may name.
 func Collector(tb testing.TB) string {
 	tb.Helper()
-	path := os.Getenv("OTELCOL_EBPF_COLLECTOR")
+	return built(tb, "OTELCOL_EBPF_COLLECTOR", "dist/otelcol-ebpf", "build")
+}
+
+// FullCollector returns the path of the one for gateways and Kubernetes, which OTELCOL_EBPF_FULL_COLLECTOR may name.
+func FullCollector(tb testing.TB) string {
+	tb.Helper()
+	return built(tb, "OTELCOL_EBPF_FULL_COLLECTOR", "dist-full/otelcol-ebpf-full", "build-full")
+}
+
+// built returns the path that a variable names or, without it, the one where a target of the Makefile leaves its result.
+func built(tb testing.TB, variable, result, target string) string {
+	tb.Helper()
+	path := os.Getenv(variable)
 	if path == "" {
-		path = Repository(tb, "dist/otelcol-ebpf")
+		path = Repository(tb, result)
 	}
 	if _, err := os.Stat(path); err != nil {
-		Missing(tb, "the collector is not built, `make build` does that: "+err.Error())
+		Missing(tb, "the collector is not built, `make "+target+"` does that: "+err.Error())
 	}
 	return path
 }
@@ -63,5 +78,47 @@ func RequireKernel(tb testing.TB) {
 	}
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		Missing(tb, "this kernel has no BTF: "+err.Error())
+	}
+}
+
+// Lacking skips the test for something that this kernel lacks, so that there is nothing to go wrong. The kernels that may
+// lack it are listed beside the test's name in test/tools/vmtest; on the kernel of CI, each skip is a failure.
+func Lacking(tb testing.TB, what string) {
+	tb.Helper()
+	tb.Skip("this kernel lacks " + what)
+}
+
+// Disposable reports whether this kernel ends with the tests, so that what can't be undone does not matter:
+// OTELCOL_EBPF_TEST_DISPOSABLE=1 says so.
+func Disposable() bool { return os.Getenv("OTELCOL_EBPF_TEST_DISPOSABLE") == "1" }
+
+// Patiently is how long a test waits for what usually comes within d: OTELCOL_EBPF_TEST_PATIENCE times as long, for
+// machines as slow as emulated ones.
+func Patiently(d time.Duration) time.Duration {
+	n, err := strconv.Atoi(os.Getenv("OTELCOL_EBPF_TEST_PATIENCE"))
+	if err != nil || n < 1 {
+		n = 1
+	}
+	return time.Duration(n) * d
+}
+
+// LinkOrCopy gives a file another path, at which everybody may execute it. A link costs nothing; another file system takes
+// a copy.
+func LinkOrCopy(tb testing.TB, from, to string) {
+	tb.Helper()
+	if os.Link(from, to) != nil {
+		Copy(tb, from, to)
+	}
+}
+
+// Copy copies a file. Everybody may execute the copy.
+func Copy(tb testing.TB, from, to string) {
+	tb.Helper()
+	content, err := os.ReadFile(from)
+	if err == nil {
+		err = os.WriteFile(to, content, 0o755)
+	}
+	if err != nil {
+		tb.Fatal(err)
 	}
 }

@@ -14,13 +14,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// aloneEnv names the test to the process that is started for it.
+// aloneEnv has the name of the test in the process that Alone starts for it.
 const aloneEnv = "OTELCOL_EBPF_TEST_ALONE"
 
 // Alone runs a test of the top level in a process of its own, whose network namespace is empty: nothing but what the test
-// sends is on its loopback interface. It is whether this is that process; in the first one it returns at the test's end.
+// sends is on its loopback interface. It returns true in that process, and false in the first one, where the test has ended.
 func Alone(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(aloneEnv) == t.Name() {
@@ -30,7 +32,7 @@ func Alone(t *testing.T) bool {
 		return true
 	}
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe",
-		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+Patiently(2*time.Minute).String())
+		"-test.run=^"+t.Name()+"$", "-test.v", "-test.timeout="+testenv.Patiently(2*time.Minute).String())
 	cmd.Env = append(os.Environ(), aloneEnv+"="+t.Name())
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	output, err := cmd.CombinedOutput()

@@ -1,6 +1,6 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package lab builds the small networks that kernel tests run their traffic in: network namespaces joined by veth
-// pairs, packet filters, sysctls and cgroups. All of it belongs to one test and goes away with it. It needs root.
+// Package testnet makes small networks that belong to one test: network namespaces, the veth pairs between them, packet
+// filters, sysctls, and the frames and XDP programs of single interfaces. All of it goes away with the test. It needs root.
 package testnet

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook is where a packet filter looks at packets.
+// Hook is where a packet filter sees packets.
 type Hook int
 
 // The hooks that tests filter at.
@@ -24,7 +24,7 @@ const (
 	Output
 )
 
-// Filter says which packets of a namespace meet which end.
+// Filter says which packets of a namespace are dropped or rejected.
 type Filter struct {
 	Hook Hook
 	// Protocol is the IP protocol: unix.IPPROTO_TCP and so on.
@@ -43,14 +43,14 @@ type Filter struct {
 	Reject *uint8
 }
 
-// Rule is a filter at work.
+// Rule is a filter that is in force.
 type Rule struct {
 	conn  *nftables.Conn
 	table *nftables.Table
 	chain *nftables.Chain
 }
 
-// AddFilter puts the filter to work in the namespace until Remove is called or the test ends.
+// AddFilter puts the filter into force in the namespace until Remove is called or the test ends.
 func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 	t.Helper()
 	conn, err := nftables.New(nftables.WithNetNSFd(int(n.handle)))
@@ -58,7 +58,7 @@ func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
 	require.NoError(t, err, "listing nftables tables")
-	// One table a filter, so that each can be removed and read alone.
+	// One table per filter, so that each can be removed and read alone.
 	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "kernel-test-" + string(rune('a'+len(tables)))})
 	hook := nftables.ChainHookInput
 	if f.Hook == Output {
@@ -72,7 +72,7 @@ func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 	return &Rule{conn: conn, table: table, chain: chain}
 }
 
-// Packets is the number of packets that met the rule's end: the packet filter's own count.
+// Packets is the number of packets that the rule has dropped or rejected: the packet filter's own count.
 func (r *Rule) Packets(t testing.TB) int {
 	t.Helper()
 	counter := r.counter(t)
@@ -130,7 +130,7 @@ func (f Filter) expressions() []expr.Any {
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0}})
 	}
 	if f.Skip > 0 {
-		// A rate of next to nothing: what is over the burst matches, and no token comes back during a test.
+		// At this rate no token comes back during a test: what is over the burst matches.
 		exprs = append(exprs, &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeWeek, Burst: uint32(f.Skip), Over: true})
 	}
 	if f.First > 0 {

@@ -11,7 +11,7 @@ import (
 	"slices"
 )
 
-// Types of what is in an Ethernet frame.
+// Types of Ethernet frames.
 const (
 	TypeIPv4      = 0x0800
 	TypeARP       = 0x0806
@@ -35,13 +35,13 @@ func Ethernet(kind uint16, payload ...[]byte) []byte {
 	return slices.Concat(append([][]byte{binary.BigEndian.AppendUint16(frame, kind)}, payload...)...)
 }
 
-// VLAN returns a tag, whose priority is 5, and what it is in front of.
+// VLAN returns a tag with priority 5, followed by the payload.
 func VLAN(id, kind uint16, payload ...[]byte) []byte {
 	tag := binary.BigEndian.AppendUint16(nil, 5<<13|id)
 	return slices.Concat(append([][]byte{binary.BigEndian.AppendUint16(tag, kind)}, payload...)...)
 }
 
-// IPv4 returns a packet. fragment is the field of the flags and the offset, options are of a length that four divides.
+// IPv4 returns a packet. fragment is the field with the flags and the offset; the length of options is a multiple of four.
 func IPv4(from, to netip.Addr, ttl, protocol uint8, fragment uint16, options []byte, payload ...[]byte) []byte {
 	rest := slices.Concat(payload...)
 	h := make([]byte, 12, 20+len(options)+len(rest))
@@ -60,8 +60,8 @@ func IPv6(from, to netip.Addr, hopLimit, first uint8, headers ...[]byte) []byte 
 	return slices.Concat(h, from.AsSlice(), to.AsSlice(), rest)
 }
 
-// Extension returns an extension header of IPv6 with units of eight bytes behind its first ones, or of four bytes in an
-// authentication header.
+// Extension returns an extension header of IPv6. units is its length field: the number of units of eight bytes after the
+// first ones, or of four bytes in an authentication header.
 func Extension(next, units uint8, bytes int) []byte {
 	h := make([]byte, bytes)
 	h[0], h[1] = next, units

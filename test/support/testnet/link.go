@@ -12,9 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Prefixes that the links of all labs use: the IPv4 range for benchmarks (RFC 2544) and a unique local IPv6 one.
+// Prefixes that the links of all tests use: the IPv4 range for benchmarks (RFC 2544) and a unique local IPv6 one.
 // Nothing else on a host uses them.
 var (
 	Prefix4 = netip.MustParsePrefix("198.18.0.0/24")
@@ -54,8 +56,8 @@ func Join(t testing.TB, left, right *Namespace) {
 		ns.up(t, end.Device)
 	}
 	for ns, end := range sides {
-		// An IPv6 address that a link gets before its carrier waits for its turn to be usable.
-		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, Patiently(10*time.Second), time.Millisecond, "the link's carrier")
+		// An IPv6 address that is added before the carrier is there can be used only later.
+		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, testenv.Patiently(10*time.Second), time.Millisecond, "the link's carrier")
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))
 	}

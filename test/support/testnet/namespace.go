@@ -30,7 +30,7 @@ var (
 type Namespace struct {
 	// Inode is the namespace's inode number, the value of ebpf.network.namespace.
 	Inode uint64
-	// Born is when it was made: an inode number is given out again after a namespace's end.
+	// Born is when it was made: the kernel reuses the inode number after the end of a namespace.
 	Born time.Time
 
 	handle netns.NsHandle
@@ -59,7 +59,7 @@ func NewNamespace(t testing.TB) *Namespace {
 	return ns
 }
 
-// Run runs f on a thread that has entered the namespace. Processes that f starts are born in it.
+// Run runs f on a thread that has entered the namespace. Processes that f starts are in it from their beginning.
 func (n *Namespace) Run(f func() error) error {
 	return inNewThread(func() error {
 		if err := netns.Set(n.handle); err != nil {

@@ -5,16 +5,10 @@
 
 package testnet
 
-import (
-	"runtime"
-	"testing"
-
-	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
-)
+import "runtime"
 
 // inNewThread runs f on an OS thread of its own that ends with it, so that what f does to the thread (entering
-// a namespace, dropping capabilities) reaches nobody else.
+// a namespace, dropping capabilities) concerns no other thread.
 func inNewThread(f func() error) error {
 	result := make(chan error)
 	go func() {
@@ -23,16 +17,4 @@ func inNewThread(f func() error) error {
 		result <- f()
 	}()
 	return <-result
-}
-
-// AwaitGracePeriods waits until the kernel has freed what it keeps for those that may still read it (RCU), such as a UDP
-// socket that was closed.
-func AwaitGracePeriods(t testing.TB) {
-	t.Helper()
-	const global = 1 // MEMBARRIER_CMD_GLOBAL
-	// What is freed behind one grace period is, nearly always, before the end of the next ones.
-	for range 3 {
-		_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, global, 0, 0)
-		require.Zero(t, errno, "membarrier")
-	}
 }

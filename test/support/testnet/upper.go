@@ -27,7 +27,7 @@ func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 	require.NoError(t, err)
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = device
-	// Frames of Ethernet are for it.
+	// It is the destination of the frames that Ethernet makes.
 	attrs.HardwareAddr = net.HardwareAddr(Ethernet(0)[:6])
 	var upper netlink.Link
 	switch kind {
@@ -52,7 +52,7 @@ func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 		require.NoError(t, netlink.LinkSetDown(lower)) // a bond takes nothing else
 		require.NoError(t, netlink.LinkSetMaster(lower, upper))
 		require.NoError(t, netlink.LinkSetUp(lower))
-		w.await(t)
+		require.NoError(t, w.await())
 	}
 	require.NoError(t, netlink.LinkSetUp(upper))
 	return device

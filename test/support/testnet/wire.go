@@ -6,6 +6,7 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -16,16 +17,19 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Wire is a veth pair without addresses, from a namespace to the one that the test runs in. Nothing but what the test
-// sends is on it: IPv6 is off, and so is all that makes one packet of several, or several of one.
+// Wire is a veth pair without addresses that ends in the namespace of the test or command that makes it. It carries
+// nothing but the frames of Send and Put: IPv6 is off, and so are the offloads that merge or split packets.
 type Wire struct {
-	// Device is the interface on the test's side, Peer that in the namespace.
+	// Device is the interface that receives, Peer the other one.
 	Device, Peer string
 	// Index is that of Device.
 	Index int
 
+	// ns is where Peer is; nil is where Device is.
 	ns     *Namespace
 	socket int
 	sent   uint64
@@ -34,10 +38,19 @@ type Wire struct {
 // burst is how many frames are sent at once. The driver has room for some hundreds, and says nothing of those it drops.
 const burst = 64
 
-// WireName is the name on the test's side of a wire. No other process's wires have such a name.
+// WireName is the name of the interface of a test's wire that receives. No other process's wires have such a name.
 func WireName(name string) string { return fmt.Sprintf("kt%d-%s", os.Getpid(), name) }
 
-// NewWire makes a wire that goes away with the test, with a driver that XDP programs run in.
+// MakeWire makes a wire with both ends in this namespace, whose receiving interface has a name. It is to be closed.
+func MakeWire(device string) (*Wire, error) {
+	w := &Wire{Device: device, Peer: device + "-peer", socket: -1}
+	if err := w.lay(1); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	return w, nil
+}
+
+// NewWire makes a wire from a namespace that goes away with the test, with a driver that XDP programs run in.
 func NewWire(t testing.TB, ns *Namespace, name string) *Wire {
 	t.Helper()
 	return newWire(t, ns, name, 1)
@@ -52,34 +65,96 @@ func NewGenericWire(t testing.TB, ns *Namespace, name string) *Wire {
 
 func newWire(t testing.TB, ns *Namespace, name string, sendingQueues uint32) *Wire {
 	t.Helper()
-	w := &Wire{Device: WireName(name), Peer: "peer-" + name, ns: ns}
-	require.NoError(t, netlink.LinkAdd(&netlink.Veth{
-		LinkAttrs:       netlink.LinkAttrs{Name: w.Device, TxQLen: -1, NumTxQueues: 1, NumRxQueues: 1},
-		PeerName:        w.Peer,
-		PeerNumTxQueues: sendingQueues,
-		PeerNamespace:   netlink.NsFd(int(ns.handle)),
-	}), "making a veth pair")
-	t.Cleanup(func() { w.Cut(t) })
-	link, err := netlink.LinkByName(w.Device)
-	require.NoError(t, err)
-	w.Index = link.Attrs().Index
-	require.NoError(t, quiet(w.Device))
-	require.NoError(t, ns.Run(func() error { return quiet(w.Peer) }))
-	require.NoError(t, netlink.LinkSetUp(link))
-	ns.up(t, w.Peer)
-	w.await(t)
-	require.NoError(t, ns.Run(func() error {
-		w.socket, err = packetSocket(w.Peer)
-		return err
-	}), "opening a packet socket")
-	t.Cleanup(func() { _ = unix.Close(w.socket) })
+	w := &Wire{Device: WireName(name), Peer: "peer-" + name, ns: ns, socket: -1}
+	t.Cleanup(func() { require.NoError(t, w.Close(), "removing a wire") })
+	require.NoError(t, w.lay(sendingQueues), "making a wire")
 	return w
 }
 
+// lay makes the interfaces, and the socket that sends.
+func (w *Wire) lay(sendingQueues uint32) error {
+	pair := &netlink.Veth{
+		LinkAttrs:       netlink.LinkAttrs{Name: w.Device, TxQLen: -1, NumTxQueues: 1, NumRxQueues: 1},
+		PeerName:        w.Peer,
+		PeerNumTxQueues: sendingQueues,
+	}
+	if w.ns != nil {
+		pair.PeerNamespace = netlink.NsFd(int(w.ns.handle))
+	}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return fmt.Errorf("make the network interfaces %s and %s: %w", w.Device, w.Peer, err)
+	}
+	device, err := netlink.LinkByName(w.Device)
+	if err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Device, err)
+	}
+	w.Index = device.Attrs().Index
+	if err := errors.Join(quiet(w.Device), netlink.LinkSetUp(device)); err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Device, err)
+	}
+	if err := w.atPeer(func() (err error) {
+		peer, err := netlink.LinkByName(w.Peer)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(quiet(w.Peer), netlink.LinkSetUp(peer)); err != nil {
+			return err
+		}
+		w.socket, err = packetSocket(w.Peer)
+		return err
+	}); err != nil {
+		return fmt.Errorf("network interface %s: %w", w.Peer, err)
+	}
+	return w.await()
+}
+
+// atPeer runs f in the namespace of the peer.
+func (w *Wire) atPeer(f func() error) error {
+	if w.ns == nil {
+		return f()
+	}
+	return w.ns.Run(f)
+}
+
 // await waits until the wire carries what is sent.
-func (w *Wire) await(t testing.TB) {
+func (w *Wire) await() error {
+	for end := time.Now().Add(testenv.Patiently(10 * time.Second)); ; time.Sleep(time.Millisecond) {
+		var up bool
+		if err := w.atPeer(func() error {
+			peer, err := netlink.LinkByName(w.Peer)
+			up = err == nil && peer.Attrs().OperState == netlink.OperUp
+			return err
+		}); err != nil || up {
+			return err
+		}
+		if time.Now().After(end) {
+			return fmt.Errorf("%s has no carrier", w.Peer)
+		}
+	}
+}
+
+// Close takes the wire away, unless Cut has done that.
+func (w *Wire) Close() error {
+	err := w.cut()
+	if w.socket >= 0 {
+		err = errors.Join(err, unix.Close(w.socket))
+	}
+	w.socket = -1
+	return err
+}
+
+// Cut takes the wire away.
+func (w *Wire) Cut(t testing.TB) {
 	t.Helper()
-	require.Eventually(t, func() bool { return w.ns.carrier(t, w.Peer) }, Patiently(10*time.Second), time.Millisecond, "the wire's carrier")
+	require.NoError(t, w.cut())
+}
+
+func (w *Wire) cut() error {
+	link, err := netlink.LinkByIndex(w.Index)
+	if err != nil {
+		return nil //nolint:nilerr // it is gone, or was never made
+	}
+	return netlink.LinkDel(link)
 }
 
 // packetSocket opens a socket that sends whole frames out of an interface of the thread's network namespace.
@@ -94,7 +169,7 @@ func packetSocket(device string) (fd int, err error) {
 	return fd, unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
 }
 
-// Loop returns what puts a frame on the loopback interface, for itself to receive.
+// Loop returns a function that sends a frame on the loopback interface, which receives it.
 func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	t.Helper()
 	fd, err := packetSocket("lo")
@@ -107,14 +182,21 @@ func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	}
 }
 
-// Send puts a frame on the wire, for the test's side to receive.
+// Send puts a frame on the wire. After each burst it waits until the test's side has received all frames.
 func (w *Wire) Send(t testing.TB, frame []byte) {
 	t.Helper()
-	_, err := unix.Write(w.socket, frame)
-	require.NoError(t, err, "sending a frame of %d bytes", len(frame))
+	require.NoError(t, w.Put(frame))
 	if w.sent++; w.sent%burst == 0 {
-		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, Patiently(10*time.Second), 10*time.Microsecond, "frames are lost")
+		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, testenv.Patiently(10*time.Second), 10*time.Microsecond, "frames are lost")
 	}
+}
+
+// Put puts a frame on the wire and waits for nothing.
+func (w *Wire) Put(frame []byte) error {
+	if _, err := unix.Write(w.socket, frame); err != nil {
+		return fmt.Errorf("send a frame of %d bytes: %w", len(frame), err)
+	}
+	return nil
 }
 
 // received is how many frames the test's side has received.
@@ -134,14 +216,6 @@ func (w *Wire) SetMTU(t testing.TB, mtu int) {
 	peer, err := w.ns.links.LinkByName(w.Peer)
 	require.NoError(t, err)
 	require.NoError(t, w.ns.links.LinkSetMTU(peer, mtu))
-}
-
-// Cut takes the wire away, unless that is done.
-func (w *Wire) Cut(t testing.TB) {
-	t.Helper()
-	if link, err := netlink.LinkByIndex(w.Index); err == nil {
-		require.NoError(t, netlink.LinkDel(link))
-	}
 }
 
 // Rename gives the interface on the test's side another name.
@@ -168,7 +242,7 @@ func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	return int(xdp.ProgId), xdp.AttachMode == attachedToDriver
 }
 
-// quiet has an interface send nothing by itself, and receive what was sent as it was sent.
+// quiet makes an interface send nothing by itself, and receive packets as they were sent.
 func quiet(device string) error {
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
 		return err
@@ -176,8 +250,8 @@ func quiet(device string) error {
 	return withoutOffloads(device)
 }
 
-// withoutOffloads has an interface neither take several packets together nor send large ones for others to divide, unless
-// its driver does not do that anyway, as those of older kernels opposite to an XDP program.
+// withoutOffloads switches off what merges received packets and splits sent ones. A driver that has none of it refuses
+// that, as those of older kernels do when the peer has an XDP program.
 func withoutOffloads(device string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

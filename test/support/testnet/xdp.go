@@ -16,11 +16,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Occupation is an XDP program of somebody else's on a wire.
+// Occupation is an XDP program on a wire that is not the receiver's.
 type Occupation struct {
 	// ID is that of the program.
 	ID int
-	// Leave takes it away; the test's end does it otherwise.
+	// Leave detaches it; otherwise the end of the test does.
 	Leave func()
 }
 
@@ -46,7 +46,7 @@ func (w *Wire) OccupyGeneric(t testing.TB) Occupation {
 	return Occupation{id, func() { require.NoError(t, set(-1)) }}
 }
 
-// DetachXDP takes away what a link has attached to the wire, whoever's it is, as `bpftool link detach` does.
+// DetachXDP detaches the program that a link has attached to the wire, as `bpftool link detach` does.
 func (w *Wire) DetachXDP(t testing.TB) {
 	t.Helper()
 	l := w.xdpLink(t)
@@ -54,7 +54,7 @@ func (w *Wire) DetachXDP(t testing.TB) {
 	require.NoError(t, l.Close())
 }
 
-// ReplaceXDP puts a program in the place of what a link has attached to the wire, and keeps the link.
+// ReplaceXDP replaces the program that a link has attached to the wire, and keeps the link.
 func (w *Wire) ReplaceXDP(t testing.TB) Occupation {
 	t.Helper()
 	p, id := passingProgram(t)

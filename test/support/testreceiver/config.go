@@ -16,31 +16,36 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 )
 
-// defaults make the receiver quick; a test's own configuration goes over them.
+// defaults make the receiver quick; a test's own configuration overrides them.
 const defaults = `
 collection_interval: 100ms
 initial_delay: 1ms
 events: {flush_interval: 10ms}
 `
 
-// load reads and validates a configuration as the collector does.
-func load(factory receiver.Factory, yaml string) (component.Config, error) {
+// load reads and validates a configuration as the collector does. It returns the programs that were added to it.
+func load(factory receiver.Factory, yaml string, together bool) (_ component.Config, added []string, err error) {
 	merged := confmap.New()
 	for _, text := range []string{defaults, yaml} {
 		retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))
 		if err != nil {
-			return nil, fmt.Errorf("the test's YAML: %w", err)
+			return nil, nil, fmt.Errorf("the test's YAML: %w", err)
 		}
 		conf, err := retrieved.AsConf()
 		if err != nil {
-			return nil, fmt.Errorf("the test's YAML: %w", err)
+			return nil, nil, fmt.Errorf("the test's YAML: %w", err)
 		}
 		if err := merged.Merge(conf); err != nil {
-			return nil, err
+			return nil, nil, err
+		}
+	}
+	if together {
+		if added, err = addPrograms(merged); err != nil {
+			return nil, nil, err
 		}
 	}
 	config := factory.CreateDefaultConfig()
-	return config, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
+	return config, added, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
 }
 
 // AllBut is the value of exclude::cidrs that leaves out every address but those in the IPv4 prefix and the barrier's,
@@ -53,7 +58,7 @@ func AllBut(kept netip.Prefix) string {
 	return "['" + strings.Join(cidrs, "', '") + "']"
 }
 
-// without splits the prefix until each part is in one of those kept, and left out, or apart from all of them.
+// without returns the parts of the prefix that are outside of those kept.
 func without(p netip.Prefix, kept []netip.Prefix) []netip.Prefix {
 	apart := true
 	for _, k := range kept {

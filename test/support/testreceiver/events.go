@@ -47,6 +47,8 @@ type Events struct {
 	mu     sync.Mutex
 	events []Event
 	calls  int
+	// hidden are programs whose events the test does not ask for.
+	hidden []string
 	// answer is what ConsumeLogs does instead of taking the batch; nil takes it.
 	answer func(context.Context) error
 }
@@ -85,8 +87,8 @@ func (s *Events) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return nil
 }
 
-// Answer makes the consumer call f for each batch before it takes it, and refuse the batch if f returns an error;
-// nil takes everything again.
+// Answer makes the consumer call f for each batch before it accepts it, and refuse the batch if f returns an error;
+// nil accepts everything again.
 func (s *Events) Answer(f func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,7 +108,7 @@ func (s *Events) Matching(matches ...Match) []Event {
 	defer s.mu.Unlock()
 	var found []Event
 	for _, e := range s.events {
-		if all(e, matches) {
+		if !e.isOf(s.hidden) && all(e, matches) {
 			found = append(found, e)
 		}
 	}
@@ -143,7 +145,7 @@ func InNamespace(namespaces ...*testnet.Namespace) Match {
 	return func(e Event) bool {
 		inode, ok := e.Attributes["ebpf.network.namespace"].(int64)
 		return ok && slices.ContainsFunc(namespaces, func(ns *testnet.Namespace) bool {
-			// The kernel's time, turned into wall time, may miss it by less than this.
+			// Wall time that is computed from the kernel's time may be wrong by less than this.
 			return uint64(inode) == ns.Inode && e.Time.After(ns.Born.Add(-time.Millisecond))
 		})
 	}

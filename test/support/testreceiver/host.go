@@ -41,7 +41,7 @@ func (h *Host) Statuses() []*componentstatus.Event {
 	return slices.Clone(h.events)
 }
 
-// Reported is whether the status was reported after the first `after` events.
+// Reported reports whether the status was reported after the first `after` events.
 func (h *Host) Reported(status componentstatus.Status, after int) bool {
 	events := h.Statuses()
 	return len(events) > after && slices.ContainsFunc(events[after:], func(e *componentstatus.Event) bool {

@@ -26,7 +26,7 @@ type Objects struct {
 	Links    map[link.ID]bool
 }
 
-// Empty is whether there is no object.
+// Empty reports whether there is no object.
 func (o Objects) Empty() bool { return len(o.Programs)+len(o.Maps)+len(o.Links) == 0 }
 
 // String lists the objects.

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // metricsSink is the end of a metrics pipeline; it keeps the last scrape.
@@ -56,7 +56,7 @@ type Scrape struct {
 type Attributes map[string]string
 
 // In is the part of the scrape that belongs to the container.
-func (s Scrape) In(container *testnet.Cgroup) Scrape {
+func (s Scrape) In(container *testhost.Cgroup) Scrape {
 	s.container = container.ContainerID
 	return s
 }

@@ -22,12 +22,13 @@ import (
 	"go.uber.org/zap/zaptest/observer"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // Deadline is how long a test waits for what must come.
-var Deadline = testnet.Patiently(20 * time.Second)
+var Deadline = testenv.Patiently(20 * time.Second)
 
 // Receiver is a receiver with both pipelines behind it.
 type Receiver struct {
@@ -48,7 +49,7 @@ type Receiver struct {
 // Option says how a receiver is made.
 type Option func(*options)
 
-type options struct{ logs, metrics bool }
+type options struct{ logs, metrics, together bool }
 
 // WithoutLogs leaves the logs pipeline out.
 func WithoutLogs() Option { return func(o *options) { o.logs = false } }
@@ -59,7 +60,7 @@ func WithoutMetrics() Option { return func(o *options) { o.metrics = false } }
 // New makes a receiver from the YAML below `ebpf:` and does not start it. A configuration that is refused ends the test.
 func New(t testing.TB, yaml string, opts ...Option) *Receiver {
 	t.Helper()
-	r, err := build(yaml, opts...)
+	r, err := build(yaml, append(opts, func(o *options) { o.together = isTogether(t.Name()) })...)
 	require.NoError(t, err, "making the receiver")
 	return r
 }
@@ -70,14 +71,14 @@ func build(yaml string, opts ...Option) (*Receiver, error) {
 		option(&o)
 	}
 	factory := ebpfreceiver.NewFactory()
-	config, err := load(factory, yaml)
+	config, added, err := load(factory, yaml, o.together)
 	if err != nil {
 		return nil, err
 	}
 	core, log := observer.New(zapcore.DebugLevel)
 	settings := receivertest.NewNopSettings(factory.Type())
 	settings.Logger = zap.New(core)
-	r := &Receiver{Events: &Events{}, Host: &Host{}, Log: log, metrics: &metricsSink{}}
+	r := &Receiver{Events: &Events{hidden: added}, Host: &Host{}, Log: log, metrics: &metricsSink{}}
 	if o.logs {
 		c, err := factory.CreateLogs(context.Background(), settings, config, r.Events)
 		if err != nil {
@@ -159,7 +160,7 @@ func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 	return found
 }
 
-// losses tells what the receiver itself says of lost events: a host that is busy otherwise may have filled the ring.
+// losses says which events the receiver itself has counted as lost: a busy host may have filled the ring.
 func (r *Receiver) losses() string {
 	if md, scrapes := r.metrics.latest(); scrapes > 0 {
 		return fmt.Sprintf("ebpf.event.lost is %v", Scrape{md: md}.Series("ebpf.event.lost"))
@@ -248,7 +249,8 @@ func newBarrier(t testing.TB) *barrier {
 	return &barrier{ns: ns, agent: traffic.Start(t, ns, traffic.Named("kt-barrier", "kt-barrier"))}
 }
 
-// pass connects to closed ports, which both programs see, and waits for an event of that: all records before it are through.
+// pass connects to closed ports, which each of the network programs sees, and waits for an event of that: then all earlier
+// records are through.
 func (b *barrier) pass(t testing.TB, r *Receiver) {
 	t.Helper()
 	b.mu.Lock()

@@ -6,8 +6,6 @@
 package traffic
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,6 +17,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
@@ -29,7 +30,7 @@ type Agent struct {
 
 	t      testing.TB
 	thread string
-	link   *link
+	child  *child
 }
 
 // Identity is what an agent says of itself.
@@ -52,8 +53,8 @@ type Option func(*start)
 type start struct {
 	executable, thread string
 	uid                int
-	cgroup             *testnet.Cgroup
-	prepare            []func() error
+	cgroup             *testhost.Cgroup
+	restriction        *restrict.Restriction
 	pidNamespace       bool
 }
 
@@ -66,23 +67,13 @@ func Named(executable, thread string) Option {
 func AsUser(uid int) Option { return func(s *start) { s.uid = uid } }
 
 // In starts the agent in the cgroup; it has never been in another.
-func In(cgroup *testnet.Cgroup) Option { return func(s *start) { s.cgroup = cgroup } }
+func In(cgroup *testhost.Cgroup) Option { return func(s *start) { s.cgroup = cgroup } }
 
-// Prepared runs f in the thread that the agent is forked from: it inherits the thread's namespaces and capabilities.
-func Prepared(f func() error) Option { return func(s *start) { s.prepare = append(s.prepare, f) } }
+// Restricted starts the agent with less than the test has.
+func Restricted(r restrict.Restriction) Option { return func(s *start) { s.restriction = &r } }
 
 // InPIDNamespace starts the agent as the first process of a PID namespace.
 func InPIDNamespace() Option { return func(s *start) { s.pidNamespace = true } }
-
-// link is the pipe pair to an agent. Requests wait for each other.
-type link struct {
-	mu        sync.Mutex
-	cmd       *exec.Cmd
-	requests  *json.Encoder
-	responses *json.Decoder
-	close     func()
-	ended     sync.Once
-}
 
 // Start starts an agent in the namespace. It ends with the test.
 func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
@@ -92,8 +83,6 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 		option(&s)
 	}
 	cmd := exec.Command(executable(t, s.executable))
-	// Preemption signals would cut long socket calls short.
-	cmd.Env = append(os.Environ(), childEnv+"="+s.thread, "GODEBUG=asyncpreemptoff=1")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if s.uid != 0 {
@@ -105,22 +94,19 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.cgroup.FD()
 	}
-	in, err := cmd.StdinPipe()
-	require.NoError(t, err)
-	out, err := cmd.StdoutPipe()
+	c, err := newChild(cmd, s.thread)
 	require.NoError(t, err)
 	require.NoError(t, ns.Run(func() error {
-		for _, prepare := range s.prepare {
-			if err := prepare(); err != nil {
+		if s.restriction != nil {
+			// The agent inherits what is left to this thread.
+			if err := s.restriction.Impose(); err != nil {
 				return err
 			}
 		}
 		return cmd.Start()
 	}), "starting an agent")
 
-	a := &Agent{t: t, link: &link{
-		cmd: cmd, requests: json.NewEncoder(in), responses: json.NewDecoder(out), close: func() { _ = in.Close() },
-	}}
+	a := &Agent{t: t, child: c}
 	t.Cleanup(a.Kill)
 	a.Identity = identify.Call(a, Nothing{})
 	if s.pidNamespace {
@@ -142,40 +128,11 @@ func (a *Agent) OnThread(name string) *Agent {
 // Exit ends the agent in order, as a process that returns from main; the kernel closes what it had open.
 func (a *Agent) Exit() {
 	a.t.Helper()
-	a.link.ended.Do(func() {
-		a.link.close()
-		require.NoError(a.t, a.link.cmd.Wait(), "the agent's exit")
-	})
+	require.NoError(a.t, a.child.exit(), "the agent's exit")
 }
 
 // Kill ends the agent by SIGKILL, in whatever call it is.
-func (a *Agent) Kill() {
-	a.link.ended.Do(func() {
-		_ = a.link.cmd.Process.Kill()
-		_ = a.link.cmd.Wait()
-	})
-}
-
-// exchange sends one request and waits for its response.
-func (a *Agent) exchange(op string, args any) (json.RawMessage, error) {
-	raw, err := json.Marshal(args)
-	if err != nil {
-		return nil, err
-	}
-	a.link.mu.Lock()
-	defer a.link.mu.Unlock()
-	if err := a.link.requests.Encode(request{Op: op, Thread: a.thread, Args: raw}); err != nil {
-		return nil, fmt.Errorf("asking for %s: %w", op, err)
-	}
-	var r response
-	if err := a.link.responses.Decode(&r); err != nil {
-		return nil, fmt.Errorf("waiting for %s: %w", op, err)
-	}
-	if r.Error != "" {
-		return nil, errors.New(r.Error)
-	}
-	return r.Result, nil
-}
+func (a *Agent) Kill() { a.child.kill() }
 
 // executables holds the test binary under the names that agents run it by.
 var executables struct {
@@ -200,22 +157,11 @@ func executable(t testing.TB, name string) string {
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
-	// A hard link costs nothing; another file system takes a copy.
-	if os.Link(self, path) != nil {
-		require.NoError(t, copyFile(self, path), "naming the test binary %s", name)
-	}
+	testenv.LinkOrCopy(t, self, path)
 	return path
 }
 
-func copyFile(from, to string) error {
-	content, err := os.ReadFile(from)
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(to, content, 0o755)
-}
-
-// RemoveExecutables removes what naming agents has left on disk; TestMain calls it after the tests.
+// RemoveExecutables removes the named executables of agents from the disk; TestMain calls it after the tests.
 func RemoveExecutables() {
 	executables.Lock()
 	defer executables.Unlock()

@@ -14,7 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 type cgroupsArgs struct {
@@ -45,10 +45,10 @@ var connectFromCgroups = Define("cgroups.connect", func(args cgroupsArgs) (Nothi
 	return Nothing{}, nil
 })
 
-// ConnectFromCgroups connects so often to the address, which refuses, each time from a new cgroup inside of the one given.
-func (a *Agent) ConnectFromCgroups(inside *testnet.Cgroup, count int, to netip.AddrPort) {
+// ConnectFromCgroups connects count times to the address, which refuses, each time from a new cgroup inside of the given one.
+func (a *Agent) ConnectFromCgroups(inside *testhost.Cgroup, count int, to netip.AddrPort) {
 	a.t.Helper()
-	root := testnet.CgroupRoot(a.t)
+	root := testhost.CgroupRoot(a.t)
 	connectFromCgroups.Call(a, cgroupsArgs{
 		Dir: filepath.Join(root, inside.Path), Home: root, Count: count, Address: to,
 	})

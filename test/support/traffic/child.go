@@ -11,15 +11,82 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"runtime"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// childEnv marks a process as an agent; its value is the name of the main thread.
-const childEnv = "OTELCOL_EBPF_TRAFFIC_AGENT"
+// childEnv marks a process as a child; its value is the name of the main thread, after a colon.
+const childEnv = "OTELCOL_EBPF_TRAFFIC_CHILD"
 
-// request asks an agent for one operation.
+// child is a process that carries out operations: the parent's end of it. Requests wait for each other.
+type child struct {
+	mu        sync.Mutex
+	cmd       *exec.Cmd
+	in        io.Closer
+	requests  *json.Encoder
+	responses *json.Decoder
+	ended     sync.Once
+}
+
+// newChild prepares a command that runs this executable again as a child whose main thread has the name, or keeps its own.
+// It does not start the command.
+func newChild(cmd *exec.Cmd, thread string) (*child, error) {
+	// Preemption signals would cut long system calls short.
+	cmd.Env = append(os.Environ(), childEnv+"=:"+thread, "GODEBUG=asyncpreemptoff=1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	return &child{cmd: cmd, in: in, requests: json.NewEncoder(in), responses: json.NewDecoder(out)}, nil
+}
+
+// exchange asks for one operation, in a new thread if that has a name, and waits for its response.
+func (c *child) exchange(op, thread string, args any) (json.RawMessage, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err := c.requests.Encode(request{Op: op, Thread: thread, Args: raw}); err != nil {
+		return nil, fmt.Errorf("asking for %s: %w", op, err)
+	}
+	var r response
+	if err := c.responses.Decode(&r); err != nil {
+		return nil, fmt.Errorf("waiting for %s: %w", op, err)
+	}
+	if r.Error != "" {
+		return nil, errors.New(r.Error)
+	}
+	return r.Result, nil
+}
+
+// exit ends the child in order, if it has not ended.
+func (c *child) exit() (err error) {
+	c.ended.Do(func() {
+		_ = c.in.Close()
+		err = c.cmd.Wait()
+	})
+	return err
+}
+
+// kill ends the child by SIGKILL, if it has not ended.
+func (c *child) kill() {
+	c.ended.Do(func() {
+		_ = c.cmd.Process.Kill()
+		_ = c.cmd.Wait()
+	})
+}
+
+// request asks a child for one operation.
 type request struct {
 	Op string
 	// Thread runs the operation in a new thread of that name instead of the main one.
@@ -41,27 +108,29 @@ func init() {
 	}
 }
 
-// Main turns the process into an agent when it was started as one, and does not return then.
-// A package that uses agents calls it first thing in its TestMain.
+// Main carries out operations when the process was started as a child, and does not return then. Commands and TestMain
+// call it first.
 func Main() {
 	if how := os.Getenv(endEnv); how != "" {
 		end(how)
 	}
-	thread := os.Getenv(childEnv)
-	if thread == "" {
+	thread, ok := strings.CutPrefix(os.Getenv(childEnv), ":")
+	if !ok {
 		return
 	}
 	if err := serve(thread, os.Stdin, os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, "traffic agent:", err)
+		fmt.Fprintln(os.Stderr, "traffic:", err)
 		os.Exit(1)
 	}
 	os.Exit(0)
 }
 
-// serve answers requests until the test closes the agent's standard input.
+// serve answers requests until the parent closes the standard input.
 func serve(thread string, in io.Reader, out io.Writer) error {
-	if err := nameThread(thread); err != nil {
-		return err
+	if thread != "" {
+		if err := nameThread(thread); err != nil {
+			return err
+		}
 	}
 	requests, responses := json.NewDecoder(in), json.NewEncoder(out)
 	for {

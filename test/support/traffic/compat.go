@@ -22,8 +22,8 @@ const dups32 = "be fa 00 00 00  b8 29 00 00 00  bb ff ff ff ff  cd 80  ff ce  75
 // CompatDups is how many calls TryCompatDups makes.
 const CompatDups = 250
 
-// TryCompatDups has the agent run a program for amd64 that makes calls of 32-bit processes, dup(-1) each. An error is that
-// this kernel has none of those.
+// TryCompatDups has the agent run a program for amd64 that makes calls of 32-bit processes, dup(-1) each. It returns an
+// error where this kernel has no such calls.
 func (a *Agent) TryCompatDups() error {
 	a.t.Helper()
 	_, err := run.Try(a, Command{Path: compatPath(a.t), Args: []string{"compat"}})

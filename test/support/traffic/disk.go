@@ -7,27 +7,93 @@ package traffic
 
 import (
 	"errors"
+	"fmt"
+	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// DiskWork is work that was done with a disk: when, and with what error.
-type DiskWork struct {
+// DiskWork is a kind of operation on a disk.
+type DiskWork string
+
+// The operations on a disk.
+const (
+	// DiskRead and DiskWrite go to the disk at once, each as one operation.
+	DiskRead  DiskWork = "read"
+	DiskWrite DiskWork = "write"
+	// DiskWriteBack writes to memory, and from there to the disk, which is told to flush then.
+	DiskWriteBack DiskWork = "write back"
+	// DiskReadThirds reads as DiskRead does, but in three parts that the kernel can merge, the one in the middle last.
+	DiskReadThirds DiskWork = "read thirds"
+	DiskFlush      DiskWork = "flush"
+	DiskDiscard    DiskWork = "discard"
+)
+
+// Do does the work with so many bytes of the disk of a path, from an offset on.
+func (w DiskWork) Do(path string, offset int64, size int) (err error) {
+	flags := os.O_RDWR
+	if w == DiskRead || w == DiskWrite || w == DiskReadThirds {
+		flags |= unix.O_DIRECT
+	}
+	disk, err := os.OpenFile(path, flags, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, disk.Close()) }()
+	switch w {
+	case DiskRead, DiskWrite, DiskWriteBack, DiskReadThirds:
+		return w.move(disk, offset, size)
+	case DiskFlush:
+		return disk.Sync()
+	case DiskDiscard:
+		span := [2]uint64{uint64(offset), uint64(size)}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, disk.Fd(), unix.BLKDISCARD, uintptr(unsafe.Pointer(&span))); errno != 0 {
+			return fmt.Errorf("discard: %w", errno)
+		}
+		return nil
+	default:
+		return fmt.Errorf("no such work: %s", w)
+	}
+}
+
+func (w DiskWork) move(disk *os.File, offset int64, size int) error {
+	// Memory that begins with a page, as O_DIRECT wants it.
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = unix.Munmap(data) }()
+	if w == DiskReadThirds {
+		return readThirds(disk, data, offset)
+	}
+	if w == DiskRead {
+		_, err = disk.ReadAt(data, offset)
+		return err
+	}
+	if _, err = disk.WriteAt(data, offset); err != nil || w == DiskWrite {
+		return err
+	}
+	return disk.Sync()
+}
+
+// DiskDone is work that was done with a disk: when, and with what error.
+type DiskDone struct {
 	Span
 	Errno unix.Errno
 }
 
 type diskArgs struct {
-	Work   load.DiskWork
+	Work   DiskWork
 	Path   string
 	Offset int64
 	Size   int
 	Times  int
 }
 
-var diskWork = Define("disk.work", func(args diskArgs) (DiskWork, error) {
+var diskWork = Define("disk.work", func(args diskArgs) (DiskDone, error) {
 	var errno unix.Errno
 	span, _, err := timed(func() error {
 		for range args.Times {
@@ -40,11 +106,11 @@ var diskWork = Define("disk.work", func(args diskArgs) (DiskWork, error) {
 	if errors.As(err, &errno) {
 		err = nil
 	}
-	return DiskWork{span, errno}, err
+	return DiskDone{span, errno}, err
 })
 
 // WorkDisk has the agent do something with so many bytes of a disk, a number of times.
-func (a *Agent) WorkDisk(disk *load.Disk, work load.DiskWork, offset int64, size, times int) DiskWork {
+func (a *Agent) WorkDisk(disk *testhost.Disk, work DiskWork, offset int64, size, times int) DiskDone {
 	a.t.Helper()
 	return diskWork.Call(a, diskArgs{work, disk.Path, offset, size, times})
 }

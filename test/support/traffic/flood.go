@@ -14,15 +14,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// servers are the listeners that the agent serves in the background, by descriptor.
+// servers are what the child serves in the background, by the descriptor of a listener.
 var servers sync.Map
 
 // server counts what a background server has done.
 type server struct {
 	done chan struct{}
-	// served is how many connections it has accepted, read to their end and closed.
+	// served is how many connections it has accepted, and closed.
 	served int
 	err    error
+}
+
+// serveInBackground runs serve, which returns how many connections it has served; the operation tcp.served waits for it.
+func serveInBackground(fd int, serve func() (int, error)) {
+	s := &server{done: make(chan struct{})}
+	servers.Store(fd, s)
+	go func() {
+		defer close(s.done)
+		s.served, s.err = serve()
+	}()
 }
 
 type serveArgs struct {
@@ -30,17 +40,14 @@ type serveArgs struct {
 }
 
 var serveTCP = Define("tcp.serve", func(args serveArgs) (Nothing, error) {
-	s := &server{done: make(chan struct{})}
-	servers.Store(args.FD, s)
-	go func() {
-		defer close(s.done)
-		for s.served < args.Count {
-			if s.err = serveOne(args.FD); s.err != nil {
-				return
+	serveInBackground(args.FD, func() (served int, err error) {
+		for ; served < args.Count; served++ {
+			if err := serveOne(args.FD); err != nil {
+				return served, err
 			}
-			s.served++
 		}
-	}()
+		return served, nil
+	})
 	return Nothing{}, nil
 })
 

@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forker is a program that forks, waits for its child, which ends at once, and begins again, so often as the four bytes
-// behind it say. A process of Go is too large for forks in masses.
+// forker is a program that forks, waits for its child, which ends at once, and begins again; the four bytes behind it
+// say how often. A process of Go is too large for forks in masses.
 var forker = map[string]string{
 	"amd64": `
 		8b 1d 2e 00 00 00  b8 39 00 00 00  0f 05  85 c0  74 17                 # movl count, %ebx; 0: fork(); jz 2f
@@ -49,7 +49,7 @@ func forkerPath(t testing.TB, count int) string {
 	return path
 }
 
-// program is the file of a program of nothing but code.
+// program returns an ELF file that has nothing but code.
 func program(t testing.TB, code []byte) []byte {
 	t.Helper()
 	const base = 0x400000

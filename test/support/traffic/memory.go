@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Memory is what a process says of its memory, in bytes.
@@ -84,5 +86,28 @@ func (a *Agent) HoldMemory(anonymous, shared, scoreAdjust int) Memory {
 // TryHoldMemory has the agent take more memory than there may be; an error is its end.
 func (a *Agent) TryHoldMemory(anonymous int) error {
 	_, err := hold.Try(a, holdArgs{Anonymous: anonymous})
+	return err
+}
+
+// Exceed has a process take more memory than the limit allows, and returns when the kernel has killed it.
+func Exceed(limit *testhost.MemoryLimit) error {
+	before, err := limit.Kills()
+	if err != nil {
+		return err
+	}
+	w, err := startWorker(nil)
+	if err != nil {
+		return err
+	}
+	defer w.kill()
+	if err := limit.Add(w.cmd.Process.Pid); err != nil {
+		return err
+	}
+	_, ended := hold.ask(w.child, "", holdArgs{Anonymous: 1 << 30})
+	w.kill()
+	after, err := limit.Kills()
+	if err == nil && after == before {
+		err = fmt.Errorf("the process was not killed for its memory: %w", ended)
+	}
 	return err
 }

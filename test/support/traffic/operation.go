@@ -11,13 +11,13 @@ import (
 	"unsafe"
 )
 
-// handlers are the operations by name, as an agent carries them out.
+// handlers are the operations by name, as a child carries them out.
 var handlers = map[string]func(args json.RawMessage) response{}
 
-// Operation is both ends of a remote call: a function that agents carry out, and how a test asks for it.
+// Operation is both ends of a remote call: a function that children carry out, and how their parent asks for it.
 type Operation[Args, Result any] string
 
-// Define adds f to what agents can do.
+// Define adds f to what children can do.
 func Define[Args, Result any](name string, f func(Args) (Result, error)) Operation[Args, Result] {
 	handlers[name] = func(raw json.RawMessage) response {
 		var args Args
@@ -39,8 +39,12 @@ func Define[Args, Result any](name string, f func(Args) (Result, error)) Operati
 
 // Try has the agent carry the operation out.
 func (o Operation[Args, Result]) Try(a *Agent, args Args) (Result, error) {
-	var result Result
-	raw, err := a.exchange(string(o), args)
+	return o.ask(a.child, a.thread, args)
+}
+
+// ask has a child carry the operation out, in a new thread if that has a name.
+func (o Operation[Args, Result]) ask(c *child, thread string, args Args) (result Result, err error) {
+	raw, err := c.exchange(string(o), thread, args)
 	if err == nil {
 		err = json.Unmarshal(raw, &result)
 	}

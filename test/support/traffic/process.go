@@ -34,7 +34,7 @@ const never = "never"
 // OnlyCall is a system call that each process of Run makes once, and no other process of a test.
 const OnlyCall = "getsid"
 
-// end ends a process that was started to do no more.
+// end ends a process that was started only to end.
 func end(how string) {
 	_, _ = unix.Getsid(0)
 	for how == never {

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Calls is a system call that is made several times.
@@ -99,8 +99,8 @@ var makeUnknownCalls = Define("syscall.unknown", func(args unknownCallsArgs) (No
 })
 
 // MakeUnknownCalls makes a system call of each of so many numbers that none has, in so many new cgroups, one after the other.
-func (a *Agent) MakeUnknownCalls(inside *testnet.Cgroup, cgroups, calls int) {
+func (a *Agent) MakeUnknownCalls(inside *testhost.Cgroup, cgroups, calls int) {
 	a.t.Helper()
-	root := testnet.CgroupRoot(a.t)
+	root := testhost.CgroupRoot(a.t)
 	makeUnknownCalls.Call(a, unknownCallsArgs{Dir: filepath.Join(root, inside.Path), Home: root, Cgroups: cgroups, Calls: calls})
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
@@ -30,7 +31,7 @@ func TestMain(m *testing.M) {
 
 func TestAgentIsWhatItWasAskedToBe(t *testing.T) {
 	testnet.Require(t)
-	ns, cgroup := testnet.NewNamespace(t), testnet.NewContainer(t)
+	ns, cgroup := testnet.NewNamespace(t), testhost.NewContainer(t)
 	a := Start(t, ns, Named("a-name-longer-than-comm", "main-thread"), AsUser(4321), In(cgroup))
 
 	assert.Equal(t, "a-name-longer-than-comm", a.Executable)

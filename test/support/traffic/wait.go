@@ -20,7 +20,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // Waits are how often tasks began to run, and how long they had waited for a CPU before, by the kernel's own account.
@@ -61,7 +62,7 @@ func (a *Agent) Stop() (all Waits) {
 			}
 		}
 		return true
-	}, testnet.Patiently(10*time.Second), time.Millisecond, "the agent does not stop")
+	}, testenv.Patiently(10*time.Second), time.Millisecond, "the agent does not stop")
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", a.PID))
 	require.NoError(a.t, err)
 	for _, path := range threads {
@@ -92,13 +93,13 @@ func pin(cpu int) error {
 	return unix.SchedSetaffinity(0, &set)
 }
 
-// realTime makes the calling thread one that goes before ordinary ones, and before others of a lower priority.
+// realTime makes the kernel prefer the calling thread to ordinary ones, and to real-time ones of a lower priority.
 func realTime(priority uint32) error {
 	const fifo = 1
 	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: fifo, Priority: priority}, 0)
 }
 
-// sleepUntil has the thread itself sleep in the kernel: the runtime's timers are another thread's business.
+// sleepUntil has the thread itself sleep in the kernel: the runtime would let another thread wait for its timers.
 func sleepUntil(at time.Time) error {
 	d := unix.NsecToTimespec(max(time.Until(at), 0).Nanoseconds())
 	return unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &d, nil)
@@ -175,7 +176,7 @@ var compete = Define("wait.compete", func(args competeArgs) (Nothing, error) {
 	return Nothing{}, <-moved
 })
 
-// moveThreads moves the threads that it is told of to one CPU after the other, in turns.
+// moveThreads moves the started threads from one CPU to the next, in turns.
 func moveThreads(started <-chan int, args competeArgs, cpus []int) error {
 	var tids []int
 	for range args.Threads {
@@ -266,7 +267,7 @@ var wakeUp = Define("wait.wake", func(args wakeArgs) (w Wake, err error) {
 	return w, errors.Join(err, readErr)
 })
 
-// WakeUp has a thread of the agent, which is root's, sleep until that moment, and tells when it had the CPU again. The thread
+// WakeUp has a thread of the agent, which is root's, sleep until that moment, and returns when it had the CPU again. The thread
 // is one of its own, by OnThread: it does not stay an ordinary one, to which the kernel gives a share of what others keep.
 func (a *Agent) WakeUp(cpu int, at time.Time) Wake {
 	a.t.Helper()
@@ -306,8 +307,8 @@ var restInCgroups = Define("wait.cgroups", func(args restArgs) (Nothing, error) 
 
 // RestInCgroups has the agent sleep for a moment in that many new cgroups inside of the one given, which are there until
 // it is through.
-func (a *Agent) RestInCgroups(inside *testnet.Cgroup, count int) {
+func (a *Agent) RestInCgroups(inside *testhost.Cgroup, count int) {
 	a.t.Helper()
-	root := testnet.CgroupRoot(a.t)
+	root := testhost.CgroupRoot(a.t)
 	restInCgroups.Call(a, restArgs{Dir: filepath.Join(root, inside.Path), Home: root, Count: count})
 }

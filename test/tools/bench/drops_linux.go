@@ -9,13 +9,15 @@ import (
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // eventLimit is the default of packet_drop, in events per second.
 const eventLimit = 1000
 
-func (b *bench) dropsOf(count int) load.Drops { return load.Drops{Count: count, Threads: clients} }
+func (b *bench) dropsOf(count int) traffic.Drops {
+	return traffic.Drops{Count: count, Threads: clients}
+}
 
 // drops makes a storm of drops: all are counted, few are events, and nothing grows.
 func (b *bench) drops() error {

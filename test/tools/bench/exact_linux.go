@@ -53,7 +53,7 @@ type truth struct {
 // connectionTruth is what the metrics of n connections of the container have to be when all are closed.
 func (b *bench) connectionTruth(n float64) (truths []truth) {
 	in := func(labels ...string) collector.Labels {
-		l := collector.Labels{"container_id": b.container.ID, "network_transport": "tcp"}
+		l := collector.Labels{"container_id": b.container.ContainerID, "network_transport": "tcp"}
 		for i := 0; i < len(labels); i += 2 {
 			l[labels[i]] = labels[i+1]
 		}

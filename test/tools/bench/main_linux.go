@@ -16,7 +16,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // options are what the flags say.
@@ -48,7 +49,7 @@ var measurements = []struct {
 }
 
 func main() {
-	load.Main()
+	traffic.Main()
 	var o options
 	names := make([]string, len(measurements))
 	for i, m := range measurements {
@@ -83,7 +84,7 @@ func run(o options) (err error) {
 	if o.binary, err = install(o.binary, directory); err != nil {
 		return err
 	}
-	container, err := load.NewContainer()
+	container, err := testhost.MakeContainer()
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // measured is a program with the work that it watches.
@@ -32,30 +34,30 @@ type measured struct {
 	goal float64
 	// prepare makes what the work needs until it is closed; nil: nothing.
 	prepare func() (io.Closer, error)
-	work    func(*bench) (load.LoopDone, error)
+	work    func(*bench) (traffic.LoopDone, error)
 }
 
 // loop is work in the container of the measurement.
-func loop(of string, count int) func(*bench) (load.LoopDone, error) {
-	return func(b *bench) (load.LoopDone, error) { return load.Loop{Of: of, Count: count}.Run(b.container) }
+func loop(of string, count int) func(*bench) (traffic.LoopDone, error) {
+	return func(b *bench) (traffic.LoopDone, error) { return traffic.Loop{Of: of, Count: count}.Run(b.container) }
 }
 
 // connectionLoop is connections flat out, as many as rate measures.
-func connectionLoop(b *bench) (load.LoopDone, error) {
+func connectionLoop(b *bench) (traffic.LoopDone, error) {
 	done, err := b.flatOut(b.rateConnections).Run(b.container)
-	return load.LoopDone{Count: done.Opened, Elapsed: done.Elapsed}, err
+	return traffic.LoopDone{Count: done.Opened, Elapsed: done.Elapsed}, err
 }
 
 // kills are processes that are killed for lack of memory.
-func kills(*bench) (done load.LoopDone, err error) {
-	limit, err := load.LimitMemory("otelcol-ebpf-bench", 16<<20)
+func kills(*bench) (done traffic.LoopDone, err error) {
+	limit, err := testhost.MakeMemoryLimit("otelcol-ebpf-bench", 16<<20)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, limit.Close()) }()
 	begin := time.Now()
 	for ; done.Count < 20; done.Count++ {
-		if err := limit.Exceed(); err != nil {
+		if err := traffic.Exceed(limit); err != nil {
 			return done, err
 		}
 	}
@@ -64,22 +66,22 @@ func kills(*bench) (done load.LoopDone, err error) {
 }
 
 // wire is what frames sends on.
-var wire *load.Wire
+var wire *testnet.Wire
 
 func makeWire() (_ io.Closer, err error) {
-	wire, err = load.NewWire("bench0")
+	wire, err = testnet.MakeWire("bench0")
 	return wire, err
 }
 
 // frames are received by an interface, one after the other. Nobody takes them then.
-func frames(*bench) (done load.LoopDone, err error) {
+func frames(*bench) (done traffic.LoopDone, err error) {
 	frame := make([]byte, 60)
 	copy(frame[12:], []byte{8, 0, 4<<4 | 5, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2, 0, 80, 1, 187})
 	const acknowledged = 16
 	frame[14+20+13] = acknowledged
 	begin := time.Now()
 	for ; done.Count < 500_000; done.Count++ {
-		if err := wire.Send(frame); err != nil {
+		if err := wire.Put(frame); err != nil {
 			return done, err
 		}
 	}
@@ -88,16 +90,16 @@ func frames(*bench) (done load.LoopDone, err error) {
 }
 
 // diskReads are reads of a disk whose content is in memory, one after the other.
-func diskReads(*bench) (done load.LoopDone, err error) {
+func diskReads(*bench) (done traffic.LoopDone, err error) {
 	const size, count = 4096, 20_000
-	disk, err := load.NewDisk(1 << 20)
+	disk, err := testhost.MakeDisk(1 << 20)
 	if err != nil {
 		return done, err
 	}
 	defer func() { err = errors.Join(err, disk.Close()) }()
 	begin := time.Now()
 	for ; done.Count < count; done.Count++ {
-		if err := load.DiskRead.Do(disk.Path, 0, size); err != nil {
+		if err := traffic.DiskRead.Do(disk.Path, 0, size); err != nil {
 			return done, err
 		}
 	}
@@ -113,7 +115,7 @@ var measuredPrograms = []measured{
 	{
 		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
 		name: "file_descriptor", counted: "{}",
-		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(load.Descriptors, 10_000_000),
+		tracepoint: "sched_switch", hits: []string{"descriptor_scan"}, work: loop(traffic.LoopDescriptors, 10_000_000),
 	},
 	{
 		name: "packet", counted: "{interfaces: [bench0], events: false}",
@@ -126,15 +128,15 @@ var measuredPrograms = []measured{
 	},
 	{
 		name: "process", counted: "{events: false}", emitted: "{event_limit: 1000000000}",
-		tracepoint: "sched_process_exec", hits: []string{"process_exec", "process_exit"}, work: loop(load.Processes, 2000),
+		tracepoint: "sched_process_exec", hits: []string{"process_exec", "process_exit"}, work: loop(traffic.LoopProcesses, 2000),
 	},
 	{
 		name: "syscall", counted: "{events: false}",
-		tracepoint: "sys_exit", hits: []string{"syscall_exit"}, goal: 150, work: loop(load.Calls, 2_000_000),
+		tracepoint: "sys_exit", hits: []string{"syscall_exit"}, goal: 150, work: loop(traffic.LoopCalls, 2_000_000),
 	},
 	{
 		name: "file", counted: "{events: false}", emitted: "{event_limit: 1000000000}",
-		tracepoint: "sys_exit", hits: []string{"file_after_unlink", "file_exit_unlink"}, work: loop(load.Deletions, 50_000),
+		tracepoint: "sys_exit", hits: []string{"file_after_unlink", "file_exit_unlink"}, work: loop(traffic.LoopDeletions, 50_000),
 	},
 	{
 		name: "tcp", counted: "{events: false}",
@@ -142,7 +144,7 @@ var measuredPrograms = []measured{
 	},
 	{
 		name: "runqueue", counted: "{events: false}", emitted: "{threshold: 1us, event_limit: 1000000000}",
-		tracepoint: "sched_switch", hits: []string{"runqueue_switch"}, goal: 100, work: loop(load.Switches, 100_000),
+		tracepoint: "sched_switch", hits: []string{"runqueue_switch"}, goal: 100, work: loop(traffic.LoopSwitches, 100_000),
 	},
 }
 

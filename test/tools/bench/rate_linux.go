@@ -8,23 +8,23 @@ import (
 	"slices"
 	"time"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // alternate makes the same traffic without the receiver and with it in each of the settings, in turns of several times, so
 // that what changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
-func (b *bench) alternate(traffic load.Connections, times int, with ...settings) (all [][]load.ConnectionsDone, err error) {
+func (b *bench) alternate(connections traffic.Connections, times int, with ...settings) (all [][]traffic.ConnectionsDone, err error) {
 	// The first traffic after a while is another: the table of connections that have ended is empty.
-	if _, err := traffic.Run(b.container); err != nil {
+	if _, err := connections.Run(b.container); err != nil {
 		return nil, err
 	}
-	all = make([][]load.ConnectionsDone, 1+len(with))
+	all = make([][]traffic.ConnectionsDone, 1+len(with))
 	for run := range b.runs {
 		for i := range all {
 			i = (i + run) % len(all)
 			work := func() error {
 				for range times {
-					done, err := traffic.Run(b.container)
+					done, err := connections.Run(b.container)
 					if err != nil {
 						return err
 					}
@@ -53,7 +53,7 @@ func (b *bench) rate() error {
 	if err != nil {
 		return err
 	}
-	perSecond := func(d load.ConnectionsDone) float64 { return d.PerSecond() }
+	perSecond := func(d traffic.ConnectionsDone) float64 { return d.PerSecond() }
 	without := median(all[0], perSecond)
 	b.table.note("connections flat out without the receiver", "%s/s", spread(all[0], perSecond, "%.0f"))
 	for i, c := range []struct {
@@ -73,15 +73,15 @@ func (b *bench) latency() error {
 	if err != nil {
 		return err
 	}
-	connect := func(d load.ConnectionsDone) time.Duration { return d.Connect.Median }
+	connect := func(d traffic.ConnectionsDone) time.Duration { return d.Connect.Median }
 	without, with := median(all[0], connect), median(all[1], connect)
-	us := func(d load.ConnectionsDone) float64 { return microseconds(connect(d)) }
+	us := func(d traffic.ConnectionsDone) float64 { return microseconds(connect(d)) }
 	b.table.judge(with-without <= 2*time.Microsecond, fmt.Sprintf("median connect() at %d/s, longer by", connectionRate), "≤ 2 µs",
 		"%.2f µs: %s µs with, %s µs without", microseconds(with-without), spread(all[1], us, "%.1f"), spread(all[0], us, "%.1f"))
 	return nil
 }
 
-func median[T ~float64 | ~int64](results []load.ConnectionsDone, of func(load.ConnectionsDone) T) T {
+func median[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) T {
 	values := sorted(results, of)
 	if len(values)%2 == 0 {
 		return (values[len(values)/2-1] + values[len(values)/2]) / 2
@@ -90,12 +90,12 @@ func median[T ~float64 | ~int64](results []load.ConnectionsDone, of func(load.Co
 }
 
 // spread writes the median with the least and the most.
-func spread(results []load.ConnectionsDone, of func(load.ConnectionsDone) float64, format string) string {
+func spread(results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) float64, format string) string {
 	values := sorted(results, of)
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(results, of), values[0], values[len(values)-1])
 }
 
-func sorted[T ~float64 | ~int64](results []load.ConnectionsDone, of func(load.ConnectionsDone) T) []T {
+func sorted[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) []T {
 	values := make([]T, len(results))
 	for i, r := range results {
 		values[i] = of(r)

@@ -13,14 +13,15 @@ import (
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // bench is one run of this command.
 type bench struct {
 	options
 	// container is where the traffic is made, so that its metrics are apart from those of the rest of the host.
-	container *load.Container
+	container *testhost.Cgroup
 	table     table
 	// peak is the memory of the collector that has had the most resident.
 	peak collector.Memory
@@ -59,9 +60,9 @@ func (b *bench) start(with settings) (*subject, error) {
 		}
 		ports[i] = port
 	}
-	extensions := "[health_check]"
+	extensions := "[healthcheckv2]"
 	if b.profile != "" {
-		extensions = "[health_check, pprof]"
+		extensions = "[healthcheckv2, pprof]"
 	}
 	override := fmt.Sprintf(`yaml:
 receivers: {%[1]s: %[2]s}
@@ -69,7 +70,7 @@ exporters:
   nop: {}
   prometheus: {endpoint: "localhost:%[3]d", send_timestamps: true}
 extensions:
-  health_check: {http: {endpoint: "localhost:%[4]d"}}
+  healthcheckv2: {use_v2: true, http: {endpoint: "localhost:%[4]d"}}
   pprof: {endpoint: "localhost:%[5]d"}
 service:
   extensions: %[6]s
@@ -145,8 +146,8 @@ func (s *subject) profile(name string, seconds int) <-chan error {
 // clients is how many clients make traffic flat out: one for each CPU, with a server of its own.
 const clients = 2
 
-func (b *bench) flatOut(count int) load.Connections {
-	return load.Connections{Count: count, Pairs: clients, Pinned: true}
+func (b *bench) flatOut(count int) traffic.Connections {
+	return traffic.Connections{Count: count, Pairs: clients, Pinned: true}
 }
 
 // connectionRate is that of traffic at a fixed rate, eventsPerConnection how many events each one makes: connect and
@@ -156,8 +157,8 @@ const (
 	eventsPerConnection = 4
 )
 
-func (b *bench) atRate() load.Connections {
-	return load.Connections{Count: connectionRate * b.seconds, Pairs: 1, Rate: connectionRate}
+func (b *bench) atRate() traffic.Connections {
+	return traffic.Connections{Count: connectionRate * b.seconds, Pairs: 1, Rate: connectionRate}
 }
 
 // settle is more than the longest that an event is on its way: it waits 200 ms for its batch to fill.

@@ -9,7 +9,7 @@ type line struct{ series, architecture string }
 // String names the line.
 func (l line) String() string { return l.series + " " + l.architecture }
 
-// supported are the lines that the README says are supported. 7 is the newest of all.
+// supported are the lines that docs/kernels.md says are supported. 7 is the newest of all.
 var supported = []line{
 	{"5.10", "amd64"},
 	{"6.1", "amd64"},

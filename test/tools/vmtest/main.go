@@ -3,7 +3,7 @@
 
 // Command kernels runs the kernel tests on Debian's kernels, the newest build of each line, in QEMU, and prints what came
 // of it in one table: kernel, program, hooks, tests passed, failed and skipped. A run of all tests on all kernels also checks
-// what README.md says is tested.
+// what docs/kernels.md says is tested.
 package main
 
 import (
@@ -92,7 +92,7 @@ func run(ctx context.Context, o *options, lines string) (err error) {
 	wg.Wait()
 	text, err := report(outcomes)
 	if o.tests == "" && len(chosen) == len(supported) {
-		err = errors.Join(err, checkReadme(outcomes))
+		err = errors.Join(err, checkClaims(outcomes))
 	}
 	fmt.Print(text)
 	return err

@@ -17,7 +17,7 @@ var maySkip = map[string][]string{
 	"TestFileDeletionsByRing":           {"5.10", "6.1"}, // io_uring deletes from 5.11 on, and shows what it is asked from 6.3 on
 }
 
-// hides is whether a test was skipped that the kernel has all for.
+// hides reports whether a test was skipped that the kernel has all for.
 func (out *outcome) hides(t results.Test) bool {
 	return t.Status == results.Skipped && !slices.Contains(maySkip[t.Top()], out.line.series)
 }

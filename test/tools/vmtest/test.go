@@ -63,7 +63,7 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 	}
 	m.Log = log
 	boot := func(out *outcome, tests string) error {
-		if err := pack(m.Initramfs, dir, b[l.architecture], l.architecture, tests); err != nil {
+		if err := pack(m.Initramfs, dir, b[l.architecture], l, tests); err != nil {
 			return err
 		}
 		return out.run(ctx, &m, tests != "")
@@ -90,7 +90,7 @@ func kernelFile(dir string) (string, error) {
 }
 
 // pack writes the initramfs of a guest.
-func pack(to, kernel string, b binaries, architecture, tests string) (err error) {
+func pack(to, kernel string, b binaries, l line, tests string) (err error) {
 	f, err := os.Create(to)
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func pack(to, kernel string, b binaries, architecture, tests string) (err error)
 	if err := packModules(w, kernel); err != nil {
 		return err
 	}
-	plan, err := packTests(w, architecture, tests)
+	plan, err := packTests(w, l, tests)
 	if err != nil {
 		return err
 	}
@@ -138,7 +138,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 }
 
 // packTests adds what the tests read, and returns the plan of their run.
-func packTests(w *initramfs.Writer, architecture, tests string) ([]byte, error) {
+func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 	plan := script.Plan{Environment: []string{
 		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
 	}}
@@ -158,7 +158,7 @@ func packTests(w *initramfs.Writer, architecture, tests string) ([]byte, error) 
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + p.skipped(architecture)},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + p.skipped(l)},
 		})
 	}
 	return json.Marshal(plan)

@@ -17,18 +17,18 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-// collector returns the path of the binary that `make build` leaves.
+// collector returns the path of the binary that `make build-full` leaves, as deploy/Containerfile does.
 func collector(t *testing.T) string {
 	t.Helper()
-	path := os.Getenv("OTELCOL_EBPF_COLLECTOR")
+	path := os.Getenv("OTELCOL_EBPF_FULL_COLLECTOR")
 	if path == "" {
-		path = filepath.Join(repository, "dist", "otelcol-ebpf")
+		path = filepath.Join(repository, "dist-full", "otelcol-ebpf-full")
 	}
 	if _, err := os.Stat(path); err != nil {
 		if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
 			t.Fatal(err)
 		}
-		t.Skip("the collector is not built, `make build` does that: " + err.Error())
+		t.Skip("the collector is not built, `make build-full` does that: " + err.Error())
 	}
 	return path
 }

@@ -10,13 +10,13 @@ import (
 	"os"
 	"testing"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 func TestMain(m *testing.M) {
 	traffic.Main()
-	if !testnet.Disposable() {
+	if !testenv.Disposable() {
 		fmt.Println("these tests are for kernels that end with them: make test-vm")
 		return
 	}

@@ -13,6 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -26,8 +28,8 @@ func TestUnprivilegedBPF(t *testing.T) {
 	testnet.Require(t)
 	for _, value := range []string{"0", "2", "1"} {
 		require.NoError(t, os.WriteFile("/proc/sys/kernel/unprivileged_bpf_disabled", []byte(value), 0))
-		a := traffic.Start(t, testnet.NewNamespace(t), traffic.Prepared(testnet.WithCapabilities(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)))
-		testnet.LimitLockedMemory(t, a.PID, unix.RLIM_INFINITY)
+		a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)}))
+		testhost.LimitLockedMemory(t, a.PID, unix.RLIM_INFINITY)
 		outcome := testreceiver.Try(a, programs)
 		assert.Empty(t, outcome.Error, "with kernel.unprivileged_bpf_disabled=%s", value)
 		assert.Contains(t, outcome.States, "packet_drop attached")

@@ -18,7 +18,6 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // failing is the program where each part that completes has failed: as with disks that few machines have, which tell of
@@ -47,14 +46,10 @@ func (f failing) Spec() (*ebpf.CollectionSpec, error) {
 func TestPartsThatFail(t *testing.T) {
 	kerneltest.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
-	inner, err := load.NewDisk(4 << 20)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, inner.Close()) }()
+	inner := newDisk(t, 4<<20)
 	// This one reads in parts what the inner one has only the beginning of.
-	outer, err := load.NewDiskOver(inner)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, outer.Close()) }()
-	require.NoError(t, inner.Resize(offset+there))
+	outer := newDiskOver(t, inner)
+	inner.resize(t, offset+there)
 
 	for name, bytes := range map[string]uint64{"the rest": there, "every part": 0} {
 		t.Run(name, func(t *testing.T) {
@@ -68,12 +63,12 @@ func TestPartsThatFail(t *testing.T) {
 				return o
 			}
 			programtest.Records(t, program.Selected{Definition: &definition, Config: defaultConfig()}, func() {
-				require.ErrorIs(t, load.DiskRead.Do(outer.Path, offset, size), unix.EIO)
+				require.ErrorIs(t, outer.operate(t, "read", offset, size), unix.EIO)
 				all, err := o.counts.Scrape(programtest.NewMetrics(o.host, aScrapeLater, metadata.DefaultMetricsConfig()))
 				require.NoError(t, err)
 				have := map[string]uint64{}
 				for s, sum := range all {
-					if s.device == outer.Name {
+					if s.device == outer.name {
 						have[s.operation+": "+s.errorType] += sum.Bytes
 					}
 				}

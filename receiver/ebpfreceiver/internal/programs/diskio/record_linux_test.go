@@ -14,22 +14,19 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
 func TestRecordsOfThisKernel(t *testing.T) {
 	kerneltest.Require(t)
-	disk, err := load.NewDisk(1 << 20)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, disk.Close()) }()
+	disk := newDisk(t, 1<<20)
 	config := defaultConfig()
 	config.Threshold = time.Microsecond
 	types := map[string]uint8{}
 	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: config}, func() {
-		for number, work := range []load.DiskWork{load.DiskRead, load.DiskWrite, load.DiskFlush, load.DiskDiscard} {
-			require.NoError(t, work.Do(disk.Path, 8192, 4096))
-			types[string(work)] = uint8(number) // those of enum req_op
+		for number, operation := range []string{"read", "write", "flush", "discard"} {
+			require.NoError(t, disk.operate(t, operation, 8192, 4096))
+			types[operation] = uint8(number) // those of enum req_op
 		}
 	})
 	named := map[string][]byte{}
@@ -37,7 +34,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 		e, ok := common.View[bpf.DiskIOEvent](raw)
 		require.True(t, ok)
 		for name, number := range types {
-			if deviceName(&e.Disk) == disk.Name && e.Operation == number {
+			if deviceName(&e.Disk) == disk.name && e.Operation == number {
 				named[name] = raw
 			}
 		}

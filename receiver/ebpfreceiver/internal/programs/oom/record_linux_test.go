@@ -6,31 +6,53 @@ package oom
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/oom"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
+
+// limitMemory makes a cgroup that may have 16 MiB of memory and no swap, and returns its directory. Where the memory
+// controller is one of version 1, the cgroup is one of that version.
+func limitMemory(t *testing.T) string {
+	t.Helper()
+	root, settings := "/sys/fs/cgroup", map[string]string{"memory.max": "16M", "memory.swap.max": "0"}
+	if controllers, err := os.ReadFile(root + "/cgroup.controllers"); err != nil || !strings.Contains(string(controllers), "memory") {
+		root, settings = root+"/memory", map[string]string{"memory.limit_in_bytes": "16M", "memory.swappiness": "0"}
+	} else {
+		require.NoError(t, os.WriteFile(root+"/cgroup.subtree_control", []byte("+memory"), 0))
+	}
+	dir, err := os.MkdirTemp(root, "oom-test-")
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, unix.Rmdir(dir)) })
+	for name, value := range settings {
+		// A kernel without swap has no limit of that.
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); name != "memory.swap.max" {
+			require.NoError(t, err)
+		}
+	}
+	return dir
+}
 
 // killOne has the kernel kill a process for the lack of memory, and returns its id.
 func killOne(t *testing.T) int {
 	t.Helper()
-	limit, err := load.LimitMemory("oom-test-"+strconv.Itoa(os.Getpid()), 16<<20)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, limit.Close()) }()
+	limited := limitMemory(t)
 	// The shell waits to be limited, and asks then for more than that.
 	cmd := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
-	require.NoError(t, limit.Add(cmd.Process.Pid))
+	require.NoError(t, os.WriteFile(filepath.Join(limited, "cgroup.procs"), []byte(strconv.Itoa(cmd.Process.Pid)), 0))
 	_, err = in.Write([]byte("go\n"))
 	require.NoError(t, err)
 	require.ErrorContains(t, cmd.Wait(), "killed")

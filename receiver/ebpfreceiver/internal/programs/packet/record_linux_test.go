@@ -16,16 +16,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
 )
 
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
 func TestRecordsOfThisKernel(t *testing.T) {
 	kerneltest.Require(t)
 	device := fmt.Sprint("pk", os.Getpid())
-	wire, err := load.NewWire(device)
-	require.NoError(t, err)
-	defer func() { require.NoError(t, wire.Close()) }()
+	wire := newWire(t, device)
 	config := on(device)
 	config.SampleEvery = 1
 
@@ -41,10 +38,10 @@ func TestRecordsOfThisKernel(t *testing.T) {
 
 	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: config}, func() {
 		for _, frame := range frames {
-			require.NoError(t, wire.Send(frame))
+			wire.send(t, frame)
 		}
 		// They are behind it when it is.
-		programtest.Eventually(t, func() bool { return wire.Received() >= uint64(len(frames)) })
+		programtest.Eventually(t, func() bool { return wire.received(t) >= len(frames) })
 	})
 	named := map[string][]byte{}
 	for _, raw := range records {

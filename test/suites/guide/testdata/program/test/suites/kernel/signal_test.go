@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -23,7 +24,7 @@ import (
 func TestSignals(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {signal: {}}")
-	container := testnet.NewContainer(t)
+	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser),
 		traffic.Named("kernel-test-signals", "signals-main"))
 	const sent = 3

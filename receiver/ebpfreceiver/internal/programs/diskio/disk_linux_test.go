@@ -1,0 +1,106 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package diskio
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// disk is a loop device of one test.
+type disk struct {
+	// name is the device's name in the kernel, path a node of it.
+	name, path string
+	device     *os.File
+	backing    *os.File
+}
+
+// newDisk makes a disk over a new file of a size.
+func newDisk(t *testing.T, size int64) *disk {
+	t.Helper()
+	backing, err := os.Create(filepath.Join(t.TempDir(), "content"))
+	require.NoError(t, err)
+	require.NoError(t, backing.Truncate(size))
+	return attachDisk(t, backing, 0)
+}
+
+// newDiskOver makes a disk over another one, to which it hands on what it is asked to do without keeping anything.
+func newDiskOver(t *testing.T, other *disk) *disk {
+	t.Helper()
+	backing, err := os.OpenFile(other.path, os.O_RDWR|unix.O_DIRECT, 0)
+	require.NoError(t, err)
+	return attachDisk(t, backing, unix.LO_FLAGS_DIRECT_IO)
+}
+
+// attachDisk attaches a loop device that is free. It goes away with the test.
+func attachDisk(t *testing.T, backing *os.File, flags uint32) *disk {
+	t.Helper()
+	t.Cleanup(func() { require.NoError(t, backing.Close()) })
+	control, err := os.OpenFile("/dev/loop-control", os.O_RDWR, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, control.Close()) }()
+	for {
+		number, err := unix.IoctlRetInt(int(control.Fd()), unix.LOOP_CTL_GET_FREE)
+		require.NoError(t, err)
+		d := &disk{name: "loop" + strconv.Itoa(number), backing: backing}
+		d.path = filepath.Join(t.TempDir(), d.name)
+		const loopMajor = 7
+		require.NoError(t, unix.Mknod(d.path, unix.S_IFBLK|0o600, int(unix.Mkdev(loopMajor, uint32(number)))))
+		d.device, err = os.OpenFile(d.path, os.O_RDWR, 0)
+		require.NoError(t, err)
+		config := &unix.LoopConfig{Fd: uint32(backing.Fd())}
+		config.Info.Flags = flags | unix.LO_FLAGS_AUTOCLEAR
+		err = unix.IoctlLoopConfigure(int(d.device.Fd()), config)
+		if errors.Is(err, unix.EBUSY) { // others may take the same free one at the same time
+			require.NoError(t, d.device.Close())
+			continue
+		}
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, d.device.Close()) })
+		return d
+	}
+}
+
+// resize gives a disk over a file another size. A disk over this one keeps its own.
+func (d *disk) resize(t *testing.T, size int64) {
+	t.Helper()
+	require.NoError(t, d.backing.Truncate(size))
+	require.NoError(t, unix.IoctlSetInt(int(d.device.Fd()), unix.LOOP_SET_CAPACITY, 0))
+}
+
+// operate has the disk carry out one operation from an offset on: "read" or "write", past the page cache, "flush" or
+// "discard".
+func (d *disk) operate(t *testing.T, operation string, offset int64, size int) error {
+	t.Helper()
+	file, err := os.OpenFile(d.path, os.O_RDWR|unix.O_DIRECT, 0)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, file.Close()) }()
+	// What the kernel maps is aligned as O_DIRECT wants it.
+	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, unix.Munmap(data)) }()
+	switch operation {
+	case "read":
+		_, err = file.ReadAt(data, offset)
+	case "write":
+		_, err = file.WriteAt(data, offset)
+	case "flush":
+		err = file.Sync()
+	case "discard":
+		span := [2]uint64{uint64(offset), uint64(size)}
+		if _, _, errno := unix.Syscall(unix.SYS_IOCTL, file.Fd(), unix.BLKDISCARD, uintptr(unsafe.Pointer(&span))); errno != 0 {
+			err = errno
+		}
+	default:
+		require.FailNow(t, "no such operation", operation)
+	}
+	return err
+}

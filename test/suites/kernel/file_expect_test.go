@@ -1,0 +1,233 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	deleteEvent     = "ebpf.file.delete"
+	openEvent       = "ebpf.file.open"
+	deletionsMetric = "ebpf.file.deletions"
+	opensMetric     = "ebpf.file.opens"
+	// Others on this host delete files, too.
+	onlyFile = "programs: {file: {event_limit: 1000000}}"
+)
+
+// fileTest is an agent in a container that works on files, and a receiver with program file.
+type fileTest struct {
+	*testreceiver.Receiver
+	agent     *traffic.Agent
+	container *testhost.Cgroup
+	// seesCalls is whether the program sees system calls, and not the functions behind them.
+	seesCalls bool
+	// want counts what the metrics are to say, by the names of their series.
+	want map[string]int
+}
+
+func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTest {
+	t.Helper()
+	testnet.Require(t)
+	testhost.MountTracefs(t)
+	s := &fileTest{container: testhost.NewContainer(t), want: map[string]int{}}
+	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
+	s.Receiver = testreceiver.Start(t, config)
+	states := s.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", "file"), testreceiver.With("ebpf.program.state", "attached"))
+	s.seesCalls = !strings.HasPrefix(states[0].Attributes["ebpf.program.hook"].(string), "fexit/")
+	return s
+}
+
+// file is the attributes of a file.
+func file(path string) attributes {
+	return attributes{"file.path": path, "file.name": filepath.Base(path)}
+}
+
+// process is the attributes of the agent as the process that does something to a file.
+func (s *fileTest) process() attributes {
+	a := owner(s.agent, "")
+	delete(a, "ebpf.attribution")
+	a["process.linux.cgroup"] = "0::" + s.container.Path
+	return a
+}
+
+// deletion is a call that may delete a file, and what the kernel does with it.
+type deletion struct {
+	traffic.FileCall
+	errno unix.Errno
+	// path is the file's, kind how it is deleted. A call without a kind leaves no event.
+	path, kind string
+	// called is the path by which the call names the file, if that is another one.
+	called string
+	// onlyCalls is whether there is an event only where the program sees calls: the functions behind them are not reached.
+	onlyCalls bool
+}
+
+// fileDeleted is what the event of a deletion says of it.
+type fileDeleted struct {
+	kind, path string
+	errno      unix.Errno
+	// uncertain is whether the event says that there may have been no file.
+	uncertain bool
+}
+
+// expected is what the event of the deletion is to say, or nil if there is to be none. It depends on whether the program
+// sees calls or the functions behind them.
+func (d deletion) expected(seesCalls bool) *fileDeleted {
+	if d.kind == "" || d.onlyCalls && !seesCalls {
+		return nil
+	}
+	e := &fileDeleted{kind: d.kind, path: d.path, errno: d.errno}
+	if seesCalls && d.called != "" {
+		e.path = d.called
+	}
+	// The call of a rename that succeeds does not tell whether there was a file.
+	e.uncertain = seesCalls && d.kind == "rename" && d.errno == 0
+	return e
+}
+
+// errorType is the error.type of a deletion that failed, or "".
+func (e fileDeleted) errorType() string {
+	if e.errno == 0 {
+		return ""
+	}
+	return strings.ToLower(unix.ErrnoName(e.errno))
+}
+
+// attributes are what the event has beside its process.
+func (e fileDeleted) attributes() attributes {
+	a := file(e.path).with(attributes{"ebpf.file.deletion.kind": e.kind})
+	if e.errno != 0 {
+		a["error.type"] = e.errorType()
+	}
+	if e.uncertain {
+		a["ebpf.file.deletion.uncertain"] = true
+	}
+	return a
+}
+
+func (e fileDeleted) severity() plog.SeverityNumber {
+	if e.errno != 0 {
+		return plog.SeverityNumberWarn
+	}
+	return plog.SeverityNumberInfo
+}
+
+// series names the series of the metric that the deletion counts in.
+func (e fileDeleted) series() string { return deletionSeries(e.kind, e.errorType(), e.uncertain) }
+
+func deletionSeries(kind, errorType string, uncertain bool) string {
+	name := strings.TrimSpace(kind + " " + errorType)
+	if uncertain {
+		name += " uncertain"
+	}
+	return name
+}
+
+// deletes has the agent make the calls, one after the other, and checks every field of the events that come of them.
+func (s *fileTest) deletes(t *testing.T, deletions ...deletion) {
+	t.Helper()
+	for _, d := range deletions {
+		expected := []*fileDeleted{{kind: "unlink", path: s.markerPath()}}
+		if e := d.expected(s.seesCalls); e != nil {
+			expected = append([]*fileDeleted{e}, expected...)
+		}
+		call, events := s.call(t, d, len(expected))
+		for i, e := range expected {
+			want := s.process().with(e.attributes())
+			if d.ByRing && !s.seesCalls && i < len(expected)-1 {
+				want["thread.name"] = worker(t, s.agent, events[i])
+			}
+			check(t, events[i], deleteEvent, e.severity(), want)
+			s.want[e.series()]++
+		}
+		if len(expected) == 1 {
+			continue
+		}
+		if path := expected[0].path; !strings.ContainsAny(path, "\n") {
+			assert.Contains(t, events[0].Body, path)
+		}
+		assert.Equal(t, resource(s.container), events[0].Resource)
+		within(t, events[0], call.Start, call.End)
+	}
+}
+
+// call has the agent make the call of a deletion, and delete the marker then: what comes behind the marker's event in the
+// ring is of later calls. It returns all events of both, which are as many as expected.
+func (s *fileTest) call(t *testing.T, d deletion, expected int) (traffic.Called, []testreceiver.Event) {
+	t.Helper()
+	ofAgent := []testreceiver.Match{testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)}
+	before := len(s.Events.Matching(ofAgent...))
+	called := s.agent.CallFile(d.FileCall)
+	require.Equal(t, d.errno, called.Errno, "%+v", d)
+	require.Zero(t, s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: s.makeMarker(t)}).Errno)
+	events := s.Wait(t, before+expected, ofAgent...)[before:]
+	require.Len(t, events, expected, "%+v", d)
+	return called, events
+}
+
+// worker is the name of the thread that has done what io_uring was asked for: it may be one of the kernel's for the process.
+func worker(t *testing.T, a *traffic.Agent, e testreceiver.Event) any {
+	t.Helper()
+	name := e.Attributes["thread.name"]
+	assert.True(t, name == a.Thread || strings.HasPrefix(fmt.Sprint(name), "iou-wrk-") || strings.HasPrefix(fmt.Sprint(name), "io_wqe_worker"), name)
+	return name
+}
+
+func (s *fileTest) markerPath() string {
+	return filepath.Join(os.TempDir(), fmt.Sprintf("marker-%d", s.agent.PID))
+}
+
+// makeMarker makes a file that the agent may delete, and returns its path.
+func (s *fileTest) makeMarker(t *testing.T) string {
+	t.Helper()
+	path := s.markerPath()
+	require.NoError(t, os.WriteFile(path, nil, 0o600))
+	require.NoError(t, os.Chown(path, s.agent.UID, -1))
+	t.Cleanup(func() { _ = os.Remove(path) })
+	return path
+}
+
+// checkCounts checks that the metric of the container has counted each deletion.
+func (s *fileTest) checkCounts(t *testing.T) {
+	t.Helper()
+	got := map[string]int{}
+	for _, series := range s.Scrape(t).In(s.container).Series(deletionsMetric) {
+		a := series.Attributes
+		got[deletionSeries(a["ebpf.file.deletion.kind"], a["error.type"], a["ebpf.file.deletion.uncertain"] == "true")] += series.Value
+	}
+	assert.Equal(t, s.want, got)
+}
+
+// touch makes files, and folders where the name ends in a slash, and returns their path.
+func touch(t *testing.T, dir string, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		path := filepath.Join(dir, name)
+		if strings.HasSuffix(name, "/") {
+			require.NoError(t, os.MkdirAll(path, 0o777))
+			require.NoError(t, os.Chmod(path, 0o777))
+			continue
+		}
+		require.NoError(t, os.WriteFile(path, nil, 0o666))
+		require.NoError(t, os.Chmod(path, 0o666))
+	}
+	return dir
+}

@@ -1,0 +1,130 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path/filepath"
+	"reflect"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+)
+
+// together are the tests of connection, packet_drop and tcp. These programs share what is kept with a socket, and a
+// program must report the same whether the others are on or off.
+var together = []func(*testing.T){
+	TestConnectionMetrics,
+	TestConnectionHistograms,
+	TestConnectionMetricTypes,
+	TestMetricsWithoutEvents,
+	TestBytes,
+	TestRetransmits,
+	TestReset,
+	TestCloseByExit,
+	TestEstablished,
+	TestLoopbackHasBothSides,
+	TestTCPToDNSPortIsTCP,
+	TestThreadsBelongToTheirProcess,
+	TestMPTCPConnectionCountsOnce,
+	TestGoServerCountsEachConnectionOnce,
+	TestFailedConnect,
+	TestFailedConnectFromChosenPort,
+	TestConnectOfKilledProcessIsAborted,
+	TestConnectWithoutFreePort,
+	TestConnectWithoutRoute,
+	TestUDPConnect,
+	TestUDPSend,
+	TestUDPWithoutLocalAddress,
+	TestUDPSocketOlderThanTheReceiver,
+	TestProtocolsChoose,
+	TestUnixConnect,
+	TestUnixConnectLeavesOthersAlone,
+	TestSegmentResetOfClosedPort,
+	TestSegmentReset,
+	TestSegmentResetOfUnreadBytes,
+	TestSegmentResetAfterClose,
+	TestSegmentResetOfForgottenConnection,
+	TestSegmentResetByListener,
+	TestSegmentsThatAreLeftOut,
+	TestSegmentEventLimit,
+	TestSegmentRetransmits,
+	TestSegmentsTogether,
+	TestSegmentHandshakes,
+	TestSegmentRTT,
+	TestSegmentRTTInterval,
+	TestDropByFilterOnTheWayIn,
+	TestDropByFilterOnTheWayOut,
+	TestDropOfEstablishedSegments,
+	TestDropHasFlags,
+	TestDropSizes,
+	TestUnixAndNetlinkAreNoDrops,
+	TestOrdinaryClosesAreNoDrops,
+	TestUnreadDataIsNoDrop,
+	TestDropAtFullListener,
+	TestDropAtClosedUDPPort,
+	TestDropAtFullSocket,
+	TestPreforkedServerOwnsByListener,
+	TestListenersOlderThanTheReceiver,
+	TestConnectionsOlderThanTheReceiver,
+	TestExclude,
+	TestExcludeSelf,
+	TestAllBut,
+	TestExcludeDrops,
+}
+
+// apart are the tests of these programs that are not repeated with all three, and why.
+var apart = map[string]string{
+	"TestSegmentProgramIsOffByDefault": "it is about a receiver without one of them",
+}
+
+// TestProgramsTogether repeats the tests of connection, packet_drop and tcp with all three programs switched on. Each
+// test compares the events and metrics of its own program, exactly as it does when that program is alone.
+func TestProgramsTogether(t *testing.T) {
+	testnet.Require(t)
+	for _, test := range together {
+		t.Run(nameOf(test), func(t *testing.T) {
+			testreceiver.Together(t)
+			test(t)
+		})
+	}
+}
+
+// nameOf returns the name of a function of this package.
+func nameOf(test func(*testing.T)) string {
+	whole := runtime.FuncForPC(reflect.ValueOf(test).Pointer()).Name()
+	return whole[strings.LastIndex(whole, ".")+1:]
+}
+
+// No test of the three programs is left out of TestProgramsTogether by mistake.
+func TestProgramsTogetherIsComplete(t *testing.T) {
+	listed := map[string]bool{}
+	for _, test := range together {
+		listed[nameOf(test)] = true
+	}
+	for _, pattern := range []string{"connection_*_test.go", "packet_drop*_test.go", "tcp_*_test.go", "owner_test.go", "exclude_test.go"} {
+		files, err := filepath.Glob(pattern)
+		require.NoError(t, err)
+		require.NotEmpty(t, files, "%s", pattern)
+		for _, name := range files {
+			file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+			require.NoError(t, err)
+			for _, d := range file.Decls {
+				if f, ok := d.(*ast.FuncDecl); ok && strings.HasPrefix(f.Name.Name, "Test") && apart[f.Name.Name] == "" {
+					assert.True(t, listed[f.Name.Name], "%s of %s: list it in together, or in apart with the reason", f.Name.Name, name)
+				}
+			}
+		}
+	}
+}

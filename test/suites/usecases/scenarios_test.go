@@ -1,0 +1,255 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package usecases
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const mebibyte = 1 << 20
+
+// times is how often a scenario does something after the first time, which a counter's increase does not show.
+const times = 5
+
+// scenarios are in the order of the page.
+var scenarios = []scenario{
+	{title: "Which service is refused by the database?", act: refuse},
+	{title: "Who drops packets, and why?", act: overflow},
+	{title: "What was killed for lack of memory, and who asked for it?", act: runOut},
+	// The five minutes are some seconds here.
+	{title: "What changed in the last five minutes?", own: map[string]string{"5m": "20s", "now - 300": "now - 20"}, act: change},
+	{title: "Which process crashes again and again?", act: crash},
+	{title: "Who deletes files below a path?", prepare: dataFolder, act: deleteFiles},
+	{title: "Which process leaks descriptors?", own: map[string]string{"leak_intervals: 30": "leak_intervals: 3"}, act: leak},
+	// No disk here is slow, so all operations of all disks of the host are events.
+	{
+		title: "Which disk is slow, and whose operations wait?",
+		own:   map[string]string{"threshold: 50ms": "threshold: 1us\n        event_limit: 1000000"}, act: useDisk,
+	},
+	{title: "Which system call fails, and for whom?", own: map[string]string{"threshold: 1ms": "threshold: 10us"}, act: failCalls},
+	{title: "Which peers lose our packets?", act: loseSegments},
+	{title: "Who waits for a CPU?", act: stall},
+	{title: "Is anything lost, and does every program run?", act: exceedLimit},
+}
+
+// start starts an agent of that name, in a container and a network namespace of its own.
+func start(t *testing.T, name string) (*traffic.Agent, *testnet.Cgroup, *testnet.Namespace) {
+	t.Helper()
+	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	return traffic.Start(t, ns, traffic.In(container), traffic.Named(name, name)), container, ns
+}
+
+// repeat does something once, so that its series is there, and then as often as counts for an increase.
+func repeat(do func()) {
+	do()
+	time.Sleep(4 * time.Second) // the receiver collects, and Prometheus scrapes, once a second
+	for range times {
+		do()
+	}
+}
+
+// increased is what PromQL's increase() has of what was done: it estimates beyond the first and the last scrape.
+var increased = fmt.Sprintf("%d..%d", times, 2*times)
+
+// counted is how often repeat has done something.
+var counted = strconv.Itoa(times + 1)
+
+func refuse(t *testing.T) answers {
+	billing, container, _ := start(t, "billing")
+	database := traffic.Addr(testnet.Loopback4, 5432)
+	repeat(func() { require.Equal(t, unix.ECONNREFUSED, billing.Connect(database).Errno) })
+	found := row{"process.executable.name": "billing", "server.address": "127.0.0.1", "failures": counted}
+	return answers{
+		promql: row{"container_id": container.ContainerID, "error_type": "refused", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+func overflow(t *testing.T) answers {
+	statsd, container, ns := start(t, "statsd")
+	app := traffic.Start(t, ns, traffic.In(container), traffic.Named("app", "app"))
+	port := traffic.Addr(testnet.Loopback4, 8125)
+	server, client := statsd.OpenUDP(port), app.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
+	statsd.SetOption(server.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // as small as it can be
+	sent := 0
+	repeat(func() { sent += app.SendMany(client.FD, port, 64, 20).Count })
+	lost := sent - statsd.ReadDatagrams(server.FD)
+	require.Positive(t, lost)
+	found := row{"process.executable.name": "statsd", "ebpf.drop.reason": "socket_rcvbuff", "drops": strconv.Itoa(lost)}
+	return answers{
+		promql: row{"ebpf_drop_reason": "socket_rcvbuff", "network_transport": "udp", valueKey: fmt.Sprintf("%d..", times*20)},
+		logsql: found, jq: found,
+	}
+}
+
+func runOut(t *testing.T) answers {
+	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	limit := testnet.LimitMemory(t, container, 200*mebibyte)
+	cache := traffic.Start(t, ns, traffic.In(container), traffic.Named("cache", "cache"))
+	importer := traffic.Start(t, ns, traffic.In(container), traffic.Named("importer", "importer"))
+	limit.Add(t, cache.PID)
+	limit.Add(t, importer.PID)
+	held := cache.HoldMemory(150*mebibyte, 0, 900)
+	_ = importer.TryHoldMemory(80 * mebibyte)
+	found := row{
+		"container.id": container.ContainerID, "process.executable.name": "cache", "process.pid": strconv.Itoa(cache.PID),
+		"ebpf.oom.memory.anonymous":        fmt.Sprintf("%d..%d", held.Anonymous-2*mebibyte, held.Anonymous+2*mebibyte),
+		"ebpf.oom.trigger.executable.name": "importer",
+	}
+	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(limit.Kills(t))}, logsql: found, jq: found}
+}
+
+func change(t *testing.T) answers {
+	shell, _, _ := start(t, "shell")
+	known, unknown := traffic.Executable(t, "known"), traffic.Executable(t, "unknown")
+	execute := func(path string) { shell.Run(traffic.Command{Path: path, Args: []string{filepath.Base(path)}}) }
+	execute(known)
+	time.Sleep(22 * time.Second)
+	execute(known)
+	for range times {
+		execute(unknown)
+	}
+	found := row{"process.executable.path": unknown, "executions": strconv.Itoa(times)}
+	return answers{
+		promql: row{valueKey: "0.05.."}, logsql: found, jq: found,
+		without: row{"process.executable.path": known},
+	}
+}
+
+func crash(t *testing.T) answers {
+	supervisor, container, _ := start(t, "supervisor")
+	worker := traffic.Executable(t, "worker")
+	repeat(func() {
+		supervisor.Run(traffic.Command{Path: worker, Args: []string{"worker"}, End: -int(unix.SIGKILL)})
+	})
+	found := row{"thread.name": "worker", "ebpf.process.exit.signal": "SIGKILL", "crashes": counted}
+	return answers{
+		promql: row{"container_id": container.ContainerID, "ebpf_process_exit_signal": "SIGKILL", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+// data is what stands for /srv/data.
+var data string
+
+func dataFolder(t *testing.T) map[string]string {
+	data = testnet.NewFolder(t)
+	return map[string]string{"/srv/data": data}
+}
+
+func deleteFiles(t *testing.T) answers {
+	cleanup, container, _ := start(t, "cleanup")
+	repeat(func() { cleanup.DeleteMany(data, 1) })
+	found := row{"process.executable.name": "cleanup", "process.user.id": "0", "files": counted}
+	return answers{
+		promql: row{"container_id": container.ContainerID, "ebpf_file_deletion_kind": "unlink", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+func leak(t *testing.T) answers {
+	api, _, _ := start(t, "api")
+	begin := time.Now()
+	for time.Since(begin) < 10*time.Second {
+		api.OpenDescriptors("socket", 1)
+		time.Sleep(300 * time.Millisecond)
+	}
+	pid := strconv.Itoa(api.PID)
+	found := row{"process.executable.name": "api", "process.pid": pid, "ebpf.file_descriptor.kind": "socket", "ebpf.file_descriptor.count": "5.."}
+	return answers{
+		promql: row{"process_executable_name": "api", "process_pid": pid, "ebpf_file_descriptor_kind": "socket", valueKey: "5.."},
+		logsql: found, jq: found,
+	}
+}
+
+func useDisk(t *testing.T) answers {
+	disk := testnet.NewDisk(t, 4*mebibyte)
+	postgres, _, _ := start(t, "postgres")
+	repeat(func() { postgres.WorkDisk(disk, load.DiskWrite, 0, 8192, 1) })
+	found := row{
+		"system.device": disk.Name, "ebpf.disk.operation.type": "write", "process.executable.name": "postgres", "operations": counted,
+		"longest": "0.000001..10",
+	}
+	return answers{
+		promql: row{"system_device": disk.Name, "ebpf_disk_operation_type": "write", valueKey: "0..10"},
+		logsql: found, jq: found,
+	}
+}
+
+func failCalls(t *testing.T) answers {
+	disk := testnet.NewDisk(t, 4*mebibyte)
+	api, _, _ := start(t, "api")
+	repeat(func() {
+		made := api.Make(traffic.Calls{Number: unix.SYS_OPENAT, Text: "/nonexistent", Arguments: []int{1}, Count: 1})
+		assert.Equal(t, unix.ENOENT, made.Errno)
+		api.WorkDisk(disk, load.DiskWrite, 0, 8192, 1)
+	})
+	found := row{"process.executable.name": "api", "ebpf.syscall.name": "pwrite64", "calls": counted, "longest": "0.00001..10"}
+	return answers{
+		promql: row{"ebpf_syscall_name": "openat", "error_type": "enoent", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+func loseSegments(t *testing.T) answers {
+	checkout, container, ns := start(t, "checkout")
+	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: 443})
+	payment := netip.AddrPortFrom(testnet.Loopback4, 443)
+	// Each sends its SYN again after a second, and the next time two seconds later.
+	repeat(func() { checkout.StartConnect(payment) })
+	time.Sleep(2 * time.Second)
+	found := row{
+		"process.executable.name": "checkout", "server.address": "127.0.0.1", "server.port": "443",
+		"ebpf.tcp.retransmit.type": "syn", "segments": counted + "..",
+	}
+	return answers{
+		promql: row{"container_id": container.ContainerID, "ebpf_tcp_retransmit_type": "syn", valueKey: fmt.Sprintf("%d..", times)},
+		logsql: found, jq: found,
+	}
+}
+
+func stall(t *testing.T) answers {
+	batch, _, _ := start(t, "batch")
+	web, container, _ := start(t, "web")
+	const length = 300 * time.Millisecond
+	occupied := make(chan error, 1)
+	repeat(func() {
+		begin := time.Now().Add(100 * time.Millisecond)
+		go func() { occupied <- batch.OnThread("busy").Occupy(0, begin, begin.Add(length)) }()
+		web.OnThread("waiting").WakeUp(0, begin.Add(50*time.Millisecond))
+		require.NoError(t, <-occupied)
+	})
+	found := row{"process.executable.name": "web", "container.id": container.ContainerID, "stalls": counted + "..", "longest": "0.2..10"}
+	return answers{
+		// The long waits are a few of many.
+		promql: row{"container_id": container.ContainerID, valueKey: "0.01..10"},
+		logsql: found, jq: found,
+	}
+}
+
+func exceedLimit(t *testing.T) answers {
+	builder, _, _ := start(t, "builder")
+	time.Sleep(2 * time.Second)
+	builder.Fork(500)
+	found := row{"ebpf.program.name": "process", "ebpf.program.state": "attached"}
+	return answers{
+		promql: row{"ebpf_program_name": "process", "ebpf_loss_cause": "rate_limit", valueKey: "100.."},
+		logsql: found, jq: found,
+	}
+}

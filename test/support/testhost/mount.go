@@ -1,0 +1,68 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package testhost
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+// MountTracefs makes sure that tracefs is mounted during the test, at the usual place if it is not mounted yet.
+func MountTracefs(t testing.TB) {
+	t.Helper()
+	at, err := mountPoint("tracefs")
+	require.NoError(t, err)
+	if at != "" {
+		return
+	}
+	const place = "/sys/kernel/tracing"
+	require.NoError(t, unix.Mount("tracefs", place, "tracefs", 0, ""), "mounting tracefs")
+	t.Cleanup(func() { require.NoError(t, unix.Unmount(place, unix.MNT_DETACH), "unmounting tracefs") })
+}
+
+// AllowTracepoints lets processes with CAP_PERFMON attach to tracepoints during the test: Debian's setting of 3 keeps
+// them, on older kernels, to CAP_SYS_ADMIN.
+func AllowTracepoints(t testing.TB) {
+	t.Helper()
+	const setting, allowed = "/proc/sys/kernel/perf_event_paranoid", "2"
+	before, err := os.ReadFile(setting)
+	require.NoError(t, err)
+	if strings.TrimSpace(string(before)) <= allowed { // they have one digit, or a minus sign
+		return
+	}
+	require.NoError(t, os.WriteFile(setting, []byte(allowed), 0o600))
+	t.Cleanup(func() { require.NoError(t, os.WriteFile(setting, before, 0o600), "restoring %s", setting) })
+}
+
+// mountPoint is where the file system type is mounted first, or "".
+func mountPoint(fstype string) (string, error) {
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return "", fmt.Errorf("reading the mounts: %w", err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if at, found := mountOf(line, fstype); found {
+			return at, nil
+		}
+	}
+	return "", nil
+}
+
+// mountOf is the mount point in a line of mountinfo if it is one of that type.
+func mountOf(line, fstype string) (at string, found bool) {
+	// The mount point is the fifth field; the type is the first after the dash.
+	mount, source, found := strings.Cut(line, " - ")
+	fields := strings.Fields(mount)
+	if !found || len(fields) < 5 || !strings.HasPrefix(source, fstype+" ") {
+		return "", false
+	}
+	return fields[4], true
+}

@@ -1,0 +1,161 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package traffic
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+)
+
+// Connections asks for TCP connections over loopback that carry no data: the client connects, the server accepts and
+// closes, the client sees that and closes. Clients and servers are threads of two processes.
+type Connections struct {
+	// Count is how many connections are made.
+	Count int
+	// Pairs is how many clients, each with a server of its own, share them; at least 1.
+	Pairs int
+	// Rate is how many connections each client begins per second; 0 is as many as it can.
+	Rate int
+	// Pinned keeps each pair on a CPU of its own, as far as there are any: that CPU is busy all the time then, and the rate
+	// does not depend on where the scheduler finds room for the other half of a pair.
+	Pinned bool
+}
+
+// ConnectionsDone is what was done.
+type ConnectionsDone struct {
+	// Opened is how many connections were established, by the count of the client and by that of the server.
+	Opened int
+	// Elapsed is the time from the first connect to the last close.
+	Elapsed time.Duration
+	// Connect is how long connect() took; it is measured only at a fixed rate.
+	Connect Quantiles
+}
+
+// PerSecond is the rate that was reached.
+func (d ConnectionsDone) PerSecond() float64 { return float64(d.Opened) / d.Elapsed.Seconds() }
+
+// Run makes the connections, by processes in the cgroup if that is not nil.
+func (c Connections) Run(in *testhost.Cgroup) (done ConnectionsDone, err error) {
+	server, err := startWorker(in)
+	if err != nil {
+		return done, err
+	}
+	defer server.kill()
+	ready, err := acceptMany.ask(server.child, "", acceptArgs{Shares: shares(c.Count, c.Pairs), Pinned: c.Pinned})
+	if err != nil {
+		return done, err
+	}
+	if done, err = work(in, connectMany, connectManyArgs{Connections: c, Ports: ready.Ports}); err != nil {
+		return done, err
+	}
+	accepted, err := served.ask(server.child, "", ready.FD)
+	if err != nil {
+		return done, err
+	}
+	if done.Opened != c.Count || accepted != c.Count {
+		return done, fmt.Errorf("of %d connections the client opened %d and the server accepted %d", c.Count, done.Opened, accepted)
+	}
+	return done, server.stop()
+}
+
+// shares splits count into n almost equal parts.
+func shares(count, n int) []int {
+	parts := make([]int, n)
+	for i := range parts {
+		parts[i] = count*(i+1)/n - count*i/n
+	}
+	return parts
+}
+
+// destinations is how many addresses the connections are spread over, so that no two of the last minute, whose ports
+// the kernel holds back, are the same four numbers.
+const destinations = 64
+
+type connectManyArgs struct {
+	Connections
+	Ports []uint16
+}
+
+var connectMany = Define("connections.connect", func(args connectManyArgs) (done ConnectionsDone, err error) {
+	cpus, err := allowedCPUs()
+	if err != nil {
+		return done, err
+	}
+	counts := shares(args.Count, args.Pairs)
+	latencies := make([][]time.Duration, args.Pairs)
+	opened := make([]int, args.Pairs)
+	begin := time.Now()
+	err = onThreads(args.Pairs, func(i int) (err error) {
+		if args.Pinned {
+			if err := stayOn(cpus, i); err != nil {
+				return err
+			}
+		}
+		if args.Rate > 0 {
+			latencies[i] = make([]time.Duration, 0, counts[i])
+			opened[i], err = connectAtRate(counts[i], args.Rate, args.Ports[i], &latencies[i])
+			return err
+		}
+		opened[i], err = connectFlatOut(counts[i], args.Ports[i])
+		return err
+	})
+	done.Elapsed = time.Since(begin)
+	for i := range opened {
+		done.Opened += opened[i]
+	}
+	done.Connect = quantiles(latencies...)
+	return done, err
+})
+
+func connectFlatOut(count int, port uint16) (opened int, err error) {
+	for ; opened < count; opened++ {
+		if _, err := connectOnce(opened, port, false); err != nil {
+			return opened, err
+		}
+	}
+	return opened, nil
+}
+
+func connectAtRate(count, rate int, port uint16, latencies *[]time.Duration) (opened int, err error) {
+	if err := exactTimers(); err != nil {
+		return 0, err
+	}
+	clock := newTicker(time.Second / time.Duration(rate))
+	for ; opened < count; opened++ {
+		clock.wait()
+		took, err := connectOnce(opened, port, true)
+		if err != nil {
+			return opened, err
+		}
+		*latencies = append(*latencies, took)
+	}
+	return opened, nil
+}
+
+// connectOnce makes the nth connection, and says how long connect() took if asked to.
+func connectOnce(n int, port uint16, measure bool) (took time.Duration, err error) {
+	fd, err := openRaw(unix.SOCK_STREAM)
+	if err != nil {
+		return 0, err
+	}
+	defer closeRaw(fd)
+	to := loopbackAddress(0, 1, byte(1+n%destinations), port)
+	var begin time.Time
+	if measure {
+		begin = time.Now()
+	}
+	if err := connectRaw(fd, &to); err != nil {
+		return 0, err
+	}
+	if measure {
+		took = time.Since(begin)
+	}
+	return took, awaitEnd(fd)
+}

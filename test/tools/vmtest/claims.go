@@ -1,0 +1,79 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+)
+
+// kernelsFile has the table of kernels. It is read from the root of the module, where the command runs.
+const kernelsFile = "docs/kernels.md"
+
+// claims returns the lines of kernels that the table in a page says are tested.
+func claims(page string) (claimed []line, err error) {
+	_, table, begins := strings.Cut(page, "<!-- begin: kernels -->\n")
+	table, _, ends := strings.Cut(table, "<!-- end: kernels -->")
+	if !begins || !ends {
+		return nil, errors.New("there is no table of kernels")
+	}
+	var architectures []string
+	for text := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(text), "|"), "|")
+		if len(cells) < 4 {
+			return nil, fmt.Errorf("the table of kernels has the line %q", text)
+		}
+		series := strings.TrimSpace(cells[0])
+		for i, cell := range cells[1:3] {
+			switch cell := strings.TrimSpace(cell); {
+			case series == "Linux":
+				architectures = append(architectures, cell)
+			case cell == "tested":
+				claimed = append(claimed, line{series, architectures[i]})
+			}
+		}
+	}
+	return claimed, nil
+}
+
+// checkClaims compares what docs/kernels.md claims with the results of all tests on all kernels: on each kernel that it says
+// is tested, each program has to be attached and to have passed tests.
+func checkClaims(outcomes []outcome) error {
+	text, err := os.ReadFile(kernelsFile)
+	if err != nil {
+		return err
+	}
+	claimed, err := claims(string(text))
+	if err != nil {
+		return fmt.Errorf("%s: %w", kernelsFile, err)
+	}
+	return compare(claimed, outcomes)
+}
+
+func compare(claimed []line, outcomes []outcome) error {
+	var errs []error
+	shown := map[line][]row{}
+	for i := range outcomes {
+		out := &outcomes[i]
+		shown[out.line] = out.rows()
+		if !slices.Contains(claimed, out.line) {
+			errs = append(errs, fmt.Errorf("%s does not say that Linux %s is tested", kernelsFile, out.line))
+		}
+	}
+	for _, l := range claimed {
+		for _, p := range programs {
+			i := slices.IndexFunc(shown[l], func(r row) bool { return r.program == p.name })
+			switch {
+			case i < 0 || shown[l][i].passed == 0:
+				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but no test of program %s has passed", kernelsFile, l, p.name))
+			case len(shown[l][i].hooks) == 0:
+				errs = append(errs, fmt.Errorf("%s says that Linux %s is tested, but program %s is attached nowhere", kernelsFile, l, p.name))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}

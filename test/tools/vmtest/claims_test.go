@@ -1,0 +1,83 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
+)
+
+func page(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("../../..", path))
+	require.NoError(t, err)
+	return string(text)
+}
+
+// The page says tested of exactly the kernels that a run of this command fails for.
+func TestPageListsTheKernels(t *testing.T) {
+	claimed, err := claims(page(t, kernelsFile))
+	require.NoError(t, err)
+	assert.ElementsMatch(t, supported, claimed)
+
+	_, err = claims("nothing")
+	assert.Error(t, err)
+	_, err = claims("<!-- begin: kernels -->\n| Linux |\n<!-- end: kernels -->\n")
+	assert.Error(t, err)
+}
+
+// The table has every program that there is: docs/settings.md has the settings of all.
+func TestTableHasAllPrograms(t *testing.T) {
+	var documented []string
+	for _, m := range regexp.MustCompile("`programs::(\\w+)::").FindAllStringSubmatch(page(t, "docs/settings.md"), -1) {
+		if !slices.Contains(documented, m[1]) {
+			documented = append(documented, m[1])
+		}
+	}
+	var listed []string
+	for _, p := range programs {
+		listed = append(listed, p.name)
+	}
+	assert.ElementsMatch(t, documented, listed, "add the program to table.go, and to TestHooks in test/suites/kernel")
+}
+
+func TestCompare(t *testing.T) {
+	old, recent := line{"5.10", "amd64"}, line{"7", "arm64"}
+	shown := func(tests, hooks []string) outcome {
+		p := results.NewPackage("./p")
+		for _, test := range tests {
+			p.Tests = append(p.Tests, results.Test{Name: test, Status: results.Passed})
+		}
+		for _, program := range hooks {
+			p.Hooks = append(p.Hooks, results.Hook{Program: program, Name: "tp_btf/x"})
+		}
+		return outcome{line: old, packages: []*results.Package{p}}
+	}
+	all := programs
+	t.Cleanup(func() { programs = all })
+	programs = slices.DeleteFunc(slices.Clone(all), func(p programTests) bool { return p.name != "oom" && p.name != "tcp" })
+	tests, hooks := []string{"TestOOM", "TestSegments"}, []string{"oom", "tcp"}
+
+	good := shown(tests, hooks)
+	other := good
+	other.line = recent
+	assert.NoError(t, compare([]line{old, recent}, []outcome{other, good}))
+	assert.EqualError(t, compare([]line{old}, []outcome{other, good}), "docs/kernels.md does not say that Linux 7 arm64 is tested")
+	const claim = "docs/kernels.md says that Linux 5.10 amd64 is tested, but "
+	assert.EqualError(t, compare([]line{old}, []outcome{shown(tests[1:], hooks)}), claim+"no test of program oom has passed")
+	assert.EqualError(t, compare([]line{old}, []outcome{shown(tests, hooks[:1])}), claim+"program tcp is attached nowhere")
+	assert.ErrorContains(t, compare([]line{old, recent}, []outcome{other}), claim+"no test of program oom")
+
+	failed := shown(tests, hooks)
+	failed.packages[0].Tests[1].Status = results.Failed
+	assert.EqualError(t, compare([]line{old}, []outcome{failed}), claim+"no test of program tcp has passed")
+}
