@@ -12,6 +12,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
 // architectures are those that every program is compiled for, as bpf2go names them.
@@ -48,10 +50,10 @@ func (o object) goFile(architecture string) string {
 func TestSharedMapsAreDeclaredAlike(t *testing.T) {
 	for _, architecture := range architectures {
 		shared := object("common/common").spec(t, architecture)
-		require.Contains(t, shared.Maps, "records")
+		require.Contains(t, shared.Maps, common.MapRecords)
 		for _, o := range objects(t) {
 			spec := o.spec(t, architecture)
-			require.Contains(t, spec.Maps, "records", "%s writes to the one ring buffer", o)
+			require.Contains(t, spec.Maps, common.MapRecords, "%s writes to the one ring buffer", o)
 			for name, m := range spec.Maps {
 				s := shared.Maps[name]
 				if s == nil || strings.HasPrefix(name, ".") {

@@ -1,7 +1,7 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Tells which cgroups come and go, so that containers are named that live shorter than a walk of the tree takes.
+// Reports the creation and removal of cgroups, so that containers that end before the next walk of the tree have a name too.
 #include "../include/record.h"
 
 enum event_id {
@@ -12,14 +12,14 @@ enum event_id {
 struct event {
 	struct record record;
 	__u64 id;
-	char path[512]; /* in the cgroup2 hierarchy; cut when longer */
+	char path[512]; /* in the cgroup2 hierarchy; cut if it is longer */
 };
 
 static __always_inline int report(__u8 event, struct cgroup *cgroup, const char *path)
 {
 	struct event *e;
 
-	/* The cgroup2 hierarchy has number 0; containers are looked for nowhere else. */
+	/* The cgroup2 hierarchy has number 0. Containers are looked for only there. */
 	if (cgroup->root->hierarchy_id)
 		return 0;
 	e = reserve_record(event, sizeof(*e), bpf_ktime_get_ns(), true);

@@ -57,10 +57,10 @@ type CgroupSequence struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CgroupMapEventWindows     = "event_windows"
-	CgroupMapLost             = "lost"
-	CgroupMapRecords          = "records"
-	CgroupMapSequences        = "sequences"
+	CgroupMapEbpfEventWindows = "ebpf_event_windows"
+	CgroupMapEbpfLost         = "ebpf_lost"
+	CgroupMapEbpfRecords      = "ebpf_records"
+	CgroupMapEbpfSequences    = "ebpf_sequences"
 	CgroupProgCgroupMake      = "cgroup_make"
 	CgroupProgCgroupRemove    = "cgroup_remove"
 	CgroupVarEnabledEvents    = "enabled_events"
@@ -122,10 +122,10 @@ type CgroupProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CgroupMapSpecs struct {
-	EventWindows *ebpf.MapSpec `ebpf:"event_windows"`
-	Lost         *ebpf.MapSpec `ebpf:"lost"`
-	Records      *ebpf.MapSpec `ebpf:"records"`
-	Sequences    *ebpf.MapSpec `ebpf:"sequences"`
+	EbpfEventWindows *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfLost         *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords      *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences    *ebpf.MapSpec `ebpf:"ebpf_sequences"`
 }
 
 // CgroupVariableSpecs contains global variables before they are loaded into the kernel.
@@ -161,18 +161,18 @@ func (o *CgroupObjects) Close() error {
 //
 // It can be passed to LoadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CgroupMaps struct {
-	EventWindows *ebpf.Map `ebpf:"event_windows"`
-	Lost         *ebpf.Map `ebpf:"lost"`
-	Records      *ebpf.Map `ebpf:"records"`
-	Sequences    *ebpf.Map `ebpf:"sequences"`
+	EbpfEventWindows *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfLost         *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords      *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences    *ebpf.Map `ebpf:"ebpf_sequences"`
 }
 
 func (m *CgroupMaps) Close() error {
 	return _CgroupClose(
-		m.EventWindows,
-		m.Lost,
-		m.Records,
-		m.Sequences,
+		m.EbpfEventWindows,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
 	)
 }
 

@@ -120,56 +120,58 @@ type CommonSequence struct {
 }
 
 type CommonSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Closed uint64
 	State  CommonSocketState
 }
 
 type CommonSocketState struct {
-	_          structs.HostLayout
-	Owner      CommonOwner
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       CommonAddress
+	_      structs.HostLayout
+	Owner  CommonOwner
+	Role   uint8
+	Closed bool
+	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	CommonMapEventWindows        = "event_windows"
-	CommonMapExcludedCidrs       = "excluded_cidrs"
-	CommonMapExcludedExecutables = "excluded_executables"
-	CommonMapExcludedPorts       = "excluded_ports"
-	CommonMapListeners           = "listeners"
-	CommonMapLost                = "lost"
-	CommonMapRecords             = "records"
-	CommonMapSequences           = "sequences"
-	CommonMapSocketSlots         = "socket_slots"
-	CommonMapSocketStorage       = "socket_storage"
-	CommonMapSocketsByAddress    = "sockets_by_address"
-	CommonVarByAddress           = "by_address"
-	CommonVarEnabledEvents       = "enabled_events"
-	CommonVarEventLimit          = "event_limit"
-	CommonVarExcludeCidrs        = "exclude_cidrs"
-	CommonVarExcludeExecutables  = "exclude_executables"
-	CommonVarExcludeLoopback     = "exclude_loopback"
-	CommonVarExcludePorts        = "exclude_ports"
-	CommonVarExportAttribution   = "export_attribution"
-	CommonVarExportFlow          = "export_flow"
-	CommonVarExportLossCause     = "export_loss_cause"
-	CommonVarExportRecord        = "export_record"
-	CommonVarExportRole          = "export_role"
-	CommonVarProgramNumber       = "program_number"
-	CommonVarReadNames           = "read_names"
-	CommonVarRingReserveAbove    = "ring_reserve_above"
-	CommonVarRingWakeAbove       = "ring_wake_above"
-	CommonVarSelfPid             = "self_pid"
+	CommonMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	CommonMapEbpfEventWindows        = "ebpf_event_windows"
+	CommonMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	CommonMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	CommonMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	CommonMapEbpfListeners           = "ebpf_listeners"
+	CommonMapEbpfLost                = "ebpf_lost"
+	CommonMapEbpfRecords             = "ebpf_records"
+	CommonMapEbpfSequences           = "ebpf_sequences"
+	CommonMapEbpfSocketSlots         = "ebpf_socket_slots"
+	CommonMapEbpfSocketStorage       = "ebpf_socket_storage"
+	CommonMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
+	CommonVarByAddress               = "by_address"
+	CommonVarEnabledEvents           = "enabled_events"
+	CommonVarEventLimit              = "event_limit"
+	CommonVarExcludeCidrs            = "exclude_cidrs"
+	CommonVarExcludeExecutables      = "exclude_executables"
+	CommonVarExcludeLoopback         = "exclude_loopback"
+	CommonVarExcludePorts            = "exclude_ports"
+	CommonVarExportAttribution       = "export_attribution"
+	CommonVarExportFlow              = "export_flow"
+	CommonVarExportLossCause         = "export_loss_cause"
+	CommonVarExportRecord            = "export_record"
+	CommonVarExportRole              = "export_role"
+	CommonVarProgramNumber           = "program_number"
+	CommonVarReadNames               = "read_names"
+	CommonVarRingReserveAbove        = "ring_reserve_above"
+	CommonVarRingWakeAbove           = "ring_wake_above"
+	CommonVarSelfPid                 = "self_pid"
 )
 
 // LoadCommon returns the embedded CollectionSpec for Common.
@@ -220,17 +222,18 @@ type CommonProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonMapSpecs struct {
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 }
 
 // CommonVariableSpecs contains global variables before they are loaded into the kernel.
@@ -276,32 +279,34 @@ func (o *CommonObjects) Close() error {
 //
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonMaps struct {
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 }
 
 func (m *CommonMaps) Close() error {
 	return _CommonClose(
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfClosedByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfListeners,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.EbpfSocketSlots,
+		m.EbpfSocketStorage,
+		m.EbpfSocketsByAddress,
 	)
 }
 

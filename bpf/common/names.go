@@ -5,13 +5,12 @@ package common
 
 // The maps that all programs share, by their names in every object.
 const (
-	MapExcludedCidrs       = CommonMapExcludedCidrs
-	MapExcludedExecutables = CommonMapExcludedExecutables
-	MapExcludedPorts       = CommonMapExcludedPorts
-	MapLost                = CommonMapLost
-	MapRecords             = CommonMapRecords
-	MapSequences           = CommonMapSequences
-	MapSocketsByAddress    = CommonMapSocketsByAddress
+	MapExcludedCidrs       = CommonMapEbpfExcludedCidrs
+	MapExcludedExecutables = CommonMapEbpfExcludedExecutables
+	MapExcludedPorts       = CommonMapEbpfExcludedPorts
+	MapLost                = CommonMapEbpfLost
+	MapRecords             = CommonMapEbpfRecords
+	MapSequences           = CommonMapEbpfSequences
 )
 
 // The variables that the loader sets in every object that has them.

@@ -22,6 +22,18 @@ type ConnectionCidr struct {
 	}
 }
 
+type ConnectionConnection struct {
+	_     structs.HostLayout
+	Since uint64
+	Flags uint64
+}
+
+type ConnectionConnectionSlot struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Part   ConnectionConnection
+}
+
 type ConnectionCounts struct {
 	_             structs.HostLayout
 	Found         uint64
@@ -161,9 +173,13 @@ type ConnectionSeries struct {
 }
 
 type ConnectionSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Closed uint64
 	State  ConnectionSocketState
 }
@@ -178,15 +194,19 @@ type ConnectionSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
+	Role   uint8
+	Closed bool
+	Pad    [6]uint8
+}
+
+type ConnectionUdpLastPeer struct {
+	_       structs.HostLayout
+	Address struct {
 		_      structs.HostLayout
 		Octets [16]uint8
 	}
+	Port uint16
+	Pad  [6]uint8
 }
 
 type ConnectionUdpPeer struct {
@@ -237,49 +257,54 @@ type ConnectionUnixEvent struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ConnectionMapConnectionDurations     = "connection_durations"
-	ConnectionMapConnections             = "connections"
-	ConnectionMapEmptyHistogram          = "empty_histogram"
-	ConnectionMapEventWindows            = "event_windows"
-	ConnectionMapExcludedCidrs           = "excluded_cidrs"
-	ConnectionMapExcludedExecutables     = "excluded_executables"
-	ConnectionMapExcludedPorts           = "excluded_ports"
-	ConnectionMapListeners               = "listeners"
-	ConnectionMapLost                    = "lost"
-	ConnectionMapRecords                 = "records"
-	ConnectionMapSequences               = "sequences"
-	ConnectionMapSocketSlots             = "socket_slots"
-	ConnectionMapSocketStorage           = "socket_storage"
-	ConnectionMapSocketsByAddress        = "sockets_by_address"
-	ConnectionMapUdpPeers                = "udp_peers"
-	ConnectionMapUnixConnects            = "unix_connects"
-	ConnectionProgConnectionConnect4     = "connection_connect4"
-	ConnectionProgConnectionConnect6     = "connection_connect6"
-	ConnectionProgConnectionDestroyed    = "connection_destroyed"
-	ConnectionProgConnectionEnterConnect = "connection_enter_connect"
-	ConnectionProgConnectionExitConnect  = "connection_exit_connect"
-	ConnectionProgConnectionFind         = "connection_find"
-	ConnectionProgConnectionSendmsg4     = "connection_sendmsg4"
-	ConnectionProgConnectionSendmsg6     = "connection_sendmsg6"
-	ConnectionProgConnectionSetState     = "connection_set_state"
-	ConnectionProgSubstituteSetState     = "substitute_set_state"
-	ConnectionVarByAddress               = "by_address"
-	ConnectionVarEnabledEvents           = "enabled_events"
-	ConnectionVarEventLimit              = "event_limit"
-	ConnectionVarExcludeCidrs            = "exclude_cidrs"
-	ConnectionVarExcludeExecutables      = "exclude_executables"
-	ConnectionVarExcludeLoopback         = "exclude_loopback"
-	ConnectionVarExcludePorts            = "exclude_ports"
-	ConnectionVarExportEvent             = "export_event"
-	ConnectionVarExportEventId           = "export_event_id"
-	ConnectionVarExportFailure           = "export_failure"
-	ConnectionVarExportUnixEvent         = "export_unix_event"
-	ConnectionVarHistogramBounds         = "histogram_bounds"
-	ConnectionVarProgramNumber           = "program_number"
-	ConnectionVarReadNames               = "read_names"
-	ConnectionVarRingReserveAbove        = "ring_reserve_above"
-	ConnectionVarRingWakeAbove           = "ring_wake_above"
-	ConnectionVarSelfPid                 = "self_pid"
+	ConnectionMapConnectionByAddress       = "connection_by_address"
+	ConnectionMapConnectionCounts          = "connection_counts"
+	ConnectionMapConnectionDurations       = "connection_durations"
+	ConnectionMapConnectionSlots           = "connection_slots"
+	ConnectionMapConnectionStorage         = "connection_storage"
+	ConnectionMapConnectionUdpLast         = "connection_udp_last"
+	ConnectionMapConnectionUdpPeers        = "connection_udp_peers"
+	ConnectionMapConnectionUnix            = "connection_unix"
+	ConnectionMapEbpfClosedByAddress       = "ebpf_closed_by_address"
+	ConnectionMapEbpfEventWindows          = "ebpf_event_windows"
+	ConnectionMapEbpfExcludedCidrs         = "ebpf_excluded_cidrs"
+	ConnectionMapEbpfExcludedExecutables   = "ebpf_excluded_executables"
+	ConnectionMapEbpfExcludedPorts         = "ebpf_excluded_ports"
+	ConnectionMapEbpfListeners             = "ebpf_listeners"
+	ConnectionMapEbpfLost                  = "ebpf_lost"
+	ConnectionMapEbpfRecords               = "ebpf_records"
+	ConnectionMapEbpfSequences             = "ebpf_sequences"
+	ConnectionMapEbpfSocketSlots           = "ebpf_socket_slots"
+	ConnectionMapEbpfSocketStorage         = "ebpf_socket_storage"
+	ConnectionMapEbpfSocketsByAddress      = "ebpf_sockets_by_address"
+	ConnectionMapEmptyHistogram            = "empty_histogram"
+	ConnectionProgConnectionConnect4       = "connection_connect4"
+	ConnectionProgConnectionConnect6       = "connection_connect6"
+	ConnectionProgConnectionDestroy        = "connection_destroy"
+	ConnectionProgConnectionEnterConnect   = "connection_enter_connect"
+	ConnectionProgConnectionExitConnect    = "connection_exit_connect"
+	ConnectionProgConnectionFind           = "connection_find"
+	ConnectionProgConnectionSendmsg4       = "connection_sendmsg4"
+	ConnectionProgConnectionSendmsg6       = "connection_sendmsg6"
+	ConnectionProgConnectionSetState       = "connection_set_state"
+	ConnectionProgConnectionSetStateMissed = "connection_set_state_missed"
+	ConnectionVarByAddress                 = "by_address"
+	ConnectionVarEnabledEvents             = "enabled_events"
+	ConnectionVarEventLimit                = "event_limit"
+	ConnectionVarExcludeCidrs              = "exclude_cidrs"
+	ConnectionVarExcludeExecutables        = "exclude_executables"
+	ConnectionVarExcludeLoopback           = "exclude_loopback"
+	ConnectionVarExcludePorts              = "exclude_ports"
+	ConnectionVarExportEvent               = "export_event"
+	ConnectionVarExportEventId             = "export_event_id"
+	ConnectionVarExportFailure             = "export_failure"
+	ConnectionVarExportUnixEvent           = "export_unix_event"
+	ConnectionVarHistogramBounds           = "histogram_bounds"
+	ConnectionVarProgramNumber             = "program_number"
+	ConnectionVarReadNames                 = "read_names"
+	ConnectionVarRingReserveAbove          = "ring_reserve_above"
+	ConnectionVarRingWakeAbove             = "ring_wake_above"
+	ConnectionVarSelfPid                   = "self_pid"
 )
 
 // LoadConnection returns the embedded CollectionSpec for Connection.
@@ -324,38 +349,43 @@ type ConnectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionProgramSpecs struct {
-	ConnectionConnect4     *ebpf.ProgramSpec `ebpf:"connection_connect4"`
-	ConnectionConnect6     *ebpf.ProgramSpec `ebpf:"connection_connect6"`
-	ConnectionDestroyed    *ebpf.ProgramSpec `ebpf:"connection_destroyed"`
-	ConnectionEnterConnect *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect  *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
-	ConnectionFind         *ebpf.ProgramSpec `ebpf:"connection_find"`
-	ConnectionSendmsg4     *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg6     *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
-	ConnectionSetState     *ebpf.ProgramSpec `ebpf:"connection_set_state"`
-	SubstituteSetState     *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
+	ConnectionConnect4       *ebpf.ProgramSpec `ebpf:"connection_connect4"`
+	ConnectionConnect6       *ebpf.ProgramSpec `ebpf:"connection_connect6"`
+	ConnectionDestroy        *ebpf.ProgramSpec `ebpf:"connection_destroy"`
+	ConnectionEnterConnect   *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect    *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
+	ConnectionFind           *ebpf.ProgramSpec `ebpf:"connection_find"`
+	ConnectionSendmsg4       *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg6       *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
+	ConnectionSetState       *ebpf.ProgramSpec `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionMapSpecs struct {
-	ConnectionDurations *ebpf.MapSpec `ebpf:"connection_durations"`
-	Connections         *ebpf.MapSpec `ebpf:"connections"`
-	EmptyHistogram      *ebpf.MapSpec `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	UdpPeers            *ebpf.MapSpec `ebpf:"udp_peers"`
-	UnixConnects        *ebpf.MapSpec `ebpf:"unix_connects"`
+	ConnectionByAddress     *ebpf.MapSpec `ebpf:"connection_by_address"`
+	ConnectionCounts        *ebpf.MapSpec `ebpf:"connection_counts"`
+	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
+	ConnectionSlots         *ebpf.MapSpec `ebpf:"connection_slots"`
+	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
+	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
+	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
+	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
+	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
+	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
 }
 
 // ConnectionVariableSpecs contains global variables before they are loaded into the kernel.
@@ -401,42 +431,52 @@ func (o *ConnectionObjects) Close() error {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionMaps struct {
-	ConnectionDurations *ebpf.Map `ebpf:"connection_durations"`
-	Connections         *ebpf.Map `ebpf:"connections"`
-	EmptyHistogram      *ebpf.Map `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	UdpPeers            *ebpf.Map `ebpf:"udp_peers"`
-	UnixConnects        *ebpf.Map `ebpf:"unix_connects"`
+	ConnectionByAddress     *ebpf.Map `ebpf:"connection_by_address"`
+	ConnectionCounts        *ebpf.Map `ebpf:"connection_counts"`
+	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
+	ConnectionSlots         *ebpf.Map `ebpf:"connection_slots"`
+	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
+	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
+	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
+	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
+	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
+	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
 }
 
 func (m *ConnectionMaps) Close() error {
 	return _ConnectionClose(
+		m.ConnectionByAddress,
+		m.ConnectionCounts,
 		m.ConnectionDurations,
-		m.Connections,
+		m.ConnectionSlots,
+		m.ConnectionStorage,
+		m.ConnectionUdpLast,
+		m.ConnectionUdpPeers,
+		m.ConnectionUnix,
+		m.EbpfClosedByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfListeners,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.EbpfSocketSlots,
+		m.EbpfSocketStorage,
+		m.EbpfSocketsByAddress,
 		m.EmptyHistogram,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
-		m.UdpPeers,
-		m.UnixConnects,
 	)
 }
 
@@ -467,30 +507,30 @@ type ConnectionVariables struct {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionPrograms struct {
-	ConnectionConnect4     *ebpf.Program `ebpf:"connection_connect4"`
-	ConnectionConnect6     *ebpf.Program `ebpf:"connection_connect6"`
-	ConnectionDestroyed    *ebpf.Program `ebpf:"connection_destroyed"`
-	ConnectionEnterConnect *ebpf.Program `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect  *ebpf.Program `ebpf:"connection_exit_connect"`
-	ConnectionFind         *ebpf.Program `ebpf:"connection_find"`
-	ConnectionSendmsg4     *ebpf.Program `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg6     *ebpf.Program `ebpf:"connection_sendmsg6"`
-	ConnectionSetState     *ebpf.Program `ebpf:"connection_set_state"`
-	SubstituteSetState     *ebpf.Program `ebpf:"substitute_set_state"`
+	ConnectionConnect4       *ebpf.Program `ebpf:"connection_connect4"`
+	ConnectionConnect6       *ebpf.Program `ebpf:"connection_connect6"`
+	ConnectionDestroy        *ebpf.Program `ebpf:"connection_destroy"`
+	ConnectionEnterConnect   *ebpf.Program `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect    *ebpf.Program `ebpf:"connection_exit_connect"`
+	ConnectionFind           *ebpf.Program `ebpf:"connection_find"`
+	ConnectionSendmsg4       *ebpf.Program `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg6       *ebpf.Program `ebpf:"connection_sendmsg6"`
+	ConnectionSetState       *ebpf.Program `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed *ebpf.Program `ebpf:"connection_set_state_missed"`
 }
 
 func (p *ConnectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionConnect4,
 		p.ConnectionConnect6,
-		p.ConnectionDestroyed,
+		p.ConnectionDestroy,
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
-		p.SubstituteSetState,
+		p.ConnectionSetStateMissed,
 	)
 }
 

@@ -1,7 +1,7 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// What disks are asked to do, how long it takes them, and for whom.
+// Disk operations: their number, size and duration, by process or cgroup.
 #include "../include/block.h"
 #include "../include/filter.h"
 #include "../include/histogram.h"
@@ -11,26 +11,26 @@ enum event_id {
 	EVENT_SLOW,
 };
 
-/* Whether the request is behind its queue in the arguments of tracepoints, but for that of completions: before 5.11. */
+/* Whether tracepoints, except that of completions, have the queue as an argument before the request: before Linux 5.11. */
 const volatile bool request_behind_queue;
 
-/* Whether block_io_start, in the context of who submits a request, is there: from 6.5 on. */
+/* Whether there is block_io_start, which is called in the context of the submitter: from Linux 6.5 on. */
 const volatile bool sees_start;
 
-/* The least duration of a slow operation, in ns. */
+/* ns; an operation that takes as long or longer is slow. */
 const volatile __u64 slow_threshold;
 
 enum {
 	OPERATION_MASK = 0xff, /* of cmd_flags: enum req_op */
 	OPERATION_FLUSH = 2,
-	ERROR_STATUS = 1 << 8, /* in an error that is a blk_status_t, from 5.16 on, and no errno */
+	ERROR_STATUS = 1 << 8, /* set if an error is a blk_status_t, as from Linux 5.16 on, and no errno */
 };
 
 struct event {
 	struct record record;
 	struct owner owner;
 	__u64 duration; /* ns */
-	__u64 sector;   /* of 512 bytes */
+	__u64 sector;   /* the first one, of 512 bytes */
 	char disk[32];
 	__u32 size; /* bytes */
 	__u16 error;
@@ -57,28 +57,28 @@ struct {
 	__uint(max_entries, 1024);
 	__type(key, struct series);
 	__type(value, struct counts);
-} disk_operations SEC(".maps");
+} disk_io_operations SEC(".maps");
 
-/* Zero counts: too large for the stack of a program. */
+/* Counts of zero, which are too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct counts);
-} no_counts SEC(".maps");
+} disk_io_zero SEC(".maps");
 
 static __always_inline struct request *request_of(__u64 *ctx)
 {
 	return (struct request *)(request_behind_queue ? ctx[1] : ctx[0]);
 }
 
-/* Whether the current process is in a cgroup of an id and a level, or in one below it. */
+/* Whether the current process is in the cgroup with an id and a level, or below it. */
 static __always_inline bool is_current_in(__u64 id, int level)
 {
-	struct cgroup___before *cgroup = NULL;
+	struct cgroup___pre_6_1 *cgroup = NULL;
 	__u64 ancestor = 0;
 
-	/* Kernels that let tracing programs have the helper only later on have the ids. */
+	/* Kernels without these ids have the helper for tracing programs. */
 	if (!bpf_core_field_exists(cgroup->ancestor_ids))
 		return bpf_get_current_ancestor_cgroup_id(level) == id;
 	cgroup = (void *)BPF_CORE_READ(current_task(), cgroups, dfl_cgrp);
@@ -89,9 +89,24 @@ static __always_inline bool is_current_in(__u64 id, int level)
 	return ancestor == id;
 }
 
+/* A flush has a request of its own, which no process submits: it is for the requests that wait for it. */
+static __always_inline void attribute_flush(struct operation *op, struct request *rq)
+{
+	struct request *waiting = flushed_for(rq);
+	struct operation *first;
+
+	if (!waiting)
+		return;
+	first = find_operation(waiting);
+	if (!first)
+		return;
+	op->owner = first->owner;
+	op->excluded = first->excluded;
+}
+
 /*
- * Whose the operation is: the process's that submits it, unless the kernel charges it to a cgroup that the process is not
- * in, as when it writes back what others have written. A kernel thread's operations are those of whom it works for.
+ * Sets the owner of an operation: the process that submits it, unless the kernel charges it to a cgroup that the process is not
+ * in, for example when it writes back what others have written. The operations of a kernel thread belong to that cgroup.
  */
 static __always_inline void attribute(struct operation *op, struct request *rq, bool submitted_here)
 {
@@ -112,74 +127,61 @@ static __always_inline void attribute(struct operation *op, struct request *rq, 
 		op->owner.cgroup = id;
 }
 
-static __always_inline struct operation *begin(struct request *rq, bool submitted_here)
+static __always_inline struct operation *begin_operation(struct request *rq, bool submitted_here)
 {
 	struct operation *op = new_operation(rq);
 
-	if (op)
-		attribute(op, rq, submitted_here);
-	else
+	if (!op) {
 		count_loss(LOSS_MAP_FULL);
+		return NULL;
+	}
+	attribute(op, rq, submitted_here);
+	if (!submitted_here && (rq->cmd_flags & OPERATION_MASK) == OPERATION_FLUSH)
+		attribute_flush(op, rq);
+	publish_slot(&op->slot, (__u64)rq);
 	return op;
 }
 
-/* A request is made of what a process submits, in its context. */
+/* From Linux 6.5 on, in the context of the process that submits the request. */
 SEC("tp_btf/block_io_start")
-int disk_start(__u64 *ctx)
+int disk_io_start(__u64 *ctx)
 {
-	begin(request_of(ctx), true);
+	begin_operation(request_of(ctx), true);
 	return 0;
 }
 
-/* Before 6.5: who submits a request gives it to the scheduler, if there is one and it does not go to the device at once. */
+/* Before 6.5, in the context of the submitter, if the request goes to a scheduler and not to the device at once. */
 SEC("tp_btf/block_rq_insert")
-int disk_insert(__u64 *ctx)
+int disk_io_insert(__u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 	struct operation *op = find_operation(rq);
 
 	if (!op || !op->requeued)
-		begin(rq, true);
+		begin_operation(rq, true);
 	return 0;
 }
 
-/* Two requests that are next to each other have become one, and this is the other one. */
+/* Two adjacent requests have become one; this is the one that is gone. */
 SEC("tp_btf/block_rq_merge")
-int disk_merge(__u64 *ctx)
+int disk_io_merge(__u64 *ctx)
 {
 	end_operation(request_of(ctx));
 	return 0;
 }
 
-/* A flush has a request of its own, which is submitted by nobody: it is for those that wait for it. */
-static __always_inline void attribute_flush(struct operation *op, struct request *rq)
-{
-	struct request *waiting = flushed_for(rq);
-	struct operation *first;
-
-	if (!waiting)
-		return;
-	first = find_operation(waiting);
-	if (!first)
-		return;
-	op->owner = first->owner;
-	op->excluded = first->excluded;
-}
-
-/* An operation begins when it is first issued, however often the device refuses it. */
+/* The duration is counted from the first issue, even if the device does not take the request at once. */
 SEC("tp_btf/block_rq_issue")
-int disk_issue(__u64 *ctx)
+int disk_io_issue(__u64 *ctx)
 {
 	struct request *rq = request_of(ctx);
 	struct operation *op = find_operation(rq);
 
-	/* One that seems to be issued already is left from a request of the same address that has vanished. */
+	/* One that was issued already is left over from an earlier request of this address. */
 	if (!op || (op->issued && !op->requeued)) {
-		op = begin(rq, !sees_start);
+		op = begin_operation(rq, !sees_start);
 		if (!op)
 			return 0;
-		if (sees_start && (rq->cmd_flags & OPERATION_MASK) == OPERATION_FLUSH)
-			attribute_flush(op, rq);
 	}
 	op->requeued = 0;
 	if (!op->issued)
@@ -188,7 +190,7 @@ int disk_issue(__u64 *ctx)
 }
 
 SEC("tp_btf/block_rq_requeue")
-int disk_requeue(__u64 *ctx)
+int disk_io_requeue(__u64 *ctx)
 {
 	struct operation *op = find_operation(request_of(ctx));
 
@@ -205,7 +207,7 @@ static __always_inline void report(const struct operation *op, struct request *r
 		return;
 	e->owner = op->owner;
 	e->duration = now - op->issued;
-	/* The part that completes last is behind those before. */
+	/* The last part is behind those that completed before. */
 	e->sector = rq->__sector - (op->completed >> 9);
 	__builtin_memcpy(e->disk, key->disk, sizeof(e->disk));
 	e->size = op->completed + rq->__data_len;
@@ -225,20 +227,20 @@ static __always_inline void count(const struct operation *op, struct request *rq
 
 	if (!disk || bpf_probe_read_kernel_str(key.disk, sizeof(key.disk), disk->disk_name) <= 0)
 		return;
-	c = FIND_SERIES(&disk_operations, &key, bpf_map_lookup_elem(&no_counts, &zero), {.cgroup = OVERFLOW_CGROUP});
+	c = FIND_SERIES(&disk_io_operations, &key, bpf_map_lookup_elem(&disk_io_zero, &zero), {.cgroup = OVERFLOW_CGROUP});
 	if (c) {
 		add_to_histogram(&c->durations, now - op->issued);
 		__sync_fetch_and_add(&c->bytes, op->completed + rq->__data_len - op->failed);
 	}
-	if (now - op->issued >= slow_threshold && event_enabled(EVENT_SLOW) && within_limit())
+	if (now - op->issued >= slow_threshold && event_enabled(EVENT_SLOW) && take_from_limit())
 		report(op, rq, &key, now);
 }
 
 /*
- * A request completes as a whole or in parts; one that was never issued, as a flush that goes with another one, is no
- * operation. What is done twice with a part has an effect once, so that this is its own substitute: see substitute.h.
+ * A request completes as a whole or in parts. A request that was never issued, such as a flush that another one serves, is no
+ * operation. A second call for the same part has no effect, so this is its own fallback: see missed.h.
  */
-static __always_inline void complete(struct request *rq, int error, __u32 bytes)
+static __always_inline void on_complete(struct request *rq, int error, __u32 bytes)
 {
 	struct operation *op = find_operation(rq);
 	__u32 left = rq->__data_len;
@@ -262,16 +264,16 @@ static __always_inline void complete(struct request *rq, int error, __u32 bytes)
 }
 
 SEC("tp_btf/block_rq_complete")
-int disk_complete(__u64 *ctx)
+int disk_io_complete(__u64 *ctx)
 {
-	complete((struct request *)ctx[0], ctx[1], ctx[2]);
+	on_complete((struct request *)ctx[0], ctx[1], ctx[2]);
 	return 0;
 }
 
 SEC("tp_btf/block_rq_complete")
-int substitute_complete(__u64 *ctx)
+int disk_io_missed(__u64 *ctx)
 {
-	complete((struct request *)ctx[0], ctx[1], ctx[2]);
+	on_complete((struct request *)ctx[0], ctx[1], ctx[2]);
 	return 0;
 }
 

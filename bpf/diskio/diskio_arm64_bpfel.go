@@ -80,29 +80,19 @@ type DiskIOHistogram struct {
 	Sum   uint64
 }
 
-type DiskIOListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type DiskIOLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
 }
 
 type DiskIOOperation struct {
-	_         structs.HostLayout
-	Request   uint64
-	Claims    uint32
-	Others    uint32
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Issued    uint64
 	Completed uint32
 	Failed    uint32
@@ -119,13 +109,6 @@ type DiskIOOperation struct {
 		Executable [48]int8
 	}
 	Pad uint64
-}
-
-type DiskIOPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
 }
 
 type DiskIOPorts struct {
@@ -149,80 +132,47 @@ type DiskIOSeries struct {
 	Pad2      uint32
 }
 
-type DiskIOSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  DiskIOSocketState
-}
-
-type DiskIOSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	DiskIOMapDiskOperations      = "disk_operations"
-	DiskIOMapEmptyHistogram      = "empty_histogram"
-	DiskIOMapEventWindows        = "event_windows"
-	DiskIOMapExcludedCidrs       = "excluded_cidrs"
-	DiskIOMapExcludedExecutables = "excluded_executables"
-	DiskIOMapExcludedPorts       = "excluded_ports"
-	DiskIOMapListeners           = "listeners"
-	DiskIOMapLost                = "lost"
-	DiskIOMapMoreOperations      = "more_operations"
-	DiskIOMapNoCounts            = "no_counts"
-	DiskIOMapOperationSlots      = "operation_slots"
-	DiskIOMapRecords             = "records"
-	DiskIOMapSequences           = "sequences"
-	DiskIOMapSocketSlots         = "socket_slots"
-	DiskIOMapSocketStorage       = "socket_storage"
-	DiskIOMapSocketsByAddress    = "sockets_by_address"
-	DiskIOProgDiskComplete       = "disk_complete"
-	DiskIOProgDiskInsert         = "disk_insert"
-	DiskIOProgDiskIssue          = "disk_issue"
-	DiskIOProgDiskMerge          = "disk_merge"
-	DiskIOProgDiskRequeue        = "disk_requeue"
-	DiskIOProgDiskStart          = "disk_start"
-	DiskIOProgSubstituteComplete = "substitute_complete"
-	DiskIOVarByAddress           = "by_address"
-	DiskIOVarEnabledEvents       = "enabled_events"
-	DiskIOVarEventLimit          = "event_limit"
-	DiskIOVarExcludeCidrs        = "exclude_cidrs"
-	DiskIOVarExcludeExecutables  = "exclude_executables"
-	DiskIOVarExcludeLoopback     = "exclude_loopback"
-	DiskIOVarExcludePorts        = "exclude_ports"
-	DiskIOVarExportEvent         = "export_event"
-	DiskIOVarExportEventId       = "export_event_id"
-	DiskIOVarHistogramBounds     = "histogram_bounds"
-	DiskIOVarProgramNumber       = "program_number"
-	DiskIOVarReadNames           = "read_names"
-	DiskIOVarRequestBehindQueue  = "request_behind_queue"
-	DiskIOVarRingReserveAbove    = "ring_reserve_above"
-	DiskIOVarRingWakeAbove       = "ring_wake_above"
-	DiskIOVarSeesStart           = "sees_start"
-	DiskIOVarSelfPid             = "self_pid"
-	DiskIOVarSlowThreshold       = "slow_threshold"
+	DiskIOMapDiskIoOperations        = "disk_io_operations"
+	DiskIOMapDiskIoOthers            = "disk_io_others"
+	DiskIOMapDiskIoSlots             = "disk_io_slots"
+	DiskIOMapDiskIoZero              = "disk_io_zero"
+	DiskIOMapEbpfEventWindows        = "ebpf_event_windows"
+	DiskIOMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	DiskIOMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	DiskIOMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	DiskIOMapEbpfLost                = "ebpf_lost"
+	DiskIOMapEbpfRecords             = "ebpf_records"
+	DiskIOMapEbpfSequences           = "ebpf_sequences"
+	DiskIOMapEmptyHistogram          = "empty_histogram"
+	DiskIOProgDiskIoComplete         = "disk_io_complete"
+	DiskIOProgDiskIoInsert           = "disk_io_insert"
+	DiskIOProgDiskIoIssue            = "disk_io_issue"
+	DiskIOProgDiskIoMerge            = "disk_io_merge"
+	DiskIOProgDiskIoMissed           = "disk_io_missed"
+	DiskIOProgDiskIoRequeue          = "disk_io_requeue"
+	DiskIOProgDiskIoStart            = "disk_io_start"
+	DiskIOVarByAddress               = "by_address"
+	DiskIOVarEnabledEvents           = "enabled_events"
+	DiskIOVarEventLimit              = "event_limit"
+	DiskIOVarExcludeCidrs            = "exclude_cidrs"
+	DiskIOVarExcludeExecutables      = "exclude_executables"
+	DiskIOVarExcludeLoopback         = "exclude_loopback"
+	DiskIOVarExcludePorts            = "exclude_ports"
+	DiskIOVarExportEvent             = "export_event"
+	DiskIOVarExportEventId           = "export_event_id"
+	DiskIOVarHistogramBounds         = "histogram_bounds"
+	DiskIOVarProgramNumber           = "program_number"
+	DiskIOVarReadNames               = "read_names"
+	DiskIOVarRequestBehindQueue      = "request_behind_queue"
+	DiskIOVarRingReserveAbove        = "ring_reserve_above"
+	DiskIOVarRingWakeAbove           = "ring_wake_above"
+	DiskIOVarSeesStart               = "sees_start"
+	DiskIOVarSelfPid                 = "self_pid"
+	DiskIOVarSlowThreshold           = "slow_threshold"
 )
 
 // LoadDiskIO returns the embedded CollectionSpec for DiskIO.
@@ -267,35 +217,31 @@ type DiskIOSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DiskIOProgramSpecs struct {
-	DiskComplete       *ebpf.ProgramSpec `ebpf:"disk_complete"`
-	DiskInsert         *ebpf.ProgramSpec `ebpf:"disk_insert"`
-	DiskIssue          *ebpf.ProgramSpec `ebpf:"disk_issue"`
-	DiskMerge          *ebpf.ProgramSpec `ebpf:"disk_merge"`
-	DiskRequeue        *ebpf.ProgramSpec `ebpf:"disk_requeue"`
-	DiskStart          *ebpf.ProgramSpec `ebpf:"disk_start"`
-	SubstituteComplete *ebpf.ProgramSpec `ebpf:"substitute_complete"`
+	DiskIoComplete *ebpf.ProgramSpec `ebpf:"disk_io_complete"`
+	DiskIoInsert   *ebpf.ProgramSpec `ebpf:"disk_io_insert"`
+	DiskIoIssue    *ebpf.ProgramSpec `ebpf:"disk_io_issue"`
+	DiskIoMerge    *ebpf.ProgramSpec `ebpf:"disk_io_merge"`
+	DiskIoMissed   *ebpf.ProgramSpec `ebpf:"disk_io_missed"`
+	DiskIoRequeue  *ebpf.ProgramSpec `ebpf:"disk_io_requeue"`
+	DiskIoStart    *ebpf.ProgramSpec `ebpf:"disk_io_start"`
 }
 
 // DiskIOMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DiskIOMapSpecs struct {
-	DiskOperations      *ebpf.MapSpec `ebpf:"disk_operations"`
-	EmptyHistogram      *ebpf.MapSpec `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	MoreOperations      *ebpf.MapSpec `ebpf:"more_operations"`
-	NoCounts            *ebpf.MapSpec `ebpf:"no_counts"`
-	OperationSlots      *ebpf.MapSpec `ebpf:"operation_slots"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	DiskIoOperations        *ebpf.MapSpec `ebpf:"disk_io_operations"`
+	DiskIoOthers            *ebpf.MapSpec `ebpf:"disk_io_others"`
+	DiskIoSlots             *ebpf.MapSpec `ebpf:"disk_io_slots"`
+	DiskIoZero              *ebpf.MapSpec `ebpf:"disk_io_zero"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
 }
 
 // DiskIOVariableSpecs contains global variables before they are loaded into the kernel.
@@ -342,42 +288,34 @@ func (o *DiskIOObjects) Close() error {
 //
 // It can be passed to LoadDiskIOObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DiskIOMaps struct {
-	DiskOperations      *ebpf.Map `ebpf:"disk_operations"`
-	EmptyHistogram      *ebpf.Map `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	MoreOperations      *ebpf.Map `ebpf:"more_operations"`
-	NoCounts            *ebpf.Map `ebpf:"no_counts"`
-	OperationSlots      *ebpf.Map `ebpf:"operation_slots"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	DiskIoOperations        *ebpf.Map `ebpf:"disk_io_operations"`
+	DiskIoOthers            *ebpf.Map `ebpf:"disk_io_others"`
+	DiskIoSlots             *ebpf.Map `ebpf:"disk_io_slots"`
+	DiskIoZero              *ebpf.Map `ebpf:"disk_io_zero"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
 }
 
 func (m *DiskIOMaps) Close() error {
 	return _DiskIOClose(
-		m.DiskOperations,
+		m.DiskIoOperations,
+		m.DiskIoOthers,
+		m.DiskIoSlots,
+		m.DiskIoZero,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
 		m.EmptyHistogram,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.MoreOperations,
-		m.NoCounts,
-		m.OperationSlots,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
 	)
 }
 
@@ -409,24 +347,24 @@ type DiskIOVariables struct {
 //
 // It can be passed to LoadDiskIOObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DiskIOPrograms struct {
-	DiskComplete       *ebpf.Program `ebpf:"disk_complete"`
-	DiskInsert         *ebpf.Program `ebpf:"disk_insert"`
-	DiskIssue          *ebpf.Program `ebpf:"disk_issue"`
-	DiskMerge          *ebpf.Program `ebpf:"disk_merge"`
-	DiskRequeue        *ebpf.Program `ebpf:"disk_requeue"`
-	DiskStart          *ebpf.Program `ebpf:"disk_start"`
-	SubstituteComplete *ebpf.Program `ebpf:"substitute_complete"`
+	DiskIoComplete *ebpf.Program `ebpf:"disk_io_complete"`
+	DiskIoInsert   *ebpf.Program `ebpf:"disk_io_insert"`
+	DiskIoIssue    *ebpf.Program `ebpf:"disk_io_issue"`
+	DiskIoMerge    *ebpf.Program `ebpf:"disk_io_merge"`
+	DiskIoMissed   *ebpf.Program `ebpf:"disk_io_missed"`
+	DiskIoRequeue  *ebpf.Program `ebpf:"disk_io_requeue"`
+	DiskIoStart    *ebpf.Program `ebpf:"disk_io_start"`
 }
 
 func (p *DiskIOPrograms) Close() error {
 	return _DiskIOClose(
-		p.DiskComplete,
-		p.DiskInsert,
-		p.DiskIssue,
-		p.DiskMerge,
-		p.DiskRequeue,
-		p.DiskStart,
-		p.SubstituteComplete,
+		p.DiskIoComplete,
+		p.DiskIoInsert,
+		p.DiskIoIssue,
+		p.DiskIoMerge,
+		p.DiskIoMissed,
+		p.DiskIoRequeue,
+		p.DiskIoStart,
 	)
 }
 

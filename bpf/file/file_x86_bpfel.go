@@ -74,25 +74,6 @@ type FileExecutable struct {
 	Name [48]int8
 }
 
-type FileFound struct {
-	_      structs.HostLayout
-	Dentry uint64
-	Mount  uint64
-}
-
-type FileListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type FileLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -120,13 +101,6 @@ type FilePathname struct {
 	Text         [8192]int8
 }
 
-type FilePort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
-}
-
 type FilePorts struct {
 	_    structs.HostLayout
 	Bits [1024]uint64
@@ -138,7 +112,28 @@ type FilePrefix struct {
 	Text   [256]int8
 }
 
-type FileRequest struct {
+type FileSequence struct {
+	_    structs.HostLayout
+	Last uint64
+	Used uint64
+}
+
+type FileSeries struct {
+	_         structs.HostLayout
+	Cgroup    uint64
+	Error     uint16
+	Operation uint8
+	Uncertain uint8
+	Pad       uint32
+}
+
+type FileTarget struct {
+	_      structs.HostLayout
+	Dentry uint64
+	Mount  uint64
+}
+
+type FileUringRequest struct {
 	_     structs.HostLayout
 	Owner struct {
 		_          structs.HostLayout
@@ -158,113 +153,65 @@ type FileRequest struct {
 	Text      [1024]int8
 }
 
-type FileSequence struct {
-	_    structs.HostLayout
-	Last uint64
-	Used uint64
-}
-
-type FileSeries struct {
-	_         structs.HostLayout
-	Cgroup    uint64
-	Error     uint16
-	Operation uint8
-	Uncertain uint8
-	Pad       uint32
-}
-
-type FileSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  FileSocketState
-}
-
-type FileSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileMapAboutToDelete          = "about_to_delete"
-	FileMapEventWindows           = "event_windows"
-	FileMapExcludedCidrs          = "excluded_cidrs"
-	FileMapExcludedExecutables    = "excluded_executables"
-	FileMapExcludedPorts          = "excluded_ports"
-	FileMapListeners              = "listeners"
-	FileMapLost                   = "lost"
-	FileMapNewRequest             = "new_request"
-	FileMapOpenedPaths            = "opened_paths"
-	FileMapOperations             = "operations"
-	FileMapPathnames              = "pathnames"
-	FileMapRecords                = "records"
-	FileMapRequests               = "requests"
-	FileMapSequences              = "sequences"
-	FileMapSocketSlots            = "socket_slots"
-	FileMapSocketStorage          = "socket_storage"
-	FileMapSocketsByAddress       = "sockets_by_address"
-	FileProgFileAfterRename       = "file_after_rename"
-	FileProgFileAfterRmdir        = "file_after_rmdir"
-	FileProgFileAfterUnlink       = "file_after_unlink"
-	FileProgFileAnswer            = "file_answer"
-	FileProgFileAsk               = "file_ask"
-	FileProgFileBeforeRename      = "file_before_rename"
-	FileProgFileBeforeRmdir       = "file_before_rmdir"
-	FileProgFileBeforeUnlink      = "file_before_unlink"
-	FileProgFileExitAny           = "file_exit_any"
-	FileProgFileExitCreat         = "file_exit_creat"
-	FileProgFileExitOpen          = "file_exit_open"
-	FileProgFileExitOpenat        = "file_exit_openat"
-	FileProgFileExitOpenat2       = "file_exit_openat2"
-	FileProgFileExitRename        = "file_exit_rename"
-	FileProgFileExitRenameat      = "file_exit_renameat"
-	FileProgFileExitRenameat2     = "file_exit_renameat2"
-	FileProgFileExitRmdir         = "file_exit_rmdir"
-	FileProgFileExitUnlink        = "file_exit_unlink"
-	FileProgFileExitUnlinkat      = "file_exit_unlinkat"
-	FileProgFileOpen              = "file_open"
-	FileProgFileOpenNewer         = "file_open_newer"
-	FileVarByAddress              = "by_address"
-	FileVarEnabledEvents          = "enabled_events"
-	FileVarEventLimit             = "event_limit"
-	FileVarExcludeCidrs           = "exclude_cidrs"
-	FileVarExcludeExecutables     = "exclude_executables"
-	FileVarExcludeLoopback        = "exclude_loopback"
-	FileVarExcludePorts           = "exclude_ports"
-	FileVarExportEvent            = "export_event"
-	FileVarExportEventId          = "export_event_id"
-	FileVarExportOperation        = "export_operation"
-	FileVarOpensWriteOnly         = "opens_write_only"
-	FileVarProgramNumber          = "program_number"
-	FileVarReadNames              = "read_names"
-	FileVarRenameArguments        = "rename_arguments"
-	FileVarReportOpens            = "report_opens"
-	FileVarRingReserveAbove       = "ring_reserve_above"
-	FileVarRingWakeAbove          = "ring_wake_above"
-	FileVarRmdirArguments         = "rmdir_arguments"
-	FileVarSelfPid                = "self_pid"
-	FileVarUnlinkArguments        = "unlink_arguments"
-	FileVarUringCompleteArguments = "uring_complete_arguments"
+	FileMapEbpfEventWindows        = "ebpf_event_windows"
+	FileMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	FileMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	FileMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	FileMapEbpfLost                = "ebpf_lost"
+	FileMapEbpfRecords             = "ebpf_records"
+	FileMapEbpfSequences           = "ebpf_sequences"
+	FileMapFileOpenedPaths         = "file_opened_paths"
+	FileMapFileOperations          = "file_operations"
+	FileMapFilePaths               = "file_paths"
+	FileMapFileTargets             = "file_targets"
+	FileMapFileUringNew            = "file_uring_new"
+	FileMapFileUringRequests       = "file_uring_requests"
+	FileProgFileAfterRename        = "file_after_rename"
+	FileProgFileAfterRmdir         = "file_after_rmdir"
+	FileProgFileAfterUnlink        = "file_after_unlink"
+	FileProgFileBeforeRename       = "file_before_rename"
+	FileProgFileBeforeRmdir        = "file_before_rmdir"
+	FileProgFileBeforeUnlink       = "file_before_unlink"
+	FileProgFileExitAny            = "file_exit_any"
+	FileProgFileExitCreat          = "file_exit_creat"
+	FileProgFileExitOpen           = "file_exit_open"
+	FileProgFileExitOpenat         = "file_exit_openat"
+	FileProgFileExitOpenat2        = "file_exit_openat2"
+	FileProgFileExitRename         = "file_exit_rename"
+	FileProgFileExitRenameat       = "file_exit_renameat"
+	FileProgFileExitRenameat2      = "file_exit_renameat2"
+	FileProgFileExitRmdir          = "file_exit_rmdir"
+	FileProgFileExitUnlink         = "file_exit_unlink"
+	FileProgFileExitUnlinkat       = "file_exit_unlinkat"
+	FileProgFileOpen               = "file_open"
+	FileProgFileOpenNewer          = "file_open_newer"
+	FileProgFileUringComplete      = "file_uring_complete"
+	FileProgFileUringSubmit        = "file_uring_submit"
+	FileVarByAddress               = "by_address"
+	FileVarEnabledEvents           = "enabled_events"
+	FileVarEventLimit              = "event_limit"
+	FileVarExcludeCidrs            = "exclude_cidrs"
+	FileVarExcludeExecutables      = "exclude_executables"
+	FileVarExcludeLoopback         = "exclude_loopback"
+	FileVarExcludePorts            = "exclude_ports"
+	FileVarExportEvent             = "export_event"
+	FileVarExportEventId           = "export_event_id"
+	FileVarExportOperation         = "export_operation"
+	FileVarOpensWriteOnly          = "opens_write_only"
+	FileVarProgramNumber           = "program_number"
+	FileVarReadNames               = "read_names"
+	FileVarRenameArguments         = "rename_arguments"
+	FileVarReportOpens             = "report_opens"
+	FileVarRingReserveAbove        = "ring_reserve_above"
+	FileVarRingWakeAbove           = "ring_wake_above"
+	FileVarRmdirArguments          = "rmdir_arguments"
+	FileVarSelfPid                 = "self_pid"
+	FileVarUnlinkArguments         = "unlink_arguments"
+	FileVarUringCompleteArguments  = "uring_complete_arguments"
 )
 
 // LoadFile returns the embedded CollectionSpec for File.
@@ -312,8 +259,6 @@ type FileProgramSpecs struct {
 	FileAfterRename   *ebpf.ProgramSpec `ebpf:"file_after_rename"`
 	FileAfterRmdir    *ebpf.ProgramSpec `ebpf:"file_after_rmdir"`
 	FileAfterUnlink   *ebpf.ProgramSpec `ebpf:"file_after_unlink"`
-	FileAnswer        *ebpf.ProgramSpec `ebpf:"file_answer"`
-	FileAsk           *ebpf.ProgramSpec `ebpf:"file_ask"`
 	FileBeforeRename  *ebpf.ProgramSpec `ebpf:"file_before_rename"`
 	FileBeforeRmdir   *ebpf.ProgramSpec `ebpf:"file_before_rmdir"`
 	FileBeforeUnlink  *ebpf.ProgramSpec `ebpf:"file_before_unlink"`
@@ -330,29 +275,27 @@ type FileProgramSpecs struct {
 	FileExitUnlinkat  *ebpf.ProgramSpec `ebpf:"file_exit_unlinkat"`
 	FileOpen          *ebpf.ProgramSpec `ebpf:"file_open"`
 	FileOpenNewer     *ebpf.ProgramSpec `ebpf:"file_open_newer"`
+	FileUringComplete *ebpf.ProgramSpec `ebpf:"file_uring_complete"`
+	FileUringSubmit   *ebpf.ProgramSpec `ebpf:"file_uring_submit"`
 }
 
 // FileMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileMapSpecs struct {
-	AboutToDelete       *ebpf.MapSpec `ebpf:"about_to_delete"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	NewRequest          *ebpf.MapSpec `ebpf:"new_request"`
-	OpenedPaths         *ebpf.MapSpec `ebpf:"opened_paths"`
-	Operations          *ebpf.MapSpec `ebpf:"operations"`
-	Pathnames           *ebpf.MapSpec `ebpf:"pathnames"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Requests            *ebpf.MapSpec `ebpf:"requests"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	FileOpenedPaths         *ebpf.MapSpec `ebpf:"file_opened_paths"`
+	FileOperations          *ebpf.MapSpec `ebpf:"file_operations"`
+	FilePaths               *ebpf.MapSpec `ebpf:"file_paths"`
+	FileTargets             *ebpf.MapSpec `ebpf:"file_targets"`
+	FileUringNew            *ebpf.MapSpec `ebpf:"file_uring_new"`
+	FileUringRequests       *ebpf.MapSpec `ebpf:"file_uring_requests"`
 }
 
 // FileVariableSpecs contains global variables before they are loaded into the kernel.
@@ -402,44 +345,36 @@ func (o *FileObjects) Close() error {
 //
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileMaps struct {
-	AboutToDelete       *ebpf.Map `ebpf:"about_to_delete"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	NewRequest          *ebpf.Map `ebpf:"new_request"`
-	OpenedPaths         *ebpf.Map `ebpf:"opened_paths"`
-	Operations          *ebpf.Map `ebpf:"operations"`
-	Pathnames           *ebpf.Map `ebpf:"pathnames"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Requests            *ebpf.Map `ebpf:"requests"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	FileOpenedPaths         *ebpf.Map `ebpf:"file_opened_paths"`
+	FileOperations          *ebpf.Map `ebpf:"file_operations"`
+	FilePaths               *ebpf.Map `ebpf:"file_paths"`
+	FileTargets             *ebpf.Map `ebpf:"file_targets"`
+	FileUringNew            *ebpf.Map `ebpf:"file_uring_new"`
+	FileUringRequests       *ebpf.Map `ebpf:"file_uring_requests"`
 }
 
 func (m *FileMaps) Close() error {
 	return _FileClose(
-		m.AboutToDelete,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.NewRequest,
-		m.OpenedPaths,
-		m.Operations,
-		m.Pathnames,
-		m.Records,
-		m.Requests,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.FileOpenedPaths,
+		m.FileOperations,
+		m.FilePaths,
+		m.FileTargets,
+		m.FileUringNew,
+		m.FileUringRequests,
 	)
 }
 
@@ -477,8 +412,6 @@ type FilePrograms struct {
 	FileAfterRename   *ebpf.Program `ebpf:"file_after_rename"`
 	FileAfterRmdir    *ebpf.Program `ebpf:"file_after_rmdir"`
 	FileAfterUnlink   *ebpf.Program `ebpf:"file_after_unlink"`
-	FileAnswer        *ebpf.Program `ebpf:"file_answer"`
-	FileAsk           *ebpf.Program `ebpf:"file_ask"`
 	FileBeforeRename  *ebpf.Program `ebpf:"file_before_rename"`
 	FileBeforeRmdir   *ebpf.Program `ebpf:"file_before_rmdir"`
 	FileBeforeUnlink  *ebpf.Program `ebpf:"file_before_unlink"`
@@ -495,6 +428,8 @@ type FilePrograms struct {
 	FileExitUnlinkat  *ebpf.Program `ebpf:"file_exit_unlinkat"`
 	FileOpen          *ebpf.Program `ebpf:"file_open"`
 	FileOpenNewer     *ebpf.Program `ebpf:"file_open_newer"`
+	FileUringComplete *ebpf.Program `ebpf:"file_uring_complete"`
+	FileUringSubmit   *ebpf.Program `ebpf:"file_uring_submit"`
 }
 
 func (p *FilePrograms) Close() error {
@@ -502,8 +437,6 @@ func (p *FilePrograms) Close() error {
 		p.FileAfterRename,
 		p.FileAfterRmdir,
 		p.FileAfterUnlink,
-		p.FileAnswer,
-		p.FileAsk,
 		p.FileBeforeRename,
 		p.FileBeforeRmdir,
 		p.FileBeforeUnlink,
@@ -520,6 +453,8 @@ func (p *FilePrograms) Close() error {
 		p.FileExitUnlinkat,
 		p.FileOpen,
 		p.FileOpenNewer,
+		p.FileUringComplete,
+		p.FileUringSubmit,
 	)
 }
 

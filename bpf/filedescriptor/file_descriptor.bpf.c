@@ -1,7 +1,7 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// File descriptors: which ones are open, looked at once an interval, and how many are opened and closed meanwhile.
+// File descriptors: a scan of those that are open, once an interval, and counts of those that are opened and closed.
 #include "../include/filter.h"
 #include "../include/series.h"
 
@@ -33,17 +33,17 @@ enum operation {
 	OPERATION_CLOSE,
 };
 
-/* What one task, with all that share its table, has open. */
+/* The open descriptors of a task and of all that share its table. */
 struct table {
 	struct owner owner;
-	__u64 start;         /* of the process, ns of CLOCK_MONOTONIC */
-	__u32 thread;        /* the process's first one, unless another one has a table to itself */
+	__u64 start;  /* of the process, ns of CLOCK_MONOTONIC */
+	__u32 thread; /* the first one of the process, or one with another table */
 	__u32 open[KINDS];
 };
 
-/* The walk through all descriptors of the host, which come one after the other, and those of a table together. */
+/* A scan of all descriptors of the host. They come one after the other, those of a table together. */
 struct scan {
-	__u64 number; /* of the walk */
+	__u64 number; /* of the scan */
 	__u64 start;  /* of the task whose descriptors come now, as above */
 	__u32 thread; /* its id; 0: none yet */
 	__u32 counted;
@@ -55,7 +55,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct scan);
-} scans SEC(".maps");
+} file_descriptor_scan SEC(".maps");
 
 struct table_id {
 	__u64 address;
@@ -63,19 +63,19 @@ struct table_id {
 	__u32 pad;
 };
 
-/* Tables that are not those of the process's first thread, with the number of the last walk that has counted them. */
+/* Tables that are not those of a process's first thread, with the number of the last scan that has counted them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct table_id);
 	__type(value, __u64);
-} tables SEC(".maps");
+} file_descriptor_tables SEC(".maps");
 
 struct leak {
 	struct owner owner;
 	__u64 growth;
 	__u64 duration; /* ns in which it grew */
-	__u32 open;     /* of the kind, after that */
+	__u32 open;     /* descriptors of the kind, after the growth */
 	__u32 kind;
 };
 
@@ -90,10 +90,10 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct leak);
-} leaks SEC(".maps");
+} file_descriptor_leaks SEC(".maps");
 
 struct series {
-	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u64 cgroup;
 	__u32 operation;
 	__u32 kind;
 };
@@ -107,14 +107,14 @@ struct {
 	__uint(max_entries, 16384);
 	__type(key, struct series);
 	__type(value, struct counts);
-} operations SEC(".maps");
+} file_descriptor_operations SEC(".maps");
 
 enum { FMODE_PATH = 0x4000 };                /* include/linux/fs.h */
 enum { ANON_INODE_FS_MAGIC = 0x09041934 };   /* include/uapi/linux/magic.h */
 enum { PID_FS_MAGIC = 0x50494446 };
 
-/* The names of what has no file begin with at least these eight bytes. */
-static __always_inline bool begins(const char *name, const char *with, int bytes)
+/* Compares the beginning of the name of an anonymous inode; eight bytes are enough to tell them apart. */
+static __always_inline bool begins_with(const char *name, const char *with, int bytes)
 {
 	return !__builtin_memcmp(name, with, bytes);
 }
@@ -124,23 +124,23 @@ static __always_inline __u32 anonymous_kind(struct file *file)
 	char name[8] = {};
 
 	bpf_probe_read_kernel(name, sizeof(name), file->f_path.dentry->d_name.name);
-	if (begins(name, "[eventpoll]", 8))
+	if (begins_with(name, "[eventpoll]", 8))
 		return KIND_EPOLL;
-	if (begins(name, "[eventfd]", 8))
+	if (begins_with(name, "[eventfd]", 8))
 		return KIND_EVENTFD;
-	if (begins(name, "[timerfd]", 8))
+	if (begins_with(name, "[timerfd]", 8))
 		return KIND_TIMERFD;
-	if (begins(name, "[signalfd]", 8))
+	if (begins_with(name, "[signalfd]", 8))
 		return KIND_SIGNALFD;
-	if (begins(name, "inotify", 8))
+	if (begins_with(name, "inotify", 8))
 		return KIND_INOTIFY;
-	if (begins(name, "[pidfd]", 8))
+	if (begins_with(name, "[pidfd]", 8))
 		return KIND_PIDFD;
-	if (begins(name, "[io_uring]", 8))
+	if (begins_with(name, "[io_uring]", 8))
 		return KIND_IO_URING;
-	if (begins(name, "[perf_event]", 8))
+	if (begins_with(name, "[perf_event]", 8))
 		return KIND_PERF_EVENT;
-	if (begins(name, "bpf", 3) || begins(name, "btf", 4))
+	if (begins_with(name, "bpf", 3) || begins_with(name, "btf", 4))
 		return KIND_BPF;
 	return KIND_OTHER;
 }
@@ -154,14 +154,14 @@ static __always_inline __u32 kind_of(struct file *file)
 	if (type == S_IFDIR)
 		return KIND_DIRECTORY;
 	if (file->f_mode & FMODE_PATH)
-		return KIND_FILE; /* a place in the file system, whatever is there */
+		return KIND_FILE; /* O_PATH: a place in the file system, whatever is there */
 	if (type == S_IFSOCK)
 		return KIND_SOCKET;
 	if (type == S_IFIFO)
 		return KIND_PIPE;
 	if (type == S_IFCHR || type == S_IFBLK)
 		return KIND_DEVICE;
-	/* What is in no file system is no regular file, although newer kernels call it one. */
+	/* Newer kernels say that anonymous inodes are regular files. */
 	magic = inode->i_sb->s_magic;
 	if (magic == ANON_INODE_FS_MAGIC)
 		return anonymous_kind(file);
@@ -171,10 +171,10 @@ static __always_inline __u32 kind_of(struct file *file)
 }
 
 /*
- * Whether what a task has open is counted with another one's: threads share the table of the first one of their process.
- * Those that don't, or whose first one has ended, may share one among themselves.
+ * Whether a task's table is counted already in this scan; it is from now on. Most threads share the table of the first one of
+ * their process. Others, and those whose first one has ended, may share one among themselves.
  */
-static __always_inline bool is_counted_already(struct task_struct *task, __u64 scan)
+static __always_inline bool test_and_set_table(struct task_struct *task, __u64 scan)
 {
 	struct table_id id = {.pid = task->tgid};
 	__u64 *last;
@@ -184,10 +184,10 @@ static __always_inline bool is_counted_already(struct task_struct *task, __u64 s
 	id.address = (__u64)task->files;
 	if (id.address == (__u64)task->group_leader->files)
 		return true;
-	last = bpf_map_lookup_elem(&tables, &id);
+	last = bpf_map_lookup_elem(&file_descriptor_tables, &id);
 	if (last && *last == scan)
 		return true;
-	bpf_map_update_elem(&tables, &id, &scan, BPF_ANY);
+	bpf_map_update_elem(&file_descriptor_tables, &id, &scan, BPF_ANY);
 	return false;
 }
 
@@ -196,7 +196,7 @@ static __always_inline void begin_table(struct scan *s, struct task_struct *task
 	s->thread = task->pid;
 	s->start = task->start_time;
 	s->counted = false;
-	if (is_counted_already(task, s->number))
+	if (test_and_set_table(task, s->number))
 		return;
 	__builtin_memset(&s->table, 0, sizeof(s->table));
 	read_owner(&s->table.owner, task);
@@ -207,7 +207,7 @@ static __always_inline void begin_table(struct scan *s, struct task_struct *task
 	s->counted = true;
 }
 
-/* Hands over what was counted; false if there is no room, and then the kernel calls again with the same file. */
+/* Writes what was counted. Returns false if there is no room: the kernel calls again with the same file then. */
 static __always_inline bool end_table(struct scan *s, struct seq_file *seq)
 {
 	if (s->counted && bpf_seq_write(seq, &s->table, sizeof(s->table)))
@@ -216,16 +216,16 @@ static __always_inline bool end_table(struct scan *s, struct seq_file *seq)
 	return true;
 }
 
-/* Called for each descriptor of each task, and at the end without one. */
+/* Called for each descriptor of each task, and at the end without a descriptor. */
 SEC("iter/task_file")
-int descriptor_scan(struct bpf_iter__task_file *ctx)
+int file_descriptor_scan_tasks(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct file *file = ctx->file;
 	__u32 zero = 0, thread, kind;
 	struct scan *s;
 
-	s = bpf_map_lookup_elem(&scans, &zero);
+	s = bpf_map_lookup_elem(&file_descriptor_scan, &zero);
 	if (!s)
 		return 0;
 	if (!task || !file) {
@@ -246,15 +246,15 @@ int descriptor_scan(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* Run by user space. */
+/* User space runs this to write an event. */
 SEC("raw_tp")
-int descriptor_leak(void *ctx)
+int file_descriptor_leak(void *ctx)
 {
 	__u32 zero = 0;
-	struct leak *l = bpf_map_lookup_elem(&leaks, &zero);
+	struct leak *l = bpf_map_lookup_elem(&file_descriptor_leaks, &zero);
 	struct event *e;
 
-	if (!l || !event_enabled(EVENT_LEAK) || !within_limit())
+	if (!l || !event_enabled(EVENT_LEAK) || !take_from_limit())
 		return 0;
 	e = reserve_record(EVENT_LEAK, sizeof(*e), bpf_ktime_get_ns(), true);
 	if (!e)
@@ -264,7 +264,7 @@ int descriptor_leak(void *ctx)
 	return 0;
 }
 
-static __always_inline bool is_left_out(void)
+static __always_inline bool is_excluded_current(void)
 {
 	struct owner owner;
 
@@ -282,11 +282,11 @@ static __always_inline void count(__u32 operation, struct file *file)
 	struct series key = {.operation = operation};
 	struct counts *c;
 
-	if (is_left_out())
+	if (is_excluded_current())
 		return;
 	key.cgroup = bpf_get_current_cgroup_id();
 	key.kind = kind_of(file);
-	c = FIND_SERIES(&operations, &key, &none, {.cgroup = OVERFLOW_CGROUP, .operation = operation});
+	c = FIND_SERIES(&file_descriptor_operations, &key, &none, {.cgroup = OVERFLOW_CGROUP, .operation = operation});
 	if (c)
 		__sync_fetch_and_add(&c->operations, 1);
 }
@@ -294,39 +294,39 @@ static __always_inline void count(__u32 operation, struct file *file)
 static __always_inline void count_close(struct file *file, void *files)
 {
 	struct task_struct *task = current_task();
-	unsigned int flags = by_address ? BPF_CORE_READ(task, flags) : task->flags;
+	unsigned int flags = READ(by_address, task, flags);
 
-	/* Without a table it is the kernel's own file; and what the end of a process closes was not closed by it. */
+	/* Without a table it is a file of the kernel's own. The exit of a process is no close() of its files. */
 	if (files && !(flags & PF_EXITING))
 		count(OPERATION_CLOSE, file);
 }
 
 SEC("fentry/fd_install")
-int BPF_PROG(descriptor_open, unsigned int fd, struct file *file)
+int BPF_PROG(file_descriptor_open, unsigned int fd, struct file *file)
 {
 	count(OPERATION_OPEN, file);
 	return 0;
 }
 
-/* dup2() and what is like it put a file in another one's place, which is closed behind it. */
+/* dup2() and the like replace a file, which the kernel closes after this. */
 SEC("fexit/do_dup2")
-int BPF_PROG(descriptor_dup2, struct files_struct *files, struct file *file, unsigned int fd, unsigned int flags, int err)
+int BPF_PROG(file_descriptor_dup2, struct files_struct *files, struct file *file, unsigned int fd, unsigned int flags, int err)
 {
 	if (err >= 0)
 		count(OPERATION_OPEN, file);
 	return 0;
 }
 
-/* From 6.6 on, where close() is not the only one that calls it. */
+/* From Linux 6.6 on, where close() does not call filp_close(). */
 SEC("fentry/filp_flush")
-int BPF_PROG(descriptor_flush, struct file *file, void *files)
+int BPF_PROG(file_descriptor_flush, struct file *file, void *files)
 {
 	count_close(file, files);
 	return 0;
 }
 
 SEC("fentry/filp_close")
-int BPF_PROG(descriptor_close, struct file *file, void *files)
+int BPF_PROG(file_descriptor_close, struct file *file, void *files)
 {
 	count_close(file, files);
 	return 0;

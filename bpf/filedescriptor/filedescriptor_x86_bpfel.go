@@ -96,19 +96,6 @@ type FileDescriptorLeak struct {
 	Kind     uint32
 }
 
-type FileDescriptorListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type FileDescriptorLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -120,13 +107,6 @@ const (
 	FileDescriptorOperationOPERATION_OPEN  FileDescriptorOperation = 0
 	FileDescriptorOperationOPERATION_CLOSE FileDescriptorOperation = 1
 )
-
-type FileDescriptorPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
-}
 
 type FileDescriptorPorts struct {
 	_    structs.HostLayout
@@ -155,35 +135,6 @@ type FileDescriptorSeries struct {
 	Kind      uint32
 }
 
-type FileDescriptorSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  FileDescriptorSocketState
-}
-
-type FileDescriptorSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 type FileDescriptorTable struct {
 	_     structs.HostLayout
 	Owner struct {
@@ -210,43 +161,39 @@ type FileDescriptorTableId struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	FileDescriptorMapEventWindows        = "event_windows"
-	FileDescriptorMapExcludedCidrs       = "excluded_cidrs"
-	FileDescriptorMapExcludedExecutables = "excluded_executables"
-	FileDescriptorMapExcludedPorts       = "excluded_ports"
-	FileDescriptorMapLeaks               = "leaks"
-	FileDescriptorMapListeners           = "listeners"
-	FileDescriptorMapLost                = "lost"
-	FileDescriptorMapOperations          = "operations"
-	FileDescriptorMapRecords             = "records"
-	FileDescriptorMapScans               = "scans"
-	FileDescriptorMapSequences           = "sequences"
-	FileDescriptorMapSocketSlots         = "socket_slots"
-	FileDescriptorMapSocketStorage       = "socket_storage"
-	FileDescriptorMapSocketsByAddress    = "sockets_by_address"
-	FileDescriptorMapTables              = "tables"
-	FileDescriptorProgDescriptorClose    = "descriptor_close"
-	FileDescriptorProgDescriptorDup2     = "descriptor_dup2"
-	FileDescriptorProgDescriptorFlush    = "descriptor_flush"
-	FileDescriptorProgDescriptorLeak     = "descriptor_leak"
-	FileDescriptorProgDescriptorOpen     = "descriptor_open"
-	FileDescriptorProgDescriptorScan     = "descriptor_scan"
-	FileDescriptorVarByAddress           = "by_address"
-	FileDescriptorVarEnabledEvents       = "enabled_events"
-	FileDescriptorVarEventLimit          = "event_limit"
-	FileDescriptorVarExcludeCidrs        = "exclude_cidrs"
-	FileDescriptorVarExcludeExecutables  = "exclude_executables"
-	FileDescriptorVarExcludeLoopback     = "exclude_loopback"
-	FileDescriptorVarExcludePorts        = "exclude_ports"
-	FileDescriptorVarExportEvent         = "export_event"
-	FileDescriptorVarExportEventId       = "export_event_id"
-	FileDescriptorVarExportKind          = "export_kind"
-	FileDescriptorVarExportOperation     = "export_operation"
-	FileDescriptorVarProgramNumber       = "program_number"
-	FileDescriptorVarReadNames           = "read_names"
-	FileDescriptorVarRingReserveAbove    = "ring_reserve_above"
-	FileDescriptorVarRingWakeAbove       = "ring_wake_above"
-	FileDescriptorVarSelfPid             = "self_pid"
+	FileDescriptorMapEbpfEventWindows         = "ebpf_event_windows"
+	FileDescriptorMapEbpfExcludedCidrs        = "ebpf_excluded_cidrs"
+	FileDescriptorMapEbpfExcludedExecutables  = "ebpf_excluded_executables"
+	FileDescriptorMapEbpfExcludedPorts        = "ebpf_excluded_ports"
+	FileDescriptorMapEbpfLost                 = "ebpf_lost"
+	FileDescriptorMapEbpfRecords              = "ebpf_records"
+	FileDescriptorMapEbpfSequences            = "ebpf_sequences"
+	FileDescriptorMapFileDescriptorLeaks      = "file_descriptor_leaks"
+	FileDescriptorMapFileDescriptorOperations = "file_descriptor_operations"
+	FileDescriptorMapFileDescriptorScan       = "file_descriptor_scan"
+	FileDescriptorMapFileDescriptorTables     = "file_descriptor_tables"
+	FileDescriptorProgFileDescriptorClose     = "file_descriptor_close"
+	FileDescriptorProgFileDescriptorDup2      = "file_descriptor_dup2"
+	FileDescriptorProgFileDescriptorFlush     = "file_descriptor_flush"
+	FileDescriptorProgFileDescriptorLeak      = "file_descriptor_leak"
+	FileDescriptorProgFileDescriptorOpen      = "file_descriptor_open"
+	FileDescriptorProgFileDescriptorScanTasks = "file_descriptor_scan_tasks"
+	FileDescriptorVarByAddress                = "by_address"
+	FileDescriptorVarEnabledEvents            = "enabled_events"
+	FileDescriptorVarEventLimit               = "event_limit"
+	FileDescriptorVarExcludeCidrs             = "exclude_cidrs"
+	FileDescriptorVarExcludeExecutables       = "exclude_executables"
+	FileDescriptorVarExcludeLoopback          = "exclude_loopback"
+	FileDescriptorVarExcludePorts             = "exclude_ports"
+	FileDescriptorVarExportEvent              = "export_event"
+	FileDescriptorVarExportEventId            = "export_event_id"
+	FileDescriptorVarExportKind               = "export_kind"
+	FileDescriptorVarExportOperation          = "export_operation"
+	FileDescriptorVarProgramNumber            = "program_number"
+	FileDescriptorVarReadNames                = "read_names"
+	FileDescriptorVarRingReserveAbove         = "ring_reserve_above"
+	FileDescriptorVarRingWakeAbove            = "ring_wake_above"
+	FileDescriptorVarSelfPid                  = "self_pid"
 )
 
 // LoadFileDescriptor returns the embedded CollectionSpec for FileDescriptor.
@@ -291,33 +238,29 @@ type FileDescriptorSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileDescriptorProgramSpecs struct {
-	DescriptorClose *ebpf.ProgramSpec `ebpf:"descriptor_close"`
-	DescriptorDup2  *ebpf.ProgramSpec `ebpf:"descriptor_dup2"`
-	DescriptorFlush *ebpf.ProgramSpec `ebpf:"descriptor_flush"`
-	DescriptorLeak  *ebpf.ProgramSpec `ebpf:"descriptor_leak"`
-	DescriptorOpen  *ebpf.ProgramSpec `ebpf:"descriptor_open"`
-	DescriptorScan  *ebpf.ProgramSpec `ebpf:"descriptor_scan"`
+	FileDescriptorClose     *ebpf.ProgramSpec `ebpf:"file_descriptor_close"`
+	FileDescriptorDup2      *ebpf.ProgramSpec `ebpf:"file_descriptor_dup2"`
+	FileDescriptorFlush     *ebpf.ProgramSpec `ebpf:"file_descriptor_flush"`
+	FileDescriptorLeak      *ebpf.ProgramSpec `ebpf:"file_descriptor_leak"`
+	FileDescriptorOpen      *ebpf.ProgramSpec `ebpf:"file_descriptor_open"`
+	FileDescriptorScanTasks *ebpf.ProgramSpec `ebpf:"file_descriptor_scan_tasks"`
 }
 
 // FileDescriptorMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileDescriptorMapSpecs struct {
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Leaks               *ebpf.MapSpec `ebpf:"leaks"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Operations          *ebpf.MapSpec `ebpf:"operations"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Scans               *ebpf.MapSpec `ebpf:"scans"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	Tables              *ebpf.MapSpec `ebpf:"tables"`
+	EbpfEventWindows         *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs        *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables  *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts        *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                 *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords              *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences            *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	FileDescriptorLeaks      *ebpf.MapSpec `ebpf:"file_descriptor_leaks"`
+	FileDescriptorOperations *ebpf.MapSpec `ebpf:"file_descriptor_operations"`
+	FileDescriptorScan       *ebpf.MapSpec `ebpf:"file_descriptor_scan"`
+	FileDescriptorTables     *ebpf.MapSpec `ebpf:"file_descriptor_tables"`
 }
 
 // FileDescriptorVariableSpecs contains global variables before they are loaded into the kernel.
@@ -362,40 +305,32 @@ func (o *FileDescriptorObjects) Close() error {
 //
 // It can be passed to LoadFileDescriptorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileDescriptorMaps struct {
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Leaks               *ebpf.Map `ebpf:"leaks"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Operations          *ebpf.Map `ebpf:"operations"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Scans               *ebpf.Map `ebpf:"scans"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	Tables              *ebpf.Map `ebpf:"tables"`
+	EbpfEventWindows         *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs        *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables  *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts        *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                 *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords              *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences            *ebpf.Map `ebpf:"ebpf_sequences"`
+	FileDescriptorLeaks      *ebpf.Map `ebpf:"file_descriptor_leaks"`
+	FileDescriptorOperations *ebpf.Map `ebpf:"file_descriptor_operations"`
+	FileDescriptorScan       *ebpf.Map `ebpf:"file_descriptor_scan"`
+	FileDescriptorTables     *ebpf.Map `ebpf:"file_descriptor_tables"`
 }
 
 func (m *FileDescriptorMaps) Close() error {
 	return _FileDescriptorClose(
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Leaks,
-		m.Listeners,
-		m.Lost,
-		m.Operations,
-		m.Records,
-		m.Scans,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
-		m.Tables,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.FileDescriptorLeaks,
+		m.FileDescriptorOperations,
+		m.FileDescriptorScan,
+		m.FileDescriptorTables,
 	)
 }
 
@@ -425,22 +360,22 @@ type FileDescriptorVariables struct {
 //
 // It can be passed to LoadFileDescriptorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileDescriptorPrograms struct {
-	DescriptorClose *ebpf.Program `ebpf:"descriptor_close"`
-	DescriptorDup2  *ebpf.Program `ebpf:"descriptor_dup2"`
-	DescriptorFlush *ebpf.Program `ebpf:"descriptor_flush"`
-	DescriptorLeak  *ebpf.Program `ebpf:"descriptor_leak"`
-	DescriptorOpen  *ebpf.Program `ebpf:"descriptor_open"`
-	DescriptorScan  *ebpf.Program `ebpf:"descriptor_scan"`
+	FileDescriptorClose     *ebpf.Program `ebpf:"file_descriptor_close"`
+	FileDescriptorDup2      *ebpf.Program `ebpf:"file_descriptor_dup2"`
+	FileDescriptorFlush     *ebpf.Program `ebpf:"file_descriptor_flush"`
+	FileDescriptorLeak      *ebpf.Program `ebpf:"file_descriptor_leak"`
+	FileDescriptorOpen      *ebpf.Program `ebpf:"file_descriptor_open"`
+	FileDescriptorScanTasks *ebpf.Program `ebpf:"file_descriptor_scan_tasks"`
 }
 
 func (p *FileDescriptorPrograms) Close() error {
 	return _FileDescriptorClose(
-		p.DescriptorClose,
-		p.DescriptorDup2,
-		p.DescriptorFlush,
-		p.DescriptorLeak,
-		p.DescriptorOpen,
-		p.DescriptorScan,
+		p.FileDescriptorClose,
+		p.FileDescriptorDup2,
+		p.FileDescriptorFlush,
+		p.FileDescriptorLeak,
+		p.FileDescriptorOpen,
+		p.FileDescriptorScanTasks,
 	)
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Requests to block devices, and what is known of each that is under way. */
+/* Requests to block devices, and what is known of those that are under way. */
 #pragma once
 
 #include "owner.h"
+#include "slots.h"
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -31,7 +32,7 @@ struct list_head {
 };
 
 struct blk_flush_queue {
-	unsigned int flush_running_idx : 1; /* of the list whose requests wait for the flush under way */
+	unsigned int flush_running_idx : 1; /* the list whose requests wait for the flush under way */
 	struct list_head flush_queue[2];
 };
 
@@ -49,8 +50,11 @@ struct request {
 	struct list_head queuelist;
 };
 
-struct request___before {
+struct request___pre_5_17 {
 	struct gendisk *rq_disk;
+};
+
+struct request___pre_6_6 {
 	struct {
 		struct list_head list;
 	} flush;
@@ -58,98 +62,92 @@ struct request___before {
 
 #pragma clang attribute pop
 
-/* What is next to each other here stays in order on its way to other CPUs, on those that keep no order, too. */
+/* A request from its submission to its completion. */
 struct operation {
-	__u64 request;   /* its address */
-	__u32 claims;    /* of a slot: see below */
-	__u32 others;    /* of a slot: operations that found it taken */
-	__u64 issued;    /* ns; 0: not yet */
-	__u32 completed; /* bytes of the parts that have completed */
-	__u32 failed;    /* bytes of those among them that have failed */
-	__u32 last_left; /* bytes that had not completed before the last part did */
-	__u16 error;     /* of a part */
-	__u8 requeued;   /* the device did not take it, and it will be issued again */
-	__u8 excluded;   /* the configuration leaves it out */
+	struct slot slot; /* by the address of the request */
+	__u64 issued;     /* ns; 0: not yet */
+	__u32 completed;  /* bytes of the parts that have completed */
+	__u32 failed;     /* bytes of those that have failed */
+	__u32 last_left;  /* bytes that had not completed before the last part did */
+	__u16 error;      /* of a part */
+	__u8 requeued;    /* the device did not take it, and it will be issued again */
+	__u8 excluded;    /* the configuration excludes it */
 	struct owner owner;
-	__u64 pad; /* to a power of two, by which an index is multiplied at no cost */
+	__u64 pad;
 };
 
-#define OPERATION_SLOTS 16384 /* 2^14 */
+/* The index of a slot is multiplied by this, which costs nothing for a power of two. */
+_Static_assert(sizeof(struct operation) == 128, "the size of an operation is a power of two");
 
-/*
- * Operations under way, in the slot that the address of their request points to. A slot belongs to who brings its claims
- * from 0 to 1: others, and two who try at the same time, go to the map below. That costs a fraction of a hash map.
- */
+#define OPERATION_SLOTS_BITS 14
+
+/* Operations under way. See slots.h. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, OPERATION_SLOTS);
+	__uint(max_entries, 1 << OPERATION_SLOTS_BITS);
 	__type(key, __u32);
 	__type(value, struct operation);
-} operation_slots SEC(".maps");
+} disk_io_slots SEC(".maps");
 
-/* The same for what finds its slot taken. */
+/* The fallback for operations that found their slot taken. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u64);
 	__type(value, struct operation);
-} more_operations SEC(".maps");
+} disk_io_others SEC(".maps");
 
-/* Verifiers let nobody multiply an address, but the distance from another one. */
+/* Verifiers forbid to multiply an address, but not its distance from another one. */
 static __always_inline struct operation *operation_slot(const struct request *rq)
 {
 	__u32 index = 0;
-	void *first = bpf_map_lookup_elem(&operation_slots, &index);
+	void *first = bpf_map_lookup_elem(&disk_io_slots, &index);
 	__u64 distance;
 
 	if (!first)
 		return NULL;
 	distance = (__u64)rq - (__u64)first;
 	barrier_var(distance);
-	/* The golden ratio spreads addresses that lie at equal distances over all slots. */
-	index = distance * 0x9e3779b97f4a7c15ULL >> 50;
-	return bpf_map_lookup_elem(&operation_slots, &index);
+	/* The golden ratio spreads addresses with equal distances over all slots. */
+	index = distance * 0x9e3779b97f4a7c15ULL >> (64 - OPERATION_SLOTS_BITS);
+	return bpf_map_lookup_elem(&disk_io_slots, &index);
 }
 
 static __always_inline struct operation *find_operation(const struct request *rq)
 {
-	struct operation *slot = operation_slot(rq);
+	struct operation *op = operation_slot(rq);
 	__u64 request = (__u64)rq;
 
-	if (!slot)
+	if (!op)
 		return NULL;
-	if (slot->request == request)
-		return slot;
-	return slot->others ? bpf_map_lookup_elem(&more_operations, &request) : NULL;
+	if (holds_slot(&op->slot, request))
+		return op;
+	return op->slot.others ? bpf_map_lookup_elem(&disk_io_others, &request) : NULL;
 }
 
-/* A new operation, in place of what may be left of a request before; NULL, which the caller counts, if there is no room. */
-static __always_inline struct operation *new_operation(const struct request *rq)
+static __always_inline struct operation *claim_operation(const struct request *rq)
 {
 	static const struct operation none;
-	struct operation *slot = operation_slot(rq);
+	struct operation *op = operation_slot(rq);
 	__u64 request = (__u64)rq;
-	struct operation *op = NULL;
 
-	if (!slot)
+	if (!op || holds_slot(&op->slot, request) || claim_slot(&op->slot))
+		return op;
+	if (!bpf_map_update_elem(&disk_io_others, &request, &none, BPF_NOEXIST))
+		__sync_fetch_and_add(&op->slot.others, 1);
+	return bpf_map_lookup_elem(&disk_io_others, &request);
+}
+
+/*
+ * A new operation, which the caller completes and publishes. It replaces one that an earlier request of the same address has
+ * left. Returns NULL if there is no room.
+ */
+static __always_inline struct operation *new_operation(const struct request *rq)
+{
+	struct operation *op = claim_operation(rq);
+
+	if (!op)
 		return NULL;
-	if (slot->request == request) {
-		op = slot;
-	} else if (!slot->claims) {
-		__sync_fetch_and_add(&slot->claims, 1);
-		if (slot->claims == 1)
-			op = slot;
-		else
-			__sync_fetch_and_add(&slot->claims, -1);
-	}
-	if (!op) {
-		if (!bpf_map_update_elem(&more_operations, &request, &none, BPF_NOEXIST))
-			__sync_fetch_and_add(&slot->others, 1);
-		op = bpf_map_lookup_elem(&more_operations, &request);
-		if (!op)
-			return NULL;
-	}
-	op->request = request;
 	op->issued = 0;
 	op->completed = 0;
 	op->failed = 0;
@@ -162,32 +160,30 @@ static __always_inline struct operation *new_operation(const struct request *rq)
 
 static __always_inline void end_operation(const struct request *rq)
 {
-	struct operation *slot = operation_slot(rq);
+	struct operation *op = operation_slot(rq);
 	__u64 request = (__u64)rq;
 
-	if (!slot)
+	if (!op)
 		return;
-	if (slot->request == request) {
-		slot->request = 0;
-		__sync_fetch_and_add(&slot->claims, -1);
-	} else if (slot->others && !bpf_map_delete_elem(&more_operations, &request)) {
-		__sync_fetch_and_add(&slot->others, -1);
-	}
+	if (holds_slot(&op->slot, request))
+		free_slot(&op->slot);
+	else if (op->slot.others && !bpf_map_delete_elem(&disk_io_others, &request))
+		__sync_fetch_and_add(&op->slot.others, -1);
 }
 
-/* The device of a request; NULL for what is no disk, as the queue for commands to an NVMe controller. */
+/* The device of a request; NULL if it is no disk, as for commands to an NVMe controller. */
 static __always_inline struct gendisk *disk_of(struct request *rq)
 {
-	struct request___before *before = (void *)rq;
+	struct request___pre_5_17 *old = (void *)rq;
 
-	if (bpf_core_field_exists(before->rq_disk))
-		return before->rq_disk;
+	if (bpf_core_field_exists(old->rq_disk))
+		return old->rq_disk;
 	return rq->q->disk;
 }
 
 /*
- * The cgroup that the kernel's io controller charges the request to, whoever submits it; NULL if that is the root, which
- * stands for all that have no such controller, or a cgroup of version 1.
+ * The cgroup that the kernel's io controller charges a request to, whoever submits it. NULL if it is the root, which stands for
+ * all cgroups without this controller, or a cgroup of version 1.
  */
 static __always_inline struct cgroup *charged_cgroup(struct request *rq)
 {
@@ -207,16 +203,16 @@ static __always_inline struct cgroup *charged_cgroup(struct request *rq)
 }
 
 /*
- * The request that a flush is issued for, the first of those that wait for it; they stay in their list until it is done.
- * NULL before 6.6, which kept another list.
+ * The first of the requests that wait for a flush. They stay in their list until it is done. NULL before Linux 6.6, where the
+ * list is another one.
  */
 static __always_inline struct request *flushed_for(struct request *flush)
 {
-	struct request___before *before = (void *)flush;
+	struct request___pre_6_6 *old = (void *)flush;
 	struct blk_flush_queue *fq;
 	struct list_head *first;
 
-	if (bpf_core_field_exists(before->flush.list) || !flush->mq_hctx)
+	if (bpf_core_field_exists(old->flush.list) || !flush->mq_hctx)
 		return NULL;
 	fq = flush->mq_hctx->fq;
 	if (!fq)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Containers that were asked for by their ids. They are known by the names of their cgroups, so that one that starts later
- * is there with its first process, and nothing is to be told or forgotten when it comes and goes.
+ * Containers that are selected by their ids. The names of cgroups tell them, so a container that starts later is known from its
+ * first process on, and nothing must be updated when containers start and end.
  */
 #pragma once
 
@@ -9,11 +9,11 @@
 
 enum {
 	CONTAINER_ID = 64,      /* digits of an id */
-	CGROUP_NAME = 256,      /* the longest name of a cgroup, and its end */
-	MAX_CGROUP_LEVELS = 32, /* how many cgroups, one in the other, are looked at */
+	CGROUP_NAME = 256,      /* the longest name of a cgroup, and the zero behind it */
+	MAX_CGROUP_LEVELS = 32, /* how many nested cgroups are checked */
 };
 
-/* How a wanted id begins. */
+/* The beginning of a selected id. */
 struct container_id {
 	__u32 prefix_length; /* bits */
 	__u8 digits[CONTAINER_ID];
@@ -25,11 +25,11 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, struct container_id);
 	__type(value, __u8);
-} wanted_containers SEC(".maps");
+} selected_containers SEC(".maps");
 
 /*
- * Whether a cgroup is the own one of a wanted container. Its name ends with the id, and under systemd with ".scope" behind
- * that: "docker-ID.scope". That of its monitor, which is a process of the host, ends so, too: "crio-conmon-ID.scope".
+ * Whether a cgroup is that of a selected container. Its name ends with the id; with systemd ".scope" follows, as in
+ * "docker-ID.scope". The cgroup of a container's monitor, a process of the host, ends with the id too: "crio-conmon-ID.scope".
  */
 static __always_inline bool is_wanted_container(const char *name)
 {
@@ -51,10 +51,10 @@ static __always_inline bool is_wanted_container(const char *name)
 			return false;
 	}
 	bpf_probe_read_kernel(id.digits, sizeof(id.digits), name + end);
-	return bpf_map_lookup_elem(&wanted_containers, &id);
+	return bpf_map_lookup_elem(&selected_containers, &id);
 }
 
-/* Whether a cgroup is that of a wanted container, or somewhere inside of it. */
+/* Whether a cgroup is that of a selected container, or is below it. */
 static __always_inline bool is_in_wanted_container(struct cgroup *cgroup)
 {
 	for (int i = 0; i < MAX_CGROUP_LEVELS && cgroup; i++) {

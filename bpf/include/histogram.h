@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Histograms of durations, kept in the kernel in the buckets that OTLP wants, so that nothing is guessed later. */
+/* Histograms of durations. They have the buckets that are exported, so nothing is interpolated later. */
 #pragma once
 
 #include "series.h"
@@ -13,12 +13,12 @@ struct histogram {
 };
 
 /*
- * Upper bounds of the slots in ns, inclusive and ascending, the rest ~0: user space says in what buckets it publishes,
- * explicit or exponential ones, and durations are put into exactly those.
+ * Upper bounds of the slots in ns, inclusive and ascending; ~0 behind the last one. User space sets those of the buckets that
+ * it exports, explicit or exponential.
  */
 const volatile __u64 histogram_bounds[HISTOGRAM_BOUNDS];
 
-/* A zero histogram: too large for the stack of a program. */
+/* A histogram of zeros, which is too large for the stack. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -26,14 +26,14 @@ struct {
 	__type(value, struct histogram);
 } empty_histogram SEC(".maps");
 
-static __always_inline const void *no_durations(void)
+static __always_inline const void *zero_histogram(void)
 {
 	__u32 zero = 0;
 
 	return bpf_map_lookup_elem(&empty_histogram, &zero);
 }
 
-/* The first slot whose bound is not below the duration, by bisection. */
+/* The first slot whose bound is not below a duration, by bisection. */
 static __always_inline __u32 histogram_slot(__u64 ns)
 {
 	__u32 slot = 0;

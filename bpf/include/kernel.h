@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The kernel types that the programs read, cut down to the fields that they read. CO-RE finds each field by its name
- * in the BTF of the running kernel, so neither order, offset nor the members left out matter.
+ * The kernel types that the programs read, with only the fields that they read. CO-RE finds each field by its name in the
+ * BTF of the running kernel, so order, offsets and missing members do not matter. A type with the suffix ___pre_X is how
+ * the type was before Linux X.
  */
 #pragma once
 
@@ -98,8 +99,8 @@ struct cgroup {
 	struct cgroup_root *root;
 };
 
-/* Before 6.1, which has pointers in their place. */
-struct cgroup___before {
+/* From 6.1 on there are pointers to the ancestors instead. */
+struct cgroup___pre_6_1 {
 	__u64 ancestor_ids[1];
 };
 
@@ -125,9 +126,8 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
-/* Before 5.15: the address of the cgroup, and bits that are not of it. */
-struct sock_cgroup_data___before {
-	__u64 val;
+struct sock_cgroup_data___pre_5_15 {
+	__u64 val; /* the address of the cgroup; the two lowest bits are flags */
 };
 
 struct sock {
@@ -140,8 +140,8 @@ struct sock {
 	struct bpf_local_storage *sk_bpf_storage;
 };
 
-struct sock___before {
-	struct sock_cgroup_data___before sk_cgrp_data;
+struct sock___pre_5_15 {
+	struct sock_cgroup_data___pre_5_15 sk_cgrp_data;
 };
 
 struct inet_sock {
@@ -320,14 +320,14 @@ struct pid {
 
 struct thread_info {
 	unsigned long flags;
-	__u32 status; /* on amd64 alone */
+	__u32 status; /* on amd64 only */
 };
 
-/* The kernel's own account of a task's waits for a CPU, by the clock of its run queue, in ns. */
+/* The kernel's own account of a task's waits for a CPU, in ns of the run queue's clock. */
 struct sched_info {
 	unsigned long pcount;           /* times that it began to run */
-	unsigned long long run_delay;   /* all that it has waited, but for what it waits on the run queue that it is on */
-	unsigned long long last_queued; /* when it began to wait there; 0: it doesn't wait */
+	unsigned long long run_delay;   /* total wait; the wait that is under way is not in it */
+	unsigned long long last_queued; /* when the wait under way began; 0: it does not wait */
 };
 
 struct rq {
@@ -342,8 +342,7 @@ struct sched_entity {
 	struct cfs_rq *cfs_rq;
 };
 
-/* Until 5.13 the name was another one. */
-struct task_struct___before {
+struct task_struct___pre_5_14 {
 	volatile long state;
 };
 
@@ -373,8 +372,8 @@ struct task_struct {
 };
 
 struct linux_binprm {
-	const char *filename; /* what was asked for */
-	const char *interp;   /* what runs: another one if that is a script */
+	const char *filename; /* as the process gave it */
+	const char *interp;   /* what runs: the interpreter if filename is a script */
 	int argc;             /* arguments of what runs, its name included */
 };
 
@@ -425,17 +424,32 @@ struct trace_event_raw_sys_exit {
 
 #pragma clang attribute pop
 
-/* Kernel memory is in the upper half of the address space; fields that share their place with a pointer are not. */
+/*
+ * Reads a field through pointers: READ(probe, task, mm, exe_file) is task->mm->exe_file. With `probe` it goes through a helper,
+ * which works for any address. Without, it is a load, which is faster but needs a pointer whose type the verifier knows.
+ */
+#define READ(probe, src, ...) ((probe) ? BPF_CORE_READ(src, __VA_ARGS__) : ___arrow(src, __VA_ARGS__))
+
+/* The address in a pointer of any kind, as a number: verifiers forbid to store or compare some kinds of pointers. */
+static __always_inline __u64 address_of(const void *p)
+{
+	__u64 address = 0;
+
+	bpf_probe_read_kernel(&address, sizeof(address), &p);
+	return address;
+}
+
+/* Kernel memory is in the upper half of the address space; a number that shares a union with a pointer is not. */
 static __always_inline bool is_kernel_pointer(const void *p)
 {
 	return (long)p < 0;
 }
 
-/* Whether a key is in a map, whose values are bytes; it is put there if it is not. */
-static __always_inline bool is_known(void *map, const void *key)
+/* Inserts a key into a map whose values are bytes. Returns whether it was there already. */
+static __always_inline bool test_and_set(void *map, const void *key)
 {
-	__u8 known = 1;
+	__u8 present = 1;
 
-	/* Before Linux 6.4 this returns an int, and the upper half of what comes can be anything. */
-	return (int)bpf_map_update_elem(map, key, &known, BPF_NOEXIST) == -EEXIST;
+	/* Before Linux 6.4 the helper returns an int: the upper half of the register can be anything. */
+	return (int)bpf_map_update_elem(map, key, &present, BPF_NOEXIST) == -EEXIST;
 }

@@ -2,7 +2,7 @@
 /* The headers of packets as they are on the wire, and what programs keep of them. */
 #pragma once
 
-#include "filter.h"
+#include "flow.h"
 
 struct packet {
 	struct flow flow; /* local is the source, remote the destination */
@@ -38,8 +38,8 @@ struct ipv6_header {
 struct transport_header {
 	__be16 source;
 	__be16 destination;
-	__u8 tcp[10];
+	__u8 tcp[10]; /* sequence numbers, the header's length in words in the upper half of [8], flags in [9] */
 };
 
-enum { TCP_FIN = 1, TCP_SYN = 2, TCP_RST = 4 }; /* in the last byte of tcp */
+enum { TCP_FIN = 1 << 0, TCP_SYN = 1 << 1, TCP_RST = 1 << 2, TCP_ACK = 1 << 4 };
 enum { IPV6_HOP_BY_HOP = 0, IPV6_ROUTING = 43, IPV6_FRAGMENT = 44, IPV6_AUTHENTICATION = 51, IPV6_DESTINATION = 60 };

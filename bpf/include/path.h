@@ -1,51 +1,154 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Paths of files, from the root of the mount namespace on. */
+/*
+ * The path of a file as text from the root of its mount namespace, in two passes: of a file that the kernel has found, or of a
+ * directory with the name behind it that a process has given. See also path_reversed.h, which is cheaper and has less room.
+ */
 #pragma once
 
-#include "kernel.h"
+#include "fd.h"
+#include "walk.h"
 
-#define PATH_ROOM 512
-#define NAME_SIZE 256 /* NAME_MAX and its end */
-#define PATH_SIZE (PATH_ROOM + NAME_SIZE)
-#define PATH_STEPS 40 /* names and mounts */
+#define PATH_STEPS 128 /* names and mounts */
+#define PATH_MAX 4096
+
+enum { AT_FDCWD = -100 };
+
+struct pathname {
+	__u64 names[PATH_STEPS]; /* dentries, the last one first */
+	__u32 count;             /* of names */
+	__u32 below_root;        /* how many of them are below the root of the process; ~0: that was not met */
+	__u32 root;              /* bytes of the text that are the path of that root */
+	__u32 base;              /* bytes that are the path of a directory; the rest is as the process gave it */
+	__u32 length;            /* bytes of the text; 0: the path is not known */
+	__u32 prefix_length;     /* together with the text, a key of a trie */
+	char text[2 * PATH_MAX];
+};
 
 /*
- * Reads the names that a path is made of, the last one first, each with a zero behind it, and sets the bytes that they
- * take; 0 if there is no room for all of them. Paths of up to 512 bytes have it. The length is kept in the record, where
- * the verifier takes it for any number: so all ways through a step look alike to it, and it follows only one.
+ * Finds the names of a path; false if there are too many. The numbers are in memory, where the verifier takes them for any: all
+ * ways through a step look the same to it, and it follows only one.
  */
-static __always_inline void read_path(char *names, volatile __u32 *length, const struct path *path)
+static __always_inline bool find_names(struct pathname *p, struct dentry *dentry, struct vfsmount *vfsmount, const struct path *root)
 {
-	struct dentry *dentry = BPF_CORE_READ(path, dentry);
-	struct mount *mount = (void *)BPF_CORE_READ(path, mnt) - bpf_core_field_offset(struct mount, mnt);
+	struct step step = {.dentry = dentry, .mount = mount_of(vfsmount)};
+	struct dentry *root_dentry = NULL;
+	struct mount *root_mount = NULL;
 
+	if (root) {
+		root_dentry = BPF_CORE_READ(root, dentry);
+		root_mount = mount_of(BPF_CORE_READ(root, mnt));
+	}
+	p->count = 0;
+	p->below_root = ~0U;
+	for (int i = 0; i < PATH_STEPS; i++) {
+		volatile __u32 *count = &p->count;
+		__u32 at = *count;
+		enum walk walk;
+
+		if (step.dentry == root_dentry && step.mount == root_mount)
+			p->below_root = at;
+		walk = leave_mount(&step);
+		if (walk == WALK_ROOT)
+			return true;
+		if (walk == WALK_MOUNT)
+			continue;
+		barrier_var(at);
+		p->names[at & (PATH_STEPS - 1)] = (__u64)step.dentry;
+		*count = at + 1;
+		if (!leave_directory(&step))
+			return true;
+	}
+	return false;
+}
+
+/* Writes the names from the first one on; false if there is no room for all of them. */
+static __always_inline bool write_names(struct pathname *p)
+{
+	volatile __u32 *length = &p->length, *count = &p->count;
+
+	p->root = 0;
 	*length = 0;
 	for (int i = 0; i < PATH_STEPS; i++) {
-		struct dentry *parent;
-		__u64 at = *length;
+		__u32 left = *count;
+		__u32 at = *length;
+		struct dentry *dentry;
 		long n;
 
-		if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
-			struct mount *below = BPF_CORE_READ(mount, mnt_parent);
-
-			if (below == mount)
-				return;
-			dentry = BPF_CORE_READ(mount, mnt_mountpoint);
-			mount = below;
-			continue;
-		}
-		if (at >= PATH_ROOM)
-			break;
-		/* The verifier does not see the bound through what the compiler makes of it. */
+		if (left == p->below_root)
+			p->root = at;
+		if (!left)
+			return true;
+		if (at >= PATH_MAX - NAME_SIZE)
+			return false;
+		left--;
+		*count = left;
+		barrier_var(left);
 		barrier_var(at);
-		n = bpf_probe_read_kernel_str(names + (at & (PATH_ROOM - 1)), NAME_SIZE, BPF_CORE_READ(dentry, d_name.name));
+		at &= PATH_MAX - 1;
+		dentry = (struct dentry *)p->names[left & (PATH_STEPS - 1)];
+		p->text[at] = '/';
+		n = read_name(p->text + at + 1, dentry);
 		if (n <= 0)
-			break;
-		*length += n;
-		parent = BPF_CORE_READ(dentry, d_parent);
-		if (parent == dentry)
-			return; /* in no directory: memfd */
-		dentry = parent;
+			return false;
+		*length = at + n; /* n counts the zero at the end, but not the slash */
 	}
-	*length = 0;
+	return false;
+}
+
+/* The path of a file that the kernel has found. */
+static __always_inline void read_found_path(struct pathname *p, struct dentry *dentry, struct vfsmount *mount)
+{
+	if (!find_names(p, dentry, mount, NULL) || !write_names(p)) {
+		p->length = 0;
+		return;
+	}
+	if (!p->length) {
+		p->text[0] = '/';
+		p->text[1] = 0;
+		p->length = 1;
+	}
+	p->base = p->length;
+}
+
+static __always_inline long read_text(void *to, __u32 size, const char *from, bool user)
+{
+	return user ? bpf_probe_read_user_str(to, size, from) : bpf_probe_read_kernel_str(to, size, from);
+}
+
+/* The path of a name that the current process has given, relative to the directory of a descriptor. */
+static __always_inline void read_given_path(struct pathname *p, __u32 dirfd, const char *name, bool user)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct fs_struct *fs = BPF_CORE_READ(task, fs);
+	const struct path *root = &fs->root, *base;
+	char first[2] = {};
+	__u32 at;
+	long n;
+
+	p->length = 0;
+	if (read_text(first, sizeof(first), name, user) < 0)
+		return;
+	if (first[0] == '/') {
+		base = root;
+	} else if (dirfd == (__u32)AT_FDCWD) {
+		base = &fs->pwd;
+	} else {
+		struct file *file = file_of_fd(task, dirfd);
+
+		if (!file)
+			return;
+		base = &file->f_path;
+	}
+	if (!find_names(p, BPF_CORE_READ(base, dentry), BPF_CORE_READ(base, mnt), root) || !write_names(p)) {
+		p->length = 0;
+		return;
+	}
+	at = p->length;
+	p->base = at;
+	barrier_var(at);
+	at &= PATH_MAX - 1;
+	if (first[0] != '/')
+		p->text[at++] = '/';
+	n = read_text(p->text + at, PATH_MAX - 1, name, user);
+	p->length = n > 0 ? at + n - 1 : 0;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What every record in the ring buffer begins with, and the one way to put a record there. bpf2go makes the Go types
- * from these structs: there is no second definition to keep in step.
+ * The header of every record in the ring buffer, and the one way to write a record. bpf2go generates the Go types from these
+ * structs, so there is no second definition.
  */
 #pragma once
 
 #include "kernel.h"
 
-/* Puts a type that only ring records have into BTF, where bpf2go finds it. */
+/* Puts a type that only records have into BTF, where bpf2go finds it. */
 #define EXPORT_STRUCT(name) const struct name *export_##name __attribute__((unused))
 #define EXPORT_ENUM(name) const enum name *export_##name __attribute__((unused))
 
-/* The most programs that one receiver runs, and one more. */
+/* Programs are numbered from 1 to one less than this. */
 #define MAX_PROGRAMS 32
 
-/* Why an event or a count was not delivered: ebpf.loss.cause as far as the kernel half knows it. */
+/* Why an event or a count was not delivered: ebpf.loss.cause as far as the BPF side knows it. */
 enum loss_cause {
 	LOSS_RING_FULL,
 	LOSS_RATE_LIMIT,
@@ -23,22 +23,22 @@ enum loss_cause {
 };
 
 struct record {
-	__u8 program; /* program_number of the one that wrote it */
-	__u8 event;   /* the program's own enum */
+	__u8 program; /* program_number of the program that wrote it */
+	__u8 event;   /* of the program's own enum */
 	__u16 cpu;
-	__u32 wake;     /* whether the reader is woken for it, although it rests while records gather */
-	__u64 sequence; /* per CPU, from 1: the highest one seen less the number of records seen is what was lost */
-	__u64 time;     /* CLOCK_MONOTONIC, ns */
+	__u32 wake;     /* whether it wakes the reader, which otherwise sleeps while records gather */
+	__u64 sequence; /* per CPU, from 1. A number that is missing is a lost record. */
+	__u64 time;     /* ns of CLOCK_MONOTONIC */
 };
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 8 << 20);
-} records SEC(".maps");
+} ebpf_records SEC(".maps");
 
 struct sequence {
-	__u64 last;    /* number given out */
-	__u64 used; /* bytes of the ring in use when last looked at */
+	__u64 last; /* the number of the last record */
+	__u64 used; /* bytes of the ring in use at the last query */
 };
 
 struct {
@@ -46,7 +46,7 @@ struct {
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct sequence);
-} sequences SEC(".maps");
+} ebpf_sequences SEC(".maps");
 
 struct losses {
 	__u64 by_cause[LOSS_CAUSES];
@@ -57,13 +57,13 @@ struct {
 	__uint(max_entries, MAX_PROGRAMS);
 	__type(key, __u32);
 	__type(value, struct losses);
-} lost SEC(".maps");
+} ebpf_lost SEC(".maps");
 
-/* The second of an event limit that is running: how many were asked for since it began. */
+/* The second under way of an event limit. */
 struct event_window {
 	__u64 start; /* ns */
-	__u64 tick;  /* jiffies when it was last looked at */
-	__u64 count;
+	__u64 tick;  /* jiffies of the last check */
+	__u64 count; /* events since the start */
 };
 
 struct {
@@ -71,22 +71,22 @@ struct {
 	__uint(max_entries, MAX_PROGRAMS);
 	__type(key, __u32);
 	__type(value, struct event_window);
-} event_windows SEC(".maps");
+} ebpf_event_windows SEC(".maps");
 
-const volatile __u32 program_number;     /* of this program in its receiver, from 1: the loader numbers them */
+const volatile __u32 program_number;     /* of this program in its receiver, from 1; the loader sets it */
 const volatile __u64 event_limit;        /* events per second; 0: no limit */
-const volatile __u32 enabled_events;     /* bit per event of the program */
-const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records get in: 7/8 of the ring */
-const volatile __u64 ring_wake_above;    /* bytes in use above which the reader is not left to rest: 1/8 of the ring */
+const volatile __u32 enabled_events;     /* a bit for each event of the program */
+const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records are written: 7/8 of the ring */
+const volatile __u64 ring_wake_above;    /* bytes in use above which the reader is woken: 1/8 of the ring */
 
 /*
- * Counters are added to atomically although they are per CPU: a program in process context can be interrupted by
- * another one in softirq on the same CPU between the load and the store.
+ * Counters per CPU are atomic too: a softirq with another program can interrupt a program in process context between the load
+ * and the store.
  */
 static __always_inline void count_loss(enum loss_cause cause)
 {
 	__u32 program = program_number;
-	struct losses *l = bpf_map_lookup_elem(&lost, &program);
+	struct losses *l = bpf_map_lookup_elem(&ebpf_lost, &program);
 
 	if (l)
 		__sync_fetch_and_add(&l->by_cause[cause], 1);
@@ -97,8 +97,8 @@ static __always_inline bool event_enabled(__u8 event)
 	return enabled_events & (1U << event);
 }
 
-/* Whether the program's event limit lets another event pass; counts the event as held back if not. */
-static __always_inline bool within_limit(void)
+/* Counts an event against the program's limit. Returns false, and counts a loss, if the limit is reached. */
+static __always_inline bool take_from_limit(void)
 {
 	__u32 program = program_number;
 	struct event_window *w;
@@ -106,21 +106,21 @@ static __always_inline bool within_limit(void)
 
 	if (!event_limit)
 		return true;
-	w = bpf_map_lookup_elem(&event_windows, &program);
+	w = bpf_map_lookup_elem(&ebpf_event_windows, &program);
 	if (!w)
 		return false;
-	/* The clock costs more than all the rest, and is read once a tick. */
+	/* The clock costs more than all the rest, so it is read once a tick only. */
 	tick = bpf_jiffies64();
 	if (tick != w->tick) {
 		w->tick = tick;
 		now = bpf_ktime_get_ns();
-		/* Another CPU may have begun the second after this clock was read. */
+		/* Negative where another CPU has begun a second after this clock was read. */
 		if ((__s64)(now - w->start) >= 1000000000LL) {
 			w->start = now;
 			w->count = 0;
 		}
 	}
-	/* Looked at before it is added to, so that CPUs in a storm share the line instead of fighting for it. */
+	/* Checked before the increment: in a storm, CPUs can share a line that they only read. */
 	if (w->count < event_limit) {
 		__sync_fetch_and_add(&w->count, 1);
 		if (w->count <= event_limit)
@@ -131,8 +131,8 @@ static __always_inline bool within_limit(void)
 }
 
 /*
- * A record of `size` bytes in the ring with its header filled in, or NULL when the ring has no room for it, which is
- * counted. Records that are not urgent leave the last eighth of the ring to those that are.
+ * Reserves a record of `size` bytes in the ring and fills in its header. Returns NULL, and counts a loss, if there is no room.
+ * The last eighth of the ring is for urgent records.
  */
 static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, bool urgent)
 {
@@ -142,17 +142,17 @@ static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, b
 	__u32 zero = 0;
 	bool wake;
 
-	s = bpf_map_lookup_elem(&sequences, &zero);
+	s = bpf_map_lookup_elem(&ebpf_sequences, &zero);
 	if (!s)
 		return NULL;
 	__sync_fetch_and_add(&s->last, 1);
 	sequence = s->last;
-	/* How full the ring is changes slowly, and costs as much to ask for as a record. */
+	/* The use of the ring changes slowly, and a query costs as much as a record. */
 	wake = sequence % 16 == 0;
 	if (wake || s->used > ring_reserve_above)
-		s->used = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+		s->used = bpf_ringbuf_query(&ebpf_records, BPF_RB_AVAIL_DATA);
 	if (urgent || s->used <= ring_reserve_above)
-		r = bpf_ringbuf_reserve(&records, size, 0);
+		r = bpf_ringbuf_reserve(&ebpf_records, size, 0);
 	if (!r) {
 		count_loss(LOSS_RING_FULL);
 		return NULL;
@@ -166,7 +166,7 @@ static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, b
 	return r;
 }
 
-/* Wakes the reader if it has seen all that came before, the kernel's adaptive notice, or if the ring fills up. */
+/* Submits a record. The kernel wakes a reader that has read all before; a ring that fills up wakes any. */
 static __always_inline void submit_record(void *r)
 {
 	bpf_ringbuf_submit(r, ((struct record *)r)->wake ? BPF_RB_FORCE_WAKEUP : 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The arguments of a system call, from the registers that the process entered the kernel with. They are still there when
- * the call returns, and what they point to has been read by the kernel, and so is in memory.
+ * The arguments of a system call, from the registers with which the process entered the kernel. They are still there when the
+ * call returns. What they point to has been read by the kernel, so it is in memory.
  */
 #pragma once
 
@@ -12,7 +12,7 @@
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, orig_ax;
+	unsigned long di, si, dx, r10, r8, bx, orig_ax;
 };
 
 #define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, orig_ax)
@@ -22,8 +22,11 @@ struct pt_regs {
 #define SYSCALL_ARGUMENT_4(regs) BPF_CORE_READ(regs, r10)
 #define SYSCALL_ARGUMENT_5(regs) BPF_CORE_READ(regs, r8)
 
-/* Whether the call is one of a 32-bit program, which has other numbers: TS_COMPAT. */
-#define IS_COMPAT(task) (BPF_CORE_READ((struct task_struct *)(task), thread_info.status) & 2)
+#define COMPAT_ARGUMENT_1(regs) BPF_CORE_READ(regs, bx)
+
+enum { TS_COMPAT = 2, X32_SYSCALL_BIT = 0x40000000 };
+
+#define COMPAT_FLAG(probe, task) (READ(probe, task, thread_info.status) & TS_COMPAT)
 
 #elif defined(__TARGET_ARCH_arm64)
 
@@ -40,9 +43,28 @@ struct pt_regs {
 #define SYSCALL_ARGUMENT_4(regs) BPF_CORE_READ(regs, regs[3])
 #define SYSCALL_ARGUMENT_5(regs) BPF_CORE_READ(regs, regs[4])
 
-/* TIF_32BIT */
-#define IS_COMPAT(task) (BPF_CORE_READ((struct task_struct *)(task), thread_info.flags) & (1 << 22))
+#define COMPAT_ARGUMENT_1(regs) BPF_CORE_READ(regs, orig_x0)
+
+enum { TIF_32BIT = 1 << 22, X32_SYSCALL_BIT = 0 };
+
+#define COMPAT_FLAG(probe, task) (READ(probe, task, thread_info.flags) & TIF_32BIT)
 
 #endif
 
 #pragma clang attribute pop
+
+/*
+ * Whether a call is in the table of 32-bit programs, whose numbers are others. On amd64, 64-bit programs can make such calls
+ * too; calls of x32 are in the 64-bit table.
+ */
+static __always_inline bool is_compat_call(struct task_struct *task, bool probe)
+{
+	return COMPAT_FLAG(probe, task);
+}
+
+static __always_inline __u64 first_argument(const void *registers, bool compat)
+{
+	const struct pt_regs *regs = registers;
+
+	return compat ? COMPAT_ARGUMENT_1(regs) : SYSCALL_ARGUMENT_1(regs);
+}

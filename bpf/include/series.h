@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * A series is an entry of a map that counts. Its value is made of nothing but __u64, so that user space can add up any;
- * its key begins with the cgroup that is counted for, if it is counted by cgroup.
+ * A series is an entry of a map of counts. Its value consists of __u64 only, so that user space can add up any two. Its key
+ * begins with the cgroup, if it is counted by cgroup.
+ *
+ * Each map has overflow series, which user space makes when it loads the map. They count what has no room for a series of its
+ * own, with OVERFLOW_CGROUP in place of a cgroup.
  */
 #pragma once
 
@@ -10,8 +13,8 @@
 #define OVERFLOW_CGROUP (~0ULL)
 
 /*
- * The value of a series, which begins as what `none` points to. Where the map has no room for another one, that is counted
- * as a loss of the program's, and the value is that of the key that stands last here, which user space has made before.
+ * FIND_SERIES(map, key, none, overflow) is the value of a series. A new one is a copy of *none. If the map is full, a loss is
+ * counted, and it is the value of the overflow series, whose key is the last argument.
  */
 #define FIND_SERIES(map, key, none, ...)                                                                      \
 	({                                                                                                             \

@@ -1,53 +1,94 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Keeps the owners of TCP sockets, from one run of a program at inet_sock_set_state: that of program connection, if it is
- * there, or else that of program socket.
+ * Keeps the owners of sockets. One run of a program at inet_sock_set_state does this for TCP: that of program connection if it
+ * is there, otherwise that of program socket.
  */
 #pragma once
 
-#include "owner.h"
+#include "fd.h"
 #include "record.h"
+#include "sockets.h"
 
-/* CLOSE → SYN_SENT, in the context of the process that connects. */
-static __always_inline void track_connect(struct sock *sk)
+static __always_inline struct socket_state *put_by_address(__u64 address, const struct socket_state *state)
 {
-	struct socket_state *s = new_state(sk);
-
-	if (!s) {
-		count_loss(LOSS_MAP_FULL);
-		return;
-	}
-	read_owner(&s->owner, current_task());
-	s->role = ROLE_CLIENT;
-	s->since = bpf_ktime_get_ns();
+	bpf_map_delete_elem(&ebpf_closed_by_address, &address);
+	bpf_map_update_elem(&ebpf_sockets_by_address, &address, state, BPF_ANY);
+	return bpf_map_lookup_elem(&ebpf_sockets_by_address, &address);
 }
 
-/* The owner of a listener whose port another one has, or which has no port yet, is handed down in its storage. */
-static __always_inline void keep_in_storage(struct sock *sk, const struct owner *owner)
+/* Stores a state in a socket, given by a pointer of any kind that can have storage. Returns NULL if there is no room. */
+static __always_inline struct socket_state *store_state(void *sk, struct socket_state *state)
 {
-	struct socket_state *s = storage_of(sk);
+	struct socket_state *s;
 
+	if (by_address)
+		s = put_by_address(address_of(sk), state);
+	else
+		s = bpf_sk_storage_get(&ebpf_socket_storage, sk, state, BPF_SK_STORAGE_GET_F_CREATE);
 	if (s)
-		s->owner = *owner;
+		*s = *state; /* it may have been there before */
 	else
 		count_loss(LOSS_MAP_FULL);
+	return s;
 }
 
-/* CLOSE → LISTEN, in the context of the process that listens; or a listener that was found, with one that holds it. */
-static __always_inline void track_listener(struct sock *sk, struct task_struct *task, bool found)
+/* Sets the state of a TCP socket, whatever it was before. Returns NULL if there is no room. */
+static __always_inline struct socket_state *put_state(struct sock *sk, struct socket_state *state)
+{
+	__u64 cookie = number_socket(sk);
+	struct socket_slot *slot = by_address ? NULL : socket_slot(cookie);
+
+	if (slot && holds_slot(&slot->slot, cookie)) {
+		slot->state = *state;
+		return &slot->state;
+	}
+	if (slot && claim_slot(&slot->slot)) {
+		slot->closed = 0;
+		slot->state = *state;
+		publish_slot(&slot->slot, cookie);
+		return &slot->state;
+	}
+	return store_state(sk, state);
+}
+
+/* CLOSE → SYN_SENT, in the context of the process that connects. */
+static __always_inline struct socket_state *track_connect(struct sock *sk)
+{
+	struct socket_state state = {.role = ROLE_CLIENT};
+
+	read_owner(&state.owner, current_task());
+	return put_state(sk, &state);
+}
+
+/* A socket that has just been made, by the current process. */
+static __always_inline void track_created(void *sk)
+{
+	struct socket_state state = {};
+
+	read_owner(&state.owner, current_task());
+	store_state(sk, &state);
+}
+
+/* CLOSE → LISTEN, in the context of the process that listens; or a listener that existed before, with a process that holds it. */
+static __always_inline void track_listener(struct sock *sk, struct task_struct *task, bool existed)
 {
 	struct listener l = {.socket = (__u64)sk}, *first;
+	struct socket_state state = {};
 	struct port port = port_of(sk);
 
 	number_socket(sk);
 	read_owner(&l.owner, task);
-	if (port.number && !bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST))
+	if (port.number && !bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST))
 		return;
-	first = bpf_map_lookup_elem(&listeners, &port);
-	if (!first || first->socket != l.socket)
-		keep_in_storage(sk, &l.owner);
-	else if (!found)
-		first->owner = l.owner;
+	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
+	if (first && first->socket == l.socket) {
+		if (!existed)
+			first->owner = l.owner;
+		return;
+	}
+	/* Another one has the port, or there is no port yet: the storage hands the owner down to accepted sockets. */
+	state.owner = l.owner;
+	store_state(sk, &state);
 }
 
 /* LISTEN → CLOSE. */
@@ -61,117 +102,138 @@ static __always_inline void untrack_listener(struct sock *sk)
 		return;
 	/* skc_num may be cleared already; inet_sport stays. */
 	port.number = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
-	first = bpf_map_lookup_elem(&listeners, &port);
+	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	if (first && first->socket == (__u64)sk)
-		bpf_map_delete_elem(&listeners, &port);
+		bpf_map_delete_elem(&ebpf_listeners, &port);
 }
 
-/* The state of a socket that was accepted: a copy of its listener's storage, or new with the owner of its port. */
+/* An accepted socket: its state is a copy of its listener's storage, or new with the owner of its port. */
 static __always_inline struct socket_state *track_accept(struct sock *sk)
 {
-	/* No copy is made by address: what is there is left over. */
-	struct socket_state *s = by_address ? NULL : stored_state(sk);
+	struct socket_state state = {.role = ROLE_SERVER}, *s;
 	struct listener *first;
 	struct port port;
 
-	if (s)
+	/* By address there is no copy: what is found there is of an earlier socket. */
+	s = by_address ? NULL : stored_state(sk);
+	if (s && !s->closed) {
+		s->role = ROLE_SERVER;
 		return s;
-	s = new_state(sk);
-	if (!s) {
-		count_loss(LOSS_MAP_FULL);
-		return NULL;
 	}
 	port = port_of(sk);
-	first = bpf_map_lookup_elem(&listeners, &port);
+	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	if (first)
-		s->owner = first->owner;
-	return s;
+		state.owner = first->owner;
+	return put_state(sk, &state);
 }
 
-/* A socket that is older than the hooks, held by a task; what a hook has written is newer and stays. */
-static __always_inline void track_found(struct sock *sk, struct task_struct *task)
+/* SYN_SENT → ESTABLISHED where the connect() was missed. The owner is not known then. */
+static __always_inline struct socket_state *track_connected(struct sock *sk)
 {
-	struct listener l = {};
-	struct socket_state *s;
-	struct port port;
+	struct socket_state state = {.role = ROLE_CLIENT};
 
-	/* The TCP sockets below an MPTCP socket can't be reached from it here; its listeners are found by their port. */
-	if (sk->sk_protocol == IPPROTO_MPTCP) {
-		if (sk->__sk_common.skc_state != TCP_LISTEN)
-			return;
-		port = port_of(sk);
-		read_owner(&l.owner, task);
-		bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST);
-		return;
-	}
-	if (sk->__sk_common.skc_state == TCP_LISTEN) {
-		track_listener(sk, task, true);
-		return;
-	}
-	if (find_state(sk))
-		return;
-	number_socket(sk);
-	s = sk->sk_protocol == IPPROTO_TCP ? new_state(sk) : storage_of(sk);
-	if (s)
-		read_owner(&s->owner, task);
-	else
-		count_loss(LOSS_MAP_FULL);
-}
-
-/* The socket behind a file, of those whose owners are kept. */
-static __always_inline struct sock *socket_of_file(struct file *file)
-{
-	struct socket *sock;
-	struct sock *sk;
-
-	if (!file)
-		return NULL;
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return NULL;
-	sk = sock->sk;
-	if (!sk || (sk->__sk_common.skc_family != AF_INET && sk->__sk_common.skc_family != AF_INET6))
-		return NULL;
-	return sk;
+	return put_state(sk, &state);
 }
 
 /*
- * The same where there is no pointer to the socket that the verifier knows as one. A listener is known by its port, and an
- * MPTCP socket not at all: NULL is returned for them, and otherwise the state.
+ * The end of a connection. What is known of it can still be found as that of a closed socket: other programs may run at the
+ * same hook after this one.
  */
-static __always_inline struct socket_state *track_found_slowly(struct sock *sk, struct task_struct *task)
+static __always_inline void track_close(struct sock *sk)
 {
+	__u64 cookie = sk->__sk_common.skc_cookie.counter;
+	struct socket_slot *slot = socket_slot(cookie);
 	struct socket_state *s;
-	struct listener l = {.socket = (__u64)sk};
-	struct port port = {
-		.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum),
-		.number = BPF_CORE_READ(sk, __sk_common.skc_num),
-		.family = BPF_CORE_READ(sk, __sk_common.skc_family),
-	};
 
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
-		read_owner(&l.owner, task);
-		bpf_map_update_elem(&listeners, &port, &l, BPF_NOEXIST);
-		return NULL;
+	if (by_address) {
+		__u64 address = address_of(sk);
+
+		s = bpf_map_lookup_elem(&ebpf_sockets_by_address, &address);
+		if (!s)
+			return;
+		bpf_map_update_elem(&ebpf_closed_by_address, &address, s, BPF_ANY);
+		bpf_map_delete_elem(&ebpf_sockets_by_address, &address);
+		return;
 	}
-	if (BPF_CORE_READ(sk, sk_protocol) == IPPROTO_MPTCP)
-		return NULL;
-	s = state_by_address((__u64)sk, true);
-	if (s && !s->owner.pid)
-		read_owner(&s->owner, task);
-	return s;
+	if (slot && holds_slot(&slot->slot, cookie)) {
+		slot->closed = cookie;
+		free_slot(&slot->slot);
+		return;
+	}
+	s = stored_state(sk);
+	if (s)
+		s->closed = true;
 }
 
-static __always_inline struct sock *socket_of_file_slowly(struct file *file)
+/* The socket of a file, if it is an IP socket; otherwise NULL. */
+static __always_inline struct sock *socket_of_file(struct file *file)
 {
 	struct socket *sock;
 	struct sock *sk;
 	__u16 family;
 
-	if (!file || (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
+	if (!file)
 		return NULL;
-	sock = BPF_CORE_READ(file, private_data);
-	sk = BPF_CORE_READ(sock, sk);
-	family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	if (by_address) {
+		sk = type_of_file(file) == S_IFSOCK ? sock_of_file_probe(file) : NULL;
+	} else {
+		sock = bpf_sock_from_file(file);
+		if (!sock)
+			return NULL;
+		sk = sock->sk;
+	}
+	if (!sk)
+		return NULL;
+	family = READ(by_address, sk, __sk_common.skc_family);
 	return family == AF_INET || family == AF_INET6 ? sk : NULL;
+}
+
+/* Whether a TCP connection is established, or is being closed. */
+static __always_inline bool is_open(int state)
+{
+	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+/* The side of a connection that existed before: an accepted socket still has the backlog of its listener. */
+static __always_inline __u8 role_of_existing(const struct sock *sk)
+{
+	return READ(by_address, sk, sk_max_ack_backlog) ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/*
+ * A socket that existed before the hooks did, held by a task. What a hook has written is newer and stays. Returns its state;
+ * NULL for listeners and for MPTCP sockets.
+ */
+static __always_inline struct socket_state *track_existing(struct sock *sk, struct task_struct *task)
+{
+	__u16 protocol = READ(by_address, sk, sk_protocol);
+	int tcp_state = READ(by_address, sk, __sk_common.skc_state);
+	struct socket_state state = {}, *s;
+	struct listener l = {};
+	struct port port;
+
+	if (protocol == IPPROTO_MPTCP) {
+		/* The TCP sockets below it cannot be reached from here. A listener's are found by their port. */
+		if (tcp_state != TCP_LISTEN)
+			return NULL;
+		port = port_of(sk);
+		read_owner(&l.owner, task);
+		bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST);
+		return NULL;
+	}
+	if (tcp_state == TCP_LISTEN) {
+		track_listener(sk, task, true);
+		return NULL;
+	}
+	s = by_address ? stored_state(sk) : find_state(sk);
+	if (s)
+		return s;
+	read_owner(&state.owner, task);
+	if (protocol == IPPROTO_TCP) {
+		if (is_open(tcp_state))
+			state.role = role_of_existing(sk);
+		return put_state(sk, &state);
+	}
+	number_socket(sk);
+	return store_state(sk, &state);
 }

@@ -1,7 +1,7 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Processes that the kernel kills because memory has run out, of the host or of a cgroup.
+// OOM kills: processes that the kernel kills because the host or a cgroup is out of memory.
 #include "../include/filter.h"
 #include "../include/series.h"
 
@@ -9,11 +9,11 @@ enum event_id {
 	EVENT_KILL,
 };
 
-/* How many arguments btf_trace_mark_victim has here: 1, the thread id; 2 with the task itself in its place (6.10). */
+/* The number of arguments of btf_trace_mark_victim: 1, the thread id; from 6.10 on 2, with the task instead of the id. */
 const volatile __u32 mark_victim_arguments;
 
 struct memory {
-	__u64 total; /* pages, as all but the page tables: the address space */
+	__u64 total; /* the address space; in pages, as the others except page_tables */
 	__u64 anonymous;
 	__u64 file;
 	__u64 shmem;
@@ -24,14 +24,14 @@ struct memory {
 struct event {
 	struct record record;
 	struct owner owner;   /* the victim */
-	struct owner trigger; /* whose request for memory could not be met */
+	struct owner trigger; /* whose allocation failed */
 	struct memory memory;
 	__s32 score_adj;
-	__u32 has_memory; /* the victim had not given its memory back before */
+	__u32 has_memory; /* the victim had not released its memory before */
 };
 
 struct series {
-	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u64 cgroup;
 };
 
 struct counts {
@@ -43,7 +43,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, struct series);
 	__type(value, struct counts);
-} kills SEC(".maps");
+} oom_kills SEC(".maps");
 
 struct process {
 	__u64 start; /* ns of CLOCK_MONOTONIC */
@@ -51,15 +51,15 @@ struct process {
 	__u32 pad;
 };
 
-/* The last victims: the kernel marks each thread of one that asks for memory while it dies. */
+/* The last victims: the kernel marks a victim again when one of its threads allocates memory while it dies. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);
 	__type(key, struct process);
 	__type(value, __u8);
-} victims SEC(".maps");
+} oom_victims SEC(".maps");
 
-/* struct mm_struct counts the pages of each kind in one of these: until 6.2, and from there on. */
+/* struct mm_struct counts pages in an array with these indexes: atomic counters before Linux 6.2, per-CPU ones since. */
 enum { MM_FILEPAGES, MM_ANONPAGES, MM_SWAPENTS, MM_SHMEMPAGES };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -68,7 +68,7 @@ struct mm_rss_stat {
 	atomic_long_t count[4];
 };
 
-struct mm_struct___shared {
+struct mm_struct___pre_6_2 {
 	struct mm_rss_stat rss_stat;
 };
 
@@ -76,20 +76,20 @@ struct percpu_counter {
 	__s64 count;
 };
 
-struct mm_struct___percpu {
+struct mm_struct___since_6_2 {
 	struct percpu_counter rss_stat[4];
 };
 
 #pragma clang attribute pop
 
-/* What the CPUs have not added yet is left out, as in the kernel's own log of a kill; so a small number may be below 0. */
+/* What CPUs have not added yet is missing, as in the kernel's own log of a kill. So a small count may be negative. */
 #define PAGES(mm, kind)                                                                                                \
 	({                                                                                                             \
 		long pages;                                                                                            \
 		if (bpf_core_type_exists(struct mm_rss_stat))                                                          \
-			pages = BPF_CORE_READ((struct mm_struct___shared *)(mm), rss_stat.count[kind].counter);        \
+			pages = BPF_CORE_READ((struct mm_struct___pre_6_2 *)(mm), rss_stat.count[kind].counter);        \
 		else                                                                                                   \
-			pages = BPF_CORE_READ((struct mm_struct___percpu *)(mm), rss_stat[kind].count);                \
+			pages = BPF_CORE_READ((struct mm_struct___since_6_2 *)(mm), rss_stat[kind].count);                \
 		(__u64)(pages > 0 ? pages : 0);                                                                        \
 	})
 
@@ -103,33 +103,14 @@ static __always_inline void read_memory(struct memory *m, struct mm_struct *mm)
 	m->page_tables = BPF_CORE_READ(mm, pgtables_bytes.counter);
 }
 
-/* As read_owner, of a task that the verifier knows nothing about. */
-static __always_inline void probe_owner(struct owner *o, struct task_struct *task)
-{
-	struct file *exe;
-
-	__builtin_memset(o, 0, sizeof(*o));
-	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
-		return;
-	o->pid = BPF_CORE_READ(task, tgid);
-	o->uid = BPF_CORE_READ(task, cred, euid.val);
-	o->cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-	if (!read_names)
-		return;
-	bpf_probe_read_kernel_str(o->comm, sizeof(o->comm), task->comm);
-	exe = BPF_CORE_READ(task, mm, exe_file);
-	if (exe)
-		bpf_probe_read_kernel_str(o->executable, sizeof(o->executable), BPF_CORE_READ(exe, f_path.dentry, d_name.name));
-}
-
-/* The thread of an id in the initial pid namespace, by the kernel's own tree of them. */
+/* The thread with an id in the initial pid namespace, from the kernel's own tree. */
 static __always_inline struct task_struct *task_of(__u32 tid)
 {
 	struct task_struct *current = (struct task_struct *)bpf_get_current_task();
 	void *entry = BPF_CORE_READ(current, thread_pid, numbers[0].ns, idr.idr_rt.xa_head);
 	struct hlist_node *link;
 
-	/* A tree of ids, which are less than 2^22, is at most four nodes high; an entry that ends in binary 10 is a node. */
+	/* Ids are less than 2^22, so the tree is at most four nodes high. An entry that ends in binary 10 is a node. */
 	for (int i = 0; i < 4 && ((__u64)entry & 3) == 2; i++) {
 		struct xa_node *node = entry - 2;
 		__u64 slot = (tid >> (BPF_CORE_READ(node, shift) & 31)) & 63;
@@ -145,25 +126,24 @@ static __always_inline struct task_struct *task_of(__u32 tid)
 	return (void *)link - bpf_core_field_offset(struct task_struct, pid_links);
 }
 
-static __always_inline bool is_marked_before(struct task_struct *victim)
+static __always_inline bool test_and_set_victim(struct task_struct *victim)
 {
 	struct process p = {.start = BPF_CORE_READ(victim, group_leader, start_time), .pid = BPF_CORE_READ(victim, tgid)};
 
-	/* Whatever else the error may be, a kill is not left out for it. */
-	return is_known(&victims, &p);
+	return test_and_set(&oom_victims, &p);
 }
 
 static __always_inline void count(__u64 cgroup)
 {
 	static const struct counts none;
 	struct series key = {.cgroup = cgroup};
-	struct counts *c = FIND_SERIES(&kills, &key, &none, {.cgroup = OVERFLOW_CGROUP});
+	struct counts *c = FIND_SERIES(&oom_kills, &key, &none, {.cgroup = OVERFLOW_CGROUP});
 
 	if (c)
 		__sync_fetch_and_add(&c->kills, 1);
 }
 
-/* mark_victim holds the lock of the victim, whose memory stays as it is until this is done. */
+/* The kernel holds the lock of the victim, so its memory cannot go meanwhile. */
 SEC("tp_btf/mark_victim")
 int oom_kill(__u64 *ctx)
 {
@@ -172,19 +152,19 @@ int oom_kill(__u64 *ctx)
 	struct mm_struct *mm;
 	struct event *e;
 
-	if (!victim || is_marked_before(victim))
+	if (!victim || test_and_set_victim(victim))
 		return 0;
-	probe_owner(&owner, victim);
+	read_owner_probe(&owner, victim);
 	if (is_excluded_owner(&owner))
 		return 0;
 	count(owner.cgroup);
-	if (!event_enabled(EVENT_KILL) || !within_limit())
+	if (!event_enabled(EVENT_KILL) || !take_from_limit())
 		return 0;
 	e = reserve_record(EVENT_KILL, sizeof(*e), bpf_ktime_get_ns(), true);
 	if (!e)
 		return 0;
 	e->owner = owner;
-	probe_owner(&e->trigger, (struct task_struct *)bpf_get_current_task());
+	read_owner_probe(&e->trigger, (struct task_struct *)bpf_get_current_task());
 	mm = BPF_CORE_READ(victim, mm);
 	e->has_memory = mm != NULL;
 	if (mm)

@@ -85,29 +85,9 @@ type OomExecutable struct {
 	Name [48]int8
 }
 
-type OomListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type OomLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type OomPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
 }
 
 type OomPorts struct {
@@ -133,68 +113,35 @@ type OomSeries struct {
 	Cgroup uint64
 }
 
-type OomSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  OomSocketState
-}
-
-type OomSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	OomMapEventWindows        = "event_windows"
-	OomMapExcludedCidrs       = "excluded_cidrs"
-	OomMapExcludedExecutables = "excluded_executables"
-	OomMapExcludedPorts       = "excluded_ports"
-	OomMapKills               = "kills"
-	OomMapListeners           = "listeners"
-	OomMapLost                = "lost"
-	OomMapRecords             = "records"
-	OomMapSequences           = "sequences"
-	OomMapSocketSlots         = "socket_slots"
-	OomMapSocketStorage       = "socket_storage"
-	OomMapSocketsByAddress    = "sockets_by_address"
-	OomMapVictims             = "victims"
-	OomProgOomKill            = "oom_kill"
-	OomVarByAddress           = "by_address"
-	OomVarEnabledEvents       = "enabled_events"
-	OomVarEventLimit          = "event_limit"
-	OomVarExcludeCidrs        = "exclude_cidrs"
-	OomVarExcludeExecutables  = "exclude_executables"
-	OomVarExcludeLoopback     = "exclude_loopback"
-	OomVarExcludePorts        = "exclude_ports"
-	OomVarExportEvent         = "export_event"
-	OomVarExportEventId       = "export_event_id"
-	OomVarMarkVictimArguments = "mark_victim_arguments"
-	OomVarProgramNumber       = "program_number"
-	OomVarReadNames           = "read_names"
-	OomVarRingReserveAbove    = "ring_reserve_above"
-	OomVarRingWakeAbove       = "ring_wake_above"
-	OomVarSelfPid             = "self_pid"
+	OomMapEbpfEventWindows        = "ebpf_event_windows"
+	OomMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	OomMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	OomMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	OomMapEbpfLost                = "ebpf_lost"
+	OomMapEbpfRecords             = "ebpf_records"
+	OomMapEbpfSequences           = "ebpf_sequences"
+	OomMapOomKills                = "oom_kills"
+	OomMapOomVictims              = "oom_victims"
+	OomProgOomKill                = "oom_kill"
+	OomVarByAddress               = "by_address"
+	OomVarEnabledEvents           = "enabled_events"
+	OomVarEventLimit              = "event_limit"
+	OomVarExcludeCidrs            = "exclude_cidrs"
+	OomVarExcludeExecutables      = "exclude_executables"
+	OomVarExcludeLoopback         = "exclude_loopback"
+	OomVarExcludePorts            = "exclude_ports"
+	OomVarExportEvent             = "export_event"
+	OomVarExportEventId           = "export_event_id"
+	OomVarMarkVictimArguments     = "mark_victim_arguments"
+	OomVarProgramNumber           = "program_number"
+	OomVarReadNames               = "read_names"
+	OomVarRingReserveAbove        = "ring_reserve_above"
+	OomVarRingWakeAbove           = "ring_wake_above"
+	OomVarSelfPid                 = "self_pid"
 )
 
 // LoadOom returns the embedded CollectionSpec for Oom.
@@ -246,19 +193,15 @@ type OomProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type OomMapSpecs struct {
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Kills               *ebpf.MapSpec `ebpf:"kills"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	Victims             *ebpf.MapSpec `ebpf:"victims"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	OomKills                *ebpf.MapSpec `ebpf:"oom_kills"`
+	OomVictims              *ebpf.MapSpec `ebpf:"oom_victims"`
 }
 
 // OomVariableSpecs contains global variables before they are loaded into the kernel.
@@ -302,36 +245,28 @@ func (o *OomObjects) Close() error {
 //
 // It can be passed to LoadOomObjects or ebpf.CollectionSpec.LoadAndAssign.
 type OomMaps struct {
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Kills               *ebpf.Map `ebpf:"kills"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	Victims             *ebpf.Map `ebpf:"victims"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	OomKills                *ebpf.Map `ebpf:"oom_kills"`
+	OomVictims              *ebpf.Map `ebpf:"oom_victims"`
 }
 
 func (m *OomMaps) Close() error {
 	return _OomClose(
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Kills,
-		m.Listeners,
-		m.Lost,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
-		m.Victims,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.OomKills,
+		m.OomVictims,
 	)
 }
 

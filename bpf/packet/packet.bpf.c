@@ -1,7 +1,8 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Packets that network interfaces receive: each is counted, and some are sampled. All of them pass as they came.
+// Packets that network interfaces receive. All are counted, some are sampled, and all pass unchanged.
+#include "../include/filter.h"
 #include "../include/packet.h"
 #include "../include/series.h"
 
@@ -9,7 +10,7 @@ enum event_id {
 	EVENT_SAMPLE,
 };
 
-/* What tells packets of one protocol apart; those of TCP are as in its header. */
+/* Traits of packets; those of TCP are the flags in its header. */
 enum trait {
 	TRAIT_FIN = TCP_FIN,
 	TRAIT_SYN = TCP_SYN,
@@ -22,12 +23,12 @@ enum trait {
 #define MAX_VLANS 2
 #define MAX_EXTENSIONS 6
 
-/* A packet is sampled if 32 random bits are below this: 2^32 divided by the number of packets that one is taken of. */
+/* A packet is sampled if 32 random bits are below this: 2^32 divided by the configured ratio. */
 const volatile __u64 sample_below;
 
 /* What is read of a packet. */
 struct frame {
-	struct packet packet; /* without its flow unless that is wanted */
+	struct packet packet; /* the flow only if it is needed */
 	__u16 vlans[MAX_VLANS]; /* ids in the tags, the outer one first */
 	__u8 vlan_count;
 	__u8 ttl; /* or hop limit */
@@ -43,9 +44,9 @@ struct event {
 };
 
 struct series {
-	__u32 interface; /* its index; 0: the series of everything that found no room */
+	__u32 interface; /* its index; 0: the overflow series */
 	__u8 type;
-	__u8 protocol; /* 0 for those that have no name in network.transport */
+	__u8 protocol; /* 0 if network.transport has no name for it */
 	__u8 traits;
 	__u8 pad;
 };
@@ -60,19 +61,19 @@ struct {
 	__uint(max_entries, 8192);
 	__type(key, struct series);
 	__type(value, struct counts);
-} packets SEC(".maps");
+} packet_counts SEC(".maps");
 
 struct interface {
 	char name[16];
 };
 
-/* The names of the interfaces that are attached to, by their indices. */
+/* The names of the interfaces with the program, by their indexes. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
 	__type(value, struct interface);
-} interfaces SEC(".maps");
+} packet_interfaces SEC(".maps");
 
 struct ethernet_header {
 	__u8 destination[6];
@@ -85,7 +86,7 @@ struct vlan_header {
 	__be16 protocol;
 };
 
-/* How far a packet is read, and what its IP header says of its length. */
+/* How far a packet is read, and its length by its IP header. */
 struct cursor {
 	void *at;
 	void *end;
@@ -93,7 +94,7 @@ struct cursor {
 	__u32 length;  /* bytes from there on; 0: not known */
 };
 
-/* The next bytes of the packet, NULL if it has not so many. */
+/* The next bytes of the packet; NULL if it is shorter. */
 static __always_inline void *take(struct cursor *c, __u32 size)
 {
 	void *header = c->at;
@@ -110,7 +111,7 @@ static __always_inline void read_ports(struct packet *p, const struct transport_
 	p->flow.remote_port = bpf_ntohs(h->destination);
 }
 
-/* Each protocol for itself, or the compiler asks for the room of both at once, which older verifiers do not see through. */
+/* One protocol after the other: the compiler would merge the checks of both lengths, which older verifiers do not understand. */
 static __always_inline void read_transport(struct frame *f, struct cursor *c)
 {
 	struct packet *p = &f->packet;
@@ -154,7 +155,7 @@ static __always_inline void read_ipv4(struct frame *f, struct cursor *c, bool wi
 		map_ipv4(&p->flow.local, h->source);
 		map_ipv4(&p->flow.remote, h->destination);
 	}
-	/* The reserved bit and "don't fragment" aside. */
+	/* Without the reserved bit and "don't fragment". */
 	if (h->fragment & bpf_htons(0x3fff))
 		f->traits |= TRAIT_FRAGMENT;
 	if (h->fragment & bpf_htons(0x1fff))
@@ -163,7 +164,7 @@ static __always_inline void read_ipv4(struct frame *f, struct cursor *c, bool wi
 	read_transport(f, c);
 }
 
-/* The length of an extension header of IPv6 in bytes, 0 for what is none. */
+/* The length of an IPv6 extension header in bytes; 0 if it is none. */
 static __always_inline __u32 extension_length(__u8 type, const __u8 *header)
 {
 	switch (type) {
@@ -214,7 +215,7 @@ static __always_inline void read_ipv6(struct frame *f, struct cursor *c, bool wi
 		c->at += length;
 		if (type != IPV6_FRAGMENT)
 			continue;
-		/* The offset, and whether more fragments follow; one that has neither is a whole packet. */
+		/* The offset, and whether more fragments follow. With neither it is a whole packet. */
 		if (header[2] || header[3] & 0xf9)
 			f->traits |= TRAIT_FRAGMENT;
 		if (header[2] || header[3] & 0xf8)
@@ -257,7 +258,7 @@ static __always_inline void read_frame(struct frame *f, struct cursor *c, bool w
 		read_ipv6(f, c, with_flow);
 }
 
-/* The protocols that are told apart, so that nobody can fill the map by sending all of them. */
+/* The protocols with series of their own. Packets of all possible protocols would fill the map. */
 static __always_inline bool is_named(__u8 protocol)
 {
 	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
@@ -273,7 +274,7 @@ static __always_inline void count(const struct frame *f, __u32 interface)
 		.protocol = is_named(f->packet.protocol) ? f->packet.protocol : 0,
 		.traits = f->traits,
 	};
-	struct counts *c = FIND_SERIES(&packets, &key, &none, {});
+	struct counts *c = FIND_SERIES(&packet_counts, &key, &none, {});
 
 	if (c) {
 		__sync_fetch_and_add(&c->packets, 1);
@@ -286,9 +287,9 @@ static __always_inline void sample(const struct frame *f, __u32 interface)
 	struct interface *i;
 	struct event *e;
 
-	if (!within_limit())
+	if (!take_from_limit())
 		return;
-	i = bpf_map_lookup_elem(&interfaces, &interface);
+	i = bpf_map_lookup_elem(&packet_interfaces, &interface);
 	e = reserve_record(EVENT_SAMPLE, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
 		return;
@@ -301,7 +302,7 @@ static __always_inline void sample(const struct frame *f, __u32 interface)
 	submit_record(e);
 }
 
-static __always_inline void received(struct xdp_md *ctx, bool may_be_in_pieces)
+static __always_inline void on_receive(struct xdp_md *ctx, bool may_be_in_pieces)
 {
 	bool sampled = event_enabled(EVENT_SAMPLE) && bpf_get_prandom_u32() < sample_below;
 	__u32 interface = ctx->ingress_ifindex;
@@ -309,17 +310,17 @@ static __always_inline void received(struct xdp_md *ctx, bool may_be_in_pieces)
 	struct cursor c = {};
 	__u64 size;
 
-	/* Or the compiler takes the frame apart, and gives each part its value anew on each of the ways to here. */
+	/* Keeps the frame in memory: the compiler would duplicate its fields on all paths that lead here. */
 	asm volatile("" : : "r"(&f) : "memory");
 	c.at = (void *)(long)ctx->data;
 	c.end = (void *)(long)ctx->data_end;
 	size = c.end - c.at;
-	/* Or that is put off to where only 32 bits of it matter, which are no way to subtract pointers. */
+	/* Keeps the subtraction in 64 bits: verifiers reject one of pointers in 32 bits. */
 	barrier_var(size);
 	read_frame(&f, &c, sampled || exclude_loopback || exclude_cidrs);
 	if (f.packet.type && is_excluded_flow(&f.packet.flow))
 		return;
-	/* To ask for the rest costs a quarter of all this, and there hardly ever is one. */
+	/* The helper costs a quarter of all this, and few packets have more pieces. */
 	if (may_be_in_pieces && (!c.length || c.network + c.length > size))
 		size = bpf_xdp_get_buff_len(ctx);
 	f.packet.size = size - c.network;
@@ -331,15 +332,15 @@ static __always_inline void received(struct xdp_md *ctx, bool may_be_in_pieces)
 SEC("xdp")
 int packet(struct xdp_md *ctx)
 {
-	received(ctx, false);
+	on_receive(ctx, false);
 	return XDP_PASS;
 }
 
-/* For packets that are in several pieces, as jumbo frames are; the headers are in the first one. Since 5.18. */
+/* For packets in several pieces, such as jumbo frames, from Linux 5.18 on. The headers are in the first piece. */
 SEC("xdp.frags")
 int packet_in_pieces(struct xdp_md *ctx)
 {
-	received(ctx, true);
+	on_receive(ctx, true);
 	return XDP_PASS;
 }
 

@@ -97,29 +97,9 @@ type PacketInterface struct {
 	Name [16]int8
 }
 
-type PacketListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type PacketLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type PacketPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
 }
 
 type PacketPorts struct {
@@ -142,35 +122,6 @@ type PacketSeries struct {
 	Pad       uint8
 }
 
-type PacketSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  PacketSocketState
-}
-
-type PacketSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 type PacketTrait uint32
 
 const (
@@ -185,37 +136,33 @@ const (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	PacketMapEventWindows        = "event_windows"
-	PacketMapExcludedCidrs       = "excluded_cidrs"
-	PacketMapExcludedExecutables = "excluded_executables"
-	PacketMapExcludedPorts       = "excluded_ports"
-	PacketMapInterfaces          = "interfaces"
-	PacketMapListeners           = "listeners"
-	PacketMapLost                = "lost"
-	PacketMapPackets             = "packets"
-	PacketMapRecords             = "records"
-	PacketMapSequences           = "sequences"
-	PacketMapSocketSlots         = "socket_slots"
-	PacketMapSocketStorage       = "socket_storage"
-	PacketMapSocketsByAddress    = "sockets_by_address"
-	PacketProgPacket             = "packet"
-	PacketProgPacketInPieces     = "packet_in_pieces"
-	PacketVarByAddress           = "by_address"
-	PacketVarEnabledEvents       = "enabled_events"
-	PacketVarEventLimit          = "event_limit"
-	PacketVarExcludeCidrs        = "exclude_cidrs"
-	PacketVarExcludeExecutables  = "exclude_executables"
-	PacketVarExcludeLoopback     = "exclude_loopback"
-	PacketVarExcludePorts        = "exclude_ports"
-	PacketVarExportEvent         = "export_event"
-	PacketVarExportEventId       = "export_event_id"
-	PacketVarExportTrait         = "export_trait"
-	PacketVarProgramNumber       = "program_number"
-	PacketVarReadNames           = "read_names"
-	PacketVarRingReserveAbove    = "ring_reserve_above"
-	PacketVarRingWakeAbove       = "ring_wake_above"
-	PacketVarSampleBelow         = "sample_below"
-	PacketVarSelfPid             = "self_pid"
+	PacketMapEbpfEventWindows        = "ebpf_event_windows"
+	PacketMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	PacketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	PacketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	PacketMapEbpfLost                = "ebpf_lost"
+	PacketMapEbpfRecords             = "ebpf_records"
+	PacketMapEbpfSequences           = "ebpf_sequences"
+	PacketMapPacketCounts            = "packet_counts"
+	PacketMapPacketInterfaces        = "packet_interfaces"
+	PacketProgPacket                 = "packet"
+	PacketProgPacketInPieces         = "packet_in_pieces"
+	PacketVarByAddress               = "by_address"
+	PacketVarEnabledEvents           = "enabled_events"
+	PacketVarEventLimit              = "event_limit"
+	PacketVarExcludeCidrs            = "exclude_cidrs"
+	PacketVarExcludeExecutables      = "exclude_executables"
+	PacketVarExcludeLoopback         = "exclude_loopback"
+	PacketVarExcludePorts            = "exclude_ports"
+	PacketVarExportEvent             = "export_event"
+	PacketVarExportEventId           = "export_event_id"
+	PacketVarExportTrait             = "export_trait"
+	PacketVarProgramNumber           = "program_number"
+	PacketVarReadNames               = "read_names"
+	PacketVarRingReserveAbove        = "ring_reserve_above"
+	PacketVarRingWakeAbove           = "ring_wake_above"
+	PacketVarSampleBelow             = "sample_below"
+	PacketVarSelfPid                 = "self_pid"
 )
 
 // LoadPacket returns the embedded CollectionSpec for Packet.
@@ -268,19 +215,15 @@ type PacketProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketMapSpecs struct {
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Interfaces          *ebpf.MapSpec `ebpf:"interfaces"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Packets             *ebpf.MapSpec `ebpf:"packets"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	PacketCounts            *ebpf.MapSpec `ebpf:"packet_counts"`
+	PacketInterfaces        *ebpf.MapSpec `ebpf:"packet_interfaces"`
 }
 
 // PacketVariableSpecs contains global variables before they are loaded into the kernel.
@@ -325,36 +268,28 @@ func (o *PacketObjects) Close() error {
 //
 // It can be passed to LoadPacketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketMaps struct {
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Interfaces          *ebpf.Map `ebpf:"interfaces"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Packets             *ebpf.Map `ebpf:"packets"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	PacketCounts            *ebpf.Map `ebpf:"packet_counts"`
+	PacketInterfaces        *ebpf.Map `ebpf:"packet_interfaces"`
 }
 
 func (m *PacketMaps) Close() error {
 	return _PacketClose(
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Interfaces,
-		m.Listeners,
-		m.Lost,
-		m.Packets,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.PacketCounts,
+		m.PacketInterfaces,
 	)
 }
 

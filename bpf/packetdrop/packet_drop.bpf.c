@@ -1,33 +1,38 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Dropped packets: every kfree_skb that is the loss of a packet.
+// Dropped packets: the calls of kfree_skb() that lose a packet.
+#include "../include/filter.h"
+#include "../include/missed.h"
 #include "../include/packet.h"
 #include "../include/series.h"
-#include "../include/substitute.h"
+#include "../include/sockets.h"
 
 enum event_id {
 	EVENT_DROP,
 };
 
-/* How many arguments btf_trace_kfree_skb has here: 2; 3 with the reason (5.17); 4 with rx_sk (6.11). */
+/* The number of arguments of btf_trace_kfree_skb: 2; from 5.17 on 3, with the reason; from 6.11 on 4, with rx_sk. */
 const volatile __u32 kfree_skb_arguments;
 
-/* This kernel's numbers of the reasons that are no loss of a packet; ~0 where there is no such reason. */
+/* This kernel's numbers of reasons that are no drop; ~0 if it has no such reason. */
 const volatile __u32 reason_not_dropped = ~0U;
 const volatile __u32 reason_consumed = ~0U;
 const volatile __u32 reason_queue_purge = ~0U;
 const volatile __u32 reason_not_specified = ~0U;
 
-/* A piece of the kernel's text; of size 0: none. */
+/* A function or a part of one in the kernel's text; size 0: none. */
 struct code {
 	__u64 start; /* address */
 	__u64 size;
 };
 
-/* Where the kernel frees, without saying why, what it has taken in: always, and if it is a segment that ends a connection. */
-const volatile struct code taken_in[24];
-const volatile struct code taken_in_ends[8];
+/*
+ * Where older kernels free delivered packets with kfree_skb() and no reason. In the places of consumed_if_closing this is so
+ * only for a segment that closes a connection.
+ */
+const volatile struct code consumed[24];
+const volatile struct code consumed_if_closing[8];
 
 struct event {
 	struct record record;
@@ -43,7 +48,7 @@ struct event {
 };
 
 struct series {
-	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u64 cgroup;
 	__u32 reason;
 	__u8 protocol;
 	__u8 type;
@@ -60,7 +65,7 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, struct series);
 	__type(value, struct counts);
-} drops SEC(".maps");
+} packet_drop_counts SEC(".maps");
 
 static __always_inline void keep_transport(struct packet *p, const struct transport_header *h)
 {
@@ -75,7 +80,7 @@ static __always_inline bool has_ports(const struct packet *p)
 	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP;
 }
 
-/* Ports and flags, if the transport header is there: not behind the first fragment, not beyond the linear data. */
+/* Reads ports and flags, if the transport header is in the linear data. */
 static __always_inline void read_transport(struct packet *p, const struct sk_buff *skb, __u32 offset)
 {
 	struct transport_header h = {};
@@ -95,7 +100,7 @@ static __always_inline bool read_ipv4(struct packet *p, const struct sk_buff *sk
 		struct ipv4_header ip;
 		struct transport_header transport;
 	} h = {};
-	/* One read for both, where they follow each other: it costs as much as all that is done with them. */
+	/* One read for both headers if they are adjacent: a read costs as much as all the rest. */
 	bool both = offset + sizeof(h) <= skb->tail;
 
 	if (offset + sizeof(h.ip) > skb->tail)
@@ -159,7 +164,7 @@ static __always_inline bool read_ipv6(struct packet *p, const struct sk_buff *sk
 	return true;
 }
 
-/* False for a buffer that is no packet: one of a unix or netlink socket, or one without its headers yet. */
+/* Returns false for a buffer that is no packet: that of a unix or netlink socket, or one that has no headers yet. */
 static __always_inline bool read_packet(struct packet *p, const struct sk_buff *skb)
 {
 	__be16 protocol = skb->protocol;
@@ -170,12 +175,12 @@ static __always_inline bool read_packet(struct packet *p, const struct sk_buff *
 		return read_ipv4(p, skb);
 	if (protocol == bpf_htons(ETH_P_IPV6))
 		return read_ipv6(p, skb);
-	/* Anything else that is a packet is on its way from or to a device: ARP, LLDP and the like. */
+	/* Other packets belong to a device and to no socket: ARP, LLDP and the like. */
 	p->size = skb->len;
 	return protocol && is_kernel_pointer(skb->dev) && !skb->sk;
 }
 
-/* Whether all of a struct sock is there; in a buffer it may be a time-wait or a request sock. */
+/* Whether a socket is a full one. That of a buffer can be a request, or a socket in TIME_WAIT. */
 static __always_inline bool is_full_socket(const struct sock *sk)
 {
 	__u8 state = sk->__sk_common.skc_state;
@@ -183,11 +188,11 @@ static __always_inline bool is_full_socket(const struct sock *sk)
 	return state != TCP_TIME_WAIT && state != TCP_NEW_SYN_RECV;
 }
 
-static __always_inline struct counts *counts_of(struct series *key)
+static __always_inline struct counts *find_counts(struct series *key)
 {
 	static const struct counts none;
 
-	return FIND_SERIES(&drops, key, &none, {.cgroup = OVERFLOW_CGROUP});
+	return FIND_SERIES(&packet_drop_counts, key, &none, {.cgroup = OVERFLOW_CGROUP});
 }
 
 #define IS_WITHIN(codes, location) is_within(codes, sizeof(codes) / sizeof(codes[0]), location)
@@ -201,10 +206,10 @@ static __always_inline bool is_within(const volatile struct code *codes, __u32 l
 }
 
 /*
- * Whether a TCP segment without data has a FIN or RST, or is for a connection that has ended: there is nothing in it that
- * could be lost when it has come. The last segment of a handshake is neither.
+ * Whether a TCP segment without data has a FIN or RST, or is for a connection in TIME_WAIT. Once it has arrived, it has nothing
+ * that could be lost. The last segment of a handshake is neither.
  */
-static __always_inline bool ends_connection(const struct sk_buff *skb, const struct sock *rx_sk)
+static __always_inline bool is_closing(const struct sk_buff *skb, const struct sock *rx_sk)
 {
 	__s64 offset = (skb->head - skb->data) + skb->transport_header; /* of the header in what len counts */
 	struct transport_header h;
@@ -215,11 +220,11 @@ static __always_inline bool ends_connection(const struct sk_buff *skb, const str
 		return false;
 	if (h.tcp[9] & (TCP_FIN | TCP_RST))
 		return true;
-	/* By its address, because verifiers do not agree on whether it may be NULL; of NULL this reads 0, which is no state. */
+	/* By its address, because verifiers do not agree on whether it can be NULL. Of NULL this reads 0, which is no state. */
 	return BPF_CORE_READ((struct sock *)address_of(rx_sk), __sk_common.skc_state) == TCP_TIME_WAIT;
 }
 
-/* Whether a freed buffer is a lost packet, as far as the reason, or else the place, tells. */
+/* Whether a freed buffer is a drop, by the reason or, if there is none, by the place. */
 static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, __u32 reason, const struct sock *rx_sk)
 {
 	if (kfree_skb_arguments > 2) {
@@ -228,11 +233,11 @@ static __always_inline bool is_drop(const struct sk_buff *skb, __u64 location, _
 		if (reason != reason_not_specified)
 			return true;
 	}
-	return !IS_WITHIN(taken_in, location) && !(IS_WITHIN(taken_in_ends, location) && ends_connection(skb, rx_sk));
+	return !IS_WITHIN(consumed, location) && !(IS_WITHIN(consumed_if_closing, location) && is_closing(skb, rx_sk));
 }
 
-/* rx_sk is NULL where the kernel does not say whom the packet was for. */
-static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 reason, struct sock *rx_sk)
+/* rx_sk is NULL if the kernel does not say which socket the packet was for. */
+static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u32 reason, struct sock *rx_sk)
 {
 	struct packet packet = {};
 	struct series key = {.reason = reason};
@@ -246,7 +251,7 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 	if (!read_packet(&packet, skb))
 		return;
 
-	/* Some verifiers take rx_sk for never NULL, and would remove a check for that. */
+	/* Some verifiers assume that rx_sk is never NULL, and would remove a check for NULL. */
 	if (is_kernel_pointer(rx_sk)) {
 		sk = rx_sk;
 		attribution = ATTRIBUTION_RECEIVING_SOCKET;
@@ -270,7 +275,7 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 
 	key.protocol = packet.protocol;
 	key.type = packet.type;
-	counts = counts_of(&key);
+	counts = find_counts(&key);
 	if (counts) {
 		__sync_fetch_and_add(&counts->packets, 1);
 		__sync_fetch_and_add(&counts->bytes, packet.size);
@@ -278,7 +283,7 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 
 	if (!event_enabled(EVENT_DROP))
 		return;
-	if (!within_limit())
+	if (!take_from_limit())
 		return;
 	e = reserve_record(EVENT_DROP, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
@@ -293,12 +298,12 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 	e->location = location;
 	e->attribution = attribution;
 	__builtin_memset(e->pad, 0, sizeof(e->pad));
-	/* Given by program socket; from here it can't be for every kind of pointer. */
+	/* Program socket has the kernel number sockets. That is not possible here for every kind of pointer. */
 	e->cookie = sk ? sk->__sk_common.skc_cookie.counter : 0;
 	e->netns = 0;
 	dev = skb->dev;
 	if (is_kernel_pointer(dev)) {
-		/* All of it: to look for its end takes longer. */
+		/* All of it: to find its end takes longer. */
 		bpf_probe_read_kernel(e->interface, sizeof(e->interface), dev->name);
 		e->netns = dev->nd_net.net->ns.inum;
 	} else {
@@ -309,7 +314,7 @@ static __always_inline void dropped(struct sk_buff *skb, __u64 location, __u32 r
 	submit_record(e);
 }
 
-/* skb, location[, reason[, rx_sk]]: taken from the raw context, because the number differs from kernel to kernel. */
+/* skb, location[, reason[, rx_sk]]: from the raw context, because kernels differ in the number. */
 #define ARGUMENT(n) (kfree_skb_arguments > (n) ? ctx[n] : 0)
 
 SEC("tp_btf/kfree_skb")
@@ -320,19 +325,19 @@ int packet_drop(__u64 *ctx)
 
 	if (!is_drop(skb, ctx[1], ARGUMENT(2), rx_sk))
 		return 0;
-	note(skb, ctx[1] >> 4, 0);
-	dropped(skb, ctx[1], ARGUMENT(2), rx_sk);
+	mark_handled(skb, ctx[1] >> 4, 0);
+	report_drop(skb, ctx[1], ARGUMENT(2), rx_sk);
 	return 0;
 }
 
 SEC("tp_btf/kfree_skb")
-int substitute_drop(__u64 *ctx)
+int packet_drop_missed(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct sock *rx_sk = (struct sock *)ARGUMENT(3);
 
-	if (is_drop(skb, ctx[1], ARGUMENT(2), rx_sk) && is_unseen(skb, ctx[1] >> 4, 0))
-		dropped(skb, ctx[1], ARGUMENT(2), rx_sk);
+	if (is_drop(skb, ctx[1], ARGUMENT(2), rx_sk) && take_missed(skb, ctx[1] >> 4, 0))
+		report_drop(skb, ctx[1], ARGUMENT(2), rx_sk);
 	return 0;
 }
 

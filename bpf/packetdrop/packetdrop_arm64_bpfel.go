@@ -101,6 +101,15 @@ type PacketDropExecutable struct {
 	Name [48]int8
 }
 
+type PacketDropHandledMarks struct {
+	_     structs.HostLayout
+	Marks [64]struct {
+		_      structs.HostLayout
+		Object uint64
+		Change uint64
+	}
+}
+
 type PacketDropListener struct {
 	_     structs.HostLayout
 	Owner struct {
@@ -117,15 +126,6 @@ type PacketDropListener struct {
 type PacketDropLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type PacketDropNotes struct {
-	_    structs.HostLayout
-	Seen [64]struct {
-		_      structs.HostLayout
-		Object uint64
-		Change uint64
-	}
 }
 
 type PacketDropPort struct {
@@ -156,9 +156,13 @@ type PacketDropSeries struct {
 }
 
 type PacketDropSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Closed uint64
 	State  PacketDropSocketState
 }
@@ -173,57 +177,52 @@ type PacketDropSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
+	Role   uint8
+	Closed bool
+	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	PacketDropMapDrops               = "drops"
-	PacketDropMapEventWindows        = "event_windows"
-	PacketDropMapExcludedCidrs       = "excluded_cidrs"
-	PacketDropMapExcludedExecutables = "excluded_executables"
-	PacketDropMapExcludedPorts       = "excluded_ports"
-	PacketDropMapListeners           = "listeners"
-	PacketDropMapLost                = "lost"
-	PacketDropMapNotes               = "notes"
-	PacketDropMapRecords             = "records"
-	PacketDropMapSequences           = "sequences"
-	PacketDropMapSocketSlots         = "socket_slots"
-	PacketDropMapSocketStorage       = "socket_storage"
-	PacketDropMapSocketsByAddress    = "sockets_by_address"
-	PacketDropProgPacketDrop         = "packet_drop"
-	PacketDropProgSubstituteDrop     = "substitute_drop"
-	PacketDropVarByAddress           = "by_address"
-	PacketDropVarEnabledEvents       = "enabled_events"
-	PacketDropVarEventLimit          = "event_limit"
-	PacketDropVarExcludeCidrs        = "exclude_cidrs"
-	PacketDropVarExcludeExecutables  = "exclude_executables"
-	PacketDropVarExcludeLoopback     = "exclude_loopback"
-	PacketDropVarExcludePorts        = "exclude_ports"
-	PacketDropVarExportEvent         = "export_event"
-	PacketDropVarExportEventId       = "export_event_id"
-	PacketDropVarKfreeSkbArguments   = "kfree_skb_arguments"
-	PacketDropVarProgramNumber       = "program_number"
-	PacketDropVarReadNames           = "read_names"
-	PacketDropVarReasonConsumed      = "reason_consumed"
-	PacketDropVarReasonNotDropped    = "reason_not_dropped"
-	PacketDropVarReasonNotSpecified  = "reason_not_specified"
-	PacketDropVarReasonQueuePurge    = "reason_queue_purge"
-	PacketDropVarRingReserveAbove    = "ring_reserve_above"
-	PacketDropVarRingWakeAbove       = "ring_wake_above"
-	PacketDropVarSelfPid             = "self_pid"
-	PacketDropVarTakenIn             = "taken_in"
-	PacketDropVarTakenInEnds         = "taken_in_ends"
+	PacketDropMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	PacketDropMapEbpfEventWindows        = "ebpf_event_windows"
+	PacketDropMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	PacketDropMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	PacketDropMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	PacketDropMapEbpfListeners           = "ebpf_listeners"
+	PacketDropMapEbpfLost                = "ebpf_lost"
+	PacketDropMapEbpfRecords             = "ebpf_records"
+	PacketDropMapEbpfSequences           = "ebpf_sequences"
+	PacketDropMapEbpfSocketSlots         = "ebpf_socket_slots"
+	PacketDropMapEbpfSocketStorage       = "ebpf_socket_storage"
+	PacketDropMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
+	PacketDropMapHandledMarks            = "handled_marks"
+	PacketDropMapPacketDropCounts        = "packet_drop_counts"
+	PacketDropProgPacketDrop             = "packet_drop"
+	PacketDropProgPacketDropMissed       = "packet_drop_missed"
+	PacketDropVarByAddress               = "by_address"
+	PacketDropVarConsumed                = "consumed"
+	PacketDropVarConsumedIfClosing       = "consumed_if_closing"
+	PacketDropVarEnabledEvents           = "enabled_events"
+	PacketDropVarEventLimit              = "event_limit"
+	PacketDropVarExcludeCidrs            = "exclude_cidrs"
+	PacketDropVarExcludeExecutables      = "exclude_executables"
+	PacketDropVarExcludeLoopback         = "exclude_loopback"
+	PacketDropVarExcludePorts            = "exclude_ports"
+	PacketDropVarExportEvent             = "export_event"
+	PacketDropVarExportEventId           = "export_event_id"
+	PacketDropVarKfreeSkbArguments       = "kfree_skb_arguments"
+	PacketDropVarProgramNumber           = "program_number"
+	PacketDropVarReadNames               = "read_names"
+	PacketDropVarReasonConsumed          = "reason_consumed"
+	PacketDropVarReasonNotDropped        = "reason_not_dropped"
+	PacketDropVarReasonNotSpecified      = "reason_not_specified"
+	PacketDropVarReasonQueuePurge        = "reason_queue_purge"
+	PacketDropVarRingReserveAbove        = "ring_reserve_above"
+	PacketDropVarRingWakeAbove           = "ring_wake_above"
+	PacketDropVarSelfPid                 = "self_pid"
 )
 
 // LoadPacketDrop returns the embedded CollectionSpec for PacketDrop.
@@ -268,27 +267,28 @@ type PacketDropSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropProgramSpecs struct {
-	PacketDrop     *ebpf.ProgramSpec `ebpf:"packet_drop"`
-	SubstituteDrop *ebpf.ProgramSpec `ebpf:"substitute_drop"`
+	PacketDrop       *ebpf.ProgramSpec `ebpf:"packet_drop"`
+	PacketDropMissed *ebpf.ProgramSpec `ebpf:"packet_drop_missed"`
 }
 
 // PacketDropMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropMapSpecs struct {
-	Drops               *ebpf.MapSpec `ebpf:"drops"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Notes               *ebpf.MapSpec `ebpf:"notes"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
+	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
+	PacketDropCounts        *ebpf.MapSpec `ebpf:"packet_drop_counts"`
 }
 
 // PacketDropVariableSpecs contains global variables before they are loaded into the kernel.
@@ -296,6 +296,8 @@ type PacketDropMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	Consumed           *ebpf.VariableSpec `ebpf:"consumed"`
+	ConsumedIfClosing  *ebpf.VariableSpec `ebpf:"consumed_if_closing"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -314,8 +316,6 @@ type PacketDropVariableSpecs struct {
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
-	TakenIn            *ebpf.VariableSpec `ebpf:"taken_in"`
-	TakenInEnds        *ebpf.VariableSpec `ebpf:"taken_in_ends"`
 }
 
 // PacketDropObjects contains all objects after they have been loaded into the kernel.
@@ -338,36 +338,38 @@ func (o *PacketDropObjects) Close() error {
 //
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropMaps struct {
-	Drops               *ebpf.Map `ebpf:"drops"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Notes               *ebpf.Map `ebpf:"notes"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
+	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
+	PacketDropCounts        *ebpf.Map `ebpf:"packet_drop_counts"`
 }
 
 func (m *PacketDropMaps) Close() error {
 	return _PacketDropClose(
-		m.Drops,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Notes,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfClosedByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfListeners,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.EbpfSocketSlots,
+		m.EbpfSocketStorage,
+		m.EbpfSocketsByAddress,
+		m.HandledMarks,
+		m.PacketDropCounts,
 	)
 }
 
@@ -376,6 +378,8 @@ func (m *PacketDropMaps) Close() error {
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	Consumed           *ebpf.Variable `ebpf:"consumed"`
+	ConsumedIfClosing  *ebpf.Variable `ebpf:"consumed_if_closing"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
@@ -394,22 +398,20 @@ type PacketDropVariables struct {
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
-	TakenIn            *ebpf.Variable `ebpf:"taken_in"`
-	TakenInEnds        *ebpf.Variable `ebpf:"taken_in_ends"`
 }
 
 // PacketDropPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropPrograms struct {
-	PacketDrop     *ebpf.Program `ebpf:"packet_drop"`
-	SubstituteDrop *ebpf.Program `ebpf:"substitute_drop"`
+	PacketDrop       *ebpf.Program `ebpf:"packet_drop"`
+	PacketDropMissed *ebpf.Program `ebpf:"packet_drop_missed"`
 }
 
 func (p *PacketDropPrograms) Close() error {
 	return _PacketDropClose(
 		p.PacketDrop,
-		p.SubstituteDrop,
+		p.PacketDropMissed,
 	)
 }
 

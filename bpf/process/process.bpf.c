@@ -1,27 +1,26 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Processes: what they execute, and how they end.
+// Processes: executions and exits.
 #include "../include/filter.h"
-#include "../include/path.h"
+#include "../include/owner.h"
+#include "../include/path_reversed.h"
+#include "../include/preemptible.h"
 #include "../include/series.h"
 
 enum event_id {
 	EVENT_EXEC,
-	EVENT_EXEC_ARGUMENTS, /* the same with struct arguments behind it */
+	EVENT_EXEC_ARGUMENTS, /* EVENT_EXEC with a struct arguments behind it */
 	EVENT_EXIT,
 };
 
-/* Whether the arguments of what is executed are read: they may hold secrets. */
+/* Whether command-line arguments are read. They may contain secrets. */
 const volatile bool read_arguments;
 
-/* How many arguments btf_trace_sched_process_exit has here: 1; 2 with whether the thread is the process's last (6.16). */
+/* The number of arguments of btf_trace_sched_process_exit: 1; from 6.16 on 2, with whether it is the last thread. */
 const volatile __u32 process_exit_arguments;
 
-/* Whether another task can run in the middle of a function, as from Linux 6.19 on, so that each has a substitute. */
-const volatile bool is_preemptible;
-
-enum { SIGNAL_GROUP_EXIT = 4 }; /* include/linux/sched/signal.h: group_exit_code is that of all threads */
+enum { SIGNAL_GROUP_EXIT = 4 }; /* include/linux/sched/signal.h: all threads exit with group_exit_code */
 
 struct exec_event {
 	struct record record;
@@ -31,13 +30,13 @@ struct exec_event {
 	__u32 vpid; /* the process's id in its own pid namespace; 0: that is the host's */
 	__u32 argument_count;
 	__u32 path_length;
-	char path[PATH_SIZE]; /* of the executable, the names from its end on */
-	char script[256];     /* what was asked for, if that is not the executable but a script for it */
+	char path[PATH_SIZE]; /* of the executable; the last name first */
+	char script[256];     /* the script that was executed, if there is one */
 };
 
 struct arguments {
-	__u32 length; /* of text */
-	__u32 total;  /* bytes that there are */
+	__u32 length; /* bytes of the text */
+	__u32 total;  /* bytes of all arguments */
 	char text[1024];
 };
 
@@ -45,14 +44,14 @@ struct event {
 	struct record record;
 	struct owner owner;
 	__u64 start;    /* as in exec_event */
-	__u64 duration; /* ns since the process was made */
+	__u64 duration; /* ns since the start of the process */
 	__u32 parent;
 	__u32 vpid;
-	__u32 status; /* as wait() has it */
+	__u32 status; /* as in wait() */
 	__u32 pad;
 };
 
-/* What is counted: executions, and ends by their kind. */
+/* What is counted. */
 enum outcome {
 	OUTCOME_EXEC,
 	OUTCOME_SUCCESS,
@@ -61,7 +60,7 @@ enum outcome {
 };
 
 struct series {
-	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u64 cgroup;
 	__u8 outcome;
 	__u8 signal;
 	__u16 pad;
@@ -77,42 +76,41 @@ struct {
 	__uint(max_entries, 4096);
 	__type(key, struct series);
 	__type(value, struct counts);
-} processes SEC(".maps");
+} process_counts SEC(".maps");
 
-#define THE_END (~0U)
+#define EXIT (~0U)
 
-/* An execution of a process, or its end. */
+/* An execution or the exit of a process. */
 struct change {
 	__u64 start; /* of the process, ns of CLOCK_MONOTONIC */
 	__u32 pid;
-	__u32 execution; /* by the kernel's count; THE_END: none, but the end */
+	__u32 execution; /* the kernel's count; EXIT: the exit */
 };
 
 /*
- * What has been seen last. Where functions are hooked twice, the run that is the first to get here does the work: the kernel
- * lets another task run in the middle of one, and leaves out what that runs into meanwhile. By the process and not as
- * in substitute.h by the CPU, from which the task may have been moved between the two. It also tells which of the threads
- * that end at the same time is the last one.
+ * The last changes. Where programs are preemptible, a function and its fallback both run, and the first one to get here does the
+ * work. The marks of missed.h are per CPU, and would not work: a preempted task may continue on another CPU. This also finds the
+ * last one of several threads that exit at the same time.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct change);
 	__type(value, __u8);
-} changes SEC(".maps");
+} process_changes SEC(".maps");
 
-static __always_inline bool is_seen(struct task_struct *task, __u32 execution)
+static __always_inline bool test_and_set_change(struct task_struct *task, __u32 execution)
 {
 	struct change c = {.start = task->group_leader->start_time, .pid = task->tgid, .execution = execution};
 
-	return is_known(&changes, &c);
+	return test_and_set(&process_changes, &c);
 }
 
 static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 signal)
 {
 	static const struct counts none;
 	struct series key = {.cgroup = owner->cgroup, .outcome = outcome, .signal = signal};
-	struct counts *c = FIND_SERIES(&processes, &key, &none,
+	struct counts *c = FIND_SERIES(&process_counts, &key, &none,
 				       {.cgroup = OVERFLOW_CGROUP, .outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS});
 
 	if (c)
@@ -144,14 +142,14 @@ static __always_inline void read_exec(struct exec_event *e, const struct owner *
 	e->parent = task->real_parent->tgid;
 	e->vpid = read_vpid(task);
 	e->argument_count = binary->argc;
-	read_path(e->path, &e->path_length, &exe->f_path);
+	read_path_reversed(e->path, &e->path_length, &exe->f_path);
 	e->script[0] = 0;
 	if (binary->interp != binary->filename)
 		bpf_probe_read_kernel_str(e->script, sizeof(e->script), binary->filename);
 }
 
-/* The memory is the new one, whose arguments have been written there just now. */
-static __always_inline void read_all_arguments(struct arguments *a, struct task_struct *task)
+/* The kernel has just written the arguments to the new memory of the process. */
+static __always_inline void read_command_line(struct arguments *a, struct task_struct *task)
 {
 	unsigned long start = task->mm->arg_start;
 	__u64 total = task->mm->arg_end - start;
@@ -165,24 +163,24 @@ static __always_inline void read_all_arguments(struct arguments *a, struct task_
 	a->total = total;
 }
 
-static __always_inline void executed(struct task_struct *task, struct linux_binprm *binary)
+static __always_inline void on_exec(struct task_struct *task, struct linux_binprm *binary)
 {
 	struct owner owner;
 	struct exec_event *e;
 	__u64 now;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner) || (is_preemptible && is_seen(task, task->self_exec_id)))
+	if (is_excluded_owner(&owner) || (is_preemptible && test_and_set_change(task, task->self_exec_id)))
 		return;
 	count(&owner, OUTCOME_EXEC, 0);
-	if (!event_enabled(EVENT_EXEC) || !within_limit())
+	if (!event_enabled(EVENT_EXEC) || !take_from_limit())
 		return;
 	now = bpf_ktime_get_ns();
 	if (read_arguments) {
 		e = reserve_record(EVENT_EXEC_ARGUMENTS, sizeof(*e) + sizeof(struct arguments), now, false);
 		if (!e)
 			return;
-		read_all_arguments((struct arguments *)(e + 1), task);
+		read_command_line((struct arguments *)(e + 1), task);
 	} else {
 		e = reserve_record(EVENT_EXEC, sizeof(*e), now, false);
 		if (!e)
@@ -195,18 +193,18 @@ static __always_inline void executed(struct task_struct *task, struct linux_binp
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
-	executed(task, binary);
+	on_exec(task, binary);
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
-int BPF_PROG(substitute_exec, struct task_struct *task, int old_pid, struct linux_binprm *binary)
+int BPF_PROG(process_exec_missed, struct task_struct *task, int old_pid, struct linux_binprm *binary)
 {
-	executed(task, binary);
+	on_exec(task, binary);
 	return 0;
 }
 
-static __always_inline void ended(struct task_struct *task, bool last)
+static __always_inline void on_exit(struct task_struct *task, bool last)
 {
 	__u32 status, signal;
 	struct owner owner;
@@ -215,7 +213,7 @@ static __always_inline void ended(struct task_struct *task, bool last)
 
 	if (task->flags & PF_KTHREAD || !last)
 		return;
-	if ((is_preemptible || process_exit_arguments < 2) && is_seen(task, THE_END))
+	if ((is_preemptible || process_exit_arguments < 2) && test_and_set_change(task, EXIT))
 		return;
 	read_owner(&owner, task);
 	if (is_excluded_owner(&owner))
@@ -226,7 +224,7 @@ static __always_inline void ended(struct task_struct *task, bool last)
 		status = task->group_leader->exit_code;
 	signal = status & 0x7f;
 	count(&owner, signal ? OUTCOME_SIGNAL : status ? OUTCOME_FAILURE : OUTCOME_SUCCESS, signal);
-	if (!event_enabled(EVENT_EXIT) || !within_limit())
+	if (!event_enabled(EVENT_EXIT) || !take_from_limit())
 		return;
 	now = bpf_ktime_get_ns();
 	e = reserve_record(EVENT_EXIT, sizeof(*e), now, false);
@@ -242,7 +240,7 @@ static __always_inline void ended(struct task_struct *task, bool last)
 	submit_record(e);
 }
 
-/* Whether no thread of the process is left but those that end now. */
+/* Whether all other threads of the process have exited, or exit now. */
 #define IS_LAST(task) (process_exit_arguments > 1 ? ctx[1] & 1 : (task)->signal->live.counter <= 0)
 
 SEC("tp_btf/sched_process_exit")
@@ -250,16 +248,16 @@ int process_exit(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 
-	ended(task, IS_LAST(task));
+	on_exit(task, IS_LAST(task));
 	return 0;
 }
 
 SEC("tp_btf/sched_process_exit")
-int substitute_exit(__u64 *ctx)
+int process_exit_missed(__u64 *ctx)
 {
 	struct task_struct *task = (struct task_struct *)ctx[0];
 
-	ended(task, IS_LAST(task));
+	on_exit(task, IS_LAST(task));
 	return 0;
 }
 

@@ -116,19 +116,6 @@ type ProcessExecutable struct {
 	Name [48]int8
 }
 
-type ProcessListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type ProcessLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -142,13 +129,6 @@ const (
 	ProcessOutcomeOUTCOME_FAILURE ProcessOutcome = 2
 	ProcessOutcomeOUTCOME_SIGNAL  ProcessOutcome = 3
 )
-
-type ProcessPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
-}
 
 type ProcessPorts struct {
 	_    structs.HostLayout
@@ -170,76 +150,43 @@ type ProcessSeries struct {
 	Pad2    uint32
 }
 
-type ProcessSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  ProcessSocketState
-}
-
-type ProcessSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ProcessMapChanges              = "changes"
-	ProcessMapEventWindows         = "event_windows"
-	ProcessMapExcludedCidrs        = "excluded_cidrs"
-	ProcessMapExcludedExecutables  = "excluded_executables"
-	ProcessMapExcludedPorts        = "excluded_ports"
-	ProcessMapListeners            = "listeners"
-	ProcessMapLost                 = "lost"
-	ProcessMapProcesses            = "processes"
-	ProcessMapRecords              = "records"
-	ProcessMapSequences            = "sequences"
-	ProcessMapSocketSlots          = "socket_slots"
-	ProcessMapSocketStorage        = "socket_storage"
-	ProcessMapSocketsByAddress     = "sockets_by_address"
-	ProcessProgProcessExec         = "process_exec"
-	ProcessProgProcessExit         = "process_exit"
-	ProcessProgSubstituteExec      = "substitute_exec"
-	ProcessProgSubstituteExit      = "substitute_exit"
-	ProcessVarByAddress            = "by_address"
-	ProcessVarEnabledEvents        = "enabled_events"
-	ProcessVarEventLimit           = "event_limit"
-	ProcessVarExcludeCidrs         = "exclude_cidrs"
-	ProcessVarExcludeExecutables   = "exclude_executables"
-	ProcessVarExcludeLoopback      = "exclude_loopback"
-	ProcessVarExcludePorts         = "exclude_ports"
-	ProcessVarExportArguments      = "export_arguments"
-	ProcessVarExportEvent          = "export_event"
-	ProcessVarExportEventId        = "export_event_id"
-	ProcessVarExportExecEvent      = "export_exec_event"
-	ProcessVarExportOutcome        = "export_outcome"
-	ProcessVarIsPreemptible        = "is_preemptible"
-	ProcessVarProcessExitArguments = "process_exit_arguments"
-	ProcessVarProgramNumber        = "program_number"
-	ProcessVarReadArguments        = "read_arguments"
-	ProcessVarReadNames            = "read_names"
-	ProcessVarRingReserveAbove     = "ring_reserve_above"
-	ProcessVarRingWakeAbove        = "ring_wake_above"
-	ProcessVarSelfPid              = "self_pid"
+	ProcessMapEbpfEventWindows        = "ebpf_event_windows"
+	ProcessMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	ProcessMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	ProcessMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	ProcessMapEbpfLost                = "ebpf_lost"
+	ProcessMapEbpfRecords             = "ebpf_records"
+	ProcessMapEbpfSequences           = "ebpf_sequences"
+	ProcessMapProcessChanges          = "process_changes"
+	ProcessMapProcessCounts           = "process_counts"
+	ProcessProgProcessExec            = "process_exec"
+	ProcessProgProcessExecMissed      = "process_exec_missed"
+	ProcessProgProcessExit            = "process_exit"
+	ProcessProgProcessExitMissed      = "process_exit_missed"
+	ProcessVarByAddress               = "by_address"
+	ProcessVarEnabledEvents           = "enabled_events"
+	ProcessVarEventLimit              = "event_limit"
+	ProcessVarExcludeCidrs            = "exclude_cidrs"
+	ProcessVarExcludeExecutables      = "exclude_executables"
+	ProcessVarExcludeLoopback         = "exclude_loopback"
+	ProcessVarExcludePorts            = "exclude_ports"
+	ProcessVarExportArguments         = "export_arguments"
+	ProcessVarExportEvent             = "export_event"
+	ProcessVarExportEventId           = "export_event_id"
+	ProcessVarExportExecEvent         = "export_exec_event"
+	ProcessVarExportOutcome           = "export_outcome"
+	ProcessVarIsPreemptible           = "is_preemptible"
+	ProcessVarProcessExitArguments    = "process_exit_arguments"
+	ProcessVarProgramNumber           = "program_number"
+	ProcessVarReadArguments           = "read_arguments"
+	ProcessVarReadNames               = "read_names"
+	ProcessVarRingReserveAbove        = "ring_reserve_above"
+	ProcessVarRingWakeAbove           = "ring_wake_above"
+	ProcessVarSelfPid                 = "self_pid"
 )
 
 // LoadProcess returns the embedded CollectionSpec for Process.
@@ -284,29 +231,25 @@ type ProcessSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessProgramSpecs struct {
-	ProcessExec    *ebpf.ProgramSpec `ebpf:"process_exec"`
-	ProcessExit    *ebpf.ProgramSpec `ebpf:"process_exit"`
-	SubstituteExec *ebpf.ProgramSpec `ebpf:"substitute_exec"`
-	SubstituteExit *ebpf.ProgramSpec `ebpf:"substitute_exit"`
+	ProcessExec       *ebpf.ProgramSpec `ebpf:"process_exec"`
+	ProcessExecMissed *ebpf.ProgramSpec `ebpf:"process_exec_missed"`
+	ProcessExit       *ebpf.ProgramSpec `ebpf:"process_exit"`
+	ProcessExitMissed *ebpf.ProgramSpec `ebpf:"process_exit_missed"`
 }
 
 // ProcessMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessMapSpecs struct {
-	Changes             *ebpf.MapSpec `ebpf:"changes"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Processes           *ebpf.MapSpec `ebpf:"processes"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	ProcessChanges          *ebpf.MapSpec `ebpf:"process_changes"`
+	ProcessCounts           *ebpf.MapSpec `ebpf:"process_counts"`
 }
 
 // ProcessVariableSpecs contains global variables before they are loaded into the kernel.
@@ -355,36 +298,28 @@ func (o *ProcessObjects) Close() error {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessMaps struct {
-	Changes             *ebpf.Map `ebpf:"changes"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Processes           *ebpf.Map `ebpf:"processes"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	ProcessChanges          *ebpf.Map `ebpf:"process_changes"`
+	ProcessCounts           *ebpf.Map `ebpf:"process_counts"`
 }
 
 func (m *ProcessMaps) Close() error {
 	return _ProcessClose(
-		m.Changes,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Processes,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.ProcessChanges,
+		m.ProcessCounts,
 	)
 }
 
@@ -418,18 +353,18 @@ type ProcessVariables struct {
 //
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessPrograms struct {
-	ProcessExec    *ebpf.Program `ebpf:"process_exec"`
-	ProcessExit    *ebpf.Program `ebpf:"process_exit"`
-	SubstituteExec *ebpf.Program `ebpf:"substitute_exec"`
-	SubstituteExit *ebpf.Program `ebpf:"substitute_exit"`
+	ProcessExec       *ebpf.Program `ebpf:"process_exec"`
+	ProcessExecMissed *ebpf.Program `ebpf:"process_exec_missed"`
+	ProcessExit       *ebpf.Program `ebpf:"process_exit"`
+	ProcessExitMissed *ebpf.Program `ebpf:"process_exit_missed"`
 }
 
 func (p *ProcessPrograms) Close() error {
 	return _ProcessClose(
 		p.ProcessExec,
+		p.ProcessExecMissed,
 		p.ProcessExit,
-		p.SubstituteExec,
-		p.SubstituteExit,
+		p.ProcessExitMissed,
 	)
 }
 

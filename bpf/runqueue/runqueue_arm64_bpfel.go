@@ -68,29 +68,9 @@ type RunqueueHistogram struct {
 	Sum   uint64
 }
 
-type RunqueueListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type RunqueueLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type RunqueuePort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
 }
 
 type RunqueuePorts struct {
@@ -109,71 +89,38 @@ type RunqueueSeries struct {
 	Cgroup uint64
 }
 
-type RunqueueSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  RunqueueSocketState
-}
-
-type RunqueueSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	RunqueueMapEmptyHistogram      = "empty_histogram"
-	RunqueueMapEventWindows        = "event_windows"
-	RunqueueMapExcludedCidrs       = "excluded_cidrs"
-	RunqueueMapExcludedExecutables = "excluded_executables"
-	RunqueueMapExcludedPorts       = "excluded_ports"
-	RunqueueMapListeners           = "listeners"
-	RunqueueMapLost                = "lost"
-	RunqueueMapOtherTasks          = "other_tasks"
-	RunqueueMapRecords             = "records"
-	RunqueueMapRunqueueWaits       = "runqueue_waits"
-	RunqueueMapSequences           = "sequences"
-	RunqueueMapSocketSlots         = "socket_slots"
-	RunqueueMapSocketStorage       = "socket_storage"
-	RunqueueMapSocketsByAddress    = "sockets_by_address"
-	RunqueueMapTaskSlots           = "task_slots"
-	RunqueueProgRunqueueSwitch     = "runqueue_switch"
-	RunqueueVarByAddress           = "by_address"
-	RunqueueVarEnabledEvents       = "enabled_events"
-	RunqueueVarEventLimit          = "event_limit"
-	RunqueueVarExcludeCidrs        = "exclude_cidrs"
-	RunqueueVarExcludeExecutables  = "exclude_executables"
-	RunqueueVarExcludeLoopback     = "exclude_loopback"
-	RunqueueVarExcludePorts        = "exclude_ports"
-	RunqueueVarExportEvent         = "export_event"
-	RunqueueVarExportEventId       = "export_event_id"
-	RunqueueVarHistogramBounds     = "histogram_bounds"
-	RunqueueVarProgramNumber       = "program_number"
-	RunqueueVarReadNames           = "read_names"
-	RunqueueVarRingReserveAbove    = "ring_reserve_above"
-	RunqueueVarRingWakeAbove       = "ring_wake_above"
-	RunqueueVarSelfPid             = "self_pid"
-	RunqueueVarStallThreshold      = "stall_threshold"
+	RunqueueMapEbpfEventWindows        = "ebpf_event_windows"
+	RunqueueMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	RunqueueMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	RunqueueMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	RunqueueMapEbpfLost                = "ebpf_lost"
+	RunqueueMapEbpfRecords             = "ebpf_records"
+	RunqueueMapEbpfSequences           = "ebpf_sequences"
+	RunqueueMapEmptyHistogram          = "empty_histogram"
+	RunqueueMapRunqueueOthers          = "runqueue_others"
+	RunqueueMapRunqueueSlots           = "runqueue_slots"
+	RunqueueMapRunqueueWaits           = "runqueue_waits"
+	RunqueueProgRunqueueSwitch         = "runqueue_switch"
+	RunqueueVarByAddress               = "by_address"
+	RunqueueVarEnabledEvents           = "enabled_events"
+	RunqueueVarEventLimit              = "event_limit"
+	RunqueueVarExcludeCidrs            = "exclude_cidrs"
+	RunqueueVarExcludeExecutables      = "exclude_executables"
+	RunqueueVarExcludeLoopback         = "exclude_loopback"
+	RunqueueVarExcludePorts            = "exclude_ports"
+	RunqueueVarExportEvent             = "export_event"
+	RunqueueVarExportEventId           = "export_event_id"
+	RunqueueVarHistogramBounds         = "histogram_bounds"
+	RunqueueVarProgramNumber           = "program_number"
+	RunqueueVarReadNames               = "read_names"
+	RunqueueVarRingReserveAbove        = "ring_reserve_above"
+	RunqueueVarRingWakeAbove           = "ring_wake_above"
+	RunqueueVarSelfPid                 = "self_pid"
+	RunqueueVarStallThreshold          = "stall_threshold"
 )
 
 // LoadRunqueue returns the embedded CollectionSpec for Runqueue.
@@ -225,21 +172,17 @@ type RunqueueProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type RunqueueMapSpecs struct {
-	EmptyHistogram      *ebpf.MapSpec `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	OtherTasks          *ebpf.MapSpec `ebpf:"other_tasks"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	RunqueueWaits       *ebpf.MapSpec `ebpf:"runqueue_waits"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	TaskSlots           *ebpf.MapSpec `ebpf:"task_slots"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	RunqueueOthers          *ebpf.MapSpec `ebpf:"runqueue_others"`
+	RunqueueSlots           *ebpf.MapSpec `ebpf:"runqueue_slots"`
+	RunqueueWaits           *ebpf.MapSpec `ebpf:"runqueue_waits"`
 }
 
 // RunqueueVariableSpecs contains global variables before they are loaded into the kernel.
@@ -284,40 +227,32 @@ func (o *RunqueueObjects) Close() error {
 //
 // It can be passed to LoadRunqueueObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RunqueueMaps struct {
-	EmptyHistogram      *ebpf.Map `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	OtherTasks          *ebpf.Map `ebpf:"other_tasks"`
-	Records             *ebpf.Map `ebpf:"records"`
-	RunqueueWaits       *ebpf.Map `ebpf:"runqueue_waits"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	TaskSlots           *ebpf.Map `ebpf:"task_slots"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	RunqueueOthers          *ebpf.Map `ebpf:"runqueue_others"`
+	RunqueueSlots           *ebpf.Map `ebpf:"runqueue_slots"`
+	RunqueueWaits           *ebpf.Map `ebpf:"runqueue_waits"`
 }
 
 func (m *RunqueueMaps) Close() error {
 	return _RunqueueClose(
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
 		m.EmptyHistogram,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.OtherTasks,
-		m.Records,
+		m.RunqueueOthers,
+		m.RunqueueSlots,
 		m.RunqueueWaits,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
-		m.TaskSlots,
 	)
 }
 

@@ -1,28 +1,25 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Records who owns each socket, at the moments when that process is the one that runs, and has the kernel number the
-// sockets: a number that is asked for later, where it can only be read, would not be there.
+// Records who owns each socket, while the process that makes, connects or listens with it is the current one. It also has the
+// kernel number the sockets, because other hooks can only read a number that is there.
 #include "../include/filter.h"
 #include "../include/track.h"
 
-static __always_inline void accepted(struct sock *sk)
+static __always_inline void on_established(struct sock *sk)
 {
 	struct socket_state *s = find_state(sk);
 
-	/* Two sides that connect to each other at the same time accept nothing. */
-	if (s && s->role == ROLE_CLIENT)
-		return;
-	s = track_accept(sk);
-	if (s)
-		s->role = ROLE_SERVER;
+	/* Of two sides that connect to each other at the same time, none accepts. */
+	if (!s || s->role != ROLE_CLIENT)
+		track_accept(sk);
 }
 
-static __always_inline void changed(struct sock *sk, int old, int new)
+static __always_inline void on_change(struct sock *sk, int old, int new)
 {
-	/* The TCP sockets below an MPTCP socket have states of their own. */
 	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_ESTABLISHED && new != TCP_CLOSE)
 		return;
+	/* The TCP sockets below an MPTCP socket have states of their own. */
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
 	if (old == TCP_CLOSE && new == TCP_SYN_SENT)
@@ -32,46 +29,39 @@ static __always_inline void changed(struct sock *sk, int old, int new)
 	else if (old == TCP_LISTEN && new == TCP_CLOSE)
 		untrack_listener(sk);
 	else if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED)
-		accepted(sk);
+		on_established(sk);
 	else if (new == TCP_CLOSE)
-		delete_state(sk);
+		track_close(sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
 {
-	changed(sk, old, new);
+	on_change(sk, old, new);
 	return 0;
 }
 
-/* For kernels that let another task run in the middle of a program: to be told twice is as good as once. */
+/* The fallback where programs are preemptible. To handle a change twice has no further effect. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(substitute_set_state, struct sock *sk, int old, int new)
+int BPF_PROG(socket_set_state_missed, struct sock *sk, int old, int new)
 {
-	changed(sk, old, new);
+	on_change(sk, old, new);
 	return 0;
 }
 
-/* Datagram and raw sockets have no state to hook: they belong to the process that makes them. */
+/* Datagram and raw sockets have no changes of state to hook. They belong to the process that makes them. */
 SEC("cgroup/sock_create")
 int socket_create(struct bpf_sock *ctx)
 {
-	struct socket_state *s;
-
-	/* The others are numbered when their state changes, where that can be done. */
+	/* Stream sockets are numbered when their state changes, unless tracing programs cannot do that. */
 	if (ctx->type != SOCK_STREAM || by_address)
 		bpf_get_socket_cookie(ctx);
-	if (ctx->type == SOCK_STREAM)
-		return 1;
-	s = storage_of(ctx);
-	if (s)
-		read_owner(&s->owner, current_task());
-	else
-		count_loss(LOSS_MAP_FULL);
+	if (ctx->type != SOCK_STREAM)
+		track_created(ctx);
 	return 1;
 }
 
-/* Run once after the hooks are attached. */
+/* Runs once after the hooks are attached. */
 SEC("iter/task_file")
 int socket_find(struct bpf_iter__task_file *ctx)
 {
@@ -80,15 +70,9 @@ int socket_find(struct bpf_iter__task_file *ctx)
 
 	if (!task)
 		return 0;
-	if (by_address) {
-		sk = socket_of_file_slowly(ctx->file);
-		if (sk)
-			track_found_slowly(sk, task);
-		return 0;
-	}
 	sk = socket_of_file(ctx->file);
 	if (sk)
-		track_found(sk, task);
+		track_existing(sk, task);
 	return 0;
 }
 

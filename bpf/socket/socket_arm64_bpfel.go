@@ -71,9 +71,13 @@ type SocketSequence struct {
 }
 
 type SocketSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Closed uint64
 	State  SocketSocketState
 }
@@ -88,48 +92,43 @@ type SocketSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
+	Role   uint8
+	Closed bool
+	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SocketMapEventWindows        = "event_windows"
-	SocketMapExcludedCidrs       = "excluded_cidrs"
-	SocketMapExcludedExecutables = "excluded_executables"
-	SocketMapExcludedPorts       = "excluded_ports"
-	SocketMapListeners           = "listeners"
-	SocketMapLost                = "lost"
-	SocketMapRecords             = "records"
-	SocketMapSequences           = "sequences"
-	SocketMapSocketSlots         = "socket_slots"
-	SocketMapSocketStorage       = "socket_storage"
-	SocketMapSocketsByAddress    = "sockets_by_address"
-	SocketProgSocketCreate       = "socket_create"
-	SocketProgSocketFind         = "socket_find"
-	SocketProgSocketSetState     = "socket_set_state"
-	SocketProgSubstituteSetState = "substitute_set_state"
-	SocketVarByAddress           = "by_address"
-	SocketVarEnabledEvents       = "enabled_events"
-	SocketVarEventLimit          = "event_limit"
-	SocketVarExcludeCidrs        = "exclude_cidrs"
-	SocketVarExcludeExecutables  = "exclude_executables"
-	SocketVarExcludeLoopback     = "exclude_loopback"
-	SocketVarExcludePorts        = "exclude_ports"
-	SocketVarProgramNumber       = "program_number"
-	SocketVarReadNames           = "read_names"
-	SocketVarRingReserveAbove    = "ring_reserve_above"
-	SocketVarRingWakeAbove       = "ring_wake_above"
-	SocketVarSelfPid             = "self_pid"
+	SocketMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	SocketMapEbpfEventWindows        = "ebpf_event_windows"
+	SocketMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	SocketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	SocketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	SocketMapEbpfListeners           = "ebpf_listeners"
+	SocketMapEbpfLost                = "ebpf_lost"
+	SocketMapEbpfRecords             = "ebpf_records"
+	SocketMapEbpfSequences           = "ebpf_sequences"
+	SocketMapEbpfSocketSlots         = "ebpf_socket_slots"
+	SocketMapEbpfSocketStorage       = "ebpf_socket_storage"
+	SocketMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
+	SocketProgSocketCreate           = "socket_create"
+	SocketProgSocketFind             = "socket_find"
+	SocketProgSocketSetState         = "socket_set_state"
+	SocketProgSocketSetStateMissed   = "socket_set_state_missed"
+	SocketVarByAddress               = "by_address"
+	SocketVarEnabledEvents           = "enabled_events"
+	SocketVarEventLimit              = "event_limit"
+	SocketVarExcludeCidrs            = "exclude_cidrs"
+	SocketVarExcludeExecutables      = "exclude_executables"
+	SocketVarExcludeLoopback         = "exclude_loopback"
+	SocketVarExcludePorts            = "exclude_ports"
+	SocketVarProgramNumber           = "program_number"
+	SocketVarReadNames               = "read_names"
+	SocketVarRingReserveAbove        = "ring_reserve_above"
+	SocketVarRingWakeAbove           = "ring_wake_above"
+	SocketVarSelfPid                 = "self_pid"
 )
 
 // LoadSocket returns the embedded CollectionSpec for Socket.
@@ -174,27 +173,28 @@ type SocketSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketProgramSpecs struct {
-	SocketCreate       *ebpf.ProgramSpec `ebpf:"socket_create"`
-	SocketFind         *ebpf.ProgramSpec `ebpf:"socket_find"`
-	SocketSetState     *ebpf.ProgramSpec `ebpf:"socket_set_state"`
-	SubstituteSetState *ebpf.ProgramSpec `ebpf:"substitute_set_state"`
+	SocketCreate         *ebpf.ProgramSpec `ebpf:"socket_create"`
+	SocketFind           *ebpf.ProgramSpec `ebpf:"socket_find"`
+	SocketSetState       *ebpf.ProgramSpec `ebpf:"socket_set_state"`
+	SocketSetStateMissed *ebpf.ProgramSpec `ebpf:"socket_set_state_missed"`
 }
 
 // SocketMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketMapSpecs struct {
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 }
 
 // SocketVariableSpecs contains global variables before they are loaded into the kernel.
@@ -235,32 +235,34 @@ func (o *SocketObjects) Close() error {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketMaps struct {
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
+	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 }
 
 func (m *SocketMaps) Close() error {
 	return _SocketClose(
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.EbpfClosedByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfListeners,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.EbpfSocketSlots,
+		m.EbpfSocketStorage,
+		m.EbpfSocketsByAddress,
 	)
 }
 
@@ -286,10 +288,10 @@ type SocketVariables struct {
 //
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketPrograms struct {
-	SocketCreate       *ebpf.Program `ebpf:"socket_create"`
-	SocketFind         *ebpf.Program `ebpf:"socket_find"`
-	SocketSetState     *ebpf.Program `ebpf:"socket_set_state"`
-	SubstituteSetState *ebpf.Program `ebpf:"substitute_set_state"`
+	SocketCreate         *ebpf.Program `ebpf:"socket_create"`
+	SocketFind           *ebpf.Program `ebpf:"socket_find"`
+	SocketSetState       *ebpf.Program `ebpf:"socket_set_state"`
+	SocketSetStateMissed *ebpf.Program `ebpf:"socket_set_state_missed"`
 }
 
 func (p *SocketPrograms) Close() error {
@@ -297,7 +299,7 @@ func (p *SocketPrograms) Close() error {
 		p.SocketCreate,
 		p.SocketFind,
 		p.SocketSetState,
-		p.SubstituteSetState,
+		p.SocketSetStateMissed,
 	)
 }
 

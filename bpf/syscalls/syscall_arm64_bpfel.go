@@ -91,29 +91,9 @@ type SyscallHistogram struct {
 	Sum   uint64
 }
 
-type SyscallListener struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Socket uint64
-}
-
 type SyscallLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type SyscallPort struct {
-	_      structs.HostLayout
-	Netns  uint32
-	Number uint16
-	Family uint16
 }
 
 type SyscallPorts struct {
@@ -136,35 +116,6 @@ type SyscallSeries struct {
 	Pad    uint16
 }
 
-type SyscallSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
-	Closed uint64
-	State  SyscallSocketState
-}
-
-type SyscallSocketState struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
-}
-
 type SyscallThread struct {
 	_        structs.HostLayout
 	Start    uint64
@@ -180,53 +131,49 @@ type SyscallThread struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	SyscallMapEmptyHistogram      = "empty_histogram"
-	SyscallMapEventWindows        = "event_windows"
-	SyscallMapExcludedCidrs       = "excluded_cidrs"
-	SyscallMapExcludedExecutables = "excluded_executables"
-	SyscallMapExcludedPorts       = "excluded_ports"
-	SyscallMapListeners           = "listeners"
-	SyscallMapLost                = "lost"
-	SyscallMapRecords             = "records"
-	SyscallMapSequences           = "sequences"
-	SyscallMapSocketSlots         = "socket_slots"
-	SyscallMapSocketStorage       = "socket_storage"
-	SyscallMapSocketsByAddress    = "sockets_by_address"
-	SyscallMapSyscallCounts       = "syscall_counts"
-	SyscallMapThreads             = "threads"
-	SyscallMapThreadsByAddress    = "threads_by_address"
-	SyscallMapWantedContainers    = "wanted_containers"
-	SyscallMapWantedExecutables   = "wanted_executables"
-	SyscallProgSubstituteEnter    = "substitute_enter"
-	SyscallProgSubstituteExit     = "substitute_exit"
-	SyscallProgSyscallEnter       = "syscall_enter"
-	SyscallProgSyscallExit        = "syscall_exit"
-	SyscallProgSyscallForget      = "syscall_forget"
-	SyscallVarByAddress           = "by_address"
-	SyscallVarEnabledEvents       = "enabled_events"
-	SyscallVarEventLimit          = "event_limit"
-	SyscallVarExcludeCidrs        = "exclude_cidrs"
-	SyscallVarExcludeExecutables  = "exclude_executables"
-	SyscallVarExcludeLoopback     = "exclude_loopback"
-	SyscallVarExcludePorts        = "exclude_ports"
-	SyscallVarExportCallLimits    = "export_call_limits"
-	SyscallVarExportEvent         = "export_event"
-	SyscallVarExportEventId       = "export_event_id"
-	SyscallVarFileCalls           = "file_calls"
-	SyscallVarHistogramBounds     = "histogram_bounds"
-	SyscallVarIsPreemptible       = "is_preemptible"
-	SyscallVarNoTaskStorage       = "no_task_storage"
-	SyscallVarOnlyContainers      = "only_containers"
-	SyscallVarOnlyExecutables     = "only_executables"
-	SyscallVarProgramNumber       = "program_number"
-	SyscallVarReadNames           = "read_names"
-	SyscallVarReportWaiting       = "report_waiting"
-	SyscallVarRingReserveAbove    = "ring_reserve_above"
-	SyscallVarRingWakeAbove       = "ring_wake_above"
-	SyscallVarSelfPid             = "self_pid"
-	SyscallVarSlowThreshold       = "slow_threshold"
-	SyscallVarWaitingCalls        = "waiting_calls"
-	SyscallVarWantedCalls         = "wanted_calls"
+	SyscallMapEbpfEventWindows        = "ebpf_event_windows"
+	SyscallMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
+	SyscallMapEbpfExcludedExecutables = "ebpf_excluded_executables"
+	SyscallMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	SyscallMapEbpfLost                = "ebpf_lost"
+	SyscallMapEbpfRecords             = "ebpf_records"
+	SyscallMapEbpfSequences           = "ebpf_sequences"
+	SyscallMapEmptyHistogram          = "empty_histogram"
+	SyscallMapSelectedContainers      = "selected_containers"
+	SyscallMapSyscallByAddress        = "syscall_by_address"
+	SyscallMapSyscallCounts           = "syscall_counts"
+	SyscallMapSyscallExecutables      = "syscall_executables"
+	SyscallMapSyscallThreads          = "syscall_threads"
+	SyscallProgSyscallEnter           = "syscall_enter"
+	SyscallProgSyscallEnterMissed     = "syscall_enter_missed"
+	SyscallProgSyscallExit            = "syscall_exit"
+	SyscallProgSyscallExitMissed      = "syscall_exit_missed"
+	SyscallProgSyscallForget          = "syscall_forget"
+	SyscallVarByAddress               = "by_address"
+	SyscallVarEnabledEvents           = "enabled_events"
+	SyscallVarEventLimit              = "event_limit"
+	SyscallVarExcludeCidrs            = "exclude_cidrs"
+	SyscallVarExcludeExecutables      = "exclude_executables"
+	SyscallVarExcludeLoopback         = "exclude_loopback"
+	SyscallVarExcludePorts            = "exclude_ports"
+	SyscallVarExportCallLimits        = "export_call_limits"
+	SyscallVarExportEvent             = "export_event"
+	SyscallVarExportEventId           = "export_event_id"
+	SyscallVarFileCalls               = "file_calls"
+	SyscallVarHistogramBounds         = "histogram_bounds"
+	SyscallVarIsPreemptible           = "is_preemptible"
+	SyscallVarNoTaskStorage           = "no_task_storage"
+	SyscallVarOnlyContainers          = "only_containers"
+	SyscallVarOnlyExecutables         = "only_executables"
+	SyscallVarProgramNumber           = "program_number"
+	SyscallVarReadNames               = "read_names"
+	SyscallVarReportWaiting           = "report_waiting"
+	SyscallVarRingReserveAbove        = "ring_reserve_above"
+	SyscallVarRingWakeAbove           = "ring_wake_above"
+	SyscallVarSelfPid                 = "self_pid"
+	SyscallVarSlowThreshold           = "slow_threshold"
+	SyscallVarWaitingCalls            = "waiting_calls"
+	SyscallVarWantedCalls             = "wanted_calls"
 )
 
 // LoadSyscall returns the embedded CollectionSpec for Syscall.
@@ -271,34 +218,30 @@ type SyscallSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallProgramSpecs struct {
-	SubstituteEnter *ebpf.ProgramSpec `ebpf:"substitute_enter"`
-	SubstituteExit  *ebpf.ProgramSpec `ebpf:"substitute_exit"`
-	SyscallEnter    *ebpf.ProgramSpec `ebpf:"syscall_enter"`
-	SyscallExit     *ebpf.ProgramSpec `ebpf:"syscall_exit"`
-	SyscallForget   *ebpf.ProgramSpec `ebpf:"syscall_forget"`
+	SyscallEnter       *ebpf.ProgramSpec `ebpf:"syscall_enter"`
+	SyscallEnterMissed *ebpf.ProgramSpec `ebpf:"syscall_enter_missed"`
+	SyscallExit        *ebpf.ProgramSpec `ebpf:"syscall_exit"`
+	SyscallExitMissed  *ebpf.ProgramSpec `ebpf:"syscall_exit_missed"`
+	SyscallForget      *ebpf.ProgramSpec `ebpf:"syscall_forget"`
 }
 
 // SyscallMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallMapSpecs struct {
-	EmptyHistogram      *ebpf.MapSpec `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	SyscallCounts       *ebpf.MapSpec `ebpf:"syscall_counts"`
-	Threads             *ebpf.MapSpec `ebpf:"threads"`
-	ThreadsByAddress    *ebpf.MapSpec `ebpf:"threads_by_address"`
-	WantedContainers    *ebpf.MapSpec `ebpf:"wanted_containers"`
-	WantedExecutables   *ebpf.MapSpec `ebpf:"wanted_executables"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	SelectedContainers      *ebpf.MapSpec `ebpf:"selected_containers"`
+	SyscallByAddress        *ebpf.MapSpec `ebpf:"syscall_by_address"`
+	SyscallCounts           *ebpf.MapSpec `ebpf:"syscall_counts"`
+	SyscallExecutables      *ebpf.MapSpec `ebpf:"syscall_executables"`
+	SyscallThreads          *ebpf.MapSpec `ebpf:"syscall_threads"`
 }
 
 // SyscallVariableSpecs contains global variables before they are loaded into the kernel.
@@ -352,44 +295,36 @@ func (o *SyscallObjects) Close() error {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallMaps struct {
-	EmptyHistogram      *ebpf.Map `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	SyscallCounts       *ebpf.Map `ebpf:"syscall_counts"`
-	Threads             *ebpf.Map `ebpf:"threads"`
-	ThreadsByAddress    *ebpf.Map `ebpf:"threads_by_address"`
-	WantedContainers    *ebpf.Map `ebpf:"wanted_containers"`
-	WantedExecutables   *ebpf.Map `ebpf:"wanted_executables"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	SelectedContainers      *ebpf.Map `ebpf:"selected_containers"`
+	SyscallByAddress        *ebpf.Map `ebpf:"syscall_by_address"`
+	SyscallCounts           *ebpf.Map `ebpf:"syscall_counts"`
+	SyscallExecutables      *ebpf.Map `ebpf:"syscall_executables"`
+	SyscallThreads          *ebpf.Map `ebpf:"syscall_threads"`
 }
 
 func (m *SyscallMaps) Close() error {
 	return _SyscallClose(
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
 		m.EmptyHistogram,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.SelectedContainers,
+		m.SyscallByAddress,
 		m.SyscallCounts,
-		m.Threads,
-		m.ThreadsByAddress,
-		m.WantedContainers,
-		m.WantedExecutables,
+		m.SyscallExecutables,
+		m.SyscallThreads,
 	)
 }
 
@@ -428,19 +363,19 @@ type SyscallVariables struct {
 //
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallPrograms struct {
-	SubstituteEnter *ebpf.Program `ebpf:"substitute_enter"`
-	SubstituteExit  *ebpf.Program `ebpf:"substitute_exit"`
-	SyscallEnter    *ebpf.Program `ebpf:"syscall_enter"`
-	SyscallExit     *ebpf.Program `ebpf:"syscall_exit"`
-	SyscallForget   *ebpf.Program `ebpf:"syscall_forget"`
+	SyscallEnter       *ebpf.Program `ebpf:"syscall_enter"`
+	SyscallEnterMissed *ebpf.Program `ebpf:"syscall_enter_missed"`
+	SyscallExit        *ebpf.Program `ebpf:"syscall_exit"`
+	SyscallExitMissed  *ebpf.Program `ebpf:"syscall_exit_missed"`
+	SyscallForget      *ebpf.Program `ebpf:"syscall_forget"`
 }
 
 func (p *SyscallPrograms) Close() error {
 	return _SyscallClose(
-		p.SubstituteEnter,
-		p.SubstituteExit,
 		p.SyscallEnter,
+		p.SyscallEnterMissed,
 		p.SyscallExit,
+		p.SyscallExitMissed,
 		p.SyscallForget,
 	)
 }

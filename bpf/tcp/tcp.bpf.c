@@ -1,11 +1,12 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// What goes wrong in TCP connections, and how long they take: retransmits, resets, round trips.
+// Retransmits, resets and round-trip times of TCP connections.
+#include "../include/filter.h"
 #include "../include/histogram.h"
-#include "../include/record.h"
-#include "../include/substitute.h"
-#include "../include/tcp.h"
+#include "../include/missed.h"
+#include "../include/packet.h"
+#include "../include/parts.h"
 
 enum event_id {
 	EVENT_RETRANSMIT,
@@ -25,21 +26,21 @@ enum retransmit {
 
 #define NO_REASON ~0U
 
-/* How many arguments these tracepoints have here: tcp_retransmit_skb 2, 3 with the error; tcp_send_reset 2, 3 with the reason. */
-const volatile __u32 retransmit_arguments;
-const volatile __u32 reset_arguments;
+/* The number of arguments of two tracepoints on this kernel. */
+const volatile __u32 retransmit_arguments; /* of tcp_retransmit_skb: 2; 3 with the error */
+const volatile __u32 reset_arguments;      /* of tcp_send_reset: 2; 3 with the reason */
 
-/* The least time between two looks at a connection's round trip, in µs. */
+/* µs between two samples of a connection's round-trip time. */
 const volatile __u32 rtt_interval;
 
 struct event {
 	struct record record;
 	struct owner owner;
-	struct flow flow; /* of a reset without a role, local sends it and remote gets it */
+	struct flow flow; /* of a reset without a role: local is the sender */
 	__u32 netns;
 	__u64 cookie;
-	__u32 reason;   /* of a reset that is sent; NO_REASON: not known */
-	__u32 segments; /* that are sent again */
+	__u32 reason;   /* of a reset that was sent; NO_REASON: not known */
+	__u32 segments; /* that were sent again */
 	__u8 retransmit;
 	__u8 role;
 	__u8 attribution;
@@ -48,7 +49,7 @@ struct event {
 };
 
 struct series {
-	__u64 cgroup; /* ~0: the series of everything that found no room */
+	__u64 cgroup;
 	__u32 reason;
 	__u8 event;
 	__u8 retransmit;
@@ -67,7 +68,7 @@ struct {
 	__type(value, struct counts);
 } tcp_counts SEC(".maps");
 
-/* Round-trip times: only cgroup, type and role of the key are used. */
+/* Round-trip times, by cgroup, type and role. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
 	__uint(max_entries, 1024); /* or less, by the number of CPUs */
@@ -87,15 +88,22 @@ struct side {
 	__u8 state;
 };
 
-static __always_inline struct counts *counts_of(struct series *key)
+/* What this program keeps of a connection. */
+struct sample {
+	__u64 time; /* µs of TCP's clock when the round-trip time was sampled; 0: never */
+};
+
+DEFINE_PARTS(tcp, sample)
+
+static __always_inline struct counts *find_counts(struct series *key)
 {
 	static const struct counts none;
 
 	return FIND_SERIES(&tcp_counts, key, &none, {.cgroup = OVERFLOW_CGROUP, .event = key->event});
 }
 
-/* A pointer of a tracepoint that may be NULL, which some verifiers know of some pointers and others deny of them. */
-static __always_inline bool is_there(const void *p)
+/* Whether a tracepoint's argument is not NULL. Verifiers do not agree on which arguments may be. */
+static __always_inline bool is_given(const void *p)
 {
 	if (!p)
 		return false;
@@ -103,18 +111,13 @@ static __always_inline bool is_there(const void *p)
 	return is_kernel_pointer(p);
 }
 
-static __always_inline __u8 type_of(const struct flow *f)
-{
-	return is_ipv4(&f->remote) ? 4 : 6;
-}
-
-/* Whose a full socket is. Its own process is the one that runs only by chance. */
+/* The owner of a full socket, open or closed. The current process is another one in most cases. */
 static __always_inline struct socket_state *read_ownership(struct side *side, struct sock *sk)
 {
 	struct socket_state *s = find_state(sk);
 
 	if (!s)
-		s = left_state(sk->__sk_common.skc_cookie.counter);
+		s = find_closed(sk);
 	side->owner = s ? &s->owner : find_owner(sk);
 	if (side->owner && side->owner->pid) {
 		side->cgroup = side->owner->cgroup;
@@ -132,7 +135,7 @@ static __always_inline __u8 role_of(const struct socket_state *s, const struct s
 		return s->role;
 	if (sk->__sk_common.skc_state == TCP_SYN_SENT)
 		return ROLE_CLIENT;
-	/* An accepted socket still has the backlog of the listener that it is a copy of. */
+	/* An accepted socket still has the backlog of its listener. */
 	return sk->sk_max_ack_backlog ? ROLE_SERVER : ROLE_CLIENT;
 }
 
@@ -147,42 +150,20 @@ static __always_inline void read_side(struct side *side, struct sock *sk, struct
 	read_flow(&side->flow, sk, tp);
 }
 
-/* What all kinds of sockets have, the small ones of connections that begin and of those that are over included. */
+/* A socket of any kind: a full one, that of a request, or one in TIME_WAIT. */
 static __always_inline void read_small_socket(struct side *side, const struct sock_common *sk)
 {
 	side->state = sk->skc_state;
 	side->netns = sk->skc_net.net->ns.inum;
 	side->cookie = sk->skc_cookie.counter;
-	side->flow.local_port = sk->skc_num;
-	side->flow.remote_port = bpf_ntohs(sk->skc_dport);
-	if (sk->skc_family == AF_INET6) {
-		__u32 *local = (__u32 *)side->flow.local.octets, *remote = (__u32 *)side->flow.remote.octets;
-
-		for (int i = 0; i < 4; i++) {
-			local[i] = sk->skc_v6_rcv_saddr.in6_u.u6_addr32[i];
-			remote[i] = sk->skc_v6_daddr.in6_u.u6_addr32[i];
-		}
-	} else {
-		map_ipv4(&side->flow.local, sk->skc_rcv_saddr);
-		map_ipv4(&side->flow.remote, sk->skc_daddr);
-	}
+	read_common_flow(&side->flow, sk, false);
 }
 
-struct segment_header {
-	__be16 source;
-	__be16 destination;
-	__u8 sequence[8];
-	__u8 offset;
-	__u8 flags;
-};
-
-enum { FLAG_SYN = 1 << 1, FLAG_ACK = 1 << 4 };
-
-/* The ends of a segment that came in, as this side has them; who sends a SYN is the client. */
+/* Both ends of a segment that was received. The sender of a SYN is the client. */
 static __always_inline void read_segment(struct side *side, const struct sk_buff *skb)
 {
 	const unsigned char *ip = skb->head + skb->network_header;
-	struct segment_header h = {};
+	struct transport_header h = {};
 	struct net_device *dev;
 	__be32 ipv4[2] = {};
 
@@ -190,21 +171,21 @@ static __always_inline void read_segment(struct side *side, const struct sk_buff
 	side->flow.local_port = bpf_ntohs(h.destination);
 	side->flow.remote_port = bpf_ntohs(h.source);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		bpf_probe_read_kernel(&side->flow.remote, sizeof(side->flow.remote), ip + 8);
-		bpf_probe_read_kernel(&side->flow.local, sizeof(side->flow.local), ip + 24);
+		bpf_probe_read_kernel(&side->flow.remote, sizeof(side->flow.remote), ip + offsetof(struct ipv6_header, source));
+		bpf_probe_read_kernel(&side->flow.local, sizeof(side->flow.local), ip + offsetof(struct ipv6_header, destination));
 	} else {
-		bpf_probe_read_kernel(ipv4, sizeof(ipv4), ip + 12);
+		bpf_probe_read_kernel(ipv4, sizeof(ipv4), ip + offsetof(struct ipv4_header, source));
 		map_ipv4(&side->flow.remote, ipv4[0]);
 		map_ipv4(&side->flow.local, ipv4[1]);
 	}
-	if ((h.flags & (FLAG_SYN | FLAG_ACK)) == FLAG_SYN)
+	if ((h.tcp[9] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		side->role = ROLE_SERVER;
 	dev = skb->dev;
 	if (!side->netns && is_kernel_pointer(dev))
 		side->netns = dev->nd_net.net->ns.inum;
 }
 
-/* Counts what happened to one side, and reports it. */
+/* Counts and reports what happened on one side. */
 static __always_inline void report(__u8 event, const struct side *side, __u8 retransmit, __u32 segments, __u32 reason)
 {
 	struct series key = {
@@ -221,11 +202,11 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 
 	if (is_excluded_owner(owner) || is_excluded_flow(&side->flow))
 		return;
-	counts = counts_of(&key);
+	counts = find_counts(&key);
 	if (counts)
 		__sync_fetch_and_add(&counts->n, segments);
 
-	if (!event_enabled(event) || !within_limit())
+	if (!event_enabled(event) || !take_from_limit())
 		return;
 	e = reserve_record(event, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
@@ -248,7 +229,7 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 	submit_record(e);
 }
 
-/* enum tcp_ca_state, and what icsk_pending is while the timer for a tail-loss probe runs out. */
+/* enum tcp_ca_state, and the value of icsk_pending while the timer of a tail-loss probe fires. */
 enum { CA_RECOVERY = 3, CA_LOSS = 4, PENDING_LOSS_PROBE = 5 };
 
 static __always_inline __u8 retransmit_type(const struct sock *sk, const struct tcp_sock *tp)
@@ -267,11 +248,11 @@ static __always_inline __u8 retransmit_type(const struct sock *sk, const struct 
 	case CA_RECOVERY:
 		return RETRANSMIT_FAST;
 	}
-	/* No loss is known of: it is the probe for one. */
+	/* No loss is known: it is the probe for one. */
 	return icsk->icsk_pending == PENDING_LOSS_PROBE ? RETRANSMIT_TAIL_LOSS_PROBE : RETRANSMIT_UNKNOWN;
 }
 
-static __always_inline void retransmitted(struct sock *sk, const struct sk_buff *skb)
+static __always_inline void report_retransmit(struct sock *sk, const struct sk_buff *skb)
 {
 	const struct tcp_skb_cb *cb = (const struct tcp_skb_cb *)skb->cb;
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
@@ -285,6 +266,12 @@ static __always_inline void retransmitted(struct sock *sk, const struct sk_buff 
 	report(EVENT_RETRANSMIT, &side, retransmit_type(sk, tp), segments, NO_REASON);
 }
 
+/* By what a change of a connection is marked: see missed.h. */
+static __always_inline __u32 hash_of(const struct sock_common *sk)
+{
+	return bpf_ntohs(sk->skc_dport) + sk->skc_num;
+}
+
 #define RETRANSMIT_FAILED (retransmit_arguments > 2 && (int)ctx[2])
 
 SEC("tp_btf/tcp_retransmit_skb")
@@ -294,23 +281,23 @@ int tcp_retransmit(__u64 *ctx)
 
 	if (RETRANSMIT_FAILED)
 		return 0;
-	note(sk, hash_of(sk), EVENT_RETRANSMIT);
-	retransmitted(sk, (struct sk_buff *)ctx[1]);
+	mark_handled(sk, hash_of(&sk->__sk_common), EVENT_RETRANSMIT);
+	report_retransmit(sk, (struct sk_buff *)ctx[1]);
 	return 0;
 }
 
 SEC("tp_btf/tcp_retransmit_skb")
-int substitute_retransmit(__u64 *ctx)
+int tcp_retransmit_missed(__u64 *ctx)
 {
 	struct sock *sk = (struct sock *)ctx[0];
 
-	if (!RETRANSMIT_FAILED && is_unseen(sk, hash_of(sk), EVENT_RETRANSMIT))
-		retransmitted(sk, (struct sk_buff *)ctx[1]);
+	if (!RETRANSMIT_FAILED && take_missed(sk, hash_of(&sk->__sk_common), EVENT_RETRANSMIT))
+		report_retransmit(sk, (struct sk_buff *)ctx[1]);
 	return 0;
 }
 
-/* The connection is a request yet, of which the listener is the owner; it takes the request's cookie with it. */
-static __always_inline void retransmitted_synack(struct sock *listener, struct request_sock *req)
+/* The connection is still a request, whose owner is the listener. It will have the cookie that the request gets here. */
+static __always_inline void report_retransmit_synack(struct sock *listener, struct request_sock *req)
 {
 	struct side side = {.role = ROLE_SERVER};
 
@@ -321,41 +308,36 @@ static __always_inline void retransmitted_synack(struct sock *listener, struct r
 	report(EVENT_RETRANSMIT, &side, RETRANSMIT_SYN_ACK, 1, NO_REASON);
 }
 
-static __always_inline __u32 hash_of_request(const struct request_sock *req)
-{
-	return bpf_ntohs(req->__req_common.skc_dport) + req->__req_common.skc_num;
-}
-
 SEC("tp_btf/tcp_retransmit_synack")
 int BPF_PROG(tcp_retransmit_synack, struct sock *sk, struct request_sock *req)
 {
-	note(req, hash_of_request(req), EVENT_RETRANSMIT);
-	retransmitted_synack(sk, req);
+	mark_handled(req, hash_of(&req->__req_common), EVENT_RETRANSMIT);
+	report_retransmit_synack(sk, req);
 	return 0;
 }
 
 SEC("tp_btf/tcp_retransmit_synack")
-int BPF_PROG(substitute_retransmit_synack, struct sock *sk, struct request_sock *req)
+int BPF_PROG(tcp_retransmit_synack_missed, struct sock *sk, struct request_sock *req)
 {
-	if (is_unseen(req, hash_of_request(req), EVENT_RETRANSMIT))
-		retransmitted_synack(sk, req);
+	if (take_missed(req, hash_of(&req->__req_common), EVENT_RETRANSMIT))
+		report_retransmit_synack(sk, req);
 	return 0;
 }
 
-/* sk is NULL where there is no socket; skb, the segment that is answered, where there is none. */
-static __always_inline void reset_sent(struct sock *sk, const struct sk_buff *skb, __u32 reason)
+/* sk is NULL if there is no socket; skb, the segment that is answered, if there is none. */
+static __always_inline void report_reset_sent(struct sock *sk, const struct sk_buff *skb, __u32 reason)
 {
 	struct socket_state *s;
 	struct side side = {};
 	struct tcp_sock *tp;
 
-	if (is_there(sk)) {
+	if (is_given(sk)) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp) {
 			read_side(&side, sk, tp);
 		} else {
 			read_small_socket(&side, &sk->__sk_common);
-			s = left_state(side.cookie);
+			s = find_closed_slot(side.cookie);
 			if (s && s->owner.pid) {
 				side.owner = &s->owner;
 				side.cgroup = s->owner.cgroup;
@@ -365,7 +347,7 @@ static __always_inline void reset_sent(struct sock *sk, const struct sk_buff *sk
 		}
 	}
 	if (!side.state || side.state == TCP_LISTEN) {
-		if (!is_there(skb))
+		if (!is_given(skb))
 			return;
 		read_segment(&side, skb);
 	}
@@ -376,9 +358,9 @@ static __always_inline void reset_sent(struct sock *sk, const struct sk_buff *sk
 
 static __always_inline __u32 hash_of_reset(const struct sock *sk, const struct sk_buff *skb)
 {
-	if (is_there(sk))
-		return hash_of(sk);
-	return is_there(skb) ? skb->len : 0;
+	if (is_given(sk))
+		return hash_of(&sk->__sk_common);
+	return is_given(skb) ? skb->len : 0;
 }
 
 SEC("tp_btf/tcp_send_reset")
@@ -387,23 +369,23 @@ int tcp_reset_sent(__u64 *ctx)
 	const struct sk_buff *skb = (struct sk_buff *)ctx[1];
 	struct sock *sk = (struct sock *)ctx[0];
 
-	note(is_there(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT);
-	reset_sent(sk, skb, RESET_REASON);
+	mark_handled(is_given(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT);
+	report_reset_sent(sk, skb, RESET_REASON);
 	return 0;
 }
 
 SEC("tp_btf/tcp_send_reset")
-int substitute_reset_sent(__u64 *ctx)
+int tcp_reset_sent_missed(__u64 *ctx)
 {
 	const struct sk_buff *skb = (struct sk_buff *)ctx[1];
 	struct sock *sk = (struct sock *)ctx[0];
 
-	if (is_unseen(is_there(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT))
-		reset_sent(sk, skb, RESET_REASON);
+	if (take_missed(is_given(sk) ? (void *)sk : (void *)skb, hash_of_reset(sk, skb), EVENT_RESET_SENT))
+		report_reset_sent(sk, skb, RESET_REASON);
 	return 0;
 }
 
-static __always_inline void reset_received(struct sock *sk)
+static __always_inline void report_reset_received(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct side side = {};
@@ -417,16 +399,16 @@ static __always_inline void reset_received(struct sock *sk)
 SEC("tp_btf/tcp_receive_reset")
 int BPF_PROG(tcp_reset_received, struct sock *sk)
 {
-	note(sk, hash_of(sk), EVENT_RESET_RECEIVED);
-	reset_received(sk);
+	mark_handled(sk, hash_of(&sk->__sk_common), EVENT_RESET_RECEIVED);
+	report_reset_received(sk);
 	return 0;
 }
 
 SEC("tp_btf/tcp_receive_reset")
-int BPF_PROG(substitute_reset_received, struct sock *sk)
+int BPF_PROG(tcp_reset_received_missed, struct sock *sk)
 {
-	if (is_unseen(sk, hash_of(sk), EVENT_RESET_RECEIVED))
-		reset_received(sk);
+	if (take_missed(sk, hash_of(&sk->__sk_common), EVENT_RESET_RECEIVED))
+		report_reset_received(sk);
 	return 0;
 }
 
@@ -446,55 +428,56 @@ static __always_inline void add_rtt(struct sock *sk, struct tcp_sock *tp)
 	key.cgroup = side.cgroup;
 	key.type = type_of(&side.flow);
 	key.role = side.role;
-	h = FIND_SERIES(&tcp_rtts, &key, no_durations(), {.cgroup = OVERFLOW_CGROUP});
+	h = FIND_SERIES(&tcp_rtts, &key, zero_histogram(), {.cgroup = OVERFLOW_CGROUP});
 	if (h)
 		add_to_histogram(h, rtt * 1000);
 }
 
-/* Comes with every segment of an established connection, before TCP works on it. */
+/* Called for every segment of an established connection, before TCP processes it. */
 SEC("tp_btf/tcp_probe")
 int BPF_PROG(tcp_segment, struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-	struct socket_state *s;
-	__u32 now;
+	struct sample *last;
+	__u64 now;
 
-	if (!tp)
+	if (!tp || !find_state(sk))
 		return 0;
-	s = find_state(sk);
-	/* The time of the segment before, which TCP has read, is as good as now. */
+	last = tcp_part(sk);
+	/* The time of the segment before. TCP has read it, so that it is cheaper than the clock. */
 	now = tp->tcp_mstamp;
-	if (!s || (s->rtt_sampled && now - s->rtt_sampled < rtt_interval))
+	if (!last || (last->time && now - last->time < rtt_interval))
 		return 0;
-	s->rtt_sampled = now;
+	last->time = now;
 	add_rtt(sk, tp);
 	return 0;
 }
 
-/* Any state but LISTEN → CLOSE; a connection that never was has no round trip. */
-static __always_inline void closed(struct sock *sk)
+/* Any state but LISTEN → CLOSE. A connection that was never established has no round-trip time. */
+static __always_inline void on_close(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 
 	if (tp)
 		add_rtt(sk, tp);
+	tcp_forget(sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_closed, struct sock *sk, int old, int new)
+int BPF_PROG(tcp_close, struct sock *sk, int old, int new)
 {
 	if (new != TCP_CLOSE || old == TCP_LISTEN)
 		return 0;
-	note(sk, hash_of(sk), TCP_CLOSE);
-	closed(sk);
+	mark_handled(sk, hash_of(&sk->__sk_common), TCP_CLOSE);
+	on_close(sk);
 	return 0;
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(substitute_closed, struct sock *sk, int old, int new)
+int BPF_PROG(tcp_close_missed, struct sock *sk, int old, int new)
 {
-	if (new == TCP_CLOSE && old != TCP_LISTEN && is_unseen(sk, hash_of(sk), TCP_CLOSE))
-		closed(sk);
+	if (new == TCP_CLOSE && old != TCP_LISTEN && take_missed(sk, hash_of(&sk->__sk_common), TCP_CLOSE))
+		on_close(sk);
 	return 0;
 }
 

@@ -90,6 +90,15 @@ type TCPExecutable struct {
 	Name [48]int8
 }
 
+type TCPHandledMarks struct {
+	_     structs.HostLayout
+	Marks [64]struct {
+		_      structs.HostLayout
+		Object uint64
+		Change uint64
+	}
+}
+
 type TCPHistogram struct {
 	_     structs.HostLayout
 	Slots [176]uint64
@@ -112,15 +121,6 @@ type TCPListener struct {
 type TCPLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type TCPNotes struct {
-	_    structs.HostLayout
-	Seen [64]struct {
-		_      structs.HostLayout
-		Object uint64
-		Change uint64
-	}
 }
 
 type TCPPort struct {
@@ -146,6 +146,11 @@ const (
 	TCPRetransmitRETRANSMIT_TAIL_LOSS_PROBE TCPRetransmit = 5
 )
 
+type TCPSample struct {
+	_    structs.HostLayout
+	Time uint64
+}
+
 type TCPSequence struct {
 	_    structs.HostLayout
 	Last uint64
@@ -163,9 +168,13 @@ type TCPSeries struct {
 }
 
 type TCPSocketSlot struct {
-	_      structs.HostLayout
-	Claims uint64
-	Cookie uint64
+	_    structs.HostLayout
+	Slot struct {
+		_      structs.HostLayout
+		Key    uint64
+		Claims uint32
+		Others uint32
+	}
 	Closed uint64
 	State  TCPSocketState
 }
@@ -180,66 +189,70 @@ type TCPSocketState struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Since      uint64
-	Role       uint8
-	Flags      uint8
-	PeerPort   uint16
-	RttSampled uint32
-	Peer       struct {
-		_      structs.HostLayout
-		Octets [16]uint8
-	}
+	Role   uint8
+	Closed bool
+	Pad    [6]uint8
+}
+
+type TCPTcpSlot struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Part   TCPSample
 }
 
 // Names of all BPF objects in the ELF.
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	TCPMapEmptyHistogram              = "empty_histogram"
-	TCPMapEventWindows                = "event_windows"
-	TCPMapExcludedCidrs               = "excluded_cidrs"
-	TCPMapExcludedExecutables         = "excluded_executables"
-	TCPMapExcludedPorts               = "excluded_ports"
-	TCPMapListeners                   = "listeners"
-	TCPMapLost                        = "lost"
-	TCPMapNotes                       = "notes"
-	TCPMapRecords                     = "records"
-	TCPMapSequences                   = "sequences"
-	TCPMapSocketSlots                 = "socket_slots"
-	TCPMapSocketStorage               = "socket_storage"
-	TCPMapSocketsByAddress            = "sockets_by_address"
-	TCPMapTcpCounts                   = "tcp_counts"
-	TCPMapTcpRtts                     = "tcp_rtts"
-	TCPProgSubstituteClosed           = "substitute_closed"
-	TCPProgSubstituteResetReceived    = "substitute_reset_received"
-	TCPProgSubstituteResetSent        = "substitute_reset_sent"
-	TCPProgSubstituteRetransmit       = "substitute_retransmit"
-	TCPProgSubstituteRetransmitSynack = "substitute_retransmit_synack"
-	TCPProgTcpClosed                  = "tcp_closed"
-	TCPProgTcpResetReceived           = "tcp_reset_received"
-	TCPProgTcpResetSent               = "tcp_reset_sent"
-	TCPProgTcpRetransmit              = "tcp_retransmit"
-	TCPProgTcpRetransmitSynack        = "tcp_retransmit_synack"
-	TCPProgTcpSegment                 = "tcp_segment"
-	TCPVarByAddress                   = "by_address"
-	TCPVarEnabledEvents               = "enabled_events"
-	TCPVarEventLimit                  = "event_limit"
-	TCPVarExcludeCidrs                = "exclude_cidrs"
-	TCPVarExcludeExecutables          = "exclude_executables"
-	TCPVarExcludeLoopback             = "exclude_loopback"
-	TCPVarExcludePorts                = "exclude_ports"
-	TCPVarExportEvent                 = "export_event"
-	TCPVarExportEventId               = "export_event_id"
-	TCPVarExportRetransmit            = "export_retransmit"
-	TCPVarHistogramBounds             = "histogram_bounds"
-	TCPVarProgramNumber               = "program_number"
-	TCPVarReadNames                   = "read_names"
-	TCPVarResetArguments              = "reset_arguments"
-	TCPVarRetransmitArguments         = "retransmit_arguments"
-	TCPVarRingReserveAbove            = "ring_reserve_above"
-	TCPVarRingWakeAbove               = "ring_wake_above"
-	TCPVarRttInterval                 = "rtt_interval"
-	TCPVarSelfPid                     = "self_pid"
+	TCPMapEbpfClosedByAddress        = "ebpf_closed_by_address"
+	TCPMapEbpfEventWindows           = "ebpf_event_windows"
+	TCPMapEbpfExcludedCidrs          = "ebpf_excluded_cidrs"
+	TCPMapEbpfExcludedExecutables    = "ebpf_excluded_executables"
+	TCPMapEbpfExcludedPorts          = "ebpf_excluded_ports"
+	TCPMapEbpfListeners              = "ebpf_listeners"
+	TCPMapEbpfLost                   = "ebpf_lost"
+	TCPMapEbpfRecords                = "ebpf_records"
+	TCPMapEbpfSequences              = "ebpf_sequences"
+	TCPMapEbpfSocketSlots            = "ebpf_socket_slots"
+	TCPMapEbpfSocketStorage          = "ebpf_socket_storage"
+	TCPMapEbpfSocketsByAddress       = "ebpf_sockets_by_address"
+	TCPMapEmptyHistogram             = "empty_histogram"
+	TCPMapHandledMarks               = "handled_marks"
+	TCPMapTcpByAddress               = "tcp_by_address"
+	TCPMapTcpCounts                  = "tcp_counts"
+	TCPMapTcpRtts                    = "tcp_rtts"
+	TCPMapTcpSlots                   = "tcp_slots"
+	TCPMapTcpStorage                 = "tcp_storage"
+	TCPProgTcpClose                  = "tcp_close"
+	TCPProgTcpCloseMissed            = "tcp_close_missed"
+	TCPProgTcpResetReceived          = "tcp_reset_received"
+	TCPProgTcpResetReceivedMissed    = "tcp_reset_received_missed"
+	TCPProgTcpResetSent              = "tcp_reset_sent"
+	TCPProgTcpResetSentMissed        = "tcp_reset_sent_missed"
+	TCPProgTcpRetransmit             = "tcp_retransmit"
+	TCPProgTcpRetransmitMissed       = "tcp_retransmit_missed"
+	TCPProgTcpRetransmitSynack       = "tcp_retransmit_synack"
+	TCPProgTcpRetransmitSynackMissed = "tcp_retransmit_synack_missed"
+	TCPProgTcpSegment                = "tcp_segment"
+	TCPVarByAddress                  = "by_address"
+	TCPVarEnabledEvents              = "enabled_events"
+	TCPVarEventLimit                 = "event_limit"
+	TCPVarExcludeCidrs               = "exclude_cidrs"
+	TCPVarExcludeExecutables         = "exclude_executables"
+	TCPVarExcludeLoopback            = "exclude_loopback"
+	TCPVarExcludePorts               = "exclude_ports"
+	TCPVarExportEvent                = "export_event"
+	TCPVarExportEventId              = "export_event_id"
+	TCPVarExportRetransmit           = "export_retransmit"
+	TCPVarHistogramBounds            = "histogram_bounds"
+	TCPVarProgramNumber              = "program_number"
+	TCPVarReadNames                  = "read_names"
+	TCPVarResetArguments             = "reset_arguments"
+	TCPVarRetransmitArguments        = "retransmit_arguments"
+	TCPVarRingReserveAbove           = "ring_reserve_above"
+	TCPVarRingWakeAbove              = "ring_wake_above"
+	TCPVarRttInterval                = "rtt_interval"
+	TCPVarSelfPid                    = "self_pid"
 )
 
 // LoadTCP returns the embedded CollectionSpec for TCP.
@@ -284,38 +297,42 @@ type TCPSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TCPProgramSpecs struct {
-	SubstituteClosed           *ebpf.ProgramSpec `ebpf:"substitute_closed"`
-	SubstituteResetReceived    *ebpf.ProgramSpec `ebpf:"substitute_reset_received"`
-	SubstituteResetSent        *ebpf.ProgramSpec `ebpf:"substitute_reset_sent"`
-	SubstituteRetransmit       *ebpf.ProgramSpec `ebpf:"substitute_retransmit"`
-	SubstituteRetransmitSynack *ebpf.ProgramSpec `ebpf:"substitute_retransmit_synack"`
-	TcpClosed                  *ebpf.ProgramSpec `ebpf:"tcp_closed"`
-	TcpResetReceived           *ebpf.ProgramSpec `ebpf:"tcp_reset_received"`
-	TcpResetSent               *ebpf.ProgramSpec `ebpf:"tcp_reset_sent"`
-	TcpRetransmit              *ebpf.ProgramSpec `ebpf:"tcp_retransmit"`
-	TcpRetransmitSynack        *ebpf.ProgramSpec `ebpf:"tcp_retransmit_synack"`
-	TcpSegment                 *ebpf.ProgramSpec `ebpf:"tcp_segment"`
+	TcpClose                  *ebpf.ProgramSpec `ebpf:"tcp_close"`
+	TcpCloseMissed            *ebpf.ProgramSpec `ebpf:"tcp_close_missed"`
+	TcpResetReceived          *ebpf.ProgramSpec `ebpf:"tcp_reset_received"`
+	TcpResetReceivedMissed    *ebpf.ProgramSpec `ebpf:"tcp_reset_received_missed"`
+	TcpResetSent              *ebpf.ProgramSpec `ebpf:"tcp_reset_sent"`
+	TcpResetSentMissed        *ebpf.ProgramSpec `ebpf:"tcp_reset_sent_missed"`
+	TcpRetransmit             *ebpf.ProgramSpec `ebpf:"tcp_retransmit"`
+	TcpRetransmitMissed       *ebpf.ProgramSpec `ebpf:"tcp_retransmit_missed"`
+	TcpRetransmitSynack       *ebpf.ProgramSpec `ebpf:"tcp_retransmit_synack"`
+	TcpRetransmitSynackMissed *ebpf.ProgramSpec `ebpf:"tcp_retransmit_synack_missed"`
+	TcpSegment                *ebpf.ProgramSpec `ebpf:"tcp_segment"`
 }
 
 // TCPMapSpecs contains maps before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type TCPMapSpecs struct {
-	EmptyHistogram      *ebpf.MapSpec `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.MapSpec `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.MapSpec `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.MapSpec `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.MapSpec `ebpf:"excluded_ports"`
-	Listeners           *ebpf.MapSpec `ebpf:"listeners"`
-	Lost                *ebpf.MapSpec `ebpf:"lost"`
-	Notes               *ebpf.MapSpec `ebpf:"notes"`
-	Records             *ebpf.MapSpec `ebpf:"records"`
-	Sequences           *ebpf.MapSpec `ebpf:"sequences"`
-	SocketSlots         *ebpf.MapSpec `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.MapSpec `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.MapSpec `ebpf:"sockets_by_address"`
-	TcpCounts           *ebpf.MapSpec `ebpf:"tcp_counts"`
-	TcpRtts             *ebpf.MapSpec `ebpf:"tcp_rtts"`
+	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
+	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
+	TcpByAddress            *ebpf.MapSpec `ebpf:"tcp_by_address"`
+	TcpCounts               *ebpf.MapSpec `ebpf:"tcp_counts"`
+	TcpRtts                 *ebpf.MapSpec `ebpf:"tcp_rtts"`
+	TcpSlots                *ebpf.MapSpec `ebpf:"tcp_slots"`
+	TcpStorage              *ebpf.MapSpec `ebpf:"tcp_storage"`
 }
 
 // TCPVariableSpecs contains global variables before they are loaded into the kernel.
@@ -363,40 +380,48 @@ func (o *TCPObjects) Close() error {
 //
 // It can be passed to LoadTCPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TCPMaps struct {
-	EmptyHistogram      *ebpf.Map `ebpf:"empty_histogram"`
-	EventWindows        *ebpf.Map `ebpf:"event_windows"`
-	ExcludedCidrs       *ebpf.Map `ebpf:"excluded_cidrs"`
-	ExcludedExecutables *ebpf.Map `ebpf:"excluded_executables"`
-	ExcludedPorts       *ebpf.Map `ebpf:"excluded_ports"`
-	Listeners           *ebpf.Map `ebpf:"listeners"`
-	Lost                *ebpf.Map `ebpf:"lost"`
-	Notes               *ebpf.Map `ebpf:"notes"`
-	Records             *ebpf.Map `ebpf:"records"`
-	Sequences           *ebpf.Map `ebpf:"sequences"`
-	SocketSlots         *ebpf.Map `ebpf:"socket_slots"`
-	SocketStorage       *ebpf.Map `ebpf:"socket_storage"`
-	SocketsByAddress    *ebpf.Map `ebpf:"sockets_by_address"`
-	TcpCounts           *ebpf.Map `ebpf:"tcp_counts"`
-	TcpRtts             *ebpf.Map `ebpf:"tcp_rtts"`
+	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
+	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
+	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
+	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
+	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
+	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
+	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
+	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
+	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
+	TcpByAddress            *ebpf.Map `ebpf:"tcp_by_address"`
+	TcpCounts               *ebpf.Map `ebpf:"tcp_counts"`
+	TcpRtts                 *ebpf.Map `ebpf:"tcp_rtts"`
+	TcpSlots                *ebpf.Map `ebpf:"tcp_slots"`
+	TcpStorage              *ebpf.Map `ebpf:"tcp_storage"`
 }
 
 func (m *TCPMaps) Close() error {
 	return _TCPClose(
+		m.EbpfClosedByAddress,
+		m.EbpfEventWindows,
+		m.EbpfExcludedCidrs,
+		m.EbpfExcludedExecutables,
+		m.EbpfExcludedPorts,
+		m.EbpfListeners,
+		m.EbpfLost,
+		m.EbpfRecords,
+		m.EbpfSequences,
+		m.EbpfSocketSlots,
+		m.EbpfSocketStorage,
+		m.EbpfSocketsByAddress,
 		m.EmptyHistogram,
-		m.EventWindows,
-		m.ExcludedCidrs,
-		m.ExcludedExecutables,
-		m.ExcludedPorts,
-		m.Listeners,
-		m.Lost,
-		m.Notes,
-		m.Records,
-		m.Sequences,
-		m.SocketSlots,
-		m.SocketStorage,
-		m.SocketsByAddress,
+		m.HandledMarks,
+		m.TcpByAddress,
 		m.TcpCounts,
 		m.TcpRtts,
+		m.TcpSlots,
+		m.TcpStorage,
 	)
 }
 
@@ -429,31 +454,31 @@ type TCPVariables struct {
 //
 // It can be passed to LoadTCPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TCPPrograms struct {
-	SubstituteClosed           *ebpf.Program `ebpf:"substitute_closed"`
-	SubstituteResetReceived    *ebpf.Program `ebpf:"substitute_reset_received"`
-	SubstituteResetSent        *ebpf.Program `ebpf:"substitute_reset_sent"`
-	SubstituteRetransmit       *ebpf.Program `ebpf:"substitute_retransmit"`
-	SubstituteRetransmitSynack *ebpf.Program `ebpf:"substitute_retransmit_synack"`
-	TcpClosed                  *ebpf.Program `ebpf:"tcp_closed"`
-	TcpResetReceived           *ebpf.Program `ebpf:"tcp_reset_received"`
-	TcpResetSent               *ebpf.Program `ebpf:"tcp_reset_sent"`
-	TcpRetransmit              *ebpf.Program `ebpf:"tcp_retransmit"`
-	TcpRetransmitSynack        *ebpf.Program `ebpf:"tcp_retransmit_synack"`
-	TcpSegment                 *ebpf.Program `ebpf:"tcp_segment"`
+	TcpClose                  *ebpf.Program `ebpf:"tcp_close"`
+	TcpCloseMissed            *ebpf.Program `ebpf:"tcp_close_missed"`
+	TcpResetReceived          *ebpf.Program `ebpf:"tcp_reset_received"`
+	TcpResetReceivedMissed    *ebpf.Program `ebpf:"tcp_reset_received_missed"`
+	TcpResetSent              *ebpf.Program `ebpf:"tcp_reset_sent"`
+	TcpResetSentMissed        *ebpf.Program `ebpf:"tcp_reset_sent_missed"`
+	TcpRetransmit             *ebpf.Program `ebpf:"tcp_retransmit"`
+	TcpRetransmitMissed       *ebpf.Program `ebpf:"tcp_retransmit_missed"`
+	TcpRetransmitSynack       *ebpf.Program `ebpf:"tcp_retransmit_synack"`
+	TcpRetransmitSynackMissed *ebpf.Program `ebpf:"tcp_retransmit_synack_missed"`
+	TcpSegment                *ebpf.Program `ebpf:"tcp_segment"`
 }
 
 func (p *TCPPrograms) Close() error {
 	return _TCPClose(
-		p.SubstituteClosed,
-		p.SubstituteResetReceived,
-		p.SubstituteResetSent,
-		p.SubstituteRetransmit,
-		p.SubstituteRetransmitSynack,
-		p.TcpClosed,
+		p.TcpClose,
+		p.TcpCloseMissed,
 		p.TcpResetReceived,
+		p.TcpResetReceivedMissed,
 		p.TcpResetSent,
+		p.TcpResetSentMissed,
 		p.TcpRetransmit,
+		p.TcpRetransmitMissed,
 		p.TcpRetransmitSynack,
+		p.TcpRetransmitSynackMissed,
 		p.TcpSegment,
 	)
 }

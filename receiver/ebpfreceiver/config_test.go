@@ -160,117 +160,128 @@ func TestProgramWithoutEventLimit(t *testing.T) {
 	assert.Equal(t, 1000, *c.Programs["packet_drop"].config.Common().EventLimit)
 }
 
+// invalidConfigs are configurations that can be read, and have a value that is wrong.
+var invalidConfigs = []struct {
+	name   string
+	config string // beside a program, unless it has one
+	want   string
+}{
+	{"no programs", "programs:", "programs: none is listed; list at least one of " + programNames()},
+	{"no programs in the block", "programs: {}", "programs: none is listed; list at least one of " + programNames()},
+	{"unknown program", "programs: {conection: }", "programs::conection: there is no such program; the programs are " + programNames()},
+	{"unknown protocol", "programs: {connection: {protocols: [tcp, sctp]}}", `programs::connection: protocols::1: "sctp" is not one of tcp, udp, unix`},
+	{"no protocol", "programs: {connection: {protocols: []}}", "programs::connection: protocols: none is listed; list at least one of tcp, udp, unix, or leave the key out for tcp and udp"},
+	{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
+	{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
+	{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
+	{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is no system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
+	{"no interface", "programs: {packet: }", `programs::packet: interfaces: none is listed; list the network interfaces whose packets are to be counted, by name or pattern, such as [eth0, "veth*"]`},
+	{"interface pattern", `programs: {packet: {interfaces: [lo, "eth[0-"]}}`, `programs::packet: interfaces::1: "eth[0-" is not a pattern; close each [ with a ], as in "eth[0-3]"`},
+	{"interface name", "programs: {packet: {interfaces: [eth0/1]}}", `programs::packet: interfaces::0: "eth0/1" is no name of a network interface; write one of 1 to 15 bytes without blanks, / and :, as ip link lists them`},
+	{"sample every none", "programs: {packet: {interfaces: [eth0], sample_every: 0}}", "programs::packet: sample_every: 0 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false for no samples"},
+	{"opened path", "programs: {file: {opens: {paths: [etc]}}}", `programs::file: opens::paths::0: "etc" is not absolute; begin it with a slash`},
+	{"threshold", "programs: {disk_io: {threshold: 0s}}", "programs::disk_io: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
+	{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
+	{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
+	{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},
+	{"histogram", "histogram: linear", `histogram: "linear" is neither explicit nor exponential`},
+	{"ring size no power of two", "ring_buffer_size: 3MiB", "ring_buffer_size: 3MiB is not a power of two; the nearest ones are 2MiB and 4MiB"},
+	{"ring size in odd bytes", "ring_buffer_size: 100001", "ring_buffer_size: 100001 is not a power of two; the nearest ones are 64KiB and 128KiB"},
+	{"ring size too small", "ring_buffer_size: 4KiB", "ring_buffer_size: 4KiB is too small; the least is 64KiB"},
+	{"ring size zero", "ring_buffer_size: 0", "ring_buffer_size: 0 is too small; the least is 64KiB"},
+	{"ring size negative", "ring_buffer_size: -1", "ring_buffer_size: -1 is too small; the least is 64KiB"},
+	{"ring size too large", "ring_buffer_size: 2GiB", "ring_buffer_size: 2GiB is too large; the most is 1GiB"},
+	{"ring size absurd", "ring_buffer_size: 1000000GiB", "ring_buffer_size: 1000000GiB is too large; the most is 1GiB"},
+	{"collection interval", "collection_interval: 0s", `controllerconfig: "collection_interval": requires positive value`},
+	{"timeout", "timeout: -1s", `controllerconfig: "timeout": requires positive value`},
+	{"flush interval zero", "events: {flush_interval: 0s}", "events: flush_interval: 0s is out of range; write a duration from 1ms to 1m0s, with the unit"},
+	{"flush interval too long", "events: {flush_interval: 61s}", "events: flush_interval: 1m1s is out of range; write a duration from 1ms to 1m0s, with the unit"},
+	{"flush interval without unit", "events: {flush_interval: 200}", "events: flush_interval: 200ns is out of range; write a duration from 1ms to 1m0s, with the unit"},
+	{"collection interval without unit", "collection_interval: 10", "collection_interval: 10ns is too short; write at least 1ms, with the unit"},
+	{"timeout without unit", "timeout: 5", "timeout: 5ns is too short; write at least 1ms, with the unit"},
+	{"batch size zero", "events: {batch_size: 0}", "events::batch_size: 0 is out of range; a batch has 1 to 65536 events"},
+	{"batch size too large", "events: {batch_size: 65537}", "events::batch_size: 65537 is out of range; a batch has 1 to 65536 events"},
+	{"CIDR", "exclude: {cidrs: [10.0.0.0/8, 10.0.0.0/33]}", `exclude::cidrs::1: "10.0.0.0/33" is not a network such as 10.0.0.0/8 or fd00::/8`},
+	{"CIDR of a name", "exclude: {cidrs: [localhost]}", `exclude::cidrs::0: "localhost" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+	{"address with zone", `exclude: {cidrs: ["fe80::1%eth0"]}`, `exclude::cidrs::0: "fe80::1%eth0" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+	{"CIDR empty", `exclude: {cidrs: [""]}`, `exclude::cidrs::0: "" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+	{"port zero", "exclude: {ports: [0]}", "exclude::ports::0: 0 is not a port; ports are 1 to 65535"},
+	{"port too large", "exclude: {ports: [22, 65536]}", "exclude::ports::1: 65536 is not a port; ports are 1 to 65535"},
+	{"executable empty", `exclude: {executables: [""]}`, "exclude::executables::0: the name is empty; write the base name of an executable, such as curl"},
+	{"executable path", "exclude: {executables: [/usr/bin/ssh]}", `exclude::executables::0: "/usr/bin/ssh" is a path; write the base name of the executable, such as "ssh"`},
+	{
+		"executable too long", "exclude: {executables: [" + strings.Repeat("x", 48) + "]}",
+		`exclude::executables::0: "` + strings.Repeat("x", 48) + `" has 48 bytes; the first 47 are compared, so write those`,
+	},
+	{
+		"resource attribute filter", "resource_attributes: {container.id: {events_include: [{regexp: '['}]}}",
+		"resource_attributes::container.id::events_include::0: error parsing regexp: missing closing ]: `[`",
+	},
+}
+
 // What is wrong with a value is reported by Validate, with the path of its key.
 func TestConfigInvalid(t *testing.T) {
-	for _, tt := range []struct {
-		name   string
-		config string // beside a program, unless it has one
-		want   string
-	}{
-		{"no programs", "programs:", "programs: none is listed; list at least one of " + programNames()},
-		{"no programs in the block", "programs: {}", "programs: none is listed; list at least one of " + programNames()},
-		{"unknown program", "programs: {conection: }", "programs::conection: there is no such program; the programs are " + programNames()},
-		{"unknown protocol", "programs: {connection: {protocols: [tcp, sctp]}}", `programs::connection: protocols::1: "sctp" is not one of tcp, udp, unix`},
-		{"no protocol", "programs: {connection: {protocols: []}}", "programs::connection: protocols: none is listed; list at least one of tcp, udp, unix, or leave the key out for tcp and udp"},
-		{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
-		{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
-		{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
-		{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is no system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
-		{"no interface", "programs: {packet: }", `programs::packet: interfaces: none is listed; list the network interfaces whose packets are to be counted, by name or pattern, such as [eth0, "veth*"]`},
-		{"interface pattern", `programs: {packet: {interfaces: [lo, "eth[0-"]}}`, `programs::packet: interfaces::1: "eth[0-" is not a pattern; close each [ with a ], as in "eth[0-3]"`},
-		{"interface name", "programs: {packet: {interfaces: [eth0/1]}}", `programs::packet: interfaces::0: "eth0/1" is no name of a network interface; write one of 1 to 15 bytes without blanks, / and :, as ip link lists them`},
-		{"sample every none", "programs: {packet: {interfaces: [eth0], sample_every: 0}}", "programs::packet: sample_every: 0 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false for no samples"},
-		{"opened path", "programs: {file: {opens: {paths: [etc]}}}", `programs::file: opens::paths::0: "etc" is not absolute; begin it with a slash`},
-		{"threshold", "programs: {disk_io: {threshold: 0s}}", "programs::disk_io: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
-		{"stall threshold", "programs: {runqueue: {threshold: 0}}", "programs::runqueue: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
-		{"event limit negative", "programs: {packet_drop: {event_limit: -1}}", "programs::packet_drop: " + eventLimitError(-1)},
-		{"error mode", "error_mode: silent", `error_mode: "silent" is neither propagate nor ignore`},
-		{"error mode empty", `error_mode: ""`, `error_mode: "" is neither propagate nor ignore`},
-		{"histogram", "histogram: linear", `histogram: "linear" is neither explicit nor exponential`},
-		{"ring size no power of two", "ring_buffer_size: 3MiB", "ring_buffer_size: 3MiB is not a power of two; the nearest ones are 2MiB and 4MiB"},
-		{"ring size in odd bytes", "ring_buffer_size: 100001", "ring_buffer_size: 100001 is not a power of two; the nearest ones are 64KiB and 128KiB"},
-		{"ring size too small", "ring_buffer_size: 4KiB", "ring_buffer_size: 4KiB is too small; the least is 64KiB"},
-		{"ring size zero", "ring_buffer_size: 0", "ring_buffer_size: 0 is too small; the least is 64KiB"},
-		{"ring size negative", "ring_buffer_size: -1", "ring_buffer_size: -1 is too small; the least is 64KiB"},
-		{"ring size too large", "ring_buffer_size: 2GiB", "ring_buffer_size: 2GiB is too large; the most is 1GiB"},
-		{"ring size absurd", "ring_buffer_size: 1000000GiB", "ring_buffer_size: 1000000GiB is too large; the most is 1GiB"},
-		{"collection interval", "collection_interval: 0s", `controllerconfig: "collection_interval": requires positive value`},
-		{"timeout", "timeout: -1s", `controllerconfig: "timeout": requires positive value`},
-		{"flush interval zero", "events: {flush_interval: 0s}", "events: flush_interval: 0s is out of range; write a duration from 1ms to 1m0s, with the unit"},
-		{"flush interval too long", "events: {flush_interval: 61s}", "events: flush_interval: 1m1s is out of range; write a duration from 1ms to 1m0s, with the unit"},
-		{"flush interval without unit", "events: {flush_interval: 200}", "events: flush_interval: 200ns is out of range; write a duration from 1ms to 1m0s, with the unit"},
-		{"collection interval without unit", "collection_interval: 10", "collection_interval: 10ns is too short; write at least 1ms, with the unit"},
-		{"timeout without unit", "timeout: 5", "timeout: 5ns is too short; write at least 1ms, with the unit"},
-		{"batch size zero", "events: {batch_size: 0}", "events::batch_size: 0 is out of range; a batch has 1 to 65536 events"},
-		{"batch size too large", "events: {batch_size: 65537}", "events::batch_size: 65537 is out of range; a batch has 1 to 65536 events"},
-		{"CIDR", "exclude: {cidrs: [10.0.0.0/8, 10.0.0.0/33]}", `exclude::cidrs::1: "10.0.0.0/33" is not a network such as 10.0.0.0/8 or fd00::/8`},
-		{"CIDR of a name", "exclude: {cidrs: [localhost]}", `exclude::cidrs::0: "localhost" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
-		{"address with zone", `exclude: {cidrs: ["fe80::1%eth0"]}`, `exclude::cidrs::0: "fe80::1%eth0" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
-		{"CIDR empty", `exclude: {cidrs: [""]}`, `exclude::cidrs::0: "" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
-		{"port zero", "exclude: {ports: [0]}", "exclude::ports::0: 0 is not a port; ports are 1 to 65535"},
-		{"port too large", "exclude: {ports: [22, 65536]}", "exclude::ports::1: 65536 is not a port; ports are 1 to 65535"},
-		{"executable empty", `exclude: {executables: [""]}`, "exclude::executables::0: the name is empty; write the base name of an executable, such as curl"},
-		{"executable path", "exclude: {executables: [/usr/bin/ssh]}", `exclude::executables::0: "/usr/bin/ssh" is a path; write the base name of the executable, such as "ssh"`},
-		{
-			"executable too long", "exclude: {executables: [" + strings.Repeat("x", 48) + "]}",
-			`exclude::executables::0: "` + strings.Repeat("x", 48) + `" has 48 bytes; the first 47 are compared, so write those`,
-		},
-		{
-			"resource attribute filter", "resource_attributes: {container.id: {events_include: [{regexp: '['}]}}",
-			"resource_attributes::container.id::events_include::0: error parsing regexp: missing closing ]: `[`",
-		},
-	} {
+	for _, tt := range invalidConfigs {
 		t.Run(tt.name, func(t *testing.T) {
-			if !strings.HasPrefix(tt.config, "programs") {
-				tt.config += "\nprograms: {connection: }"
-			}
-			require.EqualError(t, confmap.Validate(mustLoad(t, tt.config)), tt.want)
+			require.EqualError(t, confmap.Validate(mustLoad(t, withProgram(tt.config))), tt.want)
 		})
 	}
 }
 
+const blockHint = " is no block of settings; write keys with their values below it, or nothing for the defaults"
+
+// unreadableConfigs are configurations that cannot be read at all.
+var unreadableConfigs = []struct {
+	name   string
+	config string
+	want   []string
+}{
+	{"unknown key", "ring_size: 1", []string{
+		"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, " +
+			"initial_delay, metrics, programs, resource_attributes, ring_buffer_size, timeout",
+	}},
+	{"unknown key of exclude", "exclude: {port: [1]}", []string{
+		"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",
+	}},
+	{"unknown event", "events: {ebpf.packet.drops: {enabled: false}}", []string{
+		"events::ebpf.packet.drops: unknown key; the keys here are batch_size, body, ebpf.connection.accept, ",
+		", ebpf.packet.drop, ", ", ebpf.program.state, ", ", flush_interval",
+	}},
+	{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{
+		"metrics::ebpf.connection.duration::enable: unknown key; the keys here are enabled",
+	}},
+	{"unknown key of a program", "programs: {connection: {protocol: [tcp]}}", []string{
+		"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
+	}},
+	{"several unknown keys", "{foo: 1, exclude: {bar: 1}, histogram: 5}", []string{
+		"exclude::bar: unknown key", "foo: unknown key", "'histogram' expected type",
+	}},
+	{"list of programs", "programs: [connection]", []string{"programs: [connection]" + blockHint}},
+	{"program with a scalar", "programs: {connection: true}", []string{"connection: true" + blockHint}},
+	{"exclude with a scalar", "exclude: self", []string{"exclude: self" + blockHint}},
+	{"ring size unit", "ring_buffer_size: 8MB", []string{
+		`'ring_buffer_size' "8MB" is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB`,
+	}},
+	{"ring size text", "ring_buffer_size: large", []string{`'ring_buffer_size' "large" is not a size`}},
+	{"ring size fraction", "ring_buffer_size: 0.5MiB", []string{`'ring_buffer_size' "0.5MiB" is not a size`}},
+	{"duration", "events: {flush_interval: 200 ms}\ncollection_interval: fast", []string{
+		"'collection_interval' time: invalid duration", "'events.flush_interval' time:",
+	}},
+	{"port by name", "exclude: {ports: [ssh]}", []string{"'exclude.ports[0]' expected type"}},
+	{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{"packet_drop:", "'event_limit' expected type 'int'"}},
+}
+
+// withProgram returns a configuration with a program, unless it has one.
+func withProgram(config string) string {
+	if strings.HasPrefix(config, "programs") {
+		return config
+	}
+	return config + "\nprograms: {connection: }"
+}
+
 // What cannot be read into the configuration at all is reported when it is loaded.
 func TestConfigUnreadable(t *testing.T) {
-	const blockHint = " is no block of settings; write keys with their values below it, or nothing for the defaults"
-	for _, tt := range []struct {
-		name   string
-		config string
-		want   []string
-	}{
-		{"unknown key", "ring_size: 1", []string{
-			"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, " +
-				"initial_delay, metrics, programs, resource_attributes, ring_buffer_size, timeout",
-		}},
-		{"unknown key of exclude", "exclude: {port: [1]}", []string{
-			"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",
-		}},
-		{"unknown event", "events: {ebpf.packet.drops: {enabled: false}}", []string{
-			"events::ebpf.packet.drops: unknown key; the keys here are batch_size, body, ebpf.connection.accept, ",
-			", ebpf.packet.drop, ", ", ebpf.program.state, ", ", flush_interval",
-		}},
-		{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{
-			"metrics::ebpf.connection.duration::enable: unknown key; the keys here are enabled",
-		}},
-		{"unknown key of a program", "programs: {connection: {protocol: [tcp]}}", []string{
-			"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
-		}},
-		{"several unknown keys", "{foo: 1, exclude: {bar: 1}, histogram: 5}", []string{
-			"exclude::bar: unknown key", "foo: unknown key", "'histogram' expected type",
-		}},
-		{"list of programs", "programs: [connection]", []string{"programs: [connection]" + blockHint}},
-		{"program with a scalar", "programs: {connection: true}", []string{"connection: true" + blockHint}},
-		{"exclude with a scalar", "exclude: self", []string{"exclude: self" + blockHint}},
-		{"ring size unit", "ring_buffer_size: 8MB", []string{
-			`'ring_buffer_size' "8MB" is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB`,
-		}},
-		{"ring size text", "ring_buffer_size: large", []string{`'ring_buffer_size' "large" is not a size`}},
-		{"ring size fraction", "ring_buffer_size: 0.5MiB", []string{`'ring_buffer_size' "0.5MiB" is not a size`}},
-		{"duration", "events: {flush_interval: 200 ms}\ncollection_interval: fast", []string{
-			"'collection_interval' time: invalid duration", "'events.flush_interval' time:",
-		}},
-		{"port by name", "exclude: {ports: [ssh]}", []string{"'exclude.ports[0]' expected type"}},
-		{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{"packet_drop:", "'event_limit' expected type 'int'"}},
-	} {
+	for _, tt := range unreadableConfigs {
 		t.Run(tt.name, func(t *testing.T) {
 			conf, err := parse(tt.config)
 			require.NoError(t, err)

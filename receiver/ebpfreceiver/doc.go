@@ -2,6 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //go:generate mdatagen metadata.yaml
+//go:generate go run ./internal/histogramgen
+//go:generate go test -run ^TestPublished$ . -write
 
 // Package ebpfreceiver is the collector receiver `ebpf`: it loads small eBPF programs into the kernel and turns what
 // they see into log records, one per event, and metrics, which the kernel itself aggregates.

@@ -5,11 +5,8 @@ package ebpfreceiver
 
 import (
 	"cmp"
-	"flag"
 	"fmt"
-	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -17,43 +14,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
-
-var update = flag.Bool("update", false, "rewrite the tables below docs/")
-
-// The generated tables below docs/ are in step with the configuration's defaults and with the histograms.
-func TestDocsTables(t *testing.T) {
-	for _, section := range []struct{ file, name, table string }{
-		{"settings.md", "settings", settingsTable(t)},
-		{"events-and-metrics.md", "histograms", histogramsTable()},
-	} {
-		path := filepath.Join("..", "..", "docs", section.file)
-		content, err := os.ReadFile(path)
-		require.NoError(t, err)
-		begin := fmt.Sprintf("<!-- begin: %s -->\n", section.name)
-		end := fmt.Sprintf("<!-- end: %s -->", section.name)
-		before, rest, ok := strings.Cut(string(content), begin)
-		require.True(t, ok, "%s has no line %s", path, begin)
-		have, after, ok := strings.Cut(rest, end)
-		require.True(t, ok, "%s has no line %s", path, end)
-		if *update {
-			require.NoError(t, os.WriteFile(path, []byte(before+begin+section.table+end+after), 0o644))
-			continue
-		}
-		assert.Equal(t, section.table, have,
-			"the table of %s is out of date; run: go test ./receiver/ebpfreceiver -run TestDocsTables -update", section.name)
-	}
-}
-
-// Every setting has a meaning in the table, and the table has no setting that doesn't exist.
-func TestSettingsAreDocumented(t *testing.T) {
-	var keys []string
-	for _, d := range settingDefaults(t) {
-		keys = append(keys, d.key)
-	}
-	assert.ElementsMatch(t, slices.Collect(maps.Keys(settings)), keys)
-}
 
 // mdatagen's page can't list the histograms; it must mention them.
 func TestDocumentationMentionsHistograms(t *testing.T) {
@@ -78,7 +41,46 @@ func settingsTable(t *testing.T) string {
 	t.Helper()
 	rows := [][]string{{"Key", "Default", "Unit", "Meaning"}}
 	for _, d := range settingDefaults(t) {
-		rows = append(rows, []string{code(d.key), d.value, settings[d.key].unit, settings[d.key].meaning})
+		setting := settingOf(t, d.key)
+		rows = append(rows, []string{code(d.key), d.value, unitOf(setting), setting.Meaning})
+	}
+	return table(rows)
+}
+
+// privilegesTable has a row for each way to run a program, and a column for each capability that any of them needs.
+func privilegesTable() string {
+	ways := published()
+	var capabilities []string
+	for _, c := range []kernel.Capability{
+		kernel.CapBPF, kernel.CapPerfmon, kernel.CapNetAdmin, kernel.CapSyslog, kernel.CapDACReadSearch, kernel.CapSysPtrace,
+	} {
+		if slices.ContainsFunc(ways, func(p publishedProgram) bool { return p.uses(c.String()) }) {
+			capabilities = append(capabilities, c.String())
+		}
+	}
+	heading := []string{"Program"}
+	for _, c := range capabilities {
+		heading = append(heading, code(c))
+	}
+	rows := [][]string{heading}
+	for _, p := range ways {
+		for _, way := range p.Privileges {
+			cells := []string{code(p.Name)}
+			if way.With != "" {
+				cells[0] += " with " + way.With
+			}
+			for _, c := range capabilities {
+				switch {
+				case slices.Contains(way.Needed, c):
+					cells = append(cells, "needed")
+				case way.Serves[c] != "":
+					cells = append(cells, "for "+code(way.Serves[c]))
+				default:
+					cells = append(cells, "–")
+				}
+			}
+			rows = append(rows, cells)
+		}
 	}
 	return table(rows)
 }

@@ -20,6 +20,12 @@ const (
 	maxRingBufferSize RingBufferSize = gibibyte
 )
 
+// sizeUnits are the units of sizes.
+var sizeUnits = []struct {
+	name  string
+	bytes RingBufferSize
+}{{"KiB", kibibyte}, {"MiB", mebibyte}, {"GiB", gibibyte}}
+
 // RingBufferSize is the size of the ring buffer in bytes. In the configuration it is a number of bytes, or a number with
 // the unit KiB, MiB or GiB.
 type RingBufferSize int64
@@ -45,10 +51,10 @@ func (s RingBufferSize) MarshalText() ([]byte, error) { return []byte(s.String()
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (s *RingBufferSize) UnmarshalText(text []byte) error {
-	number, unit := string(text), int64(1)
-	for suffix, size := range map[string]int64{"KiB": kibibyte, "MiB": mebibyte, "GiB": gibibyte} {
-		if n, ok := strings.CutSuffix(number, suffix); ok {
-			number, unit = strings.TrimSpace(n), size
+	number, bytes := string(text), RingBufferSize(1)
+	for _, unit := range sizeUnits {
+		if n, ok := strings.CutSuffix(number, unit.name); ok {
+			number, bytes = strings.TrimSpace(n), unit.bytes
 			break
 		}
 	}
@@ -56,7 +62,7 @@ func (s *RingBufferSize) UnmarshalText(text []byte) error {
 	if err != nil {
 		return fmt.Errorf("%q is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB", text)
 	}
-	*s = RingBufferSize(n * unit)
+	*s = RingBufferSize(n) * bytes
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -15,80 +16,36 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// setting is what docs/settings.md says about a setting beside its default, which is read from the code.
-type setting struct{ unit, meaning string }
+// settingOf returns what users read about a key.
+func settingOf(t *testing.T, key string) program.Setting {
+	t.Helper()
+	all := settings
+	if own, ok := strings.CutPrefix(key, "programs"+confmap.KeyDelimiter); ok {
+		name, rest, _ := strings.Cut(own, confmap.KeyDelimiter)
+		i := slices.IndexFunc(programs, func(d program.Definition) bool { return d.Name == name })
+		require.GreaterOrEqual(t, i, 0, key)
+		all, key = programs[i].Settings, rest
+		if common, ok := program.CommonSettings[key]; ok {
+			return common
+		}
+	}
+	require.Contains(t, all, key, "a setting without a meaning")
+	return all[key]
+}
 
-const duration = "duration, such as 200ms"
-
-// settings has every key of the configuration.
-var settings = map[string]setting{
-	"collection_interval": {duration, "How often the metrics are read from the kernel."},
-	"initial_delay":       {duration, "How long after the start the metrics are read first."},
-	"timeout":             {duration, "The most that one reading of the metrics may take; `0s` is no limit."},
-	"error_mode":          {"", "What happens when a program that was asked for cannot be attached. `propagate`: the collector does not start, and says what to do. `ignore`: what can run runs; the rest is the component's status and an event `ebpf.program.state`."},
-	"ring_buffer_size":    {"bytes, or KiB, MiB, GiB", "Size of the one ring buffer that events wait in until they are read. A power of two from `64KiB` to `1GiB`."},
-	"btf_path":            {"", "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`."},
-	"histogram":           {"", "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in."},
-
-	"events::flush_interval":     {duration, "The longest that an event waits for its batch to fill, from `1ms` to `1m`."},
-	"events::batch_size":         {"events", "The number of events at which a batch is sent without waiting, from 1 to 65536."},
-	"events::body":               {"", "Whether log records have a body: one short line for people."},
-	"events::<event>::enabled":   {"", "Whether the event is emitted."},
-	"metrics::<metric>::enabled": {"", "Whether the metric is published."},
-
-	"resource_attributes::<attribute>::enabled":         {"", "Whether the attribute is set on resources."},
-	"resource_attributes::<attribute>::metrics_include": {"list of `strict: value` or `regexp: pattern`", "If not empty, the metrics of resources whose attribute has another value are left out."},
-	"resource_attributes::<attribute>::metrics_exclude": {"list of `strict: value` or `regexp: pattern`", "The metrics of resources whose attribute has such a value are left out."},
-	"resource_attributes::<attribute>::events_include":  {"list of `strict: value` or `regexp: pattern`", "If not empty, the events of resources whose attribute has another value are left out."},
-	"resource_attributes::<attribute>::events_exclude":  {"list of `strict: value` or `regexp: pattern`", "The events of resources whose attribute has such a value are left out."},
-
-	"exclude::self":        {"", "Leaves out the collector's own process, from events and metrics both, as all of `exclude` does."},
-	"exclude::loopback":    {"", "Leaves out traffic from and to loopback addresses."},
-	"exclude::cidrs":       {"list of networks or addresses", "Leaves out traffic from and to these, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.1`."},
-	"exclude::ports":       {"list of ports, 1 to 65535", "Leaves out traffic from and to these TCP and UDP ports."},
-	"exclude::executables": {"list of names, at most 47 bytes each", "Leaves out what belongs to processes of these executables, by the base names of their files."},
-
-	"programs::connection::events":              {"", "Whether connections are emitted as events; their metrics do not depend on it."},
-	"programs::connection::event_limit":         {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::connection::protocols":           {"", "Which of `tcp`, `udp` and `unix` are reported. `unix` costs a syscall tracepoint, which slows down every syscall of the host."},
-	"programs::file::events":                    {"", "Whether deletions and opens are emitted as events; their metrics do not depend on it."},
-	"programs::file::event_limit":               {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::file::opens::paths":              {"list of absolute paths, at most 64 of 254 bytes each", "Below which paths, and of which files, opens are reported. None are without."},
-	"programs::file::opens::write_only":         {"", "Whether only opens are reported that may change the file: for writing, or with `O_TRUNC`."},
-	"programs::file_descriptor::events":         {"", "Whether leaks are emitted as events; the metrics do not depend on it."},
-	"programs::file_descriptor::event_limit":    {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::file_descriptor::processes":      {"processes", "How many processes, those with the most descriptors, have series of their own, from 1 to 10000. What all others have is in the series with `otel.metric.overflow`. Leaks are looked for in all processes, or, where there are more than 16384, in those that were there first."},
-	"programs::file_descriptor::leak_intervals": {"intervals", "In how many intervals of `collection_interval` the descriptors of a process and a kind grow, and fall in none meanwhile, until that is a leak, from 2 to 1000000."},
-	"programs::file_descriptor::operations":     {"", "Whether it is counted how many descriptors are opened and closed, where the kernel lets functions be traced."},
-	"programs::oom::events":                     {"", "Whether kills are emitted as events; their metric does not depend on it."},
-	"programs::oom::event_limit":                {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::packet_drop::events":             {"", "Whether dropped packets are emitted as events; their metrics do not depend on it."},
-	"programs::process::arguments":              {"", "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go."},
-	"programs::process::events":                 {"", "Whether executions and ends are emitted as events; their metrics do not depend on it."},
-	"programs::process::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::runqueue::events":                {"", "Whether stalls are emitted as events; their metric does not depend on it."},
-	"programs::runqueue::event_limit":           {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::runqueue::threshold":             {duration, "The longest wait for a CPU that is no stall, from `1µs` to `1h`."},
-	"programs::tcp::events":                     {"", "Whether retransmits and resets are emitted as events; their metrics do not depend on it."},
-	"programs::tcp::event_limit":                {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::tcp::rtt_interval":               {duration, "The least time between two looks at the round-trip time of a connection, from `1ms` to `1h`."},
-	"programs::packet_drop::event_limit":        {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::syscall::events":                 {"", "Whether slow system calls are emitted as events; the metrics do not depend on it."},
-	"programs::syscall::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::syscall::syscalls":               {"list of names, as in `man 2 syscalls`", "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there."},
-	"programs::syscall::executables":            {"list of names, at most 47 bytes each", "Only processes of these executables are looked at, by the base names of their files; all, if it is empty."},
-	"programs::syscall::containers":             {"list of at most 16 container ids, or their first 12 digits and more", "Only processes in these containers are looked at; all, if it is empty. One that starts later, or again, is looked at from its first system call on."},
-	"programs::syscall::threshold":              {duration, "From which duration on a system call is an event, from `1µs` to `24h`."},
-	"programs::syscall::waiting":                {"", "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks."},
-	"programs::packet::events":                  {"", "Whether sampled packets are emitted as events; their metrics do not depend on it."},
-	"programs::packet::event_limit":             {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::packet::interfaces":              {"list of names or patterns", "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later."},
-	"programs::packet::sample_every":            {"packets", "One of so many packets becomes an event, picked at random; from 1 to 1000000000."},
-	"programs::disk_io::events":                 {"", "Whether slow operations are emitted as events; the metrics do not depend on it."},
-	"programs::disk_io::event_limit":            {"events per second", "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact."},
-	"programs::disk_io::threshold":              {duration, "The least time from issue to completion of an operation that is an event, from `1µs` to `1h`."},
+// unitOf returns the unit of a setting with its bounds.
+func unitOf(s program.Setting) string {
+	if s.Range == nil {
+		return s.Unit
+	}
+	least, most := s.Range.Text()
+	if s.Unit == program.UnitDuration {
+		return fmt.Sprintf("duration from %s to %s", least, most)
+	}
+	return fmt.Sprintf("%s, %s to %s", s.Unit, least, most)
 }
 
 // settingDefault is a key of the configuration with its default.
@@ -102,7 +59,7 @@ func settingDefaults(t *testing.T) []settingDefault {
 	add := func(key, value string) {
 		for _, d := range all {
 			if d.key == key {
-				require.Equal(t, d.value, value, "docs/settings.md gives one default for all of %s", key)
+				require.Equal(t, d.value, value, "the table gives one default for all of %s", key)
 				return
 			}
 		}

@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
@@ -60,9 +61,7 @@ service:
 		}
 		assert.NotEqualValues(t, c.PID(), e.Attributes["process.pid"], "the collector reports itself: %s", e.Body)
 	}
-	for _, name := range []string{
-		"connection", "packet_drop", "tcp", "process", "oom", "file", "file_descriptor", "disk_io", "runqueue", "syscall", "packet",
-	} {
-		assert.Contains(t, attached, name)
+	for _, p := range programs.All() {
+		assert.Contains(t, attached, p.Name)
 	}
 }

@@ -44,7 +44,7 @@ var closings = map[string]func(t *testing.T, s clientServer, p pair){
 }
 
 // What the close events count is what was sent, to the byte: neither SYN nor FIN is one.
-func TestBytes(t *testing.T) {
+func TestConnectionBytes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families[:2] {
@@ -75,7 +75,7 @@ func TestBytes(t *testing.T) {
 }
 
 // What is sent again is counted as a retransmit, not as more bytes.
-func TestRetransmits(t *testing.T) {
+func TestConnectionRetransmits(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -101,7 +101,7 @@ func TestRetransmits(t *testing.T) {
 }
 
 // A reset is an abort for the side that sends it.
-func TestReset(t *testing.T) {
+func TestConnectionReset(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families[:2] {
@@ -171,7 +171,7 @@ func TestReset(t *testing.T) {
 }
 
 // A process that ends without closing leaves it to the kernel, which sends an ordinary FIN.
-func TestCloseByExit(t *testing.T) {
+func TestConnectionClosedByExit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)

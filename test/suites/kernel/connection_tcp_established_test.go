@@ -20,7 +20,7 @@ import (
 
 const onlyConnection = "programs: {connection: {}}"
 
-func TestEstablished(t *testing.T) {
+func TestConnectionEstablished(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families {
@@ -77,7 +77,7 @@ func TestEstablished(t *testing.T) {
 	}
 }
 
-func TestLoopbackHasBothSides(t *testing.T) {
+func TestConnectionOnLoopbackHasBothSides(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	ns := testnet.NewNamespace(t)
@@ -103,7 +103,7 @@ func TestLoopbackHasBothSides(t *testing.T) {
 }
 
 // A transport is what the socket says, whatever is usual at its port.
-func TestTCPToDNSPortIsTCP(t *testing.T) {
+func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -116,7 +116,7 @@ func TestTCPToDNSPortIsTCP(t *testing.T) {
 }
 
 // An event belongs to the process, not to the thread whose number the kernel calls pid.
-func TestThreadsBelongToTheirProcess(t *testing.T) {
+func TestConnectionOfThreadIsItsProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -127,7 +127,7 @@ func TestThreadsBelongToTheirProcess(t *testing.T) {
 	}
 }
 
-func TestMPTCPConnectionCountsOnce(t *testing.T) {
+func TestConnectionOfMPTCPCountsOnce(t *testing.T) {
 	testnet.Require(t)
 	testnet.RequireMPTCP(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -154,7 +154,7 @@ func TestMPTCPConnectionCountsOnce(t *testing.T) {
 }
 
 // Go's listeners are MPTCP sockets by default; their clients mostly are not.
-func TestGoServerCountsEachConnectionOnce(t *testing.T) {
+func TestConnectionsOfGoServerCountOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)

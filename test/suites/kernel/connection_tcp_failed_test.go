@@ -72,7 +72,7 @@ var failures = []failure{
 	{name: "net unreachable", errorType: "net_unreachable", errno: unix.ENETUNREACH, prepare: refusedByICMP(0)},
 }
 
-func TestFailedConnect(t *testing.T) {
+func TestConnectionFailed(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range failures {
@@ -114,7 +114,7 @@ func TestFailedConnect(t *testing.T) {
 	}
 }
 
-func TestFailedConnectFromChosenPort(t *testing.T) {
+func TestConnectionFailedFromChosenPort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -126,7 +126,7 @@ func TestFailedConnectFromChosenPort(t *testing.T) {
 }
 
 // A process that is killed while it waits for the other side has given up.
-func TestConnectOfKilledProcessIsAborted(t *testing.T) {
+func TestConnectionOfKilledProcessIsAborted(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -142,7 +142,7 @@ func TestConnectOfKilledProcessIsAborted(t *testing.T) {
 }
 
 // A connect that finds no free port never sends anything.
-func TestConnectWithoutFreePort(t *testing.T) {
+func TestConnectionWithoutFreePort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -160,7 +160,7 @@ func TestConnectWithoutFreePort(t *testing.T) {
 
 // Without a route the kernel refuses before the socket changes its state. Whether that can be seen depends on the
 // kernel; it must never be shown as anything else.
-func TestConnectWithoutRoute(t *testing.T) {
+func TestConnectionWithoutRoute(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)

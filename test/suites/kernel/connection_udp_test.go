@@ -30,7 +30,7 @@ func (f family) clientAddress() netip.Addr {
 	}
 }
 
-func TestUDPConnect(t *testing.T) {
+func TestConnectionUDPConnect(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families[:3] {
@@ -58,7 +58,7 @@ func TestUDPConnect(t *testing.T) {
 }
 
 // A socket that sends without connecting has an event for each peer that is new to it.
-func TestUDPSend(t *testing.T) {
+func TestConnectionUDPSend(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	for _, f := range families[:3] {
@@ -103,7 +103,7 @@ func TestUDPSend(t *testing.T) {
 }
 
 // A socket that is bound to no address has none that could be shown.
-func TestUDPWithoutLocalAddress(t *testing.T) {
+func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -122,7 +122,7 @@ func TestUDPWithoutLocalAddress(t *testing.T) {
 }
 
 // Sockets that are older than the receiver are seen with the next peer.
-func TestUDPSocketOlderThanTheReceiver(t *testing.T) {
+func TestConnectionUDPSocketOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
@@ -135,7 +135,7 @@ func TestUDPSocketOlderThanTheReceiver(t *testing.T) {
 			with(owner(s.client, "current")))
 }
 
-func TestProtocolsChoose(t *testing.T) {
+func TestConnectionProtocols(t *testing.T) {
 	testnet.Require(t)
 	for protocol, other := range map[string]string{"tcp": "udp", "udp": "tcp"} {
 		t.Run(protocol, func(t *testing.T) {

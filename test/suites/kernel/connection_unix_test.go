@@ -23,7 +23,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-func TestUnixConnect(t *testing.T) {
+func TestConnectionUnix(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
@@ -101,7 +101,7 @@ func TestUnixConnect(t *testing.T) {
 }
 
 // A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.
-func TestUnixConnectLeavesOthersAlone(t *testing.T) {
+func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [unix]}, packet_drop: {}}")

@@ -7,7 +7,6 @@ package kernel
 
 import (
 	"net/netip"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -115,7 +114,7 @@ func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 }
 
 // A socket whose owner nobody knows still has its container.
-func TestDropOfContainerIsCountedThere(t *testing.T) {
+func TestPacketDropOfContainerIsCountedThere(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	container := testhost.NewContainer(t)
@@ -190,47 +189,4 @@ func TestSeriesWithoutContainerAttributes(t *testing.T) {
 	for range 10 {
 		assert.Equal(t, failures, r.Scrape(t).Series(failedMetric), "a sum must not fall")
 	}
-}
-
-// Whatever a program counts for a container goes with it.
-func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
-	testnet.Require(t)
-	testhost.MountTracefs(t)
-	r := testreceiver.Start(t, `collection_interval: 200ms
-programs: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {opens: {paths: [/]}}, file_descriptor: {}, oom: {}, disk_io: {}, runqueue: {}, syscall: {}}`)
-	container := testhost.NewContainer(t)
-	ns := testnet.NewNamespace(t)
-	ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
-	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-	program, dir, disk := traffic.Executable(t, "kernel-test-program"), t.TempDir(), testhost.NewDisk(t, diskSize)
-	a := traffic.Start(t, ns, traffic.In(container))
-
-	listener := a.Listen(traffic.Addr(testnet.Loopback4, 0))
-	c := a.Connect(listener.Local)
-	accepted := a.Accept(listener.FD)
-	a.Send(c.FD, 100)
-	require.Equal(t, 100, a.Receive(accepted.FD, 100).Bytes, "the second time")
-	closeInTurn(a, c.FD, a, accepted.FD)
-	require.NotZero(t, a.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
-	a.SendTo(a.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
-	a.Run(traffic.Command{Path: program, Args: []string{"x"}})
-	require.Zero(t, a.CallFile(traffic.FileCall{Call: "creat", Path: filepath.Join(dir, "file")}).Errno)
-	require.Zero(t, a.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(dir, "file")}).Errno)
-	require.Zero(t, a.WorkDisk(disk, traffic.DiskRead, 0, 4096, 1).Errno)
-	victim := traffic.Start(t, ns, traffic.In(container))
-	require.NoError(t, testhost.NewMemoryLimit(t, container, 64*mebibyte).Add(victim.PID))
-	require.Error(t, victim.TryHoldMemory(100*mebibyte))
-	victim.Kill()
-
-	want := []string{
-		"ebpf.connection.active", "ebpf.connection.duration", failedMetric, "ebpf.connection.handshake.duration", "ebpf.connection.io", openedMetric,
-		diskIOMetric, diskDurationMetric, deletionsMetric, opensMetric, oomMetric, "ebpf.packet.drops", "ebpf.packet.drop.io",
-		executionsMetric, exitsMetric, runqueueTime, errorsMetric, callDurationsMetric, resetsMetric, retransmitsMetric, rttMetric, openMetric,
-	}
-	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Names()) >= len(want) }).In(container)
-	assert.Subset(t, m.Names(), want)
-	a.Exit()
-	container.Remove(t)
-	m = r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(m.In(container).Names()) == 0 }).In(container)
-	assert.Empty(t, m.Names())
 }

@@ -24,7 +24,7 @@ import (
 
 // A disk that has less than it says completes the first part of a read, takes the rest back, and fails that when it is
 // asked again: one operation, of whose bytes those that were read count.
-func TestDiskPartialCompletion(t *testing.T) {
+func TestDiskIOPartialCompletion(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
 	inner := testhost.NewDisk(t, diskSize)
@@ -73,7 +73,7 @@ func TestDiskPartialCompletion(t *testing.T) {
 }
 
 // What a disk takes back, and does when it is asked again, is one operation from when it was issued first.
-func TestDiskRequeue(t *testing.T) {
+func TestDiskIORequeue(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there, perSecond = 1 << 20, 256 << 10, 192 << 10, 128 << 10
 	inner := testhost.NewDisk(t, diskSize)
@@ -118,7 +118,7 @@ func TestDiskRequeue(t *testing.T) {
 }
 
 // Requests that the scheduler makes one of are one operation.
-func TestDiskMerge(t *testing.T) {
+func TestDiskIOMerge(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
 	require.NoError(t, disk.SetQueue("scheduler", "mq-deadline"))
@@ -150,21 +150,21 @@ func TestDiskMerge(t *testing.T) {
 // noneLeft checks that each operation that is under way comes to an end, so that it makes room for others.
 func noneLeft(t *testing.T) {
 	t.Helper()
-	slots := openMap(t, "operation_slots")
+	slots := openMap(t, bpf.DiskIOMapDiskIoSlots)
 	left := map[uint32]bpf.DiskIOOperation{}
 	var (
 		index uint32
 		op    bpf.DiskIOOperation
 	)
 	for all := slots.Iterate(); all.Next(&index, &op); {
-		if op.Claims != 0 || op.Others != 0 {
+		if op.Slot.Claims != 0 || op.Slot.Others != 0 {
 			left[index] = op
 		}
 	}
 	assert.True(t, testreceiver.Eventually(func() bool {
 		for index, before := range left {
 			require.NoError(t, slots.Lookup(&index, &op))
-			if op.Claims == 0 && op.Others == 0 || op.Request != before.Request || op.Issued != before.Issued {
+			if op.Slot.Claims == 0 && op.Slot.Others == 0 || op.Slot.Key != before.Slot.Key || op.Issued != before.Issued {
 				delete(left, index)
 			}
 		}

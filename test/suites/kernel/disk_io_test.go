@@ -41,6 +41,13 @@ const (
 	sectorSize = 512
 )
 
+var _ = counts("disk_io", forContainer{
+	act: func(t *testing.T, p place) {
+		require.Zero(t, p.agent.WorkDisk(testhost.NewDisk(t, diskSize), traffic.DiskRead, 0, 4096, 1).Errno)
+	},
+	metrics: []string{diskIOMetric, diskDurationMetric},
+})
+
 // diskSeries is the attributes of a disk's series.
 func diskSeries(disk *testhost.Disk, operation string) testreceiver.Attributes {
 	a := testreceiver.Attributes{deviceKey: disk.Name, diskTypeKey: operation}
@@ -97,7 +104,7 @@ func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *testhost.Disk, want
 }
 
 // Each kind of operation with every field, and the metrics equal to the kernel's own statistics.
-func TestDiskOperations(t *testing.T) {
+func TestDiskIOOperations(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, everyOperation)
@@ -163,7 +170,7 @@ func TestDiskOperations(t *testing.T) {
 }
 
 // What was written to memory goes to the disk in as many operations as the kernel likes, which it counts as we do.
-func TestDiskWriteBack(t *testing.T) {
+func TestDiskIOWriteBack(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, everyOperation)
@@ -188,7 +195,7 @@ func TestDiskWriteBack(t *testing.T) {
 }
 
 // A disk over another one hands on what it is asked to do from a thread of the kernel, which is nobody's process.
-func TestDiskOverAnother(t *testing.T) {
+func TestDiskIOOverAnother(t *testing.T) {
 	testnet.Require(t)
 	inner := testhost.NewDisk(t, diskSize)
 	outer := testhost.NewDiskOver(t, inner)
@@ -218,7 +225,7 @@ func TestDiskOverAnother(t *testing.T) {
 }
 
 // With the default threshold an operation is an event if it is really slow.
-func TestDiskSlowOperation(t *testing.T) {
+func TestDiskIOSlowOperation(t *testing.T) {
 	testnet.Require(t)
 	inner := testhost.NewDisk(t, diskSize)
 	outer := testhost.NewDiskOver(t, inner)
@@ -243,7 +250,7 @@ func TestDiskSlowOperation(t *testing.T) {
 }
 
 // An operation that fails says why, as the process was told; what was not written is not counted as bytes.
-func TestDiskFailure(t *testing.T) {
+func TestDiskIOFailure(t *testing.T) {
 	testnet.Require(t)
 	const room, size = 128 << 10, 64 << 10
 	disk := testhost.NewDiskWithRoom(t, diskSize, room)
@@ -275,7 +282,7 @@ func TestDiskFailure(t *testing.T) {
 }
 
 // Whatever the limit of events holds back is counted, and the metrics have it all. What is left out is in neither.
-func TestDiskEventLimit(t *testing.T) {
+func TestDiskIOEventLimit(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {disk_io: {threshold: 1us, event_limit: 50}}")
@@ -316,7 +323,7 @@ func TestDiskEventLimit(t *testing.T) {
 }
 
 // The series of a disk end with it, and without events they are the same.
-func TestDiskThatIsGone(t *testing.T) {
+func TestDiskIOOfDiskThatIsGone(t *testing.T) {
 	testnet.Require(t)
 	disk, other := testhost.NewDisk(t, diskSize), testhost.NewDisk(t, diskSize)
 	r := testreceiver.Start(t, "programs: {disk_io: {events: false, threshold: 1us}}")

@@ -182,7 +182,7 @@ func TestAllBut(t *testing.T) {
 }
 
 // What is left out of connections is left out of drops as well.
-func TestExcludeDrops(t *testing.T) {
+func TestPacketDropsExcluded(t *testing.T) {
 	testnet.Require(t)
 	for name, c := range map[string]struct {
 		exclude  string

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -67,14 +68,21 @@ func gone(t *testing.T, objects testreceiver.Objects) {
 func TestShutdownLeavesNothing(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
-	for name, config := range map[string]string{
-		"connection":   onlyConnection,
-		"packet_drop":  onlyPacketDrop,
-		"tcp":          onlyTCP,
-		"syscall":      "programs: {connection: {}, syscall: {}}",
+	device := testnet.WireName("a")
+	configs := map[string]string{
 		"both":         bothPrograms,
-		"all there is": "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}, oom: {}, process: {arguments: true}, tcp: {}, file_descriptor: {}, file: {opens: {paths: [/etc], write_only: true}}, syscall: {executables: [none]}, disk_io: {}, packet: {interfaces: [" + testnet.WireName("a") + "]}, runqueue: {}}\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
-	} {
+		"all there is": "programs: " + programs.Examples(device) + "\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
+		// These three see what the test does by themselves.
+		"connection":  onlyConnection,
+		"packet_drop": onlyPacketDrop,
+		"tcp":         onlyTCP,
+	}
+	for _, p := range programs.All() {
+		if configs[p.Name] == "" {
+			configs[p.Name] = "programs: {connection: {}, " + p.Name + ": " + p.ExampleOn(device) + "}"
+		}
+	}
+	for name, config := range configs {
 		t.Run(name, func(t *testing.T) {
 			ns := testnet.NewNamespace(t)
 			a := traffic.Start(t, ns)

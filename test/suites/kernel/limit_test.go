@@ -30,7 +30,7 @@ func lost(m testreceiver.Scrape, program string) map[string]int {
 }
 
 // In a storm the limit holds, what it held back is counted, and the metrics have every packet.
-func TestEventLimitOfDrops(t *testing.T) {
+func TestPacketDropEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const limit, count, size = 100, 50_000, 64
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
@@ -76,7 +76,7 @@ func TestEventLimitIsPerProgram(t *testing.T) {
 }
 
 // A limit of connection events leaves their metrics whole.
-func TestEventLimitOfConnections(t *testing.T) {
+func TestConnectionEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const limit, count = 50, 2000
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))

@@ -30,6 +30,16 @@ const (
 	victimUser = 1003
 )
 
+var _ = counts("oom", forContainer{
+	act: func(t *testing.T, p place) {
+		victim := traffic.Start(t, p.ns, traffic.In(p.container))
+		require.NoError(t, testhost.NewMemoryLimit(t, p.container, 64*mebibyte).Add(victim.PID))
+		require.Error(t, victim.TryHoldMemory(100*mebibyte))
+		victim.Kill()
+	},
+	metrics: []string{oomMetric},
+})
+
 // The kernel kills the process that holds most, and another one asked for more.
 func TestOOMKillOfAnother(t *testing.T) {
 	testnet.Require(t)
@@ -85,7 +95,7 @@ func TestOOMKillOfAnother(t *testing.T) {
 	assert.Contains(t, e.Body, "killed for lack of memory")
 	assert.Contains(t, e.Body, "greedy-thread[")
 
-	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: kills(t, limit)}}, r.Scrape(t).In(container).Series(oomMetric))
+	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: limit.CountKills(t)}}, r.Scrape(t).In(container).Series(oomMetric))
 }
 
 // What is swapped out is not in memory any more, but as much the victim's.
@@ -129,7 +139,7 @@ func TestOOMKillsAreCounted(t *testing.T) {
 			assert.Equal(t, a.Executable, e.Attributes["ebpf.oom.trigger.executable.name"])
 			assert.Greater(t, e.Attributes[anonymous], int64(16*mebibyte))
 		}
-		assert.Equal(t, count, kills(t, limit))
+		assert.Equal(t, count, limit.CountKills(t))
 	}
 	m := r.Scrape(t)
 	for container, count := range containers {
@@ -152,15 +162,7 @@ func TestOOMMetricsOnly(t *testing.T) {
 		require.Error(t, a.TryHoldMemory(100*mebibyte))
 		a.Kill()
 	}
-	assert.Equal(t, 2, kills(t, limit))
+	assert.Equal(t, 2, limit.CountKills(t))
 	assert.Equal(t, 1, r.Scrape(t).In(container).Int(oomMetric, nil))
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(oomEvent)))
-}
-
-// kills is how many processes the kernel says that it has killed for the limit.
-func kills(t *testing.T, limit *testhost.MemoryLimit) int {
-	t.Helper()
-	n, err := limit.Kills()
-	require.NoError(t, err)
-	return n
 }

@@ -45,7 +45,7 @@ func (p preforked) serve(s clientServer) {
 	closeInTurn(s.client, c.FD, p.worker, a.FD)
 }
 
-func TestPreforkedServerOwnsByListener(t *testing.T) {
+func TestConnectionOfPreforkedServer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
@@ -68,7 +68,7 @@ func TestPreforkedServerOwnsByListener(t *testing.T) {
 }
 
 // What listened before the receiver started has its owner too.
-func TestListenersOlderThanTheReceiver(t *testing.T) {
+func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)
 	p := newPreforked(t, s)

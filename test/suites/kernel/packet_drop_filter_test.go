@@ -40,7 +40,7 @@ func checkFiltered(t testing.TB, e testreceiver.Event, want attributes, measured
 	assert.Contains(t, []any{"nft_do_chain", "nf_hook_slow"}, e.Attributes[locationKey])
 }
 
-func TestDropByFilterOnTheWayIn(t *testing.T) {
+func TestPacketDropByFilterOnTheWayIn(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {
@@ -90,7 +90,7 @@ func TestDropByFilterOnTheWayIn(t *testing.T) {
 }
 
 // What a filter drops on its way out is the sender's loss.
-func TestDropByFilterOnTheWayOut(t *testing.T) {
+func TestPacketDropByFilterOnTheWayOut(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:3] {
@@ -129,7 +129,7 @@ func TestDropByFilterOnTheWayOut(t *testing.T) {
 }
 
 // Segments of an established connection, many of which the sender keeps for a second try, still have their own headers.
-func TestDropOfEstablishedSegments(t *testing.T) {
+func TestPacketDropOfEstablishedSegments(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, hook := range []testnet.Hook{testnet.Output, testnet.Input} {
@@ -173,7 +173,7 @@ func TestDropOfEstablishedSegments(t *testing.T) {
 }
 
 // The flags of a segment are those in its header.
-func TestDropHasFlags(t *testing.T) {
+func TestPacketDropHasFlags(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	s := newClientServer(t)
@@ -197,7 +197,7 @@ func TestDropHasFlags(t *testing.T) {
 
 // The size is that of the packet from its IP header on, as the packet filter counts it: of an IPv4 packet when its
 // fragments are put together, of an IPv6 one the fragment that has the ports.
-func TestDropSizes(t *testing.T) {
+func TestPacketDropSizes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {

@@ -20,7 +20,7 @@ import (
 )
 
 // Buffers of other kinds of sockets that are thrown away are no packets.
-func TestUnixAndNetlinkAreNoDrops(t *testing.T) {
+func TestPacketDropsLeaveOutUnixAndNetlink(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	container := testhost.NewContainer(t)
@@ -51,7 +51,7 @@ func lossOf(e testreceiver.Event) bool {
 }
 
 // Connections that are opened and closed in order lose nothing, whichever side is first.
-func TestOrdinaryClosesAreNoDrops(t *testing.T) {
+func TestPacketDropsLeaveOutOrdinaryCloses(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
 	for _, f := range families[:2] {
@@ -77,7 +77,7 @@ func TestOrdinaryClosesAreNoDrops(t *testing.T) {
 }
 
 // What has come, and is in a socket that is closed before it was read, was not lost on the way.
-func TestUnreadDataIsNoDrop(t *testing.T) {
+func TestPacketDropsLeaveOutUnreadData(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:3] {
@@ -108,7 +108,7 @@ func TestUnreadDataIsNoDrop(t *testing.T) {
 
 // A connection for which there is no room in its listener's queue is lost in the function that takes in the last segments
 // of connections, and for no reason that older kernels tell either.
-func TestDropAtFullListener(t *testing.T) {
+func TestPacketDropAtFullListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	for _, f := range families[:2] {

@@ -32,6 +32,14 @@ const (
 	cookieKey    = "ebpf.socket.cookie"
 )
 
+var _ = counts("packet_drop", forContainer{
+	act: func(t *testing.T, p place) {
+		p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+		p.agent.SendTo(p.agent.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
+	},
+	metrics: []string{"ebpf.packet.drops", "ebpf.packet.drop.io"},
+})
+
 // Sizes of headers.
 const (
 	ipv4Header = 20
@@ -113,7 +121,7 @@ func symbols(t testing.TB) map[string]bool {
 	return found
 }
 
-func TestDropAtClosedUDPPort(t *testing.T) {
+func TestPacketDropAtClosedUDPPort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
 	functions := symbols(t)
@@ -138,7 +146,7 @@ func TestDropAtClosedUDPPort(t *testing.T) {
 }
 
 // A datagram that finds its socket full is that socket's loss, whoever the kernel ran when it came.
-func TestDropAtFullSocket(t *testing.T) {
+func TestPacketDropAtFullSocket(t *testing.T) {
 	testnet.Require(t)
 	for _, older := range []bool{false, true} {
 		for _, f := range families {

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
@@ -79,15 +80,22 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 	}
 }
 
-// With the capabilities that the errors ask for, and no others, everything runs.
+// With the capabilities that its Definition lists, and no others, each program runs in each of its ways.
 func TestCapabilitiesSuffice(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	testhost.AllowTracepoints(t)
-	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)}))
-	outcome := testreceiver.Try(a, "programs: {connection: {protocols: [tcp, udp, unix]}, packet_drop: {}}")
-	assert.Empty(t, outcome.Error)
-	assert.Empty(t, outcome.Left)
+	for _, p := range programs.All() {
+		for _, way := range p.Privileges {
+			t.Run(p.Name+" "+way.Settings, func(t *testing.T) {
+				a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(programs.CapabilityNumbers(way.Needed...)...)}))
+				outcome := testreceiver.Try(a, "programs: {"+p.Name+": "+strings.ReplaceAll(way.Settings, `"*"`, "lo")+"}")
+				assert.Empty(t, outcome.Error)
+				assert.Contains(t, outcome.States, p.Name+" attached")
+				assert.Empty(t, outcome.Left)
+			})
+		}
+	}
 }
 
 // A limit of locked memory matters before Linux 5.11, where it is lifted, or else the capability that takes is named.

@@ -51,7 +51,7 @@ func onWire(from, to netip.AddrPort, ns *testnet.Namespace) attributes {
 }
 
 // A port that nobody listens at has no socket whose reset it could be: there is a client, and a host that refuses.
-func TestSegmentResetOfClosedPort(t *testing.T) {
+func TestTCPResetOfClosedPort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:3] {
@@ -85,7 +85,7 @@ func TestSegmentResetOfClosedPort(t *testing.T) {
 }
 
 // Each side of a connection that is reset has one event, of the socket's own process, closed though it is.
-func TestSegmentReset(t *testing.T) {
+func TestTCPReset(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
@@ -130,7 +130,7 @@ func TestSegmentReset(t *testing.T) {
 }
 
 // The kernel resets a connection that is closed before all of it was read.
-func TestSegmentResetOfUnreadBytes(t *testing.T) {
+func TestTCPResetOfUnreadBytes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	s := newClientServer(t)
@@ -152,7 +152,7 @@ func TestSegmentResetOfUnreadBytes(t *testing.T) {
 
 // What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
 // it is that process's all the same.
-func TestSegmentResetAfterClose(t *testing.T) {
+func TestTCPResetAfterClose(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -186,7 +186,7 @@ func TestSegmentResetAfterClose(t *testing.T) {
 }
 
 // A connection that only one side still knows of: the other host has no socket for it, and cannot say who is the client.
-func TestSegmentResetOfForgottenConnection(t *testing.T) {
+func TestTCPResetOfForgottenConnection(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families[:2] {
@@ -211,7 +211,7 @@ func TestSegmentResetOfForgottenConnection(t *testing.T) {
 }
 
 // A listener answers for a connection that its host does not know any more, with its own socket.
-func TestSegmentResetByListener(t *testing.T) {
+func TestTCPResetByListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, f := range families {
@@ -235,7 +235,7 @@ func TestSegmentResetByListener(t *testing.T) {
 }
 
 // What is left out is in neither the events nor the metrics: the sides that are of an executable, or all that an address has.
-func TestSegmentsThatAreLeftOut(t *testing.T) {
+func TestTCPSegmentsThatAreLeftOut(t *testing.T) {
 	testnet.Require(t)
 	for name, tt := range map[string]struct {
 		exclude        string
@@ -280,7 +280,7 @@ func TestSegmentsThatAreLeftOut(t *testing.T) {
 }
 
 // What the limit holds back is counted, and the metrics have it all.
-func TestSegmentEventLimit(t *testing.T) {
+func TestTCPEventLimit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {event_limit: 5}}")
 	container := testhost.NewContainer(t)
@@ -301,7 +301,7 @@ func TestSegmentEventLimit(t *testing.T) {
 }
 
 // A program that is left out of the configuration attaches nothing, and its metrics are not there.
-func TestSegmentProgramIsOffByDefault(t *testing.T) {
+func TestTCPIsOffByDefault(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
 	s := newClientServer(t)

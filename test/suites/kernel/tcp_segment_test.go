@@ -39,6 +39,20 @@ const (
 	pushFlag = 1 << 3
 )
 
+var _ = counts("tcp", forContainer{
+	act: func(t *testing.T, p place) {
+		p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+		listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
+		c := p.agent.Connect(listener.Local)
+		accepted := p.agent.Accept(listener.FD)
+		p.agent.Send(c.FD, 100)
+		require.Equal(t, 100, p.agent.Receive(accepted.FD, 100).Bytes, "the second time")
+		closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
+		require.NotZero(t, p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
+	},
+	metrics: []string{resetsMetric, retransmitsMetric, rttMetric},
+})
+
 // again is the attributes of something that a socket in a state has sent again.
 func again(why, state string) attributes {
 	return attributes{retransmitTypeKey: why, "network.connection.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
@@ -90,7 +104,7 @@ var losses = []struct {
 	},
 }
 
-func TestSegmentRetransmits(t *testing.T) {
+func TestTCPRetransmits(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for _, c := range losses {
@@ -141,7 +155,7 @@ func checkResent(t *testing.T, r *testreceiver.Receiver, s clientServer, contain
 }
 
 // Segments that go out together are one event, and each counts.
-func TestSegmentsTogether(t *testing.T) {
+func TestTCPSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	container := testhost.NewContainer(t)
@@ -233,7 +247,7 @@ var handshakes = map[string]func(t *testing.T, s clientServer, f family) handsha
 	},
 }
 
-func TestSegmentHandshakes(t *testing.T) {
+func TestTCPHandshakes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
 	for name, open := range handshakes {
@@ -254,7 +268,7 @@ func TestSegmentHandshakes(t *testing.T) {
 }
 
 // Each side has its round trips counted when the first segment comes, and at the close, to the µs.
-func TestSegmentRTT(t *testing.T) {
+func TestTCPRTT(t *testing.T) {
 	testnet.Require(t)
 	for _, older := range []bool{false, true} {
 		for _, f := range families[:2] {
@@ -290,7 +304,7 @@ func TestSegmentRTT(t *testing.T) {
 }
 
 // What is sampled goes on as the connection does, at the interval and not with every segment.
-func TestSegmentRTTInterval(t *testing.T) {
+func TestTCPRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")
 	container := testhost.NewContainer(t)

@@ -11,20 +11,21 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 // An executable that has the capabilities (setcap) gives them to whoever starts it.
 func TestFileCapabilities(t *testing.T) {
-	for _, u := range uses {
-		t.Run(u.title, func(t *testing.T) {
-			binary := filepath.Join(publicDir(t), "otelcol-ebpf")
+	for _, u := range uses() {
+		t.Run(u.title(), func(t *testing.T) {
+			binary := filepath.Join(provoke.PublicDir(t), "otelcol-ebpf")
 			testenv.Copy(t, testenv.Collector(t), binary)
 			if err := setcap(binary, u.documented()); err != nil {
 				testenv.Missing(t, "files can't have capabilities here: "+err.Error())
 			}
-			tr := newTrialOf(t, binary, u.receiver(), restrict.Restriction{User: &restrict.User{ID: nobody}})
+			tr := u.trialOf(t, binary, restrict.Restriction{User: &restrict.User{ID: nobody}})
 			c := tr.start(t)
 			u.provoke(t, tr)
 			require.NoError(t, c.Stop())
@@ -33,12 +34,12 @@ func TestFileCapabilities(t *testing.T) {
 }
 
 // setcap gives a file capabilities, as `setcap …+ep` does.
-func setcap(path string, set []capability) error {
+func setcap(path string, set []string) error {
 	// struct vfs_cap_data, version 2: permitted and inheritable, low half and high half.
 	const version2, effective = 0x02000000, 1
 	var permitted uint64
 	for _, c := range set {
-		permitted |= 1 << c
+		permitted |= 1 << numbers[c]
 	}
 	data := binary.LittleEndian.AppendUint32(nil, version2|effective)
 	for _, word := range []uint32{uint32(permitted), 0, uint32(permitted >> 32), 0} {

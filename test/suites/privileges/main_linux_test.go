@@ -8,8 +8,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -24,21 +23,11 @@ func TestMain(m *testing.M) {
 // nobody is the user id of somebody who owns nothing.
 const nobody = 65534
 
-// publicDir is a folder that every user may write to, which t.TempDir's are not.
-func publicDir(t *testing.T) string {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "otelcol-ebpf-")
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
-	require.NoError(t, os.Chmod(dir, 0o777))
-	return dir
-}
-
 // publicCollector returns the path of the built collector where every user may execute it.
 func publicCollector(t *testing.T) string {
 	t.Helper()
 	built := testenv.Collector(t)
-	path := filepath.Join(publicDir(t), "otelcol-ebpf")
+	path := filepath.Join(provoke.PublicDir(t), "otelcol-ebpf")
 	testenv.LinkOrCopy(t, built, path)
 	return path
 }

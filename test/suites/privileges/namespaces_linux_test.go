@@ -16,14 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// everything is the receiver with all programs that work without tracefs.
-const everything = "{programs: {connection: , packet_drop: , tcp: , runqueue: }}"
+// everything is the receiver with all programs that run with their defaults. None of them takes tracefs.
+var everything = "{programs: " + programs.Defaults() + "}"
 
 // contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
 // capabilities but for the documented ones. More is mounted there.
@@ -43,37 +44,6 @@ func (tr *trial) startIn(t *testing.T, own *testhost.Cgroup) *collector.Collecto
 	return tr.start(t)
 }
 
-// seesContainer checks that a container's connections are its own.
-func (tr *trial) seesContainer(t *testing.T, container *testhost.Cgroup) {
-	t.Helper()
-	const count = 2
-	_, err := traffic.Connections{Count: count, Pairs: 1}.Run(container)
-	require.NoError(t, err)
-	found := tr.awaitIn(t, container, count, "ebpf.connection.close", map[string]any{
-		"ebpf.connection.role": "client", "process.executable.name": self(t),
-	})
-	assert.Equal(t, "0::/docker-"+container.ContainerID+".scope", found[0].Resource["process.linux.cgroup"])
-}
-
-// seesDatagram checks that this process's datagrams are its own.
-func (tr *trial) seesDatagram(t *testing.T) {
-	t.Helper()
-	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
-	require.NoError(t, err)
-	defer socket.Close()
-	_, err = socket.WriteToUDP([]byte("discard"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
-	require.NoError(t, err)
-	tr.await(t, 1, "ebpf.connection.connect", map[string]any{
-		"network.transport": "udp", "process.pid": int64(os.Getpid()), "client.port": port(socket.LocalAddr()),
-	})
-}
-
-func port(a net.Addr) int64 {
-	_, text, _ := net.SplitHostPort(a.String())
-	number, _ := net.LookupPort("tcp", text)
-	return int64(number)
-}
-
 // From namespaces of its own, the collector sees what happens outside of them as the host does: its process ids, its
 // containers, older and younger ones, and its network namespaces. What it can't see is said.
 func TestInContainer(t *testing.T) {
@@ -85,23 +55,23 @@ func TestInContainer(t *testing.T) {
 	tr := newTrial(t, everything, contained(unix.CLONE_NEWCGROUP|unix.CLONE_NEWNET))
 	c := tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "it is whole")
-	tr.seesContainer(t, older)
-	tr.seesContainer(t, testhost.NewDockerContainer(t))
-	tr.seesDatagram(t)
-	provokeDrop(t, tr)
+	provoke.Container(t, tr.events, older)
+	provoke.Container(t, tr.events, testhost.NewDockerContainer(t))
+	provoke.Datagram(t, tr.events)
+	provoke.Drop(t, tr.events)
 
 	client, err := net.Dial("tcp4", listener.Addr().String())
 	require.NoError(t, err)
 	defer client.Close()
 	var netns unix.Stat_t
 	require.NoError(t, unix.Stat("/proc/self/ns/net", &netns))
-	mine := map[string]any{"client.port": port(client.LocalAddr()), "ebpf.network.namespace": int64(netns.Ino)}
-	connect := tr.await(t, 1, "ebpf.connection.connect", mine)[0]
+	mine := map[string]any{"client.port": provoke.Port(client.LocalAddr()), "ebpf.network.namespace": int64(netns.Ino)}
+	connect := tr.events.Await(t, 1, "ebpf.connection.connect", mine)[0]
 	assert.Equal(t, int64(os.Getpid()), connect.Attributes["process.pid"])
 
 	// The listener is older than the collector, and not of its namespace.
 	assert.Contains(t, c.Log(), "hostPID: true")
-	accept := tr.await(t, 1, "ebpf.connection.accept", mine)[0]
+	accept := tr.events.Await(t, 1, "ebpf.connection.accept", mine)[0]
 	assert.NotContains(t, accept.Attributes, "process.pid")
 	assert.NoError(t, c.Stop())
 }
@@ -126,8 +96,8 @@ func TestPartOfTheCgroupHierarchy(t *testing.T) {
 	tr = newTrial(t, everything, contained(unix.CLONE_NEWCGROUP, whole, cover, part))
 	c = tr.startIn(t, own)
 	assert.NotContains(t, c.Log(), "cgroup2 hierarchy")
-	tr.seesContainer(t, older)
-	tr.seesDatagram(t)
+	provoke.Container(t, tr.events, older)
+	provoke.Datagram(t, tr.events)
 	assert.NoError(t, c.Stop())
 }
 
@@ -165,12 +135,12 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 			c := tr.startIn(t, own)
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
 			tries := func() int { return strings.Count(c.Log(), "connection refused") }
-			require.Eventually(t, func() bool { return tries() >= 2 }, patience, 100*time.Millisecond, c.Log())
+			require.Eventually(t, func() bool { return tries() >= 2 }, provoke.Patience, 100*time.Millisecond, c.Log())
 			// What comes after it is there when its own is, too.
 			_, err := net.Dial("tcp4", "127.0.0.1:1")
 			require.ErrorIs(t, err, unix.ECONNREFUSED)
-			tr.await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})
-			found := tr.matching(t, nil, "ebpf.connection.connect", itself)
+			tr.events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})
+			found := tr.events.Matching(t, nil, "ebpf.connection.connect", itself)
 			if !tt.seen {
 				assert.Empty(t, found)
 				return

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
@@ -47,7 +48,7 @@ service:
 			c, err := collector.Start(cmd)
 			require.NoError(t, err)
 			t.Cleanup(c.Kill)
-			assert.Eventually(t, func() bool { return answer(t, "13134") == tt.ready }, patience, 100*time.Millisecond, "readiness")
+			assert.Eventually(t, func() bool { return answer(t, "13134") == tt.ready }, provoke.Patience, 100*time.Millisecond, "readiness")
 			assert.Equal(t, http.StatusOK, answer(t, "13133"), "liveness")
 		})
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
@@ -87,13 +88,13 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 // Only the kernel's own BTF, which it keeps at that place, says where programs attach: a file is for the rest.
 func TestBTFFile(t *testing.T) {
 	testenv.RequireKernel(t)
-	file := filepath.Join(publicDir(t), "kernel.btf")
+	file := filepath.Join(provoke.PublicDir(t), "kernel.btf")
 	testenv.Copy(t, btfFolder+"/vmlinux", file)
 	receiver := "{btf_path: " + file + ", programs: {packet_drop: }}"
 
 	tr := newTrial(t, receiver, restrict.Restriction{})
 	c := tr.start(t)
-	provokeDrop(t, tr)
+	provoke.Drop(t, tr.events)
 	require.NoError(t, c.Stop())
 
 	log := newTrial(t, receiver, restrict.Restriction{Mount: []restrict.Mount{{Source: t.TempDir(), At: btfFolder}}}).fail(t)
@@ -119,7 +120,7 @@ func TestHiddenSymbols(t *testing.T) {
 			tr := newTrial(t, everything, restrict.Restriction{Mount: []restrict.Mount{{Source: tt.cover, At: symbols}}})
 			c := tr.start(t)
 			for range 2 {
-				assert.NotContains(t, provokeDrop(t, tr).Attributes, "ebpf.drop.location")
+				assert.NotContains(t, provoke.Drop(t, tr.events).Attributes, "ebpf.drop.location")
 			}
 			require.NoError(t, c.Stop())
 			assert.Equal(t, 1, strings.Count(c.Log(), tt.want), c.Log())
@@ -131,7 +132,7 @@ func TestHiddenSymbols(t *testing.T) {
 func TestNeitherBPFNorTracingFileSystem(t *testing.T) {
 	tr := newTrial(t, everything, restrict.Restriction{Unmount: []string{"bpf", "tracefs", "debugfs", "securityfs"}})
 	c := tr.start(t)
-	provokeConnections(t, tr)
-	provokeDrop(t, tr)
+	provoke.Connections(t, tr.events)
+	provoke.Drop(t, tr.events)
 	assert.NoError(t, c.Stop())
 }

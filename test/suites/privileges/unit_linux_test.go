@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
@@ -36,13 +37,12 @@ func setting(t *testing.T, name string) (words [][]string) {
 	return words
 }
 
-// usual are the capabilities that suffice for all programs without what is for root alone.
+// usual are the capabilities that suffice for all programs without what is for root alone, which is to read tracefs: whoever
+// may do that with this capability may read every file.
 func usual() (names []string) {
 	for _, c := range capabilities {
-		if slices.ContainsFunc(uses, func(u use) bool {
-			return !strings.Contains(u.settings, "unix") && slices.Contains(u.documented(), c)
-		}) {
-			names = append(names, c.String())
+		if c != "CAP_DAC_READ_SEARCH" && slices.ContainsFunc(uses(), func(u use) bool { return slices.Contains(u.documented(), c) }) {
+			names = append(names, c)
 		}
 	}
 	return names
@@ -64,13 +64,7 @@ func TestDeploymentsHaveTheDocumentedCapabilities(t *testing.T) {
 
 // Under the filter of system calls, the capabilities and the read-only paths of the systemd unit, everything works.
 func TestUnderTheUnit(t *testing.T) {
-	var documented []capability
-	for _, c := range capabilities {
-		if slices.Contains(usual(), c.String()) {
-			documented = append(documented, c)
-		}
-	}
-	r := restrictedTo(documented...)
+	r := restrictedTo(usual()...)
 	r.Syscalls = allowedSyscalls(t)
 	for _, words := range setting(t, "ReadOnlyPaths") {
 		for _, path := range words {
@@ -87,8 +81,8 @@ func TestUnderTheUnit(t *testing.T) {
 	}
 	tr := newTrial(t, everything, r)
 	c := tr.start(t)
-	provokeConnections(t, tr)
-	assert.NotEmpty(t, provokeDrop(t, tr).Attributes["ebpf.drop.location"])
+	provoke.Connections(t, tr.events)
+	assert.NotEmpty(t, provoke.Drop(t, tr.events).Attributes["ebpf.drop.location"])
 	assert.NoError(t, c.Stop())
 	assert.NotContains(t, c.Log(), "\twarn\t")
 	assert.NotContains(t, c.Log(), "\terror\t")

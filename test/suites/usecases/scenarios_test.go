@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/load"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
@@ -49,9 +49,9 @@ var scenarios = []scenario{
 }
 
 // start starts an agent of that name, in a container and a network namespace of its own.
-func start(t *testing.T, name string) (*traffic.Agent, *testnet.Cgroup, *testnet.Namespace) {
+func start(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup, *testnet.Namespace) {
 	t.Helper()
-	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
 	return traffic.Start(t, ns, traffic.In(container), traffic.Named(name, name)), container, ns
 }
 
@@ -99,20 +99,22 @@ func overflow(t *testing.T) answers {
 }
 
 func runOut(t *testing.T) answers {
-	container, ns := testnet.NewContainer(t), testnet.NewNamespace(t)
-	limit := testnet.LimitMemory(t, container, 200*mebibyte)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
+	limit := testhost.NewMemoryLimit(t, container, 200*mebibyte)
 	cache := traffic.Start(t, ns, traffic.In(container), traffic.Named("cache", "cache"))
 	importer := traffic.Start(t, ns, traffic.In(container), traffic.Named("importer", "importer"))
-	limit.Add(t, cache.PID)
-	limit.Add(t, importer.PID)
+	require.NoError(t, limit.Add(cache.PID))
+	require.NoError(t, limit.Add(importer.PID))
 	held := cache.HoldMemory(150*mebibyte, 0, 900)
 	_ = importer.TryHoldMemory(80 * mebibyte)
+	kills, err := limit.Kills()
+	require.NoError(t, err)
 	found := row{
 		"container.id": container.ContainerID, "process.executable.name": "cache", "process.pid": strconv.Itoa(cache.PID),
 		"ebpf.oom.memory.anonymous":        fmt.Sprintf("%d..%d", held.Anonymous-2*mebibyte, held.Anonymous+2*mebibyte),
 		"ebpf.oom.trigger.executable.name": "importer",
 	}
-	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(limit.Kills(t))}, logsql: found, jq: found}
+	return answers{promql: row{"container_id": container.ContainerID, valueKey: strconv.Itoa(kills)}, logsql: found, jq: found}
 }
 
 func change(t *testing.T) answers {
@@ -149,7 +151,7 @@ func crash(t *testing.T) answers {
 var data string
 
 func dataFolder(t *testing.T) map[string]string {
-	data = testnet.NewFolder(t)
+	data = testhost.NewFolder(t)
 	return map[string]string{"/srv/data": data}
 }
 
@@ -179,9 +181,9 @@ func leak(t *testing.T) answers {
 }
 
 func useDisk(t *testing.T) answers {
-	disk := testnet.NewDisk(t, 4*mebibyte)
+	disk := testhost.NewDisk(t, 4*mebibyte)
 	postgres, _, _ := start(t, "postgres")
-	repeat(func() { postgres.WorkDisk(disk, load.DiskWrite, 0, 8192, 1) })
+	repeat(func() { postgres.WorkDisk(disk, traffic.DiskWrite, 0, 8192, 1) })
 	found := row{
 		"system.device": disk.Name, "ebpf.disk.operation.type": "write", "process.executable.name": "postgres", "operations": counted,
 		"longest": "0.000001..10",
@@ -193,12 +195,12 @@ func useDisk(t *testing.T) answers {
 }
 
 func failCalls(t *testing.T) answers {
-	disk := testnet.NewDisk(t, 4*mebibyte)
+	disk := testhost.NewDisk(t, 4*mebibyte)
 	api, _, _ := start(t, "api")
 	repeat(func() {
 		made := api.Make(traffic.Calls{Number: unix.SYS_OPENAT, Text: "/nonexistent", Arguments: []int{1}, Count: 1})
 		assert.Equal(t, unix.ENOENT, made.Errno)
-		api.WorkDisk(disk, load.DiskWrite, 0, 8192, 1)
+		api.WorkDisk(disk, traffic.DiskWrite, 0, 8192, 1)
 	})
 	found := row{"process.executable.name": "api", "ebpf.syscall.name": "pwrite64", "calls": counted, "longest": "0.00001..10"}
 	return answers{

@@ -88,6 +88,14 @@ func (l *MemoryLimit) Kills() (n int, err error) {
 	return n, nil
 }
 
+// CountKills is Kills for a test.
+func (l *MemoryLimit) CountKills(t testing.TB) int {
+	t.Helper()
+	n, err := l.Kills()
+	require.NoError(t, err)
+	return n
+}
+
 // LimitLockedMemory sets how much memory a process may lock; unix.RLIM_INFINITY is as much as it likes.
 func LimitLockedMemory(t testing.TB, pid int, bytes uint64) {
 	t.Helper()

@@ -8,11 +8,15 @@ package traffic
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
 func TestConnectionsFlatOut(t *testing.T) {
@@ -59,4 +63,26 @@ func TestShares(t *testing.T) {
 func TestQuantiles(t *testing.T) {
 	assert.Equal(t, Quantiles{Median: 3, P90: 4, P99: 4}, quantiles([]time.Duration{5, 1, 3}, []time.Duration{2, 4}))
 	assert.Zero(t, quantiles())
+}
+
+func TestExceed(t *testing.T) {
+	testnet.Require(t)
+	limit, err := testhost.MakeMemoryLimit("/traffic-test-"+strconv.Itoa(os.Getpid()), 16<<20)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, limit.Close()) }()
+	for range 2 {
+		require.NoError(t, Exceed(limit))
+	}
+	kills, err := limit.Kills()
+	require.NoError(t, err)
+	assert.Equal(t, 2, kills)
+}
+
+func TestOnce(t *testing.T) {
+	testnet.Require(t)
+	container := testhost.NewDockerContainer(t)
+	who := Once(t, "once", container, identify, Nothing{})
+	assert.Equal(t, "once", who.Executable)
+	assert.Equal(t, "once", who.Thread)
+	assert.Equal(t, "0::"+container.Path, who.Cgroup)
 }

@@ -48,15 +48,15 @@ func TestRepeatable(t *testing.T) {
 
 func TestRepeatedIsReported(t *testing.T) {
 	first := outcome{line: line{"7", "amd64"}, version: "7.1.2-1", packages: []*results.Package{
-		ended(ran(results.Passed, "TestX"), ""), ended(ran(results.Failed, "TestUDPSend"), "exit status 1"),
+		ended(ran(results.Passed, "TestX"), ""), ended(ran(results.Failed, "TestConnectionUDPSend"), "exit status 1"),
 	}}
 	_, err := report([]outcome{first})
 	require.EqualError(t, err, "1 tests have failed")
-	first.repeat(&outcome{packages: []*results.Package{ended(ran(results.Passed), ""), ended(ran(results.Passed, "TestUDPSend"), "")}})
+	first.repeat(&outcome{packages: []*results.Package{ended(ran(results.Passed), ""), ended(ran(results.Passed, "TestConnectionUDPSend"), "")}})
 	text, err := report([]outcome{first})
 	require.NoError(t, err)
-	assert.Contains(t, text, "=== 7.1.2-1 amd64: TestUDPSend of ./p")
+	assert.Contains(t, text, "=== 7.1.2-1 amd64: TestConnectionUDPSend of ./p")
 	assert.Contains(t, text, "| 7.1.2-1 amd64 | connection |  | 1 | 0 | 0 |\n")
-	assert.Contains(t, text, "\n7.1.2-1 amd64: TestUDPSend failed once, and passed when it was repeated")
+	assert.Contains(t, text, "\n7.1.2-1 amd64: TestConnectionUDPSend failed once, and passed when it was repeated")
 	assert.Contains(t, text, "\n2 passed, 0 failed, 0 skipped\n")
 }

@@ -12,9 +12,9 @@ import (
 // maySkip are the tests that a kernel may have nothing for, by name, with the lines of kernels that have not. A skip of
 // any other test, or on another kernel, hides something, and is a failure.
 var maySkip = map[string][]string{
-	"TestMPTCPConnectionCountsOnce":     {"5.10"},        // Debian built it without MPTCP
-	"TestListenersOlderThanTheReceiver": {"5.10"},        // the same
-	"TestFileDeletionsByRing":           {"5.10", "6.1"}, // io_uring deletes from 5.11 on, and shows what it is asked from 6.3 on
+	"TestConnectionOfMPTCPCountsOnce":                {"5.10"},        // Debian built it without MPTCP
+	"TestConnectionsOfListenersOlderThanTheReceiver": {"5.10"},        // the same
+	"TestFileDeletionsByRing":                        {"5.10", "6.1"}, // io_uring deletes from 5.11 on, and shows what it is asked from 6.3 on
 }
 
 // hides reports whether a test was skipped that the kernel has all for.

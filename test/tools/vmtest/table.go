@@ -12,41 +12,28 @@ import (
 	"strings"
 	"time"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
 )
 
-// programTests are the tests that are about a program, by their names.
-type programTests struct {
-	name  string
-	tests *regexp.Regexp
-}
-
-// programs are all programs. A test is about the first of which it has the name.
-var programs = []programTests{
-	{"process", regexp.MustCompile(`^TestProcess(es|[AEOS])`)},
-	{"file_descriptor", regexp.MustCompile(`^TestFileDescriptor`)},
-	{"file", regexp.MustCompile(`^TestFile(Del|Paths|Opens)`)},
-	{"oom", regexp.MustCompile(`^TestOOM`)},
-	{"syscall", regexp.MustCompile(`^TestSyscall`)},
-	{"tcp", regexp.MustCompile(`^TestSegment`)},
-	{"runqueue", regexp.MustCompile(`^TestRunqueue`)},
-	{"packet", regexp.MustCompile(`^TestPackets`)},
-	{"disk_io", regexp.MustCompile(`^TestDisk`)},
-	{"packet_drop", regexp.MustCompile(`Drop|NoDrops`)},
-	{"connection", regexp.MustCompile(
-		`^Test(Conn|Establish|Loopback|TCP|UDP|Unix|MPTCP|GoServer|Failed|Bytes|Retransmits|Reset|CloseBy|Prefork|Listeners|Threads|Protocols)`)},
-}
-
-// others is for the tests of what all programs stand in.
+// others is for the tests of what all programs have in common.
 const others = "(all)"
 
+// plurals are the endings that the name of a program may have in the name of a test.
+var plurals = regexp.MustCompile(`^(s|es)?([A-Z0-9]|$)`)
+
+// programOf returns the program that a test is about: the one with whose name, without underscores and in any case, the
+// test's begins. TestPacketDropSizes is about packet_drop, and not about packet.
 func programOf(test string) string {
-	for _, p := range programs {
-		if p.tests.MatchString(test) {
-			return p.name
+	about, text := others, strings.TrimPrefix(test, "Test")
+	for _, p := range programs.All() {
+		word := strings.ReplaceAll(p.Name, "_", "")
+		if len(text) >= len(word) && strings.EqualFold(text[:len(word)], word) && plurals.MatchString(text[len(word):]) &&
+			(about == others || len(p.Name) > len(about)) {
+			about = p.Name
 		}
 	}
-	return others
+	return about
 }
 
 // row is a line of the table.

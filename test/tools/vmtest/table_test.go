@@ -19,14 +19,14 @@ func TestReport(t *testing.T) {
 	p.Add("    x.go:1: program connection is attached to tp_btf/b")
 	p.Add("    x.go:1: program connection is attached to tp_btf/a")
 	p.Add("--- PASS: TestHooks (0.00s)")
-	p.Add("=== RUN   TestMPTCPConnectionCountsOnce")
-	p.Add("--- SKIP: TestMPTCPConnectionCountsOnce (0.00s)")
+	p.Add("=== RUN   TestConnectionOfMPTCPCountsOnce")
+	p.Add("--- SKIP: TestConnectionOfMPTCPCountsOnce (0.00s)")
 	good := outcome{line: line{"5.10", "amd64"}, version: "5.10.5-1", packages: []*results.Package{p}}
 	p.End("")
 	text, err := report([]outcome{good})
 	assert.NoError(t, err)
 	assert.Contains(t, text, "| 5.10.5-1 amd64 | (all) |  | 1 | 0 | 0 |\n| 5.10.5-1 amd64 | connection | tp_btf/a, tp_btf/b | 0 | 0 | 1 |\n")
-	assert.Contains(t, text, "\n5.10.5-1 amd64 has not what TestMPTCPConnectionCountsOnce is about\n")
+	assert.Contains(t, text, "\n5.10.5-1 amd64 has not what TestConnectionOfMPTCPCountsOnce is about\n")
 	assert.Contains(t, text, "\n1 passed, 0 failed, 1 skipped\n")
 
 	missing := outcome{line: line{"5.10", "amd64"}, err: errors.New("the archive has none")}
@@ -37,9 +37,9 @@ func TestReport(t *testing.T) {
 
 	for _, other := range []line{{"6.12", "amd64"}, {"5.10", "amd64"}} {
 		p = results.NewPackage("./p")
-		name := "TestMPTCPConnectionCountsOnce"
+		name := "TestConnectionOfMPTCPCountsOnce"
 		if other.series == "5.10" {
-			name = "TestUDPSend"
+			name = "TestConnectionUDPSend"
 		}
 		p.Add("=== RUN   " + name)
 		p.Add("--- SKIP: " + name + " (0.00s)")
@@ -49,25 +49,25 @@ func TestReport(t *testing.T) {
 	}
 
 	p = results.NewPackage("./p")
-	p.Add("=== RUN   TestDropAtFullSocket")
+	p.Add("=== RUN   TestPacketDropAtFullSocket")
 	p.Add("    x.go:1: 3 drops are missing")
-	p.Add("--- FAIL: TestDropAtFullSocket (0.00s)")
+	p.Add("--- FAIL: TestPacketDropAtFullSocket (0.00s)")
 	p.End("exit status 1")
 	text, err = report([]outcome{{line: line{"7", "arm64"}, version: "7.1.2-1", packages: []*results.Package{p}}})
 	assert.EqualError(t, err, "1 tests have failed")
-	assert.Contains(t, text, "=== 7.1.2-1 arm64: TestDropAtFullSocket of ./p")
+	assert.Contains(t, text, "=== 7.1.2-1 arm64: TestPacketDropAtFullSocket of ./p")
 	assert.Contains(t, text, "3 drops are missing")
 	assert.Contains(t, text, "| 7.1.2-1 arm64 | packet_drop |  | 0 | 1 | 0 |\n")
 }
 
 func TestProgramOf(t *testing.T) {
 	for test, want := range map[string]string{
-		"TestDropAtFullSocket":         "packet_drop",
-		"TestOrdinaryClosesAreNoDrops": "packet_drop",
-		"TestUDPSend":                  "connection",
-		"TestFailedConnect":            "connection",
-		"TestConnectionMetrics":        "connection",
-		"TestShutdownLeavesNothing":    others,
+		"TestPacketDropAtFullSocket":            "packet_drop",
+		"TestPacketDropsLeaveOutOrdinaryCloses": "packet_drop",
+		"TestConnectionUDPSend":                 "connection",
+		"TestConnectionFailed":                  "connection",
+		"TestConnectionMetrics":                 "connection",
+		"TestShutdownLeavesNothing":             others,
 	} {
 		assert.Equal(t, want, programOf(test), test)
 	}

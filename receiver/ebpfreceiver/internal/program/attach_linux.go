@@ -22,10 +22,10 @@ func Tracepoint(function, name string) Hook {
 	}}}}
 }
 
-// ExactTracepoint is one that misses nothing, with a substitute for the runs that the kernel leaves out.
-func ExactTracepoint(function, substitute, name string) Hook {
+// ExactTracepoint is one that misses nothing: it has a fallback for the runs that the kernel skips.
+func ExactTracepoint(function, fallback, name string) Hook {
 	hook := Tracepoint(function, name)
-	hook.Variants[0].Substitute = substitute
+	hook.Variants[0].Fallback = fallback
 	return hook
 }
 

@@ -5,6 +5,7 @@
 package program
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -25,6 +26,24 @@ type CommonConfig struct {
 	EventLimit *int `mapstructure:"event_limit"`
 }
 
+// CommonSettings are what the settings of CommonConfig mean.
+var CommonSettings = map[string]Setting{
+	"events": {
+		Meaning: "Whether the program emits events; its metrics do not depend on it.",
+	},
+	"event_limit": {
+		Unit:    "events per second",
+		Meaning: "The most events that are emitted; the rest is counted as lost by `rate_limit`. Metrics stay exact.",
+		Schema:  Schema{"minimum": 1},
+	},
+}
+
+// Limited returns the common settings of a program that emits at most so many events per second by default.
+func Limited(eventLimit int) CommonConfig { return CommonConfig{Events: true, EventLimit: &eventLimit} }
+
+// Unlimited returns the common settings of a program whose events are rare, or all wanted.
+func Unlimited() CommonConfig { return CommonConfig{Events: true} }
+
 // Common implements Config.
 func (c *CommonConfig) Common() *CommonConfig { return c }
 
@@ -36,18 +55,24 @@ func (c *CommonConfig) Validate() error {
 	return nil
 }
 
-// CheckDuration returns an error unless the value of a setting is from least to most; the setting may be left out for preset.
-func CheckDuration(key string, value, least, most, preset time.Duration) error {
-	if value >= least && value <= most {
-		return nil
-	}
-	return fmt.Errorf("%s: %s is not between %s and %s; leave the key out for %s", key, value, least, most, preset)
+// ThresholdConfig is the configuration block of a program whose events are what takes longer than a threshold.
+type ThresholdConfig struct {
+	CommonConfig `mapstructure:",squash"`
+	// Threshold is how long something takes at least to be an event.
+	Threshold time.Duration `mapstructure:"threshold"`
 }
 
-// CheckThreshold is CheckDuration for the setting `threshold`: from which duration on something is an event.
-func CheckThreshold(value, least, most, preset time.Duration) error {
-	if err := CheckDuration("threshold", value, least, most, preset); err != nil {
-		return fmt.Errorf("%w, or set events: false for no events", err)
-	}
-	return nil
+var _ Config = (*ThresholdConfig)(nil)
+
+// Threshold is what ThresholdConfig accepts.
+var Threshold = Range[time.Duration]{Least: time.Microsecond, Most: time.Hour, Default: 100 * time.Millisecond}
+
+// NewThresholdConfig returns the default threshold with a limit of events.
+func NewThresholdConfig(eventLimit int) *ThresholdConfig {
+	return &ThresholdConfig{CommonConfig: Limited(eventLimit), Threshold: Threshold.Default}
+}
+
+// Validate implements Config.
+func (c *ThresholdConfig) Validate() error {
+	return errors.Join(c.CommonConfig.Validate(), Threshold.CheckEvents("threshold", c.Threshold, "events"))
 }

@@ -87,7 +87,7 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 	return nil
 }
 
-// runs returns the statistics of a hook; a substitute's time is part of each run's.
+// runs returns the statistics of a hook. The time of a fallback is part of each run.
 func (a *attached) runs() (ebpf.ProgramStats, error) {
 	var all ebpf.ProgramStats
 	for _, f := range a.functions {
@@ -95,7 +95,7 @@ func (a *attached) runs() (ebpf.ProgramStats, error) {
 		if err != nil {
 			return all, err
 		}
-		if !f.substitute {
+		if !f.fallback {
 			all.RunCount += stats.RunCount
 		}
 		all.Runtime += stats.Runtime

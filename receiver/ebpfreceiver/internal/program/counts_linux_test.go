@@ -85,10 +85,10 @@ func TestScrapeErrors(t *testing.T) {
 	assert.NotEmpty(t, points(t, m, "ebpf.event.delivered"), "the rest is there")
 
 	require.NoError(t, set.shared.maps[common.MapLost].Close())
-	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map lost: ")
+	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map ebpf_lost: ")
 	require.NoError(t, set.shared.maps[common.MapSequences].Close())
 	_, err := set.LastSequences()
-	require.ErrorContains(t, err, "read map sequences: ")
+	require.ErrorContains(t, err, "read map ebpf_sequences: ")
 }
 
 // hostWithStats returns this host, where the sysctl for the statistics of programs says something else.

@@ -14,6 +14,9 @@ import (
 // maxExecutableLength is what the kernel half keeps of an executable's base name, in bytes.
 const maxExecutableLength = 47
 
+// ExecutableSchema is what a JSON Schema says of an Executable.
+var ExecutableSchema = Schema{"pattern": "^[^/]+$", "maxLength": maxExecutableLength}
+
 // Executable is the base name of an executable.
 type Executable string
 

@@ -30,9 +30,9 @@ type Hook struct {
 type Variant struct {
 	// Function is the name of the C function.
 	Function string
-	// Substitute names a second C function, "" for none, which is called behind the first one and does its work whenever
-	// the kernel has left that out, so that nothing is missed.
-	Substitute string
+	// Fallback names a second C function, "" for none. It is called after the first one, and does its work when the kernel has
+	// skipped that.
+	Fallback string
 	// Hook names the place for users, such as "tp_btf/kfree_skb"; "" for what is in no place.
 	Hook string
 	// Attach attaches the loaded function, until it is closed; nil for what runs once.
@@ -72,7 +72,7 @@ func Together(hooks ...Hook) Hook {
 
 // requirements is what the hooks need, each in the first variant whose needs are met, or in its first one if none is.
 func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Requirements {
-	all := kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}}
+	all := kernel.Requirements{Capabilities: slices.Clone(AlwaysNeeded)}
 	for _, hook := range hooks {
 		met := slices.IndexFunc(hook.Variants, func(v Variant) bool { return check(v.Needs) == nil })
 		all = all.And(hook.Variants[max(met, 0)].Needs)
@@ -80,15 +80,14 @@ func requirements(hooks []Hook, check func(kernel.Requirements) error) kernel.Re
 	return all
 }
 
-// IsPreemptible is whether the kernel lets another task run in the middle of a program, and leaves the program out for what
-// that one does.
+// IsPreemptible is whether tracing programs can be preempted. The kernel skips a program for the tasks that run meanwhile.
 func (h *Host) IsPreemptible() bool { return h.Kernel.AtLeast(kernel.SincePreemption) }
 
-// PreemptibleTracepoint is a hook at a tracepoint, with a substitute only where programs are preemptible: elsewhere little is
-// missed, and told otherwise.
-func (h *Host) PreemptibleTracepoint(function, substitute, name string) Hook {
+// PreemptibleTracepoint is a hook at a tracepoint, with a fallback only where programs are preemptible. Elsewhere little is
+// missed, and is found by other means.
+func (h *Host) PreemptibleTracepoint(function, fallback, name string) Hook {
 	if h.IsPreemptible() {
-		return ExactTracepoint(function, substitute, name)
+		return ExactTracepoint(function, fallback, name)
 	}
 	return Tracepoint(function, name)
 }

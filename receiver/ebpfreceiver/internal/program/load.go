@@ -31,7 +31,7 @@ type loaded struct {
 // attached is one hook, in the variant that this kernel took.
 type attached struct {
 	name string
-	// functions are those of the variant, each with its substitute behind it if it has one.
+	// functions are those of the variant, each with its fallback after it if it has one.
 	functions []function
 	// tracksSockets and lossless are the hook's.
 	tracksSockets, lossless bool
@@ -41,8 +41,8 @@ type attached struct {
 type function struct {
 	program *ebpf.Program
 	link    io.Closer
-	// substitute is whether it stands in for the one before it.
-	substitute bool
+	// fallback is whether it is the fallback of the function before it.
+	fallback bool
 }
 
 func (a *attached) close() error {
@@ -73,6 +73,7 @@ func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *l
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
+	shared.makeRoom(spec)
 	if err := l.setVariables(spec, one.Config.Common(), number, shared, settings.Emit); err != nil {
 		return nil, err
 	}
@@ -190,7 +191,7 @@ func attach(
 
 // attach loads and attaches the functions of a variant; on an error, close undoes what was done.
 func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
-	for _, name := range []string{v.Function, v.Substitute} {
+	for _, name := range []string{v.Function, v.Fallback} {
 		if name == "" {
 			continue
 		}
@@ -205,7 +206,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		if link == nil {
 			return p.Close()
 		}
-		a.functions = append(a.functions, function{program: p, link: link, substitute: name == v.Substitute})
+		a.functions = append(a.functions, function{program: p, link: link, fallback: name == v.Fallback})
 	}
 	for _, with := range v.With {
 		if err := a.attach(with, spec, opts); err != nil {
@@ -253,8 +254,7 @@ func (l *loaded) close() error {
 	return errors.Join(errs...)
 }
 
-// misses returns how often the kernel left the program out because it was running on that CPU already, and nothing
-// stood in for it.
+// misses returns how many runs the kernel's recursion guard has skipped (recursion_misses) that no fallback has made up for.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {
@@ -262,7 +262,7 @@ func (l *loaded) misses() uint64 {
 			continue
 		}
 		for i, f := range h.functions {
-			if f.substitute || i+1 < len(h.functions) && h.functions[i+1].substitute {
+			if f.fallback || i+1 < len(h.functions) && h.functions[i+1].fallback {
 				continue
 			}
 			if stats, err := f.program.Stats(); err == nil {

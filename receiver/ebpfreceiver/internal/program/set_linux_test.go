@@ -254,7 +254,7 @@ func TestOpenWithoutWhatAllNeed(t *testing.T) {
 			"CAP_BPF": func(s *Settings) {
 				s.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) { return 0, nil }
 			},
-			"create map records": func(s *Settings) { s.RingSize = 1000 },
+			"create map ebpf_records": func(s *Settings) { s.RingSize = 1000 },
 		} {
 			t.Run(want, func(t *testing.T) {
 				settings, states := liveSettings(t)

@@ -30,8 +30,9 @@ type shared struct {
 	variables map[string]any
 }
 
-// socketsByAddress is how many sockets are known at a time where the kernel can't store their owners with them.
-const socketsByAddress = 32768
+// byAddressEntries is how many objects, such as sockets, are known at a time where the kernel can't store what is known of them
+// with them.
+const byAddressEntries = 32768
 
 func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
 	spec, err := common.LoadCommon()
@@ -61,9 +62,7 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 		s.variables[common.VarSelfPid] = pid
 	}
 	s.variables[common.VarByAddress] = byAddress
-	if byAddress {
-		spec.Maps[common.MapSocketsByAddress].MaxEntries = socketsByAddress
-	}
+	s.makeRoom(spec)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
 	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4
 	spec.Maps[common.MapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
@@ -76,6 +75,18 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 		}
 	}
 	return s, s.fill(exclude)
+}
+
+// makeRoom sizes the maps for what the kernel can't store with its objects; where it can, they hold nothing.
+func (s *shared) makeRoom(spec *ebpf.CollectionSpec) {
+	if s.variables[common.VarByAddress] == false {
+		return
+	}
+	for name, m := range spec.Maps {
+		if strings.HasSuffix(name, "_by_address") {
+			m.MaxEntries = byAddressEntries
+		}
+	}
 }
 
 // replacements returns the shared maps that an object has too, and makes its declarations of them agree.

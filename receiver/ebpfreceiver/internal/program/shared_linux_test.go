@@ -158,8 +158,8 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 func TestSharedReplacements(t *testing.T) {
 	s := newTestShared(t, Exclude{CIDRs: []netip.Prefix{netip.MustParsePrefix("::/0")}})
 	spec := objectOf()
-	spec.Maps[common.MapRecords] = &ebpf.MapSpec{Name: "records", Type: ebpf.RingBuf, MaxEntries: 8 << 20}
-	spec.Maps[common.MapExcludedCidrs] = &ebpf.MapSpec{Name: "excluded_cidrs", Type: ebpf.LPMTrie, MaxEntries: 1}
+	spec.Maps[common.MapRecords] = &ebpf.MapSpec{Name: common.MapRecords, Type: ebpf.RingBuf, MaxEntries: 8 << 20}
+	spec.Maps[common.MapExcludedCidrs] = &ebpf.MapSpec{Name: common.MapExcludedCidrs, Type: ebpf.LPMTrie, MaxEntries: 1}
 	replacements := s.replacements(spec)
 	assert.Len(t, replacements, 2, "those that the object has, and not its own")
 	assert.Same(t, s.maps[common.MapRecords], replacements[common.MapRecords])
@@ -171,7 +171,7 @@ func TestSharedFails(t *testing.T) {
 	kerneltest.Require(t)
 	leavesNothing(t)
 	_, err := newShared(1000, Exclude{}, true, false)
-	require.ErrorContains(t, err, "create map records: ")
+	require.ErrorContains(t, err, "create map ebpf_records: ")
 }
 
 const (

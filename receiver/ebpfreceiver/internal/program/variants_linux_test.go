@@ -71,12 +71,12 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// A substitute is attached behind its function, or the variant is none.
-func TestSubstitute(t *testing.T) {
+// A fallback is attached after its function, or the variant is not taken.
+func TestFallback(t *testing.T) {
 	settings, states := liveSettings(t)
 	leavesNothing(t)
-	exact := func(substitute string) Variant {
-		return ExactTracepoint("good", substitute, quietTracepoint).Variants[0]
+	exact := func(fallback string) Variant {
+		return ExactTracepoint("good", fallback, quietTracepoint).Variants[0]
 	}
 	plain := Tracepoint("good", quietTracepoint).Variants[0]
 	plain.Hook = "tp_btf/plain"
@@ -173,8 +173,8 @@ func TestRunsOfFunctionsTogether(t *testing.T) {
 	assert.GreaterOrEqual(t, all.RunCount, uint64(2))
 }
 
-// The runs of a hook are those of its function; what its substitute costs is part of their time.
-func TestRunsOfSubstitute(t *testing.T) {
+// The runs of a hook are those of its function; what its fallback costs is part of their time.
+func TestRunsOfFallback(t *testing.T) {
 	settings, _ := liveSettings(t)
 	p := &fakeProgram{
 		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),

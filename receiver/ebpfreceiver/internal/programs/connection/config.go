@@ -10,13 +10,33 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "connection",
+	Name:    "connection",
+	Purpose: "Who connects to whom over TCP, UDP and unix sockets, with what result, how fast, and how much is sent.",
+	Settings: map[string]program.Setting{
+		"protocols": {
+			Unit:    "list",
+			Meaning: "Which of `tcp`, `udp` and `unix` are reported. `unix` costs a syscall tracepoint, which slows down every syscall of the host.",
+			Schema: program.Schema{
+				"minItems": 1, "uniqueItems": true, "items": program.Schema{"enum": program.Strings(protocols...)},
+			},
+		},
+	},
+	Example: "{protocols: [tcp, udp, unix]}",
+	Privileges: []program.Privileges{
+		{Needed: []kernel.Capability{kernel.CapNetAdmin}},
+		{With: "`protocols: [tcp]`", Settings: "{protocols: [tcp]}"},
+		{
+			With: "`unix` in `protocols`", Settings: "{protocols: [tcp, udp, unix]}",
+			Needed: []kernel.Capability{kernel.CapNetAdmin, kernel.CapDACReadSearch},
+		},
+	},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
@@ -45,10 +65,7 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	return &Config{
-		CommonConfig: program.CommonConfig{Events: true},
-		Protocols:    []Protocol{TCP, UDP},
-	}
+	return &Config{CommonConfig: program.Unlimited(), Protocols: []Protocol{TCP, UDP}}
 }
 
 // Has reports whether the connections of a protocol are asked for.

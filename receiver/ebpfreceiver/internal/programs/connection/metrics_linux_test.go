@@ -40,8 +40,8 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	host := programtest.Host(t)
 	host.Histogram = kind
 	p := newProgram(defaultConfig(), host)
-	maps := programtest.Maps(t, p, bpf.ConnectionMapConnections, bpf.ConnectionMapConnectionDurations)
-	return &scraped{host, p, maps[bpf.ConnectionMapConnections], maps[bpf.ConnectionMapConnectionDurations]}
+	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations)
+	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
 }
 
 // count writes a series of the counts, in which the last CPU has one of all that is not zero.
@@ -234,9 +234,9 @@ func TestSeriesStayUntilTheLastConnectionHasClosed(t *testing.T) {
 }
 
 func TestScrapeOfAClosedMap(t *testing.T) {
-	for _, name := range []string{bpf.ConnectionMapConnections, bpf.ConnectionMapConnectionDurations} {
+	for _, name := range []string{bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations} {
 		s := newScraped(t, histogram.Explicit)
-		closed := map[string]*ebpf.Map{bpf.ConnectionMapConnections: s.counts, bpf.ConnectionMapConnectionDurations: s.times}[name]
+		closed := map[string]*ebpf.Map{bpf.ConnectionMapConnectionCounts: s.counts, bpf.ConnectionMapConnectionDurations: s.times}[name]
 		require.NoError(t, closed.Close())
 		m := programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())
 		require.ErrorContains(t, s.program.Scrape(m), "read map")

@@ -62,7 +62,7 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)})
 	}
 	return errors.Join(
-		c.counts.Loaded(maps[bpf.ConnectionMapConnections], bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}),
+		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], overflow...),
 	)
 }
@@ -84,9 +84,9 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		)
 	}
 	if c.config.Has(TCP) {
-		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgSubstituteSetState, "inet_sock_set_state")
+		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgConnectionSetStateMissed, "inet_sock_set_state")
 		states.TracksSockets = true
-		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroyed, "tcp_destroy_sock")
+		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroy, "tcp_destroy_sock")
 		// What one of them is left out of, the next run for the same socket tells.
 		states.Lossless, ends.Lossless = true, true
 		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))

@@ -33,7 +33,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	host := programtest.Host(t)
 	host.Histogram = kind
 	s := &scraped{host: host, program: newProgram(defaultConfig(), host).(*operations), devices: []string{"vda", "cciss/c0d0"}}
-	s.counts = programtest.Maps(t, s.program, bpf.DiskIOMapDiskOperations)[bpf.DiskIOMapDiskOperations]
+	s.counts = programtest.Maps(t, s.program, bpf.DiskIOMapDiskIoOperations)[bpf.DiskIOMapDiskIoOperations]
 	s.program.devices.list = func() ([]string, error) { return s.devices, nil }
 	return s
 }

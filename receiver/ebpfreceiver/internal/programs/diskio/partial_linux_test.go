@@ -29,7 +29,7 @@ func (f failing) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range []string{bpf.DiskIOProgDiskComplete, bpf.DiskIOProgSubstituteComplete} {
+	for _, name := range []string{bpf.DiskIOProgDiskIoComplete, bpf.DiskIOProgDiskIoMissed} {
 		function := spec.Programs[name].Instructions
 		// The arguments of the tracepoint are the request, the error and the bytes, of 8 bytes each.
 		i := slices.IndexFunc(function, func(i asm.Instruction) bool {

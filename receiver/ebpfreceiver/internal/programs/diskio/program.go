@@ -12,7 +12,7 @@ import (
 
 // operations is the program in a running receiver.
 type operations struct {
-	config  *Config
+	config  *program.ThresholdConfig
 	host    *program.Host
 	names   names
 	devices *devices
@@ -22,7 +22,7 @@ type operations struct {
 var _ program.Program = (*operations)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	o := &operations{config: cfg.(*Config), host: host, names: namesOf(host.BTF), devices: newDevices()}
+	o := &operations{config: cfg.(*program.ThresholdConfig), host: host, names: namesOf(host.BTF), devices: newDevices()}
 	o.counts = program.NewSeries(o.seriesOf, o.fate)
 	return o
 }
@@ -56,20 +56,20 @@ func (o *operations) Events() uint32 {
 
 // Loaded implements program.Program.
 func (o *operations) Loaded(maps map[string]*ebpf.Map) error {
-	return o.counts.Loaded(maps[bpf.DiskIOMapDiskOperations], bpf.DiskIOSeries{Cgroup: program.OverflowCgroup})
+	return o.counts.Loaded(maps[bpf.DiskIOMapDiskIoOperations], bpf.DiskIOSeries{Cgroup: program.OverflowCgroup})
 }
 
 // Hooks implements program.Program. The ends come first, so that no operation is seen whose end is not. All but the
 // completions are in the context of a thread, where none interrupts another one.
 func (o *operations) Hooks() []program.Hook {
 	hooks := []program.Hook{
-		program.ExactTracepoint(bpf.DiskIOProgDiskComplete, bpf.DiskIOProgSubstituteComplete, "block_rq_complete"),
-		program.Tracepoint(bpf.DiskIOProgDiskRequeue, "block_rq_requeue"),
-		program.Tracepoint(bpf.DiskIOProgDiskMerge, "block_rq_merge"),
-		program.Tracepoint(bpf.DiskIOProgDiskIssue, "block_rq_issue"),
+		program.ExactTracepoint(bpf.DiskIOProgDiskIoComplete, bpf.DiskIOProgDiskIoMissed, "block_rq_complete"),
+		program.Tracepoint(bpf.DiskIOProgDiskIoRequeue, "block_rq_requeue"),
+		program.Tracepoint(bpf.DiskIOProgDiskIoMerge, "block_rq_merge"),
+		program.Tracepoint(bpf.DiskIOProgDiskIoIssue, "block_rq_issue"),
 	}
 	if o.seesStart() {
-		return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskStart, "block_io_start"))
+		return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskIoStart, "block_io_start"))
 	}
-	return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskInsert, "block_rq_insert"))
+	return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskIoInsert, "block_rq_insert"))
 }

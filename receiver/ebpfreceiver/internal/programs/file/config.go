@@ -28,7 +28,21 @@ const (
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "file",
+	Name:    "file",
+	Purpose: "Which files and directories processes delete, and which files they open.",
+	Settings: map[string]program.Setting{
+		"opens::paths": {
+			Unit:    fmt.Sprintf("list of absolute paths, at most %d of %d bytes each", maxPaths, maxPathLength),
+			Meaning: "Files and directories whose opens are reported; those of a directory are of all that is below it. Default: none.",
+			Schema: program.Schema{
+				"maxItems": maxPaths, "uniqueItems": true, "items": program.Schema{"pattern": "^/", "maxLength": maxPathLength},
+			},
+		},
+		"opens::write_only": {
+			Meaning: "Whether only opens are reported that may change the file: for writing, or with `O_TRUNC`.",
+		},
+	},
+	Example:       "{opens: {paths: [/etc], write_only: true}}",
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
@@ -52,11 +66,7 @@ type Opens struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	limit := defaultEventLimit
-	return &Config{
-		CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
-		Opens:        Opens{Paths: []string{}},
-	}
+	return &Config{CommonConfig: program.Limited(defaultEventLimit), Opens: Opens{Paths: []string{}}}
 }
 
 // Validate implements program.Config.

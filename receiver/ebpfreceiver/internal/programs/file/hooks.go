@@ -20,8 +20,8 @@ func hook(opens, split bool) program.Hook {
 	calls := exits(opens)
 	anyCall := program.Tracepoint(bpf.FileProgFileExitAny, "sys_exit")
 	uring := program.Together(
-		program.Tracepoint(bpf.FileProgFileAsk, "io_uring_submit_req"),
-		program.Tracepoint(bpf.FileProgFileAnswer, "io_uring_complete"),
+		program.Tracepoint(bpf.FileProgFileUringSubmit, "io_uring_submit_req"),
+		program.Tracepoint(bpf.FileProgFileUringComplete, "io_uring_complete"),
 	)
 	ways := []program.Hook{program.Together(calls, uring), calls, program.Together(anyCall, uring), anyCall}
 	if !split {
@@ -60,19 +60,30 @@ func functions(opens bool) []program.Hook {
 
 // exits is a hook at the returns of the system calls.
 func exits(opens bool) program.Hook {
-	calls := []string{"unlinkat", "renameat", "renameat2"}
+	hooks := []program.Hook{
+		program.Syscall(bpf.FileProgFileExitUnlinkat, "sys_exit_unlinkat"),
+		program.Syscall(bpf.FileProgFileExitRenameat, "sys_exit_renameat"),
+		program.Syscall(bpf.FileProgFileExitRenameat2, "sys_exit_renameat2"),
+	}
 	if opens {
-		calls = append(calls, "openat", "openat2")
+		hooks = append(hooks,
+			program.Syscall(bpf.FileProgFileExitOpenat, "sys_exit_openat"),
+			program.Syscall(bpf.FileProgFileExitOpenat2, "sys_exit_openat2"),
+		)
 	}
-	if runtime.GOARCH == "amd64" {
-		calls = append(calls, "unlink", "rmdir", "rename")
-		if opens {
-			calls = append(calls, "open", "creat")
-		}
+	if runtime.GOARCH != "amd64" {
+		return program.Together(hooks...)
 	}
-	hooks := make([]program.Hook, len(calls))
-	for i, call := range calls {
-		hooks[i] = program.Syscall("file_exit_"+call, "sys_exit_"+call)
+	hooks = append(hooks,
+		program.Syscall(bpf.FileProgFileExitUnlink, "sys_exit_unlink"),
+		program.Syscall(bpf.FileProgFileExitRmdir, "sys_exit_rmdir"),
+		program.Syscall(bpf.FileProgFileExitRename, "sys_exit_rename"),
+	)
+	if opens {
+		hooks = append(hooks,
+			program.Syscall(bpf.FileProgFileExitOpen, "sys_exit_open"),
+			program.Syscall(bpf.FileProgFileExitCreat, "sys_exit_creat"),
+		)
 	}
 	return program.Together(hooks...)
 }

@@ -21,7 +21,7 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func TestScrapeGolden(t *testing.T) {
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
-	counts := programtest.Maps(t, p, bpf.FileMapOperations)[bpf.FileMapOperations]
+	counts := programtest.Maps(t, p, bpf.FileMapFileOperations)[bpf.FileMapFileOperations]
 	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, p.Scrape(m))
 	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
@@ -56,7 +56,7 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeDisabled(t *testing.T) {
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
-	counts := programtest.Maps(t, p, bpf.FileMapOperations)[bpf.FileMapOperations]
+	counts := programtest.Maps(t, p, bpf.FileMapFileOperations)[bpf.FileMapFileOperations]
 	for _, operation := range []uint8{unlinked, opened} {
 		programtest.PutPerCPU(t, counts, &bpf.FileSeries{Operation: operation}, bpf.FileCounts{Operations: 1}, bpf.FileCounts{})
 	}
@@ -73,7 +73,7 @@ func TestScrapeDisabled(t *testing.T) {
 func TestOpenedPaths(t *testing.T) {
 	config := defaultConfig()
 	config.Opens.Paths = []string{"/etc", "/var/log/auth.log"}
-	paths := programtest.Maps(t, newProgram(config, programtest.Host(t)), bpf.FileMapOperations, bpf.FileMapOpenedPaths)[bpf.FileMapOpenedPaths]
+	paths := programtest.Maps(t, newProgram(config, programtest.Host(t)), bpf.FileMapFileOperations, bpf.FileMapFileOpenedPaths)[bpf.FileMapFileOpenedPaths]
 	for path, want := range map[string]bool{
 		"/etc": true, "/etc/passwd": true, "/etc/": true, "/etcetera": false, "/et": false, "/": false, "/usr/etc/x": false,
 		"/var/log/auth.log": true, "/var/log/auth.log.1": false, "/var/log": false,

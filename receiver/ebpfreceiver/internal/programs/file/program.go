@@ -77,12 +77,12 @@ func (f *files) Events() uint32 {
 func (f *files) Loaded(maps map[string]*ebpf.Map) error {
 	for _, path := range f.config.Opens.Paths {
 		for _, key := range prefixesOf(path) {
-			if err := maps[bpf.FileMapOpenedPaths].Put(&key, uint8(1)); err != nil {
-				return fmt.Errorf("write to map %s: %w", bpf.FileMapOpenedPaths, err)
+			if err := maps[bpf.FileMapFileOpenedPaths].Put(&key, uint8(1)); err != nil {
+				return fmt.Errorf("write to map %s: %w", bpf.FileMapFileOpenedPaths, err)
 			}
 		}
 	}
-	return f.counts.Loaded(maps[bpf.FileMapOperations],
+	return f.counts.Loaded(maps[bpf.FileMapFileOperations],
 		bpf.FileSeries{Cgroup: program.OverflowCgroup, Operation: unlinked},
 		bpf.FileSeries{Cgroup: program.OverflowCgroup, Operation: opened},
 	)

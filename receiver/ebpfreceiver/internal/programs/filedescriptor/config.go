@@ -7,25 +7,36 @@ package filedescriptor
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-const (
-	defaultProcesses = 100
-	maxProcesses     = 10_000
-
-	// What goes up and down by chance goes up so often in a row once in a billion times.
-	defaultLeakIntervals = 30
-	// Less would be a leak for everything that starts.
-	minLeakIntervals, maxLeakIntervals = 2, 1_000_000
+var (
+	processes = program.Range[int]{Least: 1, Most: 10_000, Default: 100, Unit: "processes"}
+	// leakIntervals is by default so many that what goes up and down by chance goes up so often in a row once in a billion
+	// times. With fewer than two, everything that starts would be a leak.
+	leakIntervals = program.Range[int]{Least: 2, Most: 1_000_000, Default: 30, Unit: "intervals"}
 )
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:           "file_descriptor",
+	Name:    "file_descriptor",
+	Purpose: "How many descriptors of each kind processes have open, and which processes leak them.",
+	Settings: map[string]program.Setting{
+		"processes": {
+			Unit: processes.Unit, Range: processes,
+			Meaning: "How many processes, those with the most descriptors, have series of their own. What all others have is in the series with `otel.metric.overflow`. Leaks are looked for in all processes, or, where there are more than 16384, in those that were there first.",
+		},
+		"leak_intervals": {
+			Unit: leakIntervals.Unit, Range: leakIntervals,
+			Meaning: "In how many intervals of `collection_interval` the descriptors of a process and a kind grow, and fall in none meanwhile, until that is a leak.",
+		},
+		"operations": {
+			Meaning: "Whether it is counted how many descriptors are opened and closed, where the kernel lets functions be traced.",
+		},
+	},
+	Example:        "{processes: 20, leak_intervals: 60, operations: true}",
 	DefaultConfig:  func() program.Config { return defaultConfig() },
 	New:            newProgram,
 	Needs:          []*program.Definition{&cgroup.Definition},
@@ -47,23 +58,18 @@ var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
 	return &Config{
-		CommonConfig:  program.CommonConfig{Events: true},
-		Processes:     defaultProcesses,
-		LeakIntervals: defaultLeakIntervals,
+		CommonConfig:  program.Unlimited(),
+		Processes:     processes.Default,
+		LeakIntervals: leakIntervals.Default,
 		Operations:    true,
 	}
 }
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.CommonConfig.Validate()}
-	if c.Processes < 1 || c.Processes > maxProcesses {
-		errs = append(errs, fmt.Errorf("processes: %d is not a number of processes from 1 to %d; leave the key out for %d",
-			c.Processes, maxProcesses, defaultProcesses))
-	}
-	if c.LeakIntervals < minLeakIntervals || c.LeakIntervals > maxLeakIntervals {
-		errs = append(errs, fmt.Errorf("leak_intervals: %d is not a number of intervals from %d to %d; leave the key out for %d",
-			c.LeakIntervals, minLeakIntervals, maxLeakIntervals, defaultLeakIntervals))
-	}
-	return errors.Join(errs...)
+	return errors.Join(
+		c.CommonConfig.Validate(),
+		processes.Check("processes", c.Processes),
+		leakIntervals.Check("leak_intervals", c.LeakIntervals),
+	)
 }

@@ -25,7 +25,7 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf.FileDescriptorTable) (*descriptors, *ebpf.Map) {
 	t.Helper()
 	p := newProgram(config, host).(*descriptors)
-	maps := programtest.Maps(t, p, bpf.FileDescriptorMapOperations, bpf.FileDescriptorMapScans, bpf.FileDescriptorMapLeaks)
+	maps := programtest.Maps(t, p, bpf.FileDescriptorMapFileDescriptorOperations, bpf.FileDescriptorMapFileDescriptorScan, bpf.FileDescriptorMapFileDescriptorLeaks)
 	p.open = func() (io.ReadCloser, error) {
 		var stream bytes.Buffer
 		for _, table := range *tables {
@@ -33,7 +33,7 @@ func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf
 		}
 		return io.NopCloser(&stream), nil
 	}
-	return p, maps[bpf.FileDescriptorMapOperations]
+	return p, maps[bpf.FileDescriptorMapFileDescriptorOperations]
 }
 
 func in(cgroup uint64, executable string, table *bpf.FileDescriptorTable) *bpf.FileDescriptorTable {

@@ -78,15 +78,15 @@ func (d *descriptors) Events() uint32 {
 
 // Loaded implements program.Program.
 func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
-	scans := maps[bpf.FileDescriptorMapScans]
+	scans := maps[bpf.FileDescriptorMapFileDescriptorScan]
 	d.begin = func(scan *bpf.FileDescriptorScan) error {
 		if err := scans.Put(uint32(0), scan); err != nil {
 			return fmt.Errorf("write to map %s: %w", scans, err)
 		}
 		return nil
 	}
-	d.leaks = maps[bpf.FileDescriptorMapLeaks]
-	return d.operations.Loaded(maps[bpf.FileDescriptorMapOperations],
+	d.leaks = maps[bpf.FileDescriptorMapFileDescriptorLeaks]
+	return d.operations.Loaded(maps[bpf.FileDescriptorMapFileDescriptorOperations],
 		bpf.FileDescriptorSeries{Cgroup: program.OverflowCgroup, Operation: opened},
 		bpf.FileDescriptorSeries{Cgroup: program.OverflowCgroup, Operation: closed},
 	)
@@ -95,19 +95,19 @@ func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
 // Hooks implements program.Program. What counts opens and closes needs trampolines, which not all kernels have.
 func (d *descriptors) Hooks() []program.Hook {
 	hooks := []program.Hook{
-		program.Callable(bpf.FileDescriptorProgDescriptorLeak, d.tellBy),
-		program.Reader(bpf.FileDescriptorProgDescriptorScan, "task_file", func(open program.OpenReader) { d.open = open }),
+		program.Callable(bpf.FileDescriptorProgFileDescriptorLeak, d.tellBy),
+		program.Reader(bpf.FileDescriptorProgFileDescriptorScanTasks, "task_file", func(open program.OpenReader) { d.open = open }),
 	}
 	if !d.config.Operations {
 		return hooks
 	}
-	closes := []program.Place{{Function: bpf.FileDescriptorProgDescriptorFlush, Hook: "fentry/filp_flush"}}
+	closes := []program.Place{{Function: bpf.FileDescriptorProgFileDescriptorFlush, Hook: "fentry/filp_flush"}}
 	if d.closesByFilpClose() {
-		closes = append(closes, program.Place{Function: bpf.FileDescriptorProgDescriptorClose, Hook: "fentry/filp_close"})
+		closes = append(closes, program.Place{Function: bpf.FileDescriptorProgFileDescriptorClose, Hook: "fentry/filp_close"})
 	}
 	for _, places := range [][]program.Place{
-		{{Function: bpf.FileDescriptorProgDescriptorOpen, Hook: "fentry/fd_install"}},
-		{{Function: bpf.FileDescriptorProgDescriptorDup2, Hook: "fexit/do_dup2"}},
+		{{Function: bpf.FileDescriptorProgFileDescriptorOpen, Hook: "fentry/fd_install"}},
+		{{Function: bpf.FileDescriptorProgFileDescriptorDup2, Hook: "fexit/do_dup2"}},
 		closes,
 	} {
 		hook := program.Trampoline(places...)

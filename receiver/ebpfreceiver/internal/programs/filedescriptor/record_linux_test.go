@@ -20,7 +20,7 @@ import (
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
 func TestRecordsOfThisKernel(t *testing.T) {
 	config := defaultConfig()
-	config.LeakIntervals, config.Processes = 2, maxProcesses
+	config.LeakIntervals, config.Processes = 2, processes.Most
 	var p program.Program
 	definition := Definition
 	definition.New = func(config program.Config, host *program.Host) program.Program {

@@ -12,18 +12,13 @@ import (
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
 	Name:          "oom",
+	Purpose:       "Which processes the kernel kills because memory has run out, and what memory they had.",
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
 }
 
-// Config is the configuration block `programs::oom`.
-type Config struct {
-	program.CommonConfig `mapstructure:",squash"`
-}
-
-var _ program.Config = (*Config)(nil)
-
-func defaultConfig() *Config {
-	return &Config{CommonConfig: program.CommonConfig{Events: true}}
+func defaultConfig() *program.CommonConfig {
+	config := program.Unlimited()
+	return &config
 }

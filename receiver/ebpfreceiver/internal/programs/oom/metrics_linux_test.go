@@ -20,7 +20,7 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func TestScrapeGolden(t *testing.T) {
 	host := programtest.Host(t)
 	p := newTestProgram(host)
-	kills := programtest.Maps(t, p, bpf.OomMapKills)[bpf.OomMapKills]
+	kills := programtest.Maps(t, p, bpf.OomMapOomKills)[bpf.OomMapOomKills]
 	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, p.Scrape(m))
 	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
@@ -43,7 +43,7 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeDisabled(t *testing.T) {
 	host := programtest.Host(t)
 	p := newTestProgram(host)
-	kills := programtest.Maps(t, p, bpf.OomMapKills)[bpf.OomMapKills]
+	kills := programtest.Maps(t, p, bpf.OomMapOomKills)[bpf.OomMapOomKills]
 	programtest.PutPerCPU(t, kills, &bpf.OomSeries{}, bpf.OomCounts{Kills: 1}, bpf.OomCounts{})
 	config := metadata.DefaultMetricsConfig()
 	config.EbpfOomKills.Enabled = false

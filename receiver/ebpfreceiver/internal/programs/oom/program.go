@@ -54,7 +54,7 @@ func (k *kills) Events() uint32 {
 
 // Loaded implements program.Program.
 func (k *kills) Loaded(maps map[string]*ebpf.Map) error {
-	return k.counts.Loaded(maps[bpf.OomMapKills], bpf.OomSeries{Cgroup: program.OverflowCgroup})
+	return k.counts.Loaded(maps[bpf.OomMapOomKills], bpf.OomSeries{Cgroup: program.OverflowCgroup})
 }
 
 // Hooks implements program.Program. A kill holds a lock of the whole kernel, so that none interrupts another one.

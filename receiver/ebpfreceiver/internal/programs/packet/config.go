@@ -10,6 +10,7 @@ import (
 	"path"
 	"strings"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -18,17 +19,31 @@ const (
 
 	// defaultEventLimit holds back the samples of a flood, never its metrics.
 	defaultEventLimit = 1000
-	// defaultSampleEvery makes a thousand samples of a million packets.
-	defaultSampleEvery = 1000
-	maxSampleEvery     = 1_000_000_000
 
 	// longestName is the most bytes that the name of an interface has (IFNAMSIZ with its zero).
 	longestName = 15
 )
 
+// sampleEvery makes by default a thousand samples of a million packets.
+var sampleEvery = program.Range[int]{Least: 1, Most: 1_000_000_000, Default: 1000, Unit: "packets"}
+
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          name,
+	Name:    name,
+	Purpose: "Which packets network interfaces receive, counted and sampled by XDP.",
+	Settings: map[string]program.Setting{
+		"interfaces": {
+			Unit:    "list of names or patterns",
+			Meaning: "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later.",
+			Schema:  program.Schema{"minItems": 1, "items": program.Schema{"pattern": `^[^/: \t\n\v\f\r]+$`}},
+		},
+		"sample_every": {
+			Unit: sampleEvery.Unit, Range: sampleEvery,
+			Meaning: "One of so many packets becomes an event, picked at random.",
+		},
+	},
+	Example:       `{interfaces: ["*"]}`,
+	Privileges:    []program.Privileges{{Settings: `{interfaces: ["*"]}`, Needed: []kernel.Capability{kernel.CapNetAdmin}}},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 }
@@ -45,11 +60,7 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	limit := defaultEventLimit
-	return &Config{
-		CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
-		SampleEvery:  defaultSampleEvery,
-	}
+	return &Config{CommonConfig: program.Limited(defaultEventLimit), SampleEvery: sampleEvery.Default}
 }
 
 // Validate implements program.Config.
@@ -63,11 +74,7 @@ func (c *Config) Validate() error {
 			errs = append(errs, fmt.Errorf("interfaces::%d: %w", i, err))
 		}
 	}
-	if c.SampleEvery < 1 || c.SampleEvery > maxSampleEvery {
-		errs = append(errs, fmt.Errorf("sample_every: %d is not a number of packets from 1 to %d; leave the key out for %d, or set events: false for no samples",
-			c.SampleEvery, maxSampleEvery, defaultSampleEvery))
-	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, sampleEvery.CheckEvents("sample_every", c.SampleEvery, "samples"))...)
 }
 
 func validateInterface(chosen string) error {

@@ -127,7 +127,7 @@ func TestEvents(t *testing.T) {
 
 // A packet is picked if 32 random bits are less than the variable.
 func TestVariables(t *testing.T) {
-	for every, want := range map[int]uint64{1: 1 << 32, 2: 1 << 31, 1000: 4294967, maxSampleEvery: 4} {
+	for every, want := range map[int]uint64{1: 1 << 32, 2: 1 << 31, 1000: 4294967, sampleEvery.Most: 4} {
 		c := on("eth0")
 		c.SampleEvery = every
 		p := newProgram(c, programtest.Host(t))

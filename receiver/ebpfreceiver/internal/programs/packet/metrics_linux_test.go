@@ -29,7 +29,7 @@ type scraped struct {
 func newScraped(t *testing.T) *scraped {
 	t.Helper()
 	p := newProgram(on("eth0", "veth*"), programtest.Host(t)).(*packets)
-	s := &scraped{p, programtest.Maps(t, p, bpf.PacketMapPackets, bpf.PacketMapInterfaces)}
+	s := &scraped{p, programtest.Maps(t, p, bpf.PacketMapPacketCounts, bpf.PacketMapPacketInterfaces)}
 	require.NoError(t, p.interfaces.add(2, "eth0"))
 	require.NoError(t, p.interfaces.add(7, "veth1a2b"))
 	return s
@@ -38,7 +38,7 @@ func newScraped(t *testing.T) *scraped {
 // count writes a series, in which the last CPU has one packet of a byte.
 func (s *scraped) count(t *testing.T, key bpf.PacketSeries, packets, bytes uint64) {
 	t.Helper()
-	programtest.PutPerCPU(t, s.maps[bpf.PacketMapPackets], &key,
+	programtest.PutPerCPU(t, s.maps[bpf.PacketMapPacketCounts], &key,
 		bpf.PacketCounts{Packets: packets, Bytes: bytes}, bpf.PacketCounts{Packets: 1, Bytes: 1})
 }
 
@@ -104,7 +104,7 @@ func TestInterfacesThatAreGone(t *testing.T) {
 	require.Equal(t, 2, points())
 	s.interfaces.remove(7)
 	var name bpf.PacketInterface
-	require.ErrorIs(t, s.maps[bpf.PacketMapInterfaces].Lookup(uint32(7), &name), ebpf.ErrKeyNotExist)
+	require.ErrorIs(t, s.maps[bpf.PacketMapPacketInterfaces].Lookup(uint32(7), &name), ebpf.ErrKeyNotExist)
 	require.Equal(t, 2, points(), "its last counts")
 	for range 5 {
 		points()
@@ -112,7 +112,7 @@ func TestInterfacesThatAreGone(t *testing.T) {
 	require.Equal(t, 1, points())
 	seven := key(7, 4, inet.ProtocolUDP, 0)
 	var counts []bpf.PacketCounts
-	require.ErrorIs(t, s.maps[bpf.PacketMapPackets].Lookup(&seven, &counts), ebpf.ErrKeyNotExist)
+	require.ErrorIs(t, s.maps[bpf.PacketMapPacketCounts].Lookup(&seven, &counts), ebpf.ErrKeyNotExist)
 	assert.Len(t, s.interfaces.all(), 1)
 }
 
@@ -127,7 +127,7 @@ func TestInterfacesAreBounded(t *testing.T) {
 	s.scrapeNow(t, metadata.DefaultMetricsConfig())
 	assert.Len(t, s.interfaces.all(), 2, "those that have counted nothing are forgotten at the next scrape")
 
-	for index := range s.maps[bpf.PacketMapInterfaces].MaxEntries() - 2 {
+	for index := range s.maps[bpf.PacketMapPacketInterfaces].MaxEntries() - 2 {
 		require.NoError(t, s.interfaces.add(10+index, "veth"))
 	}
 	require.ErrorContains(t, s.interfaces.add(9, "veth"), "which has room for 4096 interfaces")
@@ -135,7 +135,7 @@ func TestInterfacesAreBounded(t *testing.T) {
 
 func TestScrapeOfAClosedMap(t *testing.T) {
 	s := newScraped(t)
-	require.NoError(t, s.maps[bpf.PacketMapPackets].Close())
+	require.NoError(t, s.maps[bpf.PacketMapPacketCounts].Close())
 	m := programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.ErrorContains(t, s.Scrape(m), "read map")
 }

@@ -27,7 +27,7 @@ func TestMapWithoutRoom(t *testing.T) {
 	require.NoError(t, err)
 	spec.Programs = map[string]*ebpf.ProgramSpec{bpf.PacketProgPacket: spec.Programs[bpf.PacketProgPacket]}
 	const room = 3
-	spec.Maps[bpf.PacketMapPackets].MaxEntries = room
+	spec.Maps[bpf.PacketMapPacketCounts].MaxEntries = room
 	collection, err := ebpf.NewCollection(spec)
 	require.NoError(t, err)
 	defer collection.Close()

@@ -44,8 +44,8 @@ func (p *packets) Events() uint32 {
 
 // Loaded implements program.Program.
 func (p *packets) Loaded(maps map[string]*ebpf.Map) error {
-	p.interfaces.names = maps[bpf.PacketMapInterfaces]
-	return p.counts.Loaded(maps[bpf.PacketMapPackets], bpf.PacketSeries{Interface: overflow})
+	p.interfaces.names = maps[bpf.PacketMapPacketInterfaces]
+	return p.counts.Loaded(maps[bpf.PacketMapPacketCounts], bpf.PacketSeries{Interface: overflow})
 }
 
 // Hooks implements program.Program.

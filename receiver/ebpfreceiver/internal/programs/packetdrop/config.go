@@ -5,6 +5,7 @@
 package packetdrop
 
 import (
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/socket"
@@ -15,20 +16,18 @@ const defaultEventLimit = 1000
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "packet_drop",
+	Name:    "packet_drop",
+	Purpose: "Which packets the kernel drops, why, in which function, and whose they were.",
+	Privileges: []program.Privileges{{
+		Needed: []kernel.Capability{kernel.CapNetAdmin},
+		Serves: map[kernel.Capability]string{kernel.CapSyslog: "ebpf.drop.location"},
+	}},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition, &socket.Definition},
 }
 
-// Config is the configuration block `programs::packet_drop`.
-type Config struct {
-	program.CommonConfig `mapstructure:",squash"`
-}
-
-var _ program.Config = (*Config)(nil)
-
-func defaultConfig() *Config {
-	limit := defaultEventLimit
-	return &Config{CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit}}
+func defaultConfig() *program.CommonConfig {
+	config := program.Limited(defaultEventLimit)
+	return &config
 }

@@ -222,10 +222,10 @@ ffffffff81001400 T _etext
 			host := programtest.Host(t)
 			host.BTF = programtest.BTF(t, tt.arguments)
 			host.Symbols = kernel.SymbolsIn(symbols)
-			tt.want[bpf.PacketDropVarTakenIn] = takenInCode{
+			tt.want[bpf.PacketDropVarConsumed] = consumedCode{
 				{Start: 0xffffffff81001200, Size: 0x10}, {Start: 0xffffffff81001210, Size: 0xf0}, {Start: 0xffffffff81001300, Size: 0x100},
 			}
-			tt.want[bpf.PacketDropVarTakenInEnds] = takenInEndsCode{{Start: 0xffffffff81001000, Size: 0x100}}
+			tt.want[bpf.PacketDropVarConsumedIfClosing] = consumedIfClosingCode{{Start: 0xffffffff81001000, Size: 0x100}}
 			p := newProgram(defaultConfig(), host)
 			assert.Equal(t, tt.want, p.Variables())
 			spec, err := p.Spec()
@@ -244,8 +244,8 @@ func TestVariablesWithoutSymbols(t *testing.T) {
 	core, log := observer.New(zap.WarnLevel)
 	host.Logger, host.Symbols = zap.New(core), kernel.SymbolsIn("/nowhere")
 	variables := newProgram(defaultConfig(), host).Variables()
-	assert.Equal(t, takenInCode{}, variables[bpf.PacketDropVarTakenIn])
-	assert.Equal(t, takenInEndsCode{}, variables[bpf.PacketDropVarTakenInEnds])
+	assert.Equal(t, consumedCode{}, variables[bpf.PacketDropVarConsumed])
+	assert.Equal(t, consumedIfClosingCode{}, variables[bpf.PacketDropVarConsumedIfClosing])
 	assert.Equal(t, 1, log.Len())
 }
 

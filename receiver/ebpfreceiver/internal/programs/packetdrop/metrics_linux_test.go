@@ -32,7 +32,7 @@ func newScraped(t *testing.T) *scraped {
 	t.Helper()
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
-	return &scraped{host, p, programtest.Maps(t, p, bpf.PacketDropMapDrops)[bpf.PacketDropMapDrops]}
+	return &scraped{host, p, programtest.Maps(t, p, bpf.PacketDropMapPacketDropCounts)[bpf.PacketDropMapPacketDropCounts]}
 }
 
 // count writes a series, in which the last CPU has one packet of a byte.

@@ -43,7 +43,7 @@ func (d *drops) Variables() map[string]any {
 		bpf.PacketDropVarReasonQueuePurge:   d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
 		bpf.PacketDropVarReasonNotSpecified: d.reason("SKB_DROP_REASON_NOT_SPECIFIED"),
 	}
-	maps.Copy(variables, d.takenInVariables())
+	maps.Copy(variables, d.consumedVariables())
 	return variables
 }
 
@@ -63,10 +63,10 @@ func (d *drops) Events() uint32 {
 
 // Loaded implements program.Program.
 func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
-	return d.counts.Loaded(maps[bpf.PacketDropMapDrops], bpf.PacketDropSeries{Cgroup: program.OverflowCgroup})
+	return d.counts.Loaded(maps[bpf.PacketDropMapPacketDropCounts], bpf.PacketDropSeries{Cgroup: program.OverflowCgroup})
 }
 
 // Hooks implements program.Program.
 func (*drops) Hooks() []program.Hook {
-	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgSubstituteDrop, "kfree_skb")}
+	return []program.Hook{program.ExactTracepoint(bpf.PacketDropProgPacketDrop, bpf.PacketDropProgPacketDropMissed, "kfree_skb")}
 }

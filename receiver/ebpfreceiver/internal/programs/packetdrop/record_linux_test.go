@@ -21,7 +21,7 @@ import (
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
 func TestRecordsOfThisKernel(t *testing.T) {
 	ports := map[uint16]string{}
-	config := &Config{CommonConfig: program.CommonConfig{Events: true}}
+	config := &program.CommonConfig{Events: true}
 	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: config}, func() {
 		for _, network := range []string{"tcp4", "udp4", "udp6"} {
 			ports[sendToNobody(t, network)] = network

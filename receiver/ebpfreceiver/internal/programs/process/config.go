@@ -11,7 +11,14 @@ import (
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "process",
+	Name:    "process",
+	Purpose: "What processes execute, and how they end.",
+	Settings: map[string]program.Setting{
+		"arguments": {
+			Meaning: "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go.",
+		},
+	},
+	Example:       "{arguments: true}",
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
@@ -27,5 +34,5 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	return &Config{CommonConfig: program.CommonConfig{Events: true}}
+	return &Config{CommonConfig: program.Unlimited()}
 }

@@ -20,7 +20,7 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func TestScrapeGolden(t *testing.T) {
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
-	counts := programtest.Maps(t, p, bpf.ProcessMapProcesses)[bpf.ProcessMapProcesses]
+	counts := programtest.Maps(t, p, bpf.ProcessMapProcessCounts)[bpf.ProcessMapProcessCounts]
 	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, p.Scrape(m))
 	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
@@ -49,7 +49,7 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeDisabled(t *testing.T) {
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
-	counts := programtest.Maps(t, p, bpf.ProcessMapProcesses)[bpf.ProcessMapProcesses]
+	counts := programtest.Maps(t, p, bpf.ProcessMapProcessCounts)[bpf.ProcessMapProcessCounts]
 	for _, outcome := range []uint8{executed, failed} {
 		programtest.PutPerCPU(t, counts, &bpf.ProcessSeries{Outcome: outcome}, bpf.ProcessCounts{Processes: 1}, bpf.ProcessCounts{})
 	}

@@ -59,7 +59,7 @@ func (p *processes) Events() uint32 {
 
 // Loaded implements program.Program.
 func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
-	return p.counts.Loaded(maps[bpf.ProcessMapProcesses],
+	return p.counts.Loaded(maps[bpf.ProcessMapProcessCounts],
 		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: executed},
 		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: succeeded},
 	)
@@ -68,7 +68,7 @@ func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
 // Hooks implements program.Program.
 func (p *processes) Hooks() []program.Hook {
 	return []program.Hook{
-		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExec, bpf.ProcessProgSubstituteExec, "sched_process_exec"),
-		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExit, bpf.ProcessProgSubstituteExit, "sched_process_exit"),
+		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExec, bpf.ProcessProgProcessExecMissed, "sched_process_exec"),
+		p.host.PreemptibleTracepoint(bpf.ProcessProgProcessExit, bpf.ProcessProgProcessExitMissed, "sched_process_exit"),
 	}
 }

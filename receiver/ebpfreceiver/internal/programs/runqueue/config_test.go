@@ -24,37 +24,6 @@ func TestDefaultConfig(t *testing.T) {
 	assert.Equal(t, 100*time.Millisecond, c.Threshold)
 }
 
-func TestConfigValidate(t *testing.T) {
-	zero := 0
-	for _, tt := range []struct {
-		name      string
-		threshold time.Duration
-		limit     *int
-		want      []string
-	}{
-		{name: "shortest", threshold: time.Microsecond},
-		{name: "longest", threshold: time.Hour},
-		{name: "too short", threshold: time.Microsecond - 1, want: []string{"threshold: 999ns is not between 1µs and 1h0m0s"}},
-		{name: "too long", threshold: time.Hour + 1, want: []string{"threshold: 1h0m0.000000001s is not between"}},
-		{name: "all faults at once", threshold: -time.Second, limit: &zero, want: []string{
-			"event_limit: 0 is not a positive number",
-			"threshold: -1s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events",
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			c := defaultConfig()
-			c.Threshold, c.EventLimit = tt.threshold, tt.limit
-			err := c.Validate()
-			if len(tt.want) == 0 {
-				require.NoError(t, err)
-			}
-			for _, want := range tt.want {
-				require.ErrorContains(t, err, want)
-			}
-		})
-	}
-}
-
 func TestVariables(t *testing.T) {
 	host := programtest.Host(t)
 	host.Histogram = histogram.Exponential

@@ -20,7 +20,7 @@ var needed = []struct{ structure, member, option string }{
 
 // waits is the program in a running receiver.
 type waits struct {
-	config *Config
+	config *program.ThresholdConfig
 	host   *program.Host
 	times  *program.Series[bpf.RunqueueSeries, series, bpf.RunqueueHistogram]
 }
@@ -28,7 +28,7 @@ type waits struct {
 var _ program.Program = (*waits)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &waits{config: cfg.(*Config), host: host, times: program.NewSeries(seriesOf, fate)}
+	return &waits{config: cfg.(*program.ThresholdConfig), host: host, times: program.NewSeries(seriesOf, fate)}
 }
 
 // Spec implements program.Program.

@@ -23,7 +23,7 @@ import (
 // What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
 func TestRecordsOfThisKernel(t *testing.T) {
 	config := defaultConfig()
-	config.Threshold = minThreshold
+	config.Threshold = program.Threshold.Least
 	named := map[string][]byte{}
 	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: config}, func() {
 		for range 100 {
@@ -42,7 +42,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 // In a storm of stalls all are in the metric, and each is a record in the ring or counted as lost.
 func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	config, limit := defaultConfig(), 500
-	config.Threshold, config.EventLimit = minThreshold, &limit
+	config.Threshold, config.EventLimit = program.Threshold.Least, &limit
 	host := programtest.LiveHost(t)
 	set, err := program.Open([]program.Selected{{Definition: &Definition, Config: config}}, program.Settings{
 		Host: host, RingSize: 64 << 10, Emit: true, Report: func(program.State) {},
@@ -86,7 +86,7 @@ func TestStallsAreDeliveredOrCounted(t *testing.T) {
 			switch metric.Name() {
 			case "ebpf.runqueue.duration":
 				for _, p := range metric.Histogram().DataPoints().All() {
-					require.InDelta(t, minThreshold.Seconds(), p.ExplicitBounds().At(0), 1e-12)
+					require.InDelta(t, program.Threshold.Least.Seconds(), p.ExplicitBounds().At(0), 1e-12)
 					stalls += int(p.Count() - p.BucketCounts().At(0))
 				}
 			case "ebpf.event.lost":

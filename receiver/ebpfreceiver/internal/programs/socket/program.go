@@ -40,7 +40,7 @@ func (*sockets) Loaded(map[string]*ebpf.Map) error { return nil }
 // Hooks implements program.Program. What is older than the hooks is looked for when they are there, so that nothing is missed.
 func (s *sockets) Hooks() (hooks []program.Hook) {
 	if !s.host.SocketsTracked {
-		hooks = append(hooks, s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSubstituteSetState, "inet_sock_set_state"))
+		hooks = append(hooks, s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSocketSetStateMissed, "inet_sock_set_state"))
 	}
 	return append(hooks,
 		program.Cgroup(bpf.SocketProgSocketCreate, "sock_create", s.host.CgroupRoot, ebpf.AttachCGroupInetSockCreate),

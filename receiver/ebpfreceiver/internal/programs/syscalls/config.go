@@ -21,9 +21,6 @@ const (
 	// defaultEventLimit holds back the events of a slow disk that all processes wait for, never their metrics.
 	defaultEventLimit = 100
 
-	defaultThreshold           = 100 * time.Millisecond
-	minThreshold, maxThreshold = time.Microsecond, 24 * time.Hour
-
 	// maxContainers bounds the list.
 	maxContainers = 16
 	// minContainerID is how many digits of a container's id tell it from others, of maxContainerID.
@@ -31,9 +28,41 @@ const (
 	maxContainerID = int(unsafe.Sizeof(bpf.SyscallContainerId{}.Digits))
 )
 
+// threshold has a higher bound than that of other programs: some calls wait for a day.
+var threshold = program.Range[time.Duration]{Least: time.Microsecond, Most: 24 * time.Hour, Default: 100 * time.Millisecond}
+
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "syscall",
+	Name:    "syscall",
+	Purpose: "How long system calls take, how they fail, and which are slow.",
+	Settings: map[string]program.Setting{
+		"syscalls": {
+			Unit:    "list of names, as in `man 2 syscalls`",
+			Meaning: "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there.",
+			Schema:  program.Schema{"uniqueItems": true, "items": program.Schema{"pattern": "^[a-z0-9_]+$"}},
+		},
+		"executables": {
+			Unit:    "list of names, at most 47 bytes each",
+			Meaning: "Only processes of these executables are looked at, by the base names of their files; all, if it is empty.",
+			Schema:  program.Schema{"uniqueItems": true, "items": program.ExecutableSchema},
+		},
+		"containers": {
+			Unit:    fmt.Sprintf("list of at most %d container ids, or their first %d digits and more", maxContainers, minContainerID),
+			Meaning: "Only processes in these containers are looked at; all, if it is empty. One that starts later, or again, is looked at from its first system call on.",
+			Schema: program.Schema{
+				"maxItems": maxContainers, "uniqueItems": true,
+				"items": program.Schema{"pattern": fmt.Sprintf("^[0-9a-f]{%d,%d}$", minContainerID, maxContainerID)},
+			},
+		},
+		"threshold": {
+			Unit: program.UnitDuration, Range: threshold,
+			Meaning: "From which duration on a system call is an event.",
+		},
+		"waiting": {
+			Meaning: "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
+		},
+	},
+	Example:       "{executables: [postgres], threshold: 10ms}",
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
@@ -57,11 +86,7 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	limit := defaultEventLimit
-	return &Config{
-		CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
-		Threshold:    defaultThreshold,
-	}
+	return &Config{CommonConfig: program.Limited(defaultEventLimit), Threshold: threshold.Default}
 }
 
 // Validate implements program.Config.
@@ -80,7 +105,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, fmt.Errorf("containers: %d are listed; list at most %d, or leave the key out for all processes",
 			len(c.Containers), maxContainers))
 	}
-	return errors.Join(append(errs, program.CheckThreshold(c.Threshold, minThreshold, maxThreshold, defaultThreshold))...)
+	return errors.Join(append(errs, threshold.CheckEvents("threshold", c.Threshold, "events"))...)
 }
 
 // at says of which element of a list an error is.

@@ -141,8 +141,8 @@ func TestWithoutTaskStorage(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	spec, err := p.Spec()
 	require.NoError(t, err)
-	assert.Equal(t, "Array", spec.Maps[bpf.SyscallMapThreads].Type.String(), "what every kernel has")
-	assert.Equal(t, uint32(32768), spec.Maps[bpf.SyscallMapThreadsByAddress].MaxEntries)
+	assert.Equal(t, "Array", spec.Maps[bpf.SyscallMapSyscallThreads].Type.String(), "what every kernel has")
+	assert.Equal(t, uint32(32768), spec.Maps[bpf.SyscallMapSyscallByAddress].MaxEntries)
 	assert.Equal(t, true, p.Variables()[bpf.SyscallVarNoTaskStorage])
 	assert.Len(t, p.Hooks(), 3)
 }

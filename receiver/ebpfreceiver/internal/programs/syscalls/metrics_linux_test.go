@@ -126,11 +126,11 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 	config.Executables = []program.Executable{"cat", "nginx"}
 	config.Containers = []string{containerID, "ba9876543210"}
 	p := newProgram(config, host)
-	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts, bpf.SyscallMapWantedExecutables, bpf.SyscallMapWantedContainers)
+	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts, bpf.SyscallMapSyscallExecutables, bpf.SyscallMapSelectedContainers)
 	var value uint8
 	for _, name := range config.Executables {
 		key := name.Key()
-		require.NoError(t, maps[bpf.SyscallMapWantedExecutables].Lookup(&key, &value), name)
+		require.NoError(t, maps[bpf.SyscallMapSyscallExecutables].Lookup(&key, &value), name)
 	}
 	// A whole id is looked up, as the kernel half does.
 	for id, wanted := range map[string]bool{
@@ -141,7 +141,7 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 		containerID[:12] + containerID[:52]: false,
 	} {
 		key := containerKey(id)
-		err := maps[bpf.SyscallMapWantedContainers].Lookup(&key, &value)
+		err := maps[bpf.SyscallMapSelectedContainers].Lookup(&key, &value)
 		if wanted {
 			require.NoError(t, err, id)
 		} else {

@@ -41,13 +41,13 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	spec.Maps[bpf.SyscallMapWantedExecutables].MaxEntries = uint32(max(1, len(c.config.Executables)))
-	spec.Maps[bpf.SyscallMapWantedContainers].MaxEntries = uint32(max(1, len(c.config.Containers)))
+	spec.Maps[bpf.SyscallMapSyscallExecutables].MaxEntries = uint32(max(1, len(c.config.Executables)))
+	spec.Maps[bpf.SyscallMapSelectedContainers].MaxEntries = uint32(max(1, len(c.config.Containers)))
 	if !c.hasTaskStorage() {
 		// A map of that type can't be made, and what would use it is left out.
-		threads := spec.Maps[bpf.SyscallMapThreads]
+		threads := spec.Maps[bpf.SyscallMapSyscallThreads]
 		threads.Type, threads.Flags, threads.MaxEntries = ebpf.Array, 0, 1
-		spec.Maps[bpf.SyscallMapThreadsByAddress].MaxEntries = threadsByAddress
+		spec.Maps[bpf.SyscallMapSyscallByAddress].MaxEntries = threadsByAddress
 	}
 	return spec, nil
 }
@@ -94,13 +94,13 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 	}
 	for _, name := range c.config.Executables {
 		key := name.Key()
-		if err := maps[bpf.SyscallMapWantedExecutables].Put(&key, uint8(1)); err != nil {
+		if err := maps[bpf.SyscallMapSyscallExecutables].Put(&key, uint8(1)); err != nil {
 			return fmt.Errorf("select executable %s: %w", name, err)
 		}
 	}
 	for _, id := range c.config.Containers {
 		key := containerKey(id)
-		if err := maps[bpf.SyscallMapWantedContainers].Put(&key, uint8(1)); err != nil {
+		if err := maps[bpf.SyscallMapSelectedContainers].Put(&key, uint8(1)); err != nil {
 			return fmt.Errorf("select container %s: %w", id, err)
 		}
 		if !c.host.Containers.Has(id) {
@@ -120,8 +120,8 @@ func containerKey(id string) bpf.SyscallContainerId {
 // Hooks implements program.Program. A system call begins and ends in its own thread, where nothing calls these hooks again.
 func (c *calls) Hooks() []program.Hook {
 	hooks := []program.Hook{
-		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSubstituteEnter, "sys_enter"),
-		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSubstituteExit, "sys_exit"),
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSyscallEnterMissed, "sys_enter"),
+		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallExit, bpf.SyscallProgSyscallExitMissed, "sys_exit"),
 	}
 	if !c.hasTaskStorage() {
 		hooks = append(hooks, program.Tracepoint(bpf.SyscallProgSyscallForget, "sched_process_exit"))

@@ -8,23 +8,30 @@ import (
 	"errors"
 	"time"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/socket"
 )
 
-const (
-	// defaultEventLimit holds back the events of a lossy network or a port scan, never their metrics.
-	defaultEventLimit = 1000
+// defaultEventLimit holds back the events of a lossy network or a port scan, never their metrics.
+const defaultEventLimit = 1000
 
-	defaultRTTInterval = 100 * time.Millisecond
-	// The kernel half compares 32 bits of a clock in µs.
-	minRTTInterval, maxRTTInterval = time.Millisecond, time.Hour
-)
+// rttInterval is at most what the BPF side can compare: it keeps 32 bits of a clock in µs.
+var rttInterval = program.Range[time.Duration]{Least: time.Millisecond, Most: time.Hour, Default: 100 * time.Millisecond}
 
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
-	Name:          "tcp",
+	Name:    "tcp",
+	Purpose: "What TCP sends again and why, which connections are reset, and how long a round trip takes.",
+	Settings: map[string]program.Setting{
+		"rtt_interval": {
+			Unit: program.UnitDuration, Range: rttInterval,
+			Meaning: "The least time between two looks at the round-trip time of a connection.",
+		},
+	},
+	Example:       "{rtt_interval: 1s}",
+	Privileges:    []program.Privileges{{Needed: []kernel.Capability{kernel.CapNetAdmin}}},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition, &socket.Definition},
@@ -40,17 +47,10 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	limit := defaultEventLimit
-	return &Config{
-		CommonConfig: program.CommonConfig{Events: true, EventLimit: &limit},
-		RTTInterval:  defaultRTTInterval,
-	}
+	return &Config{CommonConfig: program.Limited(defaultEventLimit), RTTInterval: rttInterval.Default}
 }
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	return errors.Join(
-		c.CommonConfig.Validate(),
-		program.CheckDuration("rtt_interval", c.RTTInterval, minRTTInterval, maxRTTInterval, defaultRTTInterval),
-	)
+	return errors.Join(c.CommonConfig.Validate(), rttInterval.Check("rtt_interval", c.RTTInterval))
 }

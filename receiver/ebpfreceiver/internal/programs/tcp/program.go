@@ -86,11 +86,11 @@ func (*segments) Hooks() []program.Hook {
 	probe := program.Tracepoint(bpf.TCPProgTcpSegment, "tcp_probe")
 	probe.Lossless = true
 	return []program.Hook{
-		program.ExactTracepoint(bpf.TCPProgTcpRetransmit, bpf.TCPProgSubstituteRetransmit, "tcp_retransmit_skb"),
-		program.ExactTracepoint(bpf.TCPProgTcpRetransmitSynack, bpf.TCPProgSubstituteRetransmitSynack, "tcp_retransmit_synack"),
-		program.ExactTracepoint(bpf.TCPProgTcpResetSent, bpf.TCPProgSubstituteResetSent, "tcp_send_reset"),
-		program.ExactTracepoint(bpf.TCPProgTcpResetReceived, bpf.TCPProgSubstituteResetReceived, "tcp_receive_reset"),
-		program.ExactTracepoint(bpf.TCPProgTcpClosed, bpf.TCPProgSubstituteClosed, "inet_sock_set_state"),
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmit, bpf.TCPProgTcpRetransmitMissed, "tcp_retransmit_skb"),
+		program.ExactTracepoint(bpf.TCPProgTcpRetransmitSynack, bpf.TCPProgTcpRetransmitSynackMissed, "tcp_retransmit_synack"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetSent, bpf.TCPProgTcpResetSentMissed, "tcp_send_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpResetReceived, bpf.TCPProgTcpResetReceivedMissed, "tcp_receive_reset"),
+		program.ExactTracepoint(bpf.TCPProgTcpClose, bpf.TCPProgTcpCloseMissed, "inet_sock_set_state"),
 		probe,
 	}
 }

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* TCP connections, by the changes of a socket's state. */
+#pragma once
+
+#include "../include/parts.h"
+#include "../include/track.h"
+#include "counts.h"
+
+/* What was reported of a connection. */
+enum connection_flags {
+	CONNECTION_OPENED = 1 << 0,   /* it is counted as active */
+	CONNECTION_EXCLUDED = 1 << 1, /* the configuration excludes it */
+};
+
+struct connection {
+	__u64 since; /* ns: of the connect(), later of the establishment; 0: it existed before the receiver */
+	__u64 flags;
+};
+
+DEFINE_PARTS(connection, connection)
+
+static __always_inline __u64 bytes_sent(struct tcp_sock *tp)
+{
+	return tp->bytes_sent - tp->bytes_retrans;
+}
+
+static __always_inline __u64 bytes_received(struct sock *sk, struct tcp_sock *tp)
+{
+	/* The kernel counts the peer's FIN as a byte. */
+	return tp->bytes_received - ((sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+}
+
+/*
+ * Why a connection was closed: an errno or enum failure; 0 is an orderly close. A connection that is closed without an error
+ * in a state in which data flows was aborted by its own process.
+ */
+static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	int err = sk->sk_err;
+
+	if (err == EPIPE) /* the kernel's error for a reset that comes after the peer's FIN */
+		return ECONNRESET;
+	if (err)
+		return err;
+	switch (old) {
+	case TCP_SYN_SENT:
+		if (tp->segs_out)
+			return ERROR_ABORTED;
+		return tp->inet_conn.icsk_inet.inet_sport ? ERROR_OTHER : EADDRNOTAVAIL;
+	case TCP_SYN_RECV:
+	case TCP_ESTABLISHED:
+	case TCP_CLOSE_WAIT:
+		return ERROR_ABORTED;
+	}
+	return 0;
+}
+
+static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock *sk)
+{
+	return s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
+}
+
+static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
+				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u32 error)
+{
+	bool urgent = event == EVENT_CONNECT && error;
+	struct event *e;
+
+	if (!event_enabled(event) || !take_from_limit())
+		return;
+	e = reserve_record(event, sizeof(*e), now, urgent);
+	if (!e)
+		return;
+	e->owner = s->owner;
+	e->owner.cgroup = cgroup;
+	e->flow = *flow;
+	e->transport = IPPROTO_TCP;
+	e->role = s->role;
+	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
+	e->pad = 0;
+	e->cookie = sk->__sk_common.skc_cookie.counter;
+	e->duration = duration;
+	e->bytes_sent = bytes_sent(tp);
+	e->bytes_received = bytes_received(sk, tp);
+	e->rtt = tp->srtt_us >> 3;
+	e->rtt_min = tp->rtt_min.s[0].v;
+	e->retransmits = tp->total_retrans;
+	e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	e->error = error;
+	e->pad2 = 0;
+	submit_record(e);
+}
+
+/* Counts and reports an established connection. It was established now, or, if the hook missed that, some time before. */
+static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
+					  struct connection *c, __u64 now, bool seen)
+{
+	struct series series = {.transport = IPPROTO_TCP};
+	struct counts *counts;
+	struct flow flow;
+	__u64 duration = 0;
+
+	read_flow(&flow, sk, tp);
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
+		c->flags = CONNECTION_EXCLUDED;
+		return;
+	}
+	if (seen && s->role == ROLE_CLIENT && c->since)
+		duration = now - c->since;
+	c->flags = CONNECTION_OPENED;
+	if (seen)
+		c->since = now;
+
+	series.cgroup = cgroup_of(s, sk);
+	series.type = type_of(&flow);
+	series.role = s->role;
+	counts = find_counts(&series);
+	if (counts)
+		__sync_fetch_and_add(&counts->opened, 1);
+	if (duration)
+		add_duration(&series, ROLE_UNKNOWN, duration);
+	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0);
+}
+
+/* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
+static __always_inline struct connection *begin_connection(struct sock *sk, __u64 since)
+{
+	struct connection *c = connection_part(sk);
+
+	if (c) {
+		c->since = since;
+		c->flags = 0;
+	} else {
+		count_loss(LOSS_MAP_FULL);
+	}
+	return c;
+}
+
+/* CLOSE → SYN_SENT. */
+static __always_inline void on_connect(struct sock *sk)
+{
+	if (track_connect(sk))
+		begin_connection(sk, bpf_ktime_get_ns());
+}
+
+/* LISTEN → SYN_RECV, of the socket that the kernel makes for a connection at the end of its handshake. */
+static __always_inline void on_accept(struct sock *sk)
+{
+	if (track_accept(sk))
+		begin_connection(sk, 0);
+}
+
+/* SYN_SENT or SYN_RECV → ESTABLISHED. */
+static __always_inline void on_established(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_state(sk);
+	struct connection *c = s ? connection_part(sk) : NULL;
+	bool opened = c && c->flags & CONNECTION_OPENED;
+
+	/* It is reported already. By address, this may be left over from an earlier socket. */
+	if (opened && !by_address)
+		return;
+	if (!c || opened || s->role == ROLE_UNKNOWN) {
+		/* The changes before were missed. */
+		s = old == TCP_SYN_SENT ? track_connected(sk) : track_accept(sk);
+		if (!s)
+			return;
+		c = begin_connection(sk, 0);
+	}
+	/* The time of the segment that is being processed. TCP has read it, so that it is cheaper than the clock. */
+	if (c)
+		report_opened(sk, tp, s, c, tp->tcp_clock_cache, true);
+}
+
+/*
+ * Whether a connection is closed by a segment, so that TCP has read the time just now; that is cheaper than the clock. From
+ * FIN_WAIT2 a process may have closed it too, but not once the peer's FIN has come.
+ */
+static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
+{
+	return old == TCP_LAST_ACK || old == TCP_CLOSING || (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+}
+
+static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
+					  struct connection *c, int old)
+{
+	struct series series = {.transport = IPPROTO_TCP};
+	__u64 now, duration = 0;
+	struct counts *counts;
+	struct flow flow;
+	__u32 error;
+	bool opened;
+
+	now = is_closed_by_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
+	/* The establishment was missed. */
+	if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old))
+		report_opened(sk, tp, s, c, now, false);
+	opened = c->flags & CONNECTION_OPENED;
+	/* A server's connection that was not established was never accepted. */
+	if (c->flags & CONNECTION_EXCLUDED || (!opened && s->role != ROLE_CLIENT))
+		return;
+	read_flow(&flow, sk, tp);
+	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
+		return;
+	if (c->since)
+		duration = now - c->since;
+	error = close_error(sk, tp, old);
+	if (!opened && !error)
+		error = ERROR_OTHER;
+
+	series.cgroup = cgroup_of(s, sk);
+	series.type = type_of(&flow);
+	series.role = s->role;
+	if (!opened)
+		series.error = error;
+	counts = find_counts(&series);
+	if (counts && opened) {
+		__sync_fetch_and_add(&counts->closed, 1);
+		__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
+		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
+	} else if (counts) {
+		__sync_fetch_and_add(&counts->failed, 1);
+	}
+	if (opened && duration)
+		add_duration(&series, s->role, duration);
+	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+}
+
+/* Any state but LISTEN → CLOSE; `old` is CLOSE at the end of a socket if that change was missed. */
+static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_state(sk);
+	struct connection *c;
+
+	if (!s)
+		return;
+	c = connection_part(sk);
+	if (c)
+		report_closed(sk, tp, s, c, old);
+	connection_forget(sk);
+	track_close(sk);
+}
+
+static __always_inline void on_change(struct sock *sk, int old, int new)
+{
+	struct tcp_sock *tp;
+
+	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_SYN_RECV && new != TCP_ESTABLISHED && new != TCP_CLOSE)
+		return;
+	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
+		return;
+	if (new == TCP_ESTABLISHED) {
+		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
+			on_established(sk, tp, old);
+	} else if (new == TCP_SYN_RECV) {
+		if (old == TCP_LISTEN)
+			on_accept(sk);
+	} else if (new == TCP_CLOSE) {
+		if (old == TCP_LISTEN)
+			untrack_listener(sk);
+		else if (old != TCP_CLOSE)
+			on_close(sk, tp, old);
+	} else if (old == TCP_CLOSE) {
+		if (new == TCP_SYN_SENT)
+			on_connect(sk);
+		else
+			track_listener(sk, current_task(), false);
+	}
+}
+
+/*
+ * The kernel's recursion guard (see missed.h) skips this for about 1 in 100,000 connections. A change that was missed is
+ * reconstructed from the next one, or from tcp_destroy_sock. A fallback would report it at once, but would run ten times for
+ * each connection instead of twice.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+{
+	on_change(sk, old, new);
+	return 0;
+}
+
+/*
+ * The fallback where programs are preemptible. All that happens on a CPU while the first function is preempted is missed, which
+ * may be several changes of one socket. What the first function has reported is not reported again.
+ */
+SEC("tp_btf/inet_sock_set_state")
+int BPF_PROG(connection_set_state_missed, struct sock *sk, int old, int new)
+{
+	on_change(sk, old, new);
+	return 0;
+}
+
+SEC("tp_btf/tcp_destroy_sock")
+int BPF_PROG(connection_destroy, struct sock *sk)
+{
+	struct tcp_sock *tp;
+
+	if (!find_state(sk))
+		return 0;
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (tp)
+		on_close(sk, tp, TCP_CLOSE);
+	return 0;
+}
+
+/* Counts a connection that existed before the hooks did. */
+static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow, __u64 cgroup)
+{
+	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
+	struct counts *counts;
+
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
+		c->flags |= CONNECTION_EXCLUDED;
+		return;
+	}
+	c->flags |= CONNECTION_OPENED;
+	counts = find_counts(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->found, 1);
+}
+
+/* Runs once after the hooks are attached. */
+SEC("iter/task_file")
+int connection_find(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct socket_state *s;
+	struct connection *c;
+	struct flow flow = {};
+	struct sock *sk;
+	__u16 protocol;
+
+	if (!task)
+		return 0;
+	sk = socket_of_file(ctx->file);
+	if (!sk)
+		return 0;
+	protocol = READ(by_address, sk, sk_protocol);
+	if (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP)
+		return 0;
+	s = track_existing(sk, task);
+	if (!s || !is_open(READ(by_address, sk, __sk_common.skc_state)))
+		return 0;
+	c = connection_part(sk);
+	if (!c || c->flags)
+		return 0;
+	read_flow_probe(&flow, sk);
+	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
+	return 0;
+}

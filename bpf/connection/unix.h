@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/* Connections of unix sockets, by the system call connect(). */
+#pragma once
+
+#include "../include/fd.h"
+#include "counts.h"
+
+struct unix_event {
+	struct record record;
+	struct owner owner;
+	__u64 cookie;
+	__u32 netns;
+	__u32 error;
+	__u32 length; /* bytes of the path; an abstract name begins with a zero byte */
+	char path[108];
+};
+
+/* A connect() to a unix address between its entry and its exit. */
+struct unix_connect {
+	__u32 fd;
+	__u32 length;
+	char path[108];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct unix_connect);
+} connection_unix SEC(".maps");
+
+SEC("tracepoint/syscalls/sys_enter_connect")
+int connection_enter_connect(struct trace_event_raw_sys_enter *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	const void *address = (const void *)ctx->args[1];
+	__u64 length = ctx->args[2];
+	struct unix_connect c = {};
+	__u16 family = 0;
+
+	if (length < sizeof(family) || bpf_probe_read_user(&family, sizeof(family), address) || family != AF_UNIX)
+		return 0;
+	c.fd = ctx->args[0];
+	length -= sizeof(family);
+	if (length > sizeof(c.path))
+		length = sizeof(c.path);
+	c.length = length;
+	/* The mask is for older verifiers, which forget the comparison above. */
+	if (bpf_probe_read_user(c.path, length & 127, address + sizeof(family)))
+		return 0;
+	bpf_map_update_elem(&connection_unix, &thread, &c, BPF_ANY);
+	return 0;
+}
+
+/* The socket of a descriptor; NULL if it is no unix socket. */
+static __always_inline struct sock *unix_socket(struct task_struct *task, __u32 fd)
+{
+	struct sock *sk = sock_of_file_probe(file_of_fd(task, fd));
+
+	return BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX ? sk : NULL;
+}
+
+static __always_inline void report_unix(struct task_struct *task, const struct unix_connect *c, long result)
+{
+	struct series key = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT, .error = result < 0 ? -result : 0};
+	struct owner owner = {};
+	struct counts *counts;
+	struct unix_event *e;
+	struct sock *sk;
+	__u64 now;
+
+	sk = unix_socket(task, c->fd);
+	if (!sk)
+		return;
+	read_owner(&owner, task);
+	if (is_excluded_owner(&owner))
+		return;
+	now = bpf_ktime_get_ns();
+	key.cgroup = owner.cgroup;
+	counts = find_counts(&key);
+	if (counts)
+		__sync_fetch_and_add(result < 0 ? &counts->failed : &counts->opened, 1);
+
+	if (!event_enabled(EVENT_CONNECT) || !take_from_limit())
+		return;
+	e = reserve_record(EVENT_CONNECT_UNIX, sizeof(*e), now, result < 0);
+	if (!e)
+		return;
+	e->owner = owner;
+	e->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	e->error = key.error;
+	e->length = c->length;
+	__builtin_memcpy(e->path, c->path, sizeof(e->path));
+	submit_record(e);
+}
+
+SEC("tracepoint/syscalls/sys_exit_connect")
+int connection_exit_connect(struct trace_event_raw_sys_exit *ctx)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct unix_connect *c = bpf_map_lookup_elem(&connection_unix, &thread);
+
+	if (!c)
+		return 0;
+	report_unix(current_task(), c, ctx->ret);
+	bpf_map_delete_elem(&connection_unix, &thread);
+	return 0;
+}

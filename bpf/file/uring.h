@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * io_uring, beside system calls: what a process requests there is no system call. The name is known at the submission only; any
+ * thread may complete the request.
+ */
+#pragma once
+
+#include "report.h"
+
+enum { IORING_OP_OPENAT = 18, IORING_OP_OPENAT2 = 28, IORING_OP_RENAMEAT = 35, IORING_OP_UNLINKAT = 36 };
+enum { REQ_F_CQE_SKIP = 1 << 6 };
+
+/* The number of arguments of btf_trace_io_uring_complete: 7 with the result; from 6.15 on 3, with the entry of the queue. */
+const volatile __u32 uring_complete_arguments;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct io_kiocb {
+	__u8 opcode;
+	__u64 flags;
+};
+
+/* Each of these is at the beginning of the request. */
+struct io_unlink {
+	int dfd;
+	int flags;
+	struct filename *filename;
+};
+
+struct io_rename {
+	int new_dfd;
+	struct filename *newpath;
+	int flags;
+};
+
+struct io_open {
+	int dfd;
+	__u32 file_slot;
+	struct filename *filename;
+	struct open_how how;
+};
+
+struct io_uring_cqe {
+	__s32 res;
+};
+
+#pragma clang attribute pop
+
+enum { REQUEST_PATH = 1024 };
+
+struct uring_request {
+	struct owner owner;
+	__u32 flags;
+	__u8 operation;
+	bool direct; /* the descriptor will be one of io_uring's own */
+	__u16 root;
+	__u16 base;
+	__u16 length; /* root, base and length as in struct pathname; 0: there is no room for the path */
+	__u32 pad;
+	char text[REQUEST_PATH];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* address of the struct io_kiocb */
+	__type(value, struct uring_request);
+} file_uring_requests SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct uring_request);
+} file_uring_new SEC(".maps");
+
+struct submission {
+	__u64 request; /* address */
+	const char *name;
+	__u32 dirfd;
+	__u32 flags;
+	__u8 operation;
+	bool direct;
+};
+
+static __noinline int on_uring_submit(const struct submission *s)
+{
+	struct outcome o = {.operation = s->operation, .uncertain = true};
+	struct pathname *p = path_buffer(s->operation);
+	__u64 address = s->request;
+	__u32 zero = 0, length;
+	struct uring_request *r = bpf_map_lookup_elem(&file_uring_new, &zero);
+
+	if (!p || !r)
+		return 0;
+	read_owner(&r->owner, current_task());
+	if (is_excluded_owner(&r->owner))
+		return 0;
+	read_given_path(p, s->dirfd, s->name, false);
+	/* The process wants no completion for this request. */
+	if (BPF_CORE_READ((struct io_kiocb *)address, flags) & REQ_F_CQE_SKIP) {
+		if (s->operation == OPERATION_OPEN) {
+			o.uncertain = false;
+			o.flags = s->flags;
+			return report_open(&r->owner, p, &o);
+		}
+		count(&r->owner, &o);
+		if (event_enabled(EVENT_DELETE) && take_from_limit())
+			emit(&r->owner, p, &o);
+		return 0;
+	}
+	r->flags = s->flags;
+	r->operation = s->operation;
+	r->direct = s->direct;
+	r->root = p->root;
+	r->base = p->base;
+	length = p->length < REQUEST_PATH ? p->length : 0;
+	r->length = length;
+	barrier_var(length);
+	bpf_probe_read_kernel(r->text, (length & (REQUEST_PATH - 1)) + 1, p->text);
+	if (bpf_map_update_elem(&file_uring_requests, &address, r, BPF_ANY))
+		count_loss(LOSS_MAP_FULL);
+	return 0;
+}
+
+SEC("tp_btf/io_uring_submit_req")
+int file_uring_submit(__u64 *ctx)
+{
+	struct io_kiocb *request = (struct io_kiocb *)ctx[0];
+	struct io_unlink *u = (struct io_unlink *)request;
+	struct io_rename *r = (struct io_rename *)request;
+	struct io_open *open = (struct io_open *)request;
+	struct submission s = {.request = address_of(request)};
+	struct filename *filename;
+
+	switch (BPF_CORE_READ(request, opcode)) {
+	case IORING_OP_UNLINKAT:
+		s.operation = BPF_CORE_READ(u, flags) & AT_REMOVEDIR ? OPERATION_RMDIR : OPERATION_UNLINK;
+		s.dirfd = BPF_CORE_READ(u, dfd);
+		filename = BPF_CORE_READ(u, filename);
+		break;
+	case IORING_OP_RENAMEAT:
+		if (BPF_CORE_READ(r, flags) & (RENAME_NOREPLACE | RENAME_EXCHANGE))
+			return 0;
+		s.operation = OPERATION_RENAME;
+		s.dirfd = BPF_CORE_READ(r, new_dfd);
+		filename = BPF_CORE_READ(r, newpath);
+		break;
+	case IORING_OP_OPENAT:
+	case IORING_OP_OPENAT2:
+		s.flags = BPF_CORE_READ(open, how.flags);
+		if (!report_opens || !is_selected_open(s.flags))
+			return 0;
+		s.operation = OPERATION_OPEN;
+		s.dirfd = BPF_CORE_READ(open, dfd);
+		s.direct = BPF_CORE_READ(open, file_slot);
+		filename = BPF_CORE_READ(open, filename);
+		break;
+	default:
+		return 0;
+	}
+	s.name = BPF_CORE_READ(filename, name);
+	return on_uring_submit(&s);
+}
+
+static __always_inline void on_uring_complete(const struct uring_request *r, int result)
+{
+	struct pathname *p = path_buffer(r->operation);
+	struct file *file = NULL;
+	struct outcome o;
+
+	if (!p)
+		return;
+	p->root = r->root;
+	p->base = r->base;
+	p->length = r->length;
+	bpf_probe_read_kernel(p->text, REQUEST_PATH, r->text);
+	if (r->operation == OPERATION_OPEN) {
+		o = (struct outcome){.operation = OPERATION_OPEN, .flags = r->flags, .error = result < 0 ? -result : 0};
+		if (result >= 0 && !r->direct)
+			file = file_of_fd((struct task_struct *)bpf_get_current_task(), result);
+		if (file)
+			read_file_path(p, file);
+		report_open(&r->owner, p, &o);
+		return;
+	}
+	if (!describe_deletion(&o, r->operation, result))
+		return;
+	count(&r->owner, &o);
+	if (event_enabled(EVENT_DELETE) && take_from_limit())
+		emit(&r->owner, p, &o);
+}
+
+SEC("tp_btf/io_uring_complete")
+int file_uring_complete(__u64 *ctx)
+{
+	__u64 address = address_of((void *)ctx[1]);
+	struct uring_request *r = bpf_map_lookup_elem(&file_uring_requests, &address);
+
+	if (!r)
+		return 0;
+	if (uring_complete_arguments == 3)
+		on_uring_complete(r, BPF_CORE_READ((struct io_uring_cqe *)ctx[2], res));
+	else
+		on_uring_complete(r, ctx[3]);
+	bpf_map_delete_elem(&file_uring_requests, &address);
+	return 0;
+}

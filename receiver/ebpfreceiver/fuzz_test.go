@@ -1,0 +1,67 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
+)
+
+// Whatever is in the ring, each program makes a sound log record of it, or an error and nothing. It begins with what a
+// kernel has written for any program, which is garbage to the others.
+func FuzzAppendLog(f *testing.F) {
+	files, err := filepath.Glob("internal/programs/*/testdata/records/*.bin")
+	require.NoError(f, err)
+	require.NotEmpty(f, files)
+	for _, file := range files {
+		record, err := os.ReadFile(file)
+		require.NoError(f, err)
+		f.Add(record)
+		f.Add(record[:len(record)-1])                            // cut off
+		f.Add(record[:common.RecordSize])                        // nothing but the header
+		f.Add(append(slices.Clone(record), make([]byte, 64)...)) // longer than is known
+		f.Add(append([]byte{record[0], 200}, record[2:]...))     // an event that is not known
+	}
+	f.Add(make([]byte, common.RecordSize))
+
+	host := programtest.Host(f)
+	running := map[string]program.Program{}
+	add := func(d *program.Definition) { running[d.Name] = d.New(d.DefaultConfig(), host) }
+	for i := range programs {
+		add(&programs[i])
+		for _, need := range programs[i].Needs {
+			add(need)
+		}
+	}
+	b := programtest.NewBatch(host, true)
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		if len(raw) < common.RecordSize {
+			t.Skip("the frame refuses what has no header")
+		}
+		raw = slices.Clone(raw) // aligned, as it is in the ring
+		raw[0] %= uint8(common.MaxPrograms)
+		before := slices.Clone(raw)
+		for name, p := range running {
+			err := p.AppendLog(b, raw)
+			require.Equal(t, before, raw, "%s writes to the ring", name)
+			sealed := b.Seal()
+			require.Equal(t, sealed.Count, sealed.Logs.LogRecordCount(), name)
+			if err != nil {
+				require.Zero(t, sealed.Count, "%s: log records in spite of: %v", name, err)
+				require.Zero(t, sealed.ByProgram, name)
+				continue
+			}
+			require.Equal(t, sealed.Count, sealed.ByProgram[raw[0]], "%s: counted for the program that wrote it", name)
+			programtest.AssertSound(t, sealed.Logs)
+		}
+	})
+}

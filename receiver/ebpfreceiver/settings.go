@@ -1,0 +1,135 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package ebpfreceiver
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// settings are what the keys of the receiver mean, but for those of programs, which their Definitions have. The blocks of
+// events, metrics and resource attributes, which are all alike, are given once, with a placeholder for the name.
+var settings = map[string]program.Setting{
+	"collection_interval": {
+		Unit:    program.UnitDuration,
+		Meaning: "How often the metrics are read from the kernel.",
+		Schema:  notZero,
+	},
+	"initial_delay": {
+		Unit:    program.UnitDuration,
+		Meaning: "How long after the start the metrics are read first.",
+	},
+	"timeout": {
+		Unit:    program.UnitDuration,
+		Meaning: "The most that one reading of the metrics may take; `0s` is no limit.",
+	},
+	"error_mode": {
+		Meaning: "What happens when a program that was asked for cannot be attached. `propagate`: the collector does not start, and says what to do. `ignore`: what can run runs; the rest is the component's status and an event `ebpf.program.state`.",
+		Schema:  program.Schema{"enum": program.Strings(ErrorModePropagate, ErrorModeIgnore)},
+	},
+	"ring_buffer_size": {
+		Unit:    "bytes, or KiB, MiB, GiB",
+		Meaning: fmt.Sprintf("Size of the one ring buffer that events wait in until they are read. A power of two from `%s` to `%s`.", minRingBufferSize, maxRingBufferSize),
+		Schema:  ringBufferSizeSchema(),
+	},
+	"btf_path": {
+		Meaning: "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`.",
+	},
+	"histogram": {
+		Meaning: "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in.",
+		Schema:  program.Schema{"enum": program.Strings(HistogramExplicit, HistogramExponential)},
+	},
+
+	"events::flush_interval": {
+		Unit: program.UnitDuration, Range: program.Range[time.Duration]{Least: minInterval, Most: maxFlushInterval},
+		Meaning: "The longest that an event waits for its batch to fill.",
+	},
+	"events::batch_size": {
+		Unit: "events", Range: program.Range[int]{Least: 1, Most: maxBatchSize},
+		Meaning: "The number of events at which a batch is sent without waiting.",
+	},
+	"events::body": {
+		Meaning: "Whether log records have a body: one short line for people.",
+	},
+	"events::<event>::enabled": {
+		Meaning: "Whether the event is emitted.",
+	},
+	"metrics::<metric>::enabled": {
+		Meaning: "Whether the metric is published.",
+	},
+
+	"resource_attributes::<attribute>::enabled": {
+		Meaning: "Whether the attribute is set on resources.",
+	},
+	"resource_attributes::<attribute>::metrics_include": {
+		Unit:    unitFilters,
+		Meaning: "If not empty, the metrics of resources whose attribute has another value are left out.",
+	},
+	"resource_attributes::<attribute>::metrics_exclude": {
+		Unit:    unitFilters,
+		Meaning: "The metrics of resources whose attribute has such a value are left out.",
+	},
+	"resource_attributes::<attribute>::events_include": {
+		Unit:    unitFilters,
+		Meaning: "If not empty, the events of resources whose attribute has another value are left out.",
+	},
+	"resource_attributes::<attribute>::events_exclude": {
+		Unit:    unitFilters,
+		Meaning: "The events of resources whose attribute has such a value are left out.",
+	},
+
+	"exclude::self": {
+		Meaning: "Leaves out the collector's own process, from events and metrics both, as all of `exclude` does.",
+	},
+	"exclude::loopback": {
+		Meaning: "Leaves out traffic from and to loopback addresses.",
+	},
+	"exclude::cidrs": {
+		Unit:    "list of networks or addresses",
+		Meaning: "Leaves out traffic from and to these, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.1`.",
+		Schema: program.Schema{"items": program.Schema{
+			"pattern": `^([0-9]{1,3}(\.[0-9]{1,3}){3}(/(3[0-2]|[12]?[0-9]))?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`,
+		}},
+	},
+	"exclude::ports": {
+		Unit:    "list of ports, 1 to 65535",
+		Meaning: "Leaves out traffic from and to these TCP and UDP ports.",
+		Schema:  program.Schema{"items": program.Schema{"minimum": 1, "maximum": math.MaxUint16}},
+	},
+	"exclude::executables": {
+		Unit:    "list of names, at most 47 bytes each",
+		Meaning: "Leaves out what belongs to processes of these executables, by the base names of their files.",
+		Schema:  program.Schema{"items": program.ExecutableSchema},
+	},
+}
+
+const unitFilters = "list of `strict: value` or `regexp: pattern`"
+
+// notZero is what a JSON Schema says of a duration that has to be positive.
+var notZero = program.Range[time.Duration]{Least: 1}.Schema()
+
+// ringBufferSizeSchema lists the powers of two, in all their units.
+func ringBufferSizeSchema() program.Schema {
+	var (
+		numbers []any
+		texts   []string
+	)
+	for size := minRingBufferSize; size <= maxRingBufferSize; size *= 2 {
+		numbers = append(numbers, int64(size))
+		texts = append(texts, fmt.Sprint(int64(size)))
+		for _, unit := range sizeUnits {
+			if size%unit.bytes == 0 {
+				texts = append(texts, fmt.Sprintf("%d *%s", size/unit.bytes, unit.name))
+			}
+		}
+	}
+	return program.Schema{"anyOf": []any{
+		program.Schema{"type": "integer", "enum": numbers},
+		program.Schema{"type": "string", "pattern": "^(" + strings.Join(texts, "|") + ")$"},
+	}}
+}

@@ -1,0 +1,95 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package provoke
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// The bench measures this program by itself, with connections flat out and at a fixed rate.
+var _ = add(Program{
+	Name:  "connection",
+	Event: Connections,
+	With: map[string]Event{
+		"`protocols: [tcp]`":    provokeRefusal,
+		"`unix` in `protocols`": provokeUnixConnection,
+	},
+})
+
+// Connections makes connections and datagrams of a container, and a connection that is refused.
+func Connections(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	Container(t, events, testhost.NewDockerContainer(t))
+	Datagram(t, events)
+	return provokeRefusal(t, events)
+}
+
+func provokeRefusal(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	_, err := net.Dial("tcp4", "127.0.0.1:1")
+	require.ErrorIs(t, err, unix.ECONNREFUSED)
+	refused := events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})[0]
+	assert.Equal(t, "socket", refused.Attributes["ebpf.attribution"])
+	return refused
+}
+
+func provokeUnixConnection(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	path := filepath.Join(PublicDir(t), "socket")
+	_, err := net.Dial("unix", path)
+	require.ErrorIs(t, err, os.ErrNotExist)
+	return events.Await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})[0]
+}
+
+// Container checks that a container's connections are its own.
+func Container(t *testing.T, events Events, container *testhost.Cgroup) {
+	t.Helper()
+	const count = 2
+	_, err := traffic.Connections{Count: count, Pairs: 1}.Run(container)
+	require.NoError(t, err)
+	found := events.AwaitIn(t, container, count, "ebpf.connection.close", map[string]any{
+		"ebpf.connection.role": "client", "process.executable.name": self(t),
+	})
+	assert.Equal(t, "0::/docker-"+container.ContainerID+".scope", found[0].Resource["process.linux.cgroup"])
+}
+
+// Datagram checks that this process's datagrams are its own.
+func Datagram(t *testing.T, events Events) {
+	t.Helper()
+	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
+	require.NoError(t, err)
+	defer socket.Close()
+	_, err = socket.WriteToUDP([]byte("discard"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
+	require.NoError(t, err)
+	events.Await(t, 1, "ebpf.connection.connect", map[string]any{
+		"network.transport": "udp", "process.pid": int64(os.Getpid()), "client.port": Port(socket.LocalAddr()),
+	})
+}
+
+// Port returns the port of an address.
+func Port(a net.Addr) int64 {
+	_, text, _ := net.SplitHostPort(a.String())
+	number, _ := net.LookupPort("tcp", text)
+	return int64(number)
+}
+
+// self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.
+func self(t *testing.T) string {
+	t.Helper()
+	path, err := os.Executable()
+	require.NoError(t, err)
+	name := filepath.Base(path)
+	return name[:min(len(name), 47)]
+}

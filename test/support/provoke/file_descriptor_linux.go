@@ -1,0 +1,60 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package provoke
+
+import (
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+var _ = add(Program{
+	Name:     "file_descriptor",
+	Settings: "{processes: 10000, leak_intervals: 2}",
+	Event:    provokeLeak,
+	Work: &Work{
+		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
+		Counted:    "{}",
+		Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
+	},
+})
+
+// provokeLeak opens more and more pipes, which is a leak after the third time that they are looked at.
+func provokeLeak(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	done := make(chan struct{})
+	var (
+		opening sync.WaitGroup
+		pipes   []*os.File
+	)
+	opening.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(100 * time.Millisecond):
+			}
+			r, w, err := os.Pipe()
+			if !assert.NoError(t, err) {
+				return
+			}
+			pipes = append(pipes, r, w)
+		}
+	})
+	defer func() {
+		close(done)
+		opening.Wait()
+		for _, end := range pipes {
+			require.NoError(t, end.Close())
+		}
+	}()
+	return events.Await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
+}

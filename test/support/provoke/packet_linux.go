@@ -1,0 +1,73 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package provoke
+
+import (
+	"io"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// packetInterface receives what provokePacket sends.
+const packetInterface = "private0"
+
+var _ = add(Program{
+	Name:     "packet",
+	Settings: `{interfaces: ["private*"], sample_every: 1}`,
+	Event:    provokePacket,
+	Work: &Work{
+		Counted:    "{interfaces: [bench0], events: false}",
+		Emitted:    "{interfaces: [bench0], sample_every: 1, event_limit: 1000000000}",
+		Tracepoint: "netif_receive_skb", Hits: []string{"packet", "packet_in_pieces"}, Goal: 60, Prepare: makeWire, Run: frames,
+	},
+})
+
+// provokePacket makes an interface while the collector runs, which is to find it, and has it receive a packet.
+func provokePacket(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	wire, err := testnet.MakeWire(packetInterface)
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	defer func() { require.NoError(t, wire.Close()) }()
+	events.Await(t, 1, "ebpf.program.state", map[string]any{
+		"ebpf.program.name": "packet", "ebpf.program.state": "attached", "ebpf.program.hook": "xdp/" + packetInterface + " native",
+	})
+	frame := make([]byte, 60)
+	frame[12], frame[13] = 0x88, 0xb5 // for experiments (IEEE 802)
+	require.NoError(t, wire.Put(frame))
+	sample := map[string]any{"network.interface.name": packetInterface, "ebpf.packet.size": int64(46)}
+	return events.Await(t, 1, "ebpf.packet.sample", sample)[0]
+}
+
+// wire is what frames sends on.
+var wire *testnet.Wire
+
+func makeWire() (_ io.Closer, err error) {
+	wire, err = testnet.MakeWire("bench0")
+	return wire, err
+}
+
+// frames are received by an interface, one after the other. Nobody takes them then.
+func frames(Place) (done traffic.LoopDone, err error) {
+	frame := make([]byte, 60)
+	copy(frame[12:], []byte{8, 0, 4<<4 | 5, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2, 0, 80, 1, 187})
+	const acknowledged = 16
+	frame[14+20+13] = acknowledged
+	begin := time.Now()
+	for ; done.Count < 500_000; done.Count++ {
+		if err := wire.Put(frame); err != nil {
+			return done, err
+		}
+	}
+	done.Elapsed = time.Since(begin)
+	return done, nil
+}
