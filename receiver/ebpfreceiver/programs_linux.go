@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
@@ -62,12 +63,20 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 
 // openContainers returns the containers of this host. Without them programs still run, unless they need the cgroup hierarchy.
 func (r *ebpfReceiver) openContainers() *kernel.Containers {
-	containers, err := kernel.OpenContainers()
+	kept := containerFields(&r.config.ResourceAttributes)
+	containers, err := kernel.OpenContainers(kept)
 	if err != nil {
 		r.settings.Logger.Warn("Cannot read the cgroup hierarchy; events and metrics have no containers", zap.Error(err))
-		return kernel.NewContainers()
+		return kernel.NewContainers(kept)
 	}
 	return containers
+}
+
+// containerFields are those whose resource attributes are on: containers that differ in none of them share a resource.
+func containerFields(c *metadata.ResourceAttributesConfig) kernel.ContainerFields {
+	return kernel.ContainerFields{
+		ID: c.ContainerID.Enabled, PodUID: c.K8sPodUID.Enabled, CgroupPath: c.ProcessLinuxCgroup.Enabled,
+	}
 }
 
 // checkKernel checks what all programs need, warns of what limits them, and loads the type information.

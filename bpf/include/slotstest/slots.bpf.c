@@ -126,6 +126,17 @@ int test_free(__u64 *ctx)
 	return 0;
 }
 
+/* Retires the slot of the key ctx[0]. */
+SEC("raw_tp")
+int test_retire(__u64 *ctx)
+{
+	struct entry *e = slot_of(ctx[0]);
+
+	if (e && holds_slot(&e->slot, ctx[0]))
+		retire_slot(&e->slot);
+	return 0;
+}
+
 /* Sets the word to the tag ctx[0] with the value ctx[1]. */
 SEC("raw_tp")
 int test_put_word(__u64 *ctx)

@@ -46,6 +46,7 @@ const (
 	SlotsProgTestPublish   = "test_publish"
 	SlotsProgTestPut       = "test_put"
 	SlotsProgTestPutWord   = "test_put_word"
+	SlotsProgTestRetire    = "test_retire"
 	SlotsVarExportPlace    = "export_place"
 )
 
@@ -98,6 +99,7 @@ type SlotsProgramSpecs struct {
 	TestPublish   *ebpf.ProgramSpec `ebpf:"test_publish"`
 	TestPut       *ebpf.ProgramSpec `ebpf:"test_put"`
 	TestPutWord   *ebpf.ProgramSpec `ebpf:"test_put_word"`
+	TestRetire    *ebpf.ProgramSpec `ebpf:"test_retire"`
 }
 
 // SlotsMapSpecs contains maps before they are loaded into the kernel.
@@ -167,6 +169,7 @@ type SlotsPrograms struct {
 	TestPublish   *ebpf.Program `ebpf:"test_publish"`
 	TestPut       *ebpf.Program `ebpf:"test_put"`
 	TestPutWord   *ebpf.Program `ebpf:"test_put_word"`
+	TestRetire    *ebpf.Program `ebpf:"test_retire"`
 }
 
 func (p *SlotsPrograms) Close() error {
@@ -178,6 +181,7 @@ func (p *SlotsPrograms) Close() error {
 		p.TestPublish,
 		p.TestPut,
 		p.TestPutWord,
+		p.TestRetire,
 	)
 }
 

@@ -69,7 +69,7 @@ func newScene(t *testing.T) *scene {
 		Clock:     clock,
 		Batch: batch.Settings{
 			Clock:      clock,
-			Containers: kernel.NewContainers(),
+			Containers: kernel.NewContainers(kernel.AllFields),
 			Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
 			Include:    func(pcommon.Resource) bool { return true },
 			ScopeName:  metadata.ScopeName,

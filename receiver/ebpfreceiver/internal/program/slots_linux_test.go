@@ -94,6 +94,22 @@ func TestClaimedSlotIsNotFound(t *testing.T) {
 	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(second))
 }
 
+// A slot that is retired is found until another key claims it, and not while that one fills it.
+func TestRetiredSlot(t *testing.T) {
+	s := newSlots(t)
+	const first, second = 7, 11
+	require.Equal(t, slotstest.SlotsPlacePLACE_SLOT, s.put(first, 70))
+	s.run(s.TestRetire, first)
+	assert.Equal(t, slotstest.SlotsPlacePLACE_SLOT, s.find(first))
+	assert.EqualValues(t, 70, s.entry(first).Values[0])
+
+	require.EqualValues(t, 1, s.run(s.TestClaim, second))
+	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(first))
+	s.run(s.TestPublish, second, 110)
+	assert.Equal(t, slotstest.SlotsPlacePLACE_SLOT, s.find(second))
+	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(first))
+}
+
 // A word has the tag and the value of one object. A free one is that of no tag.
 func TestWords(t *testing.T) {
 	s := newSlots(t)
