@@ -183,7 +183,7 @@ func (r *ebpfReceiver) newHost() (host *program.Host, err error) {
 		Kernel:     kernel.ThisHost(),
 		Symbols:    kernel.NewSymbols(),
 		Events:     r.config.Events.EventsConfig,
-		Histograms: r.config.Metrics.HistogramsConfig,
+		Histograms: r.config.Metrics.Histograms(),
 		Histogram:  histogram.Kind(r.config.Histogram),
 	}
 	kept := containerFields(&r.config.ResourceAttributes)
@@ -263,11 +263,12 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 		return pmetric.NewMetrics(), nil
 	}
 	config := metadata.NewDefaultMetricsBuilderConfig()
-	config.Metrics = r.config.Metrics.MetricsConfig
+	config.Metrics = r.config.Metrics.Sums()
 	config.ResourceAttributes = r.config.ResourceAttributes
 	m := program.NewMetrics(r.started, pcommon.NewTimestampFromTime(time.Now()), r.host.Containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
+	m.Kept = r.config.Metrics.Kept()
 	err := r.source.Scrape(m)
 	if err != nil {
 		// What the other programs gave is no worse for it.

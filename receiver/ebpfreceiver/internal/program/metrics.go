@@ -16,6 +16,8 @@ import (
 type Metrics struct {
 	// Start and Now are the times of the cumulative data points.
 	Start, Now pcommon.Timestamp
+	// Kept are the attributes that are kept of metrics that lose some, by the metric's name.
+	Kept map[string]metadata.MetricAttributes
 
 	containers *kernel.Containers
 	newBuilder func() *metadata.MetricsBuilder
@@ -86,6 +88,7 @@ func (m *Metrics) Emit() pmetric.Metrics {
 			batch.SetContainer(rb, container)
 		}
 		emitted := r.MetricsBuilder.Emit(metadata.WithResource(rb.Emit()), metadata.WithMetrics(r.Histograms))
+		Regroup(emitted, m.Kept)
 		emitted.ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
 	}
 	return all
