@@ -49,6 +49,8 @@ type ebpfReceiver struct {
 	backOff backOff
 	// failures are what error_mode ignore leaves to the status.
 	failures failures
+	// states are those of all programs that were asked for.
+	states program.States
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
@@ -172,7 +174,9 @@ func (r *ebpfReceiver) failed(err error) {
 	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
 	r.failures.add(err)
 	for definition := range r.config.Programs.selected() {
-		r.events.addState(program.State{Program: definition.Name, Name: program.StateFailed, Err: err})
+		state := program.State{Program: definition.Name, Name: program.StateFailed, Err: err}
+		r.states.Report(state)
+		r.events.addState(state)
 	}
 }
 
@@ -253,6 +257,7 @@ func (r *ebpfReceiver) report(s program.State) {
 	} else {
 		r.settings.Logger.Info("Program is "+s.Name, fields...)
 	}
+	r.states.Report(s)
 	r.events.addState(s)
 }
 
@@ -269,6 +274,7 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
 	m.Kept = r.config.Metrics.Kept()
+	r.states.Scrape(m)
 	err := r.source.Scrape(m)
 	if err != nil {
 		// What the other programs gave is no worse for it.

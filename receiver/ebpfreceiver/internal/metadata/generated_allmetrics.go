@@ -122,6 +122,7 @@ type AllMetricsConfig struct {
 	EbpfProcessExits                MetricConfig `mapstructure:"ebpf.process.exits"`
 	EbpfProgramRunTime              MetricConfig `mapstructure:"ebpf.program.run.time"`
 	EbpfProgramRuns                 MetricConfig `mapstructure:"ebpf.program.runs"`
+	EbpfProgramState                MetricConfig `mapstructure:"ebpf.program.state"`
 	EbpfRunqueueDuration            MetricConfig `mapstructure:"ebpf.runqueue.duration"`
 	EbpfSyscallDuration             MetricConfig `mapstructure:"ebpf.syscall.duration"`
 	EbpfSyscallErrors               MetricConfig `mapstructure:"ebpf.syscall.errors"`
@@ -154,6 +155,7 @@ func DefaultAllMetricsConfig() AllMetricsConfig {
 	c.EbpfProcessExits.Enabled = sums.EbpfProcessExits.Enabled
 	c.EbpfProgramRunTime.Enabled = sums.EbpfProgramRunTime.Enabled
 	c.EbpfProgramRuns.Enabled = sums.EbpfProgramRuns.Enabled
+	c.EbpfProgramState.Enabled = sums.EbpfProgramState.Enabled
 	c.EbpfSyscallErrors.Enabled = sums.EbpfSyscallErrors.Enabled
 	c.EbpfTCPResets.Enabled = sums.EbpfTCPResets.Enabled
 	c.EbpfTCPRetransmits.Enabled = sums.EbpfTCPRetransmits.Enabled
@@ -189,6 +191,7 @@ func (c *AllMetricsConfig) Sums() MetricsConfig {
 	config.EbpfProcessExits.Enabled = c.EbpfProcessExits.Enabled
 	config.EbpfProgramRunTime.Enabled = c.EbpfProgramRunTime.Enabled
 	config.EbpfProgramRuns.Enabled = c.EbpfProgramRuns.Enabled
+	config.EbpfProgramState.Enabled = c.EbpfProgramState.Enabled
 	config.EbpfSyscallErrors.Enabled = c.EbpfSyscallErrors.Enabled
 	config.EbpfTCPResets.Enabled = c.EbpfTCPResets.Enabled
 	config.EbpfTCPRetransmits.Enabled = c.EbpfTCPRetransmits.Enabled
@@ -232,6 +235,7 @@ func (c *AllMetricsConfig) each(f func(name string, attributes []string, config 
 	f("ebpf.process.exits", []string{"ebpf.process.exit.class", "ebpf.process.exit.signal", "otel.metric.overflow"}, &c.EbpfProcessExits)
 	f("ebpf.program.run.time", []string{"ebpf.program.name", "ebpf.program.hook"}, &c.EbpfProgramRunTime)
 	f("ebpf.program.runs", []string{"ebpf.program.name", "ebpf.program.hook"}, &c.EbpfProgramRuns)
+	f("ebpf.program.state", []string{"ebpf.program.name", "ebpf.program.state"}, &c.EbpfProgramState)
 	f("ebpf.runqueue.duration", []string{"otel.metric.overflow"}, &c.EbpfRunqueueDuration)
 	f("ebpf.syscall.duration", []string{"ebpf.syscall.name", "otel.metric.overflow"}, &c.EbpfSyscallDuration)
 	f("ebpf.syscall.errors", []string{"ebpf.syscall.name", "error.type", "otel.metric.overflow"}, &c.EbpfSyscallErrors)
