@@ -38,7 +38,7 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 		Settings: program.Settings{
 			Logger:     r.settings.Logger,
 			Events:     r.config.Events.EventsConfig,
-			Histograms: r.config.Metrics.HistogramsConfig,
+			Histograms: r.config.Metrics.Histograms(),
 			Histogram:  histogram.Kind(r.config.Histogram),
 			KeepGoing:  r.config.ErrorMode == ErrorModeIgnore,
 		},
@@ -109,7 +109,9 @@ func (r *ebpfReceiver) runWithout(err error) (source, delivery.Reader) {
 	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
 	r.failures.add(err)
 	for definition := range r.config.Programs.selected() {
-		r.loop.EmitState(program.State{Program: definition.Name, Name: program.StateFailed, Err: err})
+		state := program.State{Program: definition.Name, Name: program.StateFailed, Err: err}
+		r.states.Report(state)
+		r.loop.EmitState(state)
 	}
 	return programSource{program.Empty()}, delivery.NewIdleReader()
 }
@@ -147,5 +149,6 @@ func (r *ebpfReceiver) report(s program.State) {
 	} else {
 		r.settings.Logger.Info("Program is "+s.Name, fields...)
 	}
+	r.states.Report(s)
 	r.loop.EmitState(s)
 }
