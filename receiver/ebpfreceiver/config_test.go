@@ -220,8 +220,8 @@ var invalidConfigs = []struct {
 			"network.transport, network.type, error.type, otel.metric.overflow",
 	},
 	{
-		"attribute of another histogram", "metrics: {ebpf.runqueue.duration: {attributes: [network.type]}}",
-		`metrics: ebpf.runqueue.duration::attributes: the metric has no attribute "network.type"; its attributes are otel.metric.overflow`,
+		"attribute of another histogram", "metrics: {ebpf.tcp.rtt: {attributes: [system.device]}}",
+		`metrics: ebpf.tcp.rtt::attributes: the metric has no attribute "system.device"; its attributes are network.transport, network.type, ebpf.connection.role, otel.metric.overflow`,
 	},
 	{
 		"resource attribute filter", "resource_attributes: {container.id: {events_include: [{regexp: '['}]}}",
