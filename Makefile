@@ -90,7 +90,7 @@ test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the b
 test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md on jq, Prometheus and VictoriaLogs (as root)
 	$(call TEST_HOST,./test/suites/usecases)
 
-test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
+test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
 test-deploy: build-full systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
@@ -130,11 +130,13 @@ bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench
 
 ##@ Change
-.PHONY: generate generate-deps lint format tidy clean
+.PHONY: generate generate-deps lint lint-bpf format tidy clean
+# The multiarch folder has the headers that clang looks for in vain when it compiles for the bpf target.
+BPF_CFLAGS := -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/include/x86_64-linux-gnu
+
 generate: export BPF2GO_CC := clang-19
 generate: export BPF2GO_STRIP := llvm-strip-19
-# The multiarch folder has the headers that clang looks for in vain when it compiles for the bpf target.
-generate: export BPF2GO_CFLAGS := -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/include/x86_64-linux-gnu
+generate: export BPF2GO_CFLAGS := $(BPF_CFLAGS)
 generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the eBPF programs with clang and run mdatagen
 	go generate ./...
 
@@ -142,6 +144,7 @@ generate-deps:
 	@missing=(); \
 	command -v clang-19 >/dev/null || missing+=(clang-19); \
 	command -v llvm-strip-19 >/dev/null || missing+=(llvm-19); \
+	command -v clang-format-19 >/dev/null || missing+=(clang-format-19); \
 	test -e /usr/include/bpf/bpf_helpers.h || missing+=(libbpf-dev); \
 	test -e /usr/include/linux/bpf.h || missing+=(linux-libc-dev); \
 	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
@@ -153,15 +156,25 @@ generate-deps:
 
 # The cache names files relative to the checkout that filled it, which a second checkout's exclusions do not match.
 lint format: export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
-lint: $(BIN)/golangci-lint ## Run golangci-lint, and vet for the other systems that the module must compile on
+lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint, lint-bpf, and vet for the other systems that the module must compile on
 	golangci-lint run ./...
 	cd test/suites/deploy/kubernetes && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
 
-format: $(BIN)/golangci-lint ## Format the Go sources
+C_FILES = $(shell git ls-files --cached --others --exclude-standard 'bpf/*.h' 'bpf/*.bpf.c')
+lint-bpf: generate-deps ## Check that each header of the BPF side compiles alone, and the format of its C files
+	for header in $(filter %.h,$(C_FILES)); do \
+		for architecture in x86 arm64; do \
+			clang-19 $(BPF_CFLAGS) -Wno-unused-function -Wno-pragma-once-outside-header -fsyntax-only -target bpf -D__TARGET_ARCH_$$architecture -x c $$header; \
+		done; \
+	done
+	clang-format-19 --dry-run -Werror $(C_FILES)
+
+format: generate-deps $(BIN)/golangci-lint ## Format the Go and C sources
 	golangci-lint fmt ./...
+	clang-format-19 -i $(C_FILES)
 
 tidy: ## Tidy the go.mod files
 	go mod tidy

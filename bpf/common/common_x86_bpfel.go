@@ -127,8 +127,9 @@ type CommonSocketSlot struct {
 		Claims uint32
 		Others uint32
 	}
-	Closed uint64
-	State  CommonSocketState
+	State      CommonSocketState
+	Connection [2]uint64
+	Tcp        [1]uint64
 }
 
 type CommonSocketState struct {

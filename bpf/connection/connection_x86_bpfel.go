@@ -28,12 +28,6 @@ type ConnectionConnection struct {
 	Flags uint64
 }
 
-type ConnectionConnectionSlot struct {
-	_      structs.HostLayout
-	Cookie uint64
-	Part   ConnectionConnection
-}
-
 type ConnectionCounts struct {
 	_             structs.HostLayout
 	Found         uint64
@@ -180,8 +174,9 @@ type ConnectionSocketSlot struct {
 		Claims uint32
 		Others uint32
 	}
-	Closed uint64
-	State  ConnectionSocketState
+	State      ConnectionSocketState
+	Connection [2]uint64
+	Tcp        [1]uint64
 }
 
 type ConnectionSocketState struct {
@@ -260,7 +255,6 @@ const (
 	ConnectionMapConnectionByAddress       = "connection_by_address"
 	ConnectionMapConnectionCounts          = "connection_counts"
 	ConnectionMapConnectionDurations       = "connection_durations"
-	ConnectionMapConnectionSlots           = "connection_slots"
 	ConnectionMapConnectionStorage         = "connection_storage"
 	ConnectionMapConnectionUdpLast         = "connection_udp_last"
 	ConnectionMapConnectionUdpPeers        = "connection_udp_peers"
@@ -368,7 +362,6 @@ type ConnectionMapSpecs struct {
 	ConnectionByAddress     *ebpf.MapSpec `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.MapSpec `ebpf:"connection_counts"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
-	ConnectionSlots         *ebpf.MapSpec `ebpf:"connection_slots"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
 	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
@@ -434,7 +427,6 @@ type ConnectionMaps struct {
 	ConnectionByAddress     *ebpf.Map `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.Map `ebpf:"connection_counts"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
-	ConnectionSlots         *ebpf.Map `ebpf:"connection_slots"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
 	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
@@ -459,7 +451,6 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionByAddress,
 		m.ConnectionCounts,
 		m.ConnectionDurations,
-		m.ConnectionSlots,
 		m.ConnectionStorage,
 		m.ConnectionUdpLast,
 		m.ConnectionUdpPeers,

@@ -178,7 +178,8 @@ static __always_inline void on_established(struct sock *sk, struct tcp_sock *tp,
  */
 static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 {
-	return old == TCP_LAST_ACK || old == TCP_CLOSING || (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
+	return old == TCP_LAST_ACK || old == TCP_CLOSING ||
+	       (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
 }
 
 static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
@@ -241,29 +242,29 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 	track_close(sk);
 }
 
-static __always_inline void on_change(struct sock *sk, int old, int new)
+static __always_inline void on_change(struct sock *sk, int old, int next)
 {
 	struct tcp_sock *tp;
 
-	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_SYN_RECV && new != TCP_ESTABLISHED && new != TCP_CLOSE)
+	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_SYN_RECV && next != TCP_ESTABLISHED && next != TCP_CLOSE)
 		return;
 	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
-	if (new == TCP_ESTABLISHED) {
+	if (next == TCP_ESTABLISHED) {
 		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
 			on_established(sk, tp, old);
-	} else if (new == TCP_SYN_RECV) {
+	} else if (next == TCP_SYN_RECV) {
 		if (old == TCP_LISTEN)
 			on_accept(sk);
-	} else if (new == TCP_CLOSE) {
+	} else if (next == TCP_CLOSE) {
 		if (old == TCP_LISTEN)
 			untrack_listener(sk);
 		else if (old != TCP_CLOSE)
 			on_close(sk, tp, old);
 	} else if (old == TCP_CLOSE) {
-		if (new == TCP_SYN_SENT)
+		if (next == TCP_SYN_SENT)
 			on_connect(sk);
 		else
 			track_listener(sk, current_task(), false);
@@ -276,9 +277,9 @@ static __always_inline void on_change(struct sock *sk, int old, int new)
  * each connection instead of twice.
  */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
+int BPF_PROG(connection_set_state, struct sock *sk, int old, int next)
 {
-	on_change(sk, old, new);
+	on_change(sk, old, next);
 	return 0;
 }
 
@@ -287,9 +288,9 @@ int BPF_PROG(connection_set_state, struct sock *sk, int old, int new)
  * may be several changes of one socket. What the first function has reported is not reported again.
  */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(connection_set_state_missed, struct sock *sk, int old, int new)
+int BPF_PROG(connection_set_state_missed, struct sock *sk, int old, int next)
 {
-	on_change(sk, old, new);
+	on_change(sk, old, next);
 	return 0;
 }
 
@@ -307,7 +308,8 @@ int BPF_PROG(connection_destroy, struct sock *sk)
 }
 
 /* Counts a connection that existed before the hooks did. */
-static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow, __u64 cgroup)
+static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
+					   __u64 cgroup)
 {
 	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
 	struct counts *counts;

@@ -10,7 +10,7 @@
 
 /* The numbers of arguments of these functions. The result is behind them. */
 const volatile __u32 unlink_arguments; /* 4 from 5.12 on, the first one for the ids of the mount; 3 before */
-const volatile __u32 rmdir_arguments;  /* 4 from 6.19 on, the last one as in vfs_unlink(); 3 from 5.12 on, the first one too; 2 before */
+const volatile __u32 rmdir_arguments;  /* 4 from 6.19 on, as vfs_unlink(); 3 from 5.12 on, with the first one; 2 before */
 const volatile __u32 rename_arguments; /* 1 from 5.12 on, a struct renamedata; 6 before */
 
 struct target {
@@ -105,11 +105,11 @@ static __always_inline int on_remove(struct dentry *dentry, __u8 operation, int 
 }
 
 /* The verifier wants a constant index for each argument, so the compiler must not merge the loads. */
-#define ARGUMENT(n)                                                                                                    \
-	({                                                                                                             \
-		__u64 argument = ctx[n];                                                                               \
-		barrier_var(argument);                                                                                 \
-		argument;                                                                                              \
+#define ARGUMENT(n)                      \
+	({                               \
+		__u64 argument = ctx[n]; \
+		barrier_var(argument);   \
+		argument;                \
 	})
 
 SEC("fexit/vfs_unlink")
@@ -147,7 +147,8 @@ int file_after_rename(__u64 *ctx)
 	if (rename_arguments == 1) {
 		struct renamedata *r = (struct renamedata *)ctx[0];
 
-		return on_rename(BPF_CORE_READ(r, old_dentry), BPF_CORE_READ(r, new_dentry), BPF_CORE_READ(r, flags), ARGUMENT(1));
+		return on_rename(BPF_CORE_READ(r, old_dentry), BPF_CORE_READ(r, new_dentry), BPF_CORE_READ(r, flags),
+				 ARGUMENT(1));
 	}
 	return on_rename((struct dentry *)ctx[1], (struct dentry *)ctx[3], ARGUMENT(5), ARGUMENT(6));
 }

@@ -121,9 +121,9 @@ static __always_inline void count(const struct owner *owner, const struct outcom
 		.operation = o->operation,
 		.uncertain = o->uncertain,
 	};
-	struct counts *c = FIND_SERIES(&file_operations, &key, &none,
-				       {.cgroup = OVERFLOW_CGROUP,
-					.operation = o->operation == OPERATION_OPEN ? OPERATION_OPEN : OPERATION_UNLINK});
+	struct counts *c = FIND_SERIES(
+		&file_operations, &key, &none,
+		{.cgroup = OVERFLOW_CGROUP, .operation = o->operation == OPERATION_OPEN ? OPERATION_OPEN : OPERATION_UNLINK});
 
 	if (c)
 		__sync_fetch_and_add(&c->operations, 1);
@@ -165,7 +165,6 @@ static __noinline int emit(const struct owner *owner, const struct pathname *p, 
 	submit_record(e);
 	return 0;
 }
-
 
 /* What a system call or a request that deletes has done. Returns false if that is of no interest. */
 static __always_inline bool describe_deletion(struct outcome *o, __u8 operation, long result)

@@ -48,37 +48,34 @@ static __always_inline __u32 flags_of(const struct open_how *how)
 	return flags;
 }
 
-#define DELETED_BY_UNLINKAT(regs, result)                                                                              \
-	on_delete_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs),                                \
-		      SYSCALL_ARGUMENT_3(regs) & AT_REMOVEDIR ? OPERATION_RMDIR : OPERATION_UNLINK, result)
-#define DELETED_BY_RENAMEAT(regs, result)                                                                              \
+#define DELETED_BY_UNLINKAT(regs, result)                                                \
+	on_delete_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), \
+		       SYSCALL_ARGUMENT_3(regs) & AT_REMOVEDIR ? OPERATION_RMDIR : OPERATION_UNLINK, result)
+#define DELETED_BY_RENAMEAT(regs, result) \
 	on_delete_call(SYSCALL_ARGUMENT_3(regs), (const char *)SYSCALL_ARGUMENT_4(regs), OPERATION_RENAME, result)
-#define DELETED_BY_RENAMEAT2(regs, result)                                                                             \
+#define DELETED_BY_RENAMEAT2(regs, result) \
 	(SYSCALL_ARGUMENT_5(regs) & (RENAME_NOREPLACE | RENAME_EXCHANGE) ? 0 : DELETED_BY_RENAMEAT(regs, result))
-#define DELETED_BY_UNLINK(regs, result)                                                                                \
-	on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), OPERATION_UNLINK, result)
-#define DELETED_BY_RMDIR(regs, result)                                                                                 \
-	on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), OPERATION_RMDIR, result)
-#define DELETED_BY_RENAME(regs, result)                                                                                \
-	on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_2(regs), OPERATION_RENAME, result)
-#define OPENED_BY_OPENAT(regs, result)                                                                                 \
+#define DELETED_BY_UNLINK(regs, result) on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), OPERATION_UNLINK, result)
+#define DELETED_BY_RMDIR(regs, result) on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), OPERATION_RMDIR, result)
+#define DELETED_BY_RENAME(regs, result) on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_2(regs), OPERATION_RENAME, result)
+#define OPENED_BY_OPENAT(regs, result) \
 	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), SYSCALL_ARGUMENT_3(regs), result)
-#define OPENED_BY_OPENAT2(regs, result)                                                                                \
-	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs),                                  \
-		    flags_of((const struct open_how *)SYSCALL_ARGUMENT_3(regs)), result)
-#define OPENED_BY_OPEN(regs, result)                                                                                   \
+#define OPENED_BY_OPENAT2(regs, result)                                                \
+	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), \
+		     flags_of((const struct open_how *)SYSCALL_ARGUMENT_3(regs)), result)
+#define OPENED_BY_OPEN(regs, result) \
 	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), SYSCALL_ARGUMENT_2(regs), result)
-#define OPENED_BY_CREAT(regs, result)                                                                                  \
+#define OPENED_BY_CREAT(regs, result) \
 	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), O_CREAT | O_WRONLY | O_TRUNC, result)
 
 /* The return from one system call. The arguments are in the registers, which a helper gives from Linux 5.15 on. */
-#define AT_EXIT(name, does)                                                                                            \
-	SEC("tracepoint/syscalls/sys_exit_" #name)                                                                     \
-	int file_exit_##name(struct trace_event_raw_sys_exit *ctx)                                                     \
-	{                                                                                                              \
-		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());                 \
-                                                                                                                       \
-		return does(regs, ctx->ret);                                                                           \
+#define AT_EXIT(name, does)                                                                            \
+	SEC("tracepoint/syscalls/sys_exit_" #name)                                                     \
+	int file_exit_##name(struct trace_event_raw_sys_exit *ctx)                                     \
+	{                                                                                              \
+		struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()); \
+                                                                                                       \
+		return does(regs, ctx->ret);                                                           \
 	}
 
 AT_EXIT(unlinkat, DELETED_BY_UNLINKAT)
@@ -117,8 +114,8 @@ enum {
 #endif
 
 /* The return from any system call. Those of the 32-bit table have other numbers. */
-#define CASE(name, does)                                                                                               \
-	case NR_##name:                                                                                                \
+#define CASE(name, does) \
+	case NR_##name:  \
 		return is_compat_call((struct task_struct *)bpf_get_current_task(), true) ? 0 : does(regs, result)
 
 SEC("tp_btf/sys_exit")

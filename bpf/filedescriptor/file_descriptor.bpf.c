@@ -5,10 +5,6 @@
 #include "../include/filter.h"
 #include "../include/series.h"
 
-enum event_id {
-	EVENT_LEAK,
-};
-
 enum kind {
 	KIND_OTHER,
 	KIND_FILE,
@@ -71,27 +67,6 @@ struct {
 	__type(value, __u64);
 } file_descriptor_tables SEC(".maps");
 
-struct leak {
-	struct owner owner;
-	__u64 growth;
-	__u64 duration; /* ns in which it grew */
-	__u32 open;     /* descriptors of the kind, after the growth */
-	__u32 kind;
-};
-
-struct event {
-	struct record record;
-	struct leak leak;
-};
-
-/* The leak that user space has found, for its event. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct leak);
-} file_descriptor_leaks SEC(".maps");
-
 struct series {
 	__u64 cgroup;
 	__u32 operation;
@@ -109,8 +84,8 @@ struct {
 	__type(value, struct counts);
 } file_descriptor_operations SEC(".maps");
 
-enum { FMODE_PATH = 0x4000 };                /* include/linux/fs.h */
-enum { ANON_INODE_FS_MAGIC = 0x09041934 };   /* include/uapi/linux/magic.h */
+enum { FMODE_PATH = 0x4000 };              /* include/linux/fs.h */
+enum { ANON_INODE_FS_MAGIC = 0x09041934 }; /* include/uapi/linux/magic.h */
 enum { PID_FS_MAGIC = 0x50494446 };
 
 /* Compares the beginning of the name of an anonymous inode; eight bytes are enough to tell them apart. */
@@ -246,24 +221,6 @@ int file_descriptor_scan_tasks(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* User space runs this to write an event. */
-SEC("raw_tp")
-int file_descriptor_leak(void *ctx)
-{
-	__u32 zero = 0;
-	struct leak *l = bpf_map_lookup_elem(&file_descriptor_leaks, &zero);
-	struct event *e;
-
-	if (!l || !event_enabled(EVENT_LEAK) || !take_from_limit())
-		return 0;
-	e = reserve_record(EVENT_LEAK, sizeof(*e), bpf_ktime_get_ns(), true);
-	if (!e)
-		return 0;
-	e->leak = *l;
-	submit_record(e);
-	return 0;
-}
-
 static __always_inline bool is_excluded_current(void)
 {
 	struct owner owner;
@@ -332,8 +289,6 @@ int BPF_PROG(file_descriptor_close, struct file *file, void *files)
 	return 0;
 }
 
-EXPORT_STRUCT(event);
-EXPORT_ENUM(event_id);
 EXPORT_ENUM(kind);
 EXPORT_ENUM(operation);
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -27,26 +27,6 @@ type FileDescriptorCounts struct {
 	Operations uint64
 }
 
-type FileDescriptorEvent struct {
-	_      structs.HostLayout
-	Record struct {
-		_        structs.HostLayout
-		Program  uint8
-		Event    uint8
-		Cpu      uint16
-		Wake     uint32
-		Sequence uint64
-		Time     uint64
-	}
-	Leak FileDescriptorLeak
-}
-
-type FileDescriptorEventId uint32
-
-const (
-	FileDescriptorEventIdEVENT_LEAK FileDescriptorEventId = 0
-)
-
 type FileDescriptorEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
@@ -79,22 +59,6 @@ const (
 	FileDescriptorKindKIND_PERF_EVENT FileDescriptorKind = 14
 	FileDescriptorKindKINDS           FileDescriptorKind = 15
 )
-
-type FileDescriptorLeak struct {
-	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Growth   uint64
-	Duration uint64
-	Open     uint32
-	Kind     uint32
-}
 
 type FileDescriptorLosses struct {
 	_       structs.HostLayout
@@ -168,14 +132,12 @@ const (
 	FileDescriptorMapEbpfLost                 = "ebpf_lost"
 	FileDescriptorMapEbpfRecords              = "ebpf_records"
 	FileDescriptorMapEbpfSequences            = "ebpf_sequences"
-	FileDescriptorMapFileDescriptorLeaks      = "file_descriptor_leaks"
 	FileDescriptorMapFileDescriptorOperations = "file_descriptor_operations"
 	FileDescriptorMapFileDescriptorScan       = "file_descriptor_scan"
 	FileDescriptorMapFileDescriptorTables     = "file_descriptor_tables"
 	FileDescriptorProgFileDescriptorClose     = "file_descriptor_close"
 	FileDescriptorProgFileDescriptorDup2      = "file_descriptor_dup2"
 	FileDescriptorProgFileDescriptorFlush     = "file_descriptor_flush"
-	FileDescriptorProgFileDescriptorLeak      = "file_descriptor_leak"
 	FileDescriptorProgFileDescriptorOpen      = "file_descriptor_open"
 	FileDescriptorProgFileDescriptorScanTasks = "file_descriptor_scan_tasks"
 	FileDescriptorVarByAddress                = "by_address"
@@ -185,8 +147,6 @@ const (
 	FileDescriptorVarExcludeExecutables       = "exclude_executables"
 	FileDescriptorVarExcludeLoopback          = "exclude_loopback"
 	FileDescriptorVarExcludePorts             = "exclude_ports"
-	FileDescriptorVarExportEvent              = "export_event"
-	FileDescriptorVarExportEventId            = "export_event_id"
 	FileDescriptorVarExportKind               = "export_kind"
 	FileDescriptorVarExportOperation          = "export_operation"
 	FileDescriptorVarProgramNumber            = "program_number"
@@ -241,7 +201,6 @@ type FileDescriptorProgramSpecs struct {
 	FileDescriptorClose     *ebpf.ProgramSpec `ebpf:"file_descriptor_close"`
 	FileDescriptorDup2      *ebpf.ProgramSpec `ebpf:"file_descriptor_dup2"`
 	FileDescriptorFlush     *ebpf.ProgramSpec `ebpf:"file_descriptor_flush"`
-	FileDescriptorLeak      *ebpf.ProgramSpec `ebpf:"file_descriptor_leak"`
 	FileDescriptorOpen      *ebpf.ProgramSpec `ebpf:"file_descriptor_open"`
 	FileDescriptorScanTasks *ebpf.ProgramSpec `ebpf:"file_descriptor_scan_tasks"`
 }
@@ -257,7 +216,6 @@ type FileDescriptorMapSpecs struct {
 	EbpfLost                 *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords              *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences            *ebpf.MapSpec `ebpf:"ebpf_sequences"`
-	FileDescriptorLeaks      *ebpf.MapSpec `ebpf:"file_descriptor_leaks"`
 	FileDescriptorOperations *ebpf.MapSpec `ebpf:"file_descriptor_operations"`
 	FileDescriptorScan       *ebpf.MapSpec `ebpf:"file_descriptor_scan"`
 	FileDescriptorTables     *ebpf.MapSpec `ebpf:"file_descriptor_tables"`
@@ -274,8 +232,6 @@ type FileDescriptorVariableSpecs struct {
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
-	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportKind         *ebpf.VariableSpec `ebpf:"export_kind"`
 	ExportOperation    *ebpf.VariableSpec `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
@@ -312,7 +268,6 @@ type FileDescriptorMaps struct {
 	EbpfLost                 *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords              *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences            *ebpf.Map `ebpf:"ebpf_sequences"`
-	FileDescriptorLeaks      *ebpf.Map `ebpf:"file_descriptor_leaks"`
 	FileDescriptorOperations *ebpf.Map `ebpf:"file_descriptor_operations"`
 	FileDescriptorScan       *ebpf.Map `ebpf:"file_descriptor_scan"`
 	FileDescriptorTables     *ebpf.Map `ebpf:"file_descriptor_tables"`
@@ -327,7 +282,6 @@ func (m *FileDescriptorMaps) Close() error {
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
-		m.FileDescriptorLeaks,
 		m.FileDescriptorOperations,
 		m.FileDescriptorScan,
 		m.FileDescriptorTables,
@@ -345,8 +299,6 @@ type FileDescriptorVariables struct {
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
-	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	ExportKind         *ebpf.Variable `ebpf:"export_kind"`
 	ExportOperation    *ebpf.Variable `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
@@ -363,7 +315,6 @@ type FileDescriptorPrograms struct {
 	FileDescriptorClose     *ebpf.Program `ebpf:"file_descriptor_close"`
 	FileDescriptorDup2      *ebpf.Program `ebpf:"file_descriptor_dup2"`
 	FileDescriptorFlush     *ebpf.Program `ebpf:"file_descriptor_flush"`
-	FileDescriptorLeak      *ebpf.Program `ebpf:"file_descriptor_leak"`
 	FileDescriptorOpen      *ebpf.Program `ebpf:"file_descriptor_open"`
 	FileDescriptorScanTasks *ebpf.Program `ebpf:"file_descriptor_scan_tasks"`
 }
@@ -373,7 +324,6 @@ func (p *FileDescriptorPrograms) Close() error {
 		p.FileDescriptorClose,
 		p.FileDescriptorDup2,
 		p.FileDescriptorFlush,
-		p.FileDescriptorLeak,
 		p.FileDescriptorOpen,
 		p.FileDescriptorScanTasks,
 	)

@@ -28,7 +28,8 @@ struct pathname {
  * Finds the names of a path; false if there are too many. The numbers are in memory, where the verifier takes them for any: all
  * ways through a step look the same to it, and it follows only one.
  */
-static __always_inline bool find_names(struct pathname *p, struct dentry *dentry, struct vfsmount *vfsmount, const struct path *root)
+static __always_inline bool find_names(struct pathname *p, struct dentry *dentry, struct vfsmount *vfsmount,
+				       const struct path *root)
 {
 	struct step step = {.dentry = dentry, .mount = mount_of(vfsmount)};
 	struct dentry *root_dentry = NULL;

@@ -16,19 +16,19 @@
  * FIND_SERIES(map, key, none, overflow) is the value of a series. A new one is a copy of *none. If the map is full, a loss is
  * counted, and it is the value of the overflow series, whose key is the last argument.
  */
-#define FIND_SERIES(map, key, none, ...)                                                                      \
-	({                                                                                                             \
-		void *value = bpf_map_lookup_elem(map, key);                                                           \
-		if (!value) {                                                                                          \
-			const void *first = none;                                                                      \
-			if (first)                                                                                     \
-				bpf_map_update_elem(map, key, first, BPF_NOEXIST);                                     \
-			value = bpf_map_lookup_elem(map, key);                                                         \
-		}                                                                                                      \
-		if (!value) {                                                                                          \
-			__typeof__(*(key)) overflow = __VA_ARGS__;                                                     \
-			count_loss(LOSS_MAP_FULL);                                                                     \
-			value = bpf_map_lookup_elem(map, &overflow);                                                   \
-		}                                                                                                      \
-		value;                                                                                                 \
+#define FIND_SERIES(map, key, none, ...)                                           \
+	({                                                                         \
+		void *value = bpf_map_lookup_elem(map, key);                       \
+		if (!value) {                                                      \
+			const void *first = none;                                  \
+			if (first)                                                 \
+				bpf_map_update_elem(map, key, first, BPF_NOEXIST); \
+			value = bpf_map_lookup_elem(map, key);                     \
+		}                                                                  \
+		if (!value) {                                                      \
+			__typeof__(*(key)) overflow = __VA_ARGS__;                 \
+			count_loss(LOSS_MAP_FULL);                                 \
+			value = bpf_map_lookup_elem(map, &overflow);               \
+		}                                                                  \
+		value;                                                             \
 	})

@@ -11,7 +11,7 @@
  *    the object on another CPU has synchronized with this one by the kernel's own locks.
  *  - Whoever frees a slot removes the key first, and then the claim.
  *
- * A value that fits into one word together with the rest of its key needs no claim: see struct slot's sibling, the word, below.
+ * A value that fits into one word together with the rest of its key needs no claim: see make_word() below.
  */
 #pragma once
 
@@ -35,8 +35,11 @@ static __always_inline bool claim_slot(struct slot *s)
 	if (s->claims)
 		return false;
 	__sync_fetch_and_add(&s->claims, 1);
-	if (s->claims == 1)
+	if (s->claims == 1) {
+		s->key = 0; /* a retired slot has one */
+		barrier();
 		return true;
+	}
 	__sync_fetch_and_add(&s->claims, -1);
 	return false;
 }
@@ -53,6 +56,12 @@ static __always_inline void free_slot(struct slot *s)
 {
 	s->key = 0;
 	barrier();
+	__sync_fetch_and_add(&s->claims, -1);
+}
+
+/* Gives a slot back, but lets lookups find it until another owner claims it. */
+static __always_inline void retire_slot(struct slot *s)
+{
 	__sync_fetch_and_add(&s->claims, -1);
 }
 

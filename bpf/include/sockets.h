@@ -27,9 +27,14 @@ struct socket_state {
 /* TCP sockets, by their cookie: a running number. See slots.h. */
 struct socket_slot {
 	struct slot slot;
-	__u64 closed; /* the cookie of the closed socket that the state is left over from */
-	struct socket_state state;
+	struct socket_state state; /* of a closed socket, until another socket gets the slot */
+	/* Parts of one program each: see parts.h. */
+	__u64 connection[2];
+	__u64 tcp[1];
 };
+
+_Static_assert(sizeof(struct socket_slot) == 128,
+	       "the size of a slot is a power of two, by which an index is multiplied at no cost");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -123,7 +128,7 @@ static __always_inline struct socket_state *find_state(struct sock *sk)
 
 	if (cookie) {
 		slot = socket_slot(cookie);
-		if (slot && holds_slot(&slot->slot, cookie))
+		if (slot && holds_slot(&slot->slot, cookie) && !slot->state.closed)
 			return &slot->state;
 	}
 	s = stored_state(sk);
@@ -135,7 +140,7 @@ static __always_inline struct socket_state *find_closed_slot(__u64 cookie)
 {
 	struct socket_slot *slot = socket_slot(cookie);
 
-	return cookie && slot && slot->closed == cookie ? &slot->state : NULL;
+	return slot && holds_slot(&slot->slot, cookie) && slot->state.closed ? &slot->state : NULL;
 }
 
 /* The state of a closed socket; NULL if it is not known any more. */

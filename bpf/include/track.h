@@ -38,13 +38,14 @@ static __always_inline struct socket_state *put_state(struct sock *sk, struct so
 	__u64 cookie = number_socket(sk);
 	struct socket_slot *slot = by_address ? NULL : socket_slot(cookie);
 
-	if (slot && holds_slot(&slot->slot, cookie)) {
+	if (slot && holds_slot(&slot->slot, cookie) && !slot->state.closed) {
 		slot->state = *state;
 		return &slot->state;
 	}
 	if (slot && claim_slot(&slot->slot)) {
-		slot->closed = 0;
 		slot->state = *state;
+		__builtin_memset(slot->connection, 0, sizeof(slot->connection));
+		__builtin_memset(slot->tcp, 0, sizeof(slot->tcp));
 		publish_slot(&slot->slot, cookie);
 		return &slot->state;
 	}
@@ -155,9 +156,9 @@ static __always_inline void track_close(struct sock *sk)
 		bpf_map_delete_elem(&ebpf_sockets_by_address, &address);
 		return;
 	}
-	if (slot && holds_slot(&slot->slot, cookie)) {
-		slot->closed = cookie;
-		free_slot(&slot->slot);
+	if (slot && holds_slot(&slot->slot, cookie) && !slot->state.closed) {
+		slot->state.closed = true;
+		retire_slot(&slot->slot);
 		return;
 	}
 	s = stored_state(sk);

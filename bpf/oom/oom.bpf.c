@@ -83,14 +83,14 @@ struct mm_struct___since_6_2 {
 #pragma clang attribute pop
 
 /* What CPUs have not added yet is missing, as in the kernel's own log of a kill. So a small count may be negative. */
-#define PAGES(mm, kind)                                                                                                \
-	({                                                                                                             \
-		long pages;                                                                                            \
-		if (bpf_core_type_exists(struct mm_rss_stat))                                                          \
-			pages = BPF_CORE_READ((struct mm_struct___pre_6_2 *)(mm), rss_stat.count[kind].counter);        \
-		else                                                                                                   \
-			pages = BPF_CORE_READ((struct mm_struct___since_6_2 *)(mm), rss_stat[kind].count);                \
-		(__u64)(pages > 0 ? pages : 0);                                                                        \
+#define PAGES(mm, kind)                                                                                          \
+	({                                                                                                       \
+		long pages;                                                                                      \
+		if (bpf_core_type_exists(struct mm_rss_stat))                                                    \
+			pages = BPF_CORE_READ((struct mm_struct___pre_6_2 *)(mm), rss_stat.count[kind].counter); \
+		else                                                                                             \
+			pages = BPF_CORE_READ((struct mm_struct___since_6_2 *)(mm), rss_stat[kind].count);       \
+		(__u64)(pages > 0 ? pages : 0);                                                                  \
 	})
 
 static __always_inline void read_memory(struct memory *m, struct mm_struct *mm)

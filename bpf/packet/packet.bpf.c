@@ -2,8 +2,8 @@
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Packets that network interfaces receive. All are counted, some are sampled, and all pass unchanged.
-#include "../include/filter.h"
 #include "../include/packet.h"
+#include "../include/filter.h"
 #include "../include/series.h"
 
 enum event_id {
@@ -28,7 +28,7 @@ const volatile __u64 sample_below;
 
 /* What is read of a packet. */
 struct frame {
-	struct packet packet; /* the flow only if it is needed */
+	struct packet packet;   /* the flow only if it is needed */
 	__u16 vlans[MAX_VLANS]; /* ids in the tags, the outer one first */
 	__u8 vlan_count;
 	__u8 ttl; /* or hop limit */
@@ -261,8 +261,8 @@ static __always_inline void read_frame(struct frame *f, struct cursor *c, bool w
 /* The protocols with series of their own. Packets of all possible protocols would fill the map. */
 static __always_inline bool is_named(__u8 protocol)
 {
-	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP ||
-	       protocol == IPPROTO_ICMPV6 || protocol == IPPROTO_SCTP;
+	return protocol == IPPROTO_TCP || protocol == IPPROTO_UDP || protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6 ||
+	       protocol == IPPROTO_SCTP;
 }
 
 static __always_inline void count(const struct frame *f, __u32 interface)

@@ -163,8 +163,9 @@ type PacketDropSocketSlot struct {
 		Claims uint32
 		Others uint32
 	}
-	Closed uint64
-	State  PacketDropSocketState
+	State      PacketDropSocketState
+	Connection [2]uint64
+	Tcp        [1]uint64
 }
 
 type PacketDropSocketState struct {

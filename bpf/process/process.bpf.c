@@ -110,8 +110,9 @@ static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 
 {
 	static const struct counts none;
 	struct series key = {.cgroup = owner->cgroup, .outcome = outcome, .signal = signal};
-	struct counts *c = FIND_SERIES(&process_counts, &key, &none,
-				       {.cgroup = OVERFLOW_CGROUP, .outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS});
+	struct counts *c =
+		FIND_SERIES(&process_counts, &key, &none,
+			    {.cgroup = OVERFLOW_CGROUP, .outcome = outcome == OUTCOME_EXEC ? OUTCOME_EXEC : OUTCOME_SUCCESS});
 
 	if (c)
 		__sync_fetch_and_add(&c->processes, 1);

@@ -15,37 +15,37 @@ static __always_inline void on_established(struct sock *sk)
 		track_accept(sk);
 }
 
-static __always_inline void on_change(struct sock *sk, int old, int new)
+static __always_inline void on_change(struct sock *sk, int old, int next)
 {
-	if (new != TCP_SYN_SENT && new != TCP_LISTEN && new != TCP_ESTABLISHED && new != TCP_CLOSE)
+	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_ESTABLISHED && next != TCP_CLOSE)
 		return;
 	/* The TCP sockets below an MPTCP socket have states of their own. */
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
-	if (old == TCP_CLOSE && new == TCP_SYN_SENT)
+	if (old == TCP_CLOSE && next == TCP_SYN_SENT)
 		track_connect(sk);
-	else if (old == TCP_CLOSE && new == TCP_LISTEN)
+	else if (old == TCP_CLOSE && next == TCP_LISTEN)
 		track_listener(sk, current_task(), false);
-	else if (old == TCP_LISTEN && new == TCP_CLOSE)
+	else if (old == TCP_LISTEN && next == TCP_CLOSE)
 		untrack_listener(sk);
-	else if (old == TCP_SYN_RECV && new == TCP_ESTABLISHED)
+	else if (old == TCP_SYN_RECV && next == TCP_ESTABLISHED)
 		on_established(sk);
-	else if (new == TCP_CLOSE)
+	else if (next == TCP_CLOSE)
 		track_close(sk);
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_set_state, struct sock *sk, int old, int new)
+int BPF_PROG(socket_set_state, struct sock *sk, int old, int next)
 {
-	on_change(sk, old, new);
+	on_change(sk, old, next);
 	return 0;
 }
 
 /* The fallback where programs are preemptible. To handle a change twice has no further effect. */
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(socket_set_state_missed, struct sock *sk, int old, int new)
+int BPF_PROG(socket_set_state_missed, struct sock *sk, int old, int next)
 {
-	on_change(sk, old, new);
+	on_change(sk, old, next);
 	return 0;
 }
 

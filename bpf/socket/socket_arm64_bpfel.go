@@ -78,8 +78,9 @@ type SocketSocketSlot struct {
 		Claims uint32
 		Others uint32
 	}
-	Closed uint64
-	State  SocketSocketState
+	State      SocketSocketState
+	Connection [2]uint64
+	Tcp        [1]uint64
 }
 
 type SocketSocketState struct {

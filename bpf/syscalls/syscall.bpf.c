@@ -252,8 +252,8 @@ static __always_inline bool is_file(struct task_struct *task, __u32 fd)
 	return false;
 }
 
-static __always_inline void report_slow(struct task_struct *task, const void *regs, __u32 call, long result,
-					__u64 duration, __u64 now)
+static __always_inline void report_slow(struct task_struct *task, const void *regs, __u32 call, long result, __u64 duration,
+					__u64 now)
 {
 	struct event *e;
 

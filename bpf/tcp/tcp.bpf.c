@@ -172,7 +172,8 @@ static __always_inline void read_segment(struct side *side, const struct sk_buff
 	side->flow.remote_port = bpf_ntohs(h.source);
 	if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
 		bpf_probe_read_kernel(&side->flow.remote, sizeof(side->flow.remote), ip + offsetof(struct ipv6_header, source));
-		bpf_probe_read_kernel(&side->flow.local, sizeof(side->flow.local), ip + offsetof(struct ipv6_header, destination));
+		bpf_probe_read_kernel(&side->flow.local, sizeof(side->flow.local),
+				      ip + offsetof(struct ipv6_header, destination));
 	} else {
 		bpf_probe_read_kernel(ipv4, sizeof(ipv4), ip + offsetof(struct ipv4_header, source));
 		map_ipv4(&side->flow.remote, ipv4[0]);
@@ -464,9 +465,9 @@ static __always_inline void on_close(struct sock *sk)
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_close, struct sock *sk, int old, int new)
+int BPF_PROG(tcp_close, struct sock *sk, int old, int next)
 {
-	if (new != TCP_CLOSE || old == TCP_LISTEN)
+	if (next != TCP_CLOSE || old == TCP_LISTEN)
 		return 0;
 	mark_handled(sk, hash_of(&sk->__sk_common), TCP_CLOSE);
 	on_close(sk);
@@ -474,9 +475,9 @@ int BPF_PROG(tcp_close, struct sock *sk, int old, int new)
 }
 
 SEC("tp_btf/inet_sock_set_state")
-int BPF_PROG(tcp_close_missed, struct sock *sk, int old, int new)
+int BPF_PROG(tcp_close_missed, struct sock *sk, int old, int next)
 {
-	if (new == TCP_CLOSE && old != TCP_LISTEN && take_missed(sk, hash_of(&sk->__sk_common), TCP_CLOSE))
+	if (next == TCP_CLOSE && old != TCP_LISTEN && take_missed(sk, hash_of(&sk->__sk_common), TCP_CLOSE))
 		on_close(sk);
 	return 0;
 }

@@ -175,8 +175,9 @@ type TCPSocketSlot struct {
 		Claims uint32
 		Others uint32
 	}
-	Closed uint64
-	State  TCPSocketState
+	State      TCPSocketState
+	Connection [2]uint64
+	Tcp        [1]uint64
 }
 
 type TCPSocketState struct {
@@ -192,12 +193,6 @@ type TCPSocketState struct {
 	Role   uint8
 	Closed bool
 	Pad    [6]uint8
-}
-
-type TCPTcpSlot struct {
-	_      structs.HostLayout
-	Cookie uint64
-	Part   TCPSample
 }
 
 // Names of all BPF objects in the ELF.
@@ -221,7 +216,6 @@ const (
 	TCPMapTcpByAddress               = "tcp_by_address"
 	TCPMapTcpCounts                  = "tcp_counts"
 	TCPMapTcpRtts                    = "tcp_rtts"
-	TCPMapTcpSlots                   = "tcp_slots"
 	TCPMapTcpStorage                 = "tcp_storage"
 	TCPProgTcpClose                  = "tcp_close"
 	TCPProgTcpCloseMissed            = "tcp_close_missed"
@@ -331,7 +325,6 @@ type TCPMapSpecs struct {
 	TcpByAddress            *ebpf.MapSpec `ebpf:"tcp_by_address"`
 	TcpCounts               *ebpf.MapSpec `ebpf:"tcp_counts"`
 	TcpRtts                 *ebpf.MapSpec `ebpf:"tcp_rtts"`
-	TcpSlots                *ebpf.MapSpec `ebpf:"tcp_slots"`
 	TcpStorage              *ebpf.MapSpec `ebpf:"tcp_storage"`
 }
 
@@ -397,7 +390,6 @@ type TCPMaps struct {
 	TcpByAddress            *ebpf.Map `ebpf:"tcp_by_address"`
 	TcpCounts               *ebpf.Map `ebpf:"tcp_counts"`
 	TcpRtts                 *ebpf.Map `ebpf:"tcp_rtts"`
-	TcpSlots                *ebpf.Map `ebpf:"tcp_slots"`
 	TcpStorage              *ebpf.Map `ebpf:"tcp_storage"`
 }
 
@@ -420,7 +412,6 @@ func (m *TCPMaps) Close() error {
 		m.TcpByAddress,
 		m.TcpCounts,
 		m.TcpRtts,
-		m.TcpSlots,
 		m.TcpStorage,
 	)
 }

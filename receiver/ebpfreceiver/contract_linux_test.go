@@ -16,6 +16,7 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -32,7 +33,7 @@ func (*generator) Stop() {}
 
 func (g *generator) Generate() []receivertest.UniqueIDAttrVal {
 	id := g.last.Add(1)
-	g.source.write(id, id)
+	g.source.Write(id, id)
 	return []receivertest.UniqueIDAttrVal{receivertest.UniqueIDAttrVal(strconv.FormatUint(id, 10))}
 }
 
@@ -49,9 +50,9 @@ func TestConsumeContract(t *testing.T) {
 			func(_ context.Context, set receiver.Settings, config component.Config, next consumer.Logs) (receiver.Logs, error) {
 				r := newReceiver(config.(*Config), set)
 				r.logs = next
-				r.backOff = backOff{first: time.Microsecond, longest: time.Millisecond}
+				r.backOff = delivery.BackOff{First: time.Microsecond, Max: time.Millisecond}
 				g.source = newFakeSource()
-				r.open = func(program.Settings) (source, error) { return g.source, nil }
+				r.loadPrograms = func(program.Options) (source, error) { return g.source, nil }
 				return r, nil
 			}, metadata.LogsStability)),
 		Generator:     g,

@@ -8,14 +8,14 @@ import (
 	"sync"
 )
 
-// failures gathers the errors of a start that goes on in spite of them.
+// failures collects the errors of a start that continues in spite of them.
 type failures struct {
 	mu    sync.Mutex
 	errs  []error
 	taken bool
 }
 
-// add adds an error, unless the start is over.
+// add adds an error, unless take was called.
 func (f *failures) add(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -24,7 +24,7 @@ func (f *failures) add(err error) {
 	}
 }
 
-// take returns the errors joined, nil if there were none, and ends the gathering.
+// take returns the errors joined, nil if there were none. Later errors are ignored.
 func (f *failures) take() error {
 	f.mu.Lock()
 	defer f.mu.Unlock()

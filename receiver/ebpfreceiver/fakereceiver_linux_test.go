@@ -7,25 +7,22 @@ import (
 	"context"
 	"os"
 	"path/filepath"
-	"strconv"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/cilium/ebpf/btf"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componenttest"
-	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumertest"
-	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/collector/receiver"
-	"go.opentelemetry.io/collector/receiver/receivertest"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
 	"go.uber.org/zap/zaptest/observer"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -42,26 +39,26 @@ func fakeConfig(t testing.TB) *Config {
 	return config
 }
 
-// scene is a receiver whose kernel half is a fakeSource, with both of its pipelines.
+// scene is a receiver whose programs are a fakeSource, with both of its pipelines.
 type scene struct {
 	t      *testing.T
 	source *fakeSource
-	next   *fakeConsumer
-	host   *reportingHost
+	next   *deliverytest.Consumer
+	host   *deliverytest.Host
 	log    *observer.ObservedLogs
 
 	telemetry     *componenttest.Telemetry
 	shared        *sharedComponent[*ebpfReceiver]
 	logs, metrics receiver.Logs
-	// settings are what the programs were opened with, opened how often that was.
-	settings program.Settings
-	opened   int
+	// options are what the programs were opened with, opened how often that was.
+	options program.Options
+	opened  int
 }
 
 func newScene(t *testing.T, config *Config) *scene {
 	t.Helper()
 	s := &scene{
-		t: t, source: newFakeSource(), next: new(fakeConsumer), host: newReportingHost(), telemetry: componenttest.NewTelemetry(),
+		t: t, source: newFakeSource(), next: new(deliverytest.Consumer), host: deliverytest.NewHost(), telemetry: componenttest.NewTelemetry(),
 	}
 	set := metadatatest.NewSettings(s.telemetry)
 	var core zapcore.Core
@@ -75,7 +72,7 @@ func newScene(t *testing.T, config *Config) *scene {
 	s.metrics, err = f.createMetrics(t.Context(), set, config, consumertest.NewNop())
 	require.NoError(t, err)
 	s.shared = f.shared(set, config)
-	s.open(func(program.Settings) error { return nil })
+	s.open(func(program.Options) error { return nil })
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
 		_ = s.logs.Shutdown(ctx) // if the test has failed before it did
@@ -85,11 +82,11 @@ func newScene(t *testing.T, config *Config) *scene {
 }
 
 // open makes the receiver's programs open with what f does.
-func (s *scene) open(f func(program.Settings) error) {
-	s.shared.component.open = func(settings program.Settings) (source, error) {
+func (s *scene) open(f func(program.Options) error) {
+	s.shared.component.loadPrograms = func(options program.Options) (source, error) {
 		s.opened++
-		s.settings = settings
-		if err := f(settings); err != nil {
+		s.options = options
+		if err := f(options); err != nil {
 			return nil, err
 		}
 		return s.source, nil
@@ -109,103 +106,49 @@ func (s *scene) shutdown(patience time.Duration) error {
 	return s.logs.Shutdown(ctx)
 }
 
-// pass lets time go by in a synctest bubble, until all that should have happened has happened.
-func pass(d time.Duration) {
-	time.Sleep(d)
-	synctest.Wait()
+// fakeSource is a source without a kernel.
+type fakeSource struct {
+	*deliverytest.Source
+	// What the methods of these names return.
+	readerErr, scrapeErr, closeErr error
+	// onScrape and onDetach are called by the methods of these names.
+	onScrape func(*metrics.Builder)
+	onDetach func()
 }
 
-// aWhile is enough for what was written to the ring to be delivered, with the default flush interval.
-const aWhile = time.Second
+var _ source = (*fakeSource)(nil)
 
-// fakeConsumer keeps what it takes.
-type fakeConsumer struct {
-	mu      sync.Mutex
-	taken   []plog.LogRecord
-	batches []int
-	calls   []time.Time
-	// answer decides what becomes of a batch; nil takes it.
-	answer func(context.Context) error
-	// change, if there is one, changes what is offered.
-	change func(plog.Logs)
-}
+func newFakeSource() *fakeSource { return &fakeSource{Source: deliverytest.NewSource()} }
 
-var _ consumer.Logs = (*fakeConsumer)(nil)
-
-// Capabilities implements consumer.Logs.
-func (c *fakeConsumer) Capabilities() consumer.Capabilities {
-	return consumer.Capabilities{MutatesData: c.change != nil}
-}
-
-// ConsumeLogs implements consumer.Logs.
-func (c *fakeConsumer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	c.mu.Lock()
-	c.calls = append(c.calls, time.Now())
-	answer := c.answer
-	if c.change != nil {
-		c.change(logs)
+// Reader implements source.
+func (s *fakeSource) Reader() (delivery.Reader, error) {
+	if s.readerErr != nil {
+		return nil, s.readerErr
 	}
-	c.mu.Unlock()
-	if answer != nil {
-		if err := answer(ctx); err != nil {
-			return err
-		}
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.batches = append(c.batches, logs.LogRecordCount())
-	for _, rl := range logs.ResourceLogs().All() {
-		for _, sl := range rl.ScopeLogs().All() {
-			for _, lr := range sl.LogRecords().All() {
-				c.taken = append(c.taken, lr)
-			}
-		}
-	}
-	return nil
+	return deliverytest.NewReader(s.Source), nil
 }
 
-func (c *fakeConsumer) answerWith(answer func(context.Context) error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.answer = answer
-}
-
-func (c *fakeConsumer) called() []time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.calls
-}
-
-// named returns the events of a name that were taken.
-func (c *fakeConsumer) named(name string) (events []plog.LogRecord) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, lr := range c.taken {
-		if lr.EventName() == name {
-			events = append(events, lr)
-		}
+// Scrape implements source.
+func (s *fakeSource) Scrape(b *metrics.Builder) error {
+	if s.onScrape != nil {
+		s.onScrape(b)
 	}
-	return events
+	return s.scrapeErr
 }
 
-// ids returns those of the records that were taken, in their order.
-func (c *fakeConsumer) ids() (ids []int) {
-	for _, lr := range c.named("ebpf.connection.connect") {
-		value, _ := lr.Attributes().Get(receivertest.UniqueIDAttrName)
-		id, err := strconv.Atoi(value.Str())
-		if err != nil {
-			panic(err)
-		}
-		ids = append(ids, id)
+// Attached implements source.
+func (*fakeSource) Attached() int { return 3 }
+
+// Detach implements source.
+func (s *fakeSource) Detach() {
+	s.Note("detach")
+	if s.onDetach != nil {
+		s.onDetach()
 	}
-	return ids
 }
 
-// upTo returns the numbers from 1 to n.
-func upTo(n int) []int {
-	numbers := make([]int, n)
-	for i := range numbers {
-		numbers[i] = i + 1
-	}
-	return numbers
+// Close implements source.
+func (s *fakeSource) Close() error {
+	s.Note("close")
+	return s.closeErr
 }

@@ -53,15 +53,15 @@ func FuzzAppendLog(f *testing.F) {
 		for name, p := range running {
 			err := p.AppendLog(b, raw)
 			require.Equal(t, before, raw, "%s writes to the ring", name)
-			sealed := b.Seal()
-			require.Equal(t, sealed.Count, sealed.Logs.LogRecordCount(), name)
+			payload := b.Flush()
+			require.Equal(t, payload.Count, payload.Logs.LogRecordCount(), name)
 			if err != nil {
-				require.Zero(t, sealed.Count, "%s: log records in spite of: %v", name, err)
-				require.Zero(t, sealed.ByProgram, name)
+				require.Zero(t, payload.Count, "%s: log records in spite of: %v", name, err)
+				require.Zero(t, payload.ByProgram, name)
 				continue
 			}
-			require.Equal(t, sealed.Count, sealed.ByProgram[raw[0]], "%s: counted for the program that wrote it", name)
-			programtest.AssertSound(t, sealed.Logs)
+			require.Equal(t, payload.Count, payload.ByProgram[raw[0]], "%s: counted for the program that wrote it", name)
+			programtest.AssertSound(t, payload.Logs)
 		}
 	})
 }

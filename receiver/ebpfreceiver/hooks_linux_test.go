@@ -23,18 +23,22 @@ func TestHooksDoWithoutTrampolines(t *testing.T) {
 	types, err := kernel.LoadBTF("")
 	require.NoError(t, err)
 	host := &program.Host{
-		Logger: zap.NewNop(), Kernel: kernel.ThisHost(), BTF: types, Symbols: kernel.NewSymbols(), CgroupRoot: "/sys/fs/cgroup",
+		Kernel:   &program.Kernel{Host: kernel.ThisHost(), BTF: types, Symbols: kernel.NewSymbols(), CgroupRoot: "/sys/fs/cgroup"},
+		Settings: program.Settings{Logger: zap.NewNop()},
 	}
 	for _, definition := range programs {
-		hooks := definition.New(definition.DefaultConfig(), host).Hooks()
-		require.NotEmpty(t, hooks, definition.Name)
-		for _, hook := range hooks {
-			if hook.Optional {
-				continue
+		example := mustLoad(t, "programs: {"+definition.Name+": "+exampleOf(definition)+"}").Programs[definition.Name].config
+		for _, config := range []program.Config{definition.DefaultConfig(), example} {
+			hooks := definition.New(config, host).Hooks()
+			require.NotEmpty(t, hooks, definition.Name)
+			for _, hook := range hooks {
+				if hook.Optional {
+					continue
+				}
+				last := hook.Variants[len(hook.Variants)-1].Hook
+				kind, _, _ := strings.Cut(last, "/")
+				assert.NotContains(t, []string{"fentry", "fexit", "fmod_ret", "lsm"}, kind, "%s: %s", definition.Name, last)
 			}
-			last := hook.Variants[len(hook.Variants)-1].Hook
-			kind, _, _ := strings.Cut(last, "/")
-			assert.NotContains(t, []string{"fentry", "fexit", "fmod_ret", "lsm"}, kind, "%s: %s", definition.Name, last)
 		}
 	}
 }

@@ -16,20 +16,19 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/receiver"
+	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
-	"go.uber.org/zap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
-// lastWords is how long Shutdown waits for the next consumer if its context sets no end.
-const lastWords = 5 * time.Second
+// shutdownTimeout is how long Shutdown waits for the next consumer if its context has no deadline.
+const shutdownTimeout = 5 * time.Second
 
 // ebpfReceiver serves the logs and the metrics pipeline of one configuration.
 type ebpfReceiver struct {
@@ -38,55 +37,45 @@ type ebpfReceiver struct {
 	logs     consumer.Logs // nil if no logs pipeline uses the receiver
 	scraped  bool          // whether a metrics pipeline uses it
 
-	host       *program.Host
-	containers *kernel.Containers
 	telemetry  *metadata.TelemetryBuilder
-	events     *events
-	lookout    *lookout // nil if nothing is to be looked at but by a metrics pipeline
+	containers *kernel.Containers
+	clock      *kernel.Clock
+	loop       *delivery.Loop
+	scrapeLoop *scrapeLoop // nil if nothing needs it
 
-	// open loads and attaches the programs; tests put a source of their own in its place.
-	open    func(program.Settings) (source, error)
-	backOff backOff
-	// failures are what error_mode ignore leaves to the status.
+	// loadPrograms loads and attaches the programs; tests replace it.
+	loadPrograms func(program.Options) (source, error)
+	backOff      delivery.BackOff
+	// failures are the errors that error_mode ignore leaves to the component status.
 	failures failures
 	// states are those of all programs that were asked for.
 	states program.States
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
+	reader  delivery.Reader
 	started pcommon.Timestamp
 }
 
-// source is the kernel half of a running receiver: the programs, as far as the receiver needs them.
+// source is the set of programs, as far as the receiver needs it.
 type source interface {
-	// Reader returns a new reader of what the programs write.
-	Reader() (recordReader, error)
-	AppendLog(b *batch.Batch, record []byte) error
-	LastSequences() ([]uint64, error)
-	CountDelivered(events [common.MaxPrograms]int)
-	CountRefused(events [common.MaxPrograms]int)
-	Scrape(m *program.Metrics) error
+	delivery.Source
+	// Reader returns a new reader of the records that the programs write.
+	Reader() (delivery.Reader, error)
+	Scrape(b *metrics.Builder) error
 	Attached() int
 	Detach()
 	Close() error
 }
 
-// recordReader is what ring.Reader does.
-type recordReader interface {
-	Wait(timeout time.Duration) error
-	Wake() error
-	Drain(limit int, f func(record []byte)) int
-	Used() float64
-	Close() error
-}
-
 func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
-	r := &ebpfReceiver{config: config, settings: set, backOff: usualBackOff}
-	r.open = r.openPrograms
+	r := &ebpfReceiver{config: config, settings: set, backOff: delivery.DefaultBackOff}
+	r.loadPrograms = r.openSet
 	return r
 }
 
-// Start implements component.Component. It loads and attaches the programs; the context is for that alone.
+// Start implements component.Component. It loads and attaches the programs. The context ends with Start, so nothing that
+// goes on may use it.
 func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error) {
 	defer func() {
 		if err != nil {
@@ -96,13 +85,14 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if r.telemetry, err = metadata.NewTelemetryBuilder(r.settings.TelemetrySettings); err != nil {
 		return err
 	}
-	if err = r.observe(); err != nil {
+	if err = r.registerGauges(); err != nil {
 		return err
 	}
-	if r.host, err = r.newHost(); err != nil {
+	r.containers = r.openContainers()
+	if r.clock, err = kernel.NewClock(); err != nil {
 		return err
 	}
-	if r.events, err = newEvents(r, host); err != nil {
+	if r.loop, err = r.newLoop(host); err != nil {
 		return err
 	}
 	r.started = pcommon.NewTimestampFromTime(time.Now())
@@ -111,154 +101,50 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 		if r.config.ErrorMode != ErrorModeIgnore {
 			return err
 		}
-		r.failed(err)
-		none := newNoSource()
-		source, reader = none, none
+		source, reader = r.runWithout(err)
 	}
-	r.events.start(source, reader)
+	r.loop.Start(source, reader)
 	r.mu.Lock()
-	r.source = source
+	r.source, r.reader = source, reader
 	r.mu.Unlock()
-	if r.wantsLookout() {
-		r.lookout = r.startLookout()
+	if r.needsScrapeLoop() {
+		r.scrapeLoop = startScrapeLoop(r.config.CollectionInterval, r.settings.Logger, r.scrape)
 	}
 	if err := r.failures.take(); err != nil {
-		// All in one: the collector takes no status after a permanent error.
+		// All errors in one status: the collector accepts no further status after a permanent error.
 		componentstatus.ReportStatus(host, componentstatus.NewPermanentErrorEvent(err))
 	}
 	return nil
 }
 
-// attach loads and attaches the programs, and opens the reader of what they write.
-func (r *ebpfReceiver) attach() (source, recordReader, error) {
-	if err := r.examine(); err != nil {
-		return nil, nil, err
-	}
-	source, err := r.open(program.Settings{
-		Host:      r.host,
-		RingSize:  uint32(r.config.RingBufferSize),
-		Exclude:   r.exclude(),
-		KeepGoing: r.config.ErrorMode == ErrorModeIgnore,
-		Emit:      r.logs != nil,
-		Report:    r.report,
+func (r *ebpfReceiver) newLoop(host component.Host) (*delivery.Loop, error) {
+	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
+		ReceiverID:             r.settings.ID,
+		ReceiverCreateSettings: r.settings,
 	})
-	// It takes some megabytes, and is for the loading of programs alone.
-	r.host.BTF = nil
-	if err != nil {
-		return nil, nil, err
-	}
-	reader, err := source.Reader()
-	if err != nil {
-		source.Detach()
-		return nil, nil, errors.Join(err, source.Close())
-	}
-	return source, reader, nil
-}
-
-// programSource is the source that reads this kernel.
-type programSource struct{ *program.Set }
-
-// Reader implements source.
-func (s programSource) Reader() (recordReader, error) { return ring.New(s.Records()) }
-
-func (r *ebpfReceiver) openPrograms(settings program.Settings) (source, error) {
-	set, err := program.Open(r.selected(), settings)
 	if err != nil {
 		return nil, err
 	}
-	return programSource{set}, nil
-}
-
-// failed tells of an error that concerns all programs.
-func (r *ebpfReceiver) failed(err error) {
-	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
-	r.failures.add(err)
-	for definition := range r.config.Programs.selected() {
-		state := program.State{Program: definition.Name, Name: program.StateFailed, Err: err}
-		r.states.Report(state)
-		r.events.addState(state)
-	}
-}
-
-// newHost returns what can be had on every host.
-func (r *ebpfReceiver) newHost() (host *program.Host, err error) {
-	host = &program.Host{
-		Logger:     r.settings.Logger,
-		Kernel:     kernel.ThisHost(),
-		Symbols:    kernel.NewSymbols(),
-		Events:     r.config.Events.EventsConfig,
-		Histograms: r.config.Metrics.Histograms(),
-		Histogram:  histogram.Kind(r.config.Histogram),
-	}
-	kept := containerFields(&r.config.ResourceAttributes)
-	if host.Containers, err = kernel.OpenContainers(kept); err != nil {
-		// Whoever needs the hierarchy fails for it; the others only lack the names of containers.
-		r.settings.Logger.Warn("Containers can't be told apart", zap.Error(err))
-		host.Containers = kernel.NewContainers(kept)
-	}
-	r.containers = host.Containers
-	host.CgroupRoot = host.Containers.Mount()
-	host.Clock, err = kernel.NewClock()
-	return host, err
-}
-
-// containerFields are those whose resource attributes are on: containers that differ in none of them share a resource.
-func containerFields(c *metadata.ResourceAttributesConfig) kernel.ContainerFields {
-	return kernel.ContainerFields{
-		ID: c.ContainerID.Enabled, PodUID: c.K8sPodUID.Enabled, CgroupPath: c.ProcessLinuxCgroup.Enabled,
-	}
-}
-
-// examine looks whether programs can run on the host at all, and at what is to be known of its kernel.
-func (r *ebpfReceiver) examine() error {
-	if err := r.host.Kernel.Check(kernel.Requirements{BTFPath: r.config.BTFPath}); err != nil {
-		return err
-	}
-	for _, limit := range r.host.Kernel.Limits() {
-		r.settings.Logger.Warn("Not all of the host is seen", zap.String("reason", limit))
-	}
-	btf, err := kernel.LoadBTF(r.config.BTFPath)
-	if err != nil {
-		return err
-	}
-	r.host.BTF, r.host.Reasons = btf, btf.DropReasons()
-	return nil
-}
-
-func (r *ebpfReceiver) selected() (selected []program.Selected) {
-	for definition, config := range r.config.Programs.selected() {
-		selected = append(selected, program.Selected{Definition: &definition, Config: config})
-	}
-	return selected
-}
-
-func (r *ebpfReceiver) exclude() program.Exclude {
-	c := &r.config.Exclude
-	return program.Exclude{
-		Self:        c.Self,
-		Loopback:    c.Loopback,
-		CIDRs:       c.Prefixes(),
-		Ports:       c.PortNumbers(),
-		Executables: c.ExecutableNames(),
-	}
-}
-
-// report tells of a program's state: in the collector's log, as an event and, of what fails at the start, in its status.
-func (r *ebpfReceiver) report(s program.State) {
-	fields := []zap.Field{zap.String("program", s.Program), zap.String("state", s.Name)}
-	if s.Hook != "" {
-		fields = append(fields, zap.String("hook", s.Hook))
-	}
-	if s.Err != nil {
-		r.settings.Logger.Error("Program failed", append(fields, zap.Error(s.Err))...)
-		if r.config.ErrorMode == ErrorModeIgnore {
-			r.failures.add(s.Err)
-		}
-	} else {
-		r.settings.Logger.Info("Program is "+s.Name, fields...)
-	}
-	r.states.Report(s)
-	r.events.addState(s)
+	events := &r.config.Events
+	return delivery.New(delivery.Settings{
+		Logger:    r.settings.Logger,
+		Telemetry: r.telemetry,
+		Clock:     r.clock,
+		Batch: batch.Settings{
+			Clock:      r.clock,
+			Containers: r.containers,
+			Resources:  metadata.NewResourceBuilder(r.config.ResourceAttributes),
+			Include:    delivery.NewResourceFilter(&r.config.ResourceAttributes).Includes,
+			ScopeName:  metadata.ScopeName,
+			Version:    r.settings.BuildInfo.Version,
+			Body:       events.Body,
+			Size:       int(events.BatchSize),
+		},
+		FlushInterval: events.FlushInterval,
+		Next:          delivery.Next{Consumer: r.logs, Report: report, Host: host, BackOff: r.backOff},
+		StateEvents:   events.EbpfProgramState.Enabled,
+		LossEvents:    events.EbpfEventLost.Enabled,
+	}), nil
 }
 
 func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
@@ -270,21 +156,22 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	config := metadata.NewDefaultMetricsBuilderConfig()
 	config.Metrics = r.config.Metrics.Sums()
 	config.ResourceAttributes = r.config.ResourceAttributes
-	m := program.NewMetrics(r.started, pcommon.NewTimestampFromTime(time.Now()), r.host.Containers, func() *metadata.MetricsBuilder {
+	now := pcommon.NewTimestampFromTime(time.Now())
+	b := metrics.NewBuilder(r.started, now, r.containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
-	m.Kept = r.config.Metrics.Kept()
-	r.states.Scrape(m)
-	err := r.source.Scrape(m)
+	b.Kept = r.config.Metrics.Kept()
+	r.states.Scrape(b)
+	err := r.source.Scrape(b)
 	if err != nil {
-		// What the other programs gave is no worse for it.
+		// A partial error: the metrics of the other programs are still good.
 		err = scrapererror.NewPartialScrapeError(err, 1)
 	}
-	return m.Emit(), err
+	return b.Emit(), err
 }
 
-// Shutdown implements component.Component: nothing new comes from the kernel, what has come is delivered within the
-// context's deadline, and nothing is left in the kernel.
+// Shutdown implements component.Component. It detaches the programs, delivers the events so far within the context's
+// deadline, and leaves nothing in the kernel.
 func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	source := r.source
@@ -293,18 +180,18 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	if source == nil {
 		return r.release()
 	}
-	r.lookout.end()
+	r.scrapeLoop.stop()
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, lastWords)
+		ctx, cancel = context.WithTimeout(ctx, shutdownTimeout)
 		defer cancel()
 	}
 	source.Detach()
-	release := func() error { return errors.Join(r.events.reader.Close(), source.Close(), r.release()) }
-	if err := r.events.stop(ctx); err != nil {
-		// What the goroutine still uses can go only after it.
+	release := func() error { return errors.Join(r.reader.Close(), source.Close(), r.release()) }
+	if err := r.loop.Stop(ctx); err != nil {
+		// The loop still uses them.
 		go func() {
-			<-r.events.done
+			<-r.loop.Done()
 			_ = release()
 		}()
 		return fmt.Errorf("deliver the last events: %w", err)
@@ -312,7 +199,7 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	return release()
 }
 
-// release lets go of what needs no program.
+// release releases what does not depend on programs.
 func (r *ebpfReceiver) release() (err error) {
 	if r.containers != nil {
 		err = r.containers.Close()

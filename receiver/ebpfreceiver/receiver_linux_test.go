@@ -19,8 +19,10 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -33,14 +35,14 @@ func TestPipelinesShareOneStart(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	for range 2 {
 		s.start()
-		require.NoError(t, s.metrics.Start(t.Context(), newReportingHost()))
+		require.NoError(t, s.metrics.Start(t.Context(), deliverytest.NewHost()))
 	}
 	assert.Equal(t, 1, s.opened)
 	for range 2 {
 		require.NoError(t, s.metrics.Shutdown(t.Context()))
 		require.NoError(t, s.logs.Shutdown(t.Context()))
 	}
-	assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.history(), "once each, in this order")
+	assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.History(), "once each, in this order")
 	require.ErrorIs(t, s.logs.Start(t.Context(), s.host), errAlreadyShutDown)
 }
 
@@ -51,21 +53,21 @@ func TestSettingsOfPrograms(t *testing.T) {
 	config.Exclude = ExcludeConfig{Self: true, Loopback: true, CIDRs: []CIDR{"10.1.2.3/8"}, Ports: []Port{22}, Executables: []Executable{"sshd"}}
 	s := newScene(t, config)
 	s.start()
-	assert.EqualValues(t, 1<<20, s.settings.RingSize)
-	assert.True(t, s.settings.KeepGoing)
-	assert.True(t, s.settings.Emit)
-	assert.True(t, s.settings.Exclude.Self)
-	assert.True(t, s.settings.Exclude.Loopback)
-	assert.Equal(t, "[10.0.0.0/8]", text(s.settings.Exclude.CIDRs))
-	assert.Equal(t, []uint16{22}, s.settings.Exclude.Ports)
-	assert.Equal(t, []string{"sshd"}, s.settings.Exclude.Executables)
+	assert.EqualValues(t, 1<<20, s.options.RingSize)
+	assert.True(t, s.options.KeepGoing)
+	assert.NotNil(t, s.options.Emit)
+	assert.True(t, s.options.Exclude.Self)
+	assert.True(t, s.options.Exclude.Loopback)
+	assert.Equal(t, "[10.0.0.0/8]", text(s.options.Exclude.CIDRs))
+	assert.Equal(t, []uint16{22}, s.options.Exclude.Ports)
+	assert.Equal(t, []string{"sshd"}, s.options.Exclude.Executables)
 	require.NoError(t, s.shutdown(time.Second))
 
 	s = newScene(t, fakeConfig(t))
 	s.shared.component.logs = nil
 	s.start()
-	assert.False(t, s.settings.KeepGoing)
-	assert.False(t, s.settings.Emit, "nobody takes events")
+	assert.False(t, s.options.KeepGoing)
+	assert.Nil(t, s.options.Emit, "nobody takes events")
 	require.NoError(t, s.shutdown(time.Second))
 }
 
@@ -76,7 +78,7 @@ func TestStartErrorIsKept(t *testing.T) {
 		history []string
 	}{
 		"programs": {
-			func(s *scene) { s.open(func(program.Settings) error { return errNoPrograms }) },
+			func(s *scene) { s.open(func(program.Options) error { return errNoPrograms }) },
 			"CAP_BPF is missing", nil,
 		},
 		"reader": {
@@ -94,15 +96,15 @@ func TestStartErrorIsKept(t *testing.T) {
 			tt.breakIt(s)
 			err := s.logs.Start(t.Context(), s.host)
 			require.ErrorContains(t, err, tt.want)
-			require.ErrorContains(t, s.metrics.Start(t.Context(), newReportingHost()), err.Error(), "the same again")
+			require.ErrorContains(t, s.metrics.Start(t.Context(), deliverytest.NewHost()), err.Error(), "the same again")
 			assert.LessOrEqual(t, s.opened, 1)
-			assert.Equal(t, tt.history, s.source.history())
+			assert.Equal(t, tt.history, s.source.History())
 			assert.Nil(t, s.shared.component.containers, "the hierarchy of cgroups is closed")
 			s.assertNoGauges()
 			for _, c := range []component.Component{s.logs, s.metrics, s.logs} {
 				require.NoError(t, c.Shutdown(t.Context()))
 			}
-			assert.Equal(t, tt.history, s.source.history())
+			assert.Equal(t, tt.history, s.source.History())
 		})
 	}
 }
@@ -113,7 +115,7 @@ func TestStartErrorIsIgnored(t *testing.T) {
 		breakIt func(*scene)
 		want    string
 	}{
-		"programs": {func(s *scene) { s.open(func(program.Settings) error { return errNoPrograms }) }, "CAP_BPF is missing"},
+		"programs": {func(s *scene) { s.open(func(program.Options) error { return errNoPrograms }) }, "CAP_BPF is missing"},
 		"reader":   {func(s *scene) { s.source.readerErr = errors.New("no memory") }, "no memory"},
 		"host":     {func(s *scene) { s.shared.component.config.BTFPath = "/nowhere/kernel.btf" }, "/nowhere/kernel.btf"},
 	} {
@@ -123,12 +125,12 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			config.Programs = Programs{"connection": {}, "packet_drop": {}}
 			s := newScene(t, config)
 			tt.breakIt(s)
-			other := newReportingHost()
+			other := deliverytest.NewHost()
 			s.start()
 			require.NoError(t, s.metrics.Start(t.Context(), other))
-			for _, host := range []*reportingHost{s.host, other} {
-				assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, host.statuses())
-				require.ErrorContains(t, host.events[0].Err(), tt.want)
+			for _, host := range []*deliverytest.Host{s.host, other} {
+				assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, host.Statuses())
+				require.ErrorContains(t, host.Events()[0].Err(), tt.want)
 			}
 			metadatatest.AssertEqualReceiverEbpfProgramsAttached(t, s.telemetry, []metricdata.DataPoint[int64]{{}}, ignoreTimes...)
 			_, err := s.telemetry.GetMetric("otelcol_receiver_ebpf_ring_utilization")
@@ -140,7 +142,7 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			require.NoError(t, s.metrics.Shutdown(t.Context()))
 			require.NoError(t, s.logs.Shutdown(t.Context()))
 			var failed []string
-			for _, state := range s.next.named(stateEvent) {
+			for _, state := range s.next.Named(stateEvent) {
 				attributes := state.Attributes().AsRaw()
 				assert.Equal(t, "failed", attributes["ebpf.program.state"])
 				assert.Contains(t, attributes["ebpf.program.error.message"], tt.want)
@@ -178,12 +180,12 @@ func TestNothingRuns(t *testing.T) {
 		config.ErrorMode = ErrorModeIgnore
 		config.Programs = Programs{"connection": {}}
 		s := newScene(t, config)
-		s.open(func(program.Settings) error { return errNoPrograms })
+		s.open(func(program.Options) error { return errNoPrograms })
 		s.start()
-		pass(config.Events.FlushInterval + time.Second)
-		assert.Len(t, s.next.named(stateEvent), 1)
-		pass(time.Hour)
-		assert.Len(t, s.next.called(), 1)
+		deliverytest.Pass(config.Events.FlushInterval + time.Second)
+		assert.Len(t, s.next.Named(stateEvent), 1)
+		deliverytest.Pass(time.Hour)
+		assert.Len(t, s.next.Called(), 1)
 		begin := time.Now()
 		require.NoError(t, s.shutdown(time.Second))
 		assert.Zero(t, time.Since(begin))
@@ -192,14 +194,14 @@ func TestNothingRuns(t *testing.T) {
 
 // The collector takes no second permanent error, so all failed programs are in the first.
 func TestFailedProgramsInStatus(t *testing.T) {
-	report := func(settings program.Settings) error {
+	report := func(options program.Options) error {
 		for _, name := range []string{"connection", "packet_drop", "socket"} {
-			settings.Report(program.State{Program: name, Name: program.StateLoading})
+			options.Report(program.State{Program: name, Name: program.StateLoading})
 			state := program.State{Program: name, Name: program.StateFailed, Err: errors.New("program " + name + ": refused")}
 			if name == "packet_drop" {
 				state = program.State{Program: name, Name: program.StateAttached, Hook: "tp_btf/kfree_skb"}
 			}
-			settings.Report(state)
+			options.Report(state)
 		}
 		return nil
 	}
@@ -208,8 +210,8 @@ func TestFailedProgramsInStatus(t *testing.T) {
 	s := newScene(t, config)
 	s.open(report)
 	s.start()
-	require.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.statuses())
-	require.EqualError(t, s.host.events[0].Err(), "program connection: refused\nprogram socket: refused")
+	require.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.Statuses())
+	require.EqualError(t, s.host.Events()[0].Err(), "program connection: refused\nprogram socket: refused")
 	assert.Equal(t, 2, s.log.FilterMessage("Program failed").Len())
 	metrics, err := s.shared.component.scrape(t.Context())
 	require.NoError(t, err)
@@ -219,7 +221,7 @@ func TestFailedProgramsInStatus(t *testing.T) {
 	s = newScene(t, fakeConfig(t))
 	s.open(report)
 	s.start()
-	assert.Empty(t, s.host.statuses(), "with error_mode propagate the error of Start says it")
+	assert.Empty(t, s.host.Statuses(), "with error_mode propagate the error of Start says it")
 	require.NoError(t, s.shutdown(time.Second))
 }
 
@@ -230,7 +232,7 @@ func TestShutdownWithoutStartTwice(t *testing.T) {
 		require.NoError(t, s.metrics.Shutdown(t.Context()))
 	}
 	assert.Zero(t, s.opened)
-	assert.Empty(t, s.source.history())
+	assert.Empty(t, s.source.History())
 }
 
 func TestShutdownReportsWhatIsNotClosed(t *testing.T) {
@@ -247,17 +249,17 @@ func TestShutdownReportsWhatIsNotClosed(t *testing.T) {
 func TestReaderThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))
-		s.source.waitErr = errors.New("bad file descriptor")
-		s.source.writeAll(3)
+		s.source.WaitErr = errors.New("bad file descriptor")
+		s.source.WriteAll(3)
 		s.start()
-		pass(aWhile)
-		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.statuses())
-		require.ErrorContains(t, s.host.events[0].Err(), "bad file descriptor")
-		assert.Equal(t, upTo(3), s.next.ids())
-		delivered, _ := s.source.counted()
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.Statuses())
+		require.ErrorContains(t, s.host.Events()[0].Err(), "bad file descriptor")
+		assert.Equal(t, deliverytest.UpTo(3), s.next.IDs())
+		delivered, _ := s.source.Counted()
 		assert.Equal(t, 3, delivered)
 		require.NoError(t, s.shutdown(time.Second))
-		assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.history())
+		assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.History())
 	})
 }
 
@@ -265,7 +267,7 @@ func TestReaderThatFails(t *testing.T) {
 func TestScrapeError(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	s.start()
-	s.source.onScrape = func(m *program.Metrics) {
+	s.source.onScrape = func(m *metrics.Builder) {
 		m.For(nil).RecordEbpfEventDeliveredDataPoint(m.Now, 7, metadata.WithEbpfProgramNameMetricAttribute("connection"))
 	}
 	metrics, err := s.shared.component.scrape(t.Context())
@@ -293,13 +295,13 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	s.start()
 	scraping, detached, scraped := make(chan struct{}), make(chan struct{}), make(chan struct{})
-	s.source.onScrape = func(*program.Metrics) {
+	s.source.onScrape = func(*metrics.Builder) {
 		close(scraping)
 		select {
 		case <-detached: // too early
 		case <-time.After(100 * time.Millisecond):
 		}
-		s.source.note("scraped")
+		s.source.Note("scraped")
 	}
 	s.source.onDetach = func() { close(detached) }
 	go func() {
@@ -310,22 +312,22 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 	<-scraping
 	require.NoError(t, s.shutdown(time.Minute))
 	<-scraped
-	assert.Equal(t, []string{"scraped", "detach", "close reader", "close"}, s.source.history())
+	assert.Equal(t, []string{"scraped", "detach", "close reader", "close"}, s.source.History())
 }
 
 func TestOwnTelemetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))
-		s.source.used = 0.25
+		s.source.UsedRatio = 0.25
 		s.start()
-		s.source.writeAll(5)
-		s.source.writeRaw(make([]byte, 10))
-		pass(aWhile)
+		s.source.WriteAll(5)
+		s.source.WriteRaw(make([]byte, 10))
+		deliverytest.Pass(deliverytest.AWhile)
 		metadatatest.AssertEqualReceiverEbpfRecords(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 6}}, ignoreTimes...)
 		metadatatest.AssertEqualReceiverEbpfRecordsInvalid(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 1}}, ignoreTimes...)
 		metadatatest.AssertEqualReceiverEbpfRingUtilization(t, s.telemetry, []metricdata.DataPoint[float64]{{Value: 0.25}}, ignoreTimes...)
 		metadatatest.AssertEqualReceiverEbpfProgramsAttached(t, s.telemetry, []metricdata.DataPoint[int64]{{Value: 3}}, ignoreTimes...)
-		known := int64(s.shared.component.host.Containers.Len())
+		known := int64(s.shared.component.containers.Len())
 		metadatatest.AssertEqualReceiverEbpfCacheEntries(t, s.telemetry, []metricdata.DataPoint[int64]{
 			{Value: known, Attributes: attribute.NewSet(attribute.String("cache", "cgroups"))},
 		}, ignoreTimes...)

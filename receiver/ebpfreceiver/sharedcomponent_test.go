@@ -14,6 +14,8 @@ import (
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/component/componenttest"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
 
 // countingComponent counts its starts and shutdowns without a lock of its own: sharedComponent has to serialize them.
@@ -32,31 +34,6 @@ func (c *countingComponent) Start(_ context.Context, host component.Host) error 
 func (c *countingComponent) Shutdown(context.Context) error {
 	c.shutdowns++
 	return c.shutdownErr
-}
-
-// reportingHost keeps what is reported to it.
-type reportingHost struct {
-	component.Host
-	mu     sync.Mutex
-	events []*componentstatus.Event
-}
-
-func newReportingHost() *reportingHost { return &reportingHost{Host: componenttest.NewNopHost()} }
-
-func (h *reportingHost) Report(event *componentstatus.Event) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.events = append(h.events, event)
-}
-
-func (h *reportingHost) statuses() []componentstatus.Status {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	statuses := make([]componentstatus.Status, len(h.events))
-	for i, event := range h.events {
-		statuses[i] = event.Status()
-	}
-	return statuses
 }
 
 func newShared(c *countingComponent) *sharedComponent[*countingComponent] {
@@ -114,23 +91,23 @@ func TestSharedComponentShutdownWithoutStart(t *testing.T) {
 func TestSharedComponentReportsStatusToAllHosts(t *testing.T) {
 	c := &countingComponent{}
 	shared := newShared(c)
-	logs, metrics, silent := newReportingHost(), newReportingHost(), componenttest.NewNopHost()
+	logs, metrics, silent := deliverytest.NewHost(), deliverytest.NewHost(), componenttest.NewNopHost()
 	require.NoError(t, shared.Start(t.Context(), logs))
 	componentstatus.ReportStatus(c.host, componentstatus.NewEvent(componentstatus.StatusOK))
 	componentstatus.ReportStatus(c.host, componentstatus.NewRecoverableErrorEvent(errors.New("refused")))
 
 	require.NoError(t, shared.Start(t.Context(), silent))
 	require.NoError(t, shared.Start(t.Context(), metrics))
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, metrics.statuses(),
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, metrics.Statuses(),
 		"a host that comes later hears the present status")
 
 	componentstatus.ReportStatus(c.host, componentstatus.NewEvent(componentstatus.StatusOK))
 	assert.Equal(t, []componentstatus.Status{
 		componentstatus.StatusOK, componentstatus.StatusRecoverableError, componentstatus.StatusOK,
-	}, logs.statuses())
+	}, logs.Statuses())
 	assert.Equal(t, []componentstatus.Status{
 		componentstatus.StatusRecoverableError, componentstatus.StatusOK,
-	}, metrics.statuses())
+	}, metrics.Statuses())
 	assert.Empty(t, c.host.GetExtensions())
 }
 
@@ -146,13 +123,13 @@ func (c *reportingComponent) Start(ctx context.Context, host component.Host) err
 
 func TestSharedComponentReportsStatusWhileStarting(t *testing.T) {
 	shared := newSharedComponents[int, *reportingComponent]().loadOrStore(1, func() *reportingComponent { return &reportingComponent{} })
-	logs, metrics := newReportingHost(), newReportingHost()
+	logs, metrics := deliverytest.NewHost(), deliverytest.NewHost()
 	require.NoError(t, shared.Start(t.Context(), logs))
 	require.NoError(t, shared.Start(t.Context(), metrics))
-	for _, host := range []*reportingHost{logs, metrics} {
-		require.Len(t, host.events, 1)
-		assert.Equal(t, componentstatus.StatusPermanentError, host.events[0].Status())
-		assert.EqualError(t, host.events[0].Err(), "no BTF")
+	for _, host := range []*deliverytest.Host{logs, metrics} {
+		require.Len(t, host.Events(), 1)
+		assert.Equal(t, componentstatus.StatusPermanentError, host.Events()[0].Status())
+		assert.EqualError(t, host.Events()[0].Err(), "no BTF")
 	}
 }
 
@@ -160,22 +137,22 @@ func TestSharedComponentReportsStatusWhileStarting(t *testing.T) {
 func TestSharedComponentKeepsPermanentError(t *testing.T) {
 	c := &countingComponent{}
 	shared := newShared(c)
-	require.NoError(t, shared.Start(t.Context(), newReportingHost()))
+	require.NoError(t, shared.Start(t.Context(), deliverytest.NewHost()))
 	componentstatus.ReportStatus(c.host, componentstatus.NewPermanentErrorEvent(errors.New("no BTF")))
 	componentstatus.ReportStatus(c.host, componentstatus.NewRecoverableErrorEvent(errors.New("refused")))
 	componentstatus.ReportStatus(c.host, componentstatus.NewEvent(componentstatus.StatusOK))
-	late := newReportingHost()
+	late := deliverytest.NewHost()
 	require.NoError(t, shared.Start(t.Context(), late))
-	assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, late.statuses())
+	assert.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, late.Statuses())
 }
 
 func TestSharedComponentConcurrently(t *testing.T) {
 	c := &countingComponent{}
 	components := newSharedComponents[int, *countingComponent]()
-	hosts := make([]*reportingHost, 8)
+	hosts := make([]*deliverytest.Host, 8)
 	var started, stopped sync.WaitGroup
 	for i := range hosts {
-		hosts[i] = newReportingHost()
+		hosts[i] = deliverytest.NewHost()
 		started.Go(func() {
 			shared := components.loadOrStore(1, func() *countingComponent { return c })
 			assert.NoError(t, shared.Start(t.Context(), hosts[i]))
@@ -191,6 +168,6 @@ func TestSharedComponentConcurrently(t *testing.T) {
 	assert.Equal(t, 1, c.starts)
 	assert.Equal(t, 1, c.shutdowns)
 	for _, host := range hosts {
-		assert.NotEmpty(t, host.statuses())
+		assert.NotEmpty(t, host.Statuses())
 	}
 }

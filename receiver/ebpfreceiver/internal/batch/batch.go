@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package batch gathers log records, one per record of the ring buffer, in the form in which the next consumer takes them.
+// Package batch collects log records in the form in which the next consumer takes them.
 package batch
 
 import (
@@ -20,25 +20,26 @@ type Settings struct {
 	Clock      *kernel.Clock
 	Containers *kernel.Containers
 	Resources  *metadata.ResourceBuilder
-	// Keeps is whether the events of a resource are wanted.
-	Keeps     func(pcommon.Resource) bool
+	// Include reports whether the events of a resource are wanted.
+	Include   func(pcommon.Resource) bool
 	ScopeName string
 	Version   string
-	// Body is whether log records get a line for people.
+	// Body is whether log records get a body, one line for people.
 	Body bool
 	// Size is how many log records a full batch holds.
 	Size int
 }
 
-// Batch is the batch that is being gathered. It is for one goroutine.
+// Batch is the batch that is being filled. It is for one goroutine.
 type Batch struct {
 	Names     *Names
 	Addresses *Addresses
-	// Text is room for the text of one body; users append to Text[:0] and put the result back.
+	// Text is a buffer for one body: append to Text[:0] and store the result.
 	Text []byte
 
 	settings   Settings
-	attributes Attributes
+	event      Event
+	capacities capacities
 	logs       plog.Logs
 	scopes     map[*kernel.Container]plog.LogRecordSlice
 	observed   pcommon.Timestamp
@@ -58,11 +59,12 @@ func New(settings Settings) *Batch {
 	}
 }
 
-// Observe sets the time at which the records that come next are read. What happens while they are being read is observed
-// when it happens.
+// Observe sets the observed time of the log records that follow. One that happens later than that is observed when it
+// happens.
 func (b *Batch) Observe(now time.Time) { b.observed = pcommon.NewTimestampFromTime(now) }
 
-// Append adds a log record for a record of the ring: with its time, under the container of the cgroup, if that is one's.
+// Append appends a log record for a record of the ring, with its time, to the resource of the cgroup's container, if it has
+// one.
 func (b *Batch) Append(record *common.Record, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	before := b.count
 	lr := b.AppendAt(b.settings.Clock.Wall(record.Time), cgroup, eventName, severity)
@@ -70,14 +72,21 @@ func (b *Batch) Append(record *common.Record, cgroup uint64, eventName string, s
 	return lr
 }
 
-// AppendAt adds a log record that no record of the ring stands behind.
+// AppendFor calls appendLog, and counts the log records that it appends as events of a program.
+func (b *Batch) AppendFor(program uint8, appendLog func(b *Batch)) {
+	before := b.count
+	appendLog(b)
+	b.programs[program] += b.count - before
+}
+
+// AppendAt appends a log record of user space, which no record of the ring is behind.
 func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	if b.count == 0 {
 		b.began = time.Now()
 	}
 	var lr plog.LogRecord
 	if records := b.scope(cgroup); records == unwanted {
-		lr = plog.NewLogRecord() // for the caller to fill, and to forget
+		lr = plog.NewLogRecord() // the caller fills it, nobody gets it
 	} else {
 		lr = records.AppendEmpty()
 		b.count++
@@ -101,7 +110,7 @@ func severityText(severity plog.SeverityNumber) string {
 	}
 }
 
-// unwanted stands for the log records of a resource that is left out.
+// unwanted marks a resource whose log records are filtered out.
 var unwanted plog.LogRecordSlice
 
 func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
@@ -113,7 +122,7 @@ func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
 		return records
 	}
 	resource := b.settings.resource(container)
-	if !b.settings.Keeps(resource) {
+	if !b.settings.Include(resource) {
 		b.scopes[container] = unwanted
 		return unwanted
 	}
@@ -151,13 +160,10 @@ func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
 	}
 }
 
-// HasBody returns whether log records get a line for people.
-func (b *Batch) HasBody() bool { return b.settings.Body }
-
 // Len returns the number of log records.
 func (b *Batch) Len() int { return b.count }
 
-// Room returns how many log records the batch takes until it is full.
+// Room returns how many log records are missing until the batch is full; it may be negative.
 func (b *Batch) Room() int { return b.settings.Size - b.count }
 
 // Age returns how long ago the first log record was added.
@@ -168,21 +174,21 @@ func (b *Batch) Age() time.Duration {
 	return time.Since(b.began)
 }
 
-// Sealed is a batch that is ready to be consumed.
-type Sealed struct {
+// Payload is what a batch holds when it is flushed.
+type Payload struct {
 	Logs plog.Logs
 	// Count is the number of log records.
 	Count int
-	// ByProgram counts those that stand for records of the ring, by the program's number.
+	// ByProgram counts the log records of programs' events, by the program's number.
 	ByProgram [common.MaxPrograms]int
 }
 
-// Seal returns what was gathered and begins anew.
-func (b *Batch) Seal() Sealed {
-	s := Sealed{Logs: b.logs, Count: b.count, ByProgram: b.programs}
+// Flush returns the log records and begins an empty batch.
+func (b *Batch) Flush() Payload {
+	p := Payload{Logs: b.logs, Count: b.count, ByProgram: b.programs}
 	b.logs = plog.NewLogs()
 	clear(b.scopes)
 	b.count = 0
 	b.programs = [common.MaxPrograms]int{}
-	return s
+	return p
 }

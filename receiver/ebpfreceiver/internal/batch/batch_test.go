@@ -37,7 +37,7 @@ func settings() Settings {
 		Clock:      new(kernel.Clock), // whose wall time is the kernel's
 		Containers: containers,
 		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
-		Keeps:      func(pcommon.Resource) bool { return true },
+		Include:    func(pcommon.Resource) bool { return true },
 		ScopeName:  "scope",
 		Version:    "1.2.3",
 		Size:       4,
@@ -62,11 +62,11 @@ func TestAppend(t *testing.T) {
 	lr = b.AppendAt(42, 0, "ebpf.program.state", plog.SeverityNumberInfo)
 	assert.Equal(t, pcommon.Timestamp(42), lr.Timestamp())
 
-	sealed := b.Seal()
-	assert.Equal(t, 2, sealed.Count)
-	assert.Equal(t, [common.MaxPrograms]int{3: 1}, sealed.ByProgram, "only what a record stands behind is a program's")
-	require.Equal(t, 1, sealed.Logs.ResourceLogs().Len())
-	scope := sealed.Logs.ResourceLogs().At(0).ScopeLogs()
+	payload := b.Flush()
+	assert.Equal(t, 2, payload.Count)
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, payload.ByProgram, "only what a record stands behind is a program's")
+	require.Equal(t, 1, payload.Logs.ResourceLogs().Len())
+	scope := payload.Logs.ResourceLogs().At(0).ScopeLogs()
 	require.Equal(t, 1, scope.Len())
 	assert.Equal(t, "scope", scope.At(0).Scope().Name())
 	assert.Equal(t, "1.2.3", scope.At(0).Scope().Version())
@@ -97,15 +97,15 @@ func TestAppendPerContainer(t *testing.T) {
 	for i, cgroup := range []uint64{web, 0, webChild, database, service, web, unknown} {
 		b.Append(record(3, uint64(i)), cgroup, "", plog.SeverityNumberInfo)
 	}
-	sealed := b.Seal()
-	assert.Equal(t, 7, sealed.Count)
+	payload := b.Flush()
+	assert.Equal(t, 7, payload.Count)
 
 	type resource struct {
 		attributes map[string]any
 		times      []uint64
 	}
 	var got []resource
-	for _, rl := range sealed.Logs.ResourceLogs().All() {
+	for _, rl := range payload.Logs.ResourceLogs().All() {
 		r := resource{attributes: rl.Resource().Attributes().AsRaw()}
 		for _, lr := range rl.ScopeLogs().At(0).LogRecords().All() {
 			r.times = append(r.times, uint64(lr.Timestamp()))
@@ -129,7 +129,7 @@ func TestAppendPerContainer(t *testing.T) {
 // The log records of a resource that is not wanted go nowhere, and are no events of their program.
 func TestUnwantedResources(t *testing.T) {
 	s := settings()
-	s.Keeps = func(r pcommon.Resource) bool {
+	s.Include = func(r pcommon.Resource) bool {
 		id, ok := r.Attributes().Get("container.id")
 		return !ok || id.Str() != webID
 	}
@@ -143,11 +143,11 @@ func TestUnwantedResources(t *testing.T) {
 	assert.Zero(t, b.Age(), "nothing waits")
 	b.Append(record(3, 2), database, "ebpf.connection.close", plog.SeverityNumberInfo)
 
-	sealed := b.Seal()
-	assert.Equal(t, 1, sealed.Count)
-	assert.Equal(t, 1, sealed.Logs.LogRecordCount())
-	assert.Equal(t, [common.MaxPrograms]int{3: 1}, sealed.ByProgram)
-	assert.NotContains(t, marshal(t, sealed.Logs), webID)
+	payload := b.Flush()
+	assert.Equal(t, 1, payload.Count)
+	assert.Equal(t, 1, payload.Logs.LogRecordCount())
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, payload.ByProgram)
+	assert.NotContains(t, marshal(t, payload.Logs), webID)
 }
 
 func TestRoomAndAge(t *testing.T) {
@@ -169,21 +169,21 @@ func TestRoomAndAge(t *testing.T) {
 	assert.Equal(t, -1, b.Room(), "what no record stands behind may come on top")
 }
 
-func TestSealBeginsAnew(t *testing.T) {
+func TestFlushBeginsAnew(t *testing.T) {
 	b := New(settings())
 	b.Append(record(3, 1), web, "", plog.SeverityNumberInfo)
-	first := b.Seal()
+	first := b.Flush()
 	assert.Zero(t, b.Len())
 	assert.Zero(t, b.Age())
-	assert.Zero(t, b.Seal().Logs.ResourceLogs().Len())
+	assert.Zero(t, b.Flush().Logs.ResourceLogs().Len())
 
 	b.Append(record(4, 2), web, "", plog.SeverityNumberInfo)
-	second := b.Seal()
+	second := b.Flush()
 	assert.Equal(t, [common.MaxPrograms]int{3: 1}, first.ByProgram)
 	assert.Equal(t, [common.MaxPrograms]int{4: 1}, second.ByProgram)
-	for i, sealed := range []Sealed{first, second} {
-		assert.Equal(t, 1, sealed.Logs.LogRecordCount(), "batch %d is not touched by the other", i)
-		id, ok := sealed.Logs.ResourceLogs().At(0).Resource().Attributes().Get("container.id")
+	for i, payload := range []Payload{first, second} {
+		assert.Equal(t, 1, payload.Logs.LogRecordCount(), "batch %d is not touched by the other", i)
+		id, ok := payload.Logs.ResourceLogs().At(0).Resource().Attributes().Get("container.id")
 		require.True(t, ok, "batch %d", i)
 		assert.Equal(t, webID, id.Str())
 	}
@@ -198,14 +198,7 @@ func TestResourceAttributesConfig(t *testing.T) {
 	b := New(s)
 	b.AppendAt(1, web, "", plog.SeverityNumberInfo)
 	assert.Equal(t, map[string]any{"container.id": webID, "k8s.pod.uid": podUID},
-		b.Seal().Logs.ResourceLogs().At(0).Resource().Attributes().AsRaw())
-}
-
-func TestHasBody(t *testing.T) {
-	s := settings()
-	assert.False(t, New(s).HasBody())
-	s.Body = true
-	assert.True(t, New(s).HasBody())
+		b.Flush().Logs.ResourceLogs().At(0).Resource().Attributes().AsRaw())
 }
 
 func marshal(t *testing.T, logs plog.Logs) string {

@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// attributions are the values of ebpf.attribution by the kernel half's number.
+// attributions are the values of ebpf.attribution by the BPF side's number.
 var attributions = [...]string{
 	common.AttributionSocket:          "socket",
 	common.AttributionReceivingSocket: "receiving_socket",
@@ -20,20 +20,22 @@ var attributions = [...]string{
 }
 
 // PutOwner puts the attributes of a process, as far as it is known, and how it was found.
-func (b *Batch) PutOwner(attributes *Attributes, owner *common.Owner, attribution uint8) {
+func (e *Event) PutOwner(owner *common.Owner, attribution uint8) {
 	if owner.Pid != 0 {
-		attributes.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))
-		if name := common.Text(owner.Executable[:]); len(name) > 0 {
-			attributes.PutStr(string(conventions.ProcessExecutableNameKey), b.Names.Get(name))
-		}
-		attributes.PutInt(string(conventions.ProcessUserIDKey), int64(owner.Uid))
-		if name := common.Text(owner.Comm[:]); len(name) > 0 {
-			attributes.PutStr(string(conventions.ThreadNameKey), b.Names.Get(name))
-		}
+		e.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))
+		e.PutText(string(conventions.ProcessExecutableNameKey), common.Text(owner.Executable[:]))
+		e.PutInt(string(conventions.ProcessUserIDKey), int64(owner.Uid))
+		e.PutText(string(conventions.ThreadNameKey), common.Text(owner.Comm[:]))
 	}
-	if int(attribution) < len(attributions) && attributions[attribution] != "" {
-		attributes.PutStr("ebpf.attribution", attributions[attribution])
+	if int(attribution) < len(attributions) {
+		e.PutStr("ebpf.attribution", attributions[attribution])
 	}
+}
+
+// PutProcess puts the attributes of a process that did something itself, and its cgroup.
+func (e *Event) PutProcess(owner *common.Owner) {
+	e.PutOwner(owner, uint8(common.AttributionNone))
+	e.PutStr(string(conventions.ProcessLinuxCgroupKey), e.batch.settings.Containers.Path(owner.Cgroup))
 }
 
 // AppendOwner appends a process to the text of a body, as in "curl[4242]"; "?" stands for one that is not known.

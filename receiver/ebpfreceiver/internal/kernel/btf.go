@@ -12,8 +12,8 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// BTF is the type information of the running kernel and of its modules. It is a few megabytes: load it once, share it
-// between all programs, and let go of it when they are loaded. It is safe for concurrent use.
+// BTF is the type information of the running kernel and of its modules. It takes a few megabytes: load it once, share it
+// between all programs, and close it when they are loaded. It is safe for concurrent use.
 type BTF struct {
 	// types holds the kernel's types: those of the external file if there is one.
 	types *btf.Spec
@@ -49,6 +49,9 @@ func btfError(path string, err error) error {
 	}
 	return fmt.Errorf("no BTF at /sys/kernel/btf/vmlinux: %w; run a kernel built with CONFIG_DEBUG_INFO_BTF=y, and give a container the host's /sys; btf_path says only where the fields of this kernel are, not where programs attach", err)
 }
+
+// Close frees the type information. No other method may be called afterwards.
+func (b *BTF) Close() { *b = BTF{} }
 
 // Apply makes the loading of a collection use these types.
 func (b *BTF) Apply(opts *ebpf.CollectionOptions) {

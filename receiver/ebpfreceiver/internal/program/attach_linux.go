@@ -15,28 +15,28 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// Tracepoint is a hook at a BTF raw tracepoint: the cheapest and most stable kind, there on every supported kernel.
+// Tracepoint is a hook at a BTF raw tracepoint, the cheapest and most stable kind. Every supported kernel has it.
 func Tracepoint(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "tp_btf/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		return link.AttachTracing(link.TracingOptions{Program: p})
 	}}}}
 }
 
-// ExactTracepoint is one that misses nothing: it has a fallback for the runs that the kernel skips.
+// ExactTracepoint is a Tracepoint that misses nothing: a fallback does the work of the runs that the kernel skips.
 func ExactTracepoint(function, fallback, name string) Hook {
 	hook := Tracepoint(function, name)
 	hook.Variants[0].Fallback = fallback
 	return hook
 }
 
-// Cgroup is a hook at the root of the cgroup2 hierarchy, and so for every process. It does not displace others'.
+// Cgroup is a hook at the root of the cgroup2 hierarchy, and so for every process. It runs beside the programs of others.
 func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "cgroup/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: attach, Program: p})
 	}, Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}}}}
 }
 
-// Syscall is a hook at the entry to or the exit from a system call. It needs tracefs, and slows all system calls down.
+// Syscall is a hook at the entry or exit of a system call. It needs tracefs, and slows down all system calls.
 func Syscall(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "tracepoint/syscalls/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		l, err := link.Tracepoint("syscalls", name, p, nil)
@@ -47,8 +47,8 @@ func Syscall(function, name string) Hook {
 	}, Needs: kernel.Requirements{Tracefs: true}}}}
 }
 
-// Trampoline is a hook at the entry ("fentry/…") to a function of the kernel, or at the exit from it ("fexit/…"). Of
-// several places, each with a C function of its own, it is the first that this kernel has. Not all kernels accept any.
+// Trampoline is a hook at the entry ("fentry/…") or exit ("fexit/…") of a kernel function. Of several places, each with its
+// own C function, the first that this kernel has is used. Some kernels accept no trampolines at all.
 func Trampoline(places ...Place) (hook Hook) {
 	for _, place := range places {
 		hook.Variants = append(hook.Variants, Variant{Function: place.Function, Hook: place.Hook, Attach: func(p *ebpf.Program) (io.Closer, error) {
@@ -63,26 +63,26 @@ func Iterator(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "iter/" + name, Attach: iterate}}}
 }
 
-// Reader is a hook that runs a function over all objects of a kind each time that somebody reads what it writes. taken
-// gets what opens it for that.
-func Reader(function, name string, taken func(open OpenReader)) Hook {
+// Reader is a hook that runs a function over all objects of a kind each time that it is read. The program gets it as an
+// Iter when it is attached: see IterUser.
+func Reader(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "iter/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		iter, err := link.AttachIter(link.IterOptions{Program: p})
 		if err != nil {
 			return nil, err
 		}
-		taken(func() (io.ReadCloser, error) { return openReader(iter) })
-		return iter, nil
+		return &Iter{iter}, nil
 	}}}}
 }
 
-// Callable is a function that is hooked nowhere: the program itself runs it, which taken gets for that.
-func Callable(function string, taken func(*ebpf.Program)) Hook {
-	return Hook{Variants: []Variant{{Function: function, Attach: func(p *ebpf.Program) (io.Closer, error) {
-		taken(p)
-		return io.NopCloser(nil), nil
-	}}}}
-}
+// Iter is an attached hook of the kind Reader.
+type Iter struct{ iter *link.Iter }
+
+// Open begins a run of the function. What it writes is read until io.EOF.
+func (i *Iter) Open() (io.ReadCloser, error) { return openIter(i.iter) }
+
+// Close detaches the function.
+func (i *Iter) Close() error { return i.iter.Close() }
 
 func iterate(p *ebpf.Program) (_ io.Closer, err error) {
 	iter, err := link.AttachIter(link.IterOptions{Program: p})
@@ -90,7 +90,7 @@ func iterate(p *ebpf.Program) (_ io.Closer, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, iter.Close()) }()
-	r, err := openReader(iter)
+	r, err := openIter(iter)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +99,7 @@ func iterate(p *ebpf.Program) (_ io.Closer, err error) {
 	return nil, err
 }
 
-func openReader(iter *link.Iter) (io.ReadCloser, error) {
+func openIter(iter *link.Iter) (io.ReadCloser, error) {
 	r, err := iter.Open()
 	if err != nil {
 		return nil, fmt.Errorf("open iterator: %w", err)
@@ -107,7 +107,7 @@ func openReader(iter *link.Iter) (io.ReadCloser, error) {
 	return patientReader{r}, nil
 }
 
-// patientReader reads on where the kernel wants to be asked once more: after a million objects of which nothing is written.
+// patientReader repeats a read that the kernel ended with EAGAIN, which it does after a million objects without output.
 type patientReader struct{ io.ReadCloser }
 
 func (r patientReader) Read(b []byte) (int, error) {

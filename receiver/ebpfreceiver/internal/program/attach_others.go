@@ -5,7 +5,12 @@
 
 package program
 
-import "github.com/cilium/ebpf"
+import (
+	"errors"
+	"io"
+
+	"github.com/cilium/ebpf"
+)
 
 // Tracepoint is a hook of Linux.
 func Tracepoint(_, _ string) Hook { return Hook{} }
@@ -26,10 +31,10 @@ func Iterator(_, _ string) Hook { return Hook{} }
 func Trampoline(...Place) Hook { return Hook{} }
 
 // Reader is a hook of Linux.
-func Reader(_, _ string, _ func(OpenReader)) Hook { return Hook{} }
+func Reader(_, _ string) Hook { return Hook{} }
 
-// Callable is a hook of Linux.
-func Callable(_ string, _ func(*ebpf.Program)) Hook { return Hook{} }
+// Iter is a hook of Linux.
+type Iter struct{ io.Closer }
 
-// XDP is a hook of Linux.
-func XDP(_, _ string, _ *Host, _ Interfaces) Hook { return Hook{} }
+// Open reads nothing.
+func (*Iter) Open() (io.ReadCloser, error) { return nil, errors.ErrUnsupported }

@@ -11,11 +11,14 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// counts are what user space adds to the kernel's: what became of the records that were read, by program.
+// counts are the events that user space counts, by program: those of records that were read, and those that it finds itself.
 type counts struct {
 	delivered, refused [common.MaxPrograms]atomic.Uint64
+	// limited are over the program's event limit, overrun found no room in the queue.
+	limited, overrun [common.MaxPrograms]atomic.Uint64
 }
 
 // CountDelivered counts events that the next consumer took, by program.
@@ -33,7 +36,7 @@ func add(to *[common.MaxPrograms]atomic.Uint64, events [common.MaxPrograms]int) 
 }
 
 // scrapeCounts adds ebpf.event.delivered and ebpf.event.lost.
-func (s *Set) scrapeCounts(m *Metrics) error {
+func (s *Set) scrapeCounts(m *metrics.Builder) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
 		id := l.number
@@ -49,8 +52,8 @@ func (s *Set) scrapeCounts(m *Metrics) error {
 		}
 		name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
 		for cause, n := range map[metadata.AttributeEbpfLossCause]uint64{
-			metadata.AttributeEbpfLossCauseRingFull:  lost[common.LossRingFull],
-			metadata.AttributeEbpfLossCauseRateLimit: lost[common.LossRateLimit],
+			metadata.AttributeEbpfLossCauseRingFull:  lost[common.LossRingFull] + s.counts.overrun[id].Load(),
+			metadata.AttributeEbpfLossCauseRateLimit: lost[common.LossRateLimit] + s.counts.limited[id].Load(),
 			metadata.AttributeEbpfLossCauseMapFull:   lost[common.LossMapFull],
 			metadata.AttributeEbpfLossCauseRefused:   s.counts.refused[id].Load(),
 			metadata.AttributeEbpfLossCauseRecursion: l.misses(),
@@ -62,18 +65,18 @@ func (s *Set) scrapeCounts(m *Metrics) error {
 	return nil
 }
 
-// scrapeRuns adds ebpf.program.run.time and ebpf.program.runs, which the kernel measures only while it is told to.
-func (s *Set) scrapeRuns(m *Metrics) error {
-	enabled, err := s.settings.Host.Kernel.StatsEnabled()
+// scrapeRuns adds ebpf.program.run.time and ebpf.program.runs, which the kernel measures only while its statistics are enabled.
+func (s *Set) scrapeRuns(m *metrics.Builder) error {
+	if len(s.loaded) == 0 {
+		return nil
+	}
+	enabled, err := s.options.Kernel.StatsEnabled()
 	if err != nil || !enabled {
 		return err
 	}
 	host := m.For(nil)
 	for _, l := range s.loaded {
 		for _, h := range l.hooks {
-			if h.name == "" {
-				continue
-			}
 			runs, err := h.runs()
 			if err != nil {
 				return fmt.Errorf("statistics of program %s: %w", l.definition.Name, err)
@@ -87,7 +90,7 @@ func (s *Set) scrapeRuns(m *Metrics) error {
 	return nil
 }
 
-// runs returns the statistics of a hook. The time of a fallback is part of each run.
+// runs returns the statistics of a hook. A fallback adds to the time of a run, and is no run of its own.
 func (a *attached) runs() (ebpf.ProgramStats, error) {
 	var all ebpf.ProgramStats
 	for _, f := range a.functions {
@@ -105,8 +108,12 @@ func (a *attached) runs() (ebpf.ProgramStats, error) {
 
 // LastSequences returns the last sequence number that each CPU gave to a record.
 func (s *Set) LastSequences() ([]uint64, error) {
+	sequences := s.shared.maps[common.MapSequences]
+	if sequences == nil {
+		return nil, nil // the set is empty
+	}
 	var perCPU []common.Sequence
-	if err := s.shared.maps[common.MapSequences].Lookup(uint32(0), &perCPU); err != nil {
+	if err := sequences.Lookup(uint32(0), &perCPU); err != nil {
 		return nil, fmt.Errorf("read map %s: %w", common.MapSequences, err)
 	}
 	last := make([]uint64, len(perCPU))

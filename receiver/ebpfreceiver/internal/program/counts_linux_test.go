@@ -15,13 +15,14 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
 // openTestSet opens programs, to be closed at the end of the test.
-func openTestSet(t *testing.T, settings Settings, definitions ...*Definition) *Set {
+func openTestSet(t *testing.T, options Options, definitions ...*Definition) *Set {
 	t.Helper()
-	leavesNothing(t)
-	set, err := Open(selectAll(definitions...), settings)
+	kerneltest.LeavesNothing(t)
+	set, err := Open(selectAll(definitions...), options)
 	require.NoError(t, err)
 	t.Cleanup(func() {
 		set.Detach()
@@ -42,8 +43,8 @@ func perCPU[V any](t *testing.T, first, last V) []V {
 }
 
 func TestScrapeCounts(t *testing.T) {
-	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection"), working().define("packet_drop"))
+	options, _ := liveOptions(t)
+	set := openTestSet(t, options, working().define("connection"), working().define("packet_drop"))
 	lost := set.shared.maps[common.MapLost]
 	require.NoError(t, lost.Put(uint32(1), perCPU(t,
 		common.Losses{ByCause: [3]uint64{1, 20, 300}}, common.Losses{ByCause: [3]uint64{4000, 50000, 600000}})))
@@ -53,10 +54,10 @@ func TestScrapeCounts(t *testing.T) {
 	set.CountRefused([common.MaxPrograms]int{2: 2})
 	set.CountRefused([common.MaxPrograms]int{2: 3})
 
-	m := newTestMetrics(settings.Host.Containers)
+	m := newTestMetrics(options.Kernel.Containers)
 	require.NoError(t, set.Scrape(m))
 	events, losses := map[any]any{}, map[any]map[any]any{"connection": {}, "packet_drop": {}}
-	m2 := newTestMetrics(settings.Host.Containers)
+	m2 := newTestMetrics(options.Kernel.Containers)
 	require.NoError(t, set.Scrape(m2))
 	for _, point := range points(t, m, "ebpf.event.delivered") {
 		events[point["ebpf.program.name"]] = point["value"]
@@ -76,16 +77,16 @@ func TestScrapeCounts(t *testing.T) {
 }
 
 func TestScrapeErrors(t *testing.T) {
-	settings, _ := liveSettings(t)
+	options, _ := liveOptions(t)
 	broken := working()
 	broken.scrapeErr = errBroken
-	set := openTestSet(t, settings, broken.define("broken"), working().define("connection"))
-	m := newTestMetrics(settings.Host.Containers)
+	set := openTestSet(t, options, broken.define("broken"), working().define("connection"))
+	m := newTestMetrics(options.Kernel.Containers)
 	require.EqualError(t, set.Scrape(m), "program broken: broken")
 	assert.NotEmpty(t, points(t, m, "ebpf.event.delivered"), "the rest is there")
 
 	require.NoError(t, set.shared.maps[common.MapLost].Close())
-	require.ErrorContains(t, set.Scrape(newTestMetrics(settings.Host.Containers)), "read map ebpf_lost: ")
+	require.ErrorContains(t, set.Scrape(newTestMetrics(options.Kernel.Containers)), "read map ebpf_lost: ")
 	require.NoError(t, set.shared.maps[common.MapSequences].Close())
 	_, err := set.LastSequences()
 	require.ErrorContains(t, err, "read map ebpf_sequences: ")
@@ -103,8 +104,8 @@ func hostWithStats(t *testing.T, enabled string) *kernel.Host {
 
 // The run times of programs are there while the kernel measures them, and at no other time.
 func TestScrapeRuns(t *testing.T) {
-	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection"))
+	options, _ := liveOptions(t)
+	set := openTestSet(t, options, working().define("connection"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()
@@ -112,12 +113,12 @@ func TestScrapeRuns(t *testing.T) {
 		hit(t)
 	}
 	scrape := func(metric string) []map[string]any {
-		m := newTestMetrics(settings.Host.Containers)
+		m := newTestMetrics(options.Kernel.Containers)
 		require.NoError(t, set.Scrape(m))
 		return points(t, m, metric)
 	}
 
-	set.settings.Host.Kernel = hostWithStats(t, "1\n")
+	set.options.Kernel.Host = hostWithStats(t, "1\n")
 	counts := scrape("ebpf.program.runs")
 	require.Len(t, counts, 1)
 	assert.Equal(t, "connection", counts[0]["ebpf.program.name"])
@@ -130,19 +131,19 @@ func TestScrapeRuns(t *testing.T) {
 	assert.Positive(t, times[0]["value"])
 	assert.Less(t, times[0]["value"], 1.0, "seconds")
 
-	set.settings.Host.Kernel = hostWithStats(t, "0\n")
+	set.options.Kernel.Host = hostWithStats(t, "0\n")
 	assert.Empty(t, scrape("ebpf.program.runs"))
 	assert.Empty(t, scrape("ebpf.program.run.time"))
 	assert.Len(t, scrape("ebpf.event.delivered"), 1)
 
-	set.settings.Host.Kernel = hostWithStats(t, "1\n")
+	set.options.Kernel.Host = hostWithStats(t, "1\n")
 	set.Detach()
 	assert.Empty(t, scrape("ebpf.program.runs"), "nothing runs any more")
 }
 
 func TestLastSequences(t *testing.T) {
-	settings, _ := liveSettings(t)
-	set := openTestSet(t, settings, working().define("connection"))
+	options, _ := liveOptions(t)
+	set := openTestSet(t, options, working().define("connection"))
 	values := perCPU(t, common.Sequence{Last: 17}, common.Sequence{Last: 1 << 40})
 	require.NoError(t, set.shared.maps[common.MapSequences].Put(uint32(0), values))
 	last, err := set.LastSequences()

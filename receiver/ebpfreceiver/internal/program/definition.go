@@ -5,12 +5,10 @@ package program
 
 import (
 	"github.com/cilium/ebpf"
-	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
 // Definition is one program in the receiver's list of programs. It holds all facts of the program that others need: its
@@ -32,9 +30,9 @@ type Definition struct {
 	DefaultConfig func() Config
 	// New returns the program for a configuration that DefaultConfig made; it does no I/O.
 	New func(cfg Config, host *Host) Program
-	// Needs are the programs that this one is not complete without. They are attached after it.
+	// Needs are further programs that this one depends on. They are attached after it.
 	Needs []*Definition
-	// EventsOfScrape is whether Scrape is what makes its events, so that it is called without a metrics pipeline, too.
+	// EventsOfScrape is whether Scrape finds the program's events, so that it must run without a metrics pipeline, too.
 	EventsOfScrape bool
 }
 
@@ -53,42 +51,27 @@ type Privileges struct {
 // AlwaysNeeded are the capabilities that every program needs.
 var AlwaysNeeded = []kernel.Capability{kernel.CapBPF, kernel.CapPerfmon}
 
-// Program is one program of a running receiver. Its methods are called in the order of their declaration, AppendLog and
-// Scrape from one goroutine each.
+// Program is one program of a running receiver. Its methods are called in the order of their declaration, those up to Loaded
+// once, AppendLog and Scrape from one goroutine each.
 type Program interface {
-	// Spec returns the compiled object of the kernel half.
+	// Hooks are attached in their order, after Loaded.
+	Hooks() []Hook
+	// Spec returns the compiled object of the BPF side.
 	Spec() (*ebpf.CollectionSpec, error)
-	// Variables are the values of the object's `const volatile` variables that the frame does not know.
+	// Variables are the values of the object's own `const volatile` variables; the loader sets those that all objects share.
 	Variables() map[string]any
 	// Events has a bit for each event of the object that is wanted.
 	Events() uint32
-	// Loaded hands over the object's maps, before anything is attached. They stay the frame's.
+	// Loaded hands over the object's maps, before anything is attached. The loader closes them.
 	Loaded(maps map[string]*ebpf.Map) error
-	// Hooks are attached in their order.
-	Hooks() []Hook
-	// AppendLog adds the log record of a record that the object wrote to the ring buffer.
+	// AppendLog appends the log record of a record that the object wrote to the ring buffer.
 	AppendLog(b *batch.Batch, record []byte) error
 	// Scrape adds the metrics of the object's maps.
-	Scrape(m *Metrics) error
+	Scrape(m *metrics.Builder) error
 }
 
-// Host is what all programs of a receiver share: what is known of the kernel, and what the configuration says to all.
-type Host struct {
-	Logger     *zap.Logger
-	Kernel     *kernel.Host
-	BTF        *kernel.BTF
-	Reasons    *kernel.DropReasons
-	Symbols    *kernel.Symbols
-	Containers *kernel.Containers
-	Clock      *kernel.Clock
-	// CgroupRoot is where the cgroup2 hierarchy is mounted.
-	CgroupRoot string
-	Events     metadata.EventsConfig
-	Histograms metadata.HistogramsConfig
-	Histogram  histogram.Kind
-	// SocketsTracked is whether a hook that tracks sockets is attached.
-	SocketsTracked bool
-	// KeepGoing and Report are those of the Set's settings, for hooks that are attached in several places.
-	KeepGoing bool
-	Report    func(State)
+// IterUser is a Program with hooks of the kind Reader.
+type IterUser interface {
+	// Attached hands over the iterators by the names of their functions, after all hooks are attached. The loader closes them.
+	Attached(iters map[string]*Iter)
 }

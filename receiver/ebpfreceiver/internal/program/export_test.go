@@ -5,7 +5,7 @@ package program
 
 // SetOf returns a set of programs with their default configurations, numbered from 1; none is in the kernel.
 func SetOf(host *Host, definitions ...Definition) *Set {
-	s := &Set{settings: Settings{Host: host}}
+	s := &Set{}
 	for i := range definitions {
 		d := &definitions[i]
 		l := &loaded{definition: d, program: d.New(d.DefaultConfig(), host)}

@@ -13,6 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
 // fakeProgram is a program whose object is made by the test.
@@ -33,7 +34,7 @@ func (p *fakeProgram) Spec() (*ebpf.CollectionSpec, error) { return p.spec, p.sp
 func (p *fakeProgram) Variables() map[string]any           { return p.variables }
 func (p *fakeProgram) Events() uint32                      { return p.events }
 func (p *fakeProgram) Hooks() []Hook                       { return p.hooks }
-func (p *fakeProgram) Scrape(*Metrics) error               { return p.scrapeErr }
+func (p *fakeProgram) Scrape(*metrics.Builder) error       { return p.scrapeErr }
 
 func (p *fakeProgram) Loaded(maps map[string]*ebpf.Map) error {
 	p.maps = maps
@@ -69,15 +70,15 @@ const (
 )
 
 // newTestMetrics returns an empty scrape.
-func newTestMetrics(containers *kernel.Containers) *Metrics {
-	return NewMetrics(testStart, testNow, containers, func() *metadata.MetricsBuilder {
+func newTestMetrics(containers *kernel.Containers) *metrics.Builder {
+	return metrics.NewBuilder(testStart, testNow, containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(metadata.NewDefaultMetricsBuilderConfig(),
 			receivertest.NewNopSettings(metadata.Type), metadata.WithStartTime(testStart))
 	})
 }
 
 // points returns the data points of a metric as attributes with the value, which is an int64 or a float64.
-func points(t testing.TB, m *Metrics, name string) (all []map[string]any) {
+func points(t testing.TB, m *metrics.Builder, name string) (all []map[string]any) {
 	t.Helper()
 	for _, rm := range m.Emit().ResourceMetrics().All() {
 		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {

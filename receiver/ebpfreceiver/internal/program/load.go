@@ -20,7 +20,7 @@ import (
 // loaded is a program in the kernel.
 type loaded struct {
 	definition *Definition
-	// number is the program's in its records, and in the maps that all programs share.
+	// number identifies the program in its records and in the shared maps.
 	number  uint32
 	program Program
 	// maps are the object's own.
@@ -39,9 +39,10 @@ type attached struct {
 
 // function is an attached C function.
 type function struct {
+	name    string
 	program *ebpf.Program
 	link    io.Closer
-	// fallback is whether it is the fallback of the function before it.
+	// fallback is whether it is the fallback of the one before it.
 	fallback bool
 }
 
@@ -53,11 +54,12 @@ func (a *attached) close() error {
 	return errors.Join(errs...)
 }
 
-func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *loaded, err error) {
+// load loads and attaches one program. On an error nothing of it is left in the kernel.
+func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 	l := &loaded{
 		definition: one.Definition,
 		number:     number,
-		program:    one.Definition.New(one.Config, settings.Host),
+		program:    one.Definition.New(one.Config, s.hostOf(one, number)),
 		maps:       map[string]*ebpf.Map{},
 	}
 	defer func() {
@@ -65,20 +67,21 @@ func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *l
 			err = errors.Join(err, l.detach(), l.close())
 		}
 	}()
-	check := settings.Host.Kernel.Check
-	if err := check(requirements(l.program.Hooks(), check)); err != nil {
+	check := s.options.Kernel.Check
+	hooks := l.program.Hooks()
+	if err := check(requirements(hooks, check)); err != nil {
 		return nil, err
 	}
 	spec, err := l.program.Spec()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
-	shared.makeRoom(spec)
-	if err := l.setVariables(spec, one.Config.Common(), number, shared, settings.Emit); err != nil {
+	s.shared.makeRoom(spec)
+	if err := l.setVariables(spec, one.Config.Common(), s.shared, s.options.Emit != nil); err != nil {
 		return nil, err
 	}
-	opts := ebpf.CollectionOptions{MapReplacements: shared.replacements(spec)}
-	settings.Host.BTF.Apply(&opts)
+	opts := ebpf.CollectionOptions{MapReplacements: s.shared.replacements(spec)}
+	s.options.Kernel.BTF.Apply(&opts)
 	if err := l.createMaps(spec, opts); err != nil {
 		return nil, err
 	}
@@ -86,10 +89,10 @@ func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *l
 		return nil, err
 	}
 	maps.Copy(opts.MapReplacements, l.maps)
-	for _, hook := range l.program.Hooks() {
+	for _, hook := range hooks {
 		a, err := attach(hook, spec, opts, check)
 		if err != nil && hook.Optional {
-			settings.Host.Logger.Info("Program goes without a hook that this kernel does not accept",
+			s.options.Logger.Info("Optional hook is not available on this kernel; the program runs without it",
 				zap.String("program", l.definition.Name), zap.String("hook", hook.Variants[0].Hook), zap.Error(err))
 			continue
 		}
@@ -100,7 +103,37 @@ func load(one Selected, number uint32, shared *shared, settings *Settings) (_ *l
 			l.hooks = append(l.hooks, *a)
 		}
 	}
+	if user, ok := l.program.(IterUser); ok {
+		user.Attached(l.iters())
+	}
 	return l, nil
+}
+
+// hostOf returns the host of one program.
+func (s *Set) hostOf(one Selected, number uint32) *Host {
+	return &Host{
+		Kernel:         s.options.Kernel,
+		Settings:       s.options.Settings,
+		SocketsTracked: s.tracksSockets(),
+		Emit:           s.emitter(one.Config.Common(), number),
+		Report: func(state State) {
+			state.Program = one.Definition.Name
+			s.options.Report(state)
+		},
+	}
+}
+
+// iters returns the attached iterators by the names of their functions.
+func (l *loaded) iters() map[string]*Iter {
+	iters := map[string]*Iter{}
+	for _, h := range l.hooks {
+		for _, f := range h.functions {
+			if iter, ok := f.link.(*Iter); ok {
+				iters[f.name] = iter
+			}
+		}
+	}
+	return iters
 }
 
 // createMaps creates the maps that are the object's own, its constants among them.
@@ -123,8 +156,8 @@ func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptio
 	return nil
 }
 
-// inline puts the variables' values into the sections that hold them and forgets the variables. With them, cilium/ebpf
-// would map the sections' memory, which keeps a map in the kernel until some garbage collection.
+// inline writes the variables' values into their sections and drops the variables. Otherwise cilium/ebpf would map the
+// sections' memory, which keeps the map in the kernel until a garbage collection.
 func inline(spec *ebpf.CollectionSpec) error {
 	for _, v := range spec.Variables {
 		if v.Value == nil {
@@ -146,9 +179,9 @@ func inline(spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, number uint32, shared *shared, emit bool) error {
+func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, shared *shared, emit bool) error {
 	variables := maps.Clone(shared.variables)
-	variables[common.VarProgramNumber] = number
+	variables[common.VarProgramNumber] = l.number
 	if config.EventLimit != nil {
 		variables[common.VarEventLimit] = uint64(*config.EventLimit)
 	}
@@ -166,7 +199,8 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, n
 	return nil
 }
 
-// attach takes the first variant of a hook whose needs are met and that this kernel accepts; nil if that has run and is done.
+// attach attaches the first variant of a hook whose needs are met and that this kernel accepts. It returns nil if that has run
+// and is done.
 func attach(
 	hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions, check func(kernel.Requirements) error,
 ) (*attached, error) {
@@ -189,7 +223,7 @@ func attach(
 	return nil, errors.Join(errs...)
 }
 
-// attach loads and attaches the functions of a variant; on an error, close undoes what was done.
+// attach loads and attaches the functions of a variant. After an error, close releases those that were attached.
 func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
 	for _, name := range []string{v.Function, v.Fallback} {
 		if name == "" {
@@ -206,7 +240,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		if link == nil {
 			return p.Close()
 		}
-		a.functions = append(a.functions, function{program: p, link: link, fallback: name == v.Fallback})
+		a.functions = append(a.functions, function{name: name, program: p, link: link, fallback: name == v.Fallback})
 	}
 	for _, with := range v.With {
 		if err := a.attach(with, spec, opts); err != nil {
@@ -216,7 +250,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 	return nil
 }
 
-// loadFunction loads one function of an object by itself, so that what this kernel does not know of the others is no matter.
+// loadFunction loads one function of an object alone, so that this kernel need not accept the others.
 func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*ebpf.Program, error) {
 	function, ok := spec.Programs[name]
 	if !ok {
@@ -224,7 +258,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	}
 	alone := spec.Copy()
 	alone.Programs = map[string]*ebpf.ProgramSpec{name: function.Copy()}
-	// The constants are in a map of the object, and frozen there already.
+	// The constants are already frozen in a map of the object.
 	alone.Variables = nil
 	collection, err := ebpf.NewCollectionWithOptions(alone, opts)
 	if err != nil {
@@ -254,7 +288,8 @@ func (l *loaded) close() error {
 	return errors.Join(errs...)
 }
 
-// misses returns how many runs the kernel's recursion guard has skipped (recursion_misses) that no fallback has made up for.
+// misses returns the runs that the kernel's recursion guard skipped (recursion_misses), less those of functions that have a
+// fallback, and of hooks that lose nothing by it.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {

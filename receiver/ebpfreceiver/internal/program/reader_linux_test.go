@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
 	"go.uber.org/zap/zaptest/observer"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
 // taskFunction returns a function for the iterator of tasks, that writes nothing.
@@ -25,48 +26,51 @@ func taskFunction(name string) *ebpf.ProgramSpec {
 	return f
 }
 
-// What is read or called by the program itself stays as long as hooks do, and only what has a place is told of.
-func TestReaderAndCallable(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
-	var (
-		open OpenReader
-		call *ebpf.Program
-	)
-	answer := &ebpf.ProgramSpec{
-		Name: "answer", Type: ebpf.RawTracepoint, License: "GPL", Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 42), asm.Return()},
-	}
-	p := &fakeProgram{
-		spec: objectOf(taskFunction("all"), answer),
-		hooks: []Hook{
-			Callable("answer", func(p *ebpf.Program) { call = p }),
-			Reader("all", "task", func(o OpenReader) { open = o }),
-		},
-	}
-	set, err := Open(selectAll(p.define("p")), settings)
+// iterating is a program that reads its iterators.
+type iterating struct {
+	*fakeProgram
+	iters map[string]*Iter
+}
+
+func (p *iterating) Attached(iters map[string]*Iter) { p.iters = iters }
+
+// What the program reads itself can be read again and again, until it is detached.
+func TestReader(t *testing.T) {
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	p := &iterating{fakeProgram: &fakeProgram{
+		spec:  objectOf(taskFunction("all"), emptyFunction("works", quietTracepoint)),
+		hooks: []Hook{Tracepoint("works", quietTracepoint), Reader("all", "task")},
+	}}
+	definition := p.define("p")
+	definition.New = func(Config, *Host) Program { return p }
+	set, err := Open(selectAll(definition), options)
 	require.NoError(t, err)
-	assert.Equal(t, []string{"p loading", "p attached iter/task"}, states())
+	assert.Equal(t, []string{"p loading", "p attached tp_btf/" + quietTracepoint, "p attached iter/task"}, states())
+	require.Len(t, p.iters, 1)
+	iter := p.iters["all"]
+	require.NotNil(t, iter)
 	for range 2 {
-		r, err := open()
+		r, err := iter.Open()
 		require.NoError(t, err)
 		text, err := io.ReadAll(r)
 		require.NoError(t, err)
 		assert.Empty(t, text)
 		require.NoError(t, r.Close())
-		got, err := call.Run(&ebpf.RunOptions{})
-		require.NoError(t, err)
-		assert.EqualValues(t, 42, got)
 	}
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
-	m := newTestMetrics(settings.Host.Containers)
+	set.options.Kernel.Host = hostWithStats(t, "1\n")
+	m := newTestMetrics(options.Kernel.Containers)
 	require.NoError(t, set.scrapeRuns(m))
+	var hooks []any
 	for _, point := range points(t, m, "ebpf.program.runs") {
-		assert.Equal(t, "iter/task", point["ebpf.program.hook"])
+		hooks = append(hooks, point["ebpf.program.hook"])
 	}
+	assert.ElementsMatch(t, []any{"tp_btf/" + quietTracepoint, "iter/task"}, hooks)
 	require.NoError(t, stats.Close())
 	set.Detach()
-	_, err = open()
+	_, err = iter.Open()
 	require.Error(t, err)
 	require.NoError(t, set.Close())
 	states()
@@ -102,20 +106,20 @@ func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
 // A hook that the program can do without is left out where it can't be had, which is logged.
 func TestOptionalHook(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
 	core, log := observer.New(zap.InfoLevel)
-	settings.Host.Logger = zap.New(core)
+	options.Logger = zap.New(core)
 	optional := Tracepoint("unloadable", noTracepoint)
 	optional.Optional = true
 	p := &fakeProgram{
 		spec:  objectOf(emptyFunction("works", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 		hooks: []Hook{optional, Tracepoint("works", quietTracepoint)},
 	}
-	set, err := Open(selectAll(p.define("p")), settings)
+	set, err := Open(selectAll(p.define("p")), options)
 	require.NoError(t, err)
 	assert.Equal(t, []string{"p loading", "p attached tp_btf/" + quietTracepoint}, states())
-	entries := log.FilterMessageSnippet("goes without a hook").All()
+	entries := log.FilterMessageSnippet("Optional hook").All()
 	require.Len(t, entries, 1)
 	assert.Equal(t, "p", entries[0].ContextMap()["program"])
 	assert.Equal(t, "tp_btf/"+noTracepoint, entries[0].ContextMap()["hook"])

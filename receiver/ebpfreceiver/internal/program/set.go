@@ -12,6 +12,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
 // State is a state that a program has come to: ebpf.program.state.
@@ -19,7 +20,7 @@ type State struct {
 	Program string
 	// Name is one of the state constants.
 	Name string
-	// Hook is what was attached, or failed to be.
+	// Hook is the hook that was attached or detached, or that failed; "" if the state is not about one.
 	Hook string
 	// Err is why it failed.
 	Err error
@@ -33,17 +34,17 @@ const (
 	StateDetached = "detached"
 )
 
-// Settings are what a Set is made from.
-type Settings struct {
-	Host *Host
+// Options are what a Set is opened with.
+type Options struct {
+	Settings
+	Kernel *Kernel
 	// RingSize is the size of the ring buffer in bytes, a power of two.
 	RingSize uint32
 	Exclude  Exclude
-	// KeepGoing is whether a program that can't run leaves the others be.
-	KeepGoing bool
-	// Emit is whether anybody wants events.
-	Emit bool
-	// Report is told of each state that a program comes to, from any goroutine.
+	// Emit queues the log record of an event that user space finds, and reports whether there was room; nil if nobody takes
+	// events.
+	Emit func(appendLog func(b *batch.Batch)) (queued bool)
+	// Report reports each state that a program comes to. It is called from any goroutine.
 	Report func(State)
 }
 
@@ -55,28 +56,29 @@ type Selected struct {
 
 // Set is the programs of one receiver in the kernel.
 type Set struct {
-	settings Settings
+	options  Options
 	shared   *shared
 	loaded   []*loaded
-	byNumber [common.MaxPrograms]*loaded // by the program in a record; none is 0
-	added    uint32                      // the number that was given out last
+	byNumber [common.MaxPrograms]*loaded // by the program in a record; 0 is no program
+	added    uint32                      // the last number that was assigned
 	counts   counts
 }
 
-// sinceSocketNumbers is a function that came to the kernel in 5.12, with the right of tracing programs to number sockets.
+// sinceSocketNumbers is a helper that came with Linux 5.12, as did bpf_get_socket_cookie for tracing programs.
 const sinceSocketNumbers = "check_mtu"
 
-// Open loads and attaches programs, and behind them what those that run need. On an error nothing is left in the kernel.
-func Open(selected []Selected, settings Settings) (_ *Set, err error) {
-	s := &Set{settings: settings}
-	settings.Host.KeepGoing, settings.Host.Report = settings.KeepGoing, settings.Report
-	if err = settings.Host.Kernel.Check(requirements(nil, nil)); err != nil {
+// Open loads and attaches programs, and after them the programs that those depend on. On an error nothing is left in the
+// kernel.
+func Open(selected []Selected, options Options) (_ *Set, err error) {
+	s := &Set{options: options}
+	if err = options.Kernel.Check(requirements(nil, nil)); err != nil {
 		return nil, err
 	}
-	if err = settings.Host.Kernel.LiftMemlock(); err != nil {
+	if err = options.Kernel.LiftMemlock(); err != nil {
 		return nil, err
 	}
-	if s.shared, err = newShared(settings.RingSize, settings.Exclude, settings.Emit && emitsAny(selected), !settings.Host.BTF.HasHelper(sinceSocketNumbers)); err != nil {
+	emit, byAddress := options.Emit != nil && emitsAny(selected), !options.Kernel.BTF.HasHelper(sinceSocketNumbers)
+	if s.shared, err = newShared(options.RingSize, options.Exclude, emit, byAddress); err != nil {
 		return nil, err
 	}
 	var (
@@ -93,19 +95,22 @@ func Open(selected []Selected, settings Settings) (_ *Set, err error) {
 	for _, need := range needsOf(running) {
 		errs = append(errs, s.add(need))
 	}
-	if err := errors.Join(errs...); err != nil && !settings.KeepGoing {
+	if err := errors.Join(errs...); err != nil && !options.KeepGoing {
 		s.Detach()
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
+// Empty returns a set of no programs, which holds nothing in the kernel.
+func Empty() *Set { return &Set{shared: &shared{}} }
+
 // emitsAny returns whether any of the programs emits events.
 func emitsAny(selected []Selected) bool {
 	return slices.ContainsFunc(selected, func(one Selected) bool { return one.Config.Common().Events })
 }
 
-// needsOf returns what programs need, once each, but for those that are among the programs themselves.
+// needsOf returns the programs that others depend on, once each, without those that run anyway.
 func needsOf(running []Selected) (needs []Selected) {
 	for _, one := range running {
 		for _, need := range one.Definition.Needs {
@@ -120,24 +125,27 @@ func needsOf(running []Selected) (needs []Selected) {
 
 func (s *Set) add(one Selected) error {
 	name := one.Definition.Name
-	s.settings.Report(State{Program: name, Name: StateLoading})
+	s.options.Report(State{Program: name, Name: StateLoading})
 	s.added++
-	l, err := load(one, s.added, s.shared, &s.settings)
+	l, err := s.load(one, s.added)
 	if err != nil {
 		err = fmt.Errorf("program %s: %w", name, err)
-		s.settings.Report(State{Program: name, Name: StateFailed, Err: err})
+		s.options.Report(State{Program: name, Name: StateFailed, Err: err})
 		return err
 	}
 	s.loaded = append(s.loaded, l)
 	s.byNumber[s.added] = l
 	for _, h := range l.hooks {
-		s.settings.Host.SocketsTracked = s.settings.Host.SocketsTracked || h.tracksSockets
-		if h.name == "" {
-			continue
-		}
-		s.settings.Report(State{Program: name, Name: StateAttached, Hook: h.name})
+		s.options.Report(State{Program: name, Name: StateAttached, Hook: h.name})
 	}
 	return nil
+}
+
+// tracksSockets reports whether a hook that tracks the owners of TCP sockets is attached.
+func (s *Set) tracksSockets() bool {
+	return slices.ContainsFunc(s.loaded, func(l *loaded) bool {
+		return slices.ContainsFunc(l.hooks, func(h attached) bool { return h.tracksSockets })
+	})
 }
 
 // Records returns the ring buffer.
@@ -162,7 +170,7 @@ func (s *Set) Name(id int) string {
 	return ""
 }
 
-// AppendLog adds the log record of a record of the ring buffer.
+// AppendLog appends the log record of a record of the ring buffer.
 func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 	record, ok := common.View[common.Record](raw)
 	if !ok {
@@ -175,7 +183,7 @@ func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 }
 
 // Scrape adds the metrics of all programs that are attached.
-func (s *Set) Scrape(m *Metrics) error {
+func (s *Set) Scrape(m *metrics.Builder) error {
 	var errs []error
 	for _, l := range s.loaded {
 		if err := l.program.Scrape(m); err != nil {
@@ -185,7 +193,7 @@ func (s *Set) Scrape(m *Metrics) error {
 	return errors.Join(append(errs, s.scrapeCounts(m), s.scrapeRuns(m))...)
 }
 
-// Detach ends the programs' runs, the last one first; their maps and the ring buffer can still be read.
+// Detach detaches the programs, the last one first. Their maps and the ring buffer can still be read.
 func (s *Set) Detach() {
 	for _, l := range slices.Backward(s.loaded) {
 		if len(l.hooks) == 0 {
@@ -195,11 +203,11 @@ func (s *Set) Detach() {
 		if state.Err = l.detach(); state.Err != nil {
 			state.Name = StateFailed
 		}
-		s.settings.Report(state)
+		s.options.Report(state)
 	}
 }
 
-// Close frees all that the set holds in the kernel, after Detach.
+// Close releases all that the set holds in the kernel. Call it after Detach.
 func (s *Set) Close() error {
 	var errs []error
 	for _, l := range slices.Backward(s.loaded) {

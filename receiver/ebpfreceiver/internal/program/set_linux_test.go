@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap/zaptest"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
@@ -69,20 +70,21 @@ func working() *fakeProgram {
 // thisKernel reads the types of this kernel, once for all tests.
 var thisKernel = sync.OnceValues(func() (*kernel.BTF, error) { return kernel.LoadBTF("") })
 
-// liveSettings returns the settings for this kernel, and the states that programs come to.
-func liveSettings(t testing.TB) (settings Settings, states func() []string) {
+// emitNowhere takes events, and does nothing with them.
+func emitNowhere(func(*batch.Batch)) bool { return true }
+
+// liveOptions returns the options for this kernel, and the states that programs come to.
+func liveOptions(t testing.TB) (options Options, states func() []string) {
 	t.Helper()
 	kerneltest.Require(t)
 	types, err := thisKernel()
 	require.NoError(t, err)
 	var reported []string
-	return Settings{
-			Host: &Host{
-				Logger: zaptest.NewLogger(t), Kernel: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(kernel.AllFields),
-				Events: metadata.DefaultEventsConfig(),
-			},
+	return Options{
+			Kernel:   &Kernel{Host: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(kernel.AllFields)},
+			Settings: Settings{Logger: zaptest.NewLogger(t), Events: metadata.DefaultEventsConfig()},
 			RingSize: 1 << 16,
-			Emit:     true,
+			Emit:     emitNowhere,
 			Report: func(s State) {
 				line := s.Program + " " + s.Name
 				if s.Hook != "" {
@@ -101,13 +103,13 @@ func liveSettings(t testing.TB) (settings Settings, states func() []string) {
 }
 
 func TestOpen(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
 	one, other, need := working(), working(), working()
 	one.spec.Programs["second"] = emptyFunction("second", quietTracepoint)
 	one.hooks = append(one.hooks, Tracepoint("second", quietTracepoint))
 	helper := need.define("helper")
-	set, err := Open(selectAll(one.define("one", helper), other.define("other", helper)), settings)
+	set, err := Open(selectAll(one.define("one", helper), other.define("other", helper)), options)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"one loading", "one attached tp_btf/oom_score_adj_update", "one attached tp_btf/oom_score_adj_update",
@@ -121,14 +123,14 @@ func TestOpen(t *testing.T) {
 		require.Len(t, p.maps, 1, "the object's own, not the shared ones")
 		require.NoError(t, p.maps["own"].Put(uint32(0), uint64(7)), "a map of the kernel's")
 	}
-	running := owned(t)
-	assert.Equal(t, 4, kinds(running)["prog_id"])
-	assert.Equal(t, 4, kinds(running)["link_id"])
+	running := kerneltest.Objects(t)
+	assert.Equal(t, 4, kerneltest.Kinds(running)["prog_id"])
+	assert.Equal(t, 4, kerneltest.Kinds(running)["link_id"])
 
 	set.Detach()
 	assert.Equal(t, []string{"helper detached", "other detached", "one detached"}, states(), "the last first")
 	assert.Zero(t, set.Attached())
-	assert.Zero(t, kinds(owned(t))["link_id"]+kinds(owned(t))["prog_id"])
+	assert.Zero(t, kerneltest.Kinds(kerneltest.Objects(t))["link_id"]+kerneltest.Kinds(kerneltest.Objects(t))["prog_id"])
 	var value uint64
 	require.NoError(t, one.maps["own"].Lookup(uint32(0), &value), "what it has left is still there to be read")
 	assert.EqualValues(t, 7, value)
@@ -137,7 +139,7 @@ func TestOpen(t *testing.T) {
 	set.Detach()
 	assert.Empty(t, states(), "a second time, which changes nothing")
 	require.NoError(t, set.Close())
-	requireGone(t, running)
+	kerneltest.RequireGone(t, running)
 }
 
 // failing returns programs that fail each at another step, by the error.
@@ -167,10 +169,10 @@ func failing() map[string]*fakeProgram {
 func TestOpenFails(t *testing.T) {
 	for want, broken := range failing() {
 		t.Run(want, func(t *testing.T) {
-			settings, states := liveSettings(t)
-			leavesNothing(t)
+			options, states := liveOptions(t)
+			kerneltest.LeavesNothing(t)
 			set, err := Open(selectAll(
-				working().define("first"), broken.define("broken"), working().define("last")), settings)
+				working().define("first"), broken.define("broken"), working().define("last")), options)
 			require.ErrorContains(t, err, "program broken: "+want)
 			assert.Nil(t, set)
 			got := states()
@@ -187,21 +189,21 @@ func TestOpenFails(t *testing.T) {
 func TestOpenKeepsGoing(t *testing.T) {
 	for want, broken := range failing() {
 		t.Run(want, func(t *testing.T) {
-			settings, states := liveSettings(t)
-			leavesNothing(t)
-			settings.KeepGoing = true
+			options, states := liveOptions(t)
+			kerneltest.LeavesNothing(t)
+			options.KeepGoing = true
 			set, err := Open(selectAll(
-				working().define("first"), broken.define("broken"), working().define("last")), settings)
+				working().define("first"), broken.define("broken"), working().define("last")), options)
 			require.NoError(t, err)
 			got := states()
 			require.Len(t, got, 6)
 			assert.Contains(t, got[3], "broken failed: program broken: "+want)
 			assert.Equal(t, []string{"last loading", "last attached tp_btf/oom_score_adj_update"}, got[4:])
 			assert.Equal(t, 2, set.Attached())
-			assert.Equal(t, 2, kinds(owned(t))["prog_id"], "nothing of the failed one")
+			assert.Equal(t, 2, kerneltest.Kinds(kerneltest.Objects(t))["prog_id"], "nothing of the failed one")
 			assert.Empty(t, set.Name(2))
 			require.ErrorContains(t, set.AppendLog(nil, headerOf(2)), "unknown program 2")
-			m := newTestMetrics(settings.Host.Containers)
+			m := newTestMetrics(options.Kernel.Containers)
 			require.NoError(t, set.Scrape(m))
 			for _, point := range points(t, m, "ebpf.event.delivered") {
 				assert.NotEqual(t, "broken", point["ebpf.program.name"], "no zero that looks like a measurement")
@@ -215,13 +217,13 @@ func TestOpenKeepsGoing(t *testing.T) {
 
 // What a program needs costs nothing when the program does not run.
 func TestOpenWithoutNeedsOfWhatFails(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
-	settings.KeepGoing = true
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.KeepGoing = true
 	broken := working()
 	broken.loadedErr = errBroken
 	common, own := working().define("common"), working().define("own")
-	set, err := Open(selectAll(broken.define("broken", own, common), working().define("good", common)), settings)
+	set, err := Open(selectAll(broken.define("broken", own, common), working().define("good", common)), options)
 	require.NoError(t, err)
 	assert.Equal(t, []string{
 		"broken loading", "broken failed: program broken: broken",
@@ -233,15 +235,15 @@ func TestOpenWithoutNeedsOfWhatFails(t *testing.T) {
 }
 
 func TestOpenOfNothingThatRuns(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
-	settings.KeepGoing = true
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.KeepGoing = true
 	broken := working()
 	broken.loadedErr = errBroken
-	set, err := Open(selectAll(broken.define("broken")), settings)
+	set, err := Open(selectAll(broken.define("broken")), options)
 	require.NoError(t, err)
 	assert.Zero(t, set.Attached())
-	require.NoError(t, set.Scrape(newTestMetrics(settings.Host.Containers)))
+	require.NoError(t, set.Scrape(newTestMetrics(options.Kernel.Containers)))
 	set.Detach()
 	assert.Equal(t, []string{"broken loading", "broken failed: program broken: broken"}, states())
 	require.NoError(t, set.Close())
@@ -250,18 +252,18 @@ func TestOpenOfNothingThatRuns(t *testing.T) {
 // What concerns all programs fails before any of them, whether or not the others should go on.
 func TestOpenWithoutWhatAllNeed(t *testing.T) {
 	for _, keepGoing := range []bool{false, true} {
-		for want, spoil := range map[string]func(*Settings){
-			"CAP_BPF": func(s *Settings) {
-				s.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) { return 0, nil }
+		for want, spoil := range map[string]func(*Options){
+			"CAP_BPF": func(s *Options) {
+				s.Kernel.Capabilities = func() (kernel.Capabilities, error) { return 0, nil }
 			},
-			"create map ebpf_records": func(s *Settings) { s.RingSize = 1000 },
+			"create map ebpf_records": func(s *Options) { s.RingSize = 1000 },
 		} {
 			t.Run(want, func(t *testing.T) {
-				settings, states := liveSettings(t)
-				leavesNothing(t)
-				settings.KeepGoing = keepGoing
-				spoil(&settings)
-				set, err := Open(selectAll(working().define("one")), settings)
+				options, states := liveOptions(t)
+				kerneltest.LeavesNothing(t)
+				options.KeepGoing = keepGoing
+				spoil(&options)
+				set, err := Open(selectAll(working().define("one")), options)
 				require.ErrorContains(t, err, want)
 				assert.Nil(t, set)
 				assert.Empty(t, states())
@@ -272,15 +274,15 @@ func TestOpenWithoutWhatAllNeed(t *testing.T) {
 
 // A program whose hook needs a capability that is missing is not even loaded.
 func TestOpenChecksWhatHooksNeed(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
-	settings.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) {
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.Kernel.Capabilities = func() (kernel.Capabilities, error) {
 		return 1<<kernel.CapBPF | 1<<kernel.CapPerfmon, nil
 	}
 	needy := working()
 	needy.specErr = errBroken // if it came to that
 	needy.hooks[0].Variants[0].Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
-	_, err := Open(selectAll(needy.define("needy")), settings)
+	_, err := Open(selectAll(needy.define("needy")), options)
 	require.ErrorContains(t, err, "program needy: CAP_NET_ADMIN is missing")
 	require.NotErrorIs(t, err, errBroken)
 	assert.Len(t, states(), 2)
@@ -288,9 +290,9 @@ func TestOpenChecksWhatHooksNeed(t *testing.T) {
 
 // A hook whose first variant needs what is missing takes the next one, and the program is loaded.
 func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
-	settings.Host.Kernel.Capabilities = func() (kernel.Capabilities, error) {
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.Kernel.Capabilities = func() (kernel.Capabilities, error) {
 		return 1<<kernel.CapBPF | 1<<kernel.CapPerfmon, nil
 	}
 	p := working()
@@ -300,15 +302,15 @@ func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
 	modest := p.hooks[0].Variants[0]
 	modest.Hook = "tp_btf/modest"
 	p.hooks[0].Variants = []Variant{needy, modest}
-	openTestSet(t, settings, p.define("p"))
+	openTestSet(t, options, p.define("p"))
 	assert.Equal(t, []string{"p loading", "p attached tp_btf/modest"}, states())
 }
 
 // Whoever tracks sockets on the way says so to those that are loaded after it, if it is attached.
 func TestSocketsTracked(t *testing.T) {
-	settings, _ := liveSettings(t)
-	leavesNothing(t)
-	settings.KeepGoing = true
+	options, _ := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.KeepGoing = true
 	tracker := working()
 	tracker.hooks[0].TracksSockets = true
 	var seen []bool
@@ -319,12 +321,12 @@ func TestSocketsTracked(t *testing.T) {
 		return watch(c, host)
 	}
 	for _, tracker.loadedErr = range []error{errBroken, nil} {
-		set, err := Open(selectAll(watcher, tracker.define("tracker", watcher)), settings)
+		set, err := Open(selectAll(watcher, tracker.define("tracker", watcher)), options)
 		require.NoError(t, err)
 		set.Detach()
 		require.NoError(t, set.Close())
 	}
-	set, err := Open(selectAll(tracker.define("tracker", watcher)), settings)
+	set, err := Open(selectAll(tracker.define("tracker", watcher)), options)
 	require.NoError(t, err)
 	set.Detach()
 	require.NoError(t, set.Close())

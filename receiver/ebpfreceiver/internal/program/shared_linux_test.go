@@ -24,14 +24,14 @@ import (
 func newTestShared(t *testing.T, exclude Exclude) *shared {
 	t.Helper()
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	s, err := newShared(1<<16, exclude, true, false)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
 	return s
 }
 
-// excludes looks an address up as the kernel half does.
+// excludes looks an address up as the BPF side does.
 func (s *shared) excludes(t *testing.T, address string) bool {
 	t.Helper()
 	key := common.CIDR{PrefixLength: 128}
@@ -121,7 +121,7 @@ func TestExcludedExecutables(t *testing.T) {
 	entries := s.maps[common.MapExcludedExecutables].Iterate()
 	for entries.Next(&key, &present) {
 		got = append(got, string(common.Text(key.Name[:])))
-		assert.Zero(t, key.Name[len(key.Name)-1], "the kernel half ends its names with a zero")
+		assert.Zero(t, key.Name[len(key.Name)-1], "the BPF side ends its names with a zero")
 		assert.EqualValues(t, 1, present)
 	}
 	require.NoError(t, entries.Err())
@@ -169,7 +169,7 @@ func TestSharedReplacements(t *testing.T) {
 
 func TestSharedFails(t *testing.T) {
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	_, err := newShared(1000, Exclude{}, true, false)
 	require.ErrorContains(t, err, "create map ebpf_records: ")
 }
@@ -190,7 +190,7 @@ func init() {
 // In a PID namespace of its own a process knows itself by another number than the kernel's.
 func TestOwnPID(t *testing.T) {
 	kerneltest.Require(t)
-	leavesNothing(t)
+	kerneltest.LeavesNothing(t)
 	own, err := ownPID()
 	require.NoError(t, err)
 	require.NotZero(t, own)

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
 // States are the present states of the programs of a receiver. They are safe for concurrent use.
@@ -45,7 +46,7 @@ func (s *States) Report(state State) {
 }
 
 // Scrape adds ebpf.program.state. A program that has lost one of several hooks is still attached.
-func (s *States) Scrape(m *Metrics) {
+func (s *States) Scrape(m *metrics.Builder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	host := m.For(nil)

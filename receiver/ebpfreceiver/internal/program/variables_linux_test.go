@@ -11,16 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
 // constants returns what the constants of a real object came to in the kernel, by their names.
-func constants(t *testing.T, settings Settings, config *CommonConfig) func(name string) []byte {
+func constants(t *testing.T, options Options, config *CommonConfig) func(name string) []byte {
 	t.Helper()
 	spec, err := bpf.LoadPacketDrop()
 	require.NoError(t, err)
 	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarReasonConsumed: uint32(77)}}
 	d := p.define("p")
-	set, err := Open([]Selected{{Definition: d, Config: config}}, settings)
+	set, err := Open([]Selected{{Definition: d, Config: config}}, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 	v := spec.Variables[bpf.PacketDropVarEventLimit]
@@ -35,11 +36,11 @@ func constants(t *testing.T, settings Settings, config *CommonConfig) func(name 
 }
 
 func TestVariables(t *testing.T) {
-	settings, _ := liveSettings(t)
-	leavesNothing(t)
-	settings.Exclude = Exclude{Self: true, Loopback: true, Ports: []uint16{22}}
+	options, _ := liveOptions(t)
+	kerneltest.LeavesNothing(t)
+	options.Exclude = Exclude{Self: true, Loopback: true, Ports: []uint16{22}}
 	limit := 300
-	value := constants(t, settings, &CommonConfig{Events: true, EventLimit: &limit})
+	value := constants(t, options, &CommonConfig{Events: true, EventLimit: &limit})
 	assert.Equal(t, []byte{44, 1, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarEventLimit))
 	assert.Equal(t, []byte{5, 0, 0, 0}, value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, []byte{77, 0, 0, 0}, value(bpf.PacketDropVarReasonConsumed))
@@ -55,9 +56,9 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
 
 	// Without a limit, and without anybody who takes events.
-	settings.Exclude = Exclude{Executables: []string{"sshd"}}
-	settings.Emit = false
-	value = constants(t, settings, &CommonConfig{Events: true})
+	options.Exclude = Exclude{Executables: []string{"sshd"}}
+	options.Emit = nil
+	value = constants(t, options, &CommonConfig{Events: true})
 	assert.Equal(t, make([]byte, 8), value(bpf.PacketDropVarEventLimit))
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarSelfPid))
@@ -65,8 +66,8 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames), "to leave executables out by their names")
 
 	// With metrics only.
-	settings.Exclude, settings.Emit = Exclude{}, true
-	value = constants(t, settings, &CommonConfig{})
+	options.Exclude, options.Emit = Exclude{}, emitNowhere
+	value = constants(t, options, &CommonConfig{})
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, []byte{0}, value(bpf.PacketDropVarReadNames))
 }

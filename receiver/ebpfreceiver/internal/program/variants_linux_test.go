@@ -11,13 +11,15 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
 func refuse(*ebpf.Program) (io.Closer, error) { return nil, errBroken }
 
 func TestVariants(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
 	attach := Tracepoint("", quietTracepoint).Variants[0].Attach
 	unloadable := Variant{Function: "unloadable", Hook: "tp_btf/none", Attach: attach}
 	missing := Variant{Function: "missing", Hook: "fentry/none", Attach: attach}
@@ -51,19 +53,19 @@ func TestVariants(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{{Variants: tt.variants}},
 			}
-			set, err := Open(selectAll(p.define("p")), settings)
+			set, err := Open(selectAll(p.define("p")), options)
 			if tt.fails {
 				for _, part := range tt.want {
 					require.ErrorContains(t, err, part)
 				}
 				assert.Len(t, states(), 2)
-				assert.Empty(t, owned(t))
+				assert.Empty(t, kerneltest.Objects(t))
 				return
 			}
 			require.NoError(t, err)
 			assert.Equal(t, append([]string{"p loading"}, tt.want...), states())
 			assert.Equal(t, len(tt.want), set.Attached())
-			assert.Equal(t, len(tt.want), kinds(owned(t))["prog_id"], "the others are gone")
+			assert.Equal(t, len(tt.want), kerneltest.Kinds(kerneltest.Objects(t))["prog_id"], "the others are gone")
 			set.Detach()
 			require.NoError(t, set.Close())
 			states()
@@ -71,10 +73,10 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// A fallback is attached after its function, or the variant is not taken.
+// A fallback is attached behind its function, or the variant is none.
 func TestFallback(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
 	exact := func(fallback string) Variant {
 		return ExactTracepoint("good", fallback, quietTracepoint).Variants[0]
 	}
@@ -104,16 +106,16 @@ func TestFallback(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{{Variants: tt.variants}},
 			}
-			set, err := Open(selectAll(p.define("p")), settings)
+			set, err := Open(selectAll(p.define("p")), options)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"p loading", tt.want}, states())
 			assert.Equal(t, 1, set.Attached())
-			running := kinds(owned(t))
+			running := kerneltest.Kinds(kerneltest.Objects(t))
 			assert.Equal(t, tt.programs, running["prog_id"])
 			assert.Equal(t, tt.programs, running["link_id"])
 			set.Detach()
 			require.NoError(t, set.Close())
-			assert.Empty(t, owned(t))
+			assert.Empty(t, kerneltest.Objects(t))
 			states()
 		})
 	}
@@ -121,8 +123,8 @@ func TestFallback(t *testing.T) {
 
 // Functions that belong together are attached all, or the variant is none.
 func TestFunctionsTogether(t *testing.T) {
-	settings, states := liveSettings(t)
-	leavesNothing(t)
+	options, states := liveOptions(t)
+	kerneltest.LeavesNothing(t)
 	good, better := Tracepoint("good", quietTracepoint), Tracepoint("better", quietTracepoint)
 	unloadable := Tracepoint("unloadable", noTracepoint)
 	plain := Tracepoint("good", quietTracepoint)
@@ -141,16 +143,16 @@ func TestFunctionsTogether(t *testing.T) {
 					emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint), emptyFunction("unloadable", noTracepoint)),
 				hooks: []Hook{FirstOf(Together(good, tt.with), plain)},
 			}
-			set, err := Open(selectAll(p.define("p")), settings)
+			set, err := Open(selectAll(p.define("p")), options)
 			require.NoError(t, err)
 			assert.Equal(t, []string{"p loading", tt.want}, states())
 			assert.Equal(t, 1, set.Attached())
-			running := kinds(owned(t))
+			running := kerneltest.Kinds(kerneltest.Objects(t))
 			assert.Equal(t, tt.programs, running["prog_id"])
 			assert.Equal(t, tt.programs, running["link_id"])
 			set.Detach()
 			require.NoError(t, set.Close())
-			assert.Empty(t, owned(t))
+			assert.Empty(t, kerneltest.Objects(t))
 			states()
 		})
 	}
@@ -158,12 +160,12 @@ func TestFunctionsTogether(t *testing.T) {
 
 // The runs of a hook are those of all functions that belong to it.
 func TestRunsOfFunctionsTogether(t *testing.T) {
-	settings, _ := liveSettings(t)
+	options, _ := liveOptions(t)
 	p := &fakeProgram{
 		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),
 		hooks: []Hook{Together(Tracepoint("good", quietTracepoint), Tracepoint("better", quietTracepoint))},
 	}
-	set := openTestSet(t, settings, p.define("p"))
+	set := openTestSet(t, options, p.define("p"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()
@@ -175,12 +177,12 @@ func TestRunsOfFunctionsTogether(t *testing.T) {
 
 // The runs of a hook are those of its function; what its fallback costs is part of their time.
 func TestRunsOfFallback(t *testing.T) {
-	settings, _ := liveSettings(t)
+	options, _ := liveOptions(t)
 	p := &fakeProgram{
 		spec:  objectOf(emptyFunction("good", quietTracepoint), emptyFunction("better", quietTracepoint)),
 		hooks: []Hook{ExactTracepoint("good", "better", quietTracepoint)},
 	}
-	set := openTestSet(t, settings, p.define("p"))
+	set := openTestSet(t, options, p.define("p"))
 	stats, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, stats.Close()) }()

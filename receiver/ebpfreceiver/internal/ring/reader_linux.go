@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reader reads records where they lie: in the memory that it shares with the kernel (kernel/bpf/ringbuf.c). Wait and
-// Drain are for one goroutine; Wake and Used are safe from any.
+// Reader reads records in place, in the memory that it shares with the kernel (kernel/bpf/ringbuf.c). Wait and Drain are for
+// one goroutine; Wake and Used are safe from any.
 type Reader struct {
-	consumer *uint64 // how far this side has read
-	producer *uint64 // how far the kernel has reserved
-	data     []byte  // mapped once: a second mapping behind it would spare a copy a lap, and count as memory in use
+	consumer *uint64 // position up to which user space has read
+	producer *uint64 // position up to which the kernel has reserved
+	data     []byte  // mapped once: a second mapping would save one copy per lap, and count as resident memory
 	size     uint64
-	wrapped  []byte // the record that goes on at the beginning of data
+	wrapped  []byte // a copy of the record that wraps around the end of data
 
 	consumerPage []byte
 	producerPage []byte
@@ -30,7 +30,7 @@ type Reader struct {
 	wake         int
 }
 
-// New returns a reader of a ring buffer map, which it does not take over.
+// New returns a reader of a ring buffer map. The caller still has to close the map.
 func New(m *ebpf.Map) (*Reader, error) {
 	if m.Type() != ebpf.RingBuf {
 		return nil, fmt.Errorf("map of type %s is no ring buffer", m.Type())
@@ -59,7 +59,7 @@ func (r *Reader) open(fd int) (err error) {
 	if r.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return fmt.Errorf("create eventfd: %w", err)
 	}
-	// The ring is edge-triggered: what counts is that the kernel has woken us, not that there are records.
+	// Edge-triggered: wait for a wake-up of the kernel, not for the ring to be non-empty.
 	for fd, events := range map[int]uint32{fd: unix.EPOLLIN | unix.EPOLLET, r.wake: unix.EPOLLIN} {
 		if err = unix.EpollCtl(r.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: events, Fd: int32(fd)}); err != nil {
 			return fmt.Errorf("add to epoll: %w", err)
@@ -68,9 +68,9 @@ func (r *Reader) open(fd int) (err error) {
 	return nil
 }
 
-// Wait blocks until the kernel wakes the reader, Wake was called, or the timeout is over; a negative timeout is none. The
-// kernel wakes it for the first record after all that were there had been drained, and again for one whose writer
-// forces it; records that come in between are there without a notice.
+// Wait blocks until the kernel wakes the reader, Wake is called, or the timeout is over; a negative timeout is none. The
+// kernel wakes the reader for the first record after a complete drain, and for a record whose writer forces it. Other records
+// arrive without a wake-up.
 func (r *Reader) Wait(timeout time.Duration) error {
 	ms := -1
 	if timeout >= 0 {
@@ -99,8 +99,8 @@ func (r *Reader) Wake() error {
 	return nil
 }
 
-// Drain passes up to limit records, in the order of the ring, to f and frees their place. The bytes are the ring's own,
-// aligned to 8, and valid only within f. It returns how many there were.
+// Drain passes up to limit records, in the order of the ring, to f and frees their space. The bytes are the ring's own,
+// aligned to 8, and valid only within f. It returns the number of records.
 func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	position := atomic.LoadUint64(r.consumer)
 	freed := position
@@ -108,8 +108,9 @@ func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	for n < limit {
 		length, ok := r.next(position)
 		if !ok {
-			// The kernel wakes us for the record at the position that it knows of: tell it ours, then look once more. The
-			// look must not overtake the telling; a store alone lets it, where the race detector stands in for sync/atomic.
+			// The kernel wakes us for a record at the consumer position. Publish the position first, then check again. The check
+			// must not be reordered before the store: a swap is a full barrier, a store is not where the race detector replaces
+			// sync/atomic.
 			if freed == position {
 				break
 			}
@@ -130,7 +131,7 @@ func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	return n
 }
 
-// next returns the length word of the record at a position, if one is there and completely written.
+// next returns the length word of the record at a position, if it is completely written.
 func (r *Reader) next(position uint64) (length uint32, ok bool) {
 	if position == atomic.LoadUint64(r.producer) {
 		return 0, false
@@ -139,7 +140,7 @@ func (r *Reader) next(position uint64) (length uint32, ok bool) {
 	return length, length&unix.BPF_RINGBUF_BUSY_BIT == 0
 }
 
-// record returns the bytes of a record, in place unless it is the one that reaches over the end of the ring.
+// record returns the bytes of a record, in place unless it wraps around the end of the ring.
 func (r *Reader) record(position, size uint64) []byte {
 	start := position & (r.size - 1)
 	if start+size <= r.size {
@@ -154,7 +155,7 @@ func (r *Reader) Used() float64 {
 	return float64(atomic.LoadUint64(r.producer)-atomic.LoadUint64(r.consumer)) / float64(r.size)
 }
 
-// Close releases the memory and descriptors; no other method may run or be called after it, except Close.
+// Close releases the memory and descriptors. No other method may run at the same time or afterwards, except Close.
 func (r *Reader) Close() error {
 	var errs []error
 	for _, page := range []*[]byte{&r.consumerPage, &r.producerPage} {

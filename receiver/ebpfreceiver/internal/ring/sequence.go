@@ -3,37 +3,38 @@
 
 package ring
 
-// Sequences finds the records that are missing, by the numbers that each CPU gives its records from 1 on. It counts
-// instead of comparing neighbours: a program that interrupts another on its CPU may write the later number first.
+// Sequences detects lost records by the numbers that each CPU gives its records from 1 on. It counts records instead of
+// comparing neighbours: a program that interrupts another one on its CPU may write the later number first.
 type Sequences struct {
 	cpus []cpuSequence
-	// settled is how many were missing at the last Settle, reported how many Take has told of.
-	settled, reported uint64
-	// gap is the time in which records have been missed before the last Settle and since the last Take, fresh that after
-	// Settle; their Counts only say that there were any.
-	gap, fresh Gap
+	// checkpoint is how many records were missing at the last Checkpoint, reported how many TakeLoss has returned.
+	checkpoint, reported uint64
+	// gap is the time of the losses before the last Checkpoint and since the last TakeLoss, recent that of those after
+	// Checkpoint. Their Counts only say that there were any.
+	gap, recent Gap
 }
 
 type cpuSequence struct {
+	// highest is the highest number, seen the number of records, last the latest time.
 	highest, seen, last uint64
 }
 
 // Gap is a loss of records.
 type Gap struct {
 	Count uint64
-	// Start and End are kernel times (ns) between which the records were lost; 0 if there was no record before, or after.
+	// Start and End are the kernel times (ns) between which the records were lost; 0 if no record is known before, or after.
 	Start, End uint64
 }
 
-// See takes note of a record that was read.
-func (s *Sequences) See(cpu uint16, sequence, time uint64) {
+// Observe records a record that was read.
+func (s *Sequences) Observe(cpu uint16, sequence, time uint64) {
 	for int(cpu) >= len(s.cpus) {
 		s.cpus = append(s.cpus, cpuSequence{})
 	}
 	c := &s.cpus[cpu]
 	c.seen++
 	if sequence > c.highest+1 {
-		// A program reads the time before it takes a number, and may be interrupted between.
+		// A program reads the clock before it takes a number, and may be interrupted in between.
 		s.widen(c.last, max(c.last, time))
 	}
 	c.highest = max(c.highest, sequence)
@@ -41,11 +42,11 @@ func (s *Sequences) See(cpu uint16, sequence, time uint64) {
 }
 
 func (s *Sequences) widen(start, end uint64) {
-	s.fresh = s.fresh.with(Gap{Count: 1, Start: start, End: end})
+	s.recent = s.recent.union(Gap{Count: 1, Start: start, End: end})
 }
 
-// with returns the time of both gaps; an End of 0 is the latest, as a Start of 0 is the earliest.
-func (g Gap) with(other Gap) Gap {
+// union returns the time of both gaps. An End of 0 is the latest, as a Start of 0 is the earliest.
+func (g Gap) union(other Gap) Gap {
 	switch {
 	case other.Count == 0:
 		return g
@@ -59,14 +60,14 @@ func (g Gap) with(other Gap) Gap {
 	return g
 }
 
-// Settle takes note that another look at the ring is to come: what is missing after that too is lost, not just late.
-func (s *Sequences) Settle() {
-	s.settled = s.missing()
-	s.gap = s.gap.with(s.fresh)
-	s.fresh = Gap{}
+// Checkpoint says that the ring is about to be read once more: what is missing now and also after that is lost, not late.
+func (s *Sequences) Checkpoint() {
+	s.checkpoint = s.missing()
+	s.gap = s.gap.union(s.recent)
+	s.recent = Gap{}
 }
 
-// Finish takes note of the last numbers that each CPU gave, when no more records are to come.
+// Finish takes the last number of each CPU, when no more records will come.
 func (s *Sequences) Finish(highest []uint64) {
 	for cpu, last := range highest {
 		for cpu >= len(s.cpus) {
@@ -77,7 +78,7 @@ func (s *Sequences) Finish(highest []uint64) {
 			s.widen(c.last, 0)
 		}
 	}
-	s.Settle()
+	s.Checkpoint()
 }
 
 func (s *Sequences) missing() (n uint64) {
@@ -87,20 +88,20 @@ func (s *Sequences) missing() (n uint64) {
 	return n
 }
 
-// lost is what was missing at the last Settle and has not come since.
-func (s *Sequences) lost() uint64 { return min(s.settled, s.missing()) }
+// lossCount returns how many records were missing at the last Checkpoint and still are.
+func (s *Sequences) lossCount() uint64 { return min(s.checkpoint, s.missing()) }
 
-// Missing returns whether there is a loss that Take has not told of, or will have to if nothing comes late.
-func (s *Sequences) Missing() bool { return s.missing() > s.reported }
+// HasGap reports whether records are missing that TakeLoss has not returned: they are lost, or late.
+func (s *Sequences) HasGap() bool { return s.missing() > s.reported }
 
-// Lost returns whether Take has a loss to tell of.
-func (s *Sequences) Lost() bool { return s.lost() > s.reported }
+// HasLoss reports whether TakeLoss would return a loss.
+func (s *Sequences) HasLoss() bool { return s.lossCount() > s.reported }
 
-// Take returns what was lost since the last call; Count is 0 if nothing was.
-func (s *Sequences) Take() Gap {
-	gap, lost := s.gap, s.lost()
+// TakeLoss returns what was lost since the last call; Count is 0 if nothing was.
+func (s *Sequences) TakeLoss() Gap {
+	gap, lost := s.gap, s.lossCount()
 	s.gap = Gap{}
-	// A number that was late for longer has made up for itself.
+	// Fewer than before: a record that was reported as lost has come very late.
 	if lost <= s.reported {
 		return Gap{}
 	}

@@ -17,7 +17,7 @@ type seen struct {
 	sequence, time uint64
 }
 
-// batchOf is what is seen between two calls of Take, and what the second one returns.
+// batchOf is what is seen between two calls of TakeLoss, and what the second one returns.
 type batchOf struct {
 	seen []seen
 	want Gap
@@ -125,46 +125,46 @@ func TestSequences(t *testing.T) {
 			var s Sequences
 			for i, b := range tt.batches {
 				for _, r := range b.seen {
-					s.See(r.cpu, r.sequence, r.time)
+					s.Observe(r.cpu, r.sequence, r.time)
 				}
-				s.Settle()
-				assert.Equal(t, b.want, s.Take(), "batch %d", i)
-				assert.Zero(t, s.Take(), "batch %d is told of once", i)
+				s.Checkpoint()
+				assert.Equal(t, b.want, s.TakeLoss(), "batch %d", i)
+				assert.Zero(t, s.TakeLoss(), "batch %d is told of once", i)
 			}
 			s.Finish(tt.highest)
-			assert.Equal(t, tt.want, s.Take(), "at the end")
+			assert.Equal(t, tt.want, s.TakeLoss(), "at the end")
 		})
 	}
 }
 
 // What is missing is told of when another look at the ring has not found it: an interrupting program may have written the
 // later number already, and the one that it interrupted is about to write the earlier.
-func TestSequencesSettle(t *testing.T) {
+func TestSequencesCheckpoint(t *testing.T) {
 	var s Sequences
 	assertSays := func(missing, lost bool, want Gap) {
 		t.Helper()
-		assert.Equal(t, missing, s.Missing())
-		assert.Equal(t, lost, s.Lost())
-		assert.Equal(t, want, s.Take())
+		assert.Equal(t, missing, s.HasGap())
+		assert.Equal(t, lost, s.HasLoss())
+		assert.Equal(t, want, s.TakeLoss())
 	}
-	s.See(0, 1, 10)
-	s.See(0, 3, 31)
+	s.Observe(0, 1, 10)
+	s.Observe(0, 3, 31)
 	assertSays(true, false, Gap{})
-	s.Settle()
-	s.See(0, 2, 30)
+	s.Checkpoint()
+	s.Observe(0, 2, 30)
 	assertSays(false, false, Gap{})
 
-	s.See(0, 6, 60)
-	s.Settle()
-	s.See(0, 9, 90)
+	s.Observe(0, 6, 60)
+	s.Checkpoint()
+	s.Observe(0, 9, 90)
 	assertSays(true, true, Gap{Count: 2, Start: 31, End: 60})
 	assertSays(true, false, Gap{})
-	s.Settle()
+	s.Checkpoint()
 	assertSays(true, true, Gap{Count: 2, Start: 60, End: 90})
-	s.Settle()
+	s.Checkpoint()
 	assertSays(false, false, Gap{})
 
-	s.See(0, 11, 110)
+	s.Observe(0, 11, 110)
 	s.Finish([]uint64{12})
 	assertSays(true, true, Gap{Count: 2, Start: 90})
 }
@@ -172,10 +172,10 @@ func TestSequencesSettle(t *testing.T) {
 // A loss that is not told yet when the last numbers come in reaches to an end that nobody has seen.
 func TestSequencesFinishAfterAGap(t *testing.T) {
 	var s Sequences
-	s.See(0, 1, 10)
-	s.See(0, 3, 30)
+	s.Observe(0, 1, 10)
+	s.Observe(0, 3, 30)
 	s.Finish([]uint64{5})
-	assert.Equal(t, Gap{Count: 3, Start: 10}, s.Take())
+	assert.Equal(t, Gap{Count: 3, Start: 10}, s.TakeLoss())
 }
 
 // Whatever is lost and however the rest is shuffled, the counts add up to the truth, and each range holds its losses.
@@ -199,11 +199,11 @@ func TestSequencesAddUp(t *testing.T) {
 		for i := 0; i < len(records); i++ {
 			// An interrupting program comes first, and then the one that it interrupted.
 			if i+1 < len(records) && random.IntN(4) == 0 {
-				s.See(records[i+1].cpu, records[i+1].sequence, records[i+1].time)
-				s.See(records[i].cpu, records[i].sequence, records[i].time)
+				s.Observe(records[i+1].cpu, records[i+1].sequence, records[i+1].time)
+				s.Observe(records[i].cpu, records[i].sequence, records[i].time)
 				i++
 			} else {
-				s.See(records[i].cpu, records[i].sequence, records[i].time)
+				s.Observe(records[i].cpu, records[i].sequence, records[i].time)
 			}
 			if random.IntN(50) == 0 {
 				reported += take(t, &s)
@@ -217,8 +217,8 @@ func TestSequencesAddUp(t *testing.T) {
 
 func take(t *testing.T, s *Sequences) uint64 {
 	t.Helper()
-	s.Settle()
-	gap := s.Take()
+	s.Checkpoint()
+	gap := s.TakeLoss()
 	if gap.Count > 0 && gap.End != 0 {
 		require.LessOrEqual(t, gap.Start, gap.End)
 	}
@@ -227,12 +227,12 @@ func take(t *testing.T, s *Sequences) uint64 {
 
 func TestSequencesAllocateNothing(t *testing.T) {
 	var s Sequences
-	s.See(7, 1, 1)
+	s.Observe(7, 1, 1)
 	n := uint64(1)
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
 		n += 2
-		s.See(7, n, n)
-		s.Settle()
-		s.Take()
+		s.Observe(7, n, n)
+		s.Checkpoint()
+		s.TakeLoss()
 	}))
 }

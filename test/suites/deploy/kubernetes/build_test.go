@@ -17,7 +17,7 @@ import (
 )
 
 // repository is the root of this repository.
-var repository, _ = filepath.Abs(filepath.Join("..", "..", ".."))
+var repository, _ = filepath.Abs(filepath.Join("..", "..", "..", ".."))
 
 // object is one object that `kubectl apply -k deploy/kubernetes` would apply.
 type object struct {

@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
 // checkWithoutAttributes checks that without any one of its attributes, and without all, a metric has one data point per
@@ -39,10 +39,10 @@ func checkWithoutAttributes(t *testing.T, metrics pmetric.Metrics) {
 	}
 }
 
-func checkKept(t *testing.T, metrics pmetric.Metrics, name string, kept metadata.MetricAttributes) {
+func checkKept(t *testing.T, all pmetric.Metrics, name string, kept metadata.MetricAttributes) {
 	t.Helper()
 	want := map[string]map[string]float64{}
-	eachPoint(metrics, func(resource, metric string, attributes pcommon.Map, values map[string]float64) {
+	eachPoint(all, func(resource, metric string, attributes pcommon.Map, values map[string]float64) {
 		raw := attributes.AsRaw()
 		if metric == name {
 			maps.DeleteFunc(raw, func(key string, _ any) bool { return !slices.Contains(kept, key) })
@@ -56,8 +56,8 @@ func checkKept(t *testing.T, metrics pmetric.Metrics, name string, kept metadata
 		}
 	})
 	regrouped := pmetric.NewMetrics()
-	metrics.CopyTo(regrouped)
-	program.Regroup(regrouped, map[string]metadata.MetricAttributes{name: kept})
+	all.CopyTo(regrouped)
+	metrics.Regroup(regrouped, map[string]metadata.MetricAttributes{name: kept})
 	have := map[string]map[string]float64{}
 	eachPoint(regrouped, func(resource, metric string, attributes pcommon.Map, values map[string]float64) {
 		id := fmt.Sprint(resource, metric, attributes.AsRaw())

@@ -32,7 +32,7 @@ func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Progra
 			raw[0] = Number // others do not get here
 		}
 		err := p.AppendLog(b, raw)
-		logs := b.Seal().Logs
+		logs := b.Flush().Logs
 		if err != nil {
 			require.Zero(t, logs.LogRecordCount(), "in spite of: %v", err)
 			return

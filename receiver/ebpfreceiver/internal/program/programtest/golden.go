@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -51,10 +52,10 @@ func CompareLogs(t *testing.T, file string, logs plog.Logs) {
 const Start = pcommon.Timestamp(1_700_000_000_000_000_000)
 
 // NewMetrics returns an empty scrape of the host at a time.
-func NewMetrics(host *program.Host, now pcommon.Timestamp, config metadata.MetricsConfig) *program.Metrics {
+func NewMetrics(host *program.Host, now pcommon.Timestamp, config metadata.MetricsConfig) *metrics.Builder {
 	builder := metadata.NewDefaultMetricsBuilderConfig()
 	builder.Metrics = config
-	return program.NewMetrics(Start, now, host.Containers, func() *metadata.MetricsBuilder {
+	return metrics.NewBuilder(Start, now, host.Containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(builder, receivertest.NewNopSettings(metadata.Type), metadata.WithStartTime(Start))
 	})
 }

@@ -16,9 +16,9 @@ import (
 	"go.uber.org/zap/zaptest"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -49,16 +49,22 @@ func Host(t testing.TB) *program.Host {
 	containers.Add(Database, databasePath)
 	containers.Add(Service, "/system.slice/sshd.service")
 	return &program.Host{
-		Logger:     zaptest.NewLogger(t),
-		BTF:        types,
-		Reasons:    types.DropReasons(),
-		Symbols:    kernel.NewSymbols(),
-		Containers: containers,
-		Clock:      new(kernel.Clock),
-		CgroupRoot: "/sys/fs/cgroup",
-		Events:     metadata.DefaultEventsConfig(),
-		Histograms: metadata.DefaultHistogramsConfig(),
-		Histogram:  histogram.Explicit,
+		Kernel: &program.Kernel{
+			BTF:        types,
+			Reasons:    types.DropReasons(),
+			Symbols:    kernel.NewSymbols(),
+			Containers: containers,
+			Clock:      new(kernel.Clock),
+			CgroupRoot: "/sys/fs/cgroup",
+		},
+		Settings: program.Settings{
+			Logger:     zaptest.NewLogger(t),
+			Events:     metadata.DefaultEventsConfig(),
+			Histograms: metadata.DefaultHistogramsConfig(),
+			Histogram:  histogram.Explicit,
+		},
+		Emit:   func(func(*batch.Batch)) {},
+		Report: func(program.State) {},
 	}
 }
 
@@ -150,7 +156,7 @@ func NewBatch(host *program.Host, body bool) *batch.Batch {
 		Clock:      host.Clock,
 		Containers: host.Containers,
 		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
-		Keeps:      func(pcommon.Resource) bool { return true },
+		Include:    func(pcommon.Resource) bool { return true },
 		ScopeName:  metadata.ScopeName,
 		Version:    "test",
 		Body:       body,

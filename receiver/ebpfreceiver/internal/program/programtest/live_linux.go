@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
@@ -22,7 +23,7 @@ func LiveHost(t testing.TB) *program.Host {
 	t.Helper()
 	kerneltest.Require(t)
 	host := Host(t)
-	host.Kernel = kernel.ThisHost()
+	host.Kernel.Host = kernel.ThisHost()
 	types, err := kernel.LoadBTF("")
 	require.NoError(t, err)
 	host.BTF, host.Reasons = types, types.DropReasons()
@@ -35,13 +36,33 @@ func LiveHost(t testing.TB) *program.Host {
 	return host
 }
 
+// LiveOptions returns the options of a set in the running kernel, for events that nobody takes.
+func LiveOptions(t testing.TB) program.Options {
+	t.Helper()
+	host := LiveHost(t)
+	return program.Options{
+		Kernel:   host.Kernel,
+		Settings: host.Settings,
+		RingSize: 1 << 20,
+		Emit:     func(func(*batch.Batch)) bool { return true },
+		Report:   host.Report,
+	}
+}
+
 // Records runs a program in this kernel while there is traffic, and returns copies of all records that it wrote.
 func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
-	set, err := program.Open([]program.Selected{one}, program.Settings{
-		// Nothing is read before the end, and there is room for what others do meanwhile.
-		Host: LiveHost(t), RingSize: 16 << 20, Emit: true, Report: func(program.State) {},
-	})
+	return RecordsOf(t, one.Definition.Name, []program.Selected{one}, traffic)
+}
+
+// RecordsOf runs programs in this kernel, started in their order, while there is traffic, and returns copies of all records
+// that one of them wrote.
+func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic func()) (records [][]byte) {
+	t.Helper()
+	// Nothing is read before the end, and there is room for what others do meanwhile.
+	options := LiveOptions(t)
+	options.RingSize = 16 << 20
+	set, err := program.Open(programs, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 	reader, err := ring.New(set.Records())
@@ -51,7 +72,7 @@ func Records(t testing.TB, one program.Selected, traffic func()) (records [][]by
 	traffic()
 	set.Detach()
 	reader.Drain(1<<20, func(raw []byte) {
-		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == one.Definition.Name {
+		if record, ok := common.View[common.Record](raw); ok && set.Name(int(record.Program)) == name {
 			records = append(records, slices.Clone(raw))
 		}
 	})

@@ -67,7 +67,7 @@ func CompareRecorded(t *testing.T, host *program.Host, p program.Program) {
 	for _, name := range slices.Sorted(maps.Keys(records)) {
 		require.NoError(t, p.AppendLog(b, records[name]), name)
 	}
-	logs := b.Seal().Logs
+	logs := b.Flush().Logs
 	AssertSound(t, logs)
 	CompareLogs(t, "recorded.yaml", logs)
 }

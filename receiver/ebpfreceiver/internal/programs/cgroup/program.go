@@ -13,6 +13,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -65,4 +66,4 @@ func (c *cgroups) AppendLog(_ *batch.Batch, raw []byte) error {
 }
 
 // Scrape implements program.Program.
-func (*cgroups) Scrape(*program.Metrics) error { return nil }
+func (*cgroups) Scrape(*metrics.Builder) error { return nil }

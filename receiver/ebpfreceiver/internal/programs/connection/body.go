@@ -42,6 +42,15 @@ func appendBody(b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *comm
 	}
 }
 
+// appendUnixBody appends the line for people, such as "psql[4242] → /run/postgresql/.s.PGSQL.5432 unix connected".
+func appendUnixBody(b *batch.Batch, text []byte, owner *common.Owner, path, failure string) []byte {
+	text = append(b.AppendOwner(text, owner), " → "...)
+	if path != "" {
+		text = append(append(text, path...), ' ')
+	}
+	return appendResult(append(text, "unix "...), failure, "connected")
+}
+
 func appendResult(text []byte, failure, success string) []byte {
 	if failure == "" {
 		return append(text, success...)

@@ -14,9 +14,10 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
-// Numbers of the kernel half.
+// Numbers of the BPF side.
 const (
 	tcp         = 6
 	udp         = 17
@@ -52,70 +53,55 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	owner := common.OwnerOf(&e.Owner)
 	local, remote := common.Addr(e.Flow.Local.Octets), common.Addr(e.Flow.Remote.Octets)
 	failure := errorType(e.Error)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
-	attributes := b.Attributes(capacity(e))
-	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
-	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
+	event.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
+	event.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
 	if e.Role == roleServer {
-		putEnds(b, attributes, remote, e.Flow.RemotePort, local, e.Flow.LocalPort)
+		putEnds(event, remote, e.Flow.RemotePort, local, e.Flow.LocalPort)
 	} else {
-		putEnds(b, attributes, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
+		putEnds(event, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
 	}
-	attributes.PutStr("ebpf.connection.role", roleName(e.Role))
-	if failure != "" {
-		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
-	}
+	event.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
+	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
-		putTotals(attributes, e)
+		putTotals(event, e)
 	} else if e.Duration > 0 {
-		attributes.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
+		event.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
 	}
-	b.PutOwner(attributes, owner, e.Attribution)
+	event.PutOwner(owner, e.Attribution)
 	if e.Cookie != 0 { // before Linux 5.12 a socket is numbered only if a process asks
-		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
-	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], e, owner, remote, failure)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutInt("ebpf.network.namespace", int64(e.Netns))
+	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, remote, failure) })
 	return nil
 }
 
-// capacity returns how many attributes a log record gets at most.
-func capacity(e *bpf.ConnectionEvent) int {
-	if e.Record.Event == eventClose {
-		return 21
-	}
-	return 16
-}
-
-func putEnds(b *batch.Batch, attributes *batch.Attributes, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {
+func putEnds(event *batch.Event, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {
 	// A datagram socket that is not bound has no address of its own yet.
 	if !client.IsUnspecified() {
-		attributes.PutStr(string(conventions.ClientAddressKey), b.Addresses.Get(client))
+		event.PutAddress(string(conventions.ClientAddressKey), client)
 	}
 	if clientPort != 0 {
-		attributes.PutInt(string(conventions.ClientPortKey), int64(clientPort))
+		event.PutInt(string(conventions.ClientPortKey), int64(clientPort))
 	}
-	attributes.PutStr(string(conventions.ServerAddressKey), b.Addresses.Get(server))
-	attributes.PutInt(string(conventions.ServerPortKey), int64(serverPort))
+	event.PutAddress(string(conventions.ServerAddressKey), server)
+	event.PutInt(string(conventions.ServerPortKey), int64(serverPort))
 }
 
-func putTotals(attributes *batch.Attributes, e *bpf.ConnectionEvent) {
+func putTotals(event *batch.Event, e *bpf.ConnectionEvent) {
 	if e.Duration > 0 {
-		attributes.PutDouble("ebpf.connection.duration", float64(e.Duration)/1e9)
+		event.PutDouble("ebpf.connection.duration", float64(e.Duration)/1e9)
 	}
-	attributes.PutInt("ebpf.connection.bytes_sent", int64(e.BytesSent))
-	attributes.PutInt("ebpf.connection.bytes_received", int64(e.BytesReceived))
+	event.PutInt("ebpf.connection.bytes_sent", int64(e.BytesSent))
+	event.PutInt("ebpf.connection.bytes_received", int64(e.BytesReceived))
 	if e.Rtt > 0 {
-		attributes.PutDouble("ebpf.connection.rtt.smoothed", float64(e.Rtt)/1e6)
+		event.PutDouble("ebpf.connection.rtt.smoothed", float64(e.Rtt)/1e6)
 	}
 	if e.RttMin != noRTT {
-		attributes.PutDouble("ebpf.connection.rtt.min", float64(e.RttMin)/1e6)
+		event.PutDouble("ebpf.connection.rtt.min", float64(e.RttMin)/1e6)
 	}
-	attributes.PutInt("ebpf.connection.retransmits", int64(e.Retransmits))
+	event.PutInt("ebpf.connection.retransmits", int64(e.Retransmits))
 }
 
 func appendUnix(b *batch.Batch, raw []byte) error {
@@ -126,30 +112,17 @@ func appendUnix(b *batch.Batch, raw []byte) error {
 	owner := common.OwnerOf(&e.Owner)
 	failure := errorType(e.Error)
 	path := unixPath(b, e)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[eventUnix], severity(failure))
-	attributes := b.Attributes(11)
-	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(unix))
-	if path != "" {
-		attributes.PutStr(string(conventions.ServerAddressKey), path)
-	}
-	attributes.PutStr("ebpf.connection.role", roleName(uint8(common.RoleClient)))
-	if failure != "" {
-		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
-	}
-	b.PutOwner(attributes, owner, uint8(common.AttributionCurrent))
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[eventUnix], severity(failure))
+	event.PutStr(string(conventions.NetworkTransportKey), transportName(unix))
+	event.PutStr(string(conventions.ServerAddressKey), path)
+	event.PutStr("ebpf.connection.role", inet.RoleName(uint8(common.RoleClient)))
+	event.PutStr(string(conventions.ErrorTypeKey), failure)
+	event.PutOwner(owner, uint8(common.AttributionCurrent))
 	if e.Cookie != 0 { // the kernel numbers a socket when it is first asked to
-		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
-	attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		text := append(b.AppendOwner(b.Text[:0], owner), " → "...)
-		if path != "" {
-			text = append(append(text, path...), ' ')
-		}
-		b.Text = appendResult(append(text, "unix "...), failure, "connected")
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutInt("ebpf.network.namespace", int64(e.Netns))
+	event.End(func(text []byte) []byte { return appendUnixBody(b, text, owner, path, failure) })
 	return nil
 }
 
@@ -173,7 +146,7 @@ func severity(failure string) plog.SeverityNumber {
 	return plog.SeverityNumberInfo
 }
 
-// errorType returns error.type for an error of the kernel half, "" for none.
+// errorType returns error.type for an error of the BPF side, "" for none.
 func errorType(failure uint32) string {
 	switch failure {
 	case uint32(bpf.ConnectionFailureERROR_ABORTED):
@@ -185,27 +158,10 @@ func errorType(failure uint32) string {
 	}
 }
 
+// transportName returns network.transport of a socket.
 func transportName(transport uint8) string {
-	switch transport {
-	case tcp:
-		return "tcp"
-	case udp:
-		return "udp"
-	default:
+	if transport == unix {
 		return "unix"
 	}
-}
-
-func typeName(address netip.Addr) string {
-	if address.Is4() {
-		return "ipv4"
-	}
-	return "ipv6"
-}
-
-func roleName(role uint8) string {
-	if role == roleServer {
-		return "server"
-	}
-	return "client"
+	return inet.ProtocolName(transport)
 }

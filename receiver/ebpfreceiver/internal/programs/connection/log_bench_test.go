@@ -65,7 +65,7 @@ func benchmark(b *testing.B, records [][]byte, body bool) {
 			b.Fatal(err)
 		}
 		if i++; batch.Room() == 0 {
-			batch.Seal()
+			batch.Flush()
 		}
 	}
 }

@@ -165,10 +165,10 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.Count)
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.Count)
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
@@ -179,7 +179,7 @@ func TestBodyOff(t *testing.T) {
 	for _, record := range [][]byte{event(connect, "10.0.0.9:1", "10.0.0.5:2"), local("/run/x")} {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	records := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	records := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
 	require.Equal(t, 2, records.Len())
 	for _, lr := range records.All() {
 		assert.Empty(t, lr.Body().AsString())
@@ -197,8 +197,8 @@ func TestRecordsDoNotLeakIntoEachOther(t *testing.T) {
 	require.NoError(t, p.AppendLog(after, local("\x00a-longer-name")))
 	require.NoError(t, p.AppendLog(after, event(closed, "10.0.0.9:1", "10.0.0.5:2", totals)))
 	require.NoError(t, p.AppendLog(after, short))
-	want := alone.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
-	got := after.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(2)
+	want := alone.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	got := after.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(2)
 	assert.Equal(t, want.Attributes().AsRaw(), got.Attributes().AsRaw())
 	assert.Equal(t, want.Body().Str(), got.Body().Str())
 }

@@ -8,28 +8,26 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // noRole is the role in the series of handshakes, which only clients have.
 const noRole = uint8(common.RoleUnknown)
 
-// series is a series of a map as users see it: by container, because a container may have several cgroups.
+// series identifies a series of a map as users see it.
 type series struct {
-	container *kernel.Container
-	overflow  bool
+	metrics.Group
 	failure   uint32
 	transport uint8
 	ipVersion uint8
 	role      uint8
 }
 
-func seriesOf(m *program.Metrics, key *bpf.ConnectionSeries) series {
+func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
 	return series{
-		container: m.Container(key.Cgroup),
-		overflow:  key.Cgroup == program.OverflowCgroup,
+		Group:     group,
 		failure:   key.Error,
 		transport: key.Transport,
 		ipVersion: key.Type,
@@ -37,27 +35,23 @@ func seriesOf(m *program.Metrics, key *bpf.ConnectionSeries) series {
 	}
 }
 
-// countsFate keeps what is counted for a cgroup that is gone until its last connection has closed.
-func countsFate(m *program.Metrics, key *bpf.ConnectionSeries, value *bpf.ConnectionCounts) program.Fate {
+// countsFate keeps the entries of a cgroup that is gone until its last connection has closed.
+func countsFate(m *metrics.Builder, key *bpf.ConnectionSeries, value *bpf.ConnectionCounts) metrics.Fate {
 	if key.Transport == tcp && value.Found+value.Opened != value.Closed {
-		return program.Keep
+		return metrics.Keep
 	}
 	return m.Fate(key.Cgroup)
 }
 
-func timesFate(m *program.Metrics, key *bpf.ConnectionSeries, _ *bpf.ConnectionHistogram) program.Fate {
-	return m.Fate(key.Cgroup)
-}
-
 // Scrape implements program.Program.
-func (c *connections) Scrape(m *program.Metrics) error {
+func (c *connections) Scrape(m *metrics.Builder) error {
 	if err := c.scrapeCounts(m); err != nil {
 		return err
 	}
 	return c.scrapeTimes(m)
 }
 
-func (c *connections) scrapeCounts(m *program.Metrics) error {
+func (c *connections) scrapeCounts(m *metrics.Builder) error {
 	all, err := c.counts.Scrape(m)
 	for s, sum := range all {
 		record(m, s, sum)
@@ -65,9 +59,9 @@ func (c *connections) scrapeCounts(m *program.Metrics) error {
 	return err
 }
 
-func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
-	mb := m.For(s.container)
-	if s.overflow {
+func record(m *metrics.Builder, s series, sum *bpf.ConnectionCounts) {
+	mb := m.For(s.Container)
+	if s.Overflow {
 		overflow := metadata.WithOtelMetricOverflowMetricAttribute(true)
 		mb.RecordEbpfConnectionOpenedDataPoint(m.Now, int64(sum.Opened), overflow)
 		mb.RecordEbpfConnectionFailedDataPoint(m.Now, int64(sum.Failed), overflow)
@@ -77,7 +71,7 @@ func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
 		return
 	}
 	attributes := []metadata.MetricAttributeOption{metadata.WithNetworkTransportMetricAttribute(transportName(s.transport))}
-	if name := ipVersionName(s.ipVersion); name != "" {
+	if name := inet.TypeName(s.ipVersion); name != "" {
 		attributes = append(attributes, metadata.WithNetworkTypeMetricAttribute(name))
 	}
 	if s.failure != 0 {
@@ -85,7 +79,7 @@ func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
 			append(attributes, metadata.WithErrorTypeMetricAttribute(errorType(s.failure)))...)
 		return
 	}
-	attributes = append(attributes, metadata.WithEbpfConnectionRoleMetricAttribute(roleName(s.role)))
+	attributes = append(attributes, metadata.WithEbpfConnectionRoleMetricAttribute(inet.RoleName(s.role)))
 	mb.RecordEbpfConnectionOpenedDataPoint(m.Now, int64(sum.Opened), attributes...)
 	if s.transport != tcp {
 		return // only TCP sockets are followed to their end
@@ -95,18 +89,7 @@ func record(m *program.Metrics, s series, sum *bpf.ConnectionCounts) {
 	mb.RecordEbpfConnectionIoDataPoint(m.Now, int64(sum.BytesReceived), metadata.AttributeNetworkIoDirectionReceive, attributes...)
 }
 
-func ipVersionName(version uint8) string {
-	switch version {
-	case 4:
-		return "ipv4"
-	case 6:
-		return "ipv6"
-	default:
-		return ""
-	}
-}
-
-func (c *connections) scrapeTimes(m *program.Metrics) error {
+func (c *connections) scrapeTimes(m *metrics.Builder) error {
 	all, err := c.times.Scrape(m)
 	for s, sum := range all {
 		c.recordTimes(m, s, sum)
@@ -114,7 +97,7 @@ func (c *connections) scrapeTimes(m *program.Metrics) error {
 	return err
 }
 
-func (c *connections) recordTimes(m *program.Metrics, s series, sum *bpf.ConnectionHistogram) {
+func (c *connections) recordTimes(m *metrics.Builder, s series, sum *bpf.ConnectionHistogram) {
 	info, config := metadata.EbpfConnectionDuration, c.host.Histograms.EbpfConnectionDuration
 	if s.role == noRole {
 		info, config = metadata.EbpfConnectionHandshakeDuration, c.host.Histograms.EbpfConnectionHandshakeDuration
@@ -122,16 +105,16 @@ func (c *connections) recordTimes(m *program.Metrics, s series, sum *bpf.Connect
 	if !config.Enabled {
 		return
 	}
-	attributes := c.host.Histogram.Append(m.For(s.container).Histogram(info), sum.Slots[:], sum.Sum, m.Start, m.Now)
-	if s.overflow {
+	attributes := c.host.Histogram.Append(m.For(s.Container).Histogram(info), sum.Slots[:], sum.Sum, m.Start, m.Now)
+	if s.Overflow {
 		attributes.PutBool("otel.metric.overflow", true)
 		return
 	}
 	attributes.PutStr(string(conventions.NetworkTransportKey), transportName(s.transport))
-	if name := ipVersionName(s.ipVersion); name != "" {
+	if name := inet.TypeName(s.ipVersion); name != "" {
 		attributes.PutStr(string(conventions.NetworkTypeKey), name)
 	}
 	if s.role != noRole {
-		attributes.PutStr("ebpf.connection.role", roleName(s.role))
+		attributes.PutStr("ebpf.connection.role", inet.RoleName(s.role))
 	}
 }

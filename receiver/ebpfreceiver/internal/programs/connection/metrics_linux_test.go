@@ -15,8 +15,9 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -54,7 +55,7 @@ func (s *scraped) count(t *testing.T, key bpf.ConnectionSeries, first bpf.Connec
 	})
 }
 
-// time writes a series of durations, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of durations, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.ConnectionSeries, durations ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.ConnectionHistogram
@@ -122,7 +123,7 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
 
-	overflow := key(program.OverflowCgroup, 0, 0, 0)
+	overflow := key(metrics.OverflowCgroup, 0, 0, 0)
 	s.count(t, overflow, bpf.ConnectionCounts{Found: 1, Opened: 4, Failed: 2, Closed: 3, BytesSent: 10, BytesReceived: 20})
 	s.count(t, key(0, tcp, 4, client), bpf.ConnectionCounts{Opened: 1})
 	s.time(t, overflow, 1_000_000)
@@ -198,7 +199,7 @@ func find(t *testing.T, metrics pmetric.Metrics, name string) pmetric.Metric {
 	return pmetric.Metric{}
 }
 
-// The kernel half finds the series of what finds no room by exactly this key, in a map that is full.
+// The BPF side finds the series of what finds no room by exactly this key, in a map that is full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	var counts []bpf.ConnectionCounts

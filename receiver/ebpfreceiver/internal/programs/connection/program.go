@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -17,19 +18,16 @@ import (
 type connections struct {
 	config *Config
 	host   *program.Host
-	counts *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
-	times  *program.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
+	counts metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
+	times  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
 
 var _ program.Program = (*connections)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &connections{
-		config: cfg.(*Config),
-		host:   host,
-		counts: program.NewSeries(seriesOf, countsFate),
-		times:  program.NewSeries(seriesOf, timesFate),
-	}
+	c := &connections{config: cfg.(*Config), host: host}
+	c.counts.Fate = countsFate
+	return c
 }
 
 // Spec implements program.Program.
@@ -38,7 +36,7 @@ func (*connections) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spec, program.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
+	return spec, metrics.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
 }
 
 // Variables implements program.Program.
@@ -59,11 +57,11 @@ func (c *connections) Events() uint32 {
 func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	var overflow []bpf.ConnectionSeries
 	for _, role := range []common.Role{common.RoleUnknown, common.RoleClient, common.RoleServer} {
-		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: program.OverflowCgroup, Role: uint8(role)})
+		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup, Role: uint8(role)})
 	}
 	return errors.Join(
-		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], bpf.ConnectionSeries{Cgroup: program.OverflowCgroup}),
-		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], overflow...),
+		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
+		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
 	)
 }
 

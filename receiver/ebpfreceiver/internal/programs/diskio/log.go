@@ -28,31 +28,20 @@ func (o *operations) AppendLog(b *batch.Batch, raw []byte) error {
 	}
 	owner := common.OwnerOf(&e.Owner)
 	device, operation := b.Names.Get(common.Text(e.Disk[:])), o.names.operation(e.Operation)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.disk.slow_operation", plog.SeverityNumberWarn)
-	attributes := b.Attributes(12)
-	if device != "" {
-		attributes.PutStr(string(conventions.SystemDeviceKey), device)
-	}
-	attributes.PutStr("ebpf.disk.operation.type", operation)
-	if way := direction(operation); way != "" {
-		attributes.PutStr(string(conventions.DiskIODirectionKey), way)
-	}
-	attributes.PutDouble("ebpf.disk.operation.duration", float64(e.Duration)/1e9)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.disk.slow_operation", plog.SeverityNumberWarn)
+	event.PutStr(string(conventions.SystemDeviceKey), device)
+	event.PutStr("ebpf.disk.operation.type", operation)
+	event.PutStr(string(conventions.DiskIODirectionKey), direction(operation))
+	event.PutDouble("ebpf.disk.operation.duration", float64(e.Duration)/1e9)
 	if e.Size > 0 {
-		attributes.PutInt("ebpf.disk.operation.size", int64(e.Size))
+		event.PutInt("ebpf.disk.operation.size", int64(e.Size))
 	}
 	if e.Sector != noSector {
-		attributes.PutInt("ebpf.disk.operation.sector", int64(e.Sector))
+		event.PutInt("ebpf.disk.operation.sector", int64(e.Sector))
 	}
-	if name := errorType(e.Error); name != "" {
-		attributes.PutStr(string(conventions.ErrorTypeKey), name)
-	}
-	b.PutOwner(attributes, owner, e.Attribution)
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], e, device, operation)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutStr(string(conventions.ErrorTypeKey), errorType(e.Error))
+	event.PutOwner(owner, e.Attribution)
+	event.End(func(text []byte) []byte { return appendBody(b, text, e, device, operation) })
 	return nil
 }
 

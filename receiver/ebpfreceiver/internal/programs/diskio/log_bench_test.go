@@ -20,7 +20,7 @@ func BenchmarkAppendLog(b *testing.B) {
 			b.Fatal(err)
 		}
 		if batch.Room() == 0 {
-			batch.Seal()
+			batch.Flush()
 		}
 	}
 }

@@ -72,17 +72,17 @@ func TestAppendLogGolden(t *testing.T) {
 	for _, record := range records {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	sealed := b.Seal()
-	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-	programtest.AssertSound(t, sealed.Logs)
-	programtest.CompareLogs(t, "slow.yaml", sealed.Logs)
+	payload := b.Flush()
+	assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+	programtest.AssertSound(t, payload.Logs)
+	programtest.CompareLogs(t, "slow.yaml", payload.Logs)
 }
 
 func TestAppendLogWithoutBody(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, slow()))
-	assert.Empty(t, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
+	assert.Empty(t, b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
 }
 
 func TestAppendLogOfBadRecords(t *testing.T) {
@@ -90,7 +90,7 @@ func TestAppendLogOfBadRecords(t *testing.T) {
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	require.EqualError(t, p.AppendLog(b, slow()[:20]), "disk_io record of 20 bytes is too short")
 	require.EqualError(t, p.AppendLog(b, slow(func(e *bpf.DiskIOEvent) { e.Record.Event = 9 })), "disk_io record of unknown event 9")
-	assert.Zero(t, b.Seal().Logs.LogRecordCount())
+	assert.Zero(t, b.Flush().Logs.LogRecordCount())
 }
 
 // A record has as many attributes as room is made for, at most.
@@ -98,6 +98,6 @@ func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	require.NoError(t, p.AppendLog(b, slow(failed(5))))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Equal(t, 12, lr.Attributes().Len())
 }

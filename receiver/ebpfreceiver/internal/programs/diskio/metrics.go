@@ -8,26 +8,24 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// series is a series of the map as users see it: by container, because a container may have several cgroups.
+// series identifies a series of the map as users see it.
 type series struct {
-	container *kernel.Container
-	overflow  bool
+	metrics.Group
 	device    string
 	operation string
 	errorType string
 }
 
-func (o *operations) seriesOf(m *program.Metrics, key *bpf.DiskIOSeries) series {
-	if key.Cgroup == program.OverflowCgroup {
-		return series{overflow: true}
+func (o *operations) seriesOf(group metrics.Group, key *bpf.DiskIOSeries) series {
+	if group.Overflow {
+		return series{Group: group}
 	}
 	return series{
-		container: m.Container(key.Cgroup),
+		Group:     group,
 		device:    deviceName(&key.Disk),
 		operation: o.names.operation(key.Operation),
 		errorType: errorType(key.Error),
@@ -37,18 +35,18 @@ func (o *operations) seriesOf(m *program.Metrics, key *bpf.DiskIOSeries) series 
 func deviceName(disk *[32]int8) string { return string(common.Text(disk[:])) }
 
 // fate ends what is counted for a device that is gone, and for a cgroup that is.
-func (o *operations) fate(m *program.Metrics, key *bpf.DiskIOSeries, _ *bpf.DiskIOCounts) program.Fate {
-	if key.Cgroup != program.OverflowCgroup && o.devices.gone(deviceName(&key.Disk)) {
-		return program.Remove
+func (o *operations) fate(m *metrics.Builder, key *bpf.DiskIOSeries, _ *bpf.DiskIOCounts) metrics.Fate {
+	if key.Cgroup != metrics.OverflowCgroup && o.devices.gone(deviceName(&key.Disk)) {
+		return metrics.Remove
 	}
 	return m.Fate(key.Cgroup)
 }
 
 // isGone is whether the device of a series is gone.
-func (o *operations) isGone(s series) bool { return !s.overflow && o.devices.gone(s.device) }
+func (o *operations) isGone(s series) bool { return !s.Overflow && o.devices.gone(s.device) }
 
 // Scrape implements program.Program.
-func (o *operations) Scrape(m *program.Metrics) error {
+func (o *operations) Scrape(m *metrics.Builder) error {
 	o.devices.look()
 	o.counts.Forget(o.isGone)
 	all, err := o.counts.Scrape(m)
@@ -65,16 +63,16 @@ func (o *operations) Scrape(m *program.Metrics) error {
 	}
 	for s, n := range bytes {
 		if n > 0 {
-			m.For(s.container).RecordEbpfDiskIoDataPoint(m.Now, int64(n), ioAttributes(s)...)
+			m.For(s.Container).RecordEbpfDiskIoDataPoint(m.Now, int64(n), ioAttributes(s)...)
 		}
 	}
 	return err
 }
 
-func (o *operations) recordDurations(m *program.Metrics, s series, durations *bpf.DiskIOHistogram) {
-	metric := m.For(s.container).Histogram(metadata.EbpfDiskOperationDuration)
+func (o *operations) recordDurations(m *metrics.Builder, s series, durations *bpf.DiskIOHistogram) {
+	metric := m.For(s.Container).Histogram(metadata.EbpfDiskOperationDuration)
 	attributes := o.host.Histogram.Append(metric, durations.Slots[:], durations.Sum, m.Start, m.Now)
-	if s.overflow {
+	if s.Overflow {
 		attributes.PutBool("otel.metric.overflow", true)
 		return
 	}
@@ -89,7 +87,7 @@ func (o *operations) recordDurations(m *program.Metrics, s series, durations *bp
 }
 
 func ioAttributes(s series) []metadata.MetricAttributeOption {
-	if s.overflow {
+	if s.Overflow {
 		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
 	attributes := []metadata.MetricAttributeOption{

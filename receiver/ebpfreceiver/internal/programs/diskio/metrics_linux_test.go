@@ -12,8 +12,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -46,7 +46,7 @@ func key(cgroup uint64, device string, operation uint8, errorNumber uint16) *bpf
 	return k
 }
 
-// count writes a series of operations that took so many nanoseconds, as the kernel half sorts them into slots.
+// count writes a series of operations that took so many nanoseconds, as the BPF side sorts them into slots.
 func (s *scraped) count(t *testing.T, k *bpf.DiskIOSeries, bytes uint64, durations ...uint64) {
 	t.Helper()
 	c := bpf.DiskIOCounts{Bytes: bytes}
@@ -96,7 +96,7 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
 	var c bpf.DiskIOCounts
 	overflow := &bpf.DiskIOSeries{Cgroup: ^uint64(0)}
-	require.NoError(t, s.counts.Lookup(overflow, &c), "the kernel half finds it by exactly this key, in a map that is full")
+	require.NoError(t, s.counts.Lookup(overflow, &c), "the BPF side finds it by exactly this key, in a map that is full")
 	s.count(t, overflow, 4096, 1_000_000)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
 }

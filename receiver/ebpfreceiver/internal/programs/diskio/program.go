@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -16,14 +17,14 @@ type operations struct {
 	host    *program.Host
 	names   names
 	devices *devices
-	counts  *program.Series[bpf.DiskIOSeries, series, bpf.DiskIOCounts]
+	counts  metrics.Series[bpf.DiskIOSeries, series, bpf.DiskIOCounts]
 }
 
 var _ program.Program = (*operations)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	o := &operations{config: cfg.(*program.ThresholdConfig), host: host, names: namesOf(host.BTF), devices: newDevices()}
-	o.counts = program.NewSeries(o.seriesOf, o.fate)
+	o.counts.Fate = o.fate
 	return o
 }
 
@@ -56,7 +57,7 @@ func (o *operations) Events() uint32 {
 
 // Loaded implements program.Program.
 func (o *operations) Loaded(maps map[string]*ebpf.Map) error {
-	return o.counts.Loaded(maps[bpf.DiskIOMapDiskIoOperations], bpf.DiskIOSeries{Cgroup: program.OverflowCgroup})
+	return o.counts.Loaded(maps[bpf.DiskIOMapDiskIoOperations], o.seriesOf, bpf.DiskIOSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program. The ends come first, so that no operation is seen whose end is not. All but the

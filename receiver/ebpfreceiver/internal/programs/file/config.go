@@ -20,9 +20,9 @@ const (
 	// defaultEventLimit holds back the events of a tree that is deleted, never their metrics.
 	defaultEventLimit = 1000
 
-	// maxPaths is half of what the kernel half has room for: each path is kept as a directory, and as a file.
+	// maxPaths is half of what the BPF side has room for: each path is kept as a directory, and as a file.
 	maxPaths = 64
-	// maxPathLength is in bytes: with one more a path is what the kernel half compares at most.
+	// maxPathLength is in bytes: with one more a path is what the BPF side compares at most.
 	maxPathLength = len(bpf.FilePrefix{}.Text) - 2
 )
 

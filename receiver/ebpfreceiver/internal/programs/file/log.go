@@ -44,56 +44,34 @@ func (f *files) AppendLog(b *batch.Batch, raw []byte) error {
 }
 
 func (f *files) appendDeletion(b *batch.Batch, e *bpf.FileEvent) {
-	lr, attributes, path := f.begin(b, e, "ebpf.file.delete")
-	attributes.PutStr("ebpf.file.deletion.kind", kinds[e.Operation])
+	event, path := f.begin(b, e, "ebpf.file.delete")
+	event.PutStr("ebpf.file.deletion.kind", kinds[e.Operation])
 	if e.Uncertain != 0 {
-		attributes.PutBool("ebpf.file.deletion.uncertain", true)
+		event.PutBool("ebpf.file.deletion.uncertain", true)
 	}
-	f.end(b, lr, attributes, e)
-	if b.HasBody() {
-		b.Text = appendDeletionBody(b, b.Text[:0], e, path)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte { return appendDeletionBody(b, text, e, path) })
 }
 
 func (f *files) appendOpen(b *batch.Batch, e *bpf.FileEvent) {
-	lr, attributes, path := f.begin(b, e, "ebpf.file.open")
+	event, path := f.begin(b, e, "ebpf.file.open")
 	var room [16]string
-	attributes.PutStrings("ebpf.file.open.flags", appendFlags(room[:0], e.Flags))
-	f.end(b, lr, attributes, e)
-	if b.HasBody() {
-		b.Text = appendOpenBody(b, b.Text[:0], e, path)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutStrings("ebpf.file.open.flags", appendFlags(room[:0], e.Flags))
+	event.End(func(text []byte) []byte { return appendOpenBody(b, text, e, path) })
 }
 
-// begin begins a log record with the attributes that tell the file, and returns its path.
-func (f *files) begin(b *batch.Batch, e *bpf.FileEvent, name string) (plog.LogRecord, *batch.Attributes, string) {
+// begin begins an event with the attributes of the file, the result and the process. It also returns the path of the file.
+func (f *files) begin(b *batch.Batch, e *bpf.FileEvent, name string) (event *batch.Event, path string) {
 	severity := plog.SeverityNumberInfo
 	if e.Error != 0 {
 		severity = plog.SeverityNumberWarn
 	}
-	lr := b.Append(common.RecordOf(&e.Record), e.Owner.Cgroup, name, severity)
-	attributes := b.Attributes(10)
-	path := ""
-	if len(f.path) > 0 {
-		path = strings.ToValidUTF8(string(f.path), "\uFFFD") // most are seen once, so they are not kept
-		attributes.PutStr(string(conventions.FilePathKey), path)
-		if name := nameOf(path); name != "" {
-			attributes.PutStr(string(conventions.FileNameKey), name)
-		}
-	}
-	return lr, attributes, path
-}
-
-// end adds the attributes that tell the result and the process.
-func (f *files) end(b *batch.Batch, lr plog.LogRecord, attributes *batch.Attributes, e *bpf.FileEvent) {
+	event = b.Event(common.RecordOf(&e.Record), e.Owner.Cgroup, name, severity)
+	path = strings.ToValidUTF8(string(f.path), "\uFFFD") // not cached: most paths are seen once
+	event.PutStr(string(conventions.FilePathKey), path)
+	event.PutStr(string(conventions.FileNameKey), nameOf(path))
 	if e.Error != 0 {
-		attributes.PutStr(string(conventions.ErrorTypeKey), kernel.ErrorType(e.Error))
+		event.PutStr(string(conventions.ErrorTypeKey), kernel.ErrorType(e.Error))
 	}
-	b.PutOwner(attributes, common.OwnerOf(&e.Owner), uint8(common.AttributionNone))
-	if path := f.host.Containers.Path(e.Owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
-	attributes.MoveTo(lr.Attributes())
+	event.PutProcess(common.OwnerOf(&e.Owner))
+	return event, path
 }

@@ -19,7 +19,7 @@ import (
 // Error numbers of Linux.
 const eacces, eisdir, enotempty = 13, 21, 39
 
-// newRecord returns the record of an operation; directory and name are the path, as the kernel half has it.
+// newRecord returns the record of an operation; directory and name are the path, as the BPF side has it.
 func newRecord(e bpf.FileEvent, directory, name string) []byte {
 	r, owner := common.RecordOf(&e.Record), common.OwnerOf(&e.Owner)
 	r.Program, r.Time = programtest.Number, uint64(programtest.Start)+1
@@ -78,9 +78,9 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
@@ -91,7 +91,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	for _, operation := range []uint8{unlinked, opened} {
 		require.NoError(t, p.AppendLog(b, newRecord(bpf.FileEvent{Operation: operation}, "/x", "")))
 	}
-	for _, lr := range b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+	for _, lr := range b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 		assert.Empty(t, lr.Body().AsString())
 	}
 }

@@ -7,34 +7,28 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/file"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// series is a series of the map as users see it: by container, because a container may have several cgroups.
+// series identifies a series of the map as users see it.
 type series struct {
-	container *kernel.Container
-	overflow  bool
+	metrics.Group
 	operation uint8
 	uncertain bool
 	errorType string
 }
 
-func seriesOf(m *program.Metrics, key *bpf.FileSeries) series {
+func seriesOf(group metrics.Group, key *bpf.FileSeries) series {
 	return series{
-		container: m.Container(key.Cgroup),
-		overflow:  key.Cgroup == program.OverflowCgroup,
+		Group:     group,
 		operation: key.Operation,
 		uncertain: key.Uncertain != 0,
 		errorType: kernel.ErrorType(key.Error),
 	}
 }
 
-func fate(m *program.Metrics, key *bpf.FileSeries, _ *bpf.FileCounts) program.Fate {
-	return m.Fate(key.Cgroup)
-}
-
 // Scrape implements program.Program.
-func (f *files) Scrape(m *program.Metrics) error {
+func (f *files) Scrape(m *metrics.Builder) error {
 	all, err := f.counts.Scrape(m)
 	for s, sum := range all {
 		record(m, s, int64(sum.Operations))
@@ -42,10 +36,10 @@ func (f *files) Scrape(m *program.Metrics) error {
 	return err
 }
 
-func record(m *program.Metrics, s series, sum int64) {
-	mb := m.For(s.container)
+func record(m *metrics.Builder, s series, sum int64) {
+	mb := m.For(s.Container)
 	var attributes []metadata.MetricAttributeOption
-	if s.overflow {
+	if s.Overflow {
 		attributes = append(attributes, metadata.WithOtelMetricOverflowMetricAttribute(true))
 	}
 	if s.errorType != "" {
@@ -58,7 +52,7 @@ func record(m *program.Metrics, s series, sum int64) {
 	if s.uncertain {
 		attributes = append(attributes, metadata.WithEbpfFileDeletionUncertainMetricAttribute(true))
 	}
-	if !s.overflow {
+	if !s.Overflow {
 		attributes = append(attributes, metadata.WithEbpfFileDeletionKindMetricAttribute(kinds[s.operation]))
 	}
 	mb.RecordEbpfFileDeletionsDataPoint(m.Now, sum, attributes...)

@@ -12,7 +12,7 @@ import (
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/file"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -27,7 +27,7 @@ func TestScrapeGolden(t *testing.T) {
 	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
 
 	n := uint64(0)
-	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, programtest.Database, program.OverflowCgroup} {
+	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, programtest.Database, metrics.OverflowCgroup} {
 		for _, key := range []bpf.FileSeries{
 			{Operation: unlinked},
 			{Operation: opened},
@@ -37,7 +37,7 @@ func TestScrapeGolden(t *testing.T) {
 			{Operation: renamed, Uncertain: 1},
 			{Operation: opened, Error: uint16(unix.EACCES)},
 		} {
-			if cgroup == program.OverflowCgroup && key.Operation != opened && key.Operation != unlinked || cgroup == program.OverflowCgroup && key.Error != 0 {
+			if cgroup == metrics.OverflowCgroup && key.Operation != opened && key.Operation != unlinked || cgroup == metrics.OverflowCgroup && key.Error != 0 {
 				continue // those are two series
 			}
 			n++

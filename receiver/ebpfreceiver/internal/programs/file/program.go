@@ -10,6 +10,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/file"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -25,7 +26,7 @@ const (
 type files struct {
 	config *Config
 	host   *program.Host
-	counts *program.Series[bpf.FileSeries, series, bpf.FileCounts]
+	counts metrics.Series[bpf.FileSeries, series, bpf.FileCounts]
 	// split is whether functions that would be hooked are split: looked for once.
 	split func() bool
 	// path is room for the path of a file.
@@ -38,7 +39,6 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 	return &files{
 		config: cfg.(*Config),
 		host:   host,
-		counts: program.NewSeries(seriesOf, fate),
 		split:  sync.OnceValue(func() bool { return isSplit(host) }),
 	}
 }
@@ -82,9 +82,9 @@ func (f *files) Loaded(maps map[string]*ebpf.Map) error {
 			}
 		}
 	}
-	return f.counts.Loaded(maps[bpf.FileMapFileOperations],
-		bpf.FileSeries{Cgroup: program.OverflowCgroup, Operation: unlinked},
-		bpf.FileSeries{Cgroup: program.OverflowCgroup, Operation: opened},
+	return f.counts.Loaded(maps[bpf.FileMapFileOperations], seriesOf,
+		bpf.FileSeries{Cgroup: metrics.OverflowCgroup, Operation: unlinked},
+		bpf.FileSeries{Cgroup: metrics.OverflowCgroup, Operation: opened},
 	)
 }
 

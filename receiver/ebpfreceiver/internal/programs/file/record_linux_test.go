@@ -74,17 +74,16 @@ func TestEveryWay(t *testing.T) {
 	config := defaultConfig()
 	config.EventLimit = nil // others on this host delete files, too
 	config.Opens.Paths = []string{dir}
-	host := programtest.LiveHost(t)
-	variants := newProgram(config, host).Hooks()[0].Variants
+	options := programtest.LiveOptions(t)
+	options.Emit = nil
+	variants := newProgram(config, &program.Host{Kernel: options.Kernel, Settings: options.Settings}).Hooks()[0].Variants
 	for i, v := range variants {
 		way := Definition
 		way.New = func(cfg program.Config, host *program.Host) program.Program {
 			return oneWay{newProgram(cfg, host), v}
 		}
 		last := i == len(variants)-1
-		set, err := program.Open([]program.Selected{{Definition: &way, Config: config}}, program.Settings{
-			Host: host, RingSize: 1 << 20, Report: func(program.State) {},
-		})
+		set, err := program.Open([]program.Selected{{Definition: &way, Config: config}}, options)
 		if err != nil && !last {
 			t.Logf("%s is refused: %v", v.Hook, err)
 			continue

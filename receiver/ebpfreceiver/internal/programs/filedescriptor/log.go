@@ -4,55 +4,34 @@
 package filedescriptor
 
 import (
-	"fmt"
 	"strconv"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
-	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// AppendLog implements program.Program.
-func (d *descriptors) AppendLog(b *batch.Batch, raw []byte) error {
-	e, ok := common.View[bpf.FileDescriptorEvent](raw)
-	if !ok {
-		return fmt.Errorf("file_descriptor record of %d bytes is too short", len(raw))
-	}
-	if bpf.FileDescriptorEventId(e.Record.Event) != bpf.FileDescriptorEventIdEVENT_LEAK {
-		return fmt.Errorf("file_descriptor record of unknown event %d", e.Record.Event)
-	}
-	leak, owner := &e.Leak, common.OwnerOf(&e.Leak.Owner)
-	seconds := float64(leak.Duration) / 1e9
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.file_descriptor.leak", plog.SeverityNumberWarn)
-	attributes := b.Attributes(10)
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	if path := d.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
-	attributes.PutStr("ebpf.file_descriptor.kind", kindName(leak.Kind))
-	attributes.PutInt("ebpf.file_descriptor.count", int64(leak.Open))
-	attributes.PutInt("ebpf.file_descriptor.leak.growth", int64(leak.Growth))
-	attributes.PutDouble("ebpf.file_descriptor.leak.duration", seconds)
+// appendLeak appends the event of a leak that was found at a time.
+func (d *descriptors) appendLeak(b *batch.Batch, l *leak, at pcommon.Timestamp) {
+	seconds := l.duration.Seconds()
+	event := b.EventAt(at, l.owner.Cgroup, "ebpf.file_descriptor.leak", plog.SeverityNumberWarn)
+	event.PutProcess(&l.owner)
+	event.PutStr("ebpf.file_descriptor.kind", kindNames[l.kind])
+	event.PutInt("ebpf.file_descriptor.count", int64(l.open))
+	event.PutInt("ebpf.file_descriptor.leak.growth", int64(l.growth))
+	event.PutDouble("ebpf.file_descriptor.leak.duration", seconds)
 	if seconds > 0 {
-		attributes.PutDouble("ebpf.file_descriptor.leak.rate", float64(leak.Growth)/seconds)
+		event.PutDouble("ebpf.file_descriptor.leak.rate", float64(l.growth)/seconds)
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], leak)
-		lr.Body().SetStr(string(b.Text))
-	}
-	return nil
+	event.End(func(text []byte) []byte { return appendBody(b, text, l) })
 }
 
-// appendBody appends the line for people, such as "java[4242] leaks descriptors: 120 more of kind socket within 300.0 s,
-// 134 open".
-func appendBody(b *batch.Batch, text []byte, leak *bpf.FileDescriptorLeak) []byte {
-	text = append(b.AppendOwner(text, common.OwnerOf(&leak.Owner)), " leaks descriptors: "...)
-	text = append(strconv.AppendUint(text, leak.Growth, 10), " more of kind "...)
-	text = append(append(text, kindName(leak.Kind)...), " within "...)
-	text = append(batch.AppendDuration(text, leak.Duration), ", "...)
-	return append(strconv.AppendUint(text, uint64(leak.Open), 10), " open"...)
+// appendBody appends the body, such as "java[4242] leaks descriptors: 120 more of kind socket within 300.0 s, 134 open".
+func appendBody(b *batch.Batch, text []byte, l *leak) []byte {
+	text = append(b.AppendOwner(text, &l.owner), " leaks descriptors: "...)
+	text = append(strconv.AppendUint(text, uint64(l.growth), 10), " more of kind "...)
+	text = append(append(text, kindNames[l.kind]...), " within "...)
+	text = append(batch.AppendDuration(text, uint64(l.duration.Nanoseconds())), ", "...)
+	return append(strconv.AppendUint(text, uint64(l.open), 10), " open"...)
 }

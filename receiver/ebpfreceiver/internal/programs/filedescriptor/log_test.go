@@ -5,6 +5,7 @@ package filedescriptor
 
 import (
 	"testing"
+	"time"
 	"unsafe"
 
 	"github.com/stretchr/testify/assert"
@@ -18,52 +19,62 @@ func chars(s []int8) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(s))), len(s))
 }
 
-// leak returns the record of a leak.
-func leak(cgroup uint64, kind, open uint32, growth, duration uint64) []byte {
-	e := &bpf.FileDescriptorEvent{}
-	e.Record.Program, e.Record.Event = programtest.Number, uint8(bpf.FileDescriptorEventIdEVENT_LEAK)
-	e.Record.Time = uint64(programtest.Start) + 1
-	l := &e.Leak
-	l.Owner.Pid, l.Owner.Uid, l.Owner.Cgroup = 4242, 33, cgroup
-	copy(chars(l.Owner.Comm[:]), "worker")
-	copy(chars(l.Owner.Executable[:]), "java")
-	l.Kind, l.Open, l.Growth, l.Duration = kind, open, growth, duration
-	return programtest.Bytes(e)
+func leakIn(cgroup uint64, kind int, open, growth uint32, duration time.Duration) *leak {
+	l := &leak{kind: kind, open: open, growth: growth, duration: duration}
+	l.owner.Pid, l.owner.Uid, l.owner.Cgroup = 4242, 33, cgroup
+	copy(chars(l.owner.Comm[:]), "worker")
+	copy(chars(l.owner.Executable[:]), "java")
+	return l
 }
 
-func TestAppendLogGolden(t *testing.T) {
-	records := [][]byte{
-		leak(programtest.Service, uint32(socket), 134, 120, 300_000_000_000),
-		leak(programtest.WebChild, uint32(file), 2, 2, 1_500_000_000),
-		leak(0, uint32(kinds), 1<<31, 1<<31, 86_400_000_000_000),
-		leak(0, uint32(pipe), 3, 3, 0),
-	}
+func TestAppendLeakGolden(t *testing.T) {
 	host := programtest.Host(t)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	for _, record := range records {
-		require.NoError(t, p.AppendLog(b, record))
+	p, b := newProgram(defaultConfig(), host).(*descriptors), programtest.NewBatch(host, true)
+	for _, l := range []*leak{
+		leakIn(programtest.Service, socket, 134, 120, 300*time.Second),
+		leakIn(programtest.WebChild, file, 2, 2, 1500*time.Millisecond),
+		leakIn(0, int(bpf.FileDescriptorKindKIND_OTHER), 1<<31, 1<<31, 24*time.Hour),
+		leakIn(0, pipe, 3, 3, 0),
+	} {
+		p.appendLeak(b, l, programtest.Start+1)
 	}
-	sealed := b.Seal()
-	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-	programtest.AssertSound(t, sealed.Logs)
-	programtest.CompareLogs(t, "leak.yaml", sealed.Logs)
+	payload := b.Flush()
+	programtest.AssertSound(t, payload.Logs)
+	programtest.CompareLogs(t, "leak.yaml", payload.Logs)
 }
 
-func TestAppendLogWithoutBody(t *testing.T) {
+func TestAppendLeakWithoutBody(t *testing.T) {
 	host := programtest.Host(t)
-	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
-	require.NoError(t, p.AppendLog(b, leak(0, 1, 2, 3, 4)))
-	assert.Empty(t, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
+	p, b := newProgram(defaultConfig(), host).(*descriptors), programtest.NewBatch(host, false)
+	p.appendLeak(b, leakIn(0, 1, 2, 3, 4), programtest.Start+1)
+	assert.Empty(t, b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
 }
 
+// Names of processes may be any bytes.
+func FuzzAppendLeak(f *testing.F) {
+	host := programtest.Host(f)
+	p, b := newProgram(defaultConfig(), host).(*descriptors), programtest.NewBatch(host, true)
+	f.Add(programtest.Web, uint32(7), "worker", "java", uint8(1), uint32(2), uint32(3), int64(4))
+	f.Add(uint64(0), uint32(0), "", "caf\xe9", uint8(99), uint32(1<<31), uint32(1<<31), int64(1<<62))
+	f.Fuzz(func(t *testing.T, cgroup uint64, pid uint32, comm, executable string, kind uint8, open, growth uint32, duration int64) {
+		l := &leak{kind: int(kind) % kinds, open: open, growth: growth, duration: time.Duration(max(duration, 0))}
+		l.owner.Pid, l.owner.Cgroup = pid, cgroup
+		copy(chars(l.owner.Comm[:len(l.owner.Comm)-1]), comm)
+		copy(chars(l.owner.Executable[:len(l.owner.Executable)-1]), executable)
+		p.appendLeak(b, l, programtest.Start)
+		payload := b.Flush()
+		require.Equal(t, 1, payload.Count)
+		programtest.AssertSound(t, payload.Logs)
+	})
+}
+
+// The BPF side writes no records: whatever is in the ring is refused.
 func TestAppendLogRefuses(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
-	whole := leak(0, 1, 2, 3, 4)
-	for length := range whole {
-		require.ErrorContains(t, p.AppendLog(b, whole[:length:length]), "too short")
+	assert.Zero(t, p.Events())
+	for length := range 200 {
+		require.ErrorContains(t, p.AppendLog(b, make([]byte, length)), "which writes none")
 	}
-	whole[1] = 9
-	require.ErrorContains(t, p.AppendLog(b, whole), "unknown event 9")
 	assert.Zero(t, b.Len())
 }

@@ -6,15 +6,20 @@ package filedescriptor
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -25,8 +30,8 @@ const aScrapeLater = programtest.Start + 10_000_000_000
 func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf.FileDescriptorTable) (*descriptors, *ebpf.Map) {
 	t.Helper()
 	p := newProgram(config, host).(*descriptors)
-	maps := programtest.Maps(t, p, bpf.FileDescriptorMapFileDescriptorOperations, bpf.FileDescriptorMapFileDescriptorScan, bpf.FileDescriptorMapFileDescriptorLeaks)
-	p.open = func() (io.ReadCloser, error) {
+	maps := programtest.Maps(t, p, bpf.FileDescriptorMapFileDescriptorOperations, bpf.FileDescriptorMapFileDescriptorScan)
+	p.openScan = func() (io.ReadCloser, error) {
 		var stream bytes.Buffer
 		for _, table := range *tables {
 			stream.Write(programtest.Bytes(table))
@@ -65,10 +70,10 @@ func TestScrapeGolden(t *testing.T) {
 		in(programtest.Web, "sh", table(41, map[int]uint32{file: 3})),
 	}
 	n := uint64(0)
-	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, program.OverflowCgroup} {
+	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, metrics.OverflowCgroup} {
 		for _, operation := range []uint32{opened, closed} {
 			for _, kind := range []int{0, socket} {
-				if cgroup == program.OverflowCgroup && kind != 0 {
+				if cgroup == metrics.OverflowCgroup && kind != 0 {
 					continue // that is one series
 				}
 				n++
@@ -82,18 +87,32 @@ func TestScrapeGolden(t *testing.T) {
 	programtest.CompareMetrics(t, "metrics.yaml", m.Emit())
 }
 
-// A leak is told once of the scrapes that see it, whoever has more open.
+// emitted makes the host's programs emit into a batch, and returns what is in it.
+func emitted(t *testing.T, host *program.Host) func() []plog.LogRecord {
+	t.Helper()
+	b := programtest.NewBatch(host, true)
+	host.Emit = func(appendLog func(*batch.Batch)) { appendLog(b) }
+	return func() (leaks []plog.LogRecord) {
+		logs := b.Flush().Logs
+		programtest.AssertSound(t, logs)
+		for _, rl := range logs.ResourceLogs().All() {
+			for _, lr := range rl.ScopeLogs().At(0).LogRecords().All() {
+				leaks = append(leaks, lr)
+			}
+		}
+		return leaks
+	}
+}
+
+// A leak is emitted once of the scrapes that see it, whoever has more open.
 func TestScrapeFindsLeaks(t *testing.T) {
 	host := programtest.Host(t)
+	leaks := emitted(t, host)
 	config := defaultConfig()
 	config.Processes, config.LeakIntervals = 1, 2
 	var tables []*bpf.FileDescriptorTable
 	p, _ := withTables(t, host, config, &tables)
-	var leaks []bpf.FileDescriptorLeak
-	p.tell = func(l *bpf.FileDescriptorLeak) error {
-		leaks = append(leaks, *l)
-		return nil
-	}
+	begin := time.Now()
 	for i := range uint32(6) {
 		tables = []*bpf.FileDescriptorTable{
 			table(10, map[int]uint32{file: 100}), table(11, map[int]uint32{file: 200}),
@@ -102,48 +121,58 @@ func TestScrapeFindsLeaks(t *testing.T) {
 		}
 		require.NoError(t, p.Scrape(programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())))
 	}
-	require.Len(t, leaks, 1)
-	assert.Equal(t, uint64(6), leaks[0].Growth)
-	assert.Equal(t, uint32(socket), leaks[0].Kind)
-	assert.Equal(t, uint32(20), leaks[0].Owner.Pid)
-	assert.Equal(t, programtest.Web, leaks[0].Owner.Cgroup)
+	found := leaks()
+	require.Len(t, found, 1)
+	attributes := found[0].Attributes().AsRaw()
+	assert.Equal(t, int64(6), attributes["ebpf.file_descriptor.leak.growth"])
+	assert.Equal(t, "socket", attributes["ebpf.file_descriptor.kind"])
+	assert.Equal(t, int64(20), attributes["process.pid"])
+	assert.Equal(t, host.Containers.Path(programtest.Web), attributes["process.linux.cgroup"])
+	assert.WithinRange(t, found[0].Timestamp().AsTime(), begin, time.Now(), "when it was found")
 }
 
 // What other threads have to themselves is not known all at once, and has not grown when it is.
-func TestScrapeOfSplitProcessFindsNoLeak(t *testing.T) {
+func TestScrapeOfUnsharedTablesFindsNoLeak(t *testing.T) {
+	host := programtest.Host(t)
+	leaks := emitted(t, host)
 	config := defaultConfig()
 	config.LeakIntervals = 2
 	var tables []*bpf.FileDescriptorTable
-	p, _ := withTables(t, programtest.Host(t), config, &tables)
-	p.tell = func(l *bpf.FileDescriptorLeak) error {
-		assert.Fail(t, "a leak", "%+v", l)
-		return nil
-	}
+	p, _ := withTables(t, host, config, &tables)
 	for _, open := range []uint32{1, 1, 2, 2, 2} {
 		tables = []*bpf.FileDescriptorTable{
 			ofThread(20, 21, map[int]uint32{socket: 10}), table(20, map[int]uint32{socket: open}),
 		}
-		require.NoError(t, p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig())))
+		require.NoError(t, p.Scrape(programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())))
 	}
+	assert.Empty(t, leaks())
 }
 
-// Each leak is told, whatever becomes of another one.
-func TestScrapeTellsAllLeaks(t *testing.T) {
-	config := defaultConfig()
-	config.LeakIntervals = 2
-	var tables []*bpf.FileDescriptorTable
-	p, _ := withTables(t, programtest.Host(t), config, &tables)
-	broken, told := errors.New("broken"), 0
-	p.tell = func(*bpf.FileDescriptorLeak) error {
-		told++
-		return broken
+// All leaks of a scrape are emitted, unless nobody wants such events.
+func TestScrapeEmitsAllLeaks(t *testing.T) {
+	for _, enabled := range []bool{true, false} {
+		host := programtest.Host(t)
+		host.Events.EbpfFileDescriptorLeak.Enabled = enabled
+		leaks := emitted(t, host)
+		config := defaultConfig()
+		config.LeakIntervals = 2
+		var tables []*bpf.FileDescriptorTable
+		p, _ := withTables(t, host, config, &tables)
+		for i := range uint32(3) {
+			tables = []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: i, pipe: i}), table(30, map[int]uint32{file: i})}
+			require.NoError(t, p.Scrape(programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())))
+		}
+		var found []string
+		for _, lr := range leaks() {
+			attributes := lr.Attributes().AsRaw()
+			found = append(found, fmt.Sprint(attributes["process.pid"], " ", attributes["ebpf.file_descriptor.kind"]))
+		}
+		if enabled {
+			assert.ElementsMatch(t, []string{"20 socket", "20 pipe", "30 file"}, found)
+		} else {
+			assert.Empty(t, found)
+		}
 	}
-	for i := range uint32(3) {
-		tables = []*bpf.FileDescriptorTable{table(20, map[int]uint32{socket: i, pipe: i}), table(30, map[int]uint32{file: i})}
-		err := p.Scrape(programtest.NewMetrics(p.host, aScrapeLater, metadata.DefaultMetricsConfig()))
-		assert.Equal(t, i == 2, errors.Is(err, broken))
-	}
-	assert.Equal(t, 3, told)
 }
 
 func TestScrapeErrors(t *testing.T) {
@@ -152,10 +181,10 @@ func TestScrapeErrors(t *testing.T) {
 	broken := errors.New("broken")
 	whole, _ := withTables(t, host, defaultConfig(), &tables)
 	for name, breakIt := range map[string]func(p *descriptors){
-		"begin": func(p *descriptors) { p.begin = func(*bpf.FileDescriptorScan) error { return broken } },
-		"open":  func(p *descriptors) { p.open = func() (io.ReadCloser, error) { return nil, broken } },
+		"begin": func(p *descriptors) { p.beginScan = func(*bpf.FileDescriptorScan) error { return broken } },
+		"open":  func(p *descriptors) { p.openScan = func() (io.ReadCloser, error) { return nil, broken } },
 		"close": func(p *descriptors) {
-			p.open = func() (io.ReadCloser, error) { return brokenCloser{bytes.NewReader(nil), broken}, nil }
+			p.openScan = func() (io.ReadCloser, error) { return brokenCloser{bytes.NewReader(nil), broken}, nil }
 		},
 	} {
 		p := *whole

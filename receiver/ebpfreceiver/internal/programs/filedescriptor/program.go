@@ -13,6 +13,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -22,82 +23,47 @@ const (
 	closed = uint32(bpf.FileDescriptorOperationOPERATION_CLOSE)
 )
 
-// flushVersion is the kernel from which on close() does not go by way of filp_close.
+// flushVersion is the first kernel whose close() calls filp_flush instead of filp_close.
 var flushVersion = kernel.Version{Major: 6, Minor: 6}
 
-// descriptors is the program in a running receiver. All of it but AppendLog is for Scrape, which reads what there is open
-// once an interval.
+// descriptors is the program in a running receiver. Everything happens in Scrape, which reads the open descriptors once per
+// interval; the BPF side writes no records.
 type descriptors struct {
 	config     *Config
 	host       *program.Host
-	operations *program.Series[bpf.FileDescriptorSeries, series, bpf.FileDescriptorCounts]
+	operations metrics.Series[bpf.FileDescriptorSeries, series, bpf.FileDescriptorCounts]
 
-	// begin tells the kernel half that a scan begins, and open reads it.
-	begin func(*bpf.FileDescriptorScan) error
-	open  func() (io.ReadCloser, error)
-	// tell has the kernel half write the record of a leak.
-	tell  func(*bpf.FileDescriptorLeak) error
-	leaks *ebpf.Map
+	// beginScan tells the BPF side that a scan begins, openScan reads it.
+	beginScan func(*bpf.FileDescriptorScan) error
+	openScan  func() (io.ReadCloser, error)
 
-	scans   uint64
-	split   map[process]bool
-	growths *growths
-	// started is what the times of growths are counted from.
+	scans    uint64
+	unshared map[process]bool
+	leaks    *leakDetector
+	// started is the zero of the leak detector's clock.
 	started time.Time
 	names   *batch.Names
 }
 
-var _ program.Program = (*descriptors)(nil)
+var (
+	_ program.Program  = (*descriptors)(nil)
+	_ program.IterUser = (*descriptors)(nil)
+)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	config := cfg.(*Config)
 	return &descriptors{
-		config:     config,
-		host:       host,
-		operations: program.NewSeries(seriesOf, fate),
-		growths:    newGrowths(config.LeakIntervals),
-		started:    time.Now(),
-		names:      batch.NewNames(),
+		config:  config,
+		host:    host,
+		leaks:   newLeakDetector(config.LeakIntervals),
+		started: time.Now(),
+		names:   batch.NewNames(),
 	}
 }
 
-// Spec implements program.Program.
-func (*descriptors) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadFileDescriptor() }
-
-// Variables implements program.Program. The metrics have the names of processes, too.
-func (*descriptors) Variables() map[string]any {
-	return map[string]any{bpf.FileDescriptorVarReadNames: true}
-}
-
-// Events implements program.Program.
-func (d *descriptors) Events() uint32 {
-	return program.EventBits(map[bpf.FileDescriptorEventId]bool{
-		bpf.FileDescriptorEventIdEVENT_LEAK: d.host.Events.EbpfFileDescriptorLeak.Enabled,
-	})
-}
-
-// Loaded implements program.Program.
-func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
-	scans := maps[bpf.FileDescriptorMapFileDescriptorScan]
-	d.begin = func(scan *bpf.FileDescriptorScan) error {
-		if err := scans.Put(uint32(0), scan); err != nil {
-			return fmt.Errorf("write to map %s: %w", scans, err)
-		}
-		return nil
-	}
-	d.leaks = maps[bpf.FileDescriptorMapFileDescriptorLeaks]
-	return d.operations.Loaded(maps[bpf.FileDescriptorMapFileDescriptorOperations],
-		bpf.FileDescriptorSeries{Cgroup: program.OverflowCgroup, Operation: opened},
-		bpf.FileDescriptorSeries{Cgroup: program.OverflowCgroup, Operation: closed},
-	)
-}
-
-// Hooks implements program.Program. What counts opens and closes needs trampolines, which not all kernels have.
+// Hooks implements program.Program. Opens and closes are counted by trampolines, which not all kernels have.
 func (d *descriptors) Hooks() []program.Hook {
-	hooks := []program.Hook{
-		program.Callable(bpf.FileDescriptorProgFileDescriptorLeak, d.tellBy),
-		program.Reader(bpf.FileDescriptorProgFileDescriptorScanTasks, "task_file", func(open program.OpenReader) { d.open = open }),
-	}
+	hooks := []program.Hook{program.Reader(bpf.FileDescriptorProgFileDescriptorScanTasks, "task_file")}
 	if !d.config.Operations {
 		return hooks
 	}
@@ -117,7 +83,7 @@ func (d *descriptors) Hooks() []program.Hook {
 	return hooks
 }
 
-// closesByFilpClose returns whether the kernel is so old that everything that is closed goes through filp_close.
+// closesByFilpClose reports whether the kernel is so old that every close goes through filp_close.
 func (d *descriptors) closesByFilpClose() bool {
 	release, err := d.host.Kernel.Release()
 	if err != nil {
@@ -127,15 +93,38 @@ func (d *descriptors) closesByFilpClose() bool {
 	return err == nil && version.Less(flushVersion)
 }
 
-// tellBy makes tell of the function that writes the record.
-func (d *descriptors) tellBy(function *ebpf.Program) {
-	d.tell = func(leak *bpf.FileDescriptorLeak) error {
-		if err := d.leaks.Put(uint32(0), leak); err != nil {
-			return fmt.Errorf("write to map %s: %w", d.leaks, err)
-		}
-		if _, err := function.Run(&ebpf.RunOptions{}); err != nil {
-			return fmt.Errorf("write the record of a leak: %w", err)
+// Spec implements program.Program.
+func (*descriptors) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadFileDescriptor() }
+
+// Variables implements program.Program. Names of processes are needed even without events: the metrics have them.
+func (*descriptors) Variables() map[string]any {
+	return map[string]any{bpf.FileDescriptorVarReadNames: true}
+}
+
+// Events implements program.Program. Leaks are found in user space.
+func (*descriptors) Events() uint32 { return 0 }
+
+// Loaded implements program.Program.
+func (d *descriptors) Loaded(maps map[string]*ebpf.Map) error {
+	scans := maps[bpf.FileDescriptorMapFileDescriptorScan]
+	d.beginScan = func(scan *bpf.FileDescriptorScan) error {
+		if err := scans.Put(uint32(0), scan); err != nil {
+			return fmt.Errorf("write to map %s: %w", scans, err)
 		}
 		return nil
 	}
+	return d.operations.Loaded(maps[bpf.FileDescriptorMapFileDescriptorOperations], seriesOf,
+		bpf.FileDescriptorSeries{Cgroup: metrics.OverflowCgroup, Operation: opened},
+		bpf.FileDescriptorSeries{Cgroup: metrics.OverflowCgroup, Operation: closed},
+	)
+}
+
+// Attached implements program.IterUser.
+func (d *descriptors) Attached(iters map[string]*program.Iter) {
+	d.openScan = iters[bpf.FileDescriptorProgFileDescriptorScanTasks].Open
+}
+
+// AppendLog implements program.Program.
+func (*descriptors) AppendLog(_ *batch.Batch, raw []byte) error {
+	return fmt.Errorf("record of %d bytes of program file_descriptor, which writes none", len(raw))
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 
 	"go.opentelemetry.io/collector/pdata/plog"
-	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/oom"
@@ -24,36 +23,28 @@ func (k *kills) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("oom record of unknown event %d", e.Record.Event)
 	}
 	owner, trigger := common.OwnerOf(&e.Owner), common.OwnerOf(&e.Trigger)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.oom.kill", plog.SeverityNumberError)
-	attributes := b.Attributes(16)
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	if path := k.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.oom.kill", plog.SeverityNumberError)
+	event.PutProcess(owner)
 	if e.HasMemory != 0 {
-		k.putMemory(attributes, e)
+		k.putMemory(event, e)
 	}
-	attributes.PutInt("ebpf.oom.score_adj", int64(e.ScoreAdj))
-	putTrigger(b, attributes, trigger)
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = k.appendBody(b, b.Text[:0], e)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutInt("ebpf.oom.score_adj", int64(e.ScoreAdj))
+	putTrigger(event, trigger)
+	event.End(func(text []byte) []byte { return k.appendBody(b, text, e) })
 	return nil
 }
 
-func (k *kills) putMemory(attributes *batch.Attributes, e *bpf.OomEvent) {
+func (k *kills) putMemory(event *batch.Event, e *bpf.OomEvent) {
 	m := &e.Memory
-	attributes.PutInt("ebpf.oom.memory.total", int64(m.Total*k.pageSize))
-	attributes.PutInt("ebpf.oom.memory.anonymous", int64(m.Anonymous*k.pageSize))
-	attributes.PutInt("ebpf.oom.memory.file", int64(m.File*k.pageSize))
-	attributes.PutInt("ebpf.oom.memory.shmem", int64(m.Shmem*k.pageSize))
-	attributes.PutInt("ebpf.oom.memory.swap", int64(m.Swap*k.pageSize))
-	attributes.PutInt("ebpf.oom.memory.page_tables", int64(m.PageTables))
+	event.PutInt("ebpf.oom.memory.total", int64(m.Total*k.pageSize))
+	event.PutInt("ebpf.oom.memory.anonymous", int64(m.Anonymous*k.pageSize))
+	event.PutInt("ebpf.oom.memory.file", int64(m.File*k.pageSize))
+	event.PutInt("ebpf.oom.memory.shmem", int64(m.Shmem*k.pageSize))
+	event.PutInt("ebpf.oom.memory.swap", int64(m.Swap*k.pageSize))
+	event.PutInt("ebpf.oom.memory.page_tables", int64(m.PageTables))
 	if total := int64(k.totalPages()); total > 0 {
 		pages := int64(m.Anonymous + m.File + m.Shmem + m.Swap + m.PageTables/k.pageSize)
-		attributes.PutInt("ebpf.oom.score", score(pages, int64(e.ScoreAdj), total))
+		event.PutInt("ebpf.oom.score", score(pages, int64(e.ScoreAdj), total))
 	}
 }
 
@@ -63,17 +54,13 @@ func score(pages, adjustment, total int64) int64 {
 	return (1000 + badness*1000/total) * 2 / 3
 }
 
-func putTrigger(b *batch.Batch, attributes *batch.Attributes, trigger *common.Owner) {
+func putTrigger(event *batch.Event, trigger *common.Owner) {
 	if trigger.Pid == 0 {
 		return
 	}
-	attributes.PutInt("ebpf.oom.trigger.pid", int64(trigger.Pid))
-	if name := common.Text(trigger.Executable[:]); len(name) > 0 {
-		attributes.PutStr("ebpf.oom.trigger.executable.name", b.Names.Get(name))
-	}
-	if name := common.Text(trigger.Comm[:]); len(name) > 0 {
-		attributes.PutStr("ebpf.oom.trigger.thread.name", b.Names.Get(name))
-	}
+	event.PutInt("ebpf.oom.trigger.pid", int64(trigger.Pid))
+	event.PutText("ebpf.oom.trigger.executable.name", common.Text(trigger.Executable[:]))
+	event.PutText("ebpf.oom.trigger.thread.name", common.Text(trigger.Comm[:]))
 }
 
 // appendBody appends the line for people, such as

@@ -59,10 +59,10 @@ func TestAppendLogGolden(t *testing.T) {
 	for _, record := range records {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	sealed := b.Seal()
-	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-	programtest.AssertSound(t, sealed.Logs)
-	programtest.CompareLogs(t, "kill.yaml", sealed.Logs)
+	payload := b.Flush()
+	assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+	programtest.AssertSound(t, payload.Logs)
+	programtest.CompareLogs(t, "kill.yaml", payload.Logs)
 }
 
 func TestAppendLogWithoutBodyAndScore(t *testing.T) {
@@ -70,7 +70,7 @@ func TestAppendLogWithoutBodyAndScore(t *testing.T) {
 	p, b := newTestProgram(host), programtest.NewBatch(host, false)
 	p.totalPages = func() uint64 { return 0 }
 	require.NoError(t, p.AppendLog(b, kill(0)))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
 	assert.NotContains(t, lr.Attributes().AsRaw(), "ebpf.oom.score", "the host's memory is not known")
 	assert.Contains(t, lr.Attributes().AsRaw(), "ebpf.oom.score_adj")
@@ -121,7 +121,7 @@ func TestScoreOfEachKindOfMemory(t *testing.T) {
 		*tt.value = tt.held
 		b := programtest.NewBatch(host, true)
 		require.NoError(t, p.AppendLog(b, kill(0, func(e *bpf.OomEvent) { e.Memory, e.ScoreAdj = memory.Memory, 0 })))
-		lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+		lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 		assert.Equal(t, tt.want, lr.Attributes().AsRaw()["ebpf.oom.score"], name)
 		assert.EqualValues(t, pages*4096, lr.Attributes().AsRaw()["ebpf.oom.memory."+name], name)
 	}

@@ -5,33 +5,20 @@ package oom
 
 import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/oom"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// series is a series of the map as users see it: by container, because a container may have several cgroups.
-type series struct {
-	container *kernel.Container
-	overflow  bool
-}
-
-func seriesOf(m *program.Metrics, key *bpf.OomSeries) series {
-	return series{container: m.Container(key.Cgroup), overflow: key.Cgroup == program.OverflowCgroup}
-}
-
-func fate(m *program.Metrics, key *bpf.OomSeries, _ *bpf.OomCounts) program.Fate {
-	return m.Fate(key.Cgroup)
-}
+func seriesOf(group metrics.Group, _ *bpf.OomSeries) metrics.Group { return group }
 
 // Scrape implements program.Program.
-func (k *kills) Scrape(m *program.Metrics) error {
+func (k *kills) Scrape(m *metrics.Builder) error {
 	all, err := k.counts.Scrape(m)
 	for s, sum := range all {
-		if s.overflow {
+		if s.Overflow {
 			m.For(nil).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills), metadata.WithOtelMetricOverflowMetricAttribute(true))
 		} else {
-			m.For(s.container).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills))
+			m.For(s.Container).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills))
 		}
 	}
 	return err

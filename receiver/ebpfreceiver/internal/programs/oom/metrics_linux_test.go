@@ -11,7 +11,7 @@ import (
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/oom"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -28,7 +28,7 @@ func TestScrapeGolden(t *testing.T) {
 	for cgroup, n := range map[uint64]uint64{
 		0: 1, programtest.Service: 2, // the host's
 		programtest.Web: 10, programtest.WebChild: 20, // one container's
-		programtest.Database: 30, program.OverflowCgroup: 40,
+		programtest.Database: 30, metrics.OverflowCgroup: 40,
 	} {
 		programtest.PutPerCPU(t, kills, &bpf.OomSeries{Cgroup: cgroup}, bpf.OomCounts{Kills: n}, bpf.OomCounts{Kills: 1})
 	}

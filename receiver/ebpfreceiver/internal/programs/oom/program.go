@@ -10,13 +10,14 @@ import (
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/oom"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 // kills is the program in a running receiver.
 type kills struct {
 	host     *program.Host
-	counts   *program.Series[bpf.OomSeries, series, bpf.OomCounts]
+	counts   metrics.Series[bpf.OomSeries, metrics.Group, bpf.OomCounts]
 	pageSize uint64
 	// totalPages returns the pages of memory and swap that there are, 0 if that is not known.
 	totalPages func() uint64
@@ -27,7 +28,6 @@ var _ program.Program = (*kills)(nil)
 func newProgram(_ program.Config, host *program.Host) program.Program {
 	return &kills{
 		host:       host,
-		counts:     program.NewSeries(seriesOf, fate),
 		pageSize:   uint64(os.Getpagesize()),
 		totalPages: kernel.TotalPages,
 	}
@@ -54,7 +54,7 @@ func (k *kills) Events() uint32 {
 
 // Loaded implements program.Program.
 func (k *kills) Loaded(maps map[string]*ebpf.Map) error {
-	return k.counts.Loaded(maps[bpf.OomMapOomKills], bpf.OomSeries{Cgroup: program.OverflowCgroup})
+	return k.counts.Loaded(maps[bpf.OomMapOomKills], seriesOf, bpf.OomSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program. A kill holds a lock of the whole kernel, so that none interrupts another one.

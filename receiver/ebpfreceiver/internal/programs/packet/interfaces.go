@@ -19,7 +19,7 @@ const goneKept = 1024
 // interfaces are those that the program is attached to, and those that it was attached to until a while ago, by their
 // indices, which the kernel does not give out again.
 type interfaces struct {
-	// names is the kernel half's map of those that are there.
+	// names is the BPF side's map of those that are there.
 	names *ebpf.Map
 
 	mu    sync.Mutex
@@ -32,7 +32,7 @@ type known struct {
 	gone bool
 }
 
-// add makes an interface known, to the kernel half too.
+// add makes an interface known, to the BPF side too.
 func (i *interfaces) add(index uint32, name string) error {
 	var value bpf.PacketInterface
 	for at := range min(len(name), len(value.Name)-1) {

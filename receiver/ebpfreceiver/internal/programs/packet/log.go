@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // AppendLog implements program.Program.
@@ -24,44 +24,35 @@ func (p *packets) AppendLog(b *batch.Batch, raw []byte) error {
 	if bpf.PacketEventId(e.Record.Event) != bpf.PacketEventIdEVENT_SAMPLE {
 		return fmt.Errorf("packet record of unknown event %d", e.Record.Event)
 	}
-	lr := b.Append(common.RecordOf(&e.Record), 0, "ebpf.packet.sample", plog.SeverityNumberInfo)
-	attributes := b.Attributes(12)
-	if device := common.Text(e.Interface[:]); len(device) > 0 {
-		attributes.PutStr(string(conventions.NetworkInterfaceNameKey), b.Names.Get(device))
-	}
-	putFrame(b, attributes, &e.Frame)
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], e)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event := b.Event(common.RecordOf(&e.Record), 0, "ebpf.packet.sample", plog.SeverityNumberInfo)
+	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
+	putFrame(event, &e.Frame)
+	event.End(func(text []byte) []byte { return appendBody(b, text, e) })
 	return nil
 }
 
-func putFrame(b *batch.Batch, attributes *batch.Attributes, f *bpf.PacketFrame) {
+func putFrame(event *batch.Event, f *bpf.PacketFrame) {
 	p := &f.Packet
-	if transport := inet.TransportName(p.Protocol, p.Type); transport != "" {
-		attributes.PutStr(string(conventions.NetworkTransportKey), transport)
-	}
+	event.PutStr(string(conventions.NetworkTransportKey), inet.TransportName(p.Protocol, p.Type))
 	if version := inet.TypeName(p.Type); version != "" {
-		attributes.PutStr(string(conventions.NetworkTypeKey), version)
-		attributes.PutStr(string(conventions.SourceAddressKey), b.Addresses.Get(common.Addr(p.Flow.Local.Octets)))
-		attributes.PutStr(string(conventions.DestinationAddressKey), b.Addresses.Get(common.Addr(p.Flow.Remote.Octets)))
-		attributes.PutInt("ebpf.packet.ttl", int64(f.Ttl))
+		event.PutStr(string(conventions.NetworkTypeKey), version)
+		event.PutAddress(string(conventions.SourceAddressKey), common.Addr(p.Flow.Local.Octets))
+		event.PutAddress(string(conventions.DestinationAddressKey), common.Addr(p.Flow.Remote.Octets))
+		event.PutInt("ebpf.packet.ttl", int64(f.Ttl))
 	}
 	if p.Flow.RemotePort != 0 {
-		attributes.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
-		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
+		event.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
+		event.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		attributes.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
+		event.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
-	attributes.PutInt("ebpf.packet.size", int64(p.Size))
+	event.PutInt("ebpf.packet.size", int64(p.Size))
 	if f.Traits&isFragment != 0 {
-		attributes.PutBool("ebpf.packet.fragment", true)
+		event.PutBool("ebpf.packet.fragment", true)
 	}
 	if vlans := f.Vlans[:min(int(f.VlanCount), len(f.Vlans))]; len(vlans) > 0 {
-		ids := attributes.PutSlice("ebpf.packet.vlans")
+		ids := event.PutSlice("ebpf.packet.vlans")
 		for _, id := range vlans {
 			ids.AppendEmpty().SetInt(int64(id))
 		}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -80,16 +80,16 @@ func TestAppendLogGolden(t *testing.T) {
 	for _, record := range records {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	sealed := b.Seal()
-	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-	programtest.CompareLogs(t, "samples.yaml", sealed.Logs)
+	payload := b.Flush()
+	assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+	programtest.CompareLogs(t, "samples.yaml", payload.Logs)
 }
 
 func TestBodyOff(t *testing.T) {
 	host := programtest.Host(t)
 	b := programtest.NewBatch(host, false)
 	require.NoError(t, newProgram(on("eth0"), host).AppendLog(b, sample(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2")))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
 	assert.NotZero(t, lr.Attributes().Len())
 }

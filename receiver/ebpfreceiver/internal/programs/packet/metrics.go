@@ -5,15 +5,15 @@ package packet
 
 import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // overflow stands for an interface in the series of all that finds no room in the map.
 const overflow uint32 = 0
 
-// Traits of packets, as the kernel half has them.
+// Traits of packets, as the BPF side has them.
 const (
 	controlFlags = uint8(bpf.PacketTraitTRAIT_FIN | bpf.PacketTraitTRAIT_SYN | bpf.PacketTraitTRAIT_RST)
 	isFragment   = uint8(bpf.PacketTraitTRAIT_FRAGMENT)
@@ -35,7 +35,7 @@ type scrape struct {
 	counted map[uint32]bool
 }
 
-func (p *packets) seriesOf(_ *program.Metrics, key *bpf.PacketSeries) series {
+func (p *packets) seriesOf(_ metrics.Group, key *bpf.PacketSeries) series {
 	p.scrape.counted[key.Interface] = true
 	return series{
 		interfaceName: p.scrape.known[key.Interface].name,
@@ -47,15 +47,15 @@ func (p *packets) seriesOf(_ *program.Metrics, key *bpf.PacketSeries) series {
 }
 
 // fate is the end of what was counted for an interface that is gone.
-func (p *packets) fate(_ *program.Metrics, key *bpf.PacketSeries, _ *bpf.PacketCounts) program.Fate {
+func (p *packets) fate(_ *metrics.Builder, key *bpf.PacketSeries, _ *bpf.PacketCounts) metrics.Fate {
 	if k, ok := p.scrape.known[key.Interface]; key.Interface != overflow && (!ok || k.gone) {
-		return program.Remove
+		return metrics.Remove
 	}
-	return program.Keep
+	return metrics.Keep
 }
 
 // Scrape implements program.Program.
-func (p *packets) Scrape(m *program.Metrics) error {
+func (p *packets) Scrape(m *metrics.Builder) error {
 	p.scrape = scrape{known: p.interfaces.all(), counted: map[uint32]bool{}}
 	all, err := p.counts.Scrape(m)
 	p.interfaces.settle(p.scrape.counted)

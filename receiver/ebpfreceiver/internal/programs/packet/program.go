@@ -7,7 +7,9 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/xdp"
 )
 
 // packets is the program in a running receiver.
@@ -16,14 +18,14 @@ type packets struct {
 	config     *Config
 	interfaces interfaces
 	scrape     scrape // the one that is under way
-	counts     *program.Series[bpf.PacketSeries, series, bpf.PacketCounts]
+	counts     metrics.Series[bpf.PacketSeries, series, bpf.PacketCounts]
 }
 
 var _ program.Program = (*packets)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	p := &packets{host: host, config: cfg.(*Config)}
-	p.counts = program.NewSeries(p.seriesOf, p.fate)
+	p.counts.Fate = p.fate
 	return p
 }
 
@@ -45,7 +47,7 @@ func (p *packets) Events() uint32 {
 // Loaded implements program.Program.
 func (p *packets) Loaded(maps map[string]*ebpf.Map) error {
 	p.interfaces.names = maps[bpf.PacketMapPacketInterfaces]
-	return p.counts.Loaded(maps[bpf.PacketMapPacketCounts], bpf.PacketSeries{Interface: overflow})
+	return p.counts.Loaded(maps[bpf.PacketMapPacketCounts], p.seriesOf, bpf.PacketSeries{Interface: overflow})
 }
 
 // Hooks implements program.Program.
@@ -54,7 +56,7 @@ func (p *packets) Hooks() []program.Hook {
 	if p.host.BTF.HasHelper("xdp_get_buff_len") {
 		function = bpf.PacketProgPacketInPieces
 	}
-	return []program.Hook{program.XDP(name, function, p.host, program.Interfaces{
+	return []program.Hook{xdp.Hook(function, p.host, xdp.Interfaces{
 		Chosen:  p.config.chooses,
 		Named:   p.config.named(),
 		Added:   p.interfaces.add,

@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // AppendLog implements program.Program.
@@ -28,54 +28,39 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	owner := common.OwnerOf(&e.Owner)
 	reason, subsystem := d.reasonNames(e.Reason)
 	location := d.location(e.Location)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
-	attributes := b.Attributes(19)
-	if reason != "" {
-		attributes.PutStr("ebpf.drop.reason", reason)
-	}
-	if subsystem != "" {
-		attributes.PutStr("ebpf.drop.subsystem", subsystem)
-	}
-	if location != "" {
-		attributes.PutStr("ebpf.drop.location", location)
-	}
-	putPacket(b, attributes, e)
-	if name := common.Text(e.Interface[:]); len(name) > 0 {
-		attributes.PutStr(string(conventions.NetworkInterfaceNameKey), b.Names.Get(name))
-	}
-	b.PutOwner(attributes, owner, e.Attribution)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
+	event.PutStr("ebpf.drop.reason", reason)
+	event.PutStr("ebpf.drop.subsystem", subsystem)
+	event.PutStr("ebpf.drop.location", location)
+	putPacket(event, e)
+	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
+	event.PutOwner(owner, e.Attribution)
 	if e.Cookie != 0 {
-		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
 	if e.Netns != 0 {
-		attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+		event.PutInt("ebpf.network.namespace", int64(e.Netns))
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], e, owner, reason, location)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, reason, location) })
 	return nil
 }
 
-func putPacket(b *batch.Batch, attributes *batch.Attributes, e *bpf.PacketDropEvent) {
+func putPacket(event *batch.Event, e *bpf.PacketDropEvent) {
 	p := &e.Packet
-	if name := inet.TransportName(p.Protocol, p.Type); name != "" {
-		attributes.PutStr(string(conventions.NetworkTransportKey), name)
-	}
+	event.PutStr(string(conventions.NetworkTransportKey), inet.TransportName(p.Protocol, p.Type))
 	if name := inet.TypeName(p.Type); name != "" {
-		attributes.PutStr(string(conventions.NetworkTypeKey), name)
-		attributes.PutStr(string(conventions.SourceAddressKey), b.Addresses.Get(common.Addr(p.Flow.Local.Octets)))
-		attributes.PutStr(string(conventions.DestinationAddressKey), b.Addresses.Get(common.Addr(p.Flow.Remote.Octets)))
+		event.PutStr(string(conventions.NetworkTypeKey), name)
+		event.PutAddress(string(conventions.SourceAddressKey), common.Addr(p.Flow.Local.Octets))
+		event.PutAddress(string(conventions.DestinationAddressKey), common.Addr(p.Flow.Remote.Octets))
 	}
 	if p.Flow.RemotePort != 0 {
-		attributes.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
-		attributes.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
+		event.PutInt(string(conventions.SourcePortKey), int64(p.Flow.LocalPort))
+		event.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		attributes.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
+		event.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
-	attributes.PutInt("ebpf.packet.size", int64(p.Size))
+	event.PutInt("ebpf.packet.size", int64(p.Size))
 }
 
 // reasonNames returns "" where this kernel gives no reasons.

@@ -10,7 +10,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -39,7 +39,7 @@ func BenchmarkAppendLog(b *testing.B) {
 					b.Fatal(err)
 				}
 				if i++; batch.Room() == 0 {
-					batch.Seal()
+					batch.Flush()
 				}
 			}
 		})

@@ -17,8 +17,8 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -121,20 +121,20 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
 
-// A kernel before 5.17 gives no reasons: 0, which is what the kernel half writes then, must not look like one.
+// A kernel before 5.17 gives no reasons: 0, which is what the BPF side writes then, must not look like one.
 func TestKernelWithoutReasons(t *testing.T) {
 	host := programtest.Host(t)
 	host.Reasons = programtest.BTF(t, 2).DropReasons()
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	require.NoError(t, p.AppendLog(b, drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2", because(0))))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	attributes := lr.Attributes().AsRaw()
 	assert.NotContains(t, attributes, "ebpf.drop.reason")
 	assert.NotContains(t, attributes, "ebpf.drop.subsystem")
@@ -145,7 +145,7 @@ func TestBodyOff(t *testing.T) {
 	host := programtest.Host(t)
 	b := programtest.NewBatch(host, false)
 	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2")))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
 	assert.NotZero(t, lr.Attributes().Len())
 }
@@ -181,7 +181,7 @@ func TestEvents(t *testing.T) {
 	assert.Zero(t, p.Events())
 }
 
-// What the kernel half must know of this kernel comes from its types.
+// What the BPF side must know of this kernel comes from its types.
 func TestVariables(t *testing.T) {
 	symbols := filepath.Join(t.TempDir(), "symbols")
 	require.NoError(t, os.WriteFile(symbols, []byte(`ffffffff81000000 T _stext

@@ -5,41 +5,34 @@ package packetdrop
 
 import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // series is a series of the map as users see it: by container, because a container may have several cgroups, and by the
 // name of the transport, because not every protocol has one.
 type series struct {
-	container *kernel.Container
-	overflow  bool
+	metrics.Group
 	reason    uint32
 	transport string
 	ipVersion uint8
 }
 
-func seriesOf(m *program.Metrics, key *bpf.PacketDropSeries) series {
+func seriesOf(group metrics.Group, key *bpf.PacketDropSeries) series {
 	return series{
-		container: m.Container(key.Cgroup),
-		overflow:  key.Cgroup == program.OverflowCgroup,
+		Group:     group,
 		reason:    key.Reason,
 		transport: inet.TransportName(key.Protocol, key.Type),
 		ipVersion: key.Type,
 	}
 }
 
-func fate(m *program.Metrics, key *bpf.PacketDropSeries, _ *bpf.PacketDropCounts) program.Fate {
-	return m.Fate(key.Cgroup)
-}
-
 // Scrape implements program.Program.
-func (d *drops) Scrape(m *program.Metrics) error {
+func (d *drops) Scrape(m *metrics.Builder) error {
 	all, err := d.counts.Scrape(m)
 	for s, sum := range all {
-		mb, attributes := m.For(s.container), d.attributes(s)
+		mb, attributes := m.For(s.Container), d.attributes(s)
 		mb.RecordEbpfPacketDropsDataPoint(m.Now, int64(sum.Packets), attributes...)
 		mb.RecordEbpfPacketDropIoDataPoint(m.Now, int64(sum.Bytes), attributes...)
 	}
@@ -47,7 +40,7 @@ func (d *drops) Scrape(m *program.Metrics) error {
 }
 
 func (d *drops) attributes(s series) (attributes []metadata.MetricAttributeOption) {
-	if s.overflow {
+	if s.Overflow {
 		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
 	reason, subsystem := d.reasonNames(s.reason)

@@ -13,8 +13,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -79,7 +80,7 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t)
 	assert.Zero(t, s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
-	s.count(t, key(program.OverflowCgroup, 0, 0, 0), 9, 900)
+	s.count(t, key(metrics.OverflowCgroup, 0, 0, 0), 9, 900)
 	s.count(t, key(0, programtest.ReasonNoSocket, inet.ProtocolUDP, 4), 1, 60)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()))
 }

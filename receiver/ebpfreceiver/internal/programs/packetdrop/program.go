@@ -9,22 +9,23 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// noReason is what the kernel half compares with where this kernel has no reason of a name.
+// noReason is what the BPF side compares with where this kernel has no reason of a name.
 const noReason = ^uint32(0)
 
 // drops is the program in a running receiver.
 type drops struct {
 	host   *program.Host
-	counts *program.Series[bpf.PacketDropSeries, series, bpf.PacketDropCounts]
+	counts metrics.Series[bpf.PacketDropSeries, series, bpf.PacketDropCounts]
 }
 
 var _ program.Program = (*drops)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
-	return &drops{host: host, counts: program.NewSeries(seriesOf, fate)}
+	return &drops{host: host}
 }
 
 // Spec implements program.Program.
@@ -63,7 +64,7 @@ func (d *drops) Events() uint32 {
 
 // Loaded implements program.Program.
 func (d *drops) Loaded(maps map[string]*ebpf.Map) error {
-	return d.counts.Loaded(maps[bpf.PacketDropMapPacketDropCounts], bpf.PacketDropSeries{Cgroup: program.OverflowCgroup})
+	return d.counts.Loaded(maps[bpf.PacketDropMapPacketDropCounts], seriesOf, bpf.PacketDropSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program.

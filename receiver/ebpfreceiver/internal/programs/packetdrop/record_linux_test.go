@@ -13,7 +13,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/inet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -74,7 +74,7 @@ func assertLocation(t *testing.T, location uint64) {
 	b := programtest.NewBatch(host, true)
 	record := drop(inet.ProtocolUDP, "10.0.0.9:1", "10.0.0.5:2", func(e *bpf.PacketDropEvent) { e.Location = location })
 	require.NoError(t, newProgram(defaultConfig(), host).AppendLog(b, record))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	name, ok := lr.Attributes().Get("ebpf.drop.location")
 	require.True(t, ok)
 	assert.Regexp(t, `^[a-z_][\w.]+$`, name.Str())

@@ -51,29 +51,24 @@ func (p *processes) AppendLog(b *batch.Batch, raw []byte) error {
 // appendExec adds what was executed; a is nil where arguments are not asked for.
 func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.ProcessArguments) {
 	owner := common.OwnerOf(&e.Owner)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
-	attributes := b.Attributes(13)
-	p.putProcess(b, attributes, owner, e.Parent, e.Vpid, e.Start)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
+	p.putProcess(event, owner, e.Parent, e.Vpid, e.Start)
 	path := ""
 	if names := e.Path[:min(int(e.PathLength), len(e.Path))]; len(names) > 0 {
 		p.path = appendPath(p.path[:0], chars(names))
 		path = b.Names.Get(p.path)
-		attributes.PutStr(string(conventions.ProcessExecutablePathKey), path)
+		event.PutStr(string(conventions.ProcessExecutablePathKey), path)
 	}
-	attributes.PutInt(string(conventions.ProcessArgsCountKey), int64(e.ArgumentCount))
+	event.PutInt(string(conventions.ProcessArgsCountKey), int64(e.ArgumentCount))
 	if a != nil {
-		putArguments(attributes, a)
+		putArguments(event, a)
 	}
 	script := ""
 	if text := common.Text(e.Script[:]); len(text) > 0 {
 		script = b.Names.Get(text)
-		attributes.PutStr("ebpf.process.script", script)
+		event.PutStr("ebpf.process.script", script)
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendExecBody(b, b.Text[:0], owner, path, script)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte { return appendExecBody(b, text, owner, path, script) })
 }
 
 // appendPath appends the path that is made of names, each with a zero behind it, of which the last comes first.
@@ -88,16 +83,16 @@ func appendPath(path, names []byte) []byte {
 }
 
 // putArguments puts the arguments, each of which ends in a zero. Of those that are cut the last one may be cut, too.
-func putArguments(attributes *batch.Attributes, a *bpf.ProcessArguments) {
+func putArguments(event *batch.Event, a *bpf.ProcessArguments) {
 	text := chars(a.Text[:min(int(a.Length), len(a.Text))])
 	if len(text) > 0 {
-		list := attributes.PutSlice(string(conventions.ProcessCommandArgsKey))
+		list := event.PutSlice(string(conventions.ProcessCommandArgsKey))
 		for argument := range bytes.SplitSeq(bytes.TrimSuffix(text, []byte{0}), []byte{0}) {
 			list.AppendEmpty().SetStr(strings.ToValidUTF8(string(argument), "\uFFFD"))
 		}
 	}
 	if a.Total > a.Length {
-		attributes.PutBool("ebpf.process.arguments.truncated", true)
+		event.PutBool("ebpf.process.arguments.truncated", true)
 	}
 }
 
@@ -107,46 +102,38 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 	if signal != 0 {
 		severity = plog.SeverityNumberWarn
 	}
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exit", severity)
-	attributes := b.Attributes(11)
-	p.putProcess(b, attributes, owner, e.Parent, e.Vpid, e.Start)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exit", severity)
+	p.putProcess(event, owner, e.Parent, e.Vpid, e.Start)
 	code := int64(e.Status >> 8 & 0xff)
 	if signal != 0 {
-		attributes.PutStr("ebpf.process.exit.signal", signalName(signal))
+		event.PutStr("ebpf.process.exit.signal", signalName(signal))
 	} else {
-		attributes.PutInt(string(conventions.ProcessExitCodeKey), code)
+		event.PutInt(string(conventions.ProcessExitCodeKey), code)
 	}
-	attributes.PutDouble("ebpf.process.duration", float64(e.Duration)/1e9)
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		text := b.AppendOwner(b.Text[:0], owner)
+	event.PutDouble("ebpf.process.duration", float64(e.Duration)/1e9)
+	event.End(func(text []byte) []byte {
+		text = b.AppendOwner(text, owner)
 		if signal != 0 {
 			text = append(append(text, " ended by "...), signalName(signal)...)
 		} else {
 			text = strconv.AppendInt(append(text, " exited with code "...), code, 10)
 		}
-		b.Text = batch.AppendDuration(append(text, " after "...), e.Duration)
-		lr.Body().SetStr(string(b.Text))
-	}
+		return batch.AppendDuration(append(text, " after "...), e.Duration)
+	})
 }
 
 // creationTime is the layout of process.creation.time: ISO 8601 with milliseconds, as in the semantic conventions.
 const creationTime = "2006-01-02T15:04:05.000Z07:00"
 
-// putProcess puts what every event tells of its process; start is when it was made, by the clock that runs since boot.
-func (p *processes) putProcess(
-	b *batch.Batch, attributes *batch.Attributes, owner *common.Owner, parent, vpid uint32, start uint64,
-) {
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
+// putProcess puts the process that an event is about. start is the time of its creation, by the clock that runs since boot.
+func (p *processes) putProcess(event *batch.Event, owner *common.Owner, parent, vpid uint32, start uint64) {
+	event.PutProcess(owner)
 	if vpid != 0 && vpid != owner.Pid {
-		attributes.PutInt(string(conventions.ProcessVpidKey), int64(vpid))
+		event.PutInt(string(conventions.ProcessVpidKey), int64(vpid))
 	}
-	attributes.PutStr(string(conventions.ProcessCreationTimeKey), p.host.Clock.WallOfBoot(start).AsTime().Format(creationTime))
+	event.PutStr(string(conventions.ProcessCreationTimeKey), p.host.Kernel.Clock.WallOfBoot(start).AsTime().Format(creationTime))
 	if parent != 0 {
-		attributes.PutInt(string(conventions.ProcessParentPIDKey), int64(parent))
-	}
-	if path := p.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
+		event.PutInt(string(conventions.ProcessParentPIDKey), int64(parent))
 	}
 }
 

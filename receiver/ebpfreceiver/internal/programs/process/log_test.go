@@ -26,7 +26,7 @@ func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgr
 	copy(chars(owner.Executable[:]), "bash")
 }
 
-// execution returns the record of an execution; names are those of the path, as the kernel half has them.
+// execution returns the record of an execution; names are those of the path, as the BPF side has them.
 func execution(cgroup uint64, names, script string) []byte {
 	e := &bpf.ProcessExecEvent{Parent: 77, PathLength: uint32(len(names)), Start: created, ArgumentCount: 3}
 	header(e, common.OwnerOf(&e.Owner), bpf.ProcessEventIdEVENT_EXEC, cgroup)
@@ -92,9 +92,9 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			sealed := b.Seal()
-			assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-			programtest.CompareLogs(t, file, sealed.Logs)
+			payload := b.Flush()
+			assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+			programtest.CompareLogs(t, file, payload.Logs)
 		})
 	}
 }
@@ -104,7 +104,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, execution(0, "sh\x00", "")))
 	require.NoError(t, p.AppendLog(b, exit(0, 0, 1)))
-	for _, lr := range b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
+	for _, lr := range b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().All() {
 		assert.Empty(t, lr.Body().AsString())
 	}
 }

@@ -11,7 +11,7 @@ import (
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/process"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
@@ -26,11 +26,11 @@ func TestScrapeGolden(t *testing.T) {
 	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
 
 	n := uint64(0)
-	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, programtest.Database, program.OverflowCgroup} {
+	for _, cgroup := range []uint64{0, programtest.Service, programtest.Web, programtest.WebChild, programtest.Database, metrics.OverflowCgroup} {
 		for _, key := range []bpf.ProcessSeries{
 			{Outcome: executed}, {Outcome: succeeded}, {Outcome: failed}, {Outcome: signalled, Signal: 9}, {Outcome: signalled, Signal: 15},
 		} {
-			if cgroup == program.OverflowCgroup && key.Outcome > succeeded {
+			if cgroup == metrics.OverflowCgroup && key.Outcome > succeeded {
 				continue // that is one series
 			}
 			n++

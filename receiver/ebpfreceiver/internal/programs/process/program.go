@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/process"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -22,7 +23,7 @@ const (
 type processes struct {
 	config *Config
 	host   *program.Host
-	counts *program.Series[bpf.ProcessSeries, series, bpf.ProcessCounts]
+	counts metrics.Series[bpf.ProcessSeries, series, bpf.ProcessCounts]
 	// path is room for the path of an executable.
 	path []byte
 }
@@ -30,7 +31,7 @@ type processes struct {
 var _ program.Program = (*processes)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &processes{config: cfg.(*Config), host: host, counts: program.NewSeries(seriesOf, fate)}
+	return &processes{config: cfg.(*Config), host: host}
 }
 
 // Spec implements program.Program.
@@ -59,9 +60,9 @@ func (p *processes) Events() uint32 {
 
 // Loaded implements program.Program.
 func (p *processes) Loaded(maps map[string]*ebpf.Map) error {
-	return p.counts.Loaded(maps[bpf.ProcessMapProcessCounts],
-		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: executed},
-		bpf.ProcessSeries{Cgroup: program.OverflowCgroup, Outcome: succeeded},
+	return p.counts.Loaded(maps[bpf.ProcessMapProcessCounts], seriesOf,
+		bpf.ProcessSeries{Cgroup: metrics.OverflowCgroup, Outcome: executed},
+		bpf.ProcessSeries{Cgroup: metrics.OverflowCgroup, Outcome: succeeded},
 	)
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 

@@ -26,20 +26,14 @@ func (w *waits) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("runqueue record of unknown event %d", e.Record.Event)
 	}
 	owner := common.OwnerOf(&e.Owner)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.runqueue.stall", plog.SeverityNumberWarn)
-	attributes := b.Attributes(7)
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	if path := w.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
-	attributes.PutDouble("ebpf.runqueue.duration", float64(e.Duration)/1e9)
-	attributes.PutInt(string(conventions.CPULogicalNumberKey), int64(e.Record.Cpu))
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.runqueue.stall", plog.SeverityNumberWarn)
+	event.PutProcess(owner)
+	event.PutDouble("ebpf.runqueue.duration", float64(e.Duration)/1e9)
+	event.PutInt(string(conventions.CPULogicalNumberKey), int64(e.Record.Cpu))
+	event.End(func(text []byte) []byte {
 		// Such as "nginx[4242] waited 1.2 s for a CPU".
-		text := append(b.AppendOwner(b.Text[:0], owner), " waited "...)
-		b.Text = append(batch.AppendDuration(text, e.Duration), " for a CPU"...)
-		lr.Body().SetStr(string(b.Text))
-	}
+		text = append(b.AppendOwner(text, owner), " waited "...)
+		return append(batch.AppendDuration(text, e.Duration), " for a CPU"...)
+	})
 	return nil
 }

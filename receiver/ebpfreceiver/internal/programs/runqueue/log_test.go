@@ -43,17 +43,17 @@ func TestAppendLogGolden(t *testing.T) {
 	for _, record := range records {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	sealed := b.Seal()
-	assert.Equal(t, len(records), sealed.ByProgram[programtest.Number])
-	programtest.AssertSound(t, sealed.Logs)
-	programtest.CompareLogs(t, "stall.yaml", sealed.Logs)
+	payload := b.Flush()
+	assert.Equal(t, len(records), payload.ByProgram[programtest.Number])
+	programtest.AssertSound(t, payload.Logs)
+	programtest.CompareLogs(t, "stall.yaml", payload.Logs)
 }
 
 func TestAppendLogWithoutBody(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, stall(0, 77, 1)))
-	assert.Empty(t, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
+	assert.Empty(t, b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
 }
 
 func TestAppendLogRefuses(t *testing.T) {
@@ -73,5 +73,5 @@ func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	require.NoError(t, p.AppendLog(b, stall(programtest.Service, 4242, 1)))
-	assert.Equal(t, 7, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().Len())
+	assert.Equal(t, 7, b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().Len())
 }

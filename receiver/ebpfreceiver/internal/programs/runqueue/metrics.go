@@ -5,35 +5,22 @@ package runqueue
 
 import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// series is a series of the map as users see it: by container, because a container may have several cgroups.
-type series struct {
-	container *kernel.Container
-	overflow  bool
-}
-
-func seriesOf(m *program.Metrics, key *bpf.RunqueueSeries) series {
-	return series{container: m.Container(key.Cgroup), overflow: key.Cgroup == program.OverflowCgroup}
-}
-
-func fate(m *program.Metrics, key *bpf.RunqueueSeries, _ *bpf.RunqueueHistogram) program.Fate {
-	return m.Fate(key.Cgroup)
-}
+func seriesOf(group metrics.Group, _ *bpf.RunqueueSeries) metrics.Group { return group }
 
 // Scrape implements program.Program.
-func (w *waits) Scrape(m *program.Metrics) error {
+func (w *waits) Scrape(m *metrics.Builder) error {
 	all, err := w.times.Scrape(m)
 	if !w.host.Histograms.EbpfRunqueueDuration.Enabled {
 		return err
 	}
 	for s, sum := range all {
-		metric := m.For(s.container).Histogram(metadata.EbpfRunqueueDuration)
+		metric := m.For(s.Container).Histogram(metadata.EbpfRunqueueDuration)
 		attributes := w.host.Histogram.Append(metric, sum.Slots[:], sum.Sum, m.Start, m.Now)
-		if s.overflow {
+		if s.Overflow {
 			attributes.PutBool("otel.metric.overflow", true)
 		}
 	}

@@ -12,8 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -36,7 +37,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.RunqueueMapRunqueueWaits]}
 }
 
-// put writes the waits of a cgroup's tasks, as the kernel half sorts them into slots: the first one on the first CPU, the
+// put writes the waits of a cgroup's tasks, as the BPF side sorts them into slots: the first one on the first CPU, the
 // others on the last.
 func (s *scraped) put(t *testing.T, cgroup, first uint64, others ...uint64) {
 	t.Helper()
@@ -69,7 +70,7 @@ func TestScrapeGolden(t *testing.T) {
 			s.put(t, programtest.Web, 40_000)
 			s.put(t, programtest.WebChild, 41_000, 1_000, 1_001)
 			s.put(t, programtest.Database, 3_600_000_000_001)
-			s.put(t, program.OverflowCgroup, 7_000, 8_000)
+			s.put(t, metrics.OverflowCgroup, 7_000, 8_000)
 			programtest.CompareMetrics(t, "metrics_"+string(kind)+".yaml", s.scrape(t))
 
 			require.NoError(t, s.histograms.Close())

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/runqueue"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -22,13 +23,13 @@ var needed = []struct{ structure, member, option string }{
 type waits struct {
 	config *program.ThresholdConfig
 	host   *program.Host
-	times  *program.Series[bpf.RunqueueSeries, series, bpf.RunqueueHistogram]
+	times  metrics.Series[bpf.RunqueueSeries, metrics.Group, bpf.RunqueueHistogram]
 }
 
 var _ program.Program = (*waits)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &waits{config: cfg.(*program.ThresholdConfig), host: host, times: program.NewSeries(seriesOf, fate)}
+	return &waits{config: cfg.(*program.ThresholdConfig), host: host}
 }
 
 // Spec implements program.Program.
@@ -43,7 +44,7 @@ func (w *waits) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spec, program.MakeRoom(spec.Maps[bpf.RunqueueMapRunqueueWaits])
+	return spec, metrics.MakeRoom(spec.Maps[bpf.RunqueueMapRunqueueWaits])
 }
 
 // Variables implements program.Program.
@@ -63,7 +64,7 @@ func (w *waits) Events() uint32 {
 
 // Loaded implements program.Program.
 func (w *waits) Loaded(maps map[string]*ebpf.Map) error {
-	return w.times.Loaded(maps[bpf.RunqueueMapRunqueueWaits], bpf.RunqueueSeries{Cgroup: program.OverflowCgroup})
+	return w.times.Loaded(maps[bpf.RunqueueMapRunqueueWaits], seriesOf, bpf.RunqueueSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing that calls the hook

@@ -43,10 +43,9 @@ func TestRecordsOfThisKernel(t *testing.T) {
 func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	config, limit := defaultConfig(), 500
 	config.Threshold, config.EventLimit = program.Threshold.Least, &limit
-	host := programtest.LiveHost(t)
-	set, err := program.Open([]program.Selected{{Definition: &Definition, Config: config}}, program.Settings{
-		Host: host, RingSize: 64 << 10, Emit: true, Report: func(program.State) {},
-	})
+	options := programtest.LiveOptions(t)
+	options.RingSize = 64 << 10
+	set, err := program.Open([]program.Selected{{Definition: &Definition, Config: config}}, options)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, set.Close()) }()
 	reader, err := ring.New(set.Records())
@@ -78,7 +77,7 @@ func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	})
 	require.Positive(t, delivered)
 
-	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
+	m := programtest.NewMetrics(programtest.Host(t), aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, set.Scrape(m))
 	stalls, lost := 0, map[string]int{}
 	for _, rm := range m.Emit().ResourceMetrics().All() {

@@ -11,6 +11,7 @@ import (
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/socket"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -54,4 +55,4 @@ func (*sockets) AppendLog(_ *batch.Batch, raw []byte) error {
 }
 
 // Scrape implements program.Program.
-func (*sockets) Scrape(*program.Metrics) error { return nil }
+func (*sockets) Scrape(*metrics.Builder) error { return nil }

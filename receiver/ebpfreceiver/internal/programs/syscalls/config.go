@@ -125,7 +125,7 @@ func checkOnce[S ~string](list []S, i int) error {
 
 func checkCall(name string) error {
 	switch {
-	case slices.Contains(endless, name):
+	case slices.Contains(noreturn, name):
 		return fmt.Errorf("%q does not return, so that there is nothing to tell of it; program process tells how processes end", name)
 	case !isCall(name):
 		return fmt.Errorf("%q is no system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))

@@ -37,11 +37,11 @@ func TestValidate(t *testing.T) {
 			func(c *Config) { c.Syscalls = []string{"read", "opnat"} },
 			`syscalls::1: "opnat" is no system call of Linux; the nearest is "openat", and ` + "`man 2 syscalls` lists all",
 		},
-		"upper case":   {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is no system call of Linux; the nearest is`},
-		"empty call":   {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is no system call of Linux`},
-		"other":        {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is no system call of Linux`},
-		"endless call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
-		"call twice":   {func(c *Config) { c.Syscalls = []string{"read", "write", "read"} }, `syscalls::2: "read" is listed twice`},
+		"upper case":    {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is no system call of Linux; the nearest is`},
+		"empty call":    {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is no system call of Linux`},
+		"other":         {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is no system call of Linux`},
+		"noreturn call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
+		"call twice":    {func(c *Config) { c.Syscalls = []string{"read", "write", "read"} }, `syscalls::2: "read" is listed twice`},
 		"a path": {
 			func(c *Config) { c.Executables = []program.Executable{"/bin/cat"} },
 			`executables::0: "/bin/cat" is a path; write the base name of the executable, such as "cat"`,
@@ -94,7 +94,7 @@ func TestValidateOfEverything(t *testing.T) {
 	require.NoError(t, c.Validate())
 }
 
-// bit returns whether a set of the kernel half has a call of this architecture.
+// bit returns whether a set of the BPF side has a call of this architecture.
 func bit(t *testing.T, variables map[string]any, name, call string) bool {
 	t.Helper()
 	set := variables[name].(bits)

@@ -32,24 +32,16 @@ func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 		severity = plog.SeverityNumberWarn
 	}
 	owner, name := common.OwnerOf(&e.Owner), callName(int(e.Call))
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.syscall.slow", severity)
-	attributes := b.Attributes(8)
-	attributes.PutStr("ebpf.syscall.name", name)
-	attributes.PutDouble("ebpf.syscall.duration", float64(e.Duration)/1e9)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.syscall.slow", severity)
+	event.PutStr("ebpf.syscall.name", name)
+	event.PutDouble("ebpf.syscall.duration", float64(e.Duration)/1e9)
 	if failure != "" {
-		attributes.PutStr(string(conventions.ErrorTypeKey), failure)
+		event.PutStr(string(conventions.ErrorTypeKey), failure)
 	} else {
-		attributes.PutInt("ebpf.syscall.result", e.Result)
+		event.PutInt("ebpf.syscall.result", e.Result)
 	}
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	if path := c.host.Containers.Path(owner.Cgroup); path != "" {
-		attributes.PutStr(string(conventions.ProcessLinuxCgroupKey), path)
-	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = appendBody(b, b.Text[:0], owner, name, failure, e.Duration)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.PutProcess(owner)
+	event.End(func(text []byte) []byte { return appendBody(b, text, owner, name, failure, e.Duration) })
 	return nil
 }
 

@@ -43,7 +43,7 @@ func TestAppendLogGolden(t *testing.T) {
 	} {
 		require.NoError(t, p.AppendLog(b, record))
 	}
-	logs := b.Seal().Logs
+	logs := b.Flush().Logs
 	programtest.AssertSound(t, logs)
 	programtest.CompareLogs(t, "slow.yaml", logs)
 }
@@ -52,7 +52,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, slow(programtest.Web, 1, 0)))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
 	assert.Equal(t, 8, lr.Attributes().Len(), "as many as room is made for")
 }
@@ -64,5 +64,5 @@ func TestAppendLogOfBadRecords(t *testing.T) {
 	require.EqualError(t, p.AppendLog(b, record[:20]), "syscall record of 20 bytes is too short")
 	record[1] = 1
 	require.EqualError(t, p.AppendLog(b, record), "syscall record of unknown event 1")
-	assert.Zero(t, b.Seal().Logs.LogRecordCount())
+	assert.Zero(t, b.Flush().Logs.LogRecordCount())
 }

@@ -5,17 +5,16 @@ package syscalls
 
 import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 )
 
 // named are the calls of one name that a container has made: of both tables, which have the same names for the same.
 type named struct {
-	container *kernel.Container
-	overflow  bool
-	name      string
+	metrics.Group
+	name string
 }
 
 // failed are those that have failed in one way.
@@ -39,25 +38,21 @@ type durations struct {
 // anyError stands for the errors of calls that found no room.
 const anyError = "any"
 
-func seriesOf(m *program.Metrics, key *bpf.SyscallSeries) series {
+func seriesOf(group metrics.Group, key *bpf.SyscallSeries) series {
 	s := series{slot: key.Slot}
-	if key.Cgroup == program.OverflowCgroup {
-		s.overflow = true
+	s.Group = group
+	if group.Overflow {
 		if key.Error != 0 {
 			s.errorType = anyError
 		}
 		return s
 	}
-	s.container, s.name, s.errorType = m.Container(key.Cgroup), callName(int(key.Call)), kernel.ErrorType(key.Error)
+	s.name, s.errorType = callName(int(key.Call)), kernel.ErrorType(key.Error)
 	return s
 }
 
-func fate(m *program.Metrics, key *bpf.SyscallSeries, _ *bpf.SyscallCounts) program.Fate {
-	return m.Fate(key.Cgroup)
-}
-
 // Scrape implements program.Program.
-func (c *calls) Scrape(m *program.Metrics) error {
+func (c *calls) Scrape(m *metrics.Builder) error {
 	all, err := c.counts.Scrape(m)
 	histograms, errors := map[named]*durations{}, map[failed]uint64{}
 	for s, sum := range all {
@@ -75,7 +70,7 @@ func (c *calls) Scrape(m *program.Metrics) error {
 		}
 	}
 	for s, n := range errors {
-		m.For(s.container).RecordEbpfSyscallErrorsDataPoint(m.Now, int64(n), attributesOf(s)...)
+		m.For(s.Container).RecordEbpfSyscallErrorsDataPoint(m.Now, int64(n), attributesOf(s)...)
 	}
 	if c.host.Histograms.EbpfSyscallDuration.Enabled {
 		for s, h := range histograms {
@@ -86,7 +81,7 @@ func (c *calls) Scrape(m *program.Metrics) error {
 }
 
 func attributesOf(s failed) []metadata.MetricAttributeOption {
-	if s.overflow {
+	if s.Overflow {
 		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
 	return []metadata.MetricAttributeOption{
@@ -95,10 +90,10 @@ func attributesOf(s failed) []metadata.MetricAttributeOption {
 	}
 }
 
-func (c *calls) recordDurations(m *program.Metrics, s named, h *durations) {
-	metric := m.For(s.container).Histogram(metadata.EbpfSyscallDuration)
+func (c *calls) recordDurations(m *metrics.Builder, s named, h *durations) {
+	metric := m.For(s.Container).Histogram(metadata.EbpfSyscallDuration)
 	attributes := c.host.Histogram.Append(metric, h.slots[:], h.sum, m.Start, m.Now)
-	if s.overflow {
+	if s.Overflow {
 		attributes.PutBool("otel.metric.overflow", true)
 		return
 	}

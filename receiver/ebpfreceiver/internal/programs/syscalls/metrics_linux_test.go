@@ -13,8 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -37,7 +38,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.SyscallMapSyscallCounts]}
 }
 
-// count writes calls of one duration, as the kernel half sorts them into slots; the last CPU has one of them.
+// count writes calls of one duration, as the BPF side sorts them into slots; the last CPU has one of them.
 func (s *scraped) count(t *testing.T, cgroup uint64, call int, errno unix.Errno, ns, n uint64) {
 	t.Helper()
 	key := bpf.SyscallSeries{Cgroup: cgroup, Call: uint16(call), Error: uint16(errno), Slot: uint16(s.host.Histogram.Slot(ns))}
@@ -85,9 +86,9 @@ func TestScrapeGolden(t *testing.T) {
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
-	s.count(t, program.OverflowCgroup, 0, 0, 500, 10)
-	s.count(t, program.OverflowCgroup, 0, 1, 500, 4)
-	s.count(t, program.OverflowCgroup, 0, 1, 2_000_000, 3)
+	s.count(t, metrics.OverflowCgroup, 0, 0, 500, 10)
+	s.count(t, metrics.OverflowCgroup, 0, 1, 500, 4)
+	s.count(t, metrics.OverflowCgroup, 0, 1, 2_000_000, 3)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
 }
 
@@ -102,7 +103,7 @@ func TestScrapeWithoutDurations(t *testing.T) {
 	}
 }
 
-// The kernel half finds the series of what finds no room by exactly these keys, in a map that is full.
+// The BPF side finds the series of what finds no room by exactly these keys, in a map that is full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Exponential)
 	for slot := range uint16(histogram.Slots) {
@@ -132,7 +133,7 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 		key := name.Key()
 		require.NoError(t, maps[bpf.SyscallMapSyscallExecutables].Lookup(&key, &value), name)
 	}
-	// A whole id is looked up, as the kernel half does.
+	// A whole id is looked up, as the BPF side does.
 	for id, wanted := range map[string]bool{
 		containerID:                         true,
 		containerID[:63] + "0":              false,

@@ -11,7 +11,8 @@ import (
 	"go.uber.org/zap"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -26,13 +27,13 @@ const (
 type calls struct {
 	config *Config
 	host   *program.Host
-	counts *program.Series[bpf.SyscallSeries, series, bpf.SyscallCounts]
+	counts metrics.Series[bpf.SyscallSeries, series, bpf.SyscallCounts]
 }
 
 var _ program.Program = (*calls)(nil)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	return &calls{config: cfg.(*Config), host: host, counts: program.NewSeries(seriesOf, fate)}
+	return &calls{config: cfg.(*Config), host: host}
 }
 
 // Spec implements program.Program.
@@ -59,10 +60,10 @@ func (c *calls) Variables() map[string]any {
 	variables := map[string]any{
 		bpf.SyscallVarHistogramBounds: c.host.Histogram.Table(),
 		bpf.SyscallVarWantedCalls: callsWhere(func(name string) bool {
-			return !slices.Contains(endless, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
+			return !slices.Contains(noreturn, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
 		}),
-		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(waiting)),
-		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(onDescriptors)),
+		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(blocking)),
+		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(blockingUnlessFile)),
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
@@ -86,10 +87,10 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 	var overflow []bpf.SyscallSeries
 	for slot := range histogram.Slots {
 		for failed := range 2 {
-			overflow = append(overflow, bpf.SyscallSeries{Cgroup: program.OverflowCgroup, Slot: uint16(slot), Error: uint16(failed)})
+			overflow = append(overflow, bpf.SyscallSeries{Cgroup: metrics.OverflowCgroup, Slot: uint16(slot), Error: uint16(failed)})
 		}
 	}
-	if err := c.counts.Loaded(maps[bpf.SyscallMapSyscallCounts], overflow...); err != nil {
+	if err := c.counts.Loaded(maps[bpf.SyscallMapSyscallCounts], seriesOf, overflow...); err != nil {
 		return err
 	}
 	for _, name := range c.config.Executables {
@@ -110,7 +111,7 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 	return nil
 }
 
-// containerKey is what selects the containers whose ids begin so, in the kernel half.
+// containerKey is what selects the containers whose ids begin so, in the BPF side.
 func containerKey(id string) bpf.SyscallContainerId {
 	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
 	copy(key.Digits[:], id)

@@ -22,7 +22,7 @@ func TestRecordedGolden(t *testing.T) {
 	require.True(t, ok)
 	e.Call = uint32(numberOf(t, "clock_nanosleep")) // another one on each architecture
 	require.NoError(t, p.AppendLog(b, record))
-	logs := b.Seal().Logs
+	logs := b.Flush().Logs
 	programtest.AssertSound(t, logs)
 	programtest.CompareLogs(t, "recorded.yaml", logs)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
 // AppendLog implements program.Program.
@@ -26,36 +27,29 @@ func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
 	}
 	owner := common.OwnerOf(&e.Owner)
 	local, remote := common.Addr(e.Flow.Local.Octets), common.Addr(e.Flow.Remote.Octets)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], plog.SeverityNumberWarn)
-	attributes := b.Attributes(17)
-	attributes.PutStr(string(conventions.NetworkTransportKey), "tcp")
-	attributes.PutStr(string(conventions.NetworkTypeKey), typeName(remote))
-	putEnds(b, attributes, e, local, remote)
-	s.putWhat(attributes, e)
-	if name := nameIn(states[:], e.State); name != "" {
-		attributes.PutStr("network.connection.state", name)
-	}
-	b.PutOwner(attributes, owner, e.Attribution)
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], plog.SeverityNumberWarn)
+	event.PutStr(string(conventions.NetworkTransportKey), "tcp")
+	event.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
+	putEnds(event, e, local, remote)
+	s.putWhat(event, e)
+	event.PutStr("network.connection.state", nameIn(states[:], e.State))
+	event.PutOwner(owner, e.Attribution)
 	if e.Cookie != 0 { // the kernel numbers a socket when it is first asked to
-		attributes.PutInt("ebpf.socket.cookie", int64(e.Cookie))
+		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
 	if e.Netns != 0 {
-		attributes.PutInt("ebpf.network.namespace", int64(e.Netns))
+		event.PutInt("ebpf.network.namespace", int64(e.Netns))
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = s.appendBody(b, b.Text[:0], e, owner, local, remote)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte { return s.appendBody(b, text, e, owner, local, remote) })
 	return nil
 }
 
 // putEnds puts both ends as client and server, or as the reset has them if nobody knows who is which.
-func putEnds(b *batch.Batch, attributes *batch.Attributes, e *bpf.TCPEvent, local, remote netip.Addr) {
+func putEnds(event *batch.Event, e *bpf.TCPEvent, local, remote netip.Addr) {
 	localPort, remotePort := int64(e.Flow.LocalPort), int64(e.Flow.RemotePort)
 	put := func(address, port string, to netip.Addr, number int64) {
-		attributes.PutStr(address, b.Addresses.Get(to))
-		attributes.PutInt(port, number)
+		event.PutAddress(address, to)
+		event.PutInt(port, number)
 	}
 	switch e.Role {
 	case roleClient:
@@ -69,24 +63,20 @@ func putEnds(b *batch.Batch, attributes *batch.Attributes, e *bpf.TCPEvent, loca
 		put(string(conventions.DestinationAddressKey), string(conventions.DestinationPortKey), remote, remotePort)
 		return
 	}
-	attributes.PutStr("ebpf.connection.role", roleName(e.Role))
+	event.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
 }
 
 // putWhat puts what only one kind of event has.
-func (s *segments) putWhat(attributes *batch.Attributes, e *bpf.TCPEvent) {
+func (s *segments) putWhat(event *batch.Event, e *bpf.TCPEvent) {
 	switch e.Record.Event {
 	case eventRetransmit:
-		if name := nameIn(retransmitTypes[:], e.Retransmit); name != "" {
-			attributes.PutStr("ebpf.tcp.retransmit.type", name)
-		}
-		attributes.PutInt("ebpf.tcp.retransmit.segments", int64(e.Segments))
+		event.PutStr("ebpf.tcp.retransmit.type", nameIn(retransmitTypes[:], e.Retransmit))
+		event.PutInt("ebpf.tcp.retransmit.segments", int64(e.Segments))
 	case resetSent:
-		attributes.PutStr(string(conventions.NetworkIODirectionKey), "transmit")
-		if name := s.reasons.name(e.Reason); name != "" {
-			attributes.PutStr("ebpf.tcp.reset.reason", name)
-		}
+		event.PutStr(string(conventions.NetworkIODirectionKey), "transmit")
+		event.PutStr("ebpf.tcp.reset.reason", s.reasons.name(e.Reason))
 	default:
-		attributes.PutStr(string(conventions.NetworkIODirectionKey), "receive")
+		event.PutStr(string(conventions.NetworkIODirectionKey), "receive")
 	}
 }
 

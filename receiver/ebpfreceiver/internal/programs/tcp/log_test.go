@@ -104,7 +104,7 @@ func TestAppendLogGolden(t *testing.T) {
 			for _, record := range records {
 				require.NoError(t, p.AppendLog(b, record))
 			}
-			logs := b.Seal().Logs
+			logs := b.Flush().Logs
 			programtest.AssertSound(t, logs)
 			programtest.CompareLogs(t, file, logs)
 		})
@@ -115,7 +115,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, false)
 	require.NoError(t, p.AppendLog(b, event(resetReceived, v4, v4peer)))
-	assert.Empty(t, b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
+	assert.Empty(t, b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Body().AsString())
 }
 
 func TestAppendLogOfBadRecords(t *testing.T) {
@@ -124,7 +124,7 @@ func TestAppendLogOfBadRecords(t *testing.T) {
 	record := event(resetReceived, v4, v4peer)
 	require.EqualError(t, p.AppendLog(b, record[:20]), "tcp record of 20 bytes is too short")
 	require.EqualError(t, p.AppendLog(b, event(3, v4, v4peer)), "tcp record of unknown event 3")
-	assert.Zero(t, b.Seal().Logs.LogRecordCount())
+	assert.Zero(t, b.Flush().Logs.LogRecordCount())
 }
 
 // A record has as many attributes as room is made for, at most.
@@ -132,7 +132,7 @@ func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	require.NoError(t, p.AppendLog(b, event(eventRetransmit, v4, v4peer, again(bpf.TCPRetransmitRETRANSMIT_FAST, 1))))
-	lr := b.Seal().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
+	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Equal(t, 17, lr.Attributes().Len())
 }
 
@@ -145,7 +145,7 @@ func TestReasons(t *testing.T) {
 	assert.Equal(t, "1", reasonsOf(programtest.BTF(t, 2)).name(1), "a kernel without the enumeration")
 }
 
-// How many arguments the tracepoints have is for the kernel half to know.
+// How many arguments the tracepoints have is for the BPF side to know.
 func TestVariables(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	variables := p.Variables()

@@ -7,15 +7,14 @@ import (
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
-// series is a series of a map as users see it: by container, because a container may have several cgroups.
+// series identifies a series of a map as users see it.
 type series struct {
-	container  *kernel.Container
-	overflow   bool
+	metrics.Group
 	reason     uint32
 	event      uint8
 	retransmit uint8
@@ -23,10 +22,9 @@ type series struct {
 	role       uint8
 }
 
-func seriesOf(m *program.Metrics, key *bpf.TCPSeries) series {
+func seriesOf(group metrics.Group, key *bpf.TCPSeries) series {
 	return series{
-		container:  m.Container(key.Cgroup),
-		overflow:   key.Cgroup == program.OverflowCgroup,
+		Group:      group,
 		reason:     key.Reason,
 		event:      key.Event,
 		retransmit: key.Retransmit,
@@ -35,19 +33,15 @@ func seriesOf(m *program.Metrics, key *bpf.TCPSeries) series {
 	}
 }
 
-func fate[V any](m *program.Metrics, key *bpf.TCPSeries, _ *V) program.Fate {
-	return m.Fate(key.Cgroup)
-}
-
 // Scrape implements program.Program.
-func (s *segments) Scrape(m *program.Metrics) error {
+func (s *segments) Scrape(m *metrics.Builder) error {
 	if err := s.scrapeCounts(m); err != nil {
 		return err
 	}
 	return s.scrapeRTTs(m)
 }
 
-func (s *segments) scrapeCounts(m *program.Metrics) error {
+func (s *segments) scrapeCounts(m *metrics.Builder) error {
 	all, err := s.counts.Scrape(m)
 	for one, sum := range all {
 		s.record(m, one, int64(sum.N))
@@ -55,8 +49,8 @@ func (s *segments) scrapeCounts(m *program.Metrics) error {
 	return err
 }
 
-func (s *segments) record(m *program.Metrics, one series, n int64) {
-	mb, attributes := m.For(one.container), s.attributes(one)
+func (s *segments) record(m *metrics.Builder, one series, n int64) {
+	mb, attributes := m.For(one.Container), s.attributes(one)
 	switch one.event {
 	case eventRetransmit:
 		mb.RecordEbpfTCPRetransmitsDataPoint(m.Now, n, attributes...)
@@ -68,14 +62,14 @@ func (s *segments) record(m *program.Metrics, one series, n int64) {
 }
 
 func (s *segments) attributes(one series) []metadata.MetricAttributeOption {
-	if one.overflow {
+	if one.Overflow {
 		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
 	attributes := []metadata.MetricAttributeOption{
 		metadata.WithNetworkTransportMetricAttribute("tcp"),
-		metadata.WithNetworkTypeMetricAttribute(ipVersionName(one.ipVersion)),
+		metadata.WithNetworkTypeMetricAttribute(inet.TypeName(one.ipVersion)),
 	}
-	if name := roleName(one.role); name != "" {
+	if name := inet.RoleName(one.role); name != "" {
 		attributes = append(attributes, metadata.WithEbpfConnectionRoleMetricAttribute(name))
 	}
 	if name := nameIn(retransmitTypes[:], one.retransmit); name != "" {
@@ -87,14 +81,7 @@ func (s *segments) attributes(one series) []metadata.MetricAttributeOption {
 	return attributes
 }
 
-func ipVersionName(version uint8) string {
-	if version == 4 {
-		return "ipv4"
-	}
-	return "ipv6"
-}
-
-func (s *segments) scrapeRTTs(m *program.Metrics) error {
+func (s *segments) scrapeRTTs(m *metrics.Builder) error {
 	// Scraped in any case, because that is what ends series.
 	all, err := s.rtts.Scrape(m)
 	if !s.host.Histograms.EbpfTCPRtt.Enabled {
@@ -106,16 +93,16 @@ func (s *segments) scrapeRTTs(m *program.Metrics) error {
 	return err
 }
 
-func (s *segments) recordRTTs(m *program.Metrics, one series, sum *bpf.TCPHistogram) {
-	metric := m.For(one.container).Histogram(metadata.EbpfTCPRtt)
+func (s *segments) recordRTTs(m *metrics.Builder, one series, sum *bpf.TCPHistogram) {
+	metric := m.For(one.Container).Histogram(metadata.EbpfTCPRtt)
 	attributes := s.host.Histogram.Append(metric, sum.Slots[:], sum.Sum, m.Start, m.Now)
-	if one.overflow {
+	if one.Overflow {
 		attributes.PutBool("otel.metric.overflow", true)
 		return
 	}
 	attributes.PutStr(string(conventions.NetworkTransportKey), "tcp")
-	attributes.PutStr(string(conventions.NetworkTypeKey), ipVersionName(one.ipVersion))
-	if name := roleName(one.role); name != "" {
+	attributes.PutStr(string(conventions.NetworkTypeKey), inet.TypeName(one.ipVersion))
+	if name := inet.RoleName(one.role); name != "" {
 		attributes.PutStr("ebpf.connection.role", name)
 	}
 }

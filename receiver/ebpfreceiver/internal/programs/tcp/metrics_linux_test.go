@@ -12,8 +12,9 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
@@ -42,7 +43,7 @@ func (s *scraped) count(t *testing.T, key bpf.TCPSeries, n uint64) {
 	programtest.PutPerCPU(t, s.counts, &key, bpf.TCPCounts{N: n - 1}, bpf.TCPCounts{N: 1})
 }
 
-// time writes a series of round trips, as the kernel half sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of round trips, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
 func (s *scraped) time(t *testing.T, key bpf.TCPSeries, rtts ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.TCPHistogram
@@ -110,9 +111,9 @@ func TestScrapeOverflowGolden(t *testing.T) {
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
 
 	for event := range uint8(len(eventNames)) {
-		s.count(t, bpf.TCPSeries{Cgroup: program.OverflowCgroup, Event: event}, 10+uint64(event))
+		s.count(t, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup, Event: event}, 10+uint64(event))
 	}
-	s.time(t, bpf.TCPSeries{Cgroup: program.OverflowCgroup}, 1_000_000)
+	s.time(t, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup}, 1_000_000)
 	programtest.CompareMetrics(t, "metrics_overflow.yaml", s.scrape(t))
 }
 
@@ -127,7 +128,7 @@ func TestScrapeWithoutRTT(t *testing.T) {
 	}
 }
 
-// The kernel half finds the series of what finds no room by exactly these keys, in maps that are full.
+// The BPF side finds the series of what finds no room by exactly these keys, in maps that are full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	for _, event := range []uint8{eventRetransmit, resetSent, resetReceived} {

@@ -9,6 +9,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -17,8 +18,8 @@ type segments struct {
 	config  *Config
 	host    *program.Host
 	reasons reasons
-	counts  *program.Series[bpf.TCPSeries, series, bpf.TCPCounts]
-	rtts    *program.Series[bpf.TCPSeries, series, bpf.TCPHistogram]
+	counts  metrics.Series[bpf.TCPSeries, series, bpf.TCPCounts]
+	rtts    metrics.Series[bpf.TCPSeries, series, bpf.TCPHistogram]
 }
 
 var _ program.Program = (*segments)(nil)
@@ -28,8 +29,6 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 		config:  cfg.(*Config),
 		host:    host,
 		reasons: reasonsOf(host.BTF),
-		counts:  program.NewSeries(seriesOf, fate[bpf.TCPCounts]),
-		rtts:    program.NewSeries(seriesOf, fate[bpf.TCPHistogram]),
 	}
 }
 
@@ -39,7 +38,7 @@ func (*segments) Spec() (*ebpf.CollectionSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	return spec, program.MakeRoom(spec.Maps[bpf.TCPMapTcpRtts])
+	return spec, metrics.MakeRoom(spec.Maps[bpf.TCPMapTcpRtts])
 }
 
 // Variables implements program.Program.
@@ -73,11 +72,11 @@ func (s *segments) Events() uint32 {
 func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
 	overflow := make([]bpf.TCPSeries, len(eventNames))
 	for event := range overflow {
-		overflow[event] = bpf.TCPSeries{Cgroup: program.OverflowCgroup, Event: uint8(event)}
+		overflow[event] = bpf.TCPSeries{Cgroup: metrics.OverflowCgroup, Event: uint8(event)}
 	}
 	return errors.Join(
-		s.counts.Loaded(maps[bpf.TCPMapTcpCounts], overflow...),
-		s.rtts.Loaded(maps[bpf.TCPMapTcpRtts], bpf.TCPSeries{Cgroup: program.OverflowCgroup}),
+		s.counts.Loaded(maps[bpf.TCPMapTcpCounts], seriesOf, overflow...),
+		s.rtts.Loaded(maps[bpf.TCPMapTcpRtts], seriesOf, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup}),
 	)
 }
 

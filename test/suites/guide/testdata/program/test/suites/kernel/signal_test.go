@@ -21,6 +21,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
+var _ = counts("signal", forContainer{
+	act: func(t *testing.T, p place) {
+		require.NoError(t, unix.Kill(p.agent.PID, unix.SIGCONT))
+	},
+	metrics: []string{"ebpf.signal.sent"},
+})
+
 func TestSignals(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {signal: {}}")

@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/signal"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
@@ -23,26 +23,22 @@ import (
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
 	Name:          "signal",
-	DefaultConfig: func() program.Config { return &Config{CommonConfig: program.CommonConfig{Events: true}} },
+	Purpose:       "Which signals processes are sent, and by whom.",
+	DefaultConfig: func() program.Config { config := program.Unlimited(); return &config },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
-}
-
-// Config is the configuration block `programs::signal`.
-type Config struct {
-	program.CommonConfig `mapstructure:",squash"`
 }
 
 // signals is the program in a running receiver.
 type signals struct {
 	host   *program.Host
-	counts *program.Series[bpf.SignalSeries, series, bpf.SignalCounts]
+	counts metrics.Series[bpf.SignalSeries, series, bpf.SignalCounts]
 }
 
 var _ program.Program = (*signals)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
-	return &signals{host: host, counts: program.NewSeries(seriesOf, fate)}
+	return &signals{host: host}
 }
 
 // Spec implements program.Program.
@@ -60,7 +56,7 @@ func (s *signals) Events() uint32 {
 
 // Loaded implements program.Program.
 func (s *signals) Loaded(maps map[string]*ebpf.Map) error {
-	return s.counts.Loaded(maps[bpf.SignalMapSignals], bpf.SignalSeries{Cgroup: program.OverflowCgroup})
+	return s.counts.Loaded(maps[bpf.SignalMapSignals], seriesOf, bpf.SignalSeries{Cgroup: metrics.OverflowCgroup})
 }
 
 // Hooks implements program.Program.
@@ -78,18 +74,15 @@ func (s *signals) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("signal record of unknown event %d", e.Record.Event)
 	}
 	owner := common.OwnerOf(&e.Owner)
-	lr := b.Append(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.signal.send", plog.SeverityNumberInfo)
-	attributes := b.Attributes(8)
-	b.PutOwner(attributes, owner, uint8(common.AttributionNone))
-	attributes.PutStr("ebpf.signal.name", name(uint64(e.Signal)))
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.signal.send", plog.SeverityNumberInfo)
+	event.PutOwner(owner, uint8(common.AttributionNone))
+	event.PutStr("ebpf.signal.name", name(uint64(e.Signal)))
 	if e.Sender != 0 {
-		attributes.PutInt("ebpf.signal.sender.pid", int64(e.Sender))
+		event.PutInt("ebpf.signal.sender.pid", int64(e.Sender))
 	}
-	attributes.MoveTo(lr.Attributes())
-	if b.HasBody() {
-		b.Text = append(append(b.AppendOwner(b.Text[:0], owner), " is sent "...), name(uint64(e.Signal))...)
-		lr.Body().SetStr(string(b.Text))
-	}
+	event.End(func(text []byte) []byte {
+		return append(append(b.AppendOwner(text, owner), " is sent "...), name(uint64(e.Signal))...)
+	})
 	return nil
 }
 
@@ -100,30 +93,25 @@ func name(signal uint64) string {
 	return fmt.Sprintf("SIG%d", signal)
 }
 
-// series is a series of the map as users see it: by container, because a container may have several cgroups.
+// series identifies a series of the map as users see it.
 type series struct {
-	container *kernel.Container
-	overflow  bool
-	signal    uint64
+	metrics.Group
+	signal uint64
 }
 
-func seriesOf(m *program.Metrics, key *bpf.SignalSeries) series {
-	return series{container: m.Container(key.Cgroup), overflow: key.Cgroup == program.OverflowCgroup, signal: key.Signal}
-}
-
-func fate(m *program.Metrics, key *bpf.SignalSeries, _ *bpf.SignalCounts) program.Fate {
-	return m.Fate(key.Cgroup)
+func seriesOf(group metrics.Group, key *bpf.SignalSeries) series {
+	return series{Group: group, signal: key.Signal}
 }
 
 // Scrape implements program.Program.
-func (s *signals) Scrape(m *program.Metrics) error {
+func (s *signals) Scrape(m *metrics.Builder) error {
 	all, err := s.counts.Scrape(m)
 	for one, sum := range all {
 		attribute := metadata.WithEbpfSignalNameMetricAttribute(name(one.signal))
-		if one.overflow {
+		if one.Overflow {
 			attribute = metadata.WithOtelMetricOverflowMetricAttribute(true)
 		}
-		m.For(one.container).RecordEbpfSignalSentDataPoint(m.Now, int64(sum.Signals), attribute)
+		m.For(one.Container).RecordEbpfSignalSentDataPoint(m.Now, int64(sum.Signals), attribute)
 	}
 	return err
 }

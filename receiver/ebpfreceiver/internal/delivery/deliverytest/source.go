@@ -1,0 +1,227 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package deliverytest has a source, a reader, a consumer and a host to test the delivery of events without a kernel.
+package deliverytest
+
+import (
+	"errors"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unsafe"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/collector/receiver/receivertest"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// Number is the number of the program that writes the records of a Source.
+const Number = 3
+
+// Record is a record of the ring as a Source writes it.
+type Record struct {
+	common.Record
+	ID uint64
+}
+
+// RecordOf returns a record with an id, at a time of the kernel.
+func RecordOf(id, ktime uint64) *Record {
+	return &Record{Record: common.Record{Program: Number, Time: ktime}, ID: id}
+}
+
+// Bytes returns the record as it lies in the ring.
+func (r *Record) Bytes() []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
+}
+
+// Source decodes and counts the records that tests write, all of one CPU. Its Reader reads them.
+type Source struct {
+	// WaitErr is what Reader.Wait returns, UsedRatio what Reader.Used does. Set them before the start.
+	WaitErr   error
+	UsedRatio float64
+	// Flood is whether there are always more records than are read.
+	Flood atomic.Bool
+
+	notice chan struct{}
+
+	mu       sync.Mutex
+	ring     [][]byte
+	sequence uint64
+	// delivered and refused are what was counted, by program.
+	delivered, refused [common.MaxPrograms]int
+	history            []string
+	drains             int
+}
+
+// NewSource returns a source with an empty ring.
+func NewSource() *Source { return &Source{notice: make(chan struct{}, 1)} }
+
+// Write puts a record with an id into the ring, at a time of the kernel.
+func (s *Source) Write(id, ktime uint64) {
+	r := RecordOf(id, ktime)
+	s.put(r.Bytes(), func() {
+		s.sequence++
+		r.Sequence = s.sequence
+	})
+}
+
+// WriteAll puts records with the ids from 1 to n into the ring.
+func (s *Source) WriteAll(n int) {
+	for id := range n {
+		s.Write(uint64(id)+1, uint64(id)+1)
+	}
+}
+
+// WriteRaw puts anything into the ring.
+func (s *Source) WriteRaw(raw []byte) { s.put(raw, func() {}) }
+
+// put does what the kernel does: it wakes the reader if that has seen all that came before.
+func (s *Source) put(raw []byte, number func()) {
+	s.mu.Lock()
+	number()
+	notice := len(s.ring) == 0
+	s.ring = append(s.ring, raw)
+	s.mu.Unlock()
+	if notice {
+		s.wake()
+	}
+}
+
+// Lose does what the kernel does when the ring has no room.
+func (s *Source) Lose(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sequence += n
+}
+
+func (s *Source) wake() {
+	select {
+	case s.notice <- struct{}{}:
+	default:
+	}
+}
+
+// Note adds a line to the history.
+func (s *Source) Note(line string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.history = append(s.history, line)
+}
+
+// History returns what was done to the source, in order.
+func (s *Source) History() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.history
+}
+
+// Counted returns how many records were counted as delivered and as refused.
+func (s *Source) Counted() (delivered, refused int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.delivered[Number], s.refused[Number]
+}
+
+// Sequence returns the last sequence number.
+func (s *Source) Sequence() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.sequence
+}
+
+// Drains returns how often the ring was read.
+func (s *Source) Drains() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.drains
+}
+
+// AppendLog implements delivery.Source.
+func (s *Source) AppendLog(b *batch.Batch, raw []byte) error {
+	r, ok := common.View[Record](raw)
+	if !ok {
+		return errors.New("too short")
+	}
+	lr := b.Append(&r.Record, 0, "ebpf.connection.connect", plog.SeverityNumberInfo)
+	lr.Attributes().PutStr(receivertest.UniqueIDAttrName, strconv.FormatUint(r.ID, 10))
+	return nil
+}
+
+// LastSequences implements delivery.Source.
+func (s *Source) LastSequences() ([]uint64, error) { return []uint64{s.Sequence()}, nil }
+
+// CountDelivered implements delivery.Source.
+func (s *Source) CountDelivered(events [common.MaxPrograms]int) { s.count(&s.delivered, events) }
+
+// CountRefused implements delivery.Source.
+func (s *Source) CountRefused(events [common.MaxPrograms]int) { s.count(&s.refused, events) }
+
+func (s *Source) count(to *[common.MaxPrograms]int, events [common.MaxPrograms]int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, n := range events {
+		to[id] += n
+	}
+}
+
+// Reader is the delivery.Reader of a source's ring.
+type Reader struct{ source *Source }
+
+// NewReader returns a reader of a source's ring.
+func NewReader(s *Source) Reader { return Reader{s} }
+
+// Wait implements delivery.Reader.
+func (r Reader) Wait(timeout time.Duration) error {
+	if r.source.WaitErr != nil {
+		return r.source.WaitErr
+	}
+	var end <-chan time.Time
+	if timeout >= 0 {
+		end = time.After(timeout)
+	}
+	select {
+	case <-r.source.notice:
+	case <-end:
+	}
+	return nil
+}
+
+// Wake implements delivery.Reader.
+func (r Reader) Wake() error {
+	r.source.wake()
+	return nil
+}
+
+// Drain implements delivery.Reader.
+func (r Reader) Drain(limit int, f func(record []byte)) int {
+	s := r.source
+	if s.Flood.Load() {
+		time.Sleep(10 * time.Millisecond)
+		for range limit {
+			s.Write(0, 1)
+		}
+	}
+	s.mu.Lock()
+	n := max(0, min(limit, len(s.ring)))
+	records := s.ring[:n]
+	s.ring = s.ring[n:]
+	s.drains++
+	s.mu.Unlock()
+	for _, record := range records {
+		f(record)
+	}
+	return n
+}
+
+// Used implements delivery.Reader.
+func (r Reader) Used() float64 { return r.source.UsedRatio }
+
+// Close implements delivery.Reader.
+func (r Reader) Close() error {
+	r.source.Note("close reader")
+	return nil
+}

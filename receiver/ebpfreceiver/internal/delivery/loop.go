@@ -1,0 +1,219 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package delivery brings events from the ring buffer, and those of user space, to the next consumer.
+package delivery
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
+)
+
+// maxCoalesce is the longest time for which the reader, once woken, lets more records arrive: a wake-up costs more than many
+// records. It is woken before if the ring fills up.
+const maxCoalesce = 50 * time.Millisecond
+
+// Settings are what a Loop needs.
+type Settings struct {
+	Logger    *zap.Logger
+	Telemetry *metadata.TelemetryBuilder
+	Clock     *kernel.Clock
+	Batch     batch.Settings
+	// FlushInterval is how long an event waits at most for its batch to fill.
+	FlushInterval time.Duration
+	Next          Next
+	// StateEvents and LossEvents are whether ebpf.program.state and ebpf.event.lost are wanted.
+	StateEvents, LossEvents bool
+}
+
+// Source is what decodes the records of the ring, and counts what became of them.
+type Source interface {
+	AppendLog(b *batch.Batch, record []byte) error
+	LastSequences() ([]uint64, error)
+	CountDelivered(events [common.MaxPrograms]int)
+	CountRefused(events [common.MaxPrograms]int)
+}
+
+// Reader reads the records of the ring: see ring.Reader.
+type Reader interface {
+	Wait(timeout time.Duration) error
+	Wake() error
+	Drain(limit int, f func(record []byte)) int
+	Used() float64
+	Close() error
+}
+
+// Loop is the way of events to the next consumer: one goroutine that reads records, decodes them in place and sends them in
+// batches.
+type Loop struct {
+	settings  Settings
+	sender    *sender
+	batch     *batch.Batch
+	queue     queue
+	source    Source
+	reader    Reader
+	sequences ring.Sequences
+
+	// started is whether source and reader are set.
+	started  atomic.Bool
+	stopping atomic.Bool
+	done     chan struct{}
+}
+
+// New returns a loop that has not started.
+func New(settings Settings) *Loop {
+	return &Loop{
+		settings: settings,
+		sender:   newSender(settings.Logger, settings.Telemetry, settings.Next),
+		batch:    batch.New(settings.Batch),
+		done:     make(chan struct{}),
+	}
+}
+
+// Start begins to read. The reader reads what the source decodes.
+func (l *Loop) Start(source Source, reader Reader) {
+	l.source, l.reader = source, reader
+	l.started.Store(true)
+	go l.run()
+}
+
+// Stop delivers what is left, within the context, and ends the goroutine. After an error the goroutine still runs: see Done.
+func (l *Loop) Stop(ctx context.Context) error {
+	l.stopping.Store(true)
+	if err := l.reader.Wake(); err != nil {
+		return err
+	}
+	select {
+	case <-l.done:
+	case <-ctx.Done():
+		l.sender.cancel()
+		select {
+		case <-l.done:
+		case <-time.After(time.Second):
+			return errors.New("the next consumer does not return")
+		}
+	}
+	l.sender.cancel()
+	return nil
+}
+
+// Done is closed when the goroutine has ended, and uses neither source nor reader any more.
+func (l *Loop) Done() <-chan struct{} { return l.done }
+
+func (l *Loop) run() {
+	defer close(l.done)
+	for {
+		// Load this before draining, so that what came before Stop is still delivered.
+		stopping := l.stopping.Load()
+		l.batch.Observe(time.Now())
+		l.appendQueued()
+		// A gap seen before this pass is a loss if this pass does not fill it.
+		l.sequences.Checkpoint()
+		if more := l.drain(); more {
+			continue
+		}
+		if stopping {
+			l.finish()
+			return
+		}
+		if l.isDue() || l.batch.Len() == 0 && l.sequences.HasLoss() {
+			l.flush()
+		}
+		if err := l.wait(); err != nil {
+			l.settings.Logger.Error("Waiting for records failed; no more events are delivered", zap.Error(err))
+			componentstatus.ReportStatus(l.settings.Next.Host, componentstatus.NewPermanentErrorEvent(err))
+			l.flush()
+			return
+		}
+	}
+}
+
+// wait waits for a record, and then for more of them to arrive, unless the batch is due before.
+func (l *Loop) wait() error {
+	if err := l.reader.Wait(l.timeout()); err != nil {
+		return err
+	}
+	if l.stopping.Load() {
+		return nil
+	}
+	coalesce := min(maxCoalesce, l.settings.FlushInterval/4)
+	if l.batch.Len() > 0 {
+		coalesce = min(coalesce, l.timeout())
+	}
+	return l.reader.Wait(coalesce)
+}
+
+// timeout returns how long the batch may still wait for more; it is negative if nothing waits.
+func (l *Loop) timeout() time.Duration {
+	if l.batch.Len() == 0 && !l.sequences.HasGap() {
+		return -1
+	}
+	return max(0, l.settings.FlushInterval-l.batch.Age())
+}
+
+// isDue reports whether the batch must be delivered: it is full, or its first event has waited long enough.
+func (l *Loop) isDue() bool {
+	return l.batch.Room() <= 0 || l.batch.Age() >= l.settings.FlushInterval
+}
+
+// drain reads all records in the ring, and delivers the batches that are due meanwhile. It returns true after a while in
+// which records have arrived faster than they were read.
+func (l *Loop) drain() (more bool) {
+	for begin := time.Now(); time.Since(begin) < l.settings.FlushInterval; {
+		if err := l.settings.Clock.Sync(); err != nil {
+			l.settings.Logger.Error("Clock synchronization failed; event times may be off", zap.Error(err))
+		}
+		l.batch.Observe(time.Now())
+		room := l.batch.Room()
+		n := l.reader.Drain(room, l.appendRecord)
+		if n > 0 {
+			l.settings.Telemetry.ReceiverEbpfRecords.Add(context.Background(), int64(n))
+		}
+		if n < room {
+			return false
+		}
+		if l.isDue() {
+			l.flush()
+		}
+	}
+	return true
+}
+
+func (l *Loop) appendRecord(raw []byte) {
+	if record, ok := common.View[common.Record](raw); ok {
+		l.sequences.Observe(record.Cpu, record.Sequence, record.Time)
+	}
+	if err := l.source.AppendLog(l.batch, raw); err != nil {
+		l.settings.Telemetry.ReceiverEbpfRecordsInvalid.Add(context.Background(), 1)
+		l.settings.Logger.Error("Invalid record dropped", zap.Error(err))
+	}
+}
+
+// flush delivers the batch, with the event of what was lost since the last one.
+func (l *Loop) flush() {
+	l.appendLoss(l.sequences.TakeLoss())
+	if l.batch.Len() > 0 {
+		l.sender.send(l.source, l.batch.Flush())
+	}
+}
+
+// finish delivers the rest after the programs are detached.
+func (l *Loop) finish() {
+	last, err := l.source.LastSequences()
+	if err != nil {
+		l.settings.Logger.Error("Cannot read the final sequence numbers; losses during shutdown are not reported", zap.Error(err))
+	}
+	l.sequences.Finish(last)
+	l.flush()
+}

@@ -1,0 +1,140 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
+)
+
+func TestRefusedForAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.next.AnswerWith(deliverytest.Answers(errBusy, errBusy, errBusy, errBusy, errBusy, errBusy, errBusy, errBusy, errBusy))
+		s.start()
+		s.source.WriteAll(3)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, s.host.Statuses(), "once")
+		require.ErrorIs(t, s.host.Events()[0].Err(), errBusy)
+		assert.Empty(t, s.next.IDs())
+		s.source.Write(4, 4) // waits in the ring
+
+		deliverytest.Pass(time.Minute)
+		assert.Equal(t, deliverytest.UpTo(4), s.next.IDs())
+		assert.Equal(t, []int{3, 1}, s.next.Batches())
+		assert.Equal(t, []componentstatus.Status{
+			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+		}, s.host.Statuses())
+
+		calls := s.next.Called()
+		require.Len(t, calls, 9+1+1)
+		for i, want := range []int64{50, 100, 200, 400, 800, 1600, 3200, 5000, 5000} {
+			assert.Equal(t, want, calls[i+1].Sub(calls[i]).Milliseconds(), "pause %d", i)
+		}
+		delivered, refused := s.source.Counted()
+		assert.Equal(t, 4, delivered)
+		assert.Zero(t, refused)
+		accepted, refused := s.collectorCounts()
+		assert.Equal(t, 4, accepted)
+		assert.Zero(t, refused, "what is taken in the end was not refused")
+		s.assertRetries(9)
+		require.NoError(t, s.stop())
+	})
+}
+
+// The pauses begin anew with each batch, and so does the status.
+func TestRefusedForAWhileAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start()
+		for range 2 {
+			s.next.AnswerWith(deliverytest.Answers(errBusy, errBusy))
+			s.source.Write(1, 1)
+			deliverytest.Pass(deliverytest.AWhile)
+		}
+		calls := s.next.Called()
+		require.Len(t, calls, 6)
+		assert.Equal(t, DefaultBackOff.First, calls[1].Sub(calls[0]))
+		assert.Equal(t, DefaultBackOff.First, calls[4].Sub(calls[3]))
+		assert.Equal(t, []componentstatus.Status{
+			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+		}, s.host.Statuses())
+		require.NoError(t, s.stop())
+	})
+}
+
+// One that changes what it is given gets it as it was each time.
+func TestRefusedByConsumerThatChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.next.Change = func(logs plog.Logs) {
+			first := true
+			logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().RemoveIf(func(plog.LogRecord) bool {
+				defer func() { first = false }()
+				return first
+			})
+		}
+		s.next.AnswerWith(deliverytest.Answers(errBusy))
+		s.start()
+		s.source.WriteAll(3)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Len(t, s.next.Called(), 2)
+		assert.Equal(t, []int{2}, s.next.Batches(), "it takes away one of three, not of what its first attempt has left")
+		require.NoError(t, s.stop())
+	})
+}
+
+// What is taken in part is offered again without that part.
+func TestRefusedInPart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		rest := plog.NewLogs()
+		rest.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+		s.next.AnswerWith(deliverytest.Answers(consumererror.NewLogs(errBusy, rest)))
+		s.start()
+		s.source.WriteAll(3)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Len(t, s.next.Called(), 2)
+		assert.Equal(t, []int{1}, s.next.Batches())
+		delivered, refused := s.source.Counted()
+		assert.Equal(t, 3, delivered)
+		assert.Zero(t, refused)
+		require.NoError(t, s.stop())
+	})
+}
+
+func TestRefusedForGood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Batch.Size = 2
+		s.next.AnswerWith(deliverytest.Answers(nil, errForGood, errBusy, errForGood))
+		s.start()
+		s.source.WriteAll(7)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Equal(t, []int{1, 2, 7}, s.next.IDs(), "the second and the third batch are dropped, and not offered again")
+		delivered, refused := s.source.Counted()
+		assert.Equal(t, 3, delivered)
+		assert.Equal(t, 4, refused)
+		accepted, refused := s.collectorCounts()
+		assert.Equal(t, 3, accepted)
+		assert.Equal(t, 4, refused)
+		s.assertRefusedBatches(2)
+		s.assertRetries(1)
+		lost := s.log.FilterMessageSnippet("lost and counted").All()
+		require.Len(t, lost, 2)
+		assert.Equal(t, int64(2), lost[0].ContextMap()["events"])
+		assert.Contains(t, lost[0].ContextMap()["error"], "not my kind of events")
+		require.NoError(t, s.stop())
+	})
+}
