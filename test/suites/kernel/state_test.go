@@ -49,6 +49,18 @@ func TestProgramStates(t *testing.T) {
 	}
 	assert.NotEmpty(t, r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.hook", "tp_btf/kfree_skb")))
 	assert.NotEmpty(t, r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.hook", "tp_btf/inet_sock_set_state"), testreceiver.With("ebpf.program.name", "connection")))
+	m := r.Scrape(t)
+	for _, program := range []string{"connection", "packet_drop"} {
+		var now []testreceiver.Series
+		for _, series := range m.Series(stateEvent) {
+			if series.Attributes["ebpf.program.name"] == program {
+				now = append(now, series)
+			}
+		}
+		assert.Equal(t, []testreceiver.Series{{
+			Attributes: testreceiver.Attributes{"ebpf.program.name": program, "ebpf.program.state": "attached"}, Value: 1,
+		}}, now)
+	}
 	require.NoError(t, r.Shutdown())
 	for _, program := range []string{"connection", "packet_drop"} {
 		assert.Equal(t, []string{"loading", "attached", "detached"}, states(r, program))

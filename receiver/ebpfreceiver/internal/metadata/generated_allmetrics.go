@@ -17,42 +17,42 @@ var (
 	// EbpfConnectionDuration describes ebpf.connection.duration.
 	EbpfConnectionDuration = HistogramInfo{
 		Name:        "ebpf.connection.duration",
-		Description: "Time from the establishment of TCP connections to their close.",
+		Description: "Duration of TCP connections from their establishment to their close.",
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
 	}
 	// EbpfConnectionHandshakeDuration describes ebpf.connection.handshake.duration.
 	EbpfConnectionHandshakeDuration = HistogramInfo{
 		Name:        "ebpf.connection.handshake.duration",
-		Description: "Time that TCP handshakes took, of the connections that this side began.",
+		Description: "Duration of TCP handshakes of the connections that this side opened.",
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "otel.metric.overflow"},
 	}
 	// EbpfDiskOperationDuration describes ebpf.disk.operation.duration.
 	EbpfDiskOperationDuration = HistogramInfo{
 		Name:        "ebpf.disk.operation.duration",
-		Description: "Time from the issue of operations to disks until their completion; its count is that of the operations.",
+		Description: "Duration of disk operations from their issue to their completion. The count is the number of operations.",
 		Unit:        "s",
 		Attributes:  []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "error.type", "otel.metric.overflow"},
 	}
 	// EbpfRunqueueDuration describes ebpf.runqueue.duration.
 	EbpfRunqueueDuration = HistogramInfo{
 		Name:        "ebpf.runqueue.duration",
-		Description: "Time that tasks which could run waited for a CPU, each time that they began to run.",
+		Description: "Time that runnable tasks waited for a CPU, once for each time that they got one.",
 		Unit:        "s",
 		Attributes:  []string{"otel.metric.overflow"},
 	}
 	// EbpfSyscallDuration describes ebpf.syscall.duration.
 	EbpfSyscallDuration = HistogramInfo{
 		Name:        "ebpf.syscall.duration",
-		Description: "Time that system calls took, those that failed and those that wait by their nature included.",
+		Description: "Duration of system calls, including those that failed and those that block by nature.",
 		Unit:        "s",
 		Attributes:  []string{"ebpf.syscall.name", "otel.metric.overflow"},
 	}
 	// EbpfTCPRtt describes ebpf.tcp.rtt.
 	EbpfTCPRtt = HistogramInfo{
 		Name:        "ebpf.tcp.rtt",
-		Description: "Smoothed round-trip times of TCP connections, looked at while segments come, and at the close.",
+		Description: "Smoothed round-trip times of TCP connections, sampled while segments arrive and at the close.",
 		Unit:        "s",
 		Attributes:  []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
 	}

@@ -429,7 +429,7 @@ type metricEbpfConnectionActive struct {
 // init fills ebpf.connection.active metric with initial data.
 func (m *metricEbpfConnectionActive) init() {
 	m.data.SetName("ebpf.connection.active")
-	m.data.SetDescription("TCP connections that are established now, those older than the receiver included.")
+	m.data.SetDescription("TCP connections that are established now, including those established before the receiver started.")
 	m.data.SetUnit("{connection}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
@@ -485,7 +485,7 @@ type metricEbpfConnectionFailed struct {
 // init fills ebpf.connection.failed metric with initial data.
 func (m *metricEbpfConnectionFailed) init() {
 	m.data.SetName("ebpf.connection.failed")
-	m.data.SetDescription("Connections that were asked for and did not come about.")
+	m.data.SetDescription("Connections that were attempted and not established.")
 	m.data.SetUnit("{connection}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -541,7 +541,7 @@ type metricEbpfConnectionIo struct {
 // init fills ebpf.connection.io metric with initial data.
 func (m *metricEbpfConnectionIo) init() {
 	m.data.SetName("ebpf.connection.io")
-	m.data.SetDescription("Payload bytes of connections, counted when they close.")
+	m.data.SetDescription("Payload bytes of TCP connections, counted when they close.")
 	m.data.SetUnit("By")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -598,7 +598,7 @@ type metricEbpfConnectionOpened struct {
 // init fills ebpf.connection.opened metric with initial data.
 func (m *metricEbpfConnectionOpened) init() {
 	m.data.SetName("ebpf.connection.opened")
-	m.data.SetDescription("Connections that were established, by either side; for UDP, new peers of a socket.")
+	m.data.SetDescription("Connections that were established, by either side. For UDP, peers that a socket was given.")
 	m.data.SetUnit("{connection}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -654,7 +654,7 @@ type metricEbpfDiskIo struct {
 // init fills ebpf.disk.io metric with initial data.
 func (m *metricEbpfDiskIo) init() {
 	m.data.SetName("ebpf.disk.io")
-	m.data.SetDescription("Bytes that disks have read, written or discarded; counted when the operation completes, without what has failed.")
+	m.data.SetDescription("Bytes that disks read, wrote or discarded, counted when the operation completes. Failed operations are left out.")
 	m.data.SetUnit("By")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -766,7 +766,7 @@ type metricEbpfEventLost struct {
 // init fills ebpf.event.lost metric with initial data.
 func (m *metricEbpfEventLost) init() {
 	m.data.SetName("ebpf.event.lost")
-	m.data.SetDescription("Events and counts that could not be delivered.")
+	m.data.SetDescription("Events and counts that were not delivered, by program and cause.")
 	m.data.SetUnit("{event}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -823,7 +823,7 @@ type metricEbpfFileDeletions struct {
 // init fills ebpf.file.deletions metric with initial data.
 func (m *metricEbpfFileDeletions) init() {
 	m.data.SetName("ebpf.file.deletions")
-	m.data.SetDescription("Files and directories that processes deleted, or could not delete (with error.type).")
+	m.data.SetDescription("Files and directories that processes deleted. With error.type, those that they failed to delete.")
 	m.data.SetUnit("{file}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -879,7 +879,7 @@ type metricEbpfFileOpens struct {
 // init fills ebpf.file.opens metric with initial data.
 func (m *metricEbpfFileOpens) init() {
 	m.data.SetName("ebpf.file.opens")
-	m.data.SetDescription("Files below programs::file::opens::paths that processes opened, or could not open (with error.type).")
+	m.data.SetDescription("Files below programs::file::opens::paths that processes opened. With error.type, those that they failed to open.")
 	m.data.SetUnit("{file}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -935,7 +935,7 @@ type metricEbpfFileDescriptorCount struct {
 // init fills ebpf.file_descriptor.count metric with initial data.
 func (m *metricEbpfFileDescriptorCount) init() {
 	m.data.SetName("ebpf.file_descriptor.count")
-	m.data.SetDescription("Number of unix file descriptors in use by the process.")
+	m.data.SetDescription("File descriptors that processes have open.")
 	m.data.SetUnit("{file_descriptor}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
@@ -991,7 +991,7 @@ type metricEbpfFileDescriptorOperations struct {
 // init fills ebpf.file_descriptor.operations metric with initial data.
 func (m *metricEbpfFileDescriptorOperations) init() {
 	m.data.SetName("ebpf.file_descriptor.operations")
-	m.data.SetDescription("File descriptors that processes opened and closed, those of dup() included; what a fork copies and what the end of a process closes is not counted.")
+	m.data.SetDescription("File descriptors that processes opened and closed, by dup() too. Descriptors that a fork copies and that the end of a process closes are not counted.")
 	m.data.SetUnit("{operation}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1047,7 +1047,7 @@ type metricEbpfOomKills struct {
 // init fills ebpf.oom.kills metric with initial data.
 func (m *metricEbpfOomKills) init() {
 	m.data.SetName("ebpf.oom.kills")
-	m.data.SetDescription("Processes that the kernel killed because memory had run out, of the host or of a cgroup; those that were dying already, and were let go on, included.")
+	m.data.SetDescription("Processes that the kernel killed because the host or a cgroup ran out of memory, including victims that were already exiting.")
 	m.data.SetUnit("{process}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1103,7 +1103,7 @@ type metricEbpfPacketDropIo struct {
 // init fills ebpf.packet.drop.io metric with initial data.
 func (m *metricEbpfPacketDropIo) init() {
 	m.data.SetName("ebpf.packet.drop.io")
-	m.data.SetDescription("Bytes of the packets that the kernel dropped.")
+	m.data.SetDescription("Bytes of the packets that the kernel dropped, from their network headers on.")
 	m.data.SetUnit("By")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1383,7 +1383,7 @@ type metricEbpfProcessExits struct {
 // init fills ebpf.process.exits metric with initial data.
 func (m *metricEbpfProcessExits) init() {
 	m.data.SetName("ebpf.process.exits")
-	m.data.SetDescription("Processes that ended, those that never executed a program included.")
+	m.data.SetDescription("Processes that ended, including those that never executed a program.")
 	m.data.SetUnit("{process}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1439,7 +1439,7 @@ type metricEbpfProgramRunTime struct {
 // init fills ebpf.program.run.time metric with initial data.
 func (m *metricEbpfProgramRunTime) init() {
 	m.data.SetName("ebpf.program.run.time")
-	m.data.SetDescription("Time that the program ran in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).")
+	m.data.SetDescription("Time that the program ran in the kernel. Published only while the kernel's statistics are on (sysctl kernel.bpf_stats_enabled).")
 	m.data.SetUnit("s")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1495,7 +1495,7 @@ type metricEbpfProgramRuns struct {
 // init fills ebpf.program.runs metric with initial data.
 func (m *metricEbpfProgramRuns) init() {
 	m.data.SetName("ebpf.program.runs")
-	m.data.SetDescription("Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).")
+	m.data.SetDescription("Runs of the program in the kernel. Published only while the kernel's statistics are on (sysctl kernel.bpf_stats_enabled).")
 	m.data.SetUnit("{run}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1551,7 +1551,7 @@ type metricEbpfProgramState struct {
 // init fills ebpf.program.state metric with initial data.
 func (m *metricEbpfProgramState) init() {
 	m.data.SetName("ebpf.program.state")
-	m.data.SetDescription("Always 1, with the present state of the program. A program is attached while any of its hooks is.")
+	m.data.SetDescription("Present state of the program. The value is always 1.")
 	m.data.SetUnit("{program}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)
@@ -1721,7 +1721,7 @@ type metricEbpfTCPRetransmits struct {
 // init fills ebpf.tcp.retransmits metric with initial data.
 func (m *metricEbpfTCPRetransmits) init() {
 	m.data.SetName("ebpf.tcp.retransmits")
-	m.data.SetDescription("TCP segments that were sent again.")
+	m.data.SetDescription("TCP segments that were retransmitted.")
 	m.data.SetUnit("{segment}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)

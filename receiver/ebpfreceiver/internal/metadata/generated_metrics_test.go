@@ -176,7 +176,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.active"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "TCP connections that are established now, those older than the receiver included.", mi.Description())
+					assert.Equal(t, "TCP connections that are established now, including those established before the receiver started.", mi.Description())
 					assert.Equal(t, "{connection}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -202,7 +202,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.failed"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Connections that were asked for and did not come about.", mi.Description())
+					assert.Equal(t, "Connections that were attempted and not established.", mi.Description())
 					assert.Equal(t, "{connection}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -228,7 +228,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.io"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Payload bytes of connections, counted when they close.", mi.Description())
+					assert.Equal(t, "Payload bytes of TCP connections, counted when they close.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -257,7 +257,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.opened"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Connections that were established, by either side; for UDP, new peers of a socket.", mi.Description())
+					assert.Equal(t, "Connections that were established, by either side. For UDP, peers that a socket was given.", mi.Description())
 					assert.Equal(t, "{connection}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -283,7 +283,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.disk.io"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Bytes that disks have read, written or discarded; counted when the operation completes, without what has failed.", mi.Description())
+					assert.Equal(t, "Bytes that disks read, wrote or discarded, counted when the operation completes. Failed operations are left out.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -326,7 +326,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.event.lost"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Events and counts that could not be delivered.", mi.Description())
+					assert.Equal(t, "Events and counts that were not delivered, by program and cause.", mi.Description())
 					assert.Equal(t, "{event}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -346,7 +346,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.file.deletions"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Files and directories that processes deleted, or could not delete (with error.type).", mi.Description())
+					assert.Equal(t, "Files and directories that processes deleted. With error.type, those that they failed to delete.", mi.Description())
 					assert.Equal(t, "{file}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -372,7 +372,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.file.opens"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Files below programs::file::opens::paths that processes opened, or could not open (with error.type).", mi.Description())
+					assert.Equal(t, "Files below programs::file::opens::paths that processes opened. With error.type, those that they failed to open.", mi.Description())
 					assert.Equal(t, "{file}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -392,7 +392,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.file_descriptor.count"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Number of unix file descriptors in use by the process.", mi.Description())
+					assert.Equal(t, "File descriptors that processes have open.", mi.Description())
 					assert.Equal(t, "{file_descriptor}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -418,7 +418,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.file_descriptor.operations"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "File descriptors that processes opened and closed, those of dup() included; what a fork copies and what the end of a process closes is not counted.", mi.Description())
+					assert.Equal(t, "File descriptors that processes opened and closed, by dup() too. Descriptors that a fork copies and that the end of a process closes are not counted.", mi.Description())
 					assert.Equal(t, "{operation}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -441,7 +441,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.oom.kills"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Processes that the kernel killed because memory had run out, of the host or of a cgroup; those that were dying already, and were let go on, included.", mi.Description())
+					assert.Equal(t, "Processes that the kernel killed because the host or a cgroup ran out of memory, including victims that were already exiting.", mi.Description())
 					assert.Equal(t, "{process}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -458,7 +458,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.packet.drop.io"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Bytes of the packets that the kernel dropped.", mi.Description())
+					assert.Equal(t, "Bytes of the packets that the kernel dropped, from their network headers on.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -603,7 +603,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.process.exits"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Processes that ended, those that never executed a program included.", mi.Description())
+					assert.Equal(t, "Processes that ended, including those that never executed a program.", mi.Description())
 					assert.Equal(t, "{process}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -626,7 +626,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.program.run.time"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Time that the program ran in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).", mi.Description())
+					assert.Equal(t, "Time that the program ran in the kernel. Published only while the kernel's statistics are on (sysctl kernel.bpf_stats_enabled).", mi.Description())
 					assert.Equal(t, "s", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -646,7 +646,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.program.runs"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Runs of the program in the kernel; published only while the kernel's own statistics are on (kernel.bpf_stats_enabled).", mi.Description())
+					assert.Equal(t, "Runs of the program in the kernel. Published only while the kernel's statistics are on (sysctl kernel.bpf_stats_enabled).", mi.Description())
 					assert.Equal(t, "{run}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -666,7 +666,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.program.state"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Always 1, with the present state of the program. A program is attached while any of its hooks is.", mi.Description())
+					assert.Equal(t, "Present state of the program. The value is always 1.", mi.Description())
 					assert.Equal(t, "{program}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -741,7 +741,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.tcp.retransmits"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "TCP segments that were sent again.", mi.Description())
+					assert.Equal(t, "TCP segments that were retransmitted.", mi.Description())
 					assert.Equal(t, "{segment}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())

@@ -133,7 +133,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	var err, errs error
 	builder.ReceiverEbpfBatchRetries, err = builder.meter.Int64Counter(
 		"otelcol_receiver_ebpf_batch_retries",
-		metric.WithDescription("Times that a batch of events was offered again after the next consumer refused it for the time being [Development]"),
+		metric.WithDescription("Times that a batch of events was sent again after the next consumer had refused it temporarily [Development]"),
 		metric.WithUnit("{retry}"),
 	)
 	errs = errors.Join(errs, err)
@@ -145,7 +145,7 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverEbpfCacheEntries, err = builder.meter.Int64ObservableGauge(
 		"otelcol_receiver_ebpf_cache_entries",
-		metric.WithDescription("Entries that each bounded cache of the receiver holds [Development]"),
+		metric.WithDescription("Entries in each bounded cache of the receiver [Development]"),
 		metric.WithUnit("{entry}"),
 	)
 	errs = errors.Join(errs, err)
@@ -163,13 +163,13 @@ func NewTelemetryBuilder(settings component.TelemetrySettings, options ...Teleme
 	errs = errors.Join(errs, err)
 	builder.ReceiverEbpfRecordsInvalid, err = builder.meter.Int64Counter(
 		"otelcol_receiver_ebpf_records_invalid",
-		metric.WithDescription("Records that could not be decoded and were left out [Development]"),
+		metric.WithDescription("Records that could not be decoded and were dropped [Development]"),
 		metric.WithUnit("{record}"),
 	)
 	errs = errors.Join(errs, err)
 	builder.ReceiverEbpfRingUtilization, err = builder.meter.Float64ObservableGauge(
 		"otelcol_receiver_ebpf_ring_utilization",
-		metric.WithDescription("Fraction of the ring buffer that waits to be read [Development]"),
+		metric.WithDescription("Fraction of the ring buffer that holds unread records [Development]"),
 		metric.WithUnit("1"),
 	)
 	errs = errors.Join(errs, err)

@@ -24,7 +24,7 @@ func NewSettings(tt *componenttest.Telemetry) receiver.Settings {
 func AssertEqualReceiverEbpfBatchRetries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_ebpf_batch_retries",
-		Description: "Times that a batch of events was offered again after the next consumer refused it for the time being [Development]",
+		Description: "Times that a batch of events was sent again after the next consumer had refused it temporarily [Development]",
 		Unit:        "{retry}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -56,7 +56,7 @@ func AssertEqualReceiverEbpfBatchesRefused(t *testing.T, tt *componenttest.Telem
 func AssertEqualReceiverEbpfCacheEntries(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_ebpf_cache_entries",
-		Description: "Entries that each bounded cache of the receiver holds [Development]",
+		Description: "Entries in each bounded cache of the receiver [Development]",
 		Unit:        "{entry}",
 		Data: metricdata.Gauge[int64]{
 			DataPoints: dps,
@@ -100,7 +100,7 @@ func AssertEqualReceiverEbpfRecords(t *testing.T, tt *componenttest.Telemetry, d
 func AssertEqualReceiverEbpfRecordsInvalid(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[int64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_ebpf_records_invalid",
-		Description: "Records that could not be decoded and were left out [Development]",
+		Description: "Records that could not be decoded and were dropped [Development]",
 		Unit:        "{record}",
 		Data: metricdata.Sum[int64]{
 			Temporality: metricdata.CumulativeTemporality,
@@ -116,7 +116,7 @@ func AssertEqualReceiverEbpfRecordsInvalid(t *testing.T, tt *componenttest.Telem
 func AssertEqualReceiverEbpfRingUtilization(t *testing.T, tt *componenttest.Telemetry, dps []metricdata.DataPoint[float64], opts ...metricdatatest.Option) {
 	want := metricdata.Metrics{
 		Name:        "otelcol_receiver_ebpf_ring_utilization",
-		Description: "Fraction of the ring buffer that waits to be read [Development]",
+		Description: "Fraction of the ring buffer that holds unread records [Development]",
 		Unit:        "1",
 		Data: metricdata.Gauge[float64]{
 			DataPoints: dps,
