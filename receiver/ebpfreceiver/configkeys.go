@@ -57,8 +57,7 @@ func notABlock(path string, value any) error {
 // configFields returns the types of a configuration struct's fields by their keys.
 func configFields(t reflect.Type) map[string]reflect.Type {
 	fields := make(map[string]reflect.Type)
-	for i := range t.NumField() {
-		field := t.Field(i)
+	for field := range t.Fields() {
 		key, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ",")
 		switch {
 		case !field.IsExported():

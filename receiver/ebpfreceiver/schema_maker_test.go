@@ -106,9 +106,9 @@ func (s schemaMaker) fields(prefix, documented string, v reflect.Value, properti
 // attributesOf returns the attributes of a metric, nil if there is no such metric.
 func attributesOf(metric string) (attributes []any) {
 	infos := reflect.ValueOf(metadata.MetricsInfo)
-	for i := range infos.NumField() {
-		if infos.Field(i).FieldByName("Name").String() == metric {
-			return anys(infos.Field(i).FieldByName("Attributes").Interface().([]string))
+	for _, info := range infos.Fields() {
+		if info.FieldByName("Name").String() == metric {
+			return anys(info.FieldByName("Attributes").Interface().([]string))
 		}
 	}
 	for _, h := range metadata.Histograms() {
@@ -168,9 +168,9 @@ func schemaOf(t reflect.Type) program.Schema {
 		return program.Schema{"type": "integer"}
 	case t.Kind() == reflect.Struct: // a filter: one of its fields
 		properties, one := program.Schema{}, []any{}
-		for i := range t.NumField() {
-			if key := t.Field(i).Tag.Get("mapstructure"); key != "" {
-				properties[key] = schemaOf(t.Field(i).Type)
+		for field := range t.Fields() {
+			if key := field.Tag.Get("mapstructure"); key != "" {
+				properties[key] = schemaOf(field.Type)
 				one = append(one, program.Schema{"required": []any{key}})
 			}
 		}
@@ -201,6 +201,7 @@ func defaultValue(v reflect.Value) (any, bool) {
 		if v.IsNil() {
 			return []any{}, true
 		}
+	default:
 	}
 	return v.Interface(), true
 }

@@ -6,6 +6,7 @@ package ebpfreceiver
 import (
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
 	"time"
 
@@ -125,7 +126,7 @@ func ringBufferSizeSchema() program.Schema {
 	)
 	for size := minRingBufferSize; size <= maxRingBufferSize; size *= 2 {
 		numbers = append(numbers, int64(size))
-		texts = append(texts, fmt.Sprint(int64(size)))
+		texts = append(texts, strconv.FormatInt(int64(size), 10))
 		for _, unit := range sizeUnits {
 			if size%unit.bytes == 0 {
 				texts = append(texts, fmt.Sprintf("%d *%s", size/unit.bytes, unit.name))

@@ -98,7 +98,7 @@ func placeholder(prefix string) string {
 }
 
 func defaultText(v reflect.Value) string {
-	if text, ok := v.Interface().(fmt.Stringer); ok && v.Type() != reflect.TypeFor[time.Duration]() {
+	if text, ok := reflect.TypeAssert[fmt.Stringer](v); ok && v.Type() != reflect.TypeFor[time.Duration]() {
 		return code(text.String())
 	}
 	switch v.Kind() {

@@ -31,18 +31,20 @@ const (
 	handshakeMetric = "ebpf.connection.handshake.duration"
 )
 
-var _ = counts("connection", forContainer{
-	act: func(_ *testing.T, p place) {
-		listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
-		c := p.agent.Connect(listener.Local)
-		accepted := p.agent.Accept(listener.FD)
-		p.agent.Send(c.FD, 100)
-		p.agent.Receive(accepted.FD, 100)
-		closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
-		p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort))
-	},
-	metrics: []string{openedMetric, failedMetric, activeMetric, ioMetric, durationMetric, handshakeMetric},
-})
+func init() {
+	counts("connection", forContainer{
+		act: func(_ *testing.T, p place) {
+			listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
+			c := p.agent.Connect(listener.Local)
+			accepted := p.agent.Accept(listener.FD)
+			p.agent.Send(c.FD, 100)
+			p.agent.Receive(accepted.FD, 100)
+			closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
+			p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+		},
+		metrics: []string{openedMetric, failedMetric, activeMetric, ioMetric, durationMetric, handshakeMetric},
+	})
+}
 
 // tcp is the attributes of TCP connections of a type, as one side has them.
 func tcp(networkType, role string) testreceiver.Attributes {

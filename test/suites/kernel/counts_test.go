@@ -39,10 +39,7 @@ type place struct {
 // countedBy has an entry for each program that counts for containers, from the file with the program's tests.
 var countedBy = map[string]forContainer{}
 
-func counts(program string, c forContainer) forContainer {
-	countedBy[program] = c
-	return c
-}
+func counts(program string, c forContainer) { countedBy[program] = c }
 
 // Whatever a program counts for a container goes with it.
 func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {

@@ -32,7 +32,7 @@ const (
 	onlyFileDescriptor = "programs: {file_descriptor: {processes: 10000}}"
 )
 
-var _ = counts("file_descriptor", forContainer{metrics: []string{openMetric}})
+func init() { counts("file_descriptor", forContainer{metrics: []string{openMetric}}) }
 
 // openOf is what a scrape says that a process has open, by kind.
 func openOf(t testing.TB, m testreceiver.Scrape, pid int, executable string) map[string]int {

@@ -32,15 +32,17 @@ const (
 	onlyFile = "programs: {file: {event_limit: 1000000}}"
 )
 
-var _ = counts("file", forContainer{
-	settings: "{opens: {paths: [/]}}",
-	act: func(t *testing.T, p place) {
-		path := filepath.Join(t.TempDir(), "file")
-		require.Zero(t, p.agent.CallFile(traffic.FileCall{Call: "creat", Path: path}).Errno)
-		require.Zero(t, p.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path}).Errno)
-	},
-	metrics: []string{deletionsMetric, opensMetric},
-})
+func init() {
+	counts("file", forContainer{
+		settings: "{opens: {paths: [/]}}",
+		act: func(t *testing.T, p place) {
+			path := filepath.Join(t.TempDir(), "file")
+			require.Zero(t, p.agent.CallFile(traffic.FileCall{Call: "creat", Path: path}).Errno)
+			require.Zero(t, p.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path}).Errno)
+		},
+		metrics: []string{deletionsMetric, opensMetric},
+	})
+}
 
 // fileTest is an agent in a container that works on files, and a receiver with program file.
 type fileTest struct {

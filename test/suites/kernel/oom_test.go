@@ -30,15 +30,17 @@ const (
 	victimUser = 1003
 )
 
-var _ = counts("oom", forContainer{
-	act: func(t *testing.T, p place) {
-		victim := traffic.Start(t, p.ns, traffic.In(p.container))
-		require.NoError(t, testhost.NewMemoryLimit(t, p.container, 64*mebibyte).Add(victim.PID))
-		require.Error(t, victim.TryHoldMemory(100*mebibyte))
-		victim.Kill()
-	},
-	metrics: []string{oomMetric},
-})
+func init() {
+	counts("oom", forContainer{
+		act: func(t *testing.T, p place) {
+			victim := traffic.Start(t, p.ns, traffic.In(p.container))
+			require.NoError(t, testhost.NewMemoryLimit(t, p.container, 64*mebibyte).Add(victim.PID))
+			require.Error(t, victim.TryHoldMemory(100*mebibyte))
+			victim.Kill()
+		},
+		metrics: []string{oomMetric},
+	})
+}
 
 // The kernel kills the process that holds most, and another one asked for more.
 func TestOOMKillOfAnother(t *testing.T) {

@@ -32,13 +32,15 @@ const (
 	cookieKey    = "ebpf.socket.cookie"
 )
 
-var _ = counts("packet_drop", forContainer{
-	act: func(t *testing.T, p place) {
-		p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
-		p.agent.SendTo(p.agent.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
-	},
-	metrics: []string{"ebpf.packet.drops", "ebpf.packet.drop.io"},
-})
+func init() {
+	counts("packet_drop", forContainer{
+		act: func(t *testing.T, p place) {
+			p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_UDP, Port: closedPort})
+			p.agent.SendTo(p.agent.OpenUDP(traffic.Addr(testnet.Loopback4, 0)).FD, traffic.Addr(testnet.Loopback4, closedPort), 10)
+		},
+		metrics: []string{"ebpf.packet.drops", "ebpf.packet.drop.io"},
+	})
+}
 
 // Sizes of headers.
 const (

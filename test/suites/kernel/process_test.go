@@ -35,12 +35,14 @@ const (
 	withArguments    = "programs: {process: {arguments: true}}"
 )
 
-var _ = counts("process", forContainer{
-	act: func(t *testing.T, p place) {
-		p.agent.Run(traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"x"}})
-	},
-	metrics: []string{executionsMetric, exitsMetric},
-})
+func init() {
+	counts("process", forContainer{
+		act: func(t *testing.T, p place) {
+			p.agent.Run(traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"x"}})
+		},
+		metrics: []string{executionsMetric, exitsMetric},
+	})
+}
 
 // newShell starts an agent in a container that runs programs.
 func newShell(t *testing.T) (*traffic.Agent, *testhost.Cgroup) {

@@ -28,7 +28,7 @@ const (
 	onlyRunqueue = "programs: {runqueue: {}}"
 )
 
-var _ = counts("runqueue", forContainer{metrics: []string{runqueueTime}})
+func init() { counts("runqueue", forContainer{metrics: []string{runqueueTime}}) }
 
 // newWaiting starts an agent whose waits are all that its container has.
 func newWaiting(t *testing.T, options ...traffic.Option) (*traffic.Agent, *testhost.Cgroup) {

@@ -35,12 +35,14 @@ const (
 	callResultKey       = "ebpf.syscall.result"
 )
 
-var _ = counts("syscall", forContainer{
-	act: func(t *testing.T, p place) {
-		require.NotZero(t, p.agent.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(t.TempDir(), "none")}).Errno)
-	},
-	metrics: []string{errorsMetric, callDurationsMetric},
-})
+func init() {
+	counts("syscall", forContainer{
+		act: func(t *testing.T, p place) {
+			require.NotZero(t, p.agent.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(t.TempDir(), "none")}).Errno)
+		},
+		metrics: []string{errorsMetric, callDurationsMetric},
+	})
+}
 
 // Arguments of system calls that fail: descriptors that are none.
 const (

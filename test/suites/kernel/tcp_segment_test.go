@@ -39,19 +39,21 @@ const (
 	pushFlag = 1 << 3
 )
 
-var _ = counts("tcp", forContainer{
-	act: func(t *testing.T, p place) {
-		p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
-		listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
-		c := p.agent.Connect(listener.Local)
-		accepted := p.agent.Accept(listener.FD)
-		p.agent.Send(c.FD, 100)
-		require.Equal(t, 100, p.agent.Receive(accepted.FD, 100).Bytes, "the second time")
-		closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
-		require.NotZero(t, p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
-	},
-	metrics: []string{resetsMetric, retransmitsMetric, rttMetric},
-})
+func init() {
+	counts("tcp", forContainer{
+		act: func(t *testing.T, p place) {
+			p.ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: pushFlag, First: 1})
+			listener := p.agent.Listen(traffic.Addr(testnet.Loopback4, 0))
+			c := p.agent.Connect(listener.Local)
+			accepted := p.agent.Accept(listener.FD)
+			p.agent.Send(c.FD, 100)
+			require.Equal(t, 100, p.agent.Receive(accepted.FD, 100).Bytes, "the second time")
+			closeInTurn(p.agent, c.FD, p.agent, accepted.FD)
+			require.NotZero(t, p.agent.Connect(traffic.Addr(testnet.Loopback4, closedPort)).Errno)
+		},
+		metrics: []string{resetsMetric, retransmitsMetric, rttMetric},
+	})
+}
 
 // again is the attributes of something that a socket in a state has sent again.
 func again(why, state string) attributes {

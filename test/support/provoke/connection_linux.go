@@ -19,14 +19,16 @@ import (
 )
 
 // The bench measures this program by itself, with connections flat out and at a fixed rate.
-var _ = add(Program{
-	Name:  "connection",
-	Event: Connections,
-	With: map[string]Event{
-		"`protocols: [tcp]`":    provokeRefusal,
-		"`unix` in `protocols`": provokeUnixConnection,
-	},
-})
+func init() {
+	add(Program{
+		Name:  "connection",
+		Event: Connections,
+		With: map[string]Event{
+			"`protocols: [tcp]`":    provokeRefusal,
+			"`unix` in `protocols`": provokeUnixConnection,
+		},
+	})
+}
 
 // Connections makes connections and datagrams of a container, and a connection that is refused.
 func Connections(t *testing.T, events Events) collector.Event {
@@ -70,7 +72,7 @@ func Datagram(t *testing.T, events Events) {
 	t.Helper()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	defer socket.Close()
+	defer func() { require.NoError(t, socket.Close()) }()
 	_, err = socket.WriteToUDP([]byte("discard"), &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 9})
 	require.NoError(t, err)
 	events.Await(t, 1, "ebpf.connection.connect", map[string]any{

@@ -17,15 +17,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:     "disk_io",
-	Settings: "{threshold: 1us}",
-	Event:    provokeOperation,
-	Work: &Work{
-		Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
-		Tracepoint: "block_rq_complete", Hits: []string{"disk_io_complete"}, Run: diskReads,
-	},
-})
+func init() {
+	add(Program{
+		Name:     "disk_io",
+		Settings: "{threshold: 1us}",
+		Event:    provokeOperation,
+		Work: &Work{
+			Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
+			Tracepoint: "block_rq_complete", Hits: []string{"disk_io_complete"}, Run: diskReads,
+		},
+	})
+}
 
 // provokeOperation reads from a disk.
 func provokeOperation(t *testing.T, events Events) collector.Event {

@@ -16,16 +16,18 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:     "file_descriptor",
-	Settings: "{processes: 10000, leak_intervals: 2}",
-	Event:    provokeLeak,
-	Work: &Work{
-		// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
-		Counted:    "{}",
-		Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
-	},
-})
+func init() {
+	add(Program{
+		Name:     "file_descriptor",
+		Settings: "{processes: 10000, leak_intervals: 2}",
+		Event:    provokeLeak,
+		Work: &Work{
+			// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
+			Counted:    "{}",
+			Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
+		},
+	})
+}
 
 // provokeLeak opens more and more pipes, which is a leak after the third time that they are looked at.
 func provokeLeak(t *testing.T, events Events) collector.Event {

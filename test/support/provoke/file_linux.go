@@ -14,15 +14,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:     "file",
-	Settings: "{opens: {paths: [/tmp]}}",
-	Event:    provokeDeletion,
-	Work: &Work{
-		Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
-		Tracepoint: "sys_exit", Hits: []string{"file_after_unlink", "file_exit_unlink"}, Run: loop(traffic.LoopDeletions, 50_000),
-	},
-})
+func init() {
+	add(Program{
+		Name:     "file",
+		Settings: "{opens: {paths: [/tmp]}}",
+		Event:    provokeDeletion,
+		Work: &Work{
+			Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
+			Tracepoint: "sys_exit", Hits: []string{"file_after_unlink", "file_exit_unlink"}, Run: loop(traffic.LoopDeletions, 50_000),
+		},
+	})
+}
 
 // provokeDeletion makes a file and deletes it.
 func provokeDeletion(t *testing.T, events Events) collector.Event {

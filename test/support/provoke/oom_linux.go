@@ -19,14 +19,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:  "oom",
-	Event: provokeKill,
-	Work: &Work{
-		Counted: "{events: false}", Emitted: "{}",
-		Tracepoint: "mark_victim", Hits: []string{"oom_kill"}, Run: kills,
-	},
-})
+func init() {
+	add(Program{
+		Name:  "oom",
+		Event: provokeKill,
+		Work: &Work{
+			Counted: "{events: false}", Emitted: "{}",
+			Tracepoint: "mark_victim", Hits: []string{"oom_kill"}, Run: kills,
+		},
+	})
+}
 
 // provokeKill has the kernel kill a process that wants more memory than it may have.
 func provokeKill(t *testing.T, events Events) collector.Event {

@@ -15,18 +15,18 @@ import (
 )
 
 // The bench measures this program by itself, with drops of several kinds.
-var _ = add(Program{Name: "packet_drop", Event: Drop})
+func init() { add(Program{Name: "packet_drop", Event: Drop}) }
 
 // Drop sends more to a socket than it has room for.
 func Drop(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
-	defer receiver.Close()
+	defer func() { require.NoError(t, receiver.Close()) }()
 	require.NoError(t, receiver.SetReadBuffer(1)) // the kernel makes it its least
 	sender, err := net.DialUDP("udp4", nil, receiver.LocalAddr().(*net.UDPAddr))
 	require.NoError(t, err)
-	defer sender.Close()
+	defer func() { require.NoError(t, sender.Close()) }()
 	const sent = 20
 	for range sent {
 		_, err := sender.Write([]byte("datagram"))

@@ -19,16 +19,18 @@ import (
 // packetInterface receives what provokePacket sends.
 const packetInterface = "private0"
 
-var _ = add(Program{
-	Name:     "packet",
-	Settings: `{interfaces: ["private*"], sample_every: 1}`,
-	Event:    provokePacket,
-	Work: &Work{
-		Counted:    "{interfaces: [bench0], events: false}",
-		Emitted:    "{interfaces: [bench0], sample_every: 1, event_limit: 1000000000}",
-		Tracepoint: "netif_receive_skb", Hits: []string{"packet", "packet_in_pieces"}, Goal: 60, Prepare: makeWire, Run: frames,
-	},
-})
+func init() {
+	add(Program{
+		Name:     "packet",
+		Settings: `{interfaces: ["private*"], sample_every: 1}`,
+		Event:    provokePacket,
+		Work: &Work{
+			Counted:    "{interfaces: [bench0], events: false}",
+			Emitted:    "{interfaces: [bench0], sample_every: 1, event_limit: 1000000000}",
+			Tracepoint: "netif_receive_skb", Hits: []string{"packet", "packet_in_pieces"}, Goal: 60, Prepare: makeWire, Run: frames,
+		},
+	})
+}
 
 // provokePacket makes an interface while the collector runs, which is to find it, and has it receive a packet.
 func provokePacket(t *testing.T, events Events) collector.Event {

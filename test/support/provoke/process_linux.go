@@ -14,14 +14,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:  "process",
-	Event: provokeExecution,
-	Work: &Work{
-		Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
-		Tracepoint: "sched_process_exec", Hits: []string{"process_exec", "process_exit"}, Run: loop(traffic.LoopProcesses, 2000),
-	},
-})
+func init() {
+	add(Program{
+		Name:  "process",
+		Event: provokeExecution,
+		Work: &Work{
+			Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
+			Tracepoint: "sched_process_exec", Hits: []string{"process_exec", "process_exit"}, Run: loop(traffic.LoopProcesses, 2000),
+		},
+	})
+}
 
 // provokeExecution executes a program.
 func provokeExecution(t *testing.T, events Events) collector.Event {

@@ -61,10 +61,7 @@ func loop(of string, count int) func(Place) (traffic.LoopDone, error) {
 // registered are the programs of this package's files, each of which adds one.
 var registered = map[string]Program{}
 
-func add(p Program) Program {
-	registered[p.Name] = p
-	return p
-}
+func add(p Program) { registered[p.Name] = p }
 
 // Of returns what is known of a program; nothing but its name, if no file of this package is about it.
 func Of(name string) Program {

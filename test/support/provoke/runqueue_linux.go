@@ -14,15 +14,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:     "runqueue",
-	Settings: "{threshold: 1us}",
-	Event:    provokeWait,
-	Work: &Work{
-		Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
-		Tracepoint: "sched_switch", Hits: []string{"runqueue_switch"}, Goal: 100, Run: loop(traffic.LoopSwitches, 100_000),
-	},
-})
+func init() {
+	add(Program{
+		Name:     "runqueue",
+		Settings: "{threshold: 1us}",
+		Event:    provokeWait,
+		Work: &Work{
+			Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
+			Tracepoint: "sched_switch", Hits: []string{"runqueue_switch"}, Goal: 100, Run: loop(traffic.LoopSwitches, 100_000),
+		},
+	})
+}
 
 // provokeWait waits until the kernel has let this process wait for a CPU, as it may each time that the process wakes up.
 func provokeWait(t *testing.T, events Events) collector.Event {

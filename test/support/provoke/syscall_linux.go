@@ -13,15 +13,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:     "syscall",
-	Settings: "{waiting: true, syscalls: [clock_nanosleep]}",
-	Event:    provokeSleep,
-	Work: &Work{
-		Counted:    "{events: false}",
-		Tracepoint: "sys_exit", Hits: []string{"syscall_exit"}, Goal: 150, Run: loop(traffic.LoopCalls, 2_000_000),
-	},
-})
+func init() {
+	add(Program{
+		Name:     "syscall",
+		Settings: "{waiting: true, syscalls: [clock_nanosleep]}",
+		Event:    provokeSleep,
+		Work: &Work{
+			Counted:    "{events: false}",
+			Tracepoint: "sys_exit", Hits: []string{"syscall_exit"}, Goal: 150, Run: loop(traffic.LoopCalls, 2_000_000),
+		},
+	})
+}
 
 // provokeSleep sleeps longer than most.
 func provokeSleep(t *testing.T, events Events) collector.Event {

@@ -15,14 +15,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = add(Program{
-	Name:  "tcp",
-	Event: provokeReset,
-	Work: &Work{
-		Counted:    "{events: false}",
-		Tracepoint: "inet_sock_set_state", Hits: []string{"tcp_segment", "tcp_close"}, Run: connections,
-	},
-})
+func init() {
+	add(Program{
+		Name:  "tcp",
+		Event: provokeReset,
+		Work: &Work{
+			Counted:    "{events: false}",
+			Tracepoint: "inet_sock_set_state", Hits: []string{"tcp_segment", "tcp_close"}, Run: connections,
+		},
+	})
+}
 
 // provokeReset connects to a port that nobody listens at.
 func provokeReset(t *testing.T, events Events) collector.Event {

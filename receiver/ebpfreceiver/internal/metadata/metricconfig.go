@@ -1,6 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
+// Package metadata is what mdatagen makes of metadata.yaml, and what it has no templates for.
 package metadata
 
 import (

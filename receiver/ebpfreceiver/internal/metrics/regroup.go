@@ -41,6 +41,7 @@ func regroup(metric pmetric.Metric, kept metadata.MetricAttributes) {
 		addUp(metric.Histogram().DataPoints(), kept, histogram.Add)
 	case pmetric.MetricTypeExponentialHistogram:
 		addUp(metric.ExponentialHistogram().DataPoints(), kept, histogram.AddExponential)
+	default: // the receiver makes no others
 	}
 }
 

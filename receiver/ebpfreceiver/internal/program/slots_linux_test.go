@@ -40,6 +40,7 @@ func (s *slots) run(p *ebpf.Program, arguments ...uint64) uint32 {
 func (s *slots) put(key, value uint64) slotstest.SlotsPlace {
 	return slotstest.SlotsPlace(s.run(s.TestPut, key, value))
 }
+
 func (s *slots) find(key uint64) slotstest.SlotsPlace {
 	return slotstest.SlotsPlace(s.run(s.TestFind, key))
 }

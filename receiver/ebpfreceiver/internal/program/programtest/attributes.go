@@ -98,6 +98,7 @@ func eachPoint(metrics pmetric.Metrics, f func(resource, metric string, attribut
 					}
 					f(resource, metric.Name(), p.Attributes(), values)
 				}
+			default: // the receiver makes no others
 			}
 		}
 	}

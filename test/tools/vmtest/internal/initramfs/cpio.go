@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -75,7 +76,7 @@ func (w *Writer) entry(name string, mode int, content []byte, major, minor int) 
 }
 
 // padded fills up to a multiple of four bytes.
-func padded(b []byte) []byte { return append(b[:len(b):len(b)], make([]byte, -len(b)&3)...) }
+func padded(b []byte) []byte { return append(slices.Clip(b), make([]byte, -len(b)&3)...) }
 
 func (w *Writer) write(b []byte) {
 	if w.err == nil {

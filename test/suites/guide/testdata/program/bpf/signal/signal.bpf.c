@@ -55,7 +55,7 @@ int BPF_PROG(signal_send, int signal, struct kernel_siginfo *info, struct task_s
 	if (is_excluded_owner(&owner))
 		return 0;
 	count(&owner, signal);
-	if (!event_enabled(EVENT_SEND) || !within_limit())
+	if (!event_enabled(EVENT_SEND) || !take_from_limit())
 		return 0;
 	e = reserve_record(EVENT_SEND, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)

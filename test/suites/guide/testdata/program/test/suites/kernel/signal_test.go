@@ -21,12 +21,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-var _ = counts("signal", forContainer{
+func init() {
+counts("signal", forContainer{
 	act: func(t *testing.T, p place) {
 		require.NoError(t, unix.Kill(p.agent.PID, unix.SIGCONT))
 	},
 	metrics: []string{"ebpf.signal.sent"},
 })
+}
 
 func TestSignals(t *testing.T) {
 	testnet.Require(t)
