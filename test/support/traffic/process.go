@@ -25,6 +25,9 @@ const endEnv = "OTELCOL_EBPF_TRAFFIC_END"
 // withoutLeader goes before an exit code that a thread gives when the process's first one has ended with another one.
 const withoutLeader = "without leader "
 
+// withArgs is for a process whose exit code is the number of its arguments.
+const withArgs = "with args"
+
 // RunTime is the least that a process of Run runs.
 const RunTime = 20 * time.Millisecond
 
@@ -39,6 +42,9 @@ func end(how string) {
 	_, _ = unix.Getsid(0)
 	for how == never {
 		_ = unix.Pause()
+	}
+	if how == withArgs {
+		os.Exit(len(os.Args))
 	}
 	how, leaderless := strings.CutPrefix(how, withoutLeader)
 	code, err := strconv.Atoi(how)
@@ -80,6 +86,8 @@ type Command struct {
 	InPIDNamespace bool
 	// End is the exit code, or below 0 the signal that ends it.
 	End int
+	// EndWithArgs has it exit with the number of its arguments instead, as it sees them.
+	EndWithArgs bool
 	// WithoutLeader has the process's first thread end before, with another exit code, which is none of the process's.
 	WithoutLeader bool
 }
@@ -89,9 +97,10 @@ type Run struct {
 	// PID is the process id in the agent's own PID namespace.
 	PID        int
 	Start, End time.Time
-	// Created is when the process was created by /proc/PID/stat, which counts clock ticks, and ArgsCount the number of
-	// arguments in /proc/PID/cmdline. Both are zero where /proc shows another PID namespace than the agent's.
-	Created   time.Time
+	// Created is when the process was created by /proc/PID/stat, which counts clock ticks. It is zero where /proc shows
+	// another PID namespace than the agent's.
+	Created time.Time
+	// ArgsCount is the exit code of EndWithArgs.
 	ArgsCount int
 }
 
@@ -102,6 +111,9 @@ var run = Define("process.run", func(c Command) (r Run, err error) {
 	how := strconv.Itoa(c.End)
 	if c.WithoutLeader {
 		how = withoutLeader + how
+	}
+	if c.EndWithArgs {
+		how = withArgs
 	}
 	args := c.Args
 	if len(args) == 0 && !c.NoArgs {
@@ -117,13 +129,19 @@ var run = Define("process.run", func(c Command) (r Run, err error) {
 		return r, err
 	}
 	r.PID = process.Pid
-	described := r.describe()
+	described := r.readCreated()
 	state, err := process.Wait()
 	r.End = time.Now()
 	if err := errors.Join(described, err); err != nil {
 		return r, err
 	}
 	status := state.Sys().(syscall.WaitStatus)
+	if c.EndWithArgs {
+		if r.ArgsCount = status.ExitStatus(); r.ArgsCount < 0 {
+			return r, fmt.Errorf("no exit code: %v", state)
+		}
+		return r, nil
+	}
 	if got := status.ExitStatus(); c.End >= 0 && got != c.End {
 		return r, fmt.Errorf("exit code %d instead of %d", got, c.End)
 	}
@@ -133,16 +151,11 @@ var run = Define("process.run", func(c Command) (r Run, err error) {
 	return r, nil
 })
 
-// describe reads what /proc says of a process that runs.
-func (r *Run) describe() error {
+// readCreated reads when /proc says that the process was created.
+func (r *Run) readCreated() error {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return err
 	}
-	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.PID))
-	if err != nil {
-		return err
-	}
-	r.ArgsCount = bytes.Count(cmdline, []byte{0})
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID))
 	if err != nil {
 		return err
