@@ -90,7 +90,7 @@ test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the b
 test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md on jq, Prometheus and VictoriaLogs (as root)
 	$(call TEST_HOST,./test/suites/usecases)
 
-test-privileges: build systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
+test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
 test-deploy: build-full systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes

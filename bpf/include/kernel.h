@@ -308,10 +308,12 @@ struct pid_namespace {
 };
 
 struct upid {
+	int nr; /* the id in ns */
 	struct pid_namespace *ns;
 };
 
 struct pid {
+	unsigned int level; /* of the innermost namespace, whose id is the last in numbers; 0: the host's */
 	struct hlist_head tasks[1];
 	struct upid numbers[1];
 };
@@ -353,7 +355,8 @@ struct task_struct {
 	unsigned int flags;
 	int pid;
 	int tgid;
-	__u64 start_time; /* ns of CLOCK_MONOTONIC */
+	__u64 start_time;     /* ns of CLOCK_MONOTONIC */
+	__u64 start_boottime; /* ns of CLOCK_BOOTTIME, which goes on while the machine sleeps */
 	int exit_code;
 	struct task_struct *real_parent;
 	struct task_struct *group_leader;
@@ -371,6 +374,7 @@ struct task_struct {
 struct linux_binprm {
 	const char *filename; /* as the process gave it */
 	const char *interp;   /* what runs: the interpreter if filename is a script */
+	int argc;             /* arguments of what runs, its name included */
 };
 
 struct net_device {

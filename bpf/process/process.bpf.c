@@ -25,7 +25,10 @@ enum { SIGNAL_GROUP_EXIT = 4 }; /* include/linux/sched/signal.h: all threads exi
 struct exec_event {
 	struct record record;
 	struct owner owner;
+	__u64 start; /* of the process, ns of CLOCK_BOOTTIME */
 	__u32 parent;
+	__u32 vpid; /* the process's id in its own pid namespace; 0: that is the host's */
+	__u32 argument_count;
 	__u32 path_length;
 	char path[PATH_SIZE]; /* of the executable; the last name first */
 	char script[256];     /* the script that was executed, if there is one */
@@ -40,9 +43,12 @@ struct arguments {
 struct event {
 	struct record record;
 	struct owner owner;
+	__u64 start;    /* as in exec_event */
 	__u64 duration; /* ns since the start of the process */
 	__u32 parent;
+	__u32 vpid;
 	__u32 status; /* as in wait() */
+	__u32 pad;
 };
 
 /* What is counted. */
@@ -112,13 +118,31 @@ static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 
 		__sync_fetch_and_add(&c->processes, 1);
 }
 
+enum { MAX_PID_NS_LEVEL = 32 }; /* include/linux/pid_namespace.h */
+
+/* Returns the process's id in its own pid namespace, 0 if that is the host's. */
+static __always_inline __u32 read_vpid(struct task_struct *task)
+{
+	struct pid *pid = task->group_leader->thread_pid;
+	unsigned int level = pid->level;
+	void *number = (void *)&pid->numbers[0].nr;
+	__u32 vpid = 0;
+
+	if (level > 0 && level <= MAX_PID_NS_LEVEL)
+		bpf_probe_read_kernel(&vpid, sizeof(vpid), number + level * bpf_core_type_size(struct upid));
+	return vpid;
+}
+
 static __always_inline void read_exec(struct exec_event *e, const struct owner *owner, struct task_struct *task,
 				      struct linux_binprm *binary)
 {
 	struct file *exe = task->mm->exe_file;
 
 	e->owner = *owner;
+	e->start = task->group_leader->start_boottime;
 	e->parent = task->real_parent->tgid;
+	e->vpid = read_vpid(task);
+	e->argument_count = binary->argc;
 	read_path_reversed(e->path, &e->path_length, &exe->f_path);
 	e->script[0] = 0;
 	if (binary->interp != binary->filename)
@@ -208,9 +232,12 @@ static __always_inline void on_exit(struct task_struct *task, bool last)
 	if (!e)
 		return;
 	e->owner = owner;
+	e->start = task->group_leader->start_boottime;
 	e->duration = now - task->group_leader->start_time;
 	e->parent = task->real_parent->tgid;
+	e->vpid = read_vpid(task);
 	e->status = status;
+	e->pad = 0;
 	submit_record(e);
 }
 

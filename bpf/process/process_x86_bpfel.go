@@ -60,9 +60,12 @@ type ProcessEvent struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
+	Start    uint64
 	Duration uint64
 	Parent   uint32
+	Vpid     uint32
 	Status   uint32
+	Pad      uint32
 }
 
 type ProcessEventId uint32
@@ -99,10 +102,13 @@ type ProcessExecEvent struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Parent     uint32
-	PathLength uint32
-	Path       [768]int8
-	Script     [256]int8
+	Start         uint64
+	Parent        uint32
+	Vpid          uint32
+	ArgumentCount uint32
+	PathLength    uint32
+	Path          [768]int8
+	Script        [256]int8
 }
 
 type ProcessExecutable struct {

@@ -38,8 +38,8 @@ type Config struct {
 	Histogram Histogram `mapstructure:"histogram"`
 	// Events says how events are batched and which ones are left out.
 	Events EventsConfig `mapstructure:"events"`
-	// Metrics says which metrics are left out.
-	Metrics MetricsConfig `mapstructure:"metrics"`
+	// Metrics says which metrics, and which of their attributes, are left out: it has a block for each, by the metric's name.
+	Metrics metadata.AllMetricsConfig `mapstructure:"metrics"`
 	// ResourceAttributes says which attributes of resources are left out.
 	ResourceAttributes metadata.ResourceAttributesConfig `mapstructure:"resource_attributes"`
 	// Exclude says which traffic and processes are left out.
@@ -67,12 +67,6 @@ type EventsConfig struct {
 	Body bool `mapstructure:"body"`
 }
 
-// MetricsConfig is the configuration block `metrics`: a block with `enabled` for each metric, by the metric's name.
-type MetricsConfig struct {
-	metadata.MetricsConfig    `mapstructure:",squash"`
-	metadata.HistogramsConfig `mapstructure:",squash"`
-}
-
 func createDefaultConfig() component.Config {
 	controller := scraperhelper.NewDefaultControllerConfig()
 	controller.CollectionInterval = 10 * time.Second
@@ -87,10 +81,7 @@ func createDefaultConfig() component.Config {
 			BatchSize:     1024,
 			Body:          true,
 		},
-		Metrics: MetricsConfig{
-			MetricsConfig:    metadata.DefaultMetricsConfig(),
-			HistogramsConfig: metadata.DefaultHistogramsConfig(),
-		},
+		Metrics:            metadata.DefaultAllMetricsConfig(),
 		ResourceAttributes: metadata.DefaultResourceAttributesConfig(),
 		Exclude:            ExcludeConfig{Self: true},
 	}

@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 	"go.opentelemetry.io/collector/filter"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/packet"
@@ -214,6 +215,15 @@ var invalidConfigs = []struct {
 		`exclude::executables::0: "` + strings.Repeat("x", 48) + `" has 48 bytes; the first 47 are compared, so write those`,
 	},
 	{
+		"attribute of another metric", "metrics: {ebpf.connection.failed: {attributes: [error.type, ebpf.connection.role]}}",
+		`metrics: ebpf.connection.failed::attributes: the metric has no attribute "ebpf.connection.role"; its attributes are ` +
+			"network.transport, network.type, error.type, otel.metric.overflow",
+	},
+	{
+		"attribute of another histogram", "metrics: {ebpf.runqueue.duration: {attributes: [network.type]}}",
+		`metrics: ebpf.runqueue.duration::attributes: the metric has no attribute "network.type"; its attributes are otel.metric.overflow`,
+	},
+	{
 		"resource attribute filter", "resource_attributes: {container.id: {events_include: [{regexp: '['}]}}",
 		"resource_attributes::container.id::events_include::0: error parsing regexp: missing closing ]: `[`",
 	},
@@ -248,7 +258,7 @@ var unreadableConfigs = []struct {
 		", ebpf.packet.drop, ", ", ebpf.program.state, ", ", flush_interval",
 	}},
 	{"unknown key of a metric", "metrics: {ebpf.connection.duration: {enable: false}}", []string{
-		"metrics::ebpf.connection.duration::enable: unknown key; the keys here are enabled",
+		"metrics::ebpf.connection.duration::enable: unknown key; the keys here are attributes, enabled",
 	}},
 	{"unknown key of a program", "programs: {connection: {protocol: [tcp]}}", []string{
 		"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
@@ -385,4 +395,21 @@ func mustLoad(t *testing.T, yaml string) *Config {
 	config, err := load(conf)
 	require.NoError(t, err)
 	return config
+}
+
+// A metric keeps the attributes that are listed, all where there is no list.
+func TestMetricAttributes(t *testing.T) {
+	for config, want := range map[string]map[string]metadata.MetricAttributes{
+		"": {},
+		"metrics: {ebpf.connection.failed: {enabled: true}, ebpf.tcp.rtt: {attributes: }}":                                     {},
+		"metrics: {ebpf.connection.failed: {attributes: [error.type, otel.metric.overflow, network.type, network.transport]}}": {},
+		"metrics: {ebpf.connection.failed: {attributes: [error.type]}, ebpf.tcp.rtt: {attributes: []}, ebpf.oom.kills: {enabled: false}}": {
+			"ebpf.connection.failed": {"error.type"}, "ebpf.tcp.rtt": {},
+		},
+	} {
+		c := mustLoad(t, withProgram(config))
+		require.NoError(t, confmap.Validate(c))
+		assert.Equal(t, want, c.Metrics.Kept(), config)
+		assert.True(t, c.Metrics.EbpfConnectionFailed.Enabled)
+	}
 }

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 
 //go:generate mdatagen metadata.yaml
-//go:generate go run ./internal/histogramgen
+//go:generate go run ./internal/metricgen
 //go:generate go test -run ^TestPublished$ . -write
 
 // Package ebpfreceiver is the collector receiver `ebpf`: it loads small eBPF programs into the kernel and turns what

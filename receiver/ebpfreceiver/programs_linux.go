@@ -10,6 +10,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
@@ -37,7 +38,7 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 		Settings: program.Settings{
 			Logger:     r.settings.Logger,
 			Events:     r.config.Events.EventsConfig,
-			Histograms: r.config.Metrics.HistogramsConfig,
+			Histograms: r.config.Metrics.Histograms(),
 			Histogram:  histogram.Kind(r.config.Histogram),
 			KeepGoing:  r.config.ErrorMode == ErrorModeIgnore,
 		},
@@ -62,12 +63,20 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 
 // openContainers returns the containers of this host. Without them programs still run, unless they need the cgroup hierarchy.
 func (r *ebpfReceiver) openContainers() *kernel.Containers {
-	containers, err := kernel.OpenContainers()
+	kept := containerFields(&r.config.ResourceAttributes)
+	containers, err := kernel.OpenContainers(kept)
 	if err != nil {
 		r.settings.Logger.Warn("Cannot read the cgroup hierarchy; events and metrics have no containers", zap.Error(err))
-		return kernel.NewContainers()
+		return kernel.NewContainers(kept)
 	}
 	return containers
+}
+
+// containerFields are those whose resource attributes are on: containers that differ in none of them share a resource.
+func containerFields(c *metadata.ResourceAttributesConfig) kernel.ContainerFields {
+	return kernel.ContainerFields{
+		ID: c.ContainerID.Enabled, PodUID: c.K8sPodUID.Enabled, CgroupPath: c.ProcessLinuxCgroup.Enabled,
+	}
 }
 
 // checkKernel checks what all programs need, warns of what limits them, and loads the type information.
@@ -100,7 +109,9 @@ func (r *ebpfReceiver) runWithout(err error) (source, delivery.Reader) {
 	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
 	r.failures.add(err)
 	for definition := range r.config.Programs.selected() {
-		r.loop.EmitState(program.State{Program: definition.Name, Name: program.StateFailed, Err: err})
+		state := program.State{Program: definition.Name, Name: program.StateFailed, Err: err}
+		r.states.Report(state)
+		r.loop.EmitState(state)
 	}
 	return programSource{program.Empty()}, delivery.NewIdleReader()
 }
@@ -138,5 +149,6 @@ func (r *ebpfReceiver) report(s program.State) {
 	} else {
 		r.settings.Logger.Info("Program is "+s.Name, fields...)
 	}
+	r.states.Report(s)
 	r.loop.EmitState(s)
 }

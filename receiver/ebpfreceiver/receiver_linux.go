@@ -48,6 +48,8 @@ type ebpfReceiver struct {
 	backOff      delivery.BackOff
 	// failures are the errors that error_mode ignore leaves to the component status.
 	failures failures
+	// states are those of all programs that were asked for.
+	states program.States
 
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
@@ -152,12 +154,14 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 		return pmetric.NewMetrics(), nil
 	}
 	config := metadata.NewDefaultMetricsBuilderConfig()
-	config.Metrics = r.config.Metrics.MetricsConfig
+	config.Metrics = r.config.Metrics.Sums()
 	config.ResourceAttributes = r.config.ResourceAttributes
 	now := pcommon.NewTimestampFromTime(time.Now())
 	b := metrics.NewBuilder(r.started, now, r.containers, func() *metadata.MetricsBuilder {
 		return metadata.NewMetricsBuilder(config, r.settings, metadata.WithStartTime(r.started))
 	})
+	b.Kept = r.config.Metrics.Kept()
+	r.states.Scrape(b)
 	err := r.source.Scrape(b)
 	if err != nil {
 		// A partial error: the metrics of the other programs are still good.

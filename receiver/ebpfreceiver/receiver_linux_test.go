@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/pdata/pmetric"
 	"go.opentelemetry.io/collector/scraper/scrapererror"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
@@ -136,7 +137,8 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			require.Error(t, err)
 			metrics, err := s.shared.component.scrape(t.Context())
 			require.NoError(t, err)
-			assert.Zero(t, metrics.MetricCount(), "no zero that looks like a measurement")
+			assert.Equal(t, map[string]string{"connection": "failed", "packet_drop": "failed"}, statesIn(t, metrics))
+			assert.Equal(t, 1, metrics.MetricCount(), "no zero that looks like a measurement")
 			require.NoError(t, s.metrics.Shutdown(t.Context()))
 			require.NoError(t, s.logs.Shutdown(t.Context()))
 			var failed []string
@@ -150,6 +152,25 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			s.assertNoGauges()
 		})
 	}
+}
+
+// statesIn returns ebpf.program.state by program.
+func statesIn(t *testing.T, metrics pmetric.Metrics) map[string]string {
+	t.Helper()
+	states := map[string]string{}
+	for _, metric := range metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		if metric.Name() != stateEvent {
+			continue
+		}
+		for _, point := range metric.Sum().DataPoints().All() {
+			assert.Equal(t, int64(1), point.IntValue())
+			name, _ := point.Attributes().Get("ebpf.program.name")
+			state, _ := point.Attributes().Get("ebpf.program.state")
+			assert.NotContains(t, states, name.Str())
+			states[name.Str()] = state.Str()
+		}
+	}
+	return states
 }
 
 // Without any program the receiver still delivers that it has none, and waits for nothing but its end.
@@ -192,6 +213,9 @@ func TestFailedProgramsInStatus(t *testing.T) {
 	require.Equal(t, []componentstatus.Status{componentstatus.StatusPermanentError}, s.host.Statuses())
 	require.EqualError(t, s.host.Events()[0].Err(), "program connection: refused\nprogram socket: refused")
 	assert.Equal(t, 2, s.log.FilterMessage("Program failed").Len())
+	metrics, err := s.shared.component.scrape(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, map[string]string{"connection": "failed", "packet_drop": "attached", "socket": "failed"}, statesIn(t, metrics))
 	require.NoError(t, s.shutdown(time.Second))
 
 	s = newScene(t, fakeConfig(t))

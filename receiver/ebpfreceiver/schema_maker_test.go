@@ -93,11 +93,37 @@ func (s schemaMaker) fields(prefix, documented string, v reflect.Value, properti
 			block := program.Schema{}
 			s.fields(prefix+key+confmap.KeyDelimiter, inner+confmap.KeyDelimiter, v.Field(i), block)
 			properties[key] = program.Schema{"type": []any{"object", "null"}, "properties": block, "additionalProperties": false}
+			if attributes := attributesOf(key); prefix == "metrics"+confmap.KeyDelimiter && attributes != nil {
+				block["attributes"].(program.Schema)["items"].(program.Schema)["enum"] = attributes
+			}
 			if description := s.descriptions[prefix+key]; description != "" {
 				properties[key].(program.Schema)["description"] = description
 			}
 		}
 	}
+}
+
+// attributesOf returns the attributes of a metric, nil if there is no such metric.
+func attributesOf(metric string) (attributes []any) {
+	infos := reflect.ValueOf(metadata.MetricsInfo)
+	for i := range infos.NumField() {
+		if infos.Field(i).FieldByName("Name").String() == metric {
+			return anys(infos.Field(i).FieldByName("Attributes").Interface().([]string))
+		}
+	}
+	for _, h := range metadata.Histograms() {
+		if h.Name == metric {
+			return anys(h.Attributes)
+		}
+	}
+	return nil
+}
+
+func anys(list []string) (all []any) {
+	for _, one := range list {
+		all = append(all, one)
+	}
+	return all
 }
 
 // setting returns the schema of one setting.
@@ -159,6 +185,8 @@ func defaultValue(v reflect.Value) (any, bool) {
 	switch value := v.Interface().(type) {
 	case time.Duration:
 		return value.String(), true
+	case metadata.MetricAttributes:
+		return nil, false // all
 	case encoding.TextMarshaler:
 		text, err := value.MarshalText()
 		return string(text), err == nil

@@ -62,6 +62,10 @@ var settings = map[string]program.Setting{
 	"metrics::<metric>::enabled": {
 		Meaning: "Whether the metric is published.",
 	},
+	"metrics::<metric>::attributes": {
+		Unit:    "list of the metric's attributes",
+		Meaning: "The attributes that the metric's series keep. Series that become equal are added up; with `[]` one is left per resource.",
+	},
 
 	"resource_attributes::<attribute>::enabled": {
 		Meaning: "Whether the attribute is set on resources.",

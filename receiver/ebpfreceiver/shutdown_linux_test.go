@@ -12,17 +12,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/otel/sdk/metric/metricdata"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
 )
 
-var (
-	errBusy    = errors.New("no room at the moment")
-	errForGood = consumererror.NewPermanent(errors.New("not my kind of events"))
-)
+var errBusy = errors.New("no room at the moment")
 
 // collectorCounts returns how many log records the collector says the receiver has had accepted and refused.
 func (s *scene) collectorCounts() (accepted, refused int) {

@@ -158,3 +158,35 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 		assert.Equal(t, 2, host(r.Scrape(t)), "the host's stay, although their entries are gone")
 	}
 }
+
+// Without the resource attributes that tell containers apart, what they did is one series with what the host did, which
+// does not fall when they go.
+func TestSeriesWithoutContainerAttributes(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "collection_interval: 200ms\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+
+		"resource_attributes: {container.id: {enabled: false}, k8s.pod.uid: {enabled: false}, process.linux.cgroup: {enabled: false}}\n"+bothPrograms)
+	ns := testnet.NewNamespace(t)
+	ns.AddAddress(t, "lo", testnet.Prefix4)
+	closed := traffic.Addr(testnet.Prefix4.Addr(), closedPort)
+	failures := []testreceiver.Series{{Attributes: testreceiver.Attributes{
+		"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused",
+	}}}
+	groups := []*testhost.Cgroup{testhost.NewContainer(t), testhost.NewContainer(t), testhost.NewCgroup(t)}
+	for _, group := range groups {
+		a := traffic.Start(t, ns, traffic.In(group))
+		a.Connect(closed)
+		a.Exit()
+		failures[0].Value++
+	}
+	counted := func(m testreceiver.Scrape) bool { return m.Int(failedMetric, nil) >= len(groups) }
+	assert.Equal(t, failures, r.ScrapeUntil(t, counted).Series(failedMetric))
+	for _, e := range r.Events.Matching(testreceiver.Named("ebpf.connection.connect")) {
+		assert.Empty(t, e.Resource)
+	}
+	for _, group := range groups {
+		group.Remove(t)
+	}
+	for range 10 {
+		assert.Equal(t, failures, r.Scrape(t).Series(failedMetric), "a sum must not fall")
+	}
+}

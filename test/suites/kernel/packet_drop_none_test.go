@@ -46,7 +46,7 @@ func TestPacketDropsLeaveOutUnixAndNetlink(t *testing.T) {
 // find the connection gone, which a kernel that does not say for which socket it was does not tell from a loss.
 func lossOf(e testreceiver.Event) bool {
 	location, _ := e.Attributes[locationKey].(string)
-	late := !kernelSays().receiver && e.Attributes[flagsKey] == "ack" && strings.HasPrefix(location, "tcp_v")
+	late := !kernelSays().receiver && withFlags("ack")(e) && strings.HasPrefix(location, "tcp_v")
 	return unicastDrop(e) && !late
 }
 
@@ -128,7 +128,7 @@ func TestPacketDropAtFullListener(t *testing.T) {
 			}
 			require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) >= backlog }))
 			rule.Remove(t)
-			events := r.Wait(t, 1, unicastDrop, testreceiver.InNamespace(s.right), testreceiver.With(flagsKey, "ack"))
+			events := r.Wait(t, 1, unicastDrop, testreceiver.InNamespace(s.right), withFlags("ack"))
 			for _, e := range events {
 				assert.Equal(t, int64(listener.Local.Port()), e.Attributes["destination.port"])
 				assert.Contains(t, e.Attributes[locationKey], "tcp_v")

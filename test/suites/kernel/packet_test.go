@@ -91,19 +91,19 @@ func packetTruths() []packetTruth {
 	ends4, ends6 := endpoints(from4, to4, 64), endpoints(from6, to6, 64)
 	sent4, sent6 := ports(ends4, 40000, 443), ports(ends6, 40000, 443)
 	asked4, asked6 := ports(ends4, 5000, 53), ports(ends6, 5000, 53)
-	flags := func(a attributes, names string) attributes { return a.with(attributes{"ebpf.tcp.flags": names}) }
+	flags := func(a attributes, names ...any) attributes { return a.with(attributes{flagsKey: names}) }
 	data := func(n int) []byte { return slices.Repeat([]byte{0xff}, n) }
 	const ethernet, tag = 14, 4
 
 	return []packetTruth{
 		// Flags of TCP: those that open and end connections are told apart, the others are not.
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn))), tcp4.With(control, "syn"), flags(sent4, "syn"), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn|ack))), tcp4.With(control, "syn"), flags(sent4, "syn|ack"), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(fin|ack), data(100))), tcp4.With(control, "fin"), flags(sent4, "fin|ack"), ethernet},
+		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn|ack))), tcp4.With(control, "syn"), flags(sent4, "syn", "ack"), ethernet},
+		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(fin|ack), data(100))), tcp4.With(control, "fin"), flags(sent4, "fin", "ack"), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(rst))), tcp4.With(control, "rst"), flags(sent4, "rst"), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(fin|syn|rst))), tcp4.With(control, "fin|syn|rst"), flags(sent4, "fin|syn|rst"), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(psh|ack), data(1000))), tcp4, flags(sent4, "psh|ack"), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv6, v6(64, 6, segment(rst|ack))), tcp6.With(control, "rst"), flags(sent6, "rst|ack"), ethernet},
+		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(fin|syn|rst))), tcp4.With(control, "fin|syn|rst"), flags(sent4, "fin", "syn", "rst"), ethernet},
+		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(psh|ack), data(1000))), tcp4, flags(sent4, "psh", "ack"), ethernet},
+		{testnet.Ethernet(testnet.TypeIPv6, v6(64, 6, segment(rst|ack))), tcp6.With(control, "rst"), flags(sent6, "rst", "ack"), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn)[:12])), tcp4, ends4, ethernet}, // cut off before the flags
 
 		// Other protocols, and those without a name.

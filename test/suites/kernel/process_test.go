@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -29,6 +30,8 @@ const (
 	executionsMetric = "ebpf.process.executions"
 	exitsMetric      = "ebpf.process.exits"
 	runTimeKey       = "ebpf.process.duration"
+	creationKey      = "process.creation.time"
+	argumentsKey     = "process.command_args"
 	withArguments    = "programs: {process: {arguments: true}}"
 )
 
@@ -63,7 +66,8 @@ func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testh
 		"process.pid": int64(run.PID), "process.parent_pid": int64(shell.PID), "process.user.id": int64(shell.UID),
 		"process.executable.name": filepath.Base(executable), "thread.name": thread, "process.linux.cgroup": "0::" + in.Path,
 	}
-	check(t, events[0], execEvent, plog.SeverityNumberInfo, process.with(attributes{"process.executable.path": executable}).with(more))
+	check(t, events[0], execEvent, plog.SeverityNumberInfo,
+		process.with(attributes{"process.executable.path": executable, "process.args_count": argumentCount(c, more)}).with(more), creationKey)
 	assert.Contains(t, events[0].Body, executable)
 
 	severity, how := plog.SeverityNumberInfo, attributes{"process.exit.code": int64(c.End)}
@@ -74,13 +78,36 @@ func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testh
 		// Before Linux 6.16 the memory of a process that has ended, which says what it executed, is gone.
 		delete(process, "process.executable.name")
 	}
-	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey)
+	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey, creationKey)
 	between(t, events[1], runTimeKey, traffic.RunTime, run.End.Sub(run.Start))
 	assert.GreaterOrEqual(t, seconds(t, events[1], runTimeKey), events[1].Time.Sub(events[0].Time), "it was there before it executed this")
 	for _, e := range events {
 		assert.Equal(t, resource(in), e.Resource)
 		within(t, e, run.Start, run.End)
+		checkCreation(t, e, run)
 	}
+	assert.Equal(t, events[0].Attributes[creationKey], events[1].Attributes[creationKey], "with the id it identifies the process")
+}
+
+// argumentCount is how many arguments a program is given: those of the command, or of a script's interpreter.
+func argumentCount(c traffic.Command, more attributes) int64 {
+	given, ok := more[argumentsKey].([]any)
+	if _, cut := more["ebpf.process.arguments.truncated"]; ok && !cut {
+		return int64(len(given))
+	}
+	return int64(len(c.Args))
+}
+
+// checkCreation compares when a process was created with /proc, which rounds down to clock ticks.
+func checkCreation(t testing.TB, e testreceiver.Event, run traffic.Run) {
+	t.Helper()
+	created, err := time.Parse(time.RFC3339, e.Attributes[creationKey].(string))
+	require.NoError(t, err)
+	assert.Equal(t, time.UTC, created.Location())
+	// The attribute has milliseconds, and the two wall clocks were read at other times.
+	const tolerance = 2 * time.Millisecond
+	assert.False(t, created.Before(run.Created.Add(-tolerance)), "created at %s, %s by /proc", created, run.Created)
+	assert.False(t, created.After(run.Created.Add(traffic.ClockTick+tolerance)), "created at %s, %s by /proc", created, run.Created)
 }
 
 // strs is a list of strings as an attribute gives it.
@@ -89,7 +116,7 @@ func strs(list ...string) attributes {
 	for i, s := range list {
 		values[i] = s
 	}
-	return attributes{"process.command_args": values}
+	return attributes{argumentsKey: values}
 }
 
 // Each way to end, with every field.
@@ -153,6 +180,79 @@ func TestProcessArguments(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			ran(t, r, shell, container, traffic.Command{Path: program, Args: tt.args}, program, tt.want)
 		})
+	}
+}
+
+// The number of arguments is the one that the program has, whether or not the arguments are read.
+func TestProcessArgumentCount(t *testing.T) {
+	testnet.Require(t)
+	shell, container := newShell(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	program := traffic.Executable(t, "kernel-test-program")
+	for name, command := range map[string]traffic.Command{
+		"none":      {NoArgs: true}, // newer kernels give it an empty name
+		"one":       {Args: []string{"x"}},
+		"one empty": {Args: []string{""}},
+		"two":       {Args: []string{"x", ""}},
+		"many":      {Args: append([]string{"x"}, make([]string, 2000)...)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			command.Path = program
+			run := shell.Run(command)
+			since := func(e testreceiver.Event) bool { return !e.Time.Before(run.Start.Add(-clockTolerance)) }
+			e := r.Wait(t, 1, testreceiver.Named(execEvent), testreceiver.OfProcess(run.PID), inContainer(container), since)[0]
+			assert.Equal(t, int64(run.ArgsCount), e.Attributes["process.args_count"])
+			if !command.NoArgs {
+				assert.Len(t, command.Args, run.ArgsCount)
+			}
+			assert.NotContains(t, e.Attributes, argumentsKey)
+		})
+	}
+}
+
+// A process in a pid namespace has the id there besides, that of the innermost one; a process of the host has none.
+func TestProcessOfPIDNamespace(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {process: {}}")
+	ns := testnet.NewNamespace(t)
+	first := traffic.Start(t, ns, traffic.InPIDNamespace())
+	program := traffic.Executable(t, "kernel-test-program")
+	const vpidKey = "process.vpid"
+	check := func(vpid int64, matches ...testreceiver.Match) {
+		t.Helper()
+		events := r.Wait(t, 2, append(matches, testreceiver.Named(execEvent, exitEvent))...)
+		require.Len(t, events, 2)
+		for _, e := range events {
+			assert.Equal(t, vpid, e.Attributes[vpidKey], "%s", e)
+		}
+		assert.Equal(t, events[0].Attributes[creationKey], events[1].Attributes[creationKey])
+	}
+	childOf := func(parent int, since time.Time) []testreceiver.Match {
+		return []testreceiver.Match{
+			testreceiver.With("process.parent_pid", int64(parent)),
+			testreceiver.With("thread.name", filepath.Base(program)[:15]),
+			func(e testreceiver.Event) bool { return !e.Time.Before(since.Add(-clockTolerance)) },
+		}
+	}
+	command := traffic.Command{Path: program, Args: []string{"x"}}
+	// The first time, Go makes a process besides, to see what the kernel can do.
+	first.Run(command)
+	run := first.Run(command)
+	require.NotEqual(t, first.PID, run.PID)
+	check(int64(run.PID), childOf(first.PID, run.Start)...)
+
+	command.InPIDNamespace = true
+	run = first.Run(command)
+	require.NotEqual(t, 1, run.PID, "the agent's own namespace is another one")
+	check(1, childOf(first.PID, run.Start)...)
+
+	first.Exit()
+	check(1, testreceiver.OfProcess(first.PID))
+
+	shell, _ := newShell(t)
+	run = shell.Run(traffic.Command{Path: program, Args: []string{"x"}})
+	for _, e := range r.Wait(t, 2, testreceiver.Named(execEvent, exitEvent), testreceiver.OfProcess(run.PID), childOf(shell.PID, run.Start)[2]) {
+		assert.NotContains(t, e.Attributes, vpidKey)
 	}
 }
 

@@ -26,8 +26,13 @@ const nobody = 65534
 // publicCollector returns the path of the built collector where every user may execute it.
 func publicCollector(t *testing.T) string {
 	t.Helper()
-	built := testenv.Collector(t)
-	path := filepath.Join(provoke.PublicDir(t), "otelcol-ebpf")
-	testenv.LinkOrCopy(t, built, path)
+	return public(t, testenv.Collector(t))
+}
+
+// public returns the path of a copy of an executable that every user may execute.
+func public(t *testing.T, executable string) string {
+	t.Helper()
+	path := filepath.Join(provoke.PublicDir(t), filepath.Base(executable))
+	testenv.LinkOrCopy(t, executable, path)
 	return path
 }

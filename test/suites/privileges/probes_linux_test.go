@@ -41,7 +41,7 @@ service:
 		"a program can not run": {"yaml:receivers: {ebpf: {programs: {connection: {protocols: [unix]}}}}", http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cmd := collector.Command(publicCollector(t), testenv.Repository(t, "deploy/kubernetes/agent-config.yaml"), alone, tt.more)
+			cmd := collector.Command(public(t, testenv.FullCollector(t)), testenv.Repository(t, "deploy/kubernetes/agent-config.yaml"), alone, tt.more)
 			cmd.Env = append(cmd.Environ(), "POD_IP="+podIP, "NODE_NAME=node")
 			cmd, err := restrict.Command(cmd, contained(0, restrict.Mount{Source: t.TempDir(), At: "/sys/kernel/tracing"}))
 			require.NoError(t, err)

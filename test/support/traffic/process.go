@@ -6,10 +6,10 @@
 package traffic
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"strings"
 	"syscall"
@@ -72,8 +72,12 @@ func Executable(t testing.TB, name string) string {
 type Command struct {
 	// Path is what is executed, Dir where.
 	Path, Dir string
-	// Args are all arguments, the program's name included.
+	// Args are all arguments, the program's name included; the path is the only one if there is none.
 	Args []string
+	// NoArgs gives the program no arguments at all, not even a name.
+	NoArgs bool
+	// InPIDNamespace starts the program as the first process of a PID namespace.
+	InPIDNamespace bool
 	// End is the exit code, or below 0 the signal that ends it.
 	End int
 	// WithoutLeader has the process's first thread end before, with another exit code, which is none of the process's.
@@ -82,27 +86,44 @@ type Command struct {
 
 // Run is what became of a Command: its process, and two moments between which it ran.
 type Run struct {
+	// PID is the process id in the agent's own PID namespace.
 	PID        int
 	Start, End time.Time
+	// Created is when the process was created by /proc/PID/stat, which counts clock ticks, and ArgsCount the number of
+	// arguments in /proc/PID/cmdline. Both are zero where /proc shows another PID namespace than the agent's.
+	Created   time.Time
+	ArgsCount int
 }
+
+// ClockTick is the unit of times in /proc/PID/stat.
+const ClockTick = time.Second / 100
 
 var run = Define("process.run", func(c Command) (r Run, err error) {
 	how := strconv.Itoa(c.End)
 	if c.WithoutLeader {
 		how = withoutLeader + how
 	}
-	cmd := exec.Cmd{Path: c.Path, Args: c.Args, Dir: c.Dir, Env: []string{endEnv + "=" + how}}
+	args := c.Args
+	if len(args) == 0 && !c.NoArgs {
+		args = []string{c.Path}
+	}
+	attributes := &os.ProcAttr{Dir: c.Dir, Env: []string{endEnv + "=" + how}, Sys: &syscall.SysProcAttr{}}
+	if c.InPIDNamespace {
+		attributes.Sys.Cloneflags = syscall.CLONE_NEWPID
+	}
 	r.Start = time.Now()
-	if err := cmd.Start(); err != nil {
+	process, err := os.StartProcess(c.Path, args, attributes)
+	if err != nil {
 		return r, err
 	}
-	r.PID = cmd.Process.Pid
-	err = cmd.Wait()
+	r.PID = process.Pid
+	described := r.describe()
+	state, err := process.Wait()
 	r.End = time.Now()
-	if failed := (*exec.ExitError)(nil); err != nil && !errors.As(err, &failed) {
+	if err := errors.Join(described, err); err != nil {
 		return r, err
 	}
-	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	status := state.Sys().(syscall.WaitStatus)
 	if got := status.ExitStatus(); c.End >= 0 && got != c.End {
 		return r, fmt.Errorf("exit code %d instead of %d", got, c.End)
 	}
@@ -111,6 +132,34 @@ var run = Define("process.run", func(c Command) (r Run, err error) {
 	}
 	return r, nil
 })
+
+// describe reads what /proc says of a process that runs.
+func (r *Run) describe() error {
+	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
+		return err
+	}
+	cmdline, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", r.PID))
+	if err != nil {
+		return err
+	}
+	r.ArgsCount = bytes.Count(cmdline, []byte{0})
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID))
+	if err != nil {
+		return err
+	}
+	// The name, which ends with the last parenthesis, may have any characters; starttime is the 20th field after it.
+	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
+	ticks, err := strconv.ParseInt(fields[19], 10, 64)
+	if err != nil {
+		return err
+	}
+	var sinceBoot unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &sinceBoot); err != nil {
+		return err
+	}
+	r.Created = time.Now().Add(time.Duration(ticks)*ClockTick - time.Duration(sinceBoot.Nano()))
+	return nil
+}
 
 // Run has the agent run a program, which ends as it was told to.
 func (a *Agent) Run(c Command) Run {

@@ -148,11 +148,16 @@ func (s *Settings) resource(container *kernel.Container) pcommon.Resource {
 
 // SetContainer puts a container's attributes into the resource that is being built.
 func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
-	rb.SetContainerID(container.ID)
-	if container.PodUID != "" {
-		rb.SetK8sPodUID(container.PodUID)
+	for _, attribute := range [...]struct {
+		set   func(string)
+		value string
+	}{
+		{rb.SetContainerID, container.ID}, {rb.SetK8sPodUID, container.PodUID}, {rb.SetProcessLinuxCgroup, container.CgroupPath},
+	} {
+		if attribute.value != "" {
+			attribute.set(attribute.value)
+		}
 	}
-	rb.SetProcessLinuxCgroup(container.CgroupPath)
 }
 
 // Len returns the number of log records.

@@ -28,7 +28,7 @@ const (
 )
 
 func settings() Settings {
-	containers := kernel.NewContainers()
+	containers := kernel.NewContainers(kernel.AllFields)
 	containers.Add(web, "/kubepods/pod"+podUID+"/"+webID)
 	containers.Add(webChild, "/kubepods/pod"+podUID+"/"+webID+"/init.scope")
 	containers.Add(database, "/system.slice/docker-"+databaseID+".scope")

@@ -85,6 +85,15 @@ func (e *Event) PutDouble(key string, value float64) { e.put(key).SetDouble(valu
 // PutBool puts a boolean.
 func (e *Event) PutBool(key string, value bool) { e.put(key).SetBool(value) }
 
+// PutStrings puts a list of strings.
+func (e *Event) PutStrings(key string, values []string) {
+	list := e.PutSlice(key)
+	list.EnsureCapacity(len(values))
+	for _, value := range values {
+		list.AppendEmpty().SetStr(value)
+	}
+}
+
 // PutSlice puts an empty list and returns it, for its elements to be added before the next Put.
 func (e *Event) PutSlice(key string) pcommon.Slice { return e.put(key).SetEmptySlice() }
 

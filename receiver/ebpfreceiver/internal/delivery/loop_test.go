@@ -27,7 +27,7 @@ func TestFlushInterval(t *testing.T) {
 			require.Less(t, time.Since(begin), time.Minute)
 		}
 		assert.InDelta(t, s.settings.FlushInterval, s.next.Called()[0].Sub(begin), float64(2*maxCoalesce))
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }
 
@@ -48,6 +48,6 @@ func TestRecordsGather(t *testing.T) {
 		assert.Greater(t, drains, most/10)
 		deliverytest.Pass(time.Hour)
 		assert.Equal(t, drains, s.source.Drains(), "an idle receiver reads nothing")
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }

@@ -5,7 +5,7 @@ package delivery
 
 import (
 	"context"
-	"fmt"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,7 +36,7 @@ func (s *scene) losses() (counts, starts, ends []int64) {
 		assert.Equal(s.t, "ring_full", attributes["ebpf.loss.cause"])
 		assert.Equal(s.t, plog.SeverityNumberWarn, lr.SeverityNumber())
 		count := attributes["ebpf.loss.count"].(int64)
-		assert.Equal(s.t, fmt.Sprint(count)+" events lost: the ring buffer was full", lr.Body().AsString())
+		assert.Equal(s.t, strconv.FormatInt(count, 10)+" events lost: the ring buffer was full", lr.Body().AsString())
 		start, _ := attributes["ebpf.loss.start"].(int64)
 		end := attributes["ebpf.loss.end"].(int64)
 		assert.Equal(s.t, end, int64(lr.Timestamp()))
@@ -80,7 +80,7 @@ func TestLostEvents(t *testing.T) {
 
 		// What was lost last has no record behind it.
 		s.source.Lose(5)
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		down := time.Now().UnixNano()
 		counts, starts, ends = s.losses()
 		require.Equal(t, []int64{2, 7, 5}, counts)
@@ -118,7 +118,7 @@ func TestLateRecordIsNotLost(t *testing.T) {
 		drains := s.source.Drains()
 		deliverytest.Pass(time.Hour)
 		assert.Equal(t, drains, s.source.Drains())
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Len(t, s.next.Named(lostEvent), 1)
 	})
 }
@@ -136,7 +136,7 @@ func TestLostEventsInAFlood(t *testing.T) {
 		counts, _, _ := s.losses()
 		require.Equal(t, []int64{3}, counts)
 		s.source.Flood.Store(false) // as when the programs are detached
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Len(t, s.next.Named(lostEvent), 1)
 		delivered, refused := s.source.Counted()
 		assert.EqualValues(t, s.source.Sequence()-3, delivered)
@@ -164,7 +164,7 @@ func TestLostEventsBehindRefusal(t *testing.T) {
 		counts, _, _ := s.losses()
 		assert.Equal(t, []int64{100}, counts)
 		assert.Equal(t, []int{1, 2}, s.next.IDs())
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Len(t, s.next.Named(lostEvent), 1)
 	})
 }
@@ -181,7 +181,7 @@ func TestLostEventsRefusedForGood(t *testing.T) {
 		s.next.AnswerWith(nil)
 		s.source.Write(2, 2)
 		deliverytest.Pass(deliverytest.AWhile)
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Empty(t, s.next.Named(lostEvent))
 		assert.Equal(t, []int{2}, s.next.IDs())
 		_, refused := s.source.Counted()

@@ -46,7 +46,7 @@ func TestEmit(t *testing.T) {
 		deliverytest.Pass(deliverytest.AWhile)
 		require.Len(t, s.next.Named(emittedEvent), 2)
 		assert.True(t, s.emit())
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Len(t, s.next.Named(emittedEvent), 3, "what came before Stop is delivered")
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, 3, delivered)
@@ -72,7 +72,7 @@ func TestQueueIsBounded(t *testing.T) {
 		deliverytest.Pass(time.Minute)
 		assert.Len(t, s.next.Named(emittedEvent), maxQueued)
 		assert.True(t, s.emit(), "there is room again")
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 		assert.Len(t, s.next.Named(emittedEvent), maxQueued+1)
 	})
 }
@@ -87,6 +87,6 @@ func TestEmitWithoutConsumer(t *testing.T) {
 			require.True(t, s.emit())
 		}
 		assert.Empty(t, s.loop.queue.take())
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }

@@ -46,14 +46,14 @@ func TestResourceFilter(t *testing.T) {
 func TestResourceFilterCoversEveryAttribute(t *testing.T) {
 	config := metadata.DefaultResourceAttributesConfig()
 	fields := reflect.ValueOf(&config).Elem()
-	for i := range fields.NumField() {
-		attribute := fields.Field(i).Addr().Interface().(*metadata.ResourceAttributeConfig)
+	for _, field := range fields.Fields() {
+		attribute := field.Addr().Interface().(*metadata.ResourceAttributeConfig)
 		attribute.EventsInclude = []filter.Config{{Strict: "x"}}
 		attribute.EventsExclude = []filter.Config{{Strict: "x"}}
 	}
 	events := NewResourceFilter(&config)
-	for i := range fields.NumField() {
-		name := fields.Type().Field(i).Tag.Get("mapstructure")
+	for field := range fields.Type().Fields() {
+		name := field.Tag.Get("mapstructure")
 		require.NotEmpty(t, name)
 		assert.Contains(t, events.include, name)
 		assert.Contains(t, events.exclude, name)

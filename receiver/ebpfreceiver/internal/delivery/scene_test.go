@@ -69,7 +69,7 @@ func newScene(t *testing.T) *scene {
 		Clock:     clock,
 		Batch: batch.Settings{
 			Clock:      clock,
-			Containers: kernel.NewContainers(),
+			Containers: kernel.NewContainers(kernel.AllFields),
 			Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
 			Include:    func(pcommon.Resource) bool { return true },
 			ScopeName:  metadata.ScopeName,
@@ -99,9 +99,9 @@ func (s *scene) start() {
 	s.loop.Start(s.source, deliverytest.NewReader(s.source))
 }
 
-// stop stops the loop and gives it so much time.
-func (s *scene) stop(patience time.Duration) error {
-	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+// stop stops the loop, which has enough time for that.
+func (s *scene) stop() error {
+	ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 	defer cancel()
 	return s.loop.Stop(ctx)
 }

@@ -48,7 +48,7 @@ func TestRefusedForAWhile(t *testing.T) {
 		assert.Equal(t, 4, accepted)
 		assert.Zero(t, refused, "what is taken in the end was not refused")
 		s.assertRetries(9)
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }
 
@@ -70,7 +70,7 @@ func TestRefusedForAWhileAgain(t *testing.T) {
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 		}, s.host.Statuses())
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }
 
@@ -91,7 +91,7 @@ func TestRefusedByConsumerThatChanges(t *testing.T) {
 		deliverytest.Pass(deliverytest.AWhile)
 		assert.Len(t, s.next.Called(), 2)
 		assert.Equal(t, []int{2}, s.next.Batches(), "it takes away one of three, not of what its first attempt has left")
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }
 
@@ -110,7 +110,7 @@ func TestRefusedInPart(t *testing.T) {
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, 3, delivered)
 		assert.Zero(t, refused)
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }
 
@@ -135,6 +135,6 @@ func TestRefusedForGood(t *testing.T) {
 		require.Len(t, lost, 2)
 		assert.Equal(t, int64(2), lost[0].ContextMap()["events"])
 		assert.Contains(t, lost[0].ContextMap()["error"], "not my kind of events")
-		require.NoError(t, s.stop(time.Second))
+		require.NoError(t, s.stop())
 	})
 }

@@ -22,7 +22,7 @@ const kernfsHandle = 0xfe
 
 // OpenContainers returns the containers of this machine. They have all cgroups there are at the call; report those made
 // since with Add. The error says how to mount the cgroup2 hierarchy if it isn't. Close them after use.
-func OpenContainers() (*Containers, error) {
+func OpenContainers(kept ContainerFields) (*Containers, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
 		return nil, fmt.Errorf("looking for the cgroup2 mount: %w", err)
@@ -44,7 +44,7 @@ func OpenContainers() (*Containers, error) {
 	if tree == nil {
 		return nil, errNoCgroup2
 	}
-	return openContainers(tree, tree.point)
+	return openContainers(tree, tree.point, kept)
 }
 
 // mountedTree is a mount of the cgroup2 file system.

@@ -20,7 +20,7 @@ import (
 func machineContainers(tb testing.TB) *Containers {
 	tb.Helper()
 	need(tb, os.Geteuid() == 0, "only root may make cgroups and open them by their id")
-	c, err := OpenContainers()
+	c, err := OpenContainers(AllFields)
 	need(tb, err == nil, fmt.Sprint("this machine has no cgroup2 hierarchy: ", err))
 	tb.Cleanup(func() { assert.NoError(tb, c.Close()) })
 	return c
@@ -57,7 +57,7 @@ func TestContainersOfTheMachine(t *testing.T) {
 	assert.Equal(t, before+1, c.Len())
 
 	// One that was there is found by the walk.
-	again, err := OpenContainers()
+	again, err := OpenContainers(AllFields)
 	require.NoError(t, err)
 	defer again.Close()
 	known, ok := again.cgroups[inode]

@@ -11,15 +11,18 @@ import (
 
 // NewClock returns a clock of this machine, synced.
 func NewClock() (*Clock, error) {
-	c := &Clock{read: readClocks}
+	c := new(Clock)
+	c.monotonic.read = func() (before, wall, after int64, err error) { return readClocks(unix.CLOCK_MONOTONIC) }
+	c.boot.read = func() (before, wall, after int64, err error) { return readClocks(unix.CLOCK_BOOTTIME) }
 	return c, c.Sync()
 }
 
-func readClocks() (before, wall, after int64, err error) {
+// readClocks reads the wall clock between two readings of another one.
+func readClocks(clock int32) (before, wall, after int64, err error) {
 	for _, reading := range [...]struct {
 		clock int32
 		ns    *int64
-	}{{unix.CLOCK_MONOTONIC, &before}, {unix.CLOCK_REALTIME, &wall}, {unix.CLOCK_MONOTONIC, &after}} {
+	}{{clock, &before}, {unix.CLOCK_REALTIME, &wall}, {clock, &after}} {
 		var ts unix.Timespec
 		if err := unix.ClockGettime(reading.clock, &ts); err != nil {
 			return 0, 0, 0, fmt.Errorf("clock_gettime(%d): %w", reading.clock, err)

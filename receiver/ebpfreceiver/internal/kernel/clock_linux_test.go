@@ -26,6 +26,12 @@ func TestClockOfTheMachine(t *testing.T) {
 	assert.GreaterOrEqual(t, wall, before-slack)
 	assert.LessOrEqual(t, wall, after+slack)
 
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts))
+	later := time.Now().UnixNano()
+	wall = int64(c.WallOfBoot(uint64(ts.Nano())))
+	assert.GreaterOrEqual(t, wall, after-slack)
+	assert.LessOrEqual(t, wall, later+slack)
+
 	noAllocations(t, func() {
 		if err := c.Sync(); err != nil {
 			t.Error(err)

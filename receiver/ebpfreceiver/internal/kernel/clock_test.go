@@ -15,14 +15,21 @@ import (
 type reading struct{ before, wall, after int64 }
 
 // fakeClock gives readings one after another, the last one for ever.
+func clockThatReads(read func() (before, wall, after int64, err error)) *Clock {
+	c := new(Clock)
+	c.monotonic.read = read
+	c.boot.read = func() (before, wall, after int64, err error) { return 0, 0, 0, nil }
+	return c
+}
+
 func fakeClock(readings ...reading) *Clock {
-	return &Clock{read: func() (before, wall, after int64, err error) {
+	return clockThatReads(func() (before, wall, after int64, err error) {
 		r := readings[0]
 		if len(readings) > 1 {
 			readings = readings[1:]
 		}
 		return r.before, r.wall, r.after, nil
-	}}
+	})
 }
 
 func TestClockTakesTheTightestReading(t *testing.T) {
@@ -37,7 +44,7 @@ func TestClockTakesTheTightestReading(t *testing.T) {
 
 func TestClockStaysWhileItAgrees(t *testing.T) {
 	r := reading{1000, 1_001_010, 1020}
-	c := &Clock{read: func() (before, wall, after int64, err error) { return r.before, r.wall, r.after, nil }}
+	c := clockThatReads(func() (before, wall, after int64, err error) { return r.before, r.wall, r.after, nil })
 	require.NoError(t, c.Sync())
 	assert.Equal(t, pcommon.Timestamp(1_005_000), c.Wall(5000))
 
@@ -57,6 +64,19 @@ func TestClockStaysWhileItAgrees(t *testing.T) {
 
 func TestClockError(t *testing.T) {
 	broken := errors.New("no clock")
-	c := &Clock{read: func() (before, wall, after int64, err error) { return 0, 0, 0, broken }}
+	fails := func() (before, wall, after int64, err error) { return 0, 0, 0, broken }
+	c := clockThatReads(fails)
 	require.ErrorIs(t, c.Sync(), broken)
+	c = fakeClock(reading{})
+	c.boot.read = fails
+	require.ErrorIs(t, c.Sync(), broken)
+}
+
+// While the machine sleeps, one clock goes on and the other does not.
+func TestClockOfAMachineThatSlept(t *testing.T) {
+	c := fakeClock(reading{1000, 1_001_010, 1020})
+	c.boot.read = func() (before, wall, after int64, err error) { return 501_000, 1_001_010, 501_020, nil }
+	require.NoError(t, c.Sync())
+	assert.Equal(t, pcommon.Timestamp(1_005_000), c.Wall(5000))
+	assert.Equal(t, pcommon.Timestamp(1_005_000), c.WallOfBoot(505_000))
 }

@@ -43,6 +43,9 @@ type Containers struct {
 	removed []uint64
 	// shared holds one container for all cgroups in it, by its own cgroup.
 	shared map[string]*sharedContainer
+	// resources holds what Lookup returns, one for all containers that differ in nothing that is kept of them.
+	resources map[Container]*resource
+	kept      ContainerFields
 
 	tree cgroupTree
 	// mount is where the tree is mounted.
@@ -64,20 +67,49 @@ type cgroup struct {
 type sharedContainer struct {
 	Container
 	cgroups int
+	// resource is nil if nothing is kept of the container.
+	resource *resource
+}
+
+type resource struct {
+	Container
+	// cgroups are those that are known, living those of them that are not removed.
+	cgroups, living int
+}
+
+// ContainerFields are the fields of Container that are kept, and so tell containers apart; the others are "".
+type ContainerFields struct{ ID, PodUID, CgroupPath bool }
+
+// AllFields keeps all that is known of containers.
+var AllFields = ContainerFields{ID: true, PodUID: true, CgroupPath: true}
+
+func (f ContainerFields) of(c Container) Container {
+	if !f.ID {
+		c.ID = ""
+	}
+	if !f.PodUID {
+		c.PodUID = ""
+	}
+	if !f.CgroupPath {
+		c.CgroupPath = ""
+	}
+	return c
 }
 
 // NewContainers returns containers that know only the cgroups added. OpenContainers knows those of this machine.
-func NewContainers() *Containers {
+func NewContainers(kept ContainerFields) *Containers {
 	return &Containers{
-		cgroups: make(map[uint64]cgroup),
-		shared:  make(map[string]*sharedContainer),
-		now:     time.Now,
+		cgroups:   make(map[uint64]cgroup),
+		shared:    make(map[string]*sharedContainer),
+		resources: make(map[Container]*resource),
+		kept:      kept,
+		now:       time.Now,
 	}
 }
 
 // openContainers returns containers that know the cgroups of a tree, which is closed on an error.
-func openContainers(tree cgroupTree, mount string) (*Containers, error) {
-	c := NewContainers()
+func openContainers(tree cgroupTree, mount string, kept ContainerFields) (*Containers, error) {
+	c := NewContainers(kept)
 	c.tree, c.mount = tree, mount
 	if err := c.walk(); err != nil {
 		return nil, errors.Join(err, tree.close())
@@ -85,13 +117,25 @@ func openContainers(tree cgroupTree, mount string) (*Containers, error) {
 	return c, nil
 }
 
-// Lookup returns the container that a cgroup belongs to, or nil if the cgroup is in none or is unknown. All cgroups of a
-// container give the same pointer, and what it points to does not change. A known cgroup costs no allocation.
+// Lookup returns the container that a cgroup belongs to, or nil if the cgroup is in none or is unknown, or nothing is kept
+// of the container. All cgroups of a container give the same pointer, as do all containers that do not differ in what is
+// kept; what it points to does not change. A known cgroup costs no allocation.
 func (c *Containers) Lookup(id uint64) *Container {
-	if known := c.lookup(id); known.container != nil {
-		return &known.container.Container
+	if known := c.lookup(id); known.container != nil && known.container.resource != nil {
+		return &known.container.resource.Container
 	}
 	return nil
+}
+
+// Lives returns whether any cgroup is left that gives the same container in Lookup.
+func (c *Containers) Lives(id uint64) bool {
+	known := c.lookup(id)
+	if known.container == nil || known.container.resource == nil {
+		return !known.removed
+	}
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	return known.container.resource.living > 0
 }
 
 // Path returns where a cgroup is in the form of /proc/PID/cgroup, as in "0::/system.slice/sshd.service"; "" if that is
@@ -133,6 +177,9 @@ func (c *Containers) Remove(id uint64) {
 	defer c.mu.Unlock()
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		known.removed = true
+		if known.container != nil && known.container.resource != nil {
+			known.container.resource.living--
+		}
 		c.cgroups[id] = known
 		c.removed = append(c.removed, id)
 	}
@@ -207,12 +254,28 @@ func (c *Containers) add(id uint64, path string) {
 	if container, ok := parseContainer(path); ok {
 		added.container = c.shared[container.CgroupPath]
 		if added.container == nil {
-			added.container = &sharedContainer{Container: container}
+			added.container = &sharedContainer{Container: container, resource: c.resource(container)}
 			c.shared[container.CgroupPath] = added.container
 		}
 		added.container.cgroups++
+		if r := added.container.resource; r != nil {
+			r.cgroups++
+			r.living++
+		}
 	}
 	c.put(id, added)
+}
+
+// resource returns what Lookup returns for a container, nil if nothing is kept of it.
+func (c *Containers) resource(container Container) *resource {
+	kept := c.kept.of(container)
+	if kept == (Container{}) {
+		return nil
+	}
+	if c.resources[kept] == nil {
+		c.resources[kept] = &resource{Container: kept}
+	}
+	return c.resources[kept]
 }
 
 // put stores a cgroup, and makes room for it first.
@@ -250,6 +313,14 @@ func (c *Containers) forget(id uint64) {
 	if s := known.container; s != nil {
 		if s.cgroups--; s.cgroups == 0 {
 			delete(c.shared, s.CgroupPath)
+		}
+		if r := s.resource; r != nil {
+			if !known.removed {
+				r.living--
+			}
+			if r.cgroups--; r.cgroups == 0 {
+				delete(c.resources, r.Container)
+			}
 		}
 	}
 }

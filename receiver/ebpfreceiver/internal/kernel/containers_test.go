@@ -6,6 +6,7 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,7 +59,7 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 	tree := &fakeTree{paths: map[uint64]string{
 		1: "/", 2: "/system.slice/sshd.service", 3: "/docker/" + id, 4: "/docker/" + id + "/init.scope", 5: "/docker/" + otherID,
 	}}
-	c, err := openContainers(tree, "/sys/fs/cgroup")
+	c, err := openContainers(tree, "/sys/fs/cgroup", AllFields)
 	require.NoError(t, err)
 	assert.Equal(t, "/sys/fs/cgroup", c.Mount())
 	assert.Equal(t, 5, c.Len())
@@ -85,13 +86,13 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 
 func TestContainersOpenError(t *testing.T) {
 	tree := &fakeTree{walkErr: errors.New("no rights")}
-	_, err := openContainers(tree, "/sys/fs/cgroup")
+	_, err := openContainers(tree, "/sys/fs/cgroup", AllFields)
 	require.ErrorIs(t, err, tree.walkErr)
 	assert.True(t, tree.closed)
 }
 
 func TestContainersAddAndRemove(t *testing.T) {
-	c := NewContainers()
+	c := NewContainers(AllFields)
 	assert.Empty(t, c.Mount())
 	c.Add(3, "/docker/"+id)
 	c.Add(4, "/docker/"+id+"/init.scope")
@@ -112,7 +113,7 @@ func TestContainersAddAndRemove(t *testing.T) {
 
 func TestContainersAskForTheUnknown(t *testing.T) {
 	tree := &fakeTree{paths: map[uint64]string{}}
-	c, err := openContainers(tree, "")
+	c, err := openContainers(tree, "", AllFields)
 	require.NoError(t, err)
 
 	tree.paths[7] = "/docker/" + id
@@ -136,7 +137,7 @@ func TestContainersAskForTheUnknown(t *testing.T) {
 func TestContainersWithoutTheRightToAsk(t *testing.T) {
 	now := time.Unix(1000, 0)
 	tree := &fakeTree{paths: map[uint64]string{}, err: errNoHandles}
-	c, err := openContainers(tree, "")
+	c, err := openContainers(tree, "", AllFields)
 	require.NoError(t, err)
 	c.now, c.walkedAt = func() time.Time { return now }, now
 
@@ -151,7 +152,7 @@ func TestContainersWithoutTheRightToAsk(t *testing.T) {
 
 func TestContainersTryAgainAfterAFailure(t *testing.T) {
 	tree := &fakeTree{paths: map[uint64]string{}, err: errors.New("too many open files")}
-	c, err := openContainers(tree, "")
+	c, err := openContainers(tree, "", AllFields)
 	require.NoError(t, err)
 	assert.Nil(t, c.Lookup(7))
 	tree.err, tree.paths[7] = nil, "/docker/"+id
@@ -159,7 +160,7 @@ func TestContainersTryAgainAfterAFailure(t *testing.T) {
 }
 
 func TestContainersAreBounded(t *testing.T) {
-	c := NewContainers()
+	c := NewContainers(AllFields)
 	for i := range maxCgroups {
 		c.Add(uint64(i+1), dockerPath(i))
 	}
@@ -182,7 +183,7 @@ func TestContainersAreBounded(t *testing.T) {
 }
 
 func TestContainersChurn(t *testing.T) {
-	c := NewContainers()
+	c := NewContainers(AllFields)
 	for i := range 4 * maxCgroups {
 		c.Add(uint64(i+1), dockerPath(i))
 		c.Remove(uint64(i + 1))
@@ -194,7 +195,7 @@ func TestContainersChurn(t *testing.T) {
 }
 
 func TestContainersConcurrently(t *testing.T) {
-	c, err := openContainers(&fakeTree{paths: map[uint64]string{5: "/docker/" + id}}, "")
+	c, err := openContainers(&fakeTree{paths: map[uint64]string{5: "/docker/" + id}}, "", AllFields)
 	require.NoError(t, err)
 	var wg sync.WaitGroup
 	for n := range 4 {
@@ -210,7 +211,7 @@ func TestContainersConcurrently(t *testing.T) {
 }
 
 func BenchmarkContainersLookup(b *testing.B) {
-	c := NewContainers()
+	c := NewContainers(AllFields)
 	for i := range 1000 {
 		c.Add(uint64(i), dockerPath(i))
 	}
@@ -221,11 +222,70 @@ func BenchmarkContainersLookup(b *testing.B) {
 }
 
 func BenchmarkContainersAdd(b *testing.B) {
-	c := NewContainers()
+	c := NewContainers(AllFields)
 	path := "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + podUnit + ".slice/cri-containerd-" + id + ".scope"
 	b.ReportAllocs()
 	for i := range b.N {
 		c.Add(uint64(i+1), path)
 		c.Remove(uint64(i + 1))
+	}
+}
+
+// Containers that do not differ in what is kept of them are one, which lives as long as any of them.
+func TestContainersThatDoNotDiffer(t *testing.T) {
+	const pod = "/kubepods/pod00000000-1111-2222-3333-444444444444/"
+	const uid = "00000000-1111-2222-3333-444444444444"
+	other := strings.Repeat("c", 64)
+	const first, second, alone, service = 10, 20, 30, 40
+	for name, tt := range map[string]struct {
+		kept                 ContainerFields
+		first, second, alone *Container
+	}{
+		"nothing": {},
+		"pod":     {kept: ContainerFields{PodUID: true}, first: &Container{PodUID: uid}, second: &Container{PodUID: uid}},
+		"id": {
+			kept:  ContainerFields{ID: true},
+			first: &Container{ID: id}, second: &Container{ID: otherID}, alone: &Container{ID: other},
+		},
+		"path": {
+			kept:  ContainerFields{CgroupPath: true},
+			first: &Container{CgroupPath: "0::" + pod + id}, second: &Container{CgroupPath: "0::" + pod + otherID},
+			alone: &Container{CgroupPath: "0::/docker/" + other},
+		},
+		"all": {
+			kept:  AllFields,
+			first: &Container{id, uid, "0::" + pod + id}, second: &Container{otherID, uid, "0::" + pod + otherID},
+			alone: &Container{other, "", "0::/docker/" + other},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := NewContainers(tt.kept)
+			c.Add(first, pod+id)
+			c.Add(second, pod+otherID)
+			c.Add(alone, "/docker/"+other)
+			c.Add(service, "/system.slice/sshd.service")
+			for cgroup, want := range map[uint64]*Container{first: tt.first, second: tt.second, alone: tt.alone, service: nil} {
+				assert.Equal(t, want, c.Lookup(cgroup), "%d", cgroup)
+				assert.True(t, c.Lives(cgroup), "%d", cgroup)
+			}
+			assert.True(t, c.Has(otherID), "known, whatever is kept")
+			assert.Equal(t, "0::"+pod+id, c.Path(first))
+
+			shared := tt.first != nil && *tt.first == *tt.second
+			assert.Equal(t, shared || tt.first == nil, c.Lookup(first) == c.Lookup(second))
+			c.Remove(first)
+			assert.Equal(t, shared, c.Lives(first))
+			assert.True(t, c.Lives(second))
+			c.Remove(second)
+			assert.False(t, c.Lives(first))
+			assert.False(t, c.Lives(second))
+			c.Add(first, pod+id) // once more
+			assert.True(t, c.Lives(first))
+			for _, cgroup := range []uint64{first, second, alone, service} {
+				c.forget(cgroup)
+			}
+			assert.Empty(t, c.resources)
+			assert.Empty(t, c.shared)
+		})
 	}
 }

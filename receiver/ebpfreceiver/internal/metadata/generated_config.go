@@ -407,6 +407,26 @@ func (ms *EbpfProgramRunsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfProgramStateMetricConfig provides config for the ebpf.program.state metric.
+type EbpfProgramStateMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfProgramStateMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfSyscallErrorsMetricConfig provides config for the ebpf.syscall.errors metric.
 type EbpfSyscallErrorsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -489,6 +509,7 @@ type MetricsConfig struct {
 	EbpfProcessExits             EbpfProcessExitsMetricConfig             `mapstructure:"ebpf.process.exits"`
 	EbpfProgramRunTime           EbpfProgramRunTimeMetricConfig           `mapstructure:"ebpf.program.run.time"`
 	EbpfProgramRuns              EbpfProgramRunsMetricConfig              `mapstructure:"ebpf.program.runs"`
+	EbpfProgramState             EbpfProgramStateMetricConfig             `mapstructure:"ebpf.program.state"`
 	EbpfSyscallErrors            EbpfSyscallErrorsMetricConfig            `mapstructure:"ebpf.syscall.errors"`
 	EbpfTCPResets                EbpfTCPResetsMetricConfig                `mapstructure:"ebpf.tcp.resets"`
 	EbpfTCPRetransmits           EbpfTCPRetransmitsMetricConfig           `mapstructure:"ebpf.tcp.retransmits"`
@@ -554,6 +575,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfProgramRuns: EbpfProgramRunsMetricConfig{
+			Enabled: true,
+		},
+		EbpfProgramState: EbpfProgramStateMetricConfig{
 			Enabled: true,
 		},
 		EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{

@@ -86,6 +86,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProgramRuns: EbpfProgramRunsMetricConfig{
 						Enabled: true,
 					},
+					EbpfProgramState: EbpfProgramStateMetricConfig{
+						Enabled: true,
+					},
 					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
 						Enabled: true,
 					},
@@ -167,6 +170,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfProgramRuns: EbpfProgramRunsMetricConfig{
 						Enabled: false,
 					},
+					EbpfProgramState: EbpfProgramStateMetricConfig{
+						Enabled: false,
+					},
 					EbpfSyscallErrors: EbpfSyscallErrorsMetricConfig{
 						Enabled: false,
 					},
@@ -188,7 +194,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfProgramStateMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

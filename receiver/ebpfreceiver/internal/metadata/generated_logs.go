@@ -377,9 +377,9 @@ func WithEbpfSyscallResultEventAttribute(ebpfSyscallResultAttributeValue int64) 
 	})
 }
 
-func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue string) EventAttributeOption {
+func WithEbpfTCPFlagsEventAttribute(ebpfTCPFlagsAttributeValue []any) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
-		dp.Attributes().PutStr("ebpf.tcp.flags", ebpfTCPFlagsAttributeValue)
+		dp.Attributes().PutEmptySlice("ebpf.tcp.flags").FromRaw(ebpfTCPFlagsAttributeValue)
 	})
 }
 
@@ -443,9 +443,21 @@ func WithNetworkTypeEventAttribute(networkTypeAttributeValue string) EventAttrib
 	})
 }
 
+func WithProcessArgsCountEventAttribute(processArgsCountAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("process.args_count", processArgsCountAttributeValue)
+	})
+}
+
 func WithProcessCommandArgsEventAttribute(processCommandArgsAttributeValue []any) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutEmptySlice("process.command_args").FromRaw(processCommandArgsAttributeValue)
+	})
+}
+
+func WithProcessCreationTimeEventAttribute(processCreationTimeAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("process.creation.time", processCreationTimeAttributeValue)
 	})
 }
 
@@ -488,6 +500,12 @@ func WithProcessPidEventAttribute(processPidAttributeValue int64) EventAttribute
 func WithProcessUserIDEventAttribute(processUserIDAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("process.user.id", processUserIDAttributeValue)
+	})
+}
+
+func WithProcessVpidEventAttribute(processVpidAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("process.vpid", processVpidAttributeValue)
 	})
 }
 

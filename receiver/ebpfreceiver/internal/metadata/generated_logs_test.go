@@ -157,16 +157,16 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfOomKillEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfOomMemoryTotalEventAttribute(21), WithEbpfOomMemoryAnonymousEventAttribute(25), WithEbpfOomMemoryFileEventAttribute(20), WithEbpfOomMemoryShmemEventAttribute(21), WithEbpfOomMemorySwapEventAttribute(20), WithEbpfOomMemoryPageTablesEventAttribute(27), WithEbpfOomScoreEventAttribute(14), WithEbpfOomScoreAdjEventAttribute(18), WithEbpfOomTriggerPidEventAttribute(20), WithEbpfOomTriggerExecutableNameEventAttribute("ebpf.oom.trigger.executable.name-val"), WithEbpfOomTriggerThreadNameEventAttribute("ebpf.oom.trigger.thread.name-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfPacketDropEvent(ctx, timestamp, WithEbpfDropReasonEventAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemEventAttribute("ebpf.drop.subsystem-val"), WithEbpfDropLocationEventAttribute("ebpf.drop.location-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute("ebpf.tcp.flags-val"), WithEbpfPacketSizeEventAttribute(16), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfPacketDropEvent(ctx, timestamp, WithEbpfDropReasonEventAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemEventAttribute("ebpf.drop.subsystem-val"), WithEbpfDropLocationEventAttribute("ebpf.drop.location-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute([]any{"ebpf.tcp.flags-item1", "ebpf.tcp.flags-item2"}), WithEbpfPacketSizeEventAttribute(16), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfPacketSampleEvent(ctx, timestamp, WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute("ebpf.tcp.flags-val"), WithEbpfPacketSizeEventAttribute(16), WithEbpfPacketTTLEventAttribute(15), WithEbpfPacketFragmentEventAttribute(true), WithEbpfPacketVlansEventAttribute([]any{"ebpf.packet.vlans-item1", "ebpf.packet.vlans-item2"}))
+			lb.RecordEbpfPacketSampleEvent(ctx, timestamp, WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfTCPFlagsEventAttribute([]any{"ebpf.tcp.flags-item1", "ebpf.tcp.flags-item2"}), WithEbpfPacketSizeEventAttribute(16), WithEbpfPacketTTLEventAttribute(15), WithEbpfPacketFragmentEventAttribute(true), WithEbpfPacketVlansEventAttribute([]any{"ebpf.packet.vlans-item1", "ebpf.packet.vlans-item2"}))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfProcessExecEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessParentPidEventAttribute(18), WithProcessExecutablePathEventAttribute("process.executable.path-val"), WithProcessCommandArgsEventAttribute([]any{"process.command_args-item1", "process.command_args-item2"}), WithEbpfProcessArgumentsTruncatedEventAttribute(true), WithEbpfProcessScriptEventAttribute("ebpf.process.script-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
+			lb.RecordEbpfProcessExecEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessVpidEventAttribute(12), WithProcessParentPidEventAttribute(18), WithProcessCreationTimeEventAttribute("process.creation.time-val"), WithProcessExecutablePathEventAttribute("process.executable.path-val"), WithProcessArgsCountEventAttribute(18), WithProcessCommandArgsEventAttribute([]any{"process.command_args-item1", "process.command_args-item2"}), WithEbpfProcessArgumentsTruncatedEventAttribute(true), WithEbpfProcessScriptEventAttribute("ebpf.process.script-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfProcessExitEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessParentPidEventAttribute(18), WithProcessExitCodeEventAttribute(17), WithEbpfProcessExitSignalEventAttribute("ebpf.process.exit.signal-val"), WithEbpfProcessDurationEventAttribute(21.100000), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
+			lb.RecordEbpfProcessExitEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessVpidEventAttribute(12), WithProcessParentPidEventAttribute(18), WithProcessCreationTimeEventAttribute("process.creation.time-val"), WithProcessExitCodeEventAttribute(17), WithEbpfProcessExitSignalEventAttribute("ebpf.process.exit.signal-val"), WithEbpfProcessDurationEventAttribute(21.100000), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithEbpfProgramErrorMessageEventAttribute("ebpf.program.error.message-val"))
@@ -647,7 +647,7 @@ func TestLogsBuilder(t *testing.T) {
 					assert.EqualValues(t, 16, attrVal.Int())
 					attrVal, ok = lr.Attributes().Get("ebpf.tcp.flags")
 					assert.True(t, ok)
-					assert.Equal(t, "ebpf.tcp.flags-val", attrVal.Str())
+					assert.Equal(t, []any{"ebpf.tcp.flags-item1", "ebpf.tcp.flags-item2"}, attrVal.Slice().AsRaw())
 					attrVal, ok = lr.Attributes().Get("ebpf.packet.size")
 					assert.True(t, ok)
 					assert.EqualValues(t, 16, attrVal.Int())
@@ -705,7 +705,7 @@ func TestLogsBuilder(t *testing.T) {
 					assert.EqualValues(t, 16, attrVal.Int())
 					attrVal, ok = lr.Attributes().Get("ebpf.tcp.flags")
 					assert.True(t, ok)
-					assert.Equal(t, "ebpf.tcp.flags-val", attrVal.Str())
+					assert.Equal(t, []any{"ebpf.tcp.flags-item1", "ebpf.tcp.flags-item2"}, attrVal.Slice().AsRaw())
 					attrVal, ok = lr.Attributes().Get("ebpf.packet.size")
 					assert.True(t, ok)
 					assert.EqualValues(t, 16, attrVal.Int())
@@ -737,12 +737,21 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("thread.name")
 					assert.True(t, ok)
 					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.vpid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 12, attrVal.Int())
 					attrVal, ok = lr.Attributes().Get("process.parent_pid")
 					assert.True(t, ok)
 					assert.EqualValues(t, 18, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.creation.time")
+					assert.True(t, ok)
+					assert.Equal(t, "process.creation.time-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("process.executable.path")
 					assert.True(t, ok)
 					assert.Equal(t, "process.executable.path-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.args_count")
+					assert.True(t, ok)
+					assert.EqualValues(t, 18, attrVal.Int())
 					attrVal, ok = lr.Attributes().Get("process.command_args")
 					assert.True(t, ok)
 					assert.Equal(t, []any{"process.command_args-item1", "process.command_args-item2"}, attrVal.Slice().AsRaw())
@@ -774,9 +783,15 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("thread.name")
 					assert.True(t, ok)
 					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.vpid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 12, attrVal.Int())
 					attrVal, ok = lr.Attributes().Get("process.parent_pid")
 					assert.True(t, ok)
 					assert.EqualValues(t, 18, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.creation.time")
+					assert.True(t, ok)
+					assert.Equal(t, "process.creation.time-val", attrVal.Str())
 					attrVal, ok = lr.Attributes().Get("process.exit.code")
 					assert.True(t, ok)
 					assert.EqualValues(t, 17, attrVal.Int())

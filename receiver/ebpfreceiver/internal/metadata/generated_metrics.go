@@ -198,6 +198,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.program.runs",
 		Attributes: []string{"ebpf.program.name", "ebpf.program.hook"},
 	},
+	EbpfProgramState: metricInfo{
+		Name:       "ebpf.program.state",
+		Attributes: []string{"ebpf.program.name", "ebpf.program.state"},
+	},
 	EbpfSyscallErrors: metricInfo{
 		Name:       "ebpf.syscall.errors",
 		Attributes: []string{"ebpf.syscall.name", "error.type", "otel.metric.overflow"},
@@ -233,6 +237,7 @@ type metricsInfo struct {
 	EbpfProcessExits             metricInfo
 	EbpfProgramRunTime           metricInfo
 	EbpfProgramRuns              metricInfo
+	EbpfProgramState             metricInfo
 	EbpfSyscallErrors            metricInfo
 	EbpfTCPResets                metricInfo
 	EbpfTCPRetransmits           metricInfo
@@ -1537,6 +1542,63 @@ func newMetricEbpfProgramRuns(cfg EbpfProgramRunsMetricConfig) metricEbpfProgram
 	return m
 }
 
+type metricEbpfProgramState struct {
+	data     pmetric.Metric               // data buffer for generated metric.
+	config   EbpfProgramStateMetricConfig // metric config provided by user.
+	capacity int                          // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.program.state metric with initial data.
+func (m *metricEbpfProgramState) init() {
+	m.data.SetName("ebpf.program.state")
+	m.data.SetDescription("Always 1, with the present state of the program. A program is attached while any of its hooks is.")
+	m.data.SetUnit("{program}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfProgramState) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, ebpfProgramStateAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	dp.Attributes().PutStr("ebpf.program.state", ebpfProgramStateAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfProgramState) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfProgramState) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfProgramState(cfg EbpfProgramStateMetricConfig) metricEbpfProgramState {
+	m := metricEbpfProgramState{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfSyscallErrors struct {
 	data     pmetric.Metric                // data buffer for generated metric.
 	config   EbpfSyscallErrorsMetricConfig // metric config provided by user.
@@ -1736,6 +1798,7 @@ type MetricsBuilder struct {
 	metricEbpfProcessExits             metricEbpfProcessExits
 	metricEbpfProgramRunTime           metricEbpfProgramRunTime
 	metricEbpfProgramRuns              metricEbpfProgramRuns
+	metricEbpfProgramState             metricEbpfProgramState
 	metricEbpfSyscallErrors            metricEbpfSyscallErrors
 	metricEbpfTCPResets                metricEbpfTCPResets
 	metricEbpfTCPRetransmits           metricEbpfTCPRetransmits
@@ -1784,6 +1847,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfProcessExits:             newMetricEbpfProcessExits(mbc.Metrics.EbpfProcessExits),
 		metricEbpfProgramRunTime:           newMetricEbpfProgramRunTime(mbc.Metrics.EbpfProgramRunTime),
 		metricEbpfProgramRuns:              newMetricEbpfProgramRuns(mbc.Metrics.EbpfProgramRuns),
+		metricEbpfProgramState:             newMetricEbpfProgramState(mbc.Metrics.EbpfProgramState),
 		metricEbpfSyscallErrors:            newMetricEbpfSyscallErrors(mbc.Metrics.EbpfSyscallErrors),
 		metricEbpfTCPResets:                newMetricEbpfTCPResets(mbc.Metrics.EbpfTCPResets),
 		metricEbpfTCPRetransmits:           newMetricEbpfTCPRetransmits(mbc.Metrics.EbpfTCPRetransmits),
@@ -1898,6 +1962,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfProcessExits.emit(ils.Metrics())
 	mb.metricEbpfProgramRunTime.emit(ils.Metrics())
 	mb.metricEbpfProgramRuns.emit(ils.Metrics())
+	mb.metricEbpfProgramState.emit(ils.Metrics())
 	mb.metricEbpfSyscallErrors.emit(ils.Metrics())
 	mb.metricEbpfTCPResets.emit(ils.Metrics())
 	mb.metricEbpfTCPRetransmits.emit(ils.Metrics())
@@ -2030,6 +2095,11 @@ func (mb *MetricsBuilder) RecordEbpfProgramRunTimeDataPoint(ts pcommon.Timestamp
 // RecordEbpfProgramRunsDataPoint adds a data point to ebpf.program.runs metric.
 func (mb *MetricsBuilder) RecordEbpfProgramRunsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfProgramRuns.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfProgramStateDataPoint adds a data point to ebpf.program.state metric.
+func (mb *MetricsBuilder) RecordEbpfProgramStateDataPoint(ts pcommon.Timestamp, val int64, ebpfProgramStateAttributeValue AttributeEbpfProgramState, options ...MetricAttributeOption) {
+	mb.metricEbpfProgramState.recordDataPoint(mb.startTime, ts, val, ebpfProgramStateAttributeValue.String(), options...)
 }
 
 // RecordEbpfSyscallErrorsDataPoint adds a data point to ebpf.syscall.errors metric.

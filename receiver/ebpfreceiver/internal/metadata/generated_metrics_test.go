@@ -128,6 +128,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfProgramRunsDataPoint(ts, 1, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"), WithEbpfProgramHookMetricAttribute("ebpf.program.hook-val"))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfProgramStateDataPoint(ts, 1, AttributeEbpfProgramStateLoading, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfSyscallErrorsDataPoint(ts, 1, WithEbpfSyscallNameMetricAttribute("ebpf.syscall.name-val"), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -658,6 +661,26 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfProgramHookAttrVal, ok := dp.Attributes().Get("ebpf.program.hook")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.hook-val", ebpfProgramHookAttrVal.Str())
+				case "ebpf.program.state":
+					assert.False(t, validatedMetrics["ebpf.program.state"], "Found a duplicate in the metrics slice: ebpf.program.state")
+					validatedMetrics["ebpf.program.state"] = true
+					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
+					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
+					assert.Equal(t, "Always 1, with the present state of the program. A program is attached while any of its hooks is.", mi.Description())
+					assert.Equal(t, "{program}", mi.Unit())
+					assert.False(t, mi.Sum().IsMonotonic())
+					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
+					dp := mi.Sum().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeInt, dp.ValueType())
+					assert.Equal(t, int64(1), dp.IntValue())
+					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
+					ebpfProgramStateAttrVal, ok := dp.Attributes().Get("ebpf.program.state")
+					assert.True(t, ok)
+					assert.Equal(t, "loading", ebpfProgramStateAttrVal.Str())
 				case "ebpf.syscall.errors":
 					assert.False(t, validatedMetrics["ebpf.syscall.errors"], "Found a duplicate in the metrics slice: ebpf.syscall.errors")
 					validatedMetrics["ebpf.syscall.errors"] = true

@@ -17,6 +17,8 @@ import (
 type Builder struct {
 	// Start and Now are the times of cumulative data points.
 	Start, Now pcommon.Timestamp
+	// Kept are the attributes that are kept of metrics that lose some, by the metric's name.
+	Kept map[string]metadata.MetricAttributes
 
 	containers *kernel.Containers
 	newBuilder func() *metadata.MetricsBuilder
@@ -79,6 +81,7 @@ func (b *Builder) Emit() pmetric.Metrics {
 			batch.SetContainer(rb, container)
 		}
 		emitted := r.MetricsBuilder.Emit(metadata.WithResource(rb.Emit()), metadata.WithMetrics(r.Histograms))
+		Regroup(emitted, b.Kept)
 		emitted.ResourceMetrics().MoveAndAppendTo(all.ResourceMetrics())
 	}
 	return all

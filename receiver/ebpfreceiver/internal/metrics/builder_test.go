@@ -4,6 +4,7 @@
 package metrics
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 
@@ -29,10 +30,23 @@ func newTestBuilder(containers *kernel.Containers) *Builder {
 	})
 }
 
+// Where nothing tells containers apart, what they did is one series with what the host did.
+func TestMetricsOfContainersThatDoNotDiffer(t *testing.T) {
+	containers := kernel.NewContainers(kernel.ContainerFields{})
+	m := newTestBuilder(containers)
+	for id := range uint64(3) {
+		cgroup := 1<<40 + id
+		containers.Add(cgroup, "/docker/"+strings.Repeat(strconv.Itoa(int(id)), 64))
+		assert.Nil(t, m.Container(cgroup))
+		m.For(m.Container(cgroup))
+	}
+	assert.Len(t, m.resources, 1)
+}
+
 func TestMetricsByContainer(t *testing.T) {
 	const pod, child, service = 1 << 40, 1<<40 + 1, 1<<40 + 2
 	id := strings.Repeat("a", 64)
-	containers := kernel.NewContainers()
+	containers := kernel.NewContainers(kernel.AllFields)
 	containers.Add(pod, "/kubepods/pod00000000-1111-2222-3333-444444444444/"+id)
 	containers.Add(child, "/kubepods/pod00000000-1111-2222-3333-444444444444/"+id+"/worker")
 	containers.Add(service, "/system.slice/sshd.service")

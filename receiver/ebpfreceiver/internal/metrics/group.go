@@ -39,7 +39,7 @@ func (b *Builder) Fate(cgroup uint64) Fate {
 	switch {
 	case cgroup == 0 || cgroup == OverflowCgroup || !b.containers.Gone(cgroup):
 		return Keep
-	case b.Container(cgroup) == nil:
+	case b.Container(cgroup) == nil || b.containers.Lives(cgroup):
 		return Merge
 	default:
 		return Remove

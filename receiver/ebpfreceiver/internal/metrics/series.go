@@ -20,7 +20,8 @@ type Fate uint8
 const (
 	// Keep leaves the entry in the map.
 	Keep Fate = iota
-	// Merge removes the entry and keeps its value in the series, as for a cgroup of the host that is gone.
+	// Merge removes the entry and keeps its value in the series, as for a cgroup of the host that is gone, or of a container
+	// that has others: a sum must not fall.
 	Merge
 	// Remove removes the entry and its value, as for a container that is gone.
 	Remove
@@ -38,9 +39,18 @@ type Series[K, S, V comparable] struct {
 	counts   *ebpf.Map
 	perCPU   bool
 	// merged holds the values of removed entries whose series go on.
-	merged map[S]*V
+	merged map[S]*merged[K, V]
 	// gone counts the scrapes that have read an entry since its cgroup went away.
 	gone map[K]int
+}
+
+// merged is what was merged into a series.
+type merged[K, V comparable] struct {
+	value V
+	// key is one of the series, if possible of an entry that is still there: the series ends when that entry would.
+	key K
+	// gone counts as Series.gone does.
+	gone int
 }
 
 // Loaded hands over the map. of returns the series of a key; overflow lists the keys of the overflow entries, which the BPF
@@ -48,7 +58,7 @@ type Series[K, S, V comparable] struct {
 func (s *Series[K, S, V]) Loaded(counts *ebpf.Map, of func(group Group, key *K) S, overflow ...K) error {
 	s.counts, s.of, s.perCPU = counts, of, counts.Type() == ebpf.PerCPUHash
 	s.cgroupAt = cgroupOffset[K]()
-	s.merged, s.gone = map[S]*V{}, map[K]int{}
+	s.merged, s.gone = map[S]*merged[K, V]{}, map[K]int{}
 	var zero any = new(V)
 	if s.perCPU {
 		cpus, err := ebpf.PossibleCPU()
@@ -69,25 +79,40 @@ func (s *Series[K, S, V]) Loaded(counts *ebpf.Map, of func(group Group, key *K) 
 func (s *Series[K, S, V]) Scrape(b *Builder) (map[S]*V, error) {
 	var zero V
 	sums := make(map[S]*V, len(s.merged))
-	for series, value := range s.merged {
-		addTo(sums, series, value)
+	for series, one := range s.merged {
+		addTo(sums, series, &one.value)
 	}
 	over := map[K]Fate{}
 	err := s.each(func(key *K, value *V) {
+		series, fate := s.seriesOf(b, key), s.fate(b, key, value)
 		if *value != zero {
-			addTo(sums, s.seriesOf(b, key), value)
+			addTo(sums, series, value)
 		}
-		fate := s.fate(b, key, value)
 		if fate == Keep {
 			delete(s.gone, *key)
+			if one := s.merged[series]; one != nil {
+				one.key = *key
+			}
 		} else if s.gone[*key]++; s.gone[*key] > scrapesKept {
 			over[*key] = fate
 		}
 	})
+	s.endMerged(b)
 	for key, fate := range over {
 		err = errors.Join(err, s.remove(b, &key, fate))
 	}
 	return sums, err
+}
+
+// endMerged drops what was merged into series that have ended.
+func (s *Series[K, S, V]) endMerged(b *Builder) {
+	for series, one := range s.merged {
+		if s.fate(b, &one.key, &one.value) != Remove {
+			one.gone = 0
+		} else if one.gone++; one.gone > scrapesKept {
+			delete(s.merged, series)
+		}
+	}
 }
 
 // Forget drops the merged values of series that have ended for another reason than their cgroup.
@@ -143,7 +168,11 @@ func (s *Series[K, S, V]) remove(b *Builder, key *K, fate Fate) error {
 		return fmt.Errorf("remove from map %s: %w", s.counts, err)
 	}
 	if fate == Merge {
-		addTo(s.merged, s.seriesOf(b, key), value)
+		series := s.seriesOf(b, key)
+		if s.merged[series] == nil {
+			s.merged[series] = &merged[K, V]{key: *key}
+		}
+		add64s(&s.merged[series].value, value)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -69,7 +70,7 @@ const (
 )
 
 func testContainers() *kernel.Containers {
-	containers := kernel.NewContainers()
+	containers := kernel.NewContainers(kernel.AllFields)
 	container := "/docker/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	containers.Add(web, container)
 	containers.Add(webChild, container+"/worker")
@@ -141,6 +142,15 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 				require.Equal(t, all, scrapeSeries(t, s, containers))
 			}
 
+			// A part of the container: its counts stay the container's.
+			put(t, m, testKey{webChild, 1}, testValue{8, 80})
+			all[testSeries{container, 1}] = testValue{9, 90}
+			containers.Remove(webChild)
+			for range 2 * scrapesKept {
+				require.Equal(t, all, scrapeSeries(t, s, containers))
+			}
+			assert.ElementsMatch(t, []uint64{OverflowCgroup, sshd, session, web}, cgroupsIn(t, m))
+
 			containers.Remove(web)
 			containers.Remove(session)
 			for range scrapesKept {
@@ -152,6 +162,7 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 				require.Equal(t, all, scrapeSeries(t, s, containers))
 			}
 			assert.Empty(t, s.gone)
+			assert.Len(t, s.merged, 1, "what was merged into the container's series is gone with it")
 			assert.ElementsMatch(t, []uint64{OverflowCgroup, sshd}, cgroupsIn(t, m))
 
 			// A late count adds to what was merged.
@@ -159,6 +170,48 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 			for range 2 * scrapesKept {
 				require.Equal(t, map[testSeries]testValue{{nil, 1}: {14, 140}}, scrapeSeries(t, s, containers))
 			}
+		})
+	}
+}
+
+// A pod's containers are one series where only the pod tells them apart, and it does not fall when one of them goes; where
+// nothing does, they are part of the host's.
+func TestSeriesOfContainersThatDoNotDiffer(t *testing.T) {
+	const pod = "/kubepods/pod00000000-1111-2222-3333-444444444444/"
+	const first, second = 1<<50 + 1, 1<<50 + 2
+	for name, kept := range map[string]kernel.ContainerFields{"pod": {PodUID: true}, "nothing": {}} {
+		t.Run(name, func(t *testing.T) {
+			containers := kernel.NewContainers(kept)
+			containers.Add(first, pod+strings.Repeat("a", 64))
+			containers.Add(second, pod+strings.Repeat("b", 64))
+			m := newTestMap(t, ebpf.Hash, 10)
+			s := newTestSeries(byCgroup)
+			require.NoError(t, s.Loaded(m, testSeriesOf))
+			put(t, m, testKey{first, 1}, testValue{1, 10})
+			put(t, m, testKey{second, 1}, testValue{2, 20})
+			one := containers.Lookup(first)
+			require.Equal(t, kept.PodUID, one != nil)
+			all := map[testSeries]testValue{{one, 1}: {3, 30}}
+			scrape := func(times int) {
+				for range times {
+					require.Equal(t, all, scrapeSeries(t, s, containers))
+				}
+			}
+			scrape(2)
+			containers.Remove(first)
+			scrape(2 * scrapesKept)
+			assert.Equal(t, []uint64{second}, cgroupsIn(t, m))
+			put(t, m, testKey{second, 1}, testValue{6, 60})
+			all[testSeries{one, 1}] = testValue{7, 70}
+			scrape(2)
+			containers.Remove(second)
+			scrape(scrapesKept + 1)
+			if kept.PodUID {
+				all = map[testSeries]testValue{}
+			}
+			scrape(2 * scrapesKept)
+			assert.Empty(t, cgroupsIn(t, m))
+			assert.Len(t, s.merged, len(all))
 		})
 	}
 }
@@ -192,6 +245,7 @@ func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 	})
 	require.NoError(t, s.Loaded(m, testSeriesOf))
 	containers.Remove(web)
+	containers.Remove(webChild)
 	put(t, m, testKey{web, 1}, testValue{1, 0})
 	for range 3 * scrapesKept {
 		require.Len(t, scrapeSeries(t, s, containers), 1)
@@ -216,6 +270,7 @@ func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 func TestFateOfNoCgroup(t *testing.T) {
 	containers := testContainers()
 	m := NewBuilder(0, 0, containers, nil)
+	containers.Remove(webChild)
 	for id, want := range map[uint64]Fate{0: Keep, OverflowCgroup: Keep, session: Merge, web: Remove} {
 		containers.Add(id, containers.Path(id))
 		assert.Equal(t, Keep, m.Fate(id), "%#x", id)

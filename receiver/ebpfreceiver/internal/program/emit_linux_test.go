@@ -52,7 +52,7 @@ func TestEmitCountsForItsProgram(t *testing.T) {
 		emit()
 	}
 	b := batch.New(batch.Settings{
-		Containers: kernel.NewContainers(),
+		Containers: kernel.NewContainers(kernel.AllFields),
 		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
 		Include:    func(pcommon.Resource) bool { return true },
 	})

@@ -81,7 +81,7 @@ func liveOptions(t testing.TB) (options Options, states func() []string) {
 	require.NoError(t, err)
 	var reported []string
 	return Options{
-			Kernel:   &Kernel{Host: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers()},
+			Kernel:   &Kernel{Host: kernel.ThisHost(), BTF: types, Containers: kernel.NewContainers(kernel.AllFields)},
 			Settings: Settings{Logger: zaptest.NewLogger(t), Events: metadata.DefaultEventsConfig()},
 			RingSize: 1 << 16,
 			Emit:     emitNowhere,

@@ -78,17 +78,23 @@ func RoleName(role uint8) string {
 	}
 }
 
-// TCPFlags names each combination of the flags in a TCP header, the lowest bit first, as in "syn|ack".
-var TCPFlags = func() (names [256]string) {
+// TCPFlagNames lists the flags of each combination in a TCP header, the lowest bit first.
+var TCPFlagNames = func() (names [256][]string) {
 	flags := [...]string{"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"}
 	for combination := range names {
-		var set []string
 		for bit, flag := range flags {
 			if combination&(1<<bit) != 0 {
-				set = append(set, flag)
+				names[combination] = append(names[combination], flag)
 			}
 		}
-		names[combination] = strings.Join(set, "|")
 	}
 	return names
+}()
+
+// TCPFlags joins the same names for people and for metrics, as in "syn|ack".
+var TCPFlags = func() (joined [256]string) {
+	for combination, names := range TCPFlagNames {
+		joined[combination] = strings.Join(names, "|")
+	}
+	return joined
 }()

@@ -4,6 +4,7 @@
 package inet
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -25,6 +26,7 @@ func TestTCPFlags(t *testing.T) {
 		0xff: "fin|syn|rst|psh|ack|urg|ece|cwr",
 	} {
 		assert.Equal(t, want, TCPFlags[flags])
+		assert.Equal(t, want, strings.Join(TCPFlagNames[flags], "|"))
 	}
 }
 

@@ -72,6 +72,7 @@ func CompareMetrics(t *testing.T, file string, metrics pmetric.Metrics) {
 	require.NoError(t, err)
 	require.NoError(t, pmetrictest.CompareMetrics(want, metrics,
 		pmetrictest.IgnoreResourceMetricsOrder(), pmetrictest.IgnoreMetricsOrder(), pmetrictest.IgnoreMetricDataPointsOrder()))
+	checkWithoutAttributes(t, metrics)
 }
 
 // AssertSound checks what holds of any log record, whatever it was made from.

@@ -43,7 +43,7 @@ const (
 func Host(t testing.TB) *program.Host {
 	t.Helper()
 	types := BTF(t, 4)
-	containers := kernel.NewContainers()
+	containers := kernel.NewContainers(kernel.AllFields)
 	containers.Add(Web, webPath)
 	containers.Add(WebChild, webPath+"/worker")
 	containers.Add(Database, databasePath)

@@ -27,7 +27,7 @@ func LiveHost(t testing.TB) *program.Host {
 	types, err := kernel.LoadBTF("")
 	require.NoError(t, err)
 	host.BTF, host.Reasons = types, types.DropReasons()
-	host.Containers, err = kernel.OpenContainers()
+	host.Containers, err = kernel.OpenContainers(kernel.AllFields)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, host.Containers.Close()) })
 	host.CgroupRoot = host.Containers.Mount()

@@ -229,6 +229,8 @@ func TestSeriesStayUntilTheLastConnectionHasClosed(t *testing.T) {
 	s.host.Containers.Remove(programtest.Database)
 	require.Equal(t, 1, containers())
 	s.count(t, open, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 14})
+	require.Equal(t, 1, containers(), "a cgroup is left in the container")
+	s.host.Containers.Remove(programtest.WebChild)
 	require.Zero(t, containers())
 }
 

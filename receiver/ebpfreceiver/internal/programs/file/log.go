@@ -55,10 +55,7 @@ func (f *files) appendDeletion(b *batch.Batch, e *bpf.FileEvent) {
 func (f *files) appendOpen(b *batch.Batch, e *bpf.FileEvent) {
 	event, path := f.begin(b, e, "ebpf.file.open")
 	var room [16]string
-	list := event.PutSlice("ebpf.file.open.flags")
-	for _, name := range appendFlags(room[:0], e.Flags) {
-		list.AppendEmpty().SetStr(name)
-	}
+	event.PutStrings("ebpf.file.open.flags", appendFlags(room[:0], e.Flags))
 	event.End(func(text []byte) []byte { return appendOpenBody(b, text, e, path) })
 }
 

@@ -45,7 +45,7 @@ func putFrame(event *batch.Event, f *bpf.PacketFrame) {
 		event.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		event.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
+		event.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
 	event.PutInt("ebpf.packet.size", int64(p.Size))
 	if f.Traits&isFragment != 0 {

@@ -58,7 +58,7 @@ func putPacket(event *batch.Event, e *bpf.PacketDropEvent) {
 		event.PutInt(string(conventions.DestinationPortKey), int64(p.Flow.RemotePort))
 	}
 	if p.Protocol == inet.ProtocolTCP && p.TcpFlags != 0 {
-		event.PutStr("ebpf.tcp.flags", inet.TCPFlags[p.TcpFlags])
+		event.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
 	event.PutInt("ebpf.packet.size", int64(p.Size))
 }

@@ -52,13 +52,14 @@ func (p *processes) AppendLog(b *batch.Batch, raw []byte) error {
 func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.ProcessArguments) {
 	owner := common.OwnerOf(&e.Owner)
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
-	putProcess(event, owner, e.Parent)
+	p.putProcess(event, owner, e.Parent, e.Vpid, e.Start)
 	path := ""
 	if names := e.Path[:min(int(e.PathLength), len(e.Path))]; len(names) > 0 {
 		p.path = appendPath(p.path[:0], chars(names))
 		path = b.Names.Get(p.path)
 		event.PutStr(string(conventions.ProcessExecutablePathKey), path)
 	}
+	event.PutInt(string(conventions.ProcessArgsCountKey), int64(e.ArgumentCount))
 	if a != nil {
 		putArguments(event, a)
 	}
@@ -102,7 +103,7 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 		severity = plog.SeverityNumberWarn
 	}
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exit", severity)
-	putProcess(event, owner, e.Parent)
+	p.putProcess(event, owner, e.Parent, e.Vpid, e.Start)
 	code := int64(e.Status >> 8 & 0xff)
 	if signal != 0 {
 		event.PutStr("ebpf.process.exit.signal", signalName(signal))
@@ -121,9 +122,16 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 	})
 }
 
-// putProcess puts the process that an event is about.
-func putProcess(event *batch.Event, owner *common.Owner, parent uint32) {
+// creationTime is the layout of process.creation.time: ISO 8601 with milliseconds, as in the semantic conventions.
+const creationTime = "2006-01-02T15:04:05.000Z07:00"
+
+// putProcess puts the process that an event is about. start is the time of its creation, by the clock that runs since boot.
+func (p *processes) putProcess(event *batch.Event, owner *common.Owner, parent, vpid uint32, start uint64) {
 	event.PutProcess(owner)
+	if vpid != 0 && vpid != owner.Pid {
+		event.PutInt(string(conventions.ProcessVpidKey), int64(vpid))
+	}
+	event.PutStr(string(conventions.ProcessCreationTimeKey), p.host.Kernel.Clock.WallOfBoot(start).AsTime().Format(creationTime))
 	if parent != 0 {
 		event.PutInt(string(conventions.ProcessParentPIDKey), int64(parent))
 	}

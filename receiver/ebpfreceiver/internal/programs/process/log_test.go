@@ -15,6 +15,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
+// created is when processes were made, by the clock that runs since boot.
+const created = uint64(programtest.Start) - 1_999_999
+
 func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgroup uint64) {
 	r := (*common.Record)(unsafe.Pointer(record))
 	r.Program, r.Event, r.Time = programtest.Number, uint8(event), uint64(programtest.Start)+1
@@ -25,7 +28,7 @@ func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgr
 
 // execution returns the record of an execution; names are those of the path, as the BPF side has them.
 func execution(cgroup uint64, names, script string) []byte {
-	e := &bpf.ProcessExecEvent{Parent: 77, PathLength: uint32(len(names))}
+	e := &bpf.ProcessExecEvent{Parent: 77, PathLength: uint32(len(names)), Start: created, ArgumentCount: 3}
 	header(e, common.OwnerOf(&e.Owner), bpf.ProcessEventIdEVENT_EXEC, cgroup)
 	copy(chars(e.Path[:]), names)
 	copy(chars(e.Script[:]), script)
@@ -42,9 +45,19 @@ func withArguments(text string, more int) []byte {
 }
 
 func exit(cgroup uint64, status uint32, duration uint64) []byte {
-	e := &bpf.ProcessEvent{Parent: 77, Status: status, Duration: duration}
+	e := &bpf.ProcessEvent{Parent: 77, Status: status, Duration: duration, Start: created}
 	header(e, common.OwnerOf(&e.Owner), bpf.ProcessEventIdEVENT_EXIT, cgroup)
 	return programtest.Bytes(e)
+}
+
+// inNamespace returns the record of an execution or an end in a pid namespace of its own.
+func inNamespace(raw []byte, vpid uint32) []byte {
+	if bpf.ProcessEventId(raw[1]) == bpf.ProcessEventIdEVENT_EXIT {
+		(*bpf.ProcessEvent)(unsafe.Pointer(&raw[0])).Vpid = vpid
+	} else {
+		(*bpf.ProcessExecEvent)(unsafe.Pointer(&raw[0])).Vpid = vpid
+	}
+	return raw
 }
 
 func TestAppendLogGolden(t *testing.T) {
@@ -60,6 +73,8 @@ func TestAppendLogGolden(t *testing.T) {
 			withArguments("x\x00\xff\xfe\x00", 0),
 			withArguments("", 0),
 			withArguments("", 5), // they can't be read
+			inNamespace(execution(programtest.Web, "bash\x00", ""), 7),
+			inNamespace(execution(programtest.Web, "bash\x00", ""), 4242), // the same id by chance
 		},
 		"exit.yaml": {
 			exit(programtest.Service, 0, 1_200_000),
@@ -68,6 +83,7 @@ func TestAppendLogGolden(t *testing.T) {
 			exit(0, 9, 20_000),
 			exit(0, 11|0x80, 20_000), // with a core
 			exit(0, 34, 20_000),
+			inNamespace(exit(programtest.Web, 0, 20_000), 7),
 		},
 	} {
 		t.Run(file, func(t *testing.T) {

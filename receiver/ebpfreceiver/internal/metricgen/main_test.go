@@ -31,16 +31,17 @@ func TestGenerated(t *testing.T) {
 }
 
 func TestIdentifier(t *testing.T) {
-	assert.Equal(t, "EbpfTCPRtt", histogram{Name: "ebpf.tcp.rtt"}.Identifier())
-	assert.Equal(t, "DNSLookupDuration", histogram{Name: "dns.lookup.duration"}.Identifier())
-	assert.Equal(t, "EbpfFileDescriptorAge", histogram{Name: "ebpf.file_descriptor.age"}.Identifier())
+	assert.Equal(t, "EbpfTCPRtt", metric{Name: "ebpf.tcp.rtt"}.Identifier())
+	assert.Equal(t, "DNSLookupDuration", metric{Name: "dns.lookup.duration"}.Identifier())
+	assert.Equal(t, "EbpfFileDescriptorAge", metric{Name: "ebpf.file_descriptor.age"}.Identifier())
 }
 
-// A name that two programs give to a histogram, and a key that says nothing, are errors.
+// A name that two programs give to a metric, and a key that says nothing, are errors.
 func TestGenerateRefuses(t *testing.T) {
 	for name, files := range map[string]map[string]string{
-		"there are two histograms a.b": {"one": "a.b: {unit: s}", "two": "a.b: {unit: s}"},
-		"has invalid keys: units":      {"one": "a.b: {units: s}"},
+		"there are two metrics a.b": {"one": "a.b: {unit: s}", "two": "a.b: {unit: s}"},
+		"there are two metrics x.y": {"one": "x.y: {unit: s}"},
+		"has invalid keys: units":   {"one": "a.b: {units: s}"},
 	} {
 		dir := t.TempDir()
 		for program, yaml := range files {
@@ -48,6 +49,7 @@ func TestGenerateRefuses(t *testing.T) {
 			require.NoError(t, os.MkdirAll(folder, 0o700))
 			require.NoError(t, os.WriteFile(filepath.Join(folder, "histograms.yaml"), []byte(yaml), 0o600))
 		}
+		require.NoError(t, os.WriteFile(filepath.Join(dir, declared), []byte("metrics: {x.y: {unit: s}}"), 0o600))
 		_, err := generate(dir)
 		require.ErrorContains(t, err, name)
 	}
