@@ -100,7 +100,7 @@ func Text(s []int8) []byte {
 	return b
 }
 
-// Addr returns an address of the kernel half, which holds IPv4 in its v4-mapped form.
+// Addr returns an address of the BPF side, which holds IPv4 in its v4-mapped form.
 func Addr(octets [16]uint8) netip.Addr {
 	return netip.AddrFrom16(octets).Unmap()
 }

@@ -9,9 +9,15 @@
 #include "record.h"
 #include "sockets.h"
 
-static __always_inline struct socket_state *put_by_address(__u64 address, const struct socket_state *state)
+/* By address, what is known of a closed socket ends when another socket has its address. */
+static __always_inline void forget_closed(__u64 address)
 {
 	bpf_map_delete_elem(&ebpf_closed_by_address, &address);
+}
+
+static __always_inline struct socket_state *put_by_address(__u64 address, const struct socket_state *state)
+{
+	forget_closed(address);
 	bpf_map_update_elem(&ebpf_sockets_by_address, &address, state, BPF_ANY);
 	return bpf_map_lookup_elem(&ebpf_sockets_by_address, &address);
 }
@@ -77,6 +83,8 @@ static __always_inline void track_listener(struct sock *sk, struct task_struct *
 	struct socket_state state = {};
 	struct port port = port_of(sk);
 
+	if (by_address)
+		forget_closed(address_of(sk));
 	number_socket(sk);
 	read_owner(&l.owner, task);
 	if (port.number && !bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST))

@@ -32,14 +32,6 @@ func reset(direction, state string) attributes {
 	return attributes{directionKey: direction, "network.connection.state": state}
 }
 
-// ownerOfClosed is the attributes of a socket's owner when it is closed. Kernels that do not number sockets have lost it.
-func ownerOfClosed(a *traffic.Agent) attributes {
-	if !kernelSays().numbers {
-		return attributes{"ebpf.attribution": "cgroup"}
-	}
-	return owner(a, "socket")
-}
-
 // onWire is the attributes of a reset that belongs to no connection.
 func onWire(from, to netip.AddrPort, ns *testnet.Namespace) attributes {
 	return attributes{
@@ -105,7 +97,7 @@ func TestTCPReset(t *testing.T) {
 				connection("tcp", "client", p.client.Local, p.server.Local, p.client.Cookie, s.left).
 					with(owner(s.client.OnThread("dialer"), "socket")).with(reset("receive", "established")))
 			sent := connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
-				with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "closed"))
+				with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "closed"))
 			var measured []string
 			if kernelSays().resetReasons {
 				// Which reason it is has changed from kernel to kernel.
@@ -147,7 +139,7 @@ func TestTCPResetOfUnreadBytes(t *testing.T) {
 	}
 	check(t, e, resetEvent, plog.SeverityNumberWarn,
 		connection("tcp", "server", p.client.Local, p.server.Local, p.server.Cookie, s.right).
-			with(ownerOfClosed(s.server.OnThread("listener"))).with(reset("transmit", "closed")), measured...)
+			with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "closed")), measured...)
 }
 
 // What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
@@ -240,17 +232,12 @@ func TestTCPSegmentsThatAreLeftOut(t *testing.T) {
 	for name, tt := range map[string]struct {
 		exclude        string
 		client, server bool
-		byOwner        bool
 	}{
-		"nothing":         {"{}", true, true, false},
-		"the executable":  {"{executables: [kernel-test-client]}", false, true, true},
-		"the other one's": {"{executables: [kernel-test-server]}", true, false, true},
-		"the address":     {"{cidrs: [198.18.0.2/32]}", false, false, false},
+		"nothing":         {"{}", true, true},
+		"the executable":  {"{executables: [kernel-test-client]}", false, true},
+		"the other one's": {"{executables: [kernel-test-server]}", true, false},
+		"the address":     {"{cidrs: [198.18.0.2/32]}", false, false},
 	} {
-		// Before Linux 5.12, which numbers them, the owner of a connection that is closed is not known any more.
-		if tt.byOwner && !kernelSays().numbers {
-			continue
-		}
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+tt.exclude+"\nprograms: {tcp: {}, connection: {}}")
 			container := testhost.NewContainer(t)

@@ -6,7 +6,9 @@ package socket_test
 import (
 	"net"
 	"os"
+	"slices"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +20,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/tcp"
 )
+
+// timeWait is the state of what the kernel keeps of a closed socket.
+const timeWait = 6
 
 // told is what program tcp reports of a reset.
 type told struct {
@@ -44,6 +49,8 @@ func resetClosed(t *testing.T) uint16 {
 	require.NoError(t, client.Close())
 	_, err = server.Read(make([]byte, 1))
 	require.Error(t, err, "the client has closed it")
+	// The kernel acknowledges the client's FIN after 40 ms at most. Then it keeps a small socket only.
+	time.Sleep(200 * time.Millisecond)
 	_, err = server.Write([]byte("x"))
 	require.NoError(t, err)
 	// The reset comes at once on the loopback device.
@@ -75,9 +82,13 @@ func TestTCPBesideConnection(t *testing.T) {
 		return all
 	}
 	want := resets(alone)
-	require.NotEmpty(t, want)
 	for _, one := range want {
 		assert.True(t, one.owned, "%+v", one)
+	}
+	require.NotEmpty(t, want)
+	// From Linux 6.10 on, as the reason, the kernel shows resets that small sockets send.
+	if n, _ := programtest.LiveHost(t).BTF.TracepointArgs("tcp_send_reset"); n > 2 {
+		require.True(t, slices.ContainsFunc(want, func(one told) bool { return one.state == timeWait }), "%+v", want)
 	}
 	assert.Equal(t, want, resets(beside, alone), "connection is called first")
 	assert.Equal(t, want, resets(alone, beside), "tcp is called first")
