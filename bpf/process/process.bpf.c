@@ -120,11 +120,14 @@ static __always_inline void count(const struct owner *owner, __u8 outcome, __u8 
 
 enum { MAX_PID_NS_LEVEL = 32 }; /* include/linux/pid_namespace.h */
 
-/* Returns the process's id in its own pid namespace, 0 if that is the host's. */
+/*
+ * Returns the process's id in its own pid namespace, 0 if that is the host's. The address is read as a number, because
+ * Linux 5.10 and 6.1 refuse to add the level to a pointer that the verifier tracks; 6.12 does not.
+ */
 static __always_inline __u32 read_vpid(struct task_struct *task)
 {
-	struct pid *pid = task->group_leader->thread_pid;
-	unsigned int level = pid->level;
+	struct pid *pid = BPF_CORE_READ(task, group_leader, thread_pid);
+	unsigned int level = BPF_CORE_READ(pid, level);
 	void *number = (void *)&pid->numbers[0].nr;
 	__u32 vpid = 0;
 
