@@ -34,7 +34,7 @@ func hook(opens, split bool) program.Hook {
 func isSplit(host *program.Host) bool {
 	split, err := host.Symbols.Split("vfs_unlink", "vfs_rmdir", "vfs_rename", "do_filp_open", "do_file_open")
 	if err != nil {
-		host.Logger.Warn("Whether all deletions come through the functions of this kernel that are hooked is not known", zap.Error(err))
+		host.Logger.Warn("Cannot check whether hooked functions are inlined; some deletions may be missed", zap.Error(err))
 	}
 	return len(split) > 0
 }

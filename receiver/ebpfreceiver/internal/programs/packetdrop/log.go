@@ -75,7 +75,7 @@ func (d *drops) reasonNames(reason uint32) (name, subsystem string) {
 func (d *drops) location(address uint64) string {
 	name, err := d.host.Symbols.Name(address)
 	if err != nil {
-		d.host.Logger.Warn("The places of packet drops have no names", zap.Error(err))
+		d.host.Logger.Warn("Cannot resolve kernel addresses; drops have no ebpf.drop.location", zap.Error(err))
 	}
 	return name
 }

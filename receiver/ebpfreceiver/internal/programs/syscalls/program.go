@@ -105,7 +105,7 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 			return fmt.Errorf("select container %s: %w", id, err)
 		}
 		if !c.host.Containers.Has(id) {
-			c.host.Logger.Info("There is no such container here yet; its system calls are seen when it starts", zap.String("container.id", id))
+			c.host.Logger.Info("Container not found yet; its system calls are counted once it starts", zap.String("container.id", id))
 		}
 	}
 	return nil
