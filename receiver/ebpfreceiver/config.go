@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/scraper/scraperhelper"
 
@@ -36,6 +37,8 @@ type Config struct {
 	BTFPath string `mapstructure:"btf_path"`
 	// Histogram is the kind of buckets that histograms are published in.
 	Histogram Histogram `mapstructure:"histogram"`
+	// RetryOnFailure says whether a batch of events that the next consumer refuses is offered again.
+	RetryOnFailure configretry.BackOffConfig `mapstructure:"retry_on_failure"`
 	// Events says how events are batched and which ones are left out.
 	Events EventsConfig `mapstructure:"events"`
 	// Metrics says which metrics, and which of their attributes, are left out: it has a block for each, by the metric's name.
@@ -70,8 +73,13 @@ type EventsConfig struct {
 func createDefaultConfig() component.Config {
 	controller := scraperhelper.NewDefaultControllerConfig()
 	controller.CollectionInterval = 10 * time.Second
+	retry := configretry.NewDefaultBackOffConfig()
+	// Off, because the collector joins all pipelines to one consumer: a retry repeats a batch to those that have taken it.
+	retry.Enabled = false
+	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = 100*time.Millisecond, 5*time.Second, 30*time.Second
 	return &Config{
 		ControllerConfig: controller,
+		RetryOnFailure:   retry,
 		ErrorMode:        ErrorModePropagate,
 		RingBufferSize:   8 * mebibyte,
 		Histogram:        HistogramExplicit,

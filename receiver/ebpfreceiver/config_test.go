@@ -248,7 +248,7 @@ var unreadableConfigs = []struct {
 }{
 	{"unknown key", "ring_size: 1", []string{
 		"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, " +
-			"initial_delay, metrics, programs, resource_attributes, ring_buffer_size, timeout",
+			"initial_delay, metrics, programs, resource_attributes, retry_on_failure, ring_buffer_size, timeout",
 	}},
 	{"unknown key of exclude", "exclude: {port: [1]}", []string{
 		"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",

@@ -11,12 +11,12 @@ import (
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/pipeline"
 	"go.opentelemetry.io/collector/receiver"
 	"go.opentelemetry.io/collector/receiver/receivertest"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -41,6 +41,10 @@ func TestConsumeContract(t *testing.T) {
 	g := &generator{}
 	config := fakeConfig(t)
 	config.Events.BatchSize = 100
+	config.Events.EbpfEventLost.Enabled = false // it is none of the generator's
+	config.RetryOnFailure = configretry.BackOffConfig{
+		Enabled: true, InitialInterval: time.Microsecond, Multiplier: 2, MaxInterval: time.Millisecond,
+	}
 	config.Events.FlushInterval = 10 * time.Millisecond
 	receivertest.CheckConsumeContract(receivertest.CheckConsumeContractParams{
 		T:      t,
@@ -50,7 +54,6 @@ func TestConsumeContract(t *testing.T) {
 			func(_ context.Context, set receiver.Settings, config component.Config, next consumer.Logs) (receiver.Logs, error) {
 				r := newReceiver(config.(*Config), set)
 				r.logs = next
-				r.backOff = delivery.BackOff{First: time.Microsecond, Max: time.Millisecond}
 				g.source = newFakeSource()
 				r.loadPrograms = func(program.Options) (source, error) { return g.source, nil }
 				return r, nil

@@ -45,7 +45,6 @@ type ebpfReceiver struct {
 
 	// loadPrograms loads and attaches the programs; tests replace it.
 	loadPrograms func(program.Options) (source, error)
-	backOff      delivery.BackOff
 	// failures are the errors that error_mode ignore leaves to the component status.
 	failures failures
 	// states are those of all programs that were asked for.
@@ -69,7 +68,7 @@ type source interface {
 }
 
 func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
-	r := &ebpfReceiver{config: config, settings: set, backOff: delivery.DefaultBackOff}
+	r := &ebpfReceiver{config: config, settings: set}
 	r.loadPrograms = r.openSet
 	return r
 }
@@ -141,7 +140,7 @@ func (r *ebpfReceiver) newLoop(host component.Host) (*delivery.Loop, error) {
 			Size:       int(events.BatchSize),
 		},
 		FlushInterval: events.FlushInterval,
-		Next:          delivery.Next{Consumer: r.logs, Report: report, Host: host, BackOff: r.backOff},
+		Next:          delivery.Next{Consumer: r.logs, Report: report, Host: host, Retry: r.config.RetryOnFailure},
 		StateEvents:   events.EbpfProgramState.Enabled,
 		LossEvents:    events.EbpfEventLost.Enabled,
 	}), nil

@@ -166,6 +166,8 @@ func schemaOf(t reflect.Type) program.Schema {
 		return program.Schema{"type": "boolean"}
 	case t.Kind() == reflect.Int || t.Kind() == reflect.Int64:
 		return program.Schema{"type": "integer"}
+	case t.Kind() == reflect.Float64:
+		return program.Schema{"type": "number"}
 	case t.Kind() == reflect.Struct: // a filter: one of its fields
 		properties, one := program.Schema{}, []any{}
 		for field := range t.Fields() {

@@ -42,8 +42,32 @@ var settings = map[string]program.Setting{
 		Meaning: "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`.",
 	},
 	"histogram": {
-		Meaning: "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in.",
+		Meaning: "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in. Use `explicit` with the Prometheus exporter: of an exponential histogram it keeps the sum and the count only.",
 		Schema:  program.Schema{"enum": program.Strings(HistogramExplicit, HistogramExponential)},
+	},
+
+	"retry_on_failure::enabled": {
+		Meaning: "Whether a batch of events that the next consumer refuses is offered again. Meanwhile nothing new is delivered, and what other pipelines and exporters of the receiver have taken already comes to them once more. A `sending_queue` at the exporter does better. What is given up is counted as `refused`.",
+	},
+	"retry_on_failure::initial_interval": {
+		Unit:    program.UnitDuration,
+		Meaning: "How long a refused batch waits before it is offered again the first time.",
+	},
+	"retry_on_failure::max_interval": {
+		Unit:    program.UnitDuration,
+		Meaning: "The longest wait between two attempts.",
+	},
+	"retry_on_failure::max_elapsed_time": {
+		Unit:    program.UnitDuration,
+		Meaning: "How long a batch is offered before it is given up. `0s` is no limit.",
+	},
+	"retry_on_failure::multiplier": {
+		Meaning: "By how much each wait is longer than the one before.",
+		Schema:  program.Schema{"minimum": 0},
+	},
+	"retry_on_failure::randomization_factor": {
+		Meaning: "The share by which a wait is made longer or shorter by chance.",
+		Schema:  program.Schema{"minimum": 0, "maximum": 1},
 	},
 
 	"events::flush_interval": {

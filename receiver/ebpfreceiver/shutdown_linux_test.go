@@ -56,6 +56,7 @@ func TestRefusedWhileShutDown(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				config := fakeConfig(t)
 				config.Events.BatchSize = 10
+				config.RetryOnFailure.Enabled, config.RetryOnFailure.MaxElapsedTime = true, 0
 				s := newScene(t, config)
 				s.next.AnswerWith(func(context.Context) error { return errBusy })
 				s.start()

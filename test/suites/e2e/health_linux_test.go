@@ -39,10 +39,12 @@ func TestHealthOfFailedProgram(t *testing.T) {
 	assert.Empty(t, collector.Matching(fromFile(), "ebpf.connection.connect", nil))
 }
 
-// A backend that takes nothing for a while makes the receiver's status an error that it recovers from, and loses nothing.
+// A backend that takes nothing for a while, with nothing between it and the receiver, makes the receiver's status an error that
+// it recovers from. With retries it loses nothing.
 func TestHealthOfRefusingBackend(t *testing.T) {
 	s := newSetup(t)
-	c := s.start(t, "yaml:service: {pipelines: {logs: {exporters: [otlp_http]}}}")
+	c := s.start(t, "yaml:service: {pipelines: {logs: {processors: [memory_limiter], exporters: [otlp_http]}}}",
+		"yaml:receivers: {ebpf: {retry_on_failure: {enabled: true}}}")
 	s.otlp.refuse.Store(true)
 	const refused = 5
 	first := job{Refused: refused}.make(t, "while-refused", nil)

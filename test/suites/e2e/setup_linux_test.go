@@ -59,7 +59,7 @@ extensions: {healthcheckv2: {http: {endpoint: "localhost:%d"}}}
 service:
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
   pipelines:
-    logs: {exporters: [debug, file, otlp_http]}
+    logs: {exporters: [file, otlp_http]}
     metrics: {exporters: [prometheus, otlp_http]}
 `, s.events, s.prometheus, s.otlp.url, s.health, s.telemetry)
 }

@@ -97,13 +97,13 @@ func (e *Event) PutStrings(key string, values []string) {
 // PutSlice puts an empty list and returns it, for its elements to be added before the next Put.
 func (e *Event) PutSlice(key string) pcommon.Slice { return e.put(key).SetEmptySlice() }
 
-// End finishes the log record. appendBody appends the body, one line for people, to a text; it is called only if log records
-// have one.
+// End finishes the log record. appendBody appends the body to a text, and need not care which characters names have: End makes
+// it one line. It is called only if log records have a body.
 func (e *Event) End(appendBody func(text []byte) []byte) {
 	*e.capacity = max(*e.capacity, e.count)
 	e.attributes.UnsafeIntoMap(e.lr.Attributes())
 	if e.batch.settings.Body {
-		e.batch.Text = appendBody(e.batch.Text[:0])
+		e.batch.Text = escapeLine(appendBody(e.batch.Text[:0]))
 		e.lr.Body().SetStr(string(e.batch.Text))
 	}
 }

@@ -4,7 +4,6 @@
 package delivery
 
 import (
-	"strconv"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
 // EmitState queues an ebpf.program.state event.
@@ -52,27 +50,5 @@ func appendState(b *batch.Batch, s program.State, at pcommon.Timestamp) {
 			text = append(append(text, ": "...), s.Err.Error()...)
 		}
 		return text
-	})
-}
-
-// appendLoss appends an ebpf.event.lost event for a gap in the sequence numbers.
-func (l *Loop) appendLoss(gap ring.Gap) {
-	if gap.Count == 0 || !l.settings.LossEvents || l.settings.Next.Consumer == nil {
-		return
-	}
-	end := pcommon.NewTimestampFromTime(time.Now())
-	if gap.End != 0 {
-		end = l.settings.Clock.Wall(gap.End)
-	}
-	event := l.batch.EventAt(end, 0, "ebpf.event.lost", plog.SeverityNumberWarn)
-	// A number without a record means that the ring had no room for it: the BPF side skips none for another reason.
-	event.PutStr("ebpf.loss.cause", "ring_full")
-	event.PutInt("ebpf.loss.count", int64(gap.Count))
-	if gap.Start != 0 {
-		event.PutInt("ebpf.loss.start", int64(l.settings.Clock.Wall(gap.Start)))
-	}
-	event.PutInt("ebpf.loss.end", int64(end))
-	event.End(func(text []byte) []byte {
-		return append(strconv.AppendUint(text, gap.Count, 10), " events lost: the ring buffer was full"...)
 	})
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
@@ -43,6 +44,10 @@ type Source interface {
 	LastSequences() ([]uint64, error)
 	CountDelivered(events [common.MaxPrograms]int)
 	CountRefused(events [common.MaxPrograms]int)
+	// CountUndecodable counts a record that AppendLog has refused. It reports whether it is the first of its program.
+	CountUndecodable(record []byte) (first bool)
+	// Losses returns what was lost since the start, but for the records whose sequence numbers are missing.
+	Losses() (program.Losses, error)
 }
 
 // Reader reads the records of the ring: see ring.Reader.
@@ -64,6 +69,7 @@ type Loop struct {
 	source    Source
 	reader    Reader
 	sequences ring.Sequences
+	losses    lossReport
 
 	// started is whether source and reader are set.
 	started  atomic.Bool
@@ -128,12 +134,12 @@ func (l *Loop) run() {
 			return
 		}
 		if l.isDue() || l.batch.Len() == 0 && l.sequences.HasLoss() {
-			l.flush()
+			l.flush(false)
 		}
 		if err := l.wait(); err != nil {
 			l.settings.Logger.Error("Waiting for records failed; no more events are delivered", zap.Error(err))
 			componentstatus.ReportStatus(l.settings.Next.Host, componentstatus.NewPermanentErrorEvent(err))
-			l.flush()
+			l.flush(true)
 			return
 		}
 	}
@@ -154,16 +160,24 @@ func (l *Loop) wait() error {
 	return l.reader.Wait(coalesce)
 }
 
-// timeout returns how long the batch may still wait for more; it is negative if nothing waits.
+// timeout returns how long the batch may still wait for more, or the counters of losses to be read; it is negative if nothing
+// waits.
 func (l *Loop) timeout() time.Duration {
-	if l.batch.Len() == 0 && !l.sequences.HasGap() {
-		return -1
+	if l.batch.Len() > 0 || l.sequences.HasGap() {
+		return max(0, l.settings.FlushInterval-l.batch.Age())
 	}
-	return max(0, l.settings.FlushInterval-l.batch.Age())
+	if due := l.losses.due; !due.IsZero() {
+		return max(0, time.Until(due))
+	}
+	return -1
 }
 
-// isDue reports whether the batch must be delivered: it is full, or its first event has waited long enough.
+// isDue reports whether the batch must be delivered: it is full, or its first event has waited long enough, or the counters of
+// losses are to be read.
 func (l *Loop) isDue() bool {
+	if due := l.losses.due; l.batch.Len() == 0 && !due.IsZero() && !time.Now().Before(due) {
+		return true
+	}
 	return l.batch.Room() <= 0 || l.batch.Age() >= l.settings.FlushInterval
 }
 
@@ -184,7 +198,7 @@ func (l *Loop) drain() (more bool) {
 			return false
 		}
 		if l.isDue() {
-			l.flush()
+			l.flush(false)
 		}
 	}
 	return true
@@ -196,15 +210,18 @@ func (l *Loop) appendRecord(raw []byte) {
 	}
 	if err := l.source.AppendLog(l.batch, raw); err != nil {
 		l.settings.Telemetry.ReceiverEbpfRecordsInvalid.Add(context.Background(), 1)
-		l.settings.Logger.Error("Invalid record dropped", zap.Error(err))
+		if l.source.CountUndecodable(raw) {
+			l.settings.Logger.Warn("Invalid record dropped; further ones of this program are only counted", zap.Error(err))
+		}
 	}
 }
 
-// flush delivers the batch, with the event of what was lost since the last one.
-func (l *Loop) flush() {
-	l.appendLoss(l.sequences.TakeLoss())
-	if l.batch.Len() > 0 {
-		l.sender.send(l.source, l.batch.Flush())
+// flush delivers the batch, with events of what was lost since the last one.
+func (l *Loop) flush(last bool) {
+	l.appendGap(l.sequences.TakeLoss())
+	l.appendLosses(last)
+	if l.batch.Len() > 0 && l.sender.send(l.source, l.batch.Flush()) {
+		l.losses.told, l.losses.gap = l.losses.appended, ring.Gap{}
 	}
 }
 
@@ -215,5 +232,5 @@ func (l *Loop) finish() {
 		l.settings.Logger.Error("Cannot read the final sequence numbers; losses during shutdown are not reported", zap.Error(err))
 	}
 	l.sequences.Finish(last)
-	l.flush()
+	l.flush(true)
 }

@@ -39,6 +39,7 @@ func TestEmit(t *testing.T) {
 		s.start()
 		deliverytest.Pass(deliverytest.AWhile)
 		require.Len(t, s.next.Named(emittedEvent), 1)
+		deliverytest.Pass(deliverytest.Rest)
 		drains := s.source.Drains()
 		deliverytest.Pass(time.Hour)
 		assert.Equal(t, drains, s.source.Drains(), "an idle loop reads nothing")

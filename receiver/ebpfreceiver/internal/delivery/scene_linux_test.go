@@ -77,7 +77,7 @@ func newScene(t *testing.T) *scene {
 			Size:       1024,
 		},
 		FlushInterval: 200 * time.Millisecond,
-		Next:          Next{Consumer: s.next, Report: report, Host: s.host, BackOff: DefaultBackOff},
+		Next:          Next{Consumer: s.next, Report: report, Host: s.host, Retry: retries()},
 		StateEvents:   true,
 		LossEvents:    true,
 	}

@@ -9,8 +9,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cenkalti/backoff/v5"
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/consumer"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -21,23 +23,19 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// BackOff is how long a refused batch waits before it is offered again: First, and then twice as long each time.
-type BackOff struct{ First, Max time.Duration }
-
-// DefaultBackOff is the back-off of a receiver.
-var DefaultBackOff = BackOff{First: 50 * time.Millisecond, Max: 5 * time.Second}
-
 // Next is where batches are sent.
 type Next struct {
 	Consumer consumer.Logs // nil if nobody takes events
 	Report   *receiverhelper.ObsReport
 	// Host is told the component's status.
-	Host    component.Host
-	BackOff BackOff
+	Host component.Host
+	// Retry is whether, and for how long, a refused batch is offered again. The collector joins all pipelines of a receiver to
+	// one consumer: with a retry, the pipelines that have taken a batch get it once more, and nothing new until it is taken.
+	Retry configretry.BackOffConfig
 }
 
-// sender sends batches to the next consumer. A batch that is refused for the time being is offered again, and meanwhile new
-// events wait in the ring buffer; a batch that is refused permanently is counted.
+// sender sends batches to the next consumer. A batch that is refused is counted as lost. If retries are enabled, it is offered
+// again before, and new events wait in the ring buffer meanwhile.
 type sender struct {
 	logger    *zap.Logger
 	telemetry *metadata.TelemetryBuilder
@@ -45,7 +43,9 @@ type sender struct {
 
 	ctx    context.Context // ends when Stop can wait no longer
 	cancel context.CancelFunc
-	failed bool // the last attempt was refused
+	// refused is whether the last attempt was refused; lost counts the events of the batches given up since the last one taken.
+	refused bool
+	lost    int
 }
 
 func newSender(logger *zap.Logger, telemetry *metadata.TelemetryBuilder, next Next) *sender {
@@ -54,63 +54,72 @@ func newSender(logger *zap.Logger, telemetry *metadata.TelemetryBuilder, next Ne
 	return s
 }
 
-// send returns when the batch is taken, or refused permanently and counted.
-func (s *sender) send(source Source, p batch.Payload) {
+// send reports whether the batch was taken. Otherwise its events are counted as refused.
+func (s *sender) send(source Source, p batch.Payload) (taken bool) {
 	if s.next.Consumer == nil {
-		return
+		return false
 	}
 	ctx := s.next.Report.StartLogsOp(s.ctx)
 	err := s.offer(ctx, p.Logs)
 	s.next.Report.EndLogsOp(ctx, metadata.Type.String(), p.Count, err)
 	if err == nil {
 		source.CountDelivered(p.ByProgram)
-		return
+		return true
 	}
-	s.logger.Error("Batch refused permanently; its events are lost and counted",
-		zap.Int("events", p.Count), zap.Error(err))
+	if s.lost == 0 {
+		s.logger.Warn("Batch refused; its events are lost and counted", zap.Int("events", p.Count), zap.Error(err))
+	}
+	s.lost += p.Count
 	s.telemetry.ReceiverEbpfBatchesRefused.Add(ctx, 1)
 	source.CountRefused(p.ByProgram)
+	return false
 }
 
-// offer returns nil when the next consumer has taken the logs, or why it never will. Once the context has ended the consumer
-// is not called: it may be shut down by then.
+// offer returns nil when the next consumer has taken the logs, or why they are given up. Once the context has ended the
+// consumer is not called: it may be shut down by then.
 func (s *sender) offer(ctx context.Context, logs plog.Logs) error {
-	for pause := s.next.BackOff.First; ; pause = min(2*pause, s.next.BackOff.Max) {
+	pauses := s.pauses()
+	for begin := time.Now(); ; {
 		if err := ctx.Err(); err != nil {
 			return fmt.Errorf("the receiver is shut down: %w", err)
 		}
 		err := s.next.Consumer.ConsumeLogs(ctx, s.owned(logs))
 		if err == nil {
-			s.recovered()
+			s.accepted()
 			return nil
 		}
+		s.reportRefusal(err)
 		// What some of several consumers have taken is not offered again.
 		if rest := (consumererror.Logs{}); errors.As(err, &rest) {
 			logs = rest.Data()
 		}
-		if consumererror.IsPermanent(err) || !s.pause(pause, err) {
+		if consumererror.IsPermanent(err) || !s.pause(pauses, begin) {
 			return err
 		}
 		s.telemetry.ReceiverEbpfBatchRetries.Add(ctx, 1)
 	}
 }
 
-// owned returns logs that the next consumer may keep: a copy if it mutates them, because they may be offered again.
-func (s *sender) owned(logs plog.Logs) plog.Logs {
-	if !s.next.Consumer.Capabilities().MutatesData {
-		return logs
+// pauses returns the pauses between the attempts for one batch.
+func (s *sender) pauses() *backoff.ExponentialBackOff {
+	retry := &s.next.Retry
+	return &backoff.ExponentialBackOff{
+		InitialInterval:     retry.InitialInterval,
+		RandomizationFactor: retry.RandomizationFactor,
+		Multiplier:          retry.Multiplier,
+		MaxInterval:         retry.MaxInterval,
 	}
-	owned := plog.NewLogs()
-	logs.CopyTo(owned)
-	return owned
 }
 
-// pause waits before the next attempt. It returns false if the context ends before.
-func (s *sender) pause(length time.Duration, err error) bool {
-	if !s.failed {
-		s.failed = true
-		s.logger.Warn("Batch refused; retrying with back-off while new events wait in the ring buffer", zap.Error(err))
-		componentstatus.ReportStatus(s.next.Host, componentstatus.NewRecoverableErrorEvent(err))
+// pause waits before the next attempt. It returns false if there is none: retries are off, their time is over, or the context
+// ends before.
+func (s *sender) pause(pauses *backoff.ExponentialBackOff, begin time.Time) bool {
+	if !s.next.Retry.Enabled {
+		return false
+	}
+	length := pauses.NextBackOff()
+	if limit := s.next.Retry.MaxElapsedTime; limit > 0 && time.Since(begin)+length > limit {
+		return false
 	}
 	select {
 	case <-s.ctx.Done():
@@ -120,10 +129,33 @@ func (s *sender) pause(length time.Duration, err error) bool {
 	}
 }
 
-func (s *sender) recovered() {
-	if s.failed {
-		s.failed = false
-		s.logger.Info("The next consumer accepts events again")
+// owned returns logs that the next consumer may keep: a copy if it mutates them and they may be offered again.
+func (s *sender) owned(logs plog.Logs) plog.Logs {
+	if !s.next.Retry.Enabled || !s.next.Consumer.Capabilities().MutatesData {
+		return logs
+	}
+	owned := plog.NewLogs()
+	logs.CopyTo(owned)
+	return owned
+}
+
+// reportRefusal reports the first of several refusals.
+func (s *sender) reportRefusal(err error) {
+	if s.refused {
+		return
+	}
+	s.refused = true
+	if s.next.Retry.Enabled && !consumererror.IsPermanent(err) {
+		s.logger.Warn("Batch refused; retrying with back-off while new events wait in the ring buffer", zap.Error(err))
+	}
+	componentstatus.ReportStatus(s.next.Host, componentstatus.NewRecoverableErrorEvent(err))
+}
+
+// accepted reports the end of refusals.
+func (s *sender) accepted() {
+	if s.refused {
+		s.logger.Info("The next consumer accepts events again", zap.Int("events_lost", s.lost))
+		s.refused, s.lost = false, 0
 		componentstatus.ReportStatus(s.next.Host, componentstatus.NewEvent(componentstatus.StatusOK))
 	}
 }

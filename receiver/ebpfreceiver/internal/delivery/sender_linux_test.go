@@ -4,6 +4,7 @@
 package delivery
 
 import (
+	"context"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -11,11 +12,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/configretry"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
+
+// retries are those of the tests: without chance, so that their pauses can be told.
+func retries() configretry.BackOffConfig {
+	return configretry.BackOffConfig{Enabled: true, InitialInterval: 50 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second}
+}
 
 func TestRefusedForAWhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -64,8 +72,8 @@ func TestRefusedForAWhileAgain(t *testing.T) {
 		}
 		calls := s.next.Called()
 		require.Len(t, calls, 6)
-		assert.Equal(t, DefaultBackOff.First, calls[1].Sub(calls[0]))
-		assert.Equal(t, DefaultBackOff.First, calls[4].Sub(calls[3]))
+		assert.Equal(t, retries().InitialInterval, calls[1].Sub(calls[0]))
+		assert.Equal(t, retries().InitialInterval, calls[4].Sub(calls[3]))
 		assert.Equal(t, []componentstatus.Status{
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
@@ -132,9 +140,68 @@ func TestRefusedForGood(t *testing.T) {
 		s.assertRefusedBatches(2)
 		s.assertRetries(1)
 		lost := s.log.FilterMessageSnippet("lost and counted").All()
-		require.Len(t, lost, 2)
+		require.Len(t, lost, 1, "once until a batch is taken again")
 		assert.Equal(t, int64(2), lost[0].ContextMap()["events"])
 		assert.Contains(t, lost[0].ContextMap()["error"], "not my kind of events")
+		require.NoError(t, s.stop())
+	})
+}
+
+// Without retries a batch is offered once: whoever else has taken it does not get it twice, and nothing waits.
+func TestRefusedWithoutRetries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Next.Retry.Enabled = false
+		s.settings.Batch.Size = 2
+		s.next.AnswerWith(deliverytest.Answers(errBusy, errBusy))
+		s.start()
+		s.source.WriteAll(6)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Len(t, s.next.Called(), 3)
+		assert.Equal(t, []int{5, 6}, s.next.IDs())
+		delivered, refused := s.source.Counted()
+		assert.Equal(t, 2, delivered)
+		assert.Equal(t, 4, refused)
+		s.assertRefusedBatches(2)
+		assert.Equal(t, []componentstatus.Status{
+			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
+		}, s.host.Statuses())
+		lost := s.log.FilterMessageSnippet("lost and counted").All()
+		require.Len(t, lost, 1, "once, however many batches")
+		assert.Equal(t, zap.WarnLevel, lost[0].Level)
+		again := s.log.FilterMessageSnippet("accepts events again").All()
+		require.Len(t, again, 1)
+		assert.Equal(t, int64(4), again[0].ContextMap()["events_lost"])
+		require.NoError(t, s.stop())
+	})
+}
+
+// Retries end with their time.
+func TestRetriesThatEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Next.Retry.MaxElapsedTime = time.Second
+		s.next.AnswerWith(func(context.Context) error { return errBusy })
+		s.start()
+		begin := time.Now()
+		s.source.Write(1, 1)
+		deliverytest.Pass(time.Minute)
+		calls := s.next.Called()
+		last := calls[len(calls)-1]
+		assert.Equal(t, []int64{0, 50, 150, 350, 750}, func() (at []int64) {
+			for _, call := range calls[:5] {
+				at = append(at, call.Sub(calls[0]).Milliseconds())
+			}
+			return at
+		}())
+		_, refused := s.source.Counted()
+		assert.Equal(t, 1, refused)
+		// The event of the loss is refused, too: it goes on to be offered once a second with its retries.
+		assert.Less(t, last.Sub(begin), time.Minute)
+		s.next.AnswerWith(nil)
+		s.source.Write(2, 2)
+		deliverytest.Pass(3 * time.Second)
+		assert.Equal(t, []int{2}, s.next.IDs())
 		require.NoError(t, s.stop())
 	})
 }

@@ -28,6 +28,7 @@ const (
 	AttributeEbpfLossCauseRateLimit
 	AttributeEbpfLossCauseMapFull
 	AttributeEbpfLossCauseRefused
+	AttributeEbpfLossCauseUndecodable
 	AttributeEbpfLossCauseRecursion
 )
 
@@ -42,6 +43,8 @@ func (av AttributeEbpfLossCause) String() string {
 		return "map_full"
 	case AttributeEbpfLossCauseRefused:
 		return "refused"
+	case AttributeEbpfLossCauseUndecodable:
+		return "undecodable"
 	case AttributeEbpfLossCauseRecursion:
 		return "recursion"
 	}
@@ -50,11 +53,12 @@ func (av AttributeEbpfLossCause) String() string {
 
 // MapAttributeEbpfLossCause is a helper map of string to AttributeEbpfLossCause attribute value.
 var MapAttributeEbpfLossCause = map[string]AttributeEbpfLossCause{
-	"ring_full":  AttributeEbpfLossCauseRingFull,
-	"rate_limit": AttributeEbpfLossCauseRateLimit,
-	"map_full":   AttributeEbpfLossCauseMapFull,
-	"refused":    AttributeEbpfLossCauseRefused,
-	"recursion":  AttributeEbpfLossCauseRecursion,
+	"ring_full":   AttributeEbpfLossCauseRingFull,
+	"rate_limit":  AttributeEbpfLossCauseRateLimit,
+	"map_full":    AttributeEbpfLossCauseMapFull,
+	"refused":     AttributeEbpfLossCauseRefused,
+	"undecodable": AttributeEbpfLossCauseUndecodable,
+	"recursion":   AttributeEbpfLossCauseRecursion,
 }
 
 // AttributeEbpfProgramState specifies the value ebpf.program.state attribute.

@@ -19,12 +19,14 @@ type counts struct {
 	delivered, refused [common.MaxPrograms]atomic.Uint64
 	// limited are over the program's event limit, overrun found no room in the queue.
 	limited, overrun [common.MaxPrograms]atomic.Uint64
+	// undecodable are the records that their program could not decode; 0 is no program.
+	undecodable [common.MaxPrograms]atomic.Uint64
 }
 
 // CountDelivered counts events that the next consumer took, by program.
 func (s *Set) CountDelivered(events [common.MaxPrograms]int) { add(&s.counts.delivered, events) }
 
-// CountRefused counts events that the next consumer refused for good, by program.
+// CountRefused counts events that the next consumer refused, and that were given up, by program.
 func (s *Set) CountRefused(events [common.MaxPrograms]int) { add(&s.counts.refused, events) }
 
 func add(to *[common.MaxPrograms]atomic.Uint64, events [common.MaxPrograms]int) {
@@ -35,34 +37,81 @@ func add(to *[common.MaxPrograms]atomic.Uint64, events [common.MaxPrograms]int) 
 	}
 }
 
+// CountUndecodable counts a record that its program could not decode. It reports whether it is the first one of the program.
+func (s *Set) CountUndecodable(raw []byte) (first bool) {
+	number := 0
+	if record, ok := common.View[common.Record](raw); ok && int(record.Program) < common.MaxPrograms {
+		number = int(record.Program)
+	}
+	return s.counts.undecodable[number].Add(1) == 1
+}
+
+// lossCauses are the causes of losses, in the order of Losses.
+var lossCauses = [...]metadata.AttributeEbpfLossCause{
+	metadata.AttributeEbpfLossCauseRingFull,
+	metadata.AttributeEbpfLossCauseRateLimit,
+	metadata.AttributeEbpfLossCauseMapFull,
+	metadata.AttributeEbpfLossCauseRefused,
+	metadata.AttributeEbpfLossCauseUndecodable,
+	metadata.AttributeEbpfLossCauseRecursion,
+}
+
+// lossesOf returns what was lost of a program, by cause. records are those for which the ring had no room.
+func (s *Set) lossesOf(l *loaded) (counts [len(lossCauses)]uint64, records uint64, err error) {
+	var perCPU []common.Losses
+	if err := s.shared.maps[common.MapLost].Lookup(l.number, &perCPU); err != nil {
+		return counts, 0, fmt.Errorf("read map %s: %w", common.MapLost, err)
+	}
+	var lost [common.LossCauses]uint64
+	for _, cpu := range perCPU {
+		for cause, n := range cpu.ByCause {
+			lost[cause] += n
+		}
+	}
+	c := &s.counts
+	counts = [...]uint64{
+		lost[common.LossRingFull] + c.overrun[l.number].Load(),
+		lost[common.LossRateLimit] + c.limited[l.number].Load(),
+		lost[common.LossMapFull],
+		c.refused[l.number].Load(),
+		c.undecodable[l.number].Load(),
+		l.misses(),
+	}
+	return counts, lost[common.LossRingFull], nil
+}
+
 // scrapeCounts adds ebpf.event.delivered and ebpf.event.lost.
 func (s *Set) scrapeCounts(m *metrics.Builder) error {
 	host := m.For(nil)
 	for _, l := range s.loaded {
-		id := l.number
-		var perCPU []common.Losses
-		if err := s.shared.maps[common.MapLost].Lookup(id, &perCPU); err != nil {
-			return fmt.Errorf("read map %s: %w", common.MapLost, err)
-		}
-		var lost [common.LossCauses]uint64
-		for _, cpu := range perCPU {
-			for cause, n := range cpu.ByCause {
-				lost[cause] += n
-			}
+		counts, _, err := s.lossesOf(l)
+		if err != nil {
+			return err
 		}
 		name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
-		for cause, n := range map[metadata.AttributeEbpfLossCause]uint64{
-			metadata.AttributeEbpfLossCauseRingFull:  lost[common.LossRingFull] + s.counts.overrun[id].Load(),
-			metadata.AttributeEbpfLossCauseRateLimit: lost[common.LossRateLimit] + s.counts.limited[id].Load(),
-			metadata.AttributeEbpfLossCauseMapFull:   lost[common.LossMapFull],
-			metadata.AttributeEbpfLossCauseRefused:   s.counts.refused[id].Load(),
-			metadata.AttributeEbpfLossCauseRecursion: l.misses(),
-		} {
-			host.RecordEbpfEventLostDataPoint(m.Now, int64(n), cause, name)
+		for i, cause := range lossCauses {
+			host.RecordEbpfEventLostDataPoint(m.Now, int64(counts[i]), cause, name)
 		}
-		host.RecordEbpfEventDeliveredDataPoint(m.Now, int64(s.counts.delivered[id].Load()), name)
+		host.RecordEbpfEventDeliveredDataPoint(m.Now, int64(s.counts.delivered[l.number].Load()), name)
 	}
 	return nil
+}
+
+// Losses returns what was lost since the start, but for the records for which the ring had no room: their sequence numbers
+// are missing.
+func (s *Set) Losses() (Losses, error) {
+	losses := make(Losses, 0, len(s.loaded)*len(lossCauses))
+	for _, l := range s.loaded {
+		counts, records, err := s.lossesOf(l)
+		if err != nil {
+			return nil, err
+		}
+		counts[0] -= records
+		for i, cause := range lossCauses {
+			losses = append(losses, Loss{Program: l.definition.Name, Cause: cause.String(), Count: counts[i]})
+		}
+	}
+	return losses, nil
 }
 
 // scrapeRuns adds ebpf.program.run.time and ebpf.program.runs, which the kernel measures only while its statistics are enabled.

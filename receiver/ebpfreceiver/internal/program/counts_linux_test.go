@@ -53,6 +53,11 @@ func TestScrapeCounts(t *testing.T) {
 	set.CountDelivered([common.MaxPrograms]int{1: 1})
 	set.CountRefused([common.MaxPrograms]int{2: 2})
 	set.CountRefused([common.MaxPrograms]int{2: 3})
+	record := make([]byte, common.RecordSize)
+	record[0] = 1
+	assert.True(t, set.CountUndecodable(record))
+	assert.False(t, set.CountUndecodable(record))
+	assert.True(t, set.CountUndecodable(nil), "of no program")
 
 	m := newTestMetrics(options.Kernel.Containers)
 	require.NoError(t, set.Scrape(m))
@@ -68,12 +73,26 @@ func TestScrapeCounts(t *testing.T) {
 	assert.Equal(t, map[any]any{"connection": int64(11), "packet_drop": int64(5)}, events)
 	assert.Equal(t, map[any]map[any]any{
 		"connection": {
-			"ring_full": int64(4001), "rate_limit": int64(50020), "map_full": int64(600300), "refused": int64(0), "recursion": int64(0),
+			"ring_full": int64(4001), "rate_limit": int64(50020), "map_full": int64(600300), "refused": int64(0),
+			"undecodable": int64(2), "recursion": int64(0),
 		},
 		"packet_drop": {
-			"ring_full": int64(0), "rate_limit": int64(7), "map_full": int64(0), "refused": int64(5), "recursion": int64(0),
+			"ring_full": int64(0), "rate_limit": int64(7), "map_full": int64(0), "refused": int64(5),
+			"undecodable": int64(0), "recursion": int64(0),
 		},
 	}, losses, "and a second scrape counts nothing twice")
+
+	told, err := set.Losses()
+	require.NoError(t, err)
+	assert.Equal(t, Losses{
+		{"connection", "rate_limit", 50020}, {"connection", "map_full", 600300}, {"connection", "undecodable", 2},
+		{"packet_drop", "rate_limit", 7}, {"packet_drop", "refused", 5},
+	}, told.Since(nil), "what the sequence numbers tell is left out")
+	assert.Empty(t, told.Since(told))
+	set.CountRefused([common.MaxPrograms]int{1: 4})
+	later, err := set.Losses()
+	require.NoError(t, err)
+	assert.Equal(t, Losses{{"connection", "refused", 4}}, later.Since(told))
 }
 
 func TestScrapeErrors(t *testing.T) {

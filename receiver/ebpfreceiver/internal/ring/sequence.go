@@ -26,6 +26,17 @@ type Gap struct {
 	Start, End uint64
 }
 
+// Join returns both losses as one. The other one is the later.
+func (g Gap) Join(later Gap) Gap {
+	switch {
+	case g.Count == 0:
+		return later
+	case later.Count == 0:
+		return g
+	}
+	return Gap{Count: g.Count + later.Count, Start: g.Start, End: later.End}
+}
+
 // Observe records a record that was read.
 func (s *Sequences) Observe(cpu uint16, sequence, time uint64) {
 	for int(cpu) >= len(s.cpus) {

@@ -139,6 +139,13 @@ func TestSequences(t *testing.T) {
 
 // What is missing is told of when another look at the ring has not found it: an interrupting program may have written the
 // later number already, and the one that it interrupted is about to write the earlier.
+func TestJoin(t *testing.T) {
+	first, second := Gap{Count: 2, Start: 10, End: 20}, Gap{Count: 3, Start: 30, End: 40}
+	assert.Equal(t, Gap{Count: 5, Start: 10, End: 40}, first.Join(second))
+	assert.Equal(t, first, first.Join(Gap{}))
+	assert.Equal(t, first, Gap{}.Join(first))
+}
+
 func TestSequencesCheckpoint(t *testing.T) {
 	var s Sequences
 	assertSays := func(missing, lost bool, want Gap) {

@@ -50,6 +50,9 @@ func (h *Host) Statuses() []componentstatus.Status {
 // AWhile is enough for what was written to the ring to be delivered, with the default flush interval.
 const AWhile = time.Second
 
+// Rest is enough for the loop to have looked for losses once more after its last event; then it sleeps.
+const Rest = 2 * time.Second
+
 // Pass lets time go by in a synctest bubble, until all that should have happened has happened.
 func Pass(d time.Duration) {
 	time.Sleep(d)

@@ -17,10 +17,14 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 // Number is the number of the program that writes the records of a Source.
 const Number = 3
+
+// Program is its name.
+const Program = "connection"
 
 // Record is a record of the ring as a Source writes it.
 type Record struct {
@@ -53,6 +57,10 @@ type Source struct {
 	sequence uint64
 	// delivered and refused are what was counted, by program.
 	delivered, refused [common.MaxPrograms]int
+	undecodable        uint64
+	limited            uint64
+	// readings is how often the counters of losses were read.
+	readings int
 	history            []string
 	drains             int
 }
@@ -166,6 +174,40 @@ func (s *Source) count(to *[common.MaxPrograms]int, events [common.MaxPrograms]i
 	for id, n := range events {
 		to[id] += n
 	}
+}
+
+// CountUndecodable implements delivery.Source.
+func (s *Source) CountUndecodable([]byte) (first bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.undecodable++
+	return s.undecodable == 1
+}
+
+// HoldBack does what the kernel does when the limit of events is reached.
+func (s *Source) HoldBack(n uint64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.limited += n
+}
+
+// Readings returns how often the counters of losses were read.
+func (s *Source) Readings() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.readings
+}
+
+// Losses implements delivery.Source.
+func (s *Source) Losses() (program.Losses, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.readings++
+	return program.Losses{
+		{Program: Program, Cause: "rate_limit", Count: s.limited},
+		{Program: Program, Cause: "refused", Count: uint64(s.refused[Number])},
+		{Program: Program, Cause: "undecodable", Count: s.undecodable},
+	}, nil
 }
 
 // Reader is the delivery.Reader of a source's ring.

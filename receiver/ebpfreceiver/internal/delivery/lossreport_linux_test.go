@@ -1,0 +1,116 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package delivery
+
+import (
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
+)
+
+// counted returns the losses that were told from counters, as "cause count".
+func (s *scene) counted() (told []string) {
+	s.t.Helper()
+	for _, lr := range s.next.Named(lostEvent) {
+		attributes := lr.Attributes().AsRaw()
+		if attributes["ebpf.loss.cause"] == "ring_full" {
+			continue
+		}
+		assert.Equal(s.t, deliverytest.Program, attributes["ebpf.program.name"])
+		assert.Equal(s.t, plog.SeverityNumberWarn, lr.SeverityNumber())
+		assert.Equal(s.t, attributes["ebpf.loss.end"], int64(lr.Timestamp()))
+		told = append(told, fmt.Sprintf("%v %v", attributes["ebpf.loss.cause"], attributes["ebpf.loss.count"]))
+	}
+	return told
+}
+
+// What the limit of events held back is told once a second, also if no event follows, and then the loop sleeps.
+func TestHeldBackEventsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Batch.Body = true
+		s.start()
+		s.source.HoldBack(300)
+		s.source.Write(1, 1)
+		deliverytest.Pass(500 * time.Millisecond)
+		assert.Equal(t, []string{"rate_limit 300"}, s.counted())
+		s.source.HoldBack(17)
+		deliverytest.Pass(500 * time.Millisecond)
+		assert.Len(t, s.counted(), 1, "once a second")
+		deliverytest.Pass(time.Second)
+		assert.Equal(t, []string{"rate_limit 300", "rate_limit 17"}, s.counted())
+		events := s.next.Named(lostEvent)
+		assert.Equal(t, "connection: 300 events were held back by event_limit", events[0].Body().Str())
+		first, second := events[0].Attributes().AsRaw(), events[1].Attributes().AsRaw()
+		assert.NotContains(t, first, "ebpf.loss.start", "the start of the receiver")
+		assert.Equal(t, first["ebpf.loss.end"], second["ebpf.loss.start"])
+
+		deliverytest.Pass(deliverytest.Rest)
+		readings := s.source.Readings()
+		deliverytest.Pass(time.Hour)
+		assert.Equal(t, readings, s.source.Readings(), "an idle receiver reads no counters")
+		s.source.HoldBack(5)
+		require.NoError(t, s.stop())
+		assert.Equal(t, "rate_limit 5", s.counted()[2], "at the stop, however short after the last")
+	})
+}
+
+// While events flow, counters are read once a second, not with each batch.
+func TestCountersAreReadOnceASecond(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start()
+		for id := range uint64(1000) {
+			s.source.Write(id+1, id+1)
+			deliverytest.Pass(10 * time.Millisecond)
+		}
+		assert.InDelta(t, 10, s.source.Readings(), 2)
+		require.NoError(t, s.stop())
+	})
+}
+
+// A record that cannot be decoded is counted and told, and the log has one line, whatever their number.
+func TestUndecodableRecordsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.start()
+		for range 1000 {
+			s.source.WriteRaw([]byte{1, 2, 3})
+		}
+		s.source.Write(1, 1)
+		deliverytest.Pass(deliverytest.AWhile)
+		assert.Equal(t, []int{1}, s.next.IDs())
+		assert.Equal(t, []string{"undecodable 1000"}, s.counted())
+		assert.Equal(t, 1, s.log.FilterMessageSnippet("Invalid record dropped").Len())
+		require.NoError(t, s.stop())
+	})
+}
+
+// What was refused is told when the next consumer takes events again.
+func TestRefusedEventsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Next.Retry.Enabled = false
+		s.next.AnswerWith(deliverytest.Answers(errBusy, errForGood))
+		s.start()
+		s.source.WriteAll(3)
+		deliverytest.Pass(deliverytest.Rest)
+		s.source.WriteAll(2)
+		deliverytest.Pass(deliverytest.Rest)
+		s.source.WriteAll(1)
+		deliverytest.Pass(deliverytest.Rest)
+		require.NoError(t, s.stop())
+		delivered, refused := s.source.Counted()
+		assert.Equal(t, []string{fmt.Sprintf("refused %d", refused)}, s.counted())
+		assert.Equal(t, 6, delivered+refused)
+		assert.Equal(t, 3, refused, "the second refusal is of the event that tells of the first")
+	})
+}

@@ -1,0 +1,70 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package distribution
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+)
+
+// shownConfig is as much of a collector's configuration as the test below needs.
+type shownConfig struct {
+	Exporters map[string]map[string]any
+	Service   struct {
+		Pipelines map[string]struct{ Processors, Exporters []string }
+	}
+}
+
+// queues says for each exporter that we show how it is kept from refusing what the receiver sends: it has a queue that is on
+// unless a configuration turns it off, one that a configuration turns on, or none, so that a batch processor is before it.
+var queues = map[string]string{"otlp_grpc": "on", "otlp_http": "on", "kafka": "on", "debug": "off", "file": "none"}
+
+// No exporter of events that we show can refuse or block what the receiver sends to the others.
+func TestExportersHaveQueues(t *testing.T) {
+	var configs []string
+	for _, pattern := range []string{"examples/*.yaml", "config.yaml", "deploy/kubernetes/*-config.yaml"} {
+		found, err := filepath.Glob(testenv.Repository(t, pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, found, pattern)
+		configs = append(configs, found...)
+	}
+	checked := map[string]bool{}
+	for _, path := range configs {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		var config shownConfig
+		require.NoError(t, yaml.Unmarshal(text, &config), path)
+		for id, pipeline := range config.Service.Pipelines {
+			if signal, _, _ := strings.Cut(id, "/"); signal != "logs" {
+				continue
+			}
+			for _, exporter := range pipeline.Exporters {
+				kind, _, _ := strings.Cut(exporter, "/")
+				queue, set := config.Exporters[exporter]["sending_queue"].(map[string]any)
+				where := path + ", " + id + ", " + exporter
+				switch queues[kind] {
+				case "on":
+					assert.NotEqual(t, false, queue["enabled"], where)
+				case "off":
+					assert.True(t, set && queue["enabled"] != false, where)
+				case "none":
+					assert.True(t, slices.Contains(pipeline.Processors, "batch"), where)
+				default:
+					assert.Fail(t, "an exporter that the test does not know", where)
+				}
+				checked[kind] = true
+			}
+		}
+	}
+	assert.Len(t, checked, len(queues), "an exporter that nobody shows")
+}

@@ -1,0 +1,83 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package e2e
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+)
+
+// terminalLines returns how often each refused connection of a process is on the terminal, by its client's port.
+func terminalLines(output string, pid int) map[string]int {
+	lines := map[string]int{}
+	pattern := regexp.MustCompile(fmt.Sprintf(`(?m)^\S+\[%d\] → 127\.0\.0\.1:1 tcp refused .*client\.port=(\d+)`, pid))
+	for _, match := range pattern.FindAllStringSubmatch(output, -1) {
+		lines[match[1]]++
+	}
+	return lines
+}
+
+// With the shipped configuration, the terminal has each event once and in time, although the disk of the file exporter is full
+// and another backend is away.
+func TestDeadNeighbours(t *testing.T) {
+	s := newSetup(t)
+	disk := t.TempDir()
+	require.NoError(t, syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=8k"))
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(disk, syscall.MNT_DETACH)) })
+	full := disk + "/events.json"
+	require.NoError(t, os.WriteFile(full, make([]byte, 8192), 0o600))
+	away, err := collector.FreePort()
+	require.NoError(t, err)
+	c := s.start(t, fmt.Sprintf(`yaml:
+exporters:
+  file: {path: %q}
+  otlp_http/away: {endpoint: "http://localhost:%d"}
+service: {pipelines: {logs: {exporters: [file]}, logs/away: {receivers: [ebpf], exporters: [otlp_http/away]}}}
+`, full, away))
+
+	const refused, rounds = 20, 5
+	for range rounds {
+		did := job{Refused: refused}.make(t, "neighbour", nil)
+		begin := time.Now()
+		require.Eventually(t, func() bool { return len(terminalLines(c.Output(), did.PID)) == refused }, patience, 50*time.Millisecond)
+		assert.Less(t, time.Since(begin), 2*time.Second)
+		for port, times := range terminalLines(c.Output(), did.PID) {
+			assert.Equal(t, 1, times, "client port %s", port)
+		}
+	}
+	require.Eventually(t, func() bool { return strings.Contains(c.Log(), "no space left on device") }, patience, 50*time.Millisecond,
+		"the disk was never full")
+	require.Eventually(t, func() bool { return strings.Contains(c.Log(), "otlp_http/away") }, patience, 50*time.Millisecond,
+		"the other backend was never missed")
+	assert.Zero(t, s.page(t).Sum("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "connection"}),
+		"what an exporter loses is that exporter's")
+	require.NoError(t, c.Stop())
+}
+
+// A process that calls itself as a line of the terminal looks cannot write one there.
+func TestForgedLines(t *testing.T) {
+	s := newSetup(t)
+	c := s.start(t)
+	did := job{Refused: 1}.make(t, "x\nnginx[1] ok\x1b", nil)
+	require.Eventually(t, func() bool { return strings.Contains(c.Output(), fmt.Sprintf("[%d] → 127.0.0.1:1 tcp refused", did.PID)) },
+		patience, 50*time.Millisecond)
+	assert.Contains(t, c.Output(), fmt.Sprintf(`x\nnginx[1] ok\x1b[%d] → 127.0.0.1:1 tcp refused`, did.PID), "as one line")
+	assert.Contains(t, c.Output(), "thread.name=x?nginx[1] ok?")
+	assert.NotContains(t, c.Output(), "\nnginx[1]")
+	assert.NotContains(t, c.Output(), "\x1b")
+	await(t, func() []collector.Event { return readEvents(t, s.events) }, 1, "ebpf.connection.connect", map[string]any{
+		"process.pid": int64(did.PID), "thread.name": "x\nnginx[1] ok\x1b",
+	})
+	require.NoError(t, c.Stop())
+}
