@@ -12,7 +12,7 @@ enum event_id {
 struct event {
 	struct record record;
 	__u64 id;
-	char path[512]; /* in the cgroup2 hierarchy; cut if it is longer */
+	char path[1024]; /* in the cgroup2 hierarchy; the tracepoint has no more, and cuts a longer one */
 };
 
 static __always_inline int report(__u8 event, struct cgroup *cgroup, const char *path)

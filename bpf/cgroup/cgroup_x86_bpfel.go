@@ -25,7 +25,7 @@ type CgroupEvent struct {
 		Time     uint64
 	}
 	Id   uint64
-	Path [512]int8
+	Path [1024]int8
 }
 
 type CgroupEventId uint32

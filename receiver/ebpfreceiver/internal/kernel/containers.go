@@ -152,6 +152,9 @@ func (c *Containers) lookup(id uint64) cgroup {
 	return known
 }
 
+// Find makes a new cgroup known whose path nobody has, as long as it exists.
+func (c *Containers) Find(id uint64) { c.lookup(id) }
+
 // Has returns whether a container is known whose id begins so.
 func (c *Containers) Has(id string) bool {
 	c.mu.RLock()
@@ -245,11 +248,12 @@ func (c *Containers) walk() error {
 	return c.tree.walk(maxCgroups, c.add)
 }
 
-// add puts a cgroup with its container.
+// add puts a cgroup with its container. A path may be any bytes; what is not UTF-8, and so not allowed in OTLP, becomes U+FFFD.
 func (c *Containers) add(id uint64, path string) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return
 	}
+	path = strings.ToValidUTF8(path, "\uFFFD")
 	added := cgroup{path: "0::" + path}
 	if container, ok := parseContainer(path); ok {
 		added.container = c.shared[container.CgroupPath]

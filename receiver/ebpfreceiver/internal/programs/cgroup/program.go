@@ -56,7 +56,12 @@ func (c *cgroups) AppendLog(_ *batch.Batch, raw []byte) error {
 	}
 	switch e.Record.Event {
 	case uint8(bpf.CgroupEventIdEVENT_MADE):
-		c.host.Containers.Add(e.Id, string(common.Text(e.Path[:])))
+		path := common.Text(e.Path[:])
+		if len(path) == len(e.Path)-1 {
+			c.host.Containers.Find(e.Id) // the path is cut
+			break
+		}
+		c.host.Containers.Add(e.Id, string(path))
 	case uint8(bpf.CgroupEventIdEVENT_REMOVED):
 		c.host.Containers.Remove(e.Id)
 	default:

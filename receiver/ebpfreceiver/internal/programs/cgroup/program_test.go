@@ -77,8 +77,8 @@ func TestAppendLogRefuses(t *testing.T) {
 func TestLongPath(t *testing.T) {
 	host, p := newCgroups(t)
 	container := strings.Repeat("d", 64)
-	path := "/" + strings.Repeat("x", 512-2-len(container)) + "/" + container
-	require.Len(t, path, 512)
+	path := "/" + strings.Repeat("x", 1022-2-len(container)) + "/" + container
+	require.Len(t, path, 1022)
 	require.NoError(t, p.AppendLog(programtest.NewBatch(host, true), record(bpf.CgroupEventIdEVENT_MADE, path)))
 	require.NotNil(t, host.Containers.Lookup(id))
 	assert.Equal(t, container, host.Containers.Lookup(id).ID)

@@ -1,0 +1,79 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// newDeepContainer makes a container below so many slices of 100 bytes each.
+func newDeepContainer(t *testing.T, slices int) *testhost.Cgroup {
+	t.Helper()
+	id := testhost.NewContainerID(t)
+	slice := "/" + strings.Repeat("s", 93) + ".slice"
+	c := testhost.NewCgroupAt(t, "/deep-"+id[:12]+".slice"+strings.Repeat(slice, slices)+"/docker-"+id+".scope")
+	c.ContainerID = id
+	return c
+}
+
+// assertInContainer checks that what a process in the container does is the container's, with its whole path.
+func assertInContainer(t *testing.T, r *testreceiver.Receiver, c *testhost.Cgroup, path string) {
+	t.Helper()
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(c))
+	own, err := os.ReadFile("/proc/" + strconv.Itoa(a.PID) + "/cgroup")
+	require.NoError(t, err)
+	require.Contains(t, string(own), "0::"+c.Path+"\n", "what the kernel says of it")
+	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
+	assert.Equal(t, c.ContainerID, e.Resource["container.id"])
+	assert.Equal(t, "0::"+path, e.Resource["process.linux.cgroup"])
+}
+
+// Containers in containers have long paths. The path is whole and the id is the innermost one's, whether the container is older
+// or younger than the receiver. The tracepoint of a new cgroup has 1,023 bytes of the path.
+func TestContainerOfLongPath(t *testing.T) {
+	testnet.Require(t)
+	slices := []int{4, 5, 8, 9, 10, 25}
+	older := make([]*testhost.Cgroup, len(slices))
+	for i, n := range slices {
+		older[i] = newDeepContainer(t, n)
+	}
+	r := testreceiver.Start(t, bothPrograms)
+	for i, n := range slices {
+		for age, c := range map[string]*testhost.Cgroup{"older": older[i], "younger": newDeepContainer(t, n)} {
+			t.Run(fmt.Sprintf("%d bytes, %s", len(c.Path), age), func(t *testing.T) { assertInContainer(t, r, c, c.Path) })
+		}
+	}
+}
+
+// A cgroup may have a name that is not UTF-8, which OTLP does not allow.
+func TestContainerOfPathThatIsNoText(t *testing.T) {
+	testnet.Require(t)
+	named := func() (c *testhost.Cgroup, valid string) {
+		id := testhost.NewContainerID(t)
+		parent := "/kernel-test-" + id[:12]
+		c = testhost.NewCgroupAt(t, parent+"\xff\xc3.slice/docker-"+id+".scope")
+		c.ContainerID = id
+		return c, parent + "\uFFFD.slice/docker-" + id + ".scope"
+	}
+	older, olderPath := named()
+	r := testreceiver.Start(t, bothPrograms)
+	younger, youngerPath := named()
+	assertInContainer(t, r, older, olderPath)
+	assertInContainer(t, r, younger, youngerPath)
+}
