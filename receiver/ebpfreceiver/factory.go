@@ -45,7 +45,7 @@ func (f *factory) createMetrics(
 ) (receiver.Metrics, error) {
 	c := config.(*Config)
 	shared := f.shared(set, c)
-	shared.component.scraped = true
+	shared.component.metrics = next
 	source, err := scraper.NewMetrics(
 		shared.component.scrape,
 		scraper.WithStart(shared.Start),

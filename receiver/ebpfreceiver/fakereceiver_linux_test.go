@@ -50,6 +50,7 @@ type scene struct {
 	telemetry     *componenttest.Telemetry
 	shared        *sharedComponent[*ebpfReceiver]
 	logs, metrics receiver.Logs
+	published     consumertest.MetricsSink
 	// options are what the programs were opened with, opened how often that was.
 	options program.Options
 	opened  int
@@ -69,7 +70,7 @@ func newScene(t *testing.T, config *Config) *scene {
 	var err error
 	s.logs, err = f.createLogs(t.Context(), set, config, s.next)
 	require.NoError(t, err)
-	s.metrics, err = f.createMetrics(t.Context(), set, config, consumertest.NewNop())
+	s.metrics, err = f.createMetrics(t.Context(), set, config, &s.published)
 	require.NoError(t, err)
 	s.shared = f.shared(set, config)
 	s.open(func(program.Options) error { return nil })

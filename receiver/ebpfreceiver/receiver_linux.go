@@ -34,8 +34,8 @@ const shutdownTimeout = 5 * time.Second
 type ebpfReceiver struct {
 	config   *Config
 	settings receiver.Settings
-	logs     consumer.Logs // nil if no logs pipeline uses the receiver
-	scraped  bool          // whether a metrics pipeline uses it
+	logs     consumer.Logs    // nil if no logs pipeline uses the receiver
+	metrics  consumer.Metrics // nil if no metrics pipeline uses it
 
 	telemetry  *metadata.TelemetryBuilder
 	containers *kernel.Containers
@@ -146,12 +146,18 @@ func (r *ebpfReceiver) newLoop(host component.Host) (*delivery.Loop, error) {
 	}), nil
 }
 
+// scrape reads the metrics. After Shutdown has begun it returns none.
 func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.source == nil {
 		return pmetric.NewMetrics(), nil
 	}
+	return r.read(r.source)
+}
+
+// read reads the metrics of the programs.
+func (r *ebpfReceiver) read(source source) (pmetric.Metrics, error) {
 	config := metadata.NewDefaultMetricsBuilderConfig()
 	config.Metrics = r.config.Metrics.Sums()
 	config.ResourceAttributes = r.config.ResourceAttributes
@@ -161,7 +167,7 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	})
 	b.Kept = r.config.Metrics.Kept()
 	r.states.Scrape(b)
-	err := r.source.Scrape(b)
+	err := source.Scrape(b)
 	if err != nil {
 		// A partial error: the metrics of the other programs are still good.
 		err = scrapererror.NewPartialScrapeError(err, 1)
@@ -169,8 +175,8 @@ func (r *ebpfReceiver) scrape(context.Context) (pmetric.Metrics, error) {
 	return b.Emit(), err
 }
 
-// Shutdown implements component.Component. It detaches the programs, delivers the events so far within the context's
-// deadline, and leaves nothing in the kernel.
+// Shutdown implements component.Component. It detaches the programs, publishes what they have counted since the last
+// collection, delivers the events so far within the context's deadline, and leaves nothing in the kernel.
 func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	source := r.source
@@ -186,6 +192,7 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 		defer cancel()
 	}
 	source.Detach()
+	r.publishLast(ctx, source)
 	release := func() error { return errors.Join(r.reader.Close(), source.Close(), r.release()) }
 	if err := r.loop.Stop(ctx); err != nil {
 		// The loop still uses them.

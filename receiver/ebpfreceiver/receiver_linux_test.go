@@ -303,6 +303,7 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 		}
 		s.source.Note("scraped")
 	}
+	s.shared.component.metrics = nil // nobody wants the last counts
 	s.source.onDetach = func() { close(detached) }
 	go func() {
 		defer close(scraped)

@@ -19,7 +19,7 @@ import (
 // ebpfReceiver lets collectors that have the receiver be built, and their configurations be validated, off Linux.
 type ebpfReceiver struct {
 	logs    consumer.Logs
-	scraped bool
+	metrics consumer.Metrics
 }
 
 func newReceiver(*Config, receiver.Settings) *ebpfReceiver { return &ebpfReceiver{} }

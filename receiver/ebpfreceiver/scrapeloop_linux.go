@@ -20,7 +20,7 @@ type scrapeLoop struct {
 
 // needsScrapeLoop reports whether a program's events depend on scrapes that nobody else makes.
 func (r *ebpfReceiver) needsScrapeLoop() bool {
-	if r.logs == nil || r.scraped {
+	if r.logs == nil || r.metrics != nil {
 		return false
 	}
 	for definition, config := range r.config.Programs.selected() {

@@ -37,7 +37,9 @@ func TestScrapeLoop(t *testing.T) {
 				config.Programs = mustLoad(t, "programs: "+tt.programs).Programs
 				config.CollectionInterval = 10 * time.Second
 				s := newScene(t, config)
-				s.shared.component.scraped = tt.scraped
+				if !tt.scraped {
+					s.shared.component.metrics = nil
+				}
 				if !tt.logs {
 					s.shared.component.logs = nil
 				}
@@ -64,7 +66,7 @@ func TestScrapeLoopLogsErrors(t *testing.T) {
 		config := fakeConfig(t)
 		config.Programs = mustLoad(t, "programs: {file_descriptor: {}}").Programs
 		s := newScene(t, config)
-		s.shared.component.scraped = false
+		s.shared.component.metrics = nil
 		s.source.scrapeErr = errNoPrograms
 		s.start()
 		deliverytest.Pass(config.CollectionInterval + time.Second)
@@ -76,5 +78,5 @@ func TestScrapeLoopLogsErrors(t *testing.T) {
 // The pipelines tell the receiver whether somebody scrapes.
 func TestScrapedByMetricsPipeline(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
-	assert.True(t, s.shared.component.scraped)
+	assert.NotNil(t, s.shared.component.metrics)
 }
