@@ -54,6 +54,8 @@ type ebpfReceiver struct {
 	source  source
 	reader  delivery.Reader
 	started pcommon.Timestamp
+	// lifetimes are those of the series that were published.
+	lifetimes *metrics.Lifetimes
 }
 
 // source is the set of programs, as far as the receiver needs it.
@@ -68,7 +70,7 @@ type source interface {
 }
 
 func newReceiver(config *Config, set receiver.Settings) *ebpfReceiver {
-	r := &ebpfReceiver{config: config, settings: set}
+	r := &ebpfReceiver{config: config, settings: set, lifetimes: metrics.NewLifetimes()}
 	r.loadPrograms = r.openSet
 	return r
 }
@@ -172,7 +174,9 @@ func (r *ebpfReceiver) read(source source) (pmetric.Metrics, error) {
 		// A partial error: the metrics of the other programs are still good.
 		err = scrapererror.NewPartialScrapeError(err, 1)
 	}
-	return b.Emit(), err
+	all := b.Emit()
+	r.lifetimes.Apply(all, now)
+	return all, err
 }
 
 // Shutdown implements component.Component. It detaches the programs, publishes what they have counted since the last

@@ -138,6 +138,18 @@ func (c *Containers) Lives(id uint64) bool {
 	return known.container.resource.living > 0
 }
 
+// Living returns the containers that have a cgroup, one for all that do not differ in what is kept.
+func (c *Containers) Living() (living []*Container) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, r := range c.resources {
+		if r.living > 0 {
+			living = append(living, &r.Container)
+		}
+	}
+	return living
+}
+
 // Path returns where a cgroup is in the form of /proc/PID/cgroup, as in "0::/system.slice/sshd.service"; "" if that is
 // not known. A known cgroup costs no allocation.
 func (c *Containers) Path(id uint64) string { return c.lookup(id).path }

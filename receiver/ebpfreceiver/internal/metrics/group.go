@@ -34,6 +34,15 @@ func (b *Builder) Container(cgroup uint64) *kernel.Container {
 	return b.containers.Lookup(cgroup)
 }
 
+// Groups returns the host and each container that exists: those whose series are to be there before they count anything.
+func (b *Builder) Groups() []Group {
+	groups := []Group{{}}
+	for _, container := range b.containers.Living() {
+		groups = append(groups, Group{Container: container})
+	}
+	return groups
+}
+
 // Fate returns what happens to the entries of a cgroup.
 func (b *Builder) Fate(cgroup uint64) Fate {
 	switch {

@@ -11,9 +11,15 @@ import (
 
 func seriesOf(group metrics.Group, _ *bpf.OomSeries) metrics.Group { return group }
 
-// Scrape implements program.Program.
+// Scrape implements program.Program. A container has its series before its first kill: Prometheus takes a counter that appears
+// with its first value for one that has not risen.
 func (k *kills) Scrape(m *metrics.Builder) error {
 	all, err := k.counts.Scrape(m)
+	for _, group := range m.Groups() {
+		if all[group] == nil {
+			m.For(group.Container).RecordEbpfOomKillsDataPoint(m.Now, 0)
+		}
+	}
 	for s, sum := range all {
 		if s.Overflow {
 			m.For(nil).RecordEbpfOomKillsDataPoint(m.Now, int64(sum.Kills), metadata.WithOtelMetricOverflowMetricAttribute(true))

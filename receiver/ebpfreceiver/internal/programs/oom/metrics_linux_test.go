@@ -23,7 +23,11 @@ func TestScrapeGolden(t *testing.T) {
 	kills := programtest.Maps(t, p, bpf.OomMapOomKills)[bpf.OomMapOomKills]
 	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, p.Scrape(m))
-	assert.Zero(t, m.Emit().MetricCount(), "nothing has happened yet")
+	before := m.Emit()
+	assert.Equal(t, 3, before.DataPointCount(), "the host and each container have a series before their first kill")
+	for _, rm := range before.ResourceMetrics().All() {
+		assert.Zero(t, rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).IntValue())
+	}
 
 	for cgroup, n := range map[uint64]uint64{
 		0: 1, programtest.Service: 2, // the host's
