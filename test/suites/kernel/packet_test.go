@@ -380,10 +380,15 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	assert.Empty(t, seriesOn(m, packetBytes, gone))
 
 	// A name that the pattern has, and one that it has not.
+	former := all[2].Device
 	all[2].Rename(t, "ethX")
 	attachedAs(t, r, all[2].Device)
 	all[2].Send(t, datagram(from4, 7))
-	assert.Equal(t, 4, counted(t, r, all[2].Device, 4), "it is the same interface")
+	assert.Equal(t, 1, counted(t, r, all[2].Device, 1), "a new name has a new series, which starts at zero")
+	assert.LessOrEqual(t, r.Scrape(t).Int(packetMetric, testreceiver.Attributes{interfaceKey: former}), 3, "nothing more is counted under the former one")
+	m = r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(seriesOn(m, packetMetric, former)) == 0 })
+	assert.Empty(t, seriesOn(m, packetMetric, former), "the series of the former name has ended")
+	assert.Equal(t, 1, counted(t, r, all[2].Device, 1))
 	all[3].Rename(t, "off")
 	r.Wait(t, 1, hookState("detached", "xdp/"+testnet.WireName("eth3")))
 	assert.True(t, testreceiver.Eventually(func() bool { id, _ := all[3].XDP(t); return id == 0 }), "nothing is left on it")

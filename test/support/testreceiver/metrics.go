@@ -101,14 +101,14 @@ func (s Scrape) Resources(name string) []map[string]any {
 	return found
 }
 
-// points calls f for each data point of a sum whose attributes include those given.
+// points calls f for each data point of a sum whose attributes include those given, but for those that only end a series.
 func (s Scrape) points(name string, attributes Attributes, f func(pmetric.NumberDataPoint)) {
 	for _, m := range s.Find(name) {
 		if m.Type() != pmetric.MetricTypeSum {
 			continue
 		}
 		for _, p := range m.Sum().DataPoints().All() {
-			if includes(p.Attributes(), attributes) {
+			if !p.Flags().NoRecordedValue() && includes(p.Attributes(), attributes) {
 				f(p)
 			}
 		}
@@ -155,7 +155,7 @@ func (s Scrape) Histogram(name string, attributes Attributes) (found pmetric.His
 			continue
 		}
 		for _, p := range m.Histogram().DataPoints().All() {
-			if p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
+			if !p.Flags().NoRecordedValue() && p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
 				return p, true
 			}
 		}
@@ -170,7 +170,7 @@ func (s Scrape) Exponential(name string, attributes Attributes) (found pmetric.E
 			continue
 		}
 		for _, p := range m.ExponentialHistogram().DataPoints().All() {
-			if p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
+			if !p.Flags().NoRecordedValue() && p.Attributes().Len() == len(attributes) && includes(p.Attributes(), attributes) {
 				return p, true
 			}
 		}

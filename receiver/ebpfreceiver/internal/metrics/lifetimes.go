@@ -30,8 +30,10 @@ type lifetime struct {
 	scrape uint64
 	// start is when it was still zero, 0 for the start of the receiver.
 	start pcommon.Timestamp
-	// end is the series with one data point that ends it.
-	end pmetric.ResourceMetrics
+	// end is the series with one data point that ends it, last that data point if it is a number. It has the last value, so that
+	// who does not know the flag sees a series that stands still, and not one that falls to zero.
+	end  pmetric.ResourceMetrics
+	last pmetric.NumberDataPoint
 }
 
 // NewLifetimes returns lifetimes that know no series.
@@ -110,18 +112,30 @@ func (l *Lifetimes) applyMetric(id seriesID, rm pmetric.ResourceMetrics, sm pmet
 		id.attributes = pdatautil.MapHash(p.Attributes())
 		life := l.series[id]
 		if life == nil {
-			life = &lifetime{start: l.before, end: endOf(rm, sm, metric, p)}
+			life = &lifetime{start: l.before}
+			life.end = life.endOf(rm, sm, metric, p)
 			l.series[id] = life
 		}
 		life.scrape = l.scrape
+		if number, ok := p.(pmetric.NumberDataPoint); ok {
+			copyValue(life.last, number)
+		}
 		if cumulative && life.start != 0 {
 			p.SetStartTimestamp(life.start)
 		}
 	})
 }
 
-// endOf returns the series of a data point with one that has no value.
-func endOf(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, metric pmetric.Metric, p point) pmetric.ResourceMetrics {
+func copyValue(to, from pmetric.NumberDataPoint) {
+	if from.ValueType() == pmetric.NumberDataPointValueTypeDouble {
+		to.SetDoubleValue(from.DoubleValue())
+	} else {
+		to.SetIntValue(from.IntValue())
+	}
+}
+
+// endOf returns the series of a data point with one that ends it.
+func (l *lifetime) endOf(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, metric pmetric.Metric, p point) pmetric.ResourceMetrics {
 	end := pmetric.NewResourceMetrics()
 	rm.Resource().CopyTo(end.Resource())
 	scope := end.ScopeMetrics().AppendEmpty()
@@ -130,6 +144,7 @@ func endOf(rm pmetric.ResourceMetrics, sm pmetric.ScopeMetrics, metric pmetric.M
 	describe(described, metric)
 	last := appendPoint(described)
 	p.Attributes().CopyTo(last.Attributes())
+	l.last, _ = last.(pmetric.NumberDataPoint)
 	last.SetFlags(pmetric.DefaultDataPointFlags.WithNoRecordedValue(true))
 	return end
 }

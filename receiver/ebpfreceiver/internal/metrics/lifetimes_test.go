@@ -41,6 +41,9 @@ func seriesMetrics(kind string, now pcommon.Timestamp, series ...[3]string) pmet
 		p := appendPoint(metric)
 		p.Attributes().PutStr("key", s[2])
 		p.SetTimestamp(now)
+		if number, ok := p.(pmetric.NumberDataPoint); ok {
+			number.SetIntValue(7)
+		}
 		if kind != "gauge" {
 			p.SetStartTimestamp(1)
 		}
@@ -66,6 +69,9 @@ func listPoints(t *testing.T, all pmetric.Metrics) (list []string) {
 						Flags() pmetric.DataPointFlags
 					})
 					line := fmt.Sprintf("%s/%s/%s %d-%d", container.Str(), metric.Name(), key.Str(), stamped.StartTimestamp(), stamped.Timestamp())
+					if number, ok := p.(pmetric.NumberDataPoint); ok {
+						assert.Equal(t, int64(7), number.IntValue())
+					}
 					if stamped.Flags().NoRecordedValue() {
 						line += " ended"
 					}

@@ -6,6 +6,7 @@ package packet
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -16,15 +17,23 @@ import (
 // goneKept bounds how many interfaces that are gone are still known, for the last counts of each.
 const goneKept = 1024
 
+// firstFormer begins the indices of former names. The kernel's own are below.
+const firstFormer uint32 = 1 << 31
+
 // interfaces are those that the program is attached to, and those that it was attached to until a while ago, by their
-// indices, which the kernel does not give out again.
+// indices. The kernel does not give out an index again, but keeps it when an interface is renamed: what was counted under the
+// former name gets an index of its own then.
 type interfaces struct {
-	// names is the BPF side's map of those that are there.
-	names *ebpf.Map
+	// names is the BPF side's map of those that are there, counts that of what was counted, by bpf.PacketSeries.
+	names, counts *ebpf.Map
+	// reading is held while counts are read, and while they move to the index of a former name.
+	reading sync.Mutex
 
 	mu    sync.Mutex
 	known map[uint32]known
 	gone  int
+	// former is how many names were former ones.
+	former uint32
 }
 
 type known struct {
@@ -32,8 +41,11 @@ type known struct {
 	gone bool
 }
 
-// add makes an interface known, to the BPF side too.
+// add makes an interface known, to the BPF side too. The program is not attached to it at the moment.
 func (i *interfaces) add(index uint32, name string) error {
+	if err := i.separate(index, name); err != nil {
+		return err
+	}
 	var value bpf.PacketInterface
 	for at := range min(len(name), len(value.Name)-1) {
 		value.Name[at] = int8(name[at])
@@ -50,6 +62,51 @@ func (i *interfaces) add(index uint32, name string) error {
 		i.gone--
 	}
 	i.known[index] = known{name: name}
+	return nil
+}
+
+// separate moves what was counted for an interface under another name to an index of its own.
+func (i *interfaces) separate(index uint32, name string) error {
+	i.mu.Lock()
+	k, ok := i.known[index]
+	if !ok || k.name == name {
+		i.mu.Unlock()
+		return nil
+	}
+	former := firstFormer + i.former
+	i.former++
+	i.known[former] = known{name: k.name, gone: true}
+	if !k.gone {
+		i.gone++
+	}
+	delete(i.known, index)
+	i.mu.Unlock()
+
+	i.reading.Lock()
+	defer i.reading.Unlock()
+	var (
+		key    bpf.PacketSeries
+		values []bpf.PacketCounts
+		moved  = map[bpf.PacketSeries][]bpf.PacketCounts{}
+	)
+	entries := i.counts.Iterate()
+	for entries.Next(&key, &values) {
+		if key.Interface == index {
+			moved[key] = slices.Clone(values)
+		}
+	}
+	if err := entries.Err(); err != nil {
+		return fmt.Errorf("read map %s: %w", i.counts, err)
+	}
+	for key, values := range moved {
+		if err := i.counts.Delete(&key); err != nil {
+			return fmt.Errorf("remove from map %s: %w", i.counts, err)
+		}
+		key.Interface = former
+		if err := i.counts.Put(&key, values); err != nil {
+			return fmt.Errorf("write to map %s: %w", i.counts, err)
+		}
+	}
 	return nil
 }
 

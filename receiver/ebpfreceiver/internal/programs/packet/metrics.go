@@ -56,6 +56,8 @@ func (p *packets) fate(_ *metrics.Builder, key *bpf.PacketSeries, _ *bpf.PacketC
 
 // Scrape implements program.Program.
 func (p *packets) Scrape(m *metrics.Builder) error {
+	p.interfaces.reading.Lock()
+	defer p.interfaces.reading.Unlock()
 	p.scrape = scrape{known: p.interfaces.all(), counted: map[uint32]bool{}}
 	all, err := p.counts.Scrape(m)
 	p.interfaces.settle(p.scrape.counted)

@@ -46,7 +46,7 @@ func (p *packets) Events() uint32 {
 
 // Loaded implements program.Program.
 func (p *packets) Loaded(maps map[string]*ebpf.Map) error {
-	p.interfaces.names = maps[bpf.PacketMapPacketInterfaces]
+	p.interfaces.names, p.interfaces.counts = maps[bpf.PacketMapPacketInterfaces], maps[bpf.PacketMapPacketCounts]
 	return p.counts.Loaded(maps[bpf.PacketMapPacketCounts], p.seriesOf, bpf.PacketSeries{Interface: overflow})
 }
 
