@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package file is the program `file`: which files processes delete, and which they open.
+// Package file is the program `file`: the files that processes delete, and those that they open.
 package file
 
 import (
@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	// defaultEventLimit holds back the events of a tree that is deleted, never their metrics.
+	// defaultEventLimit limits the events when a whole tree is deleted. Its metrics have no limit.
 	defaultEventLimit = 1000
 
-	// maxPaths is half of what the BPF side has room for: each path is kept as a directory, and as a file.
+	// maxPaths is half of the entries in the map of the BPF side: each path needs two, one as a directory and one as a
+	// file.
 	maxPaths = 64
-	// maxPathLength is in bytes: with one more a path is what the BPF side compares at most.
+	// maxPathLength is in bytes. The BPF side compares one byte more.
 	maxPathLength = len(bpf.FilePrefix{}.Text) - 2
 )
 
@@ -51,15 +52,15 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::file`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Opens is which opens are reported besides deletions.
+	// Opens selects the opens that are reported besides deletions.
 	Opens Opens `mapstructure:"opens"`
 }
 
 // Opens is the configuration block `programs::file::opens`.
 type Opens struct {
-	// Paths are absolute: of files, and of directories with all that is below them. Without any, no opens are reported.
+	// Paths are absolute paths of files, and of directories with everything below them. If empty, no opens are reported.
 	Paths []string `mapstructure:"paths"`
-	// WriteOnly is whether only such opens are reported that may change the file.
+	// WriteOnly leaves out opens that cannot change the file.
 	WriteOnly bool `mapstructure:"write_only"`
 }
 

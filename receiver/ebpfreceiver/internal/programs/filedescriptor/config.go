@@ -1,8 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filedescriptor is the program `file_descriptor`: which descriptors processes have open, and whose never stop
-// growing.
+// Package filedescriptor is the program `file_descriptor`: the open descriptors of processes, and leaks of descriptors.
 package filedescriptor
 
 import (
@@ -46,11 +45,11 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::file_descriptor`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Processes is how many processes, those with the most descriptors, are told apart.
+	// Processes is how many processes, those with the most descriptors, have series of their own.
 	Processes int `mapstructure:"processes"`
 	// LeakIntervals is in how many collection intervals the descriptors of a process grow, and fall in none, to be a leak.
 	LeakIntervals int `mapstructure:"leak_intervals"`
-	// Operations is whether it is counted how often descriptors are opened and closed.
+	// Operations enables counting of opened and closed descriptors.
 	Operations bool `mapstructure:"operations"`
 }
 

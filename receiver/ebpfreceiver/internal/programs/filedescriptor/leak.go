@@ -10,14 +10,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// maxObserved bounds the processes that are observed. If there are more, the ones observed first stay.
+// maxObserved bounds the observed processes. If there are more, the ones observed first stay.
 const maxObserved = 16384
 
 // leak is a leak of descriptors of one kind in one process.
 type leak struct {
 	owner common.Owner
 	kind  int
-	// open is how many there are now, growth how many have been added within duration.
+	// open is the current number, growth how many were added within duration.
 	open, growth uint32
 	duration     time.Duration
 }
@@ -35,19 +35,19 @@ type leakDetector struct {
 
 // observed is the history of one process.
 type observed struct {
-	// lastScan is the number of the last scan that has seen the process.
+	// lastScan is the number of the last scan that saw the process.
 	lastScan uint64
 	kinds    [kinds]growth
 }
 
 // growth is how the number of descriptors of one kind has grown since it last fell.
 type growth struct {
-	// since is the last time at which it was still first.
+	// since is the last time at which the number was still first.
 	since       time.Duration
 	first, last uint32
-	// rises is in how many intervals it grew.
+	// rises is the number of intervals in which it grew.
 	rises uint32
-	// reported is whether it was reported as a leak.
+	// reported reports that it was reported as a leak.
 	reported bool
 }
 
@@ -55,7 +55,7 @@ func newLeakDetector(intervals int) *leakDetector {
 	return &leakDetector{intervals: intervals, processes: map[process]*observed{}}
 }
 
-// begin begins a scan at a time of any steady clock.
+// begin begins a scan. now is a time of any steady clock.
 func (d *leakDetector) begin(now time.Duration) {
 	d.scan++
 	d.now, d.found = now, nil
@@ -87,7 +87,7 @@ func (d *leakDetector) observe(c *fdCounts) {
 // forget drops the history of a process.
 func (d *leakDetector) forget(p process) { delete(d.processes, p) }
 
-// end drops the processes that the scan has not seen, and returns the new leaks.
+// end drops the processes that this scan did not see, and returns the new leaks.
 func (d *leakDetector) end() []leak {
 	maps.DeleteFunc(d.processes, func(_ process, o *observed) bool { return o.lastScan != d.scan })
 	return d.found
@@ -97,7 +97,7 @@ func (g *growth) restart(now time.Duration, open uint32) {
 	*g = growth{since: now, first: open, last: open}
 }
 
-// observe records a sample and returns whether it is a new leak.
+// observe records a sample and reports whether it is a new leak.
 func (g *growth) observe(now time.Duration, open uint32, intervals int) bool {
 	switch {
 	case open < g.last:

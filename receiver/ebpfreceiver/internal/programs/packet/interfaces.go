@@ -13,13 +13,13 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
 )
 
-// goneKept bounds how many interfaces that are gone are still known, for the last counts of each.
+// goneKept bounds the number of removed interfaces that are kept until their last counts are read.
 const goneKept = 1024
 
-// interfaces are those that the program is attached to, and those that it was attached to until a while ago, by their
-// indices, which the kernel does not give out again.
+// interfaces knows the interfaces that the program is attached to, and those it was attached to recently, by their
+// indices.
 type interfaces struct {
-	// names is the BPF side's map of those that are there.
+	// names is the map of the BPF side with the attached interfaces.
 	names *ebpf.Map
 
 	mu    sync.Mutex
@@ -32,7 +32,7 @@ type known struct {
 	gone bool
 }
 
-// add makes an interface known, to the BPF side too.
+// add records an interface, and tells the BPF side.
 func (i *interfaces) add(index uint32, name string) error {
 	var value bpf.PacketInterface
 	for at := range min(len(name), len(value.Name)-1) {
@@ -53,9 +53,9 @@ func (i *interfaces) add(index uint32, name string) error {
 	return nil
 }
 
-// remove lets go of an interface once its last counts are read, or at once if too many wait for that.
+// remove forgets an interface after its last counts were read, or at once if too many are kept.
 func (i *interfaces) remove(index uint32) {
-	_ = i.names.Delete(index) // that it was not there is no matter
+	_ = i.names.Delete(index) // a missing key is no error here
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if k, ok := i.known[index]; ok && !k.gone {
@@ -67,7 +67,7 @@ func (i *interfaces) remove(index uint32) {
 	}
 }
 
-// forget forgets those that are gone, but for some.
+// forget forgets the oldest removed interfaces, but keeps some.
 func (i *interfaces) forget(kept map[uint32]bool) {
 	maps.DeleteFunc(i.known, func(index uint32, k known) bool { return k.gone && !kept[index] })
 	i.gone = 0
@@ -78,14 +78,14 @@ func (i *interfaces) forget(kept map[uint32]bool) {
 	}
 }
 
-// all returns what is known now.
+// all returns all known interfaces.
 func (i *interfaces) all() map[uint32]known {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return maps.Clone(i.known)
 }
 
-// settle forgets those that are gone and have no counts any more.
+// settle forgets removed interfaces that have no more counts.
 func (i *interfaces) settle(counted map[uint32]bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

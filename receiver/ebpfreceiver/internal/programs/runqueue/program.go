@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// needed are the members of the kernel's structs by which it tells how long a task has waited.
+// needed are the members of the kernel's structs that hold how long a task has waited.
 var needed = []struct{ structure, member, option string }{
 	{"sched_info", "last_queued", "CONFIG_SCHED_INFO"},
 	{"cfs_rq", "rq", "CONFIG_FAIR_GROUP_SCHED"},
@@ -67,8 +67,8 @@ func (w *waits) Loaded(maps map[string]*ebpf.Map) error {
 	return w.times.Loaded(maps[bpf.RunqueueMapRunqueueWaits], seriesOf, bpf.RunqueueSeries{Cgroup: metrics.OverflowCgroup})
 }
 
-// Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing that calls the hook
-// interrupts it.
+// Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing interrupts this hook and
+// calls it again.
 func (*waits) Hooks() []program.Hook {
 	return []program.Hook{program.Tracepoint(bpf.RunqueueProgRunqueueSwitch, "sched_switch")}
 }

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package syscalls is the program `syscall`: how long system calls take, how they fail, and which are slow.
+// Package syscalls is the program `syscall`: the duration of system calls, their failures, and slow ones.
 package syscalls
 
 import (
@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// defaultEventLimit holds back the events of a slow disk that all processes wait for, never their metrics.
+	// defaultEventLimit limits the events when all processes wait for a slow disk. Its metrics have no limit.
 	defaultEventLimit = 100
 
-	// maxContainers bounds the list.
+	// maxContainers bounds the list of containers.
 	maxContainers = 16
-	// minContainerID is how many digits of a container's id tell it from others, of maxContainerID.
+	// minContainerID is how many digits distinguish a container's id, of maxContainerID.
 	minContainerID = 12
 	maxContainerID = int(unsafe.Sizeof(bpf.SyscallContainerId{}.Digits))
 )
@@ -71,15 +71,16 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::syscall`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Syscalls are the names of the system calls that are looked at; empty for all.
+	// Syscalls are the names of the observed system calls; empty means all.
 	Syscalls []string `mapstructure:"syscalls"`
-	// Executables are those whose processes are looked at; empty for all.
+	// Executables are the executables whose processes are observed; empty means all.
 	Executables []program.Executable `mapstructure:"executables"`
-	// Containers are the ids of those whose processes are looked at, or how the ids begin; empty for all processes.
+	// Containers are ids, or beginnings of ids, of the containers whose processes are observed; empty means all
+	// processes.
 	Containers []string `mapstructure:"containers"`
-	// Threshold is from which duration on a call is an event.
+	// Threshold is the shortest duration of a call that is an event.
 	Threshold time.Duration `mapstructure:"threshold"`
-	// Waiting is whether calls that wait by their nature are events, too.
+	// Waiting enables events of calls that wait by design.
 	Waiting bool `mapstructure:"waiting"`
 }
 
@@ -108,7 +109,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, threshold.CheckEvents("threshold", c.Threshold, "events"))...)
 }
 
-// at says of which element of a list an error is.
+// at adds the key and the index of the element to an error.
 func at(key string, i int, err error) error {
 	if err == nil {
 		return nil

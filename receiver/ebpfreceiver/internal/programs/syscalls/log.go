@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// maxErrno is the greatest errno that a call can return, below 0; what is lower still is an address.
+// maxErrno is the greatest errno that a call returns, as a negative number. Lower results are addresses.
 const maxErrno = 4095
 
 // AppendLog implements program.Program.
@@ -45,7 +45,7 @@ func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// failureOf returns error.type of what a call has returned, "" if it has not failed.
+// failureOf returns error.type for the result of a call, "" if the call did not fail.
 func failureOf(result int64) string {
 	if result >= 0 || result < -maxErrno {
 		return ""
@@ -53,7 +53,7 @@ func failureOf(result int64) string {
 	return kernel.ErrorType(uint16(-result))
 }
 
-// appendBody appends the line for people, such as "postgres[4242] fsync took 1.2 s" or "cp[77] openat failed after 2.1 s: eio".
+// appendBody appends the body, such as "postgres[4242] fsync took 1.2 s" or "cp[77] openat failed after 2.1 s: eio".
 func appendBody(b *batch.Batch, text []byte, owner *common.Owner, name, failure string, duration uint64) []byte {
 	text = append(append(b.AppendOwner(text, owner), ' '), name...)
 	if failure == "" {
