@@ -14,7 +14,7 @@ import (
 )
 
 // ErrSymbolsHidden means that the kernel shows the names of its functions without their addresses.
-var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, so places in the kernel have no names: " +
+var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, so kernel functions cannot be named: " +
 	"give CAP_SYSLOG (setcap cap_syslog+ep, AmbientCapabilities=CAP_SYSLOG or securityContext.capabilities.add: [SYSLOG]) " +
 	"and set the sysctl kernel.kptr_restrict to 0 or 1")
 
@@ -131,12 +131,12 @@ func (s *Symbols) read() (*symbolTable, error) {
 func (s *Symbols) load() (*symbolTable, error) {
 	file, err := s.open()
 	if err != nil {
-		return nil, fmt.Errorf("places in the kernel have no names: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them, where nothing hides it as ProtectKernelTunables= of systemd does", err)
+		return nil, fmt.Errorf("kernel functions cannot be named: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them, where nothing hides it as ProtectKernelTunables= of systemd does", err)
 	}
 	defer file.Close()
 	t, err := parseSymbols(file)
 	if err != nil && !errors.Is(err, ErrSymbolsHidden) {
-		return nil, fmt.Errorf("places in the kernel have no names: reading /proc/kallsyms: %w", err)
+		return nil, fmt.Errorf("kernel functions cannot be named: reading /proc/kallsyms: %w", err)
 	}
 	return t, err
 }

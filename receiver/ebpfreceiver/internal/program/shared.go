@@ -178,7 +178,7 @@ func ownPID() (uint32, error) {
 		},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("load the program that tells the collector's own process id: %w", err)
+		return 0, fmt.Errorf("load the program that reads the collector's own process id: %w", err)
 	}
 	pid, err := p.Run(&ebpf.RunOptions{})
 	if err := errors.Join(err, p.Close()); err != nil {

@@ -33,7 +33,7 @@ type Reader struct {
 // New returns a reader of a ring buffer map. The caller still has to close the map.
 func New(m *ebpf.Map) (*Reader, error) {
 	if m.Type() != ebpf.RingBuf {
-		return nil, fmt.Errorf("map of type %s is no ring buffer", m.Type())
+		return nil, fmt.Errorf("map of type %s is not a ring buffer", m.Type())
 	}
 	r := &Reader{size: uint64(m.MaxEntries()), epoll: -1, wake: -1}
 	if err := r.open(m.FD()); err != nil {

@@ -19,7 +19,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"threshold": {
 			Unit: program.UnitDuration, Range: program.Threshold,
-			Meaning: "The least time from issue to completion of an operation that is an event.",
+			Meaning: "The shortest time from issue to completion of an operation that is an event.",
 		},
 	},
 	Example:       "{threshold: 50ms}",

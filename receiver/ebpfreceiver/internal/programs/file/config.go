@@ -34,13 +34,13 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"opens::paths": {
 			Unit:    fmt.Sprintf("list of absolute paths, at most %d of %d bytes each", maxPaths, maxPathLength),
-			Meaning: "Files and directories whose opens are reported; those of a directory are of all that is below it. Default: none.",
+			Meaning: "Files and directories whose opens are reported. A directory stands for everything below it. Default: none.",
 			Schema: program.Schema{
 				"maxItems": maxPaths, "uniqueItems": true, "items": program.Schema{"pattern": "^/", "maxLength": maxPathLength},
 			},
 		},
 		"opens::write_only": {
-			Meaning: "Whether only opens are reported that may change the file: for writing, or with `O_TRUNC`.",
+			Meaning: "Whether to report only opens that may change the file: for writing, or with `O_TRUNC`.",
 		},
 	},
 	Example:       "{opens: {paths: [/etc], write_only: true}}",

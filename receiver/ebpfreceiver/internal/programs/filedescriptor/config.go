@@ -25,14 +25,14 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"processes": {
 			Unit: processes.Unit, Range: processes,
-			Meaning: "How many processes, those with the most descriptors, have series of their own. What all others have is in the series with `otel.metric.overflow`. Leaks are looked for in all processes, or, where there are more than 16384, in those that were there first.",
+			Meaning: "How many processes, those with the most descriptors, have series of their own. The series with `otel.metric.overflow` has the sum of all others. Leaks are searched for in all processes; if there are more than 16384, in those seen first.",
 		},
 		"leak_intervals": {
 			Unit: leakIntervals.Unit, Range: leakIntervals,
 			Meaning: "In how many intervals of `collection_interval` the descriptors of a process and a kind grow, and fall in none meanwhile, until that is a leak.",
 		},
 		"operations": {
-			Meaning: "Whether it is counted how many descriptors are opened and closed, where the kernel lets functions be traced.",
+			Meaning: "Whether opened and closed descriptors are counted. The kernel must support tracing of functions.",
 		},
 	},
 	Example:        "{processes: 20, leak_intervals: 60, operations: true}",

@@ -126,5 +126,5 @@ func (d *descriptors) Attached(iters map[string]*program.Iter) {
 
 // AppendLog implements program.Program.
 func (*descriptors) AppendLog(_ *batch.Batch, raw []byte) error {
-	return fmt.Errorf("record of %d bytes of program file_descriptor, which writes none", len(raw))
+	return fmt.Errorf("unexpected record of %d bytes: program file_descriptor writes no records", len(raw))
 }

@@ -34,7 +34,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"interfaces": {
 			Unit:    "list of names or patterns",
-			Meaning: "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later.",
+			Meaning: "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. An interface listed by name has to exist; one that matches a pattern may appear later.",
 			Schema:  program.Schema{"minItems": 1, "items": program.Schema{"pattern": `^[^/: \t\n\v\f\r]+$`}},
 		},
 		"sample_every": {
@@ -85,7 +85,7 @@ func validateInterface(chosen string) error {
 		return nil
 	}
 	if chosen == "" || chosen == "." || chosen == ".." || len(chosen) > longestName || strings.ContainsAny(chosen, "/: \t\n\v\f\r") {
-		return fmt.Errorf("%q is no name of a network interface; write one of 1 to %d bytes without blanks, / and :, as ip link lists them", chosen, longestName)
+		return fmt.Errorf("%q is not a name of a network interface; write one of 1 to %d bytes without blanks, / and :, as ip link lists them", chosen, longestName)
 	}
 	return nil
 }

@@ -15,7 +15,7 @@ var Definition = program.Definition{
 	Purpose: "What processes execute, and how they end.",
 	Settings: map[string]program.Setting{
 		"arguments": {
-			Meaning: "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go.",
+			Meaning: "Whether events have the arguments of executed programs. Arguments may contain passwords and other secrets, and go wherever the events go.",
 		},
 	},
 	Example:       "{arguments: true}",

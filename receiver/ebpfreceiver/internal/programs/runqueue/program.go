@@ -36,7 +36,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 func (w *waits) Spec() (*ebpf.CollectionSpec, error) {
 	for _, n := range needed {
 		if !w.host.BTF.HasMember(n.structure, n.member) {
-			return nil, fmt.Errorf("this kernel does not tell how long a task has waited: struct %s has no %s; run one built with %s=y",
+			return nil, fmt.Errorf("this kernel does not measure how long a task waits: struct %s has no %s; run one built with %s=y",
 				n.structure, n.member, n.option)
 		}
 	}

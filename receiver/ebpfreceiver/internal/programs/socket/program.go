@@ -52,7 +52,7 @@ func (s *sockets) Hooks() (hooks []program.Hook) {
 
 // AppendLog implements program.Program.
 func (*sockets) AppendLog(_ *batch.Batch, raw []byte) error {
-	return fmt.Errorf("record of %d bytes of program socket, which writes none", len(raw))
+	return fmt.Errorf("unexpected record of %d bytes: program socket writes no records", len(raw))
 }
 
 // Scrape implements program.Program.

@@ -38,17 +38,17 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"syscalls": {
 			Unit:    "list of names, as in `man 2 syscalls`",
-			Meaning: "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there.",
+			Meaning: "Only these system calls are observed, in metrics and events; empty means all. A call that the architecture lacks is ignored.",
 			Schema:  program.Schema{"uniqueItems": true, "items": program.Schema{"pattern": "^[a-z0-9_]+$"}},
 		},
 		"executables": {
 			Unit:    "list of names, at most 47 bytes each",
-			Meaning: "Only processes of these executables are looked at, by the base names of their files; all, if it is empty.",
+			Meaning: "Only processes of these executables are observed, by the base names of their files; empty means all.",
 			Schema:  program.Schema{"uniqueItems": true, "items": program.ExecutableSchema},
 		},
 		"containers": {
 			Unit:    fmt.Sprintf("list of at most %d container ids, or their first %d digits and more", maxContainers, minContainerID),
-			Meaning: "Only processes in these containers are looked at; all, if it is empty. One that starts later, or again, is looked at from its first system call on.",
+			Meaning: "Only processes in these containers are observed; empty means all processes. A container that starts later, or again, is observed from its first system call on.",
 			Schema: program.Schema{
 				"maxItems": maxContainers, "uniqueItems": true,
 				"items": program.Schema{"pattern": fmt.Sprintf("^[0-9a-f]{%d,%d}$", minContainerID, maxContainerID)},
@@ -56,10 +56,10 @@ var Definition = program.Definition{
 		},
 		"threshold": {
 			Unit: program.UnitDuration, Range: threshold,
-			Meaning: "From which duration on a system call is an event.",
+			Meaning: "The shortest duration of a system call that is an event.",
 		},
 		"waiting": {
-			Meaning: "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
+			Meaning: "Whether system calls that wait by design are events too, when they take long. They wait for time, locks, processes and peers, such as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter`, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
 		},
 	},
 	Example:       "{executables: [postgres], threshold: 10ms}",
@@ -127,9 +127,9 @@ func checkOnce[S ~string](list []S, i int) error {
 func checkCall(name string) error {
 	switch {
 	case slices.Contains(noreturn, name):
-		return fmt.Errorf("%q does not return, so that there is nothing to tell of it; program process tells how processes end", name)
+		return fmt.Errorf("%q does not return, so it has neither duration nor result; program process reports how processes end", name)
 	case !isCall(name):
-		return fmt.Errorf("%q is no system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))
+		return fmt.Errorf("%q is not a system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))
 	}
 	return nil
 }

@@ -35,11 +35,11 @@ func TestValidate(t *testing.T) {
 	}{
 		"unknown call": {
 			func(c *Config) { c.Syscalls = []string{"read", "opnat"} },
-			`syscalls::1: "opnat" is no system call of Linux; the nearest is "openat", and ` + "`man 2 syscalls` lists all",
+			`syscalls::1: "opnat" is not a system call of Linux; the nearest is "openat", and ` + "`man 2 syscalls` lists all",
 		},
-		"upper case":    {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is no system call of Linux; the nearest is`},
-		"empty call":    {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is no system call of Linux`},
-		"other":         {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is no system call of Linux`},
+		"upper case":    {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is not a system call of Linux; the nearest is`},
+		"empty call":    {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is not a system call of Linux`},
+		"other":         {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is not a system call of Linux`},
 		"noreturn call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
 		"call twice":    {func(c *Config) { c.Syscalls = []string{"read", "write", "read"} }, `syscalls::2: "read" is listed twice`},
 		"a path": {
