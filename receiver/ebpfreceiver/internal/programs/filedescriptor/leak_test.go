@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// at scans what the processes have open at a number of seconds from the beginning, and returns the new leaks.
+// at scans open descriptors at a number of seconds from the start, and returns the new leaks.
 func at(g *leakDetector, second int, all ...fdCounts) []leak {
 	g.begin(time.Duration(second) * time.Second)
 	for i := range all {
@@ -32,7 +32,7 @@ func TestLeak(t *testing.T) {
 	const intervals = 3
 	for name, tt := range map[string]struct {
 		open []uint32
-		// leaks are at which scan there are leaks.
+		// leaks are the numbers of the scans that report a leak.
 		leaks []int
 	}{
 		"flat":                          {[]uint32{5, 5, 5, 5, 5, 5, 5}, nil},
@@ -63,7 +63,7 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// The rate is that of the growth: what came before it, or before the last fall, is no part of it.
+// The rate is that of the growth since the last fall.
 func TestLeakRate(t *testing.T) {
 	g := newLeakDetector(3)
 	var leaks []leak
@@ -79,7 +79,7 @@ func TestLeakRate(t *testing.T) {
 	assert.Equal(t, uint32(40), leaks[0].open)
 }
 
-// A process that is no more is forgotten, and is not taken for another one that has its id.
+// The history of a process that ended is dropped, and does not count for a later process with its id.
 func TestLeakDetectorForgets(t *testing.T) {
 	g := newLeakDetector(2)
 	other := sockets(8, 9)
@@ -100,7 +100,7 @@ func TestLeakDetectorForgets(t *testing.T) {
 	assert.Len(t, at(g, 10, sockets(7, 5)), 1)
 }
 
-// A scan that failed in its middle is no end of those that it has not seen.
+// A scan that failed halfway does not end the history of processes that it did not reach.
 func TestLeakAfterAFailedScan(t *testing.T) {
 	g := newLeakDetector(2)
 	at(g, 0, sockets(7, 1), sockets(8, 1))
@@ -124,7 +124,7 @@ func TestLeaksOfMany(t *testing.T) {
 	}
 }
 
-// Of more processes than are watched, those that were there first are.
+// Above the bound, the processes seen first are observed.
 func TestObservedProcessesAreBounded(t *testing.T) {
 	g := newLeakDetector(2)
 	for i := range uint32(3) {

@@ -28,7 +28,7 @@ func TestDefaultConfig(t *testing.T) {
 	assert.Equal(t, 1000, *c.EventLimit)
 }
 
-// All faults come at once.
+// All errors are returned at once.
 func TestValidate(t *testing.T) {
 	c := on("eth0", "veth[", "eth0:1", strings.Repeat("x", 16), "", "*")
 	c.SampleEvery, *c.EventLimit = -1, 0
