@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// A program that cannot be attached leaves the others alone, if that is wished; the health check and an event say so.
+// With error_mode ignore, a program that cannot attach does not stop the others. The health check and an event report it.
 func TestHealthOfFailedProgram(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)
@@ -39,7 +39,7 @@ func TestHealthOfFailedProgram(t *testing.T) {
 	assert.Empty(t, collector.Matching(fromFile(), "ebpf.connection.connect", nil))
 }
 
-// A backend that takes nothing for a while makes the receiver's status an error that it recovers from, and loses nothing.
+// A backend that refuses for a while makes the status of the receiver a recoverable error. Nothing is lost.
 func TestHealthOfRefusingBackend(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t, "yaml:service: {pipelines: {logs: {exporters: [otlp_http]}}}")

@@ -44,13 +44,13 @@ func init() {
 	})
 }
 
-// Arguments of system calls that fail: descriptors that are none.
+// Invalid descriptors, as arguments of system calls that fail.
 const (
 	noFD        = ^uintptr(0)
 	noDirectory = ^uintptr(99) // AT_FDCWD
 )
 
-// newCaller starts an agent in a container. What it is told to call, its Go runtime does not, or not so.
+// newCaller starts an agent in a container. Its Go runtime does not make the tested calls, or not in that way.
 func newCaller(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
 	container := testhost.NewContainer(t)
@@ -138,7 +138,7 @@ func TestSyscallsAreCounted(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "syscall"))
 }
 
-// Numbers that no table has are not made up.
+// Numbers that no table has get no invented name.
 func TestSyscallsWithoutName(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {}}")
@@ -171,7 +171,7 @@ func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgr
 	assert.Contains(t, e.Body, fmt.Sprintf("%s[%d] %s ", a.Thread, a.PID, name))
 }
 
-// What waits by its nature is an event only when that is asked for; it is counted anyhow.
+// A call that waits by design is an event only if asked for. It is counted anyhow.
 func TestSyscallsThatWait(t *testing.T) {
 	testnet.Require(t)
 	const took = 60 * time.Millisecond
@@ -187,7 +187,7 @@ func TestSyscallsThatWait(t *testing.T) {
 			waited := other.Make(awaitingNoSignal(took, 1))
 			require.Equal(t, unix.EAGAIN, waited.Errno)
 
-			// To open a pipe takes another one who does: nobody would say that open is there for waiting.
+			// Opening a pipe waits until another process opens it: openat does not wait by design.
 			pipe := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "pipe-"+strconv.FormatBool(waiting))
 			require.NoError(t, unix.Mkfifo(pipe, 0o600))
 			t.Cleanup(func() { _ = os.Remove(pipe) })
@@ -234,7 +234,7 @@ func TestSyscallsThatWait(t *testing.T) {
 	}
 }
 
-// A call is slow on a file of whatever size, when what reads from a pipe only waits.
+// A call on a file is slow whatever its size, while a read from a pipe only waits.
 func TestSyscallsOnFiles(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [sendfile], threshold: 1ms}}")
@@ -259,7 +259,7 @@ func TestSyscallsOnFiles(t *testing.T) {
 	slow(t, r.Wait(t, 1, testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID))[0], a, container, "sendfile", copied, time.Millisecond)
 }
 
-// Only what is asked for is looked at, and the collector's own process only if that is, too.
+// Only selected calls are observed. The collector's own process is observed only if asked for.
 func TestSyscallFilters(t *testing.T) {
 	testnet.Require(t)
 	chosen, chosenContainer := newCaller(t, "kernel-test-chosen")
@@ -312,7 +312,7 @@ func TestSyscallFilters(t *testing.T) {
 	}
 }
 
-// A container that was asked for is looked at from its first call on, and again when it is back.
+// A selected container is observed from its first call on, and again when it is back.
 func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 	testnet.Require(t)
 	id := testhost.NewContainerID(t)
@@ -360,7 +360,7 @@ func TestSyscallsOfContainersByName(t *testing.T) {
 		"/system.slice/overlay2-<id>-merged.mount":       0,
 		"/" + strings.Repeat("x", 180) + "<short>.scope": 0,
 	} {
-		// What is counted for a group goes with it: so it stays until all are through.
+		// Counts of a cgroup end with it, so it stays until all tests are done.
 		group := testhost.NewCgroupAt(t, ids.Replace(path))
 		t.Run(strings.ReplaceAll(path, "/", " "), func(t *testing.T) {
 			before := counted()
@@ -372,7 +372,7 @@ func TestSyscallsOfContainersByName(t *testing.T) {
 	}
 }
 
-// More slow calls than the limit lets pass: what it holds back is counted, and the metrics have all.
+// Events over the limit are counted as lost, and the metrics are complete.
 func TestSyscallEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const count = 2000
@@ -388,8 +388,8 @@ func TestSyscallEventLimit(t *testing.T) {
 	assert.Len(t, held, 1, "%v", held)
 }
 
-// A thread that ends in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
-// nothing: all their calls are counted, and those that come after them.
+// Threads that end in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
+// nothing behind: all calls are counted, and later ones too.
 func TestSyscallsInMasses(t *testing.T) {
 	testnet.Require(t)
 	count := 100_000
@@ -443,7 +443,7 @@ func TestSyscallsAcrossExecve(t *testing.T) {
 	}
 }
 
-// More series than there is room for: the rest is counted together, and nothing is missing from the sum.
+// With more series than entries in the map, the rest is counted in the overflow series, and the sum is complete.
 func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	testnet.Require(t)
 	const cgroups, numbers = 60, 400
@@ -467,7 +467,7 @@ func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	assert.GreaterOrEqual(t, int(p.Count()), together)
 }
 
-// What is counted for a container goes with it.
+// The series of a container end with it.
 func TestSyscallSeriesGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "collection_interval: 200ms\nprograms: {syscall: {syscalls: [dup]}}")
