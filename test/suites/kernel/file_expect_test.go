@@ -67,8 +67,11 @@ func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTe
 	return s
 }
 
-// file is the attributes of a file.
+// file is the attributes of a file; "" is a path that is not known.
 func file(path string) attributes {
+	if path == "" {
+		return attributes{}
+	}
 	return attributes{"file.path": path, "file.name": filepath.Base(path)}
 }
 
@@ -84,7 +87,7 @@ func (s *fileTest) process() attributes {
 type deletion struct {
 	traffic.FileCall
 	errno unix.Errno
-	// path is the file's path, kind the kind of deletion. A call without a kind has no event.
+	// path is the file's path, "" if it is not known, kind the kind of deletion. A call without a kind has no event.
 	path, kind string
 	// called is the path in the call, if it differs.
 	called string

@@ -155,6 +155,30 @@ func TestFilePaths(t *testing.T) {
 	s.checkCounts(t)
 }
 
+// A deletion whose path cannot be read has an event without a path, whatever path was read before on this CPU. Each counted
+// deletion has an event.
+func TestFileDeletionsWithoutPath(t *testing.T) {
+	s := newFileTest(t, onlyFile)
+	dir := testhost.NewTmpfs(t)
+	deep := filepath.Join(dir, strings.Repeat("d/", 140))
+	require.NoError(t, os.MkdirAll(deep, 0o777))
+	touch(t, deep, "x", "full/", "full/y")
+	unlinkat := traffic.FileCall{Call: "unlinkat", Path: "x"}
+	closed, unreadable, long := unlinkat, unlinkat, unlinkat
+	closed.ClosedDir, unreadable.BadAddress, long.Path = true, true, strings.Repeat("./", 2500)+"x"
+	s.agent.ChangeDir(deep)
+	s.deletes(t,
+		deletion{FileCall: closed, errno: unix.EBADF, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: unreadable, errno: unix.EFAULT, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: long, errno: unix.ENAMETOOLONG, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: unlinkat, kind: "unlink"},
+		deletion{FileCall: traffic.FileCall{Call: "unlinkat", Path: "full", Flags: unix.AT_REMOVEDIR}, errno: unix.ENOTEMPTY, kind: "rmdir"},
+	)
+	s.agent.ChangeDir("/")
+	s.checkCounts(t)
+	assert.Empty(t, lost(s.Scrape(t), "file"))
+}
+
 // In a chroot or a mount namespace, a process uses other paths, or deletes files that are invisible outside.
 func TestFilePathsOfOtherRoots(t *testing.T) {
 	t.Run("chroot", func(t *testing.T) {
@@ -288,6 +312,11 @@ func TestFileOpens(t *testing.T) {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags}
 	}
 	const rw, wo = unix.O_RDWR, unix.O_WRONLY
+	inRoot := func(dir, path string) traffic.FileCall {
+		c := open("openat2", dir, path, wo)
+		c.Resolve = unix.RESOLVE_IN_ROOT
+		return c
+	}
 	openings := []opening{
 		{FileCall: open("open", "", in("watched/x"), 0), path: in("watched/x"), flags: []any{"O_RDONLY"}},
 		{FileCall: open("openat", "", in("watched/x"), wo|unix.O_CLOEXEC), path: in("watched/x"), flags: []any{"O_WRONLY"}},
@@ -310,6 +339,11 @@ func TestFileOpens(t *testing.T) {
 		{FileCall: open("openat", dir, "watched/none", 0), errno: unix.ENOENT, path: in("watched/none"), flags: []any{"O_RDONLY"}},
 		{FileCall: open("openat2", "", in("watched/x"), wo|unix.O_CREAT|unix.O_EXCL), errno: unix.EEXIST, path: in("watched/x"), flags: []any{"O_WRONLY", "O_CREAT", "O_EXCL"}},
 		{FileCall: open("openat", "", in("other/none"), wo), errno: unix.ENOENT},
+
+		// With RESOLVE_IN_ROOT the directory is the root of the name.
+		{FileCall: inRoot(dir, "/watched/none"), errno: unix.ENOENT, path: in("watched/none"), flags: []any{"O_WRONLY"}},
+		{FileCall: inRoot(in("other"), in("watched/none")), errno: unix.ENOENT},
+		{FileCall: inRoot(dir, "/watched/x"), path: in("watched/x"), flags: []any{"O_WRONLY"}},
 	}
 	if kernelSays().requests {
 		for _, o := range openings {
