@@ -175,11 +175,11 @@ func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgr
 func TestSyscallsThatWait(t *testing.T) {
 	testnet.Require(t)
 	const took = 60 * time.Millisecond
-	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl], threshold: 50ms"
+	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl, flock, fcntl], threshold: 50ms"
 	later := testenv.Patiently(300 * time.Millisecond) // when the call has surely begun
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
 		t.Run(name, func(t *testing.T) {
-			r := testreceiver.Start(t, fmt.Sprintf("programs: {syscall: {%s, waiting: %t}}", calls, waiting))
+			r := testreceiver.Start(t, fmt.Sprintf("programs: {connection: {}, syscall: {%s, waiting: %t}}", calls, waiting))
 			a, container := newCaller(t, "kernel-test-caller")
 			slept := a.Make(sleeping(took, 1))
 			require.Zero(t, slept.Errno)
@@ -187,7 +187,7 @@ func TestSyscallsThatWait(t *testing.T) {
 			waited := other.Make(awaitingNoSignal(took, 1))
 			require.Equal(t, unix.EAGAIN, waited.Errno)
 
-			// Opening a pipe waits until another process opens it: openat does not wait by design.
+			// Opening a pipe waits until another process opens it.
 			pipe := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "pipe-"+strconv.FormatBool(waiting))
 			require.NoError(t, unix.Mkfifo(pipe, 0o600))
 			t.Cleanup(func() { _ = os.Remove(pipe) })
@@ -207,22 +207,51 @@ func TestSyscallsThatWait(t *testing.T) {
 			read := a.Make(traffic.Calls{Number: unix.SYS_READ, Args: [4]uintptr{opened.Result, 0, 1}, Text: "room", Arguments: []int{1}, Count: 1})
 			require.Equal(t, uintptr(1), read.Result)
 
+			// Locks that this process holds for a while, of each kind.
+			file := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "lock-"+strconv.FormatBool(waiting))
+			locked := map[string]traffic.Made{}
+			for name, lock := range map[string]func(fd uintptr) traffic.Calls{
+				"flock": func(fd uintptr) traffic.Calls {
+					return traffic.Calls{Number: unix.SYS_FLOCK, Args: [4]uintptr{fd, unix.LOCK_EX}, Count: 1}
+				},
+				"F_SETLKW":     func(fd uintptr) traffic.Calls { return lockCall(fd, unix.F_SETLKW) },
+				"F_OFD_SETLKW": func(fd uintptr) traffic.Calls { return lockCall(fd, unix.F_OFD_SETLKW) },
+			} {
+				held, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+				require.NoError(t, err)
+				require.NoError(t, os.Chown(file, clientUser, clientUser))
+				if name == "flock" {
+					require.NoError(t, unix.Flock(int(held.Fd()), unix.LOCK_EX))
+				} else {
+					require.NoError(t, unix.FcntlFlock(held.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}))
+				}
+				opened := a.Make(traffic.Calls{Number: unix.SYS_OPENAT, Args: [4]uintptr{noDirectory, 0, unix.O_RDWR}, Text: file, Arguments: []int{1}, Count: 1})
+				require.Zero(t, opened.Errno)
+				time.AfterFunc(later, func() { _ = held.Close() })
+				locked[name] = a.Make(lock(opened.Result))
+				require.Zero(t, locked[name].Errno, name)
+				require.NoError(t, os.Remove(file))
+			}
+
 			// The agent itself reads from a pipe, too, and gets more.
 			bySize := func(e testreceiver.Event) bool {
 				return e.Attributes[callKey] != "read" || e.Attributes[callResultKey] == int64(1)
 			}
-			events := r.Wait(t, map[bool]int{false: 1, true: 4}[waiting], testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID), bySize)
-			byName := map[string]testreceiver.Event{}
-			for _, e := range events {
-				byName[e.Attributes[callKey].(string)] = e
-			}
-			slow(t, byName["openat"], a, container, "openat", opened, 50*time.Millisecond)
+			ofAgent := []testreceiver.Match{testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID), bySize}
 			if waiting {
-				slow(t, byName["clock_nanosleep"], a, container, "clock_nanosleep", slept, took)
-				slow(t, byName["rt_sigtimedwait"], other, container, "rt_sigtimedwait", waited, took)
-				slow(t, byName["read"], a, container, "read", read, 50*time.Millisecond)
+				byName := map[string][]testreceiver.Event{}
+				for _, e := range r.Exactly(t, 7, ofAgent...) {
+					name := e.Attributes[callKey].(string)
+					byName[name] = append(byName[name], e)
+				}
+				slow(t, byName["clock_nanosleep"][0], a, container, "clock_nanosleep", slept, took)
+				slow(t, byName["rt_sigtimedwait"][0], other, container, "rt_sigtimedwait", waited, took)
+				slow(t, byName["openat"][0], a, container, "openat", opened, 50*time.Millisecond)
+				slow(t, byName["read"][0], a, container, "read", read, 50*time.Millisecond)
+				slow(t, byName["flock"][0], a, container, "flock", locked["flock"], 50*time.Millisecond)
+				assert.Len(t, byName["fcntl"], 2)
 			} else {
-				assert.Len(t, r.Events.Matching(testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID)), 1)
+				r.Exactly(t, 0, ofAgent...)
 			}
 			m := r.Scrape(t).In(container)
 			for _, name := range []string{"clock_nanosleep", "rt_sigtimedwait"} {
@@ -232,6 +261,45 @@ func TestSyscallsThatWait(t *testing.T) {
 			}
 		})
 	}
+}
+
+// lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, and then zeros.
+func lockCall(fd uintptr, command uintptr) traffic.Calls {
+	return traffic.Calls{Number: unix.SYS_FCNTL, Args: [4]uintptr{fd, command}, Text: "\x01", Arguments: []int{2}, Count: 1}
+}
+
+// A negative result is not always an error: a process group that owns a descriptor is the negative of its id, and
+// rt_sigreturn returns to interrupted code with that code's registers.
+func TestSyscallsWithNegativeResults(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [fcntl, rt_sigreturn, ppoll]}}")
+	container := testhost.NewContainer(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.InPIDNamespace())
+	call := func(number uintptr, args ...uintptr) traffic.Made {
+		c := traffic.Calls{Number: number, Count: 1}
+		copy(c.Args[:], args)
+		return a.Make(c)
+	}
+	require.Zero(t, call(unix.SYS_SETPGID, 0, 0).Errno)
+	socket := call(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM)
+	require.Zero(t, socket.Errno)
+	require.Zero(t, call(unix.SYS_FCNTL, socket.Result, unix.F_SETOWN, ^uintptr(0)).Errno)
+	assert.Equal(t, unix.Errno(1), call(unix.SYS_FCNTL, socket.Result, unix.F_GETOWN).Errno, "the process group 1, which looks like EPERM")
+	assert.Equal(t, unix.EBADF, call(unix.SYS_FCNTL, noFD, unix.F_GETOWN).Errno)
+
+	// The signal interrupts ppoll, and its handler ends with rt_sigreturn, whose register for the result has -EINTR then.
+	interrupt := time.AfterFunc(testenv.Patiently(200*time.Millisecond), func() { _ = unix.Kill(a.PID, unix.SIGURG) })
+	defer interrupt.Stop()
+	polled := a.Make(traffic.Calls{Number: unix.SYS_PPOLL, Time: 10 * time.Second, Arguments: []int{2}, Count: 1})
+	require.Equal(t, unix.EINTR, polled.Errno)
+
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 1, m.Int(errorsMetric, testreceiver.Attributes{callKey: "fcntl"}), "of the closed descriptor")
+	assert.Equal(t, 1, callErrors(m, "fcntl", "ebadf"))
+	count, _ := callCount(m, "rt_sigreturn")
+	assert.Positive(t, count)
+	assert.Zero(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "rt_sigreturn"}))
+	assert.Positive(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "ppoll"}))
 }
 
 // A call on a file is slow whatever its size, while a read from a pipe only waits.

@@ -59,7 +59,7 @@ var Definition = program.Definition{
 			Meaning: "The shortest duration of a system call that is an event.",
 		},
 		"waiting": {
-			Meaning: "Whether system calls that wait by design are events too, when they take long. They wait for time, locks, processes and peers, such as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter`, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
+			Meaning: "Whether system calls that wait by design are events too, when they take long. They wait for time, locks, processes and peers: `nanosleep`, `futex`, `flock`, `wait4`, `vfork`, `epoll_wait`, `connect`, `recvfrom`, `io_uring_enter` and the like, `fcntl` for a lock, the open of a FIFO, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
 		},
 	},
 	Example:       "{executables: [postgres], threshold: 10ms}",

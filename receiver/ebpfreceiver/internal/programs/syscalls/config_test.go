@@ -108,12 +108,14 @@ func TestVariables(t *testing.T) {
 	for call, want := range map[string]bool{"openat": true, "futex": true, "exit": false, "exit_group": false, otherName: true} {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWantedCalls, call), call)
 	}
-	for call, want := range map[string]bool{"openat": false, "futex": true, "read": false, "fsync": false} {
-		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWaitingCalls, call), call)
+	kinds := variables[bpf.SyscallVarCallKinds].([allCalls]uint8)
+	for call, want := range map[string]bpf.SyscallCallKind{
+		"futex": bpf.SyscallCallKindKIND_WAITS, "fsync": bpf.SyscallCallKindKIND_ORDINARY, "openat": bpf.SyscallCallKindKIND_OPENS,
+		"read": bpf.SyscallCallKindKIND_WAITS_UNLESS_FILE, "rt_sigreturn": bpf.SyscallCallKindKIND_NO_RESULT,
+	} {
+		assert.Equal(t, uint8(want), kinds[numberOf(t, call)], call)
 	}
-	for call, want := range map[string]bool{"openat": false, "futex": false, "read": true} {
-		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarFileCalls, call), call)
-	}
+	assert.Zero(t, kinds[600], "a number without a name is ordinary")
 	assert.Equal(t, uint64(100_000_000), variables[bpf.SyscallVarSlowThreshold], "ns")
 	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "left to the frame")
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyExecutables])

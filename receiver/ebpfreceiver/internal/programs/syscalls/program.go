@@ -62,8 +62,7 @@ func (c *calls) Variables() map[string]any {
 		bpf.SyscallVarWantedCalls: callsWhere(func(name string) bool {
 			return !slices.Contains(noreturn, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
 		}),
-		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(blocking)),
-		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(blockingUnlessFile)),
+		bpf.SyscallVarCallKinds:       kindsByCall(),
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
