@@ -96,7 +96,7 @@ _Static_assert(offsetof(struct pathname, text) - offsetof(struct pathname, prefi
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 128);
+	__uint(max_entries, 256);
 	__type(key, struct prefix);
 	__type(value, __u8);
 } file_opened_paths SEC(".maps");

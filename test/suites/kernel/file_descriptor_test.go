@@ -197,6 +197,42 @@ func TestFileDescriptorLeak(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container)), 2)
 }
 
+// A leak in a server whose descriptors come and go is reported. The same coming and going without a leak is not.
+func TestFileDescriptorLeakInABusyServer(t *testing.T) {
+	testnet.Require(t)
+	const intervals = 4
+	interval := testenv.Patiently(200 * time.Millisecond)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
+	leaking := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-leaking", "main"))
+	busy := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-busy", "main"))
+	r := testreceiver.Start(t, fmt.Sprintf("collection_interval: %s\nprograms: {file_descriptor: {leak_intervals: %d}}", interval, intervals))
+	serve := func(a *traffic.Agent, leaked int) {
+		for range 5 * intervals {
+			a.OpenDescriptors("socket", 30+leaked)
+			time.Sleep(interval)
+			a.CloseDescriptors("socket", 30)
+			time.Sleep(interval)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serve(busy, 0)
+	}()
+	serve(leaking, 5)
+	<-done
+	r.Scrape(t)
+	leaks := r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container))
+	require.NotEmpty(t, leaks)
+	for _, e := range leaks {
+		assert.Equal(t, int64(leaking.PID), e.Attributes["process.pid"])
+		assert.Equal(t, "socket", e.Attributes[kindKey])
+		growth, _ := e.Attributes["ebpf.file_descriptor.leak.growth"].(int64)
+		assert.GreaterOrEqual(t, growth, int64(intervals))
+		assert.LessOrEqual(t, growth, int64(5*5*intervals))
+	}
+}
+
 // Events over the limit are counted as lost: events and losses add up to all leaks.
 func TestFileDescriptorLeakLimit(t *testing.T) {
 	testnet.Require(t)

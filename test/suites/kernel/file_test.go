@@ -307,7 +307,9 @@ func TestFileOpens(t *testing.T) {
 	require.NoError(t, os.Chmod(in("watched/secret"), 0o600))
 	require.NoError(t, os.Symlink(in("watched"), in("other/link")))
 	require.NoError(t, os.Symlink(in("other/x"), in("watched/out")))
-	config := fmt.Sprintf("programs: {file: {event_limit: 1000000, opens: {paths: [%q, %q, %q]}}}", in("watched"), in("one-file"), in("end"))
+	// The configuration names the directory by a symbolic link.
+	require.NoError(t, os.Symlink(in("watched"), in("to-watched")))
+	config := fmt.Sprintf("programs: {file: {event_limit: 1000000, opens: {paths: [%q, %q, %q]}}}", in("to-watched"), in("one-file"), in("end"))
 	open := func(call, dir, path string, flags int) traffic.FileCall {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags}
 	}

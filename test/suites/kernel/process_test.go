@@ -293,6 +293,16 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 	t.Run("long", func(t *testing.T) {
 		ran(t, r, shell, container, traffic.Command{Path: far, Args: []string{"x"}}, far, strs("x"))
 	})
+	// As many names as 512 bytes have room for, less those of the folder.
+	for _, names := range []int{38, 60, 200} {
+		t.Run(fmt.Sprint("deep ", names), func(t *testing.T) {
+			deep := filepath.Join(dir, strings.Repeat("d/", names))
+			require.NoError(t, os.MkdirAll(deep, 0o755))
+			deep = filepath.Join(deep, "program")
+			require.NoError(t, os.Link(program, deep))
+			ran(t, r, shell, container, traffic.Command{Path: deep, Args: []string{"x"}}, deep, strs("x"))
+		})
+	}
 }
 
 // A process ends once, with its last thread.

@@ -20,8 +20,8 @@ const (
 	// defaultEventLimit limits the events when a whole tree is deleted. Its metrics have no limit.
 	defaultEventLimit = 1000
 
-	// maxPaths is half of the entries in the map of the BPF side: each path needs two, one as a directory and one as a
-	// file.
+	// maxPaths is a quarter of the entries in the map of the BPF side: each path needs two, one as a directory and one as a
+	// file, and as many for what it resolves to.
 	maxPaths = 64
 	// maxPathLength is in bytes. The BPF side compares one byte more.
 	maxPathLength = len(bpf.FilePrefix{}.Text) - 2
@@ -34,7 +34,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"opens::paths": {
 			Unit:    fmt.Sprintf("list of absolute paths, at most %d of %d bytes each", maxPaths, maxPathLength),
-			Meaning: "Files and directories whose opens are reported. A directory stands for everything below it. Default: none.",
+			Meaning: "Files and directories whose opens are reported. A directory stands for everything below it. Symbolic links are resolved at the start. Default: none.",
 			Schema: program.Schema{
 				"maxItems": maxPaths, "uniqueItems": true, "items": program.Schema{"pattern": "^/", "maxLength": maxPathLength},
 			},

@@ -75,7 +75,7 @@ func (f *files) Events() uint32 {
 
 // Loaded implements program.Program.
 func (f *files) Loaded(maps map[string]*ebpf.Map) error {
-	for _, path := range f.config.Opens.Paths {
+	for _, path := range watchedPaths(f.config.Opens.Paths, f.host.Logger) {
 		for _, key := range prefixesOf(path) {
 			if err := maps[bpf.FileMapFileOpenedPaths].Put(&key, uint8(1)); err != nil {
 				return fmt.Errorf("write to map %s: %w", bpf.FileMapFileOpenedPaths, err)

@@ -22,33 +22,42 @@ type leak struct {
 	duration     time.Duration
 }
 
-// leakDetector finds leaks: a number of descriptors that grows in a number of intervals, and falls in none of those between.
-// It observes every process, not only those with the most descriptors.
+// windows are the lengths, in scans, of the windows over which the lowest number of descriptors is taken. With a length of 1
+// each scan counts, so that a steady leak is found soon. The others find a leak in a process whose descriptors come and go: what
+// is open only now and then is not in the lowest number. Longer windows would take a load that rises all morning for a leak.
+var windows = [...]int{1, 2, 4}
+
+// leakDetector finds leaks: the lowest number of descriptors in a window rises a number of times from one window to the next,
+// and never falls in between. It observes every process, not only those with the most descriptors.
 type leakDetector struct {
 	intervals int
 	processes map[process]*observed
-	// scan and now are the number and the time of the current scan, found the leaks that it has found.
-	scan  uint64
-	now   time.Duration
-	found []leak
+	// scan and now are the number and the time of the current scan, found the leaks that it has found, last the time of the scan
+	// before.
+	scan      uint64
+	now, last time.Duration
+	found     []leak
 }
 
 // observed is the history of one process.
 type observed struct {
 	// lastScan is the number of the last scan that saw the process.
 	lastScan uint64
-	kinds    [kinds]growth
+	// kinds are nil for kinds of which there was none yet, as most are.
+	kinds [kinds]*[len(windows)]growth
 }
 
-// growth is how the number of descriptors of one kind has grown since it last fell.
+// growth is how the lowest number of descriptors of one kind in a window has grown since it last fell.
 type growth struct {
 	// since is the last time at which the number was still first.
 	since       time.Duration
 	first, last uint32
-	// rises is the number of intervals in which it grew.
+	// lowest is that of the current window, of which there were so many scans.
+	lowest, scans uint32
+	// rises is the number of windows in which it grew.
 	rises uint32
-	// reported reports that it was reported as a leak.
-	reported bool
+	// started reports that there was a whole window, reported that the growth was reported as a leak.
+	started, reported bool
 }
 
 func newLeakDetector(intervals int) *leakDetector {
@@ -58,30 +67,49 @@ func newLeakDetector(intervals int) *leakDetector {
 // begin begins a scan. now is a time of any steady clock.
 func (d *leakDetector) begin(now time.Duration) {
 	d.scan++
-	d.now, d.found = now, nil
+	d.last, d.now, d.found = d.now, now, nil
 }
 
 // observe records the counts of one process.
 func (d *leakDetector) observe(c *fdCounts) {
-	o := d.processes[c.process]
-	switch {
-	case o != nil:
-	case len(d.processes) < maxObserved:
-		o = new(observed)
-		for kind, open := range c.open {
-			o.kinds[kind].restart(d.now, open)
+	o, known := d.processes[c.process]
+	if !known {
+		if len(d.processes) >= maxObserved {
+			return
 		}
+		o = new(observed)
 		d.processes[c.process] = o
-	default:
-		return
 	}
 	o.lastScan = d.scan
 	for kind, open := range c.open {
-		g := &o.kinds[kind]
-		if g.observe(d.now, open, d.intervals) {
-			d.found = append(d.found, leak{owner: c.owner, kind: kind, open: open, growth: open - g.first, duration: d.now - g.since})
+		if o.kinds[kind] == nil {
+			if open == 0 {
+				continue
+			}
+			o.kinds[kind] = new([len(windows)]growth)
+			if known {
+				d.observeKind(o.kinds[kind], d.last, 0)
+			}
+		}
+		if g := d.observeKind(o.kinds[kind], d.now, open); g != nil {
+			d.found = append(d.found, leak{owner: c.owner, kind: kind, open: open, growth: g.last - g.first, duration: d.now - g.since})
 		}
 	}
+}
+
+// observeKind records a sample in all windows, and returns the growth that is a new leak, or nil. The longer windows do not
+// report it again.
+func (d *leakDetector) observeKind(all *[len(windows)]growth, now time.Duration, open uint32) (found *growth) {
+	for i := range all {
+		g := &all[i]
+		if found != nil {
+			g.reported = true
+		}
+		if g.observe(now, open, windows[i], d.intervals) {
+			found = g
+		}
+	}
+	return found
 }
 
 // forget drops the history of a process.
@@ -93,17 +121,22 @@ func (d *leakDetector) end() []leak {
 	return d.found
 }
 
-func (g *growth) restart(now time.Duration, open uint32) {
-	*g = growth{since: now, first: open, last: open}
-}
-
 // observe records a sample and reports whether it is a new leak.
-func (g *growth) observe(now time.Duration, open uint32, intervals int) bool {
-	switch {
-	case open < g.last:
-		g.restart(now, open)
-	case open > g.last:
-		g.last = open
+func (g *growth) observe(now time.Duration, open uint32, window, intervals int) bool {
+	if g.scans == 0 || open < g.lowest {
+		g.lowest = open
+	}
+	if g.scans++; int(g.scans) < window {
+		return false
+	}
+	g.scans = 0
+	switch lowest := g.lowest; {
+	case !g.started:
+		*g = growth{since: now, first: lowest, last: lowest, started: true, reported: g.reported}
+	case lowest < g.last:
+		*g = growth{since: now, first: lowest, last: lowest, started: true}
+	case lowest > g.last:
+		g.last = lowest
 		g.rises++
 	case g.rises == 0:
 		g.since = now

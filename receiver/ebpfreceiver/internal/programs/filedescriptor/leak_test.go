@@ -4,6 +4,7 @@
 package filedescriptor
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -45,6 +46,11 @@ func TestLeak(t *testing.T) {
 		"again after a fall":            {[]uint32{1, 2, 3, 4, 5, 4, 5, 6, 7, 8}, []int{3, 8}},
 		"no fall to what it began with": {[]uint32{1, 2, 3, 2, 3, 4, 5}, []int{6}},
 		"all at once":                   {[]uint32{1, 1000, 1000, 1000, 1000}, nil},
+		"late, from none":               {[]uint32{0, 0, 0, 1, 2, 3}, []int{5}},
+		"leak under churn":              {[]uint32{13, 6, 19, 12, 25, 18, 31, 24, 37, 30, 43, 36}, []int{7}},
+		"leak under long churn":         {[]uint32{3, 9, 9, 9, 4, 9, 9, 9, 5, 9, 9, 9, 6, 9, 9, 9, 7, 9, 9, 9}, []int{15}},
+		"churn":                         {[]uint32{13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3}, nil},
+		"churn that ends in a leak":     {[]uint32{9, 2, 9, 2, 9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []int{8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newLeakDetector(intervals)
@@ -59,6 +65,29 @@ func TestLeak(t *testing.T) {
 				}
 			}
 			assert.Equal(t, tt.leaks, when)
+		})
+	}
+}
+
+// Loads that change by chance are no leak with the default setting, whether they are independent or a random walk: a day of
+// scans of 200 processes each.
+func TestChurnIsNoLeak(t *testing.T) {
+	const processes, scans = 200, 8640
+	for name, next := range map[string]func(r *rand.Rand, open uint32) uint32{
+		"independent": func(r *rand.Rand, _ uint32) uint32 { return 100 + r.Uint32N(50) },
+		"walk": func(r *rand.Rand, open uint32) uint32 {
+			return max(open+r.Uint32N(21), 10) - 10
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 2))
+			for range processes {
+				g, open := newLeakDetector(leakIntervals.Default), uint32(100_000)
+				for i := range scans {
+					open = next(r, open)
+					require.Empty(t, at(g, 10*i, sockets(7, open)))
+				}
+			}
 		})
 	}
 }

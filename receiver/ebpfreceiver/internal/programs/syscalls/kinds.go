@@ -50,4 +50,6 @@ func kindsByCall() (byCall [allCalls]uint8) {
 }
 
 // hasResult reports whether a call returns a result of its own.
-func hasResult(name string) bool { return !slices.Contains(kinds[bpf.SyscallCallKindKIND_NO_RESULT], name) }
+func hasResult(name string) bool {
+	return !slices.Contains(kinds[bpf.SyscallCallKindKIND_NO_RESULT], name)
+}
