@@ -59,6 +59,35 @@ go:
 			"and put its bin folder first in PATH: export PATH=/usr/local/go/bin:\$$PATH" >&2; exit 1; \
 	fi
 
+##@ Release
+.PHONY: release release-files
+RELEASE_VERSION = $(shell awk '$$1 == "version:" {print $$2; exit}' builder-config.yaml)
+# What an archive has beside the executable, as far as it is committed.
+RELEASE_FILES = $(shell git ls-files LICENSE bpf/LICENSE README.md CHANGELOG.md SECURITY.md config.yaml docs examples deploy)
+# The time of all files in the archives is that of the commit, so that everybody who builds it gets the same bytes.
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+TAR_REPRODUCIBLE = --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w --format=gnu
+
+release: build build-full ## Build both collectors for linux/amd64 and linux/arm64: archives and their checksums in dist-release
+	rm -rf dist-release
+	for folder in dist dist-full; do \
+		for architecture in amd64 arm64; do \
+			collector=otelcol-ebpf$${folder#dist}; \
+			archive=$${collector}_$(RELEASE_VERSION)_linux_$$architecture; \
+			mkdir -p dist-release/$$archive; \
+			CGO_ENABLED=0 GOOS=linux GOARCH=$$architecture \
+				go -C $$folder build -trimpath -ldflags='-s -w' -o $(CURDIR)/dist-release/$$archive/$$collector .; \
+			cp --parents $(RELEASE_FILES) dist-release/$$archive; \
+			tar -C dist-release $(TAR_REPRODUCIBLE) -cf - $$archive | gzip -n -9 >dist-release/$$archive.tar.gz; \
+			rm -r dist-release/$$archive; \
+		done; \
+	done
+	cd dist-release && sha256sum *.tar.gz >otelcol-ebpf_$(RELEASE_VERSION)_checksums.txt
+	cat dist-release/*_checksums.txt
+
+release-files: ## List what the archives of `make release` have beside the executable
+	@printf '%s\n' $(RELEASE_FILES)
+
 ##@ Test
 .PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-deploy test-guide systemd prometheus victorialogs jq bench
 test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
@@ -183,7 +212,7 @@ tidy: ## Tidy the go.mod files
 	go -C test/suites/deploy/kubernetes mod tidy
 
 clean: ## Remove what the other targets made, outside of Go's own caches
-	rm -rf dist dist-full .cache
+	rm -rf dist dist-full dist-release .cache
 
 # Tools, each rebuilt when a version changes; for this machine, whatever GOOS and GOARCH ask of the collector.
 tool_benchstat := golang.org/x/perf/cmd/benchstat

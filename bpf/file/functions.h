@@ -30,6 +30,7 @@ struct {
 
 struct open_flags {
 	int open_flag;
+	int lookup_flags;
 };
 
 struct renamedata {
@@ -153,15 +154,19 @@ int file_after_rename(__u64 *ctx)
 	return on_rename((struct dentry *)ctx[1], (struct dentry *)ctx[3], ARGUMENT(5), ARGUMENT(6));
 }
 
+/* RESOLVE_IN_ROOT as the kernel keeps it (LOOKUP_IN_ROOT). Newer kernels have moved it to a bit that was free before. */
+enum { LOOKUP_IN_ROOT = 1 << 20 | 1 << 28 };
+
 /* An execution opens its file by this too. */
 static __always_inline int on_open(__u32 dirfd, struct filename *filename, struct open_flags *how, struct file *file)
 {
 	long result = address_of(file);
-	struct opening o = {.file = file, .dirfd = dirfd, .flags = BPF_CORE_READ(how, open_flag)};
+	struct opening o = {.file = file, .name.dirfd = dirfd, .flags = BPF_CORE_READ(how, open_flag)};
 
 	if (o.flags & FMODE_EXEC || !is_selected_open(o.flags))
 		return 0;
-	o.name = BPF_CORE_READ(filename, name);
+	o.name.text = BPF_CORE_READ(filename, name);
+	o.name.in_root = BPF_CORE_READ(how, lookup_flags) & LOOKUP_IN_ROOT;
 	if (result < 0 && result >= -4095)
 		o.error = -result;
 	/* io_uring first tries, with this flag, to open the file without blocking. */

@@ -23,6 +23,7 @@ enum operation {
 enum { EAGAIN = 11, EWOULDBLOCK = EAGAIN, EISDIR = 21, ENOTEMPTY = 39 };
 enum { AT_REMOVEDIR = 0x200 };
 enum { RENAME_NOREPLACE = 1 << 0, RENAME_EXCHANGE = 1 << 1 };
+enum { RESOLVE_IN_ROOT = 0x10 };
 enum { O_WRONLY = 1, O_RDWR = 2, O_CREAT = 0100, O_TRUNC = 01000, O_NONBLOCK = 04000, FMODE_EXEC = 0x20 };
 
 /* Whether opens are reported at all. */
@@ -95,7 +96,7 @@ _Static_assert(offsetof(struct pathname, text) - offsetof(struct pathname, prefi
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 128);
+	__uint(max_entries, 256);
 	__type(key, struct prefix);
 	__type(value, __u8);
 } file_opened_paths SEC(".maps");
@@ -108,6 +109,7 @@ struct filename {
 
 struct open_how {
 	__u64 flags;
+	__u64 resolve;
 };
 
 #pragma clang attribute pop
@@ -191,9 +193,7 @@ static __always_inline struct pathname *count_deletion(struct owner *owner, cons
 
 struct opening {
 	struct file *file; /* if it was opened */
-	const char *name;  /* as the process gave it, */
-	__u32 dirfd;       /* relative to this directory */
-	bool user;         /* whether the name is in user memory */
+	struct given_name name;
 	__u32 flags;
 	__u16 error; /* errno; 0: none */
 };
@@ -233,7 +233,7 @@ static __noinline int handle_open(const struct opening *opening)
 	if (is_excluded_owner(&owner))
 		return 0;
 	if (opening->error)
-		read_given_path(p, opening->dirfd, opening->name, opening->user);
+		read_given_path(p, &opening->name);
 	else
 		read_file_path(p, opening->file);
 	return report_open(&owner, p, &o);

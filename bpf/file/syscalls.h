@@ -10,6 +10,7 @@
 
 static __noinline int on_delete_call(__u32 dirfd, const char *name, __u8 operation, long result)
 {
+	struct given_name given = {.text = name, .dirfd = dirfd, .user = true};
 	struct owner owner;
 	struct pathname *p;
 	struct outcome o;
@@ -19,14 +20,17 @@ static __noinline int on_delete_call(__u32 dirfd, const char *name, __u8 operati
 	p = count_deletion(&owner, &o);
 	if (!p)
 		return 0;
-	read_given_path(p, dirfd, name, true);
+	read_given_path(p, &given);
 	return emit(&owner, p, &o);
 }
 
 /* The result is a descriptor. */
-static __always_inline int on_open_call(__u32 dirfd, const char *name, __u32 flags, long result)
+static __always_inline int on_open_call(__u32 dirfd, const char *name, __u32 flags, __u64 resolve, long result)
 {
-	struct opening o = {.name = name, .dirfd = dirfd, .user = true, .flags = flags};
+	struct opening o = {
+		.name = {.text = name, .dirfd = dirfd, .user = true, .in_root = resolve & RESOLVE_IN_ROOT},
+		.flags = flags,
+	};
 
 	if (!is_selected_open(flags))
 		return 0;
@@ -40,12 +44,13 @@ static __always_inline int on_open_call(__u32 dirfd, const char *name, __u32 fla
 	return handle_open(&o);
 }
 
-static __always_inline __u32 flags_of(const struct open_how *how)
+static __always_inline int on_openat2_call(__u32 dirfd, const char *name, const struct open_how *how, long result)
 {
-	__u64 flags = 0;
+	__u64 flags = 0, resolve = 0;
 
 	bpf_probe_read_user(&flags, sizeof(flags), &how->flags);
-	return flags;
+	bpf_probe_read_user(&resolve, sizeof(resolve), &how->resolve);
+	return on_open_call(dirfd, name, flags, resolve, result);
 }
 
 #define DELETED_BY_UNLINKAT(regs, result)                                                \
@@ -59,14 +64,14 @@ static __always_inline __u32 flags_of(const struct open_how *how)
 #define DELETED_BY_RMDIR(regs, result) on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), OPERATION_RMDIR, result)
 #define DELETED_BY_RENAME(regs, result) on_delete_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_2(regs), OPERATION_RENAME, result)
 #define OPENED_BY_OPENAT(regs, result) \
-	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), SYSCALL_ARGUMENT_3(regs), result)
-#define OPENED_BY_OPENAT2(regs, result)                                                \
-	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), \
-		     flags_of((const struct open_how *)SYSCALL_ARGUMENT_3(regs)), result)
+	on_open_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), SYSCALL_ARGUMENT_3(regs), 0, result)
+#define OPENED_BY_OPENAT2(regs, result)                                                   \
+	on_openat2_call(SYSCALL_ARGUMENT_1(regs), (const char *)SYSCALL_ARGUMENT_2(regs), \
+			(const struct open_how *)SYSCALL_ARGUMENT_3(regs), result)
 #define OPENED_BY_OPEN(regs, result) \
-	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), SYSCALL_ARGUMENT_2(regs), result)
+	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), SYSCALL_ARGUMENT_2(regs), 0, result)
 #define OPENED_BY_CREAT(regs, result) \
-	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), O_CREAT | O_WRONLY | O_TRUNC, result)
+	on_open_call(AT_FDCWD, (const char *)SYSCALL_ARGUMENT_1(regs), O_CREAT | O_WRONLY | O_TRUNC, 0, result)
 
 /* The return from one system call. The arguments are in the registers, which a helper gives from Linux 5.15 on. */
 #define AT_EXIT(name, does)                                                                            \

@@ -77,8 +77,7 @@ struct {
 
 struct submission {
 	__u64 request; /* address */
-	const char *name;
-	__u32 dirfd;
+	struct given_name name;
 	__u32 flags;
 	__u8 operation;
 	bool direct;
@@ -97,7 +96,7 @@ static __noinline int on_uring_submit(const struct submission *s)
 	read_owner(&r->owner, current_task());
 	if (is_excluded_owner(&r->owner))
 		return 0;
-	read_given_path(p, s->dirfd, s->name, false);
+	read_given_path(p, &s->name);
 	/* The process wants no completion for this request. */
 	if (BPF_CORE_READ((struct io_kiocb *)address, flags) & REQ_F_CQE_SKIP) {
 		if (s->operation == OPERATION_OPEN) {
@@ -113,9 +112,11 @@ static __noinline int on_uring_submit(const struct submission *s)
 	r->flags = s->flags;
 	r->operation = s->operation;
 	r->direct = s->direct;
+	if (p->length >= REQUEST_PATH)
+		forget_path(p);
 	r->root = p->root;
 	r->base = p->base;
-	length = p->length < REQUEST_PATH ? p->length : 0;
+	length = p->length;
 	r->length = length;
 	barrier_var(length);
 	bpf_probe_read_kernel(r->text, (length & (REQUEST_PATH - 1)) + 1, p->text);
@@ -137,14 +138,14 @@ int file_uring_submit(__u64 *ctx)
 	switch (BPF_CORE_READ(request, opcode)) {
 	case IORING_OP_UNLINKAT:
 		s.operation = BPF_CORE_READ(u, flags) & AT_REMOVEDIR ? OPERATION_RMDIR : OPERATION_UNLINK;
-		s.dirfd = BPF_CORE_READ(u, dfd);
+		s.name.dirfd = BPF_CORE_READ(u, dfd);
 		filename = BPF_CORE_READ(u, filename);
 		break;
 	case IORING_OP_RENAMEAT:
 		if (BPF_CORE_READ(r, flags) & (RENAME_NOREPLACE | RENAME_EXCHANGE))
 			return 0;
 		s.operation = OPERATION_RENAME;
-		s.dirfd = BPF_CORE_READ(r, new_dfd);
+		s.name.dirfd = BPF_CORE_READ(r, new_dfd);
 		filename = BPF_CORE_READ(r, newpath);
 		break;
 	case IORING_OP_OPENAT:
@@ -153,14 +154,15 @@ int file_uring_submit(__u64 *ctx)
 		if (!report_opens || !is_selected_open(s.flags))
 			return 0;
 		s.operation = OPERATION_OPEN;
-		s.dirfd = BPF_CORE_READ(open, dfd);
+		s.name.dirfd = BPF_CORE_READ(open, dfd);
+		s.name.in_root = BPF_CORE_READ(open, how.resolve) & RESOLVE_IN_ROOT;
 		s.direct = BPF_CORE_READ(open, file_slot);
 		filename = BPF_CORE_READ(open, filename);
 		break;
 	default:
 		return 0;
 	}
-	s.name = BPF_CORE_READ(filename, name);
+	s.name.text = BPF_CORE_READ(filename, name);
 	return on_uring_submit(&s);
 }
 

@@ -96,11 +96,19 @@ static __always_inline bool write_names(struct pathname *p)
 	return false;
 }
 
+/* The buffer has the path of an earlier file, so all numbers have to go: user space refuses a base or root beyond the length. */
+static __always_inline void forget_path(struct pathname *p)
+{
+	p->root = 0;
+	p->base = 0;
+	p->length = 0;
+}
+
 /* The path of a file that the kernel has found. */
 static __always_inline void read_found_path(struct pathname *p, struct dentry *dentry, struct vfsmount *mount)
 {
 	if (!find_names(p, dentry, mount, NULL) || !write_names(p)) {
-		p->length = 0;
+		forget_path(p);
 		return;
 	}
 	if (!p->length) {
@@ -116,8 +124,19 @@ static __always_inline long read_text(void *to, __u32 size, const char *from, bo
 	return user ? bpf_probe_read_user_str(to, size, from) : bpf_probe_read_kernel_str(to, size, from);
 }
 
-/* The path of a name that the current process has given, relative to the directory of a descriptor. */
-static __always_inline void read_given_path(struct pathname *p, __u32 dirfd, const char *name, bool user)
+/* A name that the current process has given. */
+struct given_name {
+	const char *text;
+	__u32 dirfd;  /* the directory that a relative name begins at */
+	bool user;    /* whether the text is in user memory */
+	bool in_root; /* whether that directory is the root for this name (RESOLVE_IN_ROOT) */
+};
+
+/*
+ * The path of a given name. It is not known if the name cannot be read, is longer than a name can be, or is relative to no
+ * directory.
+ */
+static __always_inline void read_given_path(struct pathname *p, const struct given_name *given)
 {
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct fs_struct *fs = BPF_CORE_READ(task, fs);
@@ -126,30 +145,35 @@ static __always_inline void read_given_path(struct pathname *p, __u32 dirfd, con
 	__u32 at;
 	long n;
 
-	p->length = 0;
-	if (read_text(first, sizeof(first), name, user) < 0)
+	forget_path(p);
+	if (read_text(first, sizeof(first), given->text, given->user) < 0)
 		return;
-	if (first[0] == '/') {
+	if (first[0] == '/' && !given->in_root) {
 		base = root;
-	} else if (dirfd == (__u32)AT_FDCWD) {
+	} else if (given->dirfd == (__u32)AT_FDCWD) {
 		base = &fs->pwd;
 	} else {
-		struct file *file = file_of_fd(task, dirfd);
+		struct file *file = file_of_fd(task, given->dirfd);
 
 		if (!file)
 			return;
 		base = &file->f_path;
 	}
 	if (!find_names(p, BPF_CORE_READ(base, dentry), BPF_CORE_READ(base, mnt), root) || !write_names(p)) {
-		p->length = 0;
+		forget_path(p);
 		return;
 	}
 	at = p->length;
 	p->base = at;
+	if (given->in_root)
+		p->root = at;
 	barrier_var(at);
 	at &= PATH_MAX - 1;
 	if (first[0] != '/')
 		p->text[at++] = '/';
-	n = read_text(p->text + at, PATH_MAX - 1, name, user);
-	p->length = n > 0 ? at + n - 1 : 0;
+	n = read_text(p->text + at, PATH_MAX, given->text, given->user);
+	if (n <= 0 || n >= PATH_MAX)
+		forget_path(p);
+	else
+		p->length = at + n - 1;
 }

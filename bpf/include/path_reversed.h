@@ -6,7 +6,8 @@
 
 #define PATH_ROOM 512
 #define PATH_SIZE (PATH_ROOM + NAME_SIZE)
-#define PATH_STEPS 40 /* names and mounts */
+/* Names and mounts: a path of 512 bytes has at most 256 names. */
+#define PATH_STEPS 300
 
 /*
  * Reads the names of a path, the last one first, each with a zero behind it. Sets their length in bytes; 0 if there is no room

@@ -12,7 +12,7 @@
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, bx, orig_ax;
+	unsigned long di, si, dx, r10, r8, bx, cx, orig_ax;
 };
 
 #define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, orig_ax)
@@ -23,6 +23,7 @@ struct pt_regs {
 #define SYSCALL_ARGUMENT_5(regs) BPF_CORE_READ(regs, r8)
 
 #define COMPAT_ARGUMENT_1(regs) BPF_CORE_READ(regs, bx)
+#define COMPAT_ARGUMENT_2(regs) BPF_CORE_READ(regs, cx)
 
 enum { TS_COMPAT = 2, X32_SYSCALL_BIT = 0x40000000 };
 
@@ -44,6 +45,7 @@ struct pt_regs {
 #define SYSCALL_ARGUMENT_5(regs) BPF_CORE_READ(regs, regs[4])
 
 #define COMPAT_ARGUMENT_1(regs) BPF_CORE_READ(regs, orig_x0)
+#define COMPAT_ARGUMENT_2(regs) BPF_CORE_READ(regs, regs[1])
 
 enum { TIF_32BIT = 1 << 22, X32_SYSCALL_BIT = 0 };
 
@@ -67,4 +69,11 @@ static __always_inline __u64 first_argument(const void *registers, bool compat)
 	const struct pt_regs *regs = registers;
 
 	return compat ? COMPAT_ARGUMENT_1(regs) : SYSCALL_ARGUMENT_1(regs);
+}
+
+static __always_inline __u64 second_argument(const void *registers, bool compat)
+{
+	const struct pt_regs *regs = registers;
+
+	return compat ? COMPAT_ARGUMENT_2(regs) : SYSCALL_ARGUMENT_2(regs);
 }

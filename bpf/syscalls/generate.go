@@ -5,4 +5,4 @@
 // receiver's package syscalls alone, and may change with every version.
 package syscalls
 
-//go:generate bpf2go -target amd64,arm64 -go-package syscalls -type event -type event_id -type call_limits -type series -type counts Syscall syscall.bpf.c
+//go:generate bpf2go -target amd64,arm64 -go-package syscalls -type event -type event_id -type call_limits -type call_kind -type series -type counts Syscall syscall.bpf.c

@@ -23,10 +23,22 @@ enum call_limits {
 	CALL_UNKNOWN = CALLS_COMPAT - 1,
 };
 
-/* A bit for each call. */
-const volatile __u64 wanted_calls[CALLS / 64];  /* that are measured; a call that does not return is not */
-const volatile __u64 waiting_calls[CALLS / 64]; /* that block */
-const volatile __u64 file_calls[CALLS / 64];    /* that block unless their first argument is the descriptor of a file */
+/* What has to be known of a call beside its number. */
+enum call_kind {
+	KIND_ORDINARY,
+	KIND_WAITS,             /* by design */
+	KIND_WAITS_UNLESS_FILE, /* unless its first argument is the descriptor of a file */
+	KIND_OPENS,             /* a file: that of a FIFO waits for the other side */
+	KIND_FCNTL,             /* the command says whether it waits, and whether a negative result is an error */
+	KIND_CLONES,            /* waits for the child with CLONE_VFORK */
+	KIND_CLONES3,           /* as KIND_CLONES, with the flags in memory */
+	KIND_NO_RESULT,         /* returns to code that a signal interrupted, with that code's register for a result */
+};
+
+const volatile __u8 call_kinds[CALLS];
+
+/* A bit for each call that is measured. A call that does not return is not. */
+const volatile __u64 wanted_calls[CALLS / 64];
 
 /* ns; a call that takes as long or longer is slow. ~0: none is. */
 const volatile __u64 slow_threshold;
@@ -34,7 +46,9 @@ const volatile __u64 slow_threshold;
 /* Whether slow calls that block are events. */
 const volatile bool report_waiting;
 
-enum { MAX_ERRNO = 4095 };
+enum { EINTR = 4, MAX_ERRNO = 4095, ERESTARTSYS = 512 };
+enum { F_SETLKW = 7, F_GETOWN = 9, F_SETLKW64 = 14, F_OFD_SETLKW = 38 };
+enum { CLONE_VFORK = 0x4000 };
 
 /* Whether only the calls of some executables, and only those of some containers, are measured. */
 const volatile bool only_executables;
@@ -49,7 +63,8 @@ struct event {
 	__u64 duration; /* ns */
 	__s64 result;   /* of the kernel: an error is negative */
 	__u32 call;
-	__u32 pad;
+	__u16 error; /* errno; 0: none */
+	__u16 pad;
 };
 
 /* The calls of a cgroup with one error whose durations are in one slot of the histogram. */
@@ -110,6 +125,11 @@ struct {
 static __always_inline bool has(const volatile __u64 *calls, __u32 call)
 {
 	return calls[call / 64 % (CALLS / 64)] >> (call % 64) & 1;
+}
+
+static __always_inline enum call_kind kind_of(__u32 call)
+{
+	return call_kinds[call % CALLS];
 }
 
 static __always_inline __u32 call_of(struct task_struct *task, __u64 number)
@@ -252,19 +272,72 @@ static __always_inline bool is_file(struct task_struct *task, __u32 fd)
 	return false;
 }
 
-static __always_inline void report_slow(struct task_struct *task, const void *regs, __u32 call, long result, __u64 duration,
-					__u64 now)
+static __always_inline bool is_fifo(struct task_struct *task, __u32 fd)
+{
+	struct file *file = file_of_fd(task, fd);
+
+	return file && type_of_file(file) == S_IFIFO;
+}
+
+static __always_inline bool waits_for_lock(__u64 command)
+{
+	return command == F_SETLKW || command == F_SETLKW64 || command == F_OFD_SETLKW;
+}
+
+/* Whether a call waits by design: for time, locks, processes or peers. */
+static __always_inline bool is_waiting(struct task_struct *task, const void *regs, __u32 call, long result)
+{
+	bool compat = call >= CALLS_COMPAT;
+	__u64 flags = 0;
+
+	switch (kind_of(call)) {
+	case KIND_WAITS:
+		return true;
+	case KIND_WAITS_UNLESS_FILE:
+		return !is_file(task, first_argument(regs, compat));
+	case KIND_OPENS:
+		/* A signal interrupts an open only while that waits. */
+		return result >= 0 ? is_fifo(task, result) : result == -EINTR || result == -ERESTARTSYS;
+	case KIND_FCNTL:
+		return waits_for_lock(second_argument(regs, compat));
+	case KIND_CLONES:
+		return first_argument(regs, compat) & CLONE_VFORK;
+	case KIND_CLONES3:
+		bpf_probe_read_user(&flags, sizeof(flags), (void *)first_argument(regs, compat));
+		return flags & CLONE_VFORK;
+	default:
+		return false;
+	}
+}
+
+/* The errno of a result, 0 if it is no error. A process group that owns a descriptor is a negative number as well. */
+static __always_inline __u16 error_of(struct task_struct *task, const void *regs, __u32 call, long result)
+{
+	bool compat = call >= CALLS_COMPAT;
+
+	if (result >= 0 || result < -MAX_ERRNO)
+		return 0;
+	switch (kind_of(call)) {
+	case KIND_NO_RESULT:
+		return 0;
+	case KIND_FCNTL:
+		if (second_argument(regs, compat) == F_GETOWN && file_of_fd(task, first_argument(regs, compat)))
+			return 0;
+		return -result;
+	default:
+		return -result;
+	}
+}
+
+static __always_inline void report_slow(struct task_struct *task, const void *regs, const struct series *key, long result,
+					__u64 duration, __u64 now)
 {
 	struct event *e;
 
 	if (!event_enabled(EVENT_SLOW))
 		return;
-	if (!report_waiting) {
-		if (has(waiting_calls, call))
-			return;
-		if (has(file_calls, call) && !is_file(task, first_argument(regs, call >= CALLS_COMPAT)))
-			return;
-	}
+	if (!report_waiting && is_waiting(task, regs, key->call, result))
+		return;
 	if (!take_from_limit())
 		return;
 	e = reserve_record(EVENT_SLOW, sizeof(*e), now, false);
@@ -273,7 +346,8 @@ static __always_inline void report_slow(struct task_struct *task, const void *re
 	read_owner(&e->owner, task);
 	e->duration = duration;
 	e->result = result;
-	e->call = call;
+	e->call = key->call;
+	e->error = key->error;
 	e->pad = 0;
 	submit_record(e);
 }
@@ -291,12 +365,11 @@ static __always_inline void on_exit(struct task_struct *task, const void *regs, 
 	t->start = 0;
 	key.cgroup = cgroup_of(task);
 	key.call = t->call;
-	if (result < 0 && result >= -MAX_ERRNO)
-		key.error = -result;
+	key.error = error_of(task, regs, t->call, result);
 	key.slot = histogram_slot(duration);
 	count(&key, duration);
 	if (duration >= slow_threshold)
-		report_slow(task, regs, t->call, result, duration, now);
+		report_slow(task, regs, &key, result, duration, now);
 }
 
 SEC("tp_btf/sys_exit")
@@ -327,4 +400,5 @@ int BPF_PROG(syscall_forget, struct task_struct *task)
 EXPORT_STRUCT(event);
 EXPORT_ENUM(event_id);
 EXPORT_ENUM(call_limits);
+EXPORT_ENUM(call_kind);
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

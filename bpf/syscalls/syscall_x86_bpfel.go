@@ -13,6 +13,19 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type SyscallCallKind uint32
+
+const (
+	SyscallCallKindKIND_ORDINARY          SyscallCallKind = 0
+	SyscallCallKindKIND_WAITS             SyscallCallKind = 1
+	SyscallCallKindKIND_WAITS_UNLESS_FILE SyscallCallKind = 2
+	SyscallCallKindKIND_OPENS             SyscallCallKind = 3
+	SyscallCallKindKIND_FCNTL             SyscallCallKind = 4
+	SyscallCallKindKIND_CLONES            SyscallCallKind = 5
+	SyscallCallKindKIND_CLONES3           SyscallCallKind = 6
+	SyscallCallKindKIND_NO_RESULT         SyscallCallKind = 7
+)
+
 type SyscallCallLimits uint32
 
 const (
@@ -64,7 +77,8 @@ type SyscallEvent struct {
 	Duration uint64
 	Result   int64
 	Call     uint32
-	Pad      uint32
+	Error    uint16
+	Pad      uint16
 }
 
 type SyscallEventId uint32
@@ -150,16 +164,17 @@ const (
 	SyscallProgSyscallExitMissed      = "syscall_exit_missed"
 	SyscallProgSyscallForget          = "syscall_forget"
 	SyscallVarByAddress               = "by_address"
+	SyscallVarCallKinds               = "call_kinds"
 	SyscallVarEnabledEvents           = "enabled_events"
 	SyscallVarEventLimit              = "event_limit"
 	SyscallVarExcludeCidrs            = "exclude_cidrs"
 	SyscallVarExcludeExecutables      = "exclude_executables"
 	SyscallVarExcludeLoopback         = "exclude_loopback"
 	SyscallVarExcludePorts            = "exclude_ports"
+	SyscallVarExportCallKind          = "export_call_kind"
 	SyscallVarExportCallLimits        = "export_call_limits"
 	SyscallVarExportEvent             = "export_event"
 	SyscallVarExportEventId           = "export_event_id"
-	SyscallVarFileCalls               = "file_calls"
 	SyscallVarHistogramBounds         = "histogram_bounds"
 	SyscallVarIsPreemptible           = "is_preemptible"
 	SyscallVarNoTaskStorage           = "no_task_storage"
@@ -172,7 +187,6 @@ const (
 	SyscallVarRingWakeAbove           = "ring_wake_above"
 	SyscallVarSelfPid                 = "self_pid"
 	SyscallVarSlowThreshold           = "slow_threshold"
-	SyscallVarWaitingCalls            = "waiting_calls"
 	SyscallVarWantedCalls             = "wanted_calls"
 )
 
@@ -249,16 +263,17 @@ type SyscallMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CallKinds          *ebpf.VariableSpec `ebpf:"call_kinds"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	ExportCallKind     *ebpf.VariableSpec `ebpf:"export_call_kind"`
 	ExportCallLimits   *ebpf.VariableSpec `ebpf:"export_call_limits"`
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
-	FileCalls          *ebpf.VariableSpec `ebpf:"file_calls"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
 	IsPreemptible      *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.VariableSpec `ebpf:"no_task_storage"`
@@ -271,7 +286,6 @@ type SyscallVariableSpecs struct {
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 	SlowThreshold      *ebpf.VariableSpec `ebpf:"slow_threshold"`
-	WaitingCalls       *ebpf.VariableSpec `ebpf:"waiting_calls"`
 	WantedCalls        *ebpf.VariableSpec `ebpf:"wanted_calls"`
 }
 
@@ -333,16 +347,17 @@ func (m *SyscallMaps) Close() error {
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CallKinds          *ebpf.Variable `ebpf:"call_kinds"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
+	ExportCallKind     *ebpf.Variable `ebpf:"export_call_kind"`
 	ExportCallLimits   *ebpf.Variable `ebpf:"export_call_limits"`
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
-	FileCalls          *ebpf.Variable `ebpf:"file_calls"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
 	IsPreemptible      *ebpf.Variable `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.Variable `ebpf:"no_task_storage"`
@@ -355,7 +370,6 @@ type SyscallVariables struct {
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 	SlowThreshold      *ebpf.Variable `ebpf:"slow_threshold"`
-	WaitingCalls       *ebpf.Variable `ebpf:"waiting_calls"`
 	WantedCalls        *ebpf.Variable `ebpf:"wanted_calls"`
 }
 

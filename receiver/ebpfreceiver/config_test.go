@@ -175,10 +175,10 @@ var invalidConfigs = []struct {
 	{"protocol twice", "programs: {connection: {protocols: [tcp, udp, tcp]}}", `programs::connection: protocols::2: "tcp" is listed twice`},
 	{"event limit zero", "programs: {connection: {event_limit: 0}}", "programs::connection: " + eventLimitError(0)},
 	{"rtt interval", "programs: {tcp: {rtt_interval: 2h}}", "programs::tcp: rtt_interval: 2h0m0s is not between 1ms and 1h0m0s; leave the key out for 100ms"},
-	{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is no system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
+	{"unknown system call", "programs: {syscall: {syscalls: [open, opnat]}}", "programs::syscall: syscalls::1: \"opnat\" is not a system call of Linux; the nearest is \"openat\", and `man 2 syscalls` lists all"},
 	{"no interface", "programs: {packet: }", `programs::packet: interfaces: none is listed; list the network interfaces whose packets are to be counted, by name or pattern, such as [eth0, "veth*"]`},
 	{"interface pattern", `programs: {packet: {interfaces: [lo, "eth[0-"]}}`, `programs::packet: interfaces::1: "eth[0-" is not a pattern; close each [ with a ], as in "eth[0-3]"`},
-	{"interface name", "programs: {packet: {interfaces: [eth0/1]}}", `programs::packet: interfaces::0: "eth0/1" is no name of a network interface; write one of 1 to 15 bytes without blanks, / and :, as ip link lists them`},
+	{"interface name", "programs: {packet: {interfaces: [eth0/1]}}", `programs::packet: interfaces::0: "eth0/1" is not a name of a network interface; write one of 1 to 15 bytes without blanks, / and :, as ip link lists them`},
 	{"sample every none", "programs: {packet: {interfaces: [eth0], sample_every: 0}}", "programs::packet: sample_every: 0 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false for no samples"},
 	{"opened path", "programs: {file: {opens: {paths: [etc]}}}", `programs::file: opens::paths::0: "etc" is not absolute; begin it with a slash`},
 	{"threshold", "programs: {disk_io: {threshold: 0s}}", "programs::disk_io: threshold: 0s is not between 1µs and 1h0m0s; leave the key out for 100ms, or set events: false for no events"},
@@ -238,7 +238,7 @@ func TestConfigInvalid(t *testing.T) {
 	}
 }
 
-const blockHint = " is no block of settings; write keys with their values below it, or nothing for the defaults"
+const blockHint = " is not a block of settings; write keys with their values below it, or nothing for the defaults"
 
 // unreadableConfigs are configurations that cannot be read at all.
 var unreadableConfigs = []struct {

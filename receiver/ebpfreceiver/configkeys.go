@@ -51,7 +51,7 @@ func misplacedKeys(conf *confmap.Conf, prefix string, block map[string]any, t re
 }
 
 func notABlock(path string, value any) error {
-	return fmt.Errorf("%s: %v is no block of settings; write keys with their values below it, or nothing for the defaults", path, value)
+	return fmt.Errorf("%s: %v is not a block of settings; write keys with their values below it, or nothing for the defaults", path, value)
 }
 
 // configFields returns the types of a configuration struct's fields by their keys.

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// containerfile returns what follows each instruction of deploy/Containerfile, by its name.
+// containerfile returns the arguments of the instructions in deploy/Containerfile, by instruction.
 func containerfile(t *testing.T) map[string][]string {
 	t.Helper()
 	text, err := os.ReadFile(testenv.Repository(t, "deploy/Containerfile"))
@@ -35,7 +35,7 @@ func containerfile(t *testing.T) map[string][]string {
 	return instructions
 }
 
-// buildStage copies what the Containerfile copies from the repository, runs what it runs, and returns the folder.
+// buildStage repeats the COPY and RUN instructions of the Containerfile in a folder, and returns the folder.
 func buildStage(t *testing.T, instructions map[string][]string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -69,7 +69,7 @@ func buildStage(t *testing.T, instructions map[string][]string) (dir string) {
 	return dir
 }
 
-// What the Containerfile copies is all that the build takes, and the executable takes nothing of the system.
+// The build needs only the copied files, and the executable needs nothing from the system.
 func TestContainerfile(t *testing.T) {
 	instructions := containerfile(t)
 	module, err := os.ReadFile(testenv.Repository(t, "go.mod"))

@@ -18,8 +18,8 @@ import (
 
 const (
 	unit = "otelcol-ebpf.service"
-	// maxExposure is the most that systemd may call the service exposed, in tenths. What adds up to it is what the
-	// collector is for: capabilities, the network, and the bpf system call.
+	// maxExposure is the highest exposure that systemd may report for the service, in tenths. The collector needs what
+	// adds up to it: capabilities, the network, and the bpf system call.
 	maxExposure = "25"
 )
 
@@ -34,7 +34,7 @@ func analyze(t *testing.T, args ...string) (output string, err error) {
 	return string(text), err
 }
 
-// verify has systemd look at the unit in a root of its own, where the executables are that it names.
+// verify makes systemd check the unit in a separate root, with the executables that the unit names.
 func verify(t *testing.T, unitText []byte) (output string, err error) {
 	t.Helper()
 	root := t.TempDir()
@@ -61,7 +61,7 @@ func TestUnitIsValid(t *testing.T) {
 	require.NoError(t, err, output)
 	assert.Empty(t, output)
 
-	// It is a real question.
+	// The check of the hardening can fail.
 	output, _ = verify(t, append(text, "\n[Service]\nNoNewPrivilege=yes\n"...))
 	assert.Contains(t, output, "NoNewPrivilege' in section")
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// needsFull is what a configuration says that needs components of the full collector.
+// needsFull is the text in a configuration that needs components of the full collector.
 const needsFull = "# The full collector has what this needs: `make build-full`.\n"
 
-// Every configuration that we show is taken by the collector that it is for, without a flag and without a word about
-// deprecation. The full collector takes all of them; the other refuses those that say that they need the full one.
+// Every configuration in the repository is accepted by its collector, without a flag or a deprecation warning. The full
+// collector accepts all of them; the other one refuses those that need the full one.
 func TestConfigs(t *testing.T) {
 	onNode, inFull := testenv.Collector(t), testenv.FullCollector(t)
 	configs, err := filepath.Glob(testenv.Repository(t, "examples/*.yaml"))
@@ -51,7 +51,7 @@ func TestConfigs(t *testing.T) {
 	assert.NotZero(t, needing)
 }
 
-// What TestConfigs asks of the collector is a real question: it refuses what is wrong, and says where.
+// TestConfigs can fail: the collector refuses a wrong configuration, and says where it is wrong.
 func TestConfigsRefused(t *testing.T) {
 	valid, err := os.ReadFile(testenv.Repository(t, "config.yaml"))
 	require.NoError(t, err)
@@ -73,7 +73,7 @@ func TestConfigsRefused(t *testing.T) {
 	}
 }
 
-// validate has a collector look at a configuration.
+// validate makes a collector check a configuration.
 func validate(t *testing.T, collector, config string) (output string, err error) {
 	t.Helper()
 	return run(t.Context(), t.TempDir(), collector, "validate", "--config", config)

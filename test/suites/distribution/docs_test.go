@@ -23,7 +23,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// pages returns what users read, by the paths of the files in the repository.
+// pages returns the pages for users, by their paths in the repository.
 func pages(t *testing.T) map[string]string {
 	t.Helper()
 	root := testenv.Repository(t, ".")
@@ -48,13 +48,13 @@ var (
 	heading = regexp.MustCompile(`(?m)^#+ (.+)$`)
 )
 
-// anchor is what a heading is linked by.
+// anchor returns the anchor of a heading.
 func anchor(heading string) string {
 	text := regexp.MustCompile(`[^\p{L}\p{N} _-]`).ReplaceAllString(strings.ToLower(heading), "")
 	return strings.ReplaceAll(text, " ", "-")
 }
 
-// Each link to a file of the repository leads somewhere, and so does its anchor.
+// Each link to a file of the repository has an existing target, and so has its anchor.
 func TestLinks(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
@@ -109,7 +109,7 @@ func TestPagesAreNarrow(t *testing.T) {
 	}
 }
 
-// The README is one that people read to its end, and names the Go that go.mod asks for.
+// The README is short enough to be read, and names the Go version of go.mod.
 func TestReadme(t *testing.T) {
 	readme := pages(t)["README.md"]
 	assert.LessOrEqual(t, strings.Count(readme, "\n"), 200)
@@ -126,7 +126,7 @@ func TestReadme(t *testing.T) {
 	assert.GreaterOrEqual(t, namedMinor, minor, "go.mod needs a newer Go than README.md says")
 }
 
-// Each example begins with for whom it is.
+// Each example begins by saying who needs it.
 func TestExamplesSayForWhom(t *testing.T) {
 	examples, err := filepath.Glob(testenv.Repository(t, "examples/*"))
 	require.NoError(t, err)
@@ -138,7 +138,7 @@ func TestExamplesSayForWhom(t *testing.T) {
 	}
 }
 
-// Each message of docs/troubleshooting.md is one that the receiver writes, or begins or ends one.
+// Each message in docs/troubleshooting.md is part of a message in the receiver's source.
 func TestMessagesAreWritten(t *testing.T) {
 	page := pages(t)["docs/troubleshooting.md"]
 	page, _, found := strings.Cut(page, "## Something is missing")
@@ -156,7 +156,7 @@ func TestMessagesAreWritten(t *testing.T) {
 	}
 }
 
-// literals returns the texts in the Go files below a folder, tests left out.
+// literals returns the string literals of the Go files below a folder, without tests.
 func literals(t *testing.T, folder string) (texts []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(testenv.Repository(t, folder), func(path string, d fs.DirEntry, err error) error {

@@ -15,13 +15,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// twoLines is all that somebody else's manifest needs, as README.md shows it.
+// twoLines are the lines that another manifest needs, as README.md shows them.
 const twoLines = `  - gomod: github.com/otelcol-ebpf/otelcol-ebpf v0.1.0
     import: github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver
 `
 
-// Somebody who builds a distribution of their own, in a directory of their own, adds two lines to its manifest
-// and gets a collector with our receiver in it: nothing of ours is generated, compiled by clang or set there.
+// A user who builds another distribution adds two lines to its manifest and gets a collector with this receiver. Nothing
+// is generated, compiled by clang or set there.
 func TestOwnManifest(t *testing.T) {
 	dir := t.TempDir()
 	builder := filepath.Join(dir, "builder")
@@ -33,7 +33,7 @@ func TestOwnManifest(t *testing.T) {
 	require.NoError(t, err)
 	manifest := strings.Replace(string(base), "\nreceivers:\n", "\nreceivers:\n"+twoLines, 1)
 	require.NotEqual(t, string(base), manifest)
-	// What the two lines name is taken from this checkout instead of from the module proxy.
+	// The module comes from this checkout instead of from the module proxy.
 	manifest += "\nreplaces:\n  - " + modulePath + " => " + testenv.Repository(t, ".") + "\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o600))
 

@@ -27,8 +27,8 @@ const (
 
 const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
 
-// others are the modules of the manifests that are not of the collector's release, with what they are of instead. Whoever
-// moves to another release tries that for them, too.
+// others are the modules of the manifests with another version than the collector's release. Try these too when you
+// change the release.
 var others = map[string]struct{ version, why string }{
 	contrib + "extension/healthcheckv2extension":     {"v0.159.0", "of v0.160.0 and v0.161.0 there is no module to be had"},
 	contrib + "exporter/kafkaexporter":               {"v0.160.0", "pkg/kafka/configkafka and pkg/kafka/topic cannot be had of v0.161.0"},
@@ -36,8 +36,7 @@ var others = map[string]struct{ version, why string }{
 	contrib + "processor/resourcedetectionprocessor": {"v0.160.0", "v0.161.0 needs detectors of v0.18.0, of which six cannot be had"},
 }
 
-// The collector's release is named in several files: the manifests, the receiver's go.mod and the tools' go.mod.
-// Whoever moves to another one finds here what they forgot.
+// Several files name the collector's release: the manifests, the receiver's go.mod and the tools' go.mod. They agree.
 func TestVersionsAgree(t *testing.T) {
 	module := requirements(t, "go.mod")
 	tools := requirements(t, "internal/tools/go.mod")
@@ -69,8 +68,8 @@ func TestVersionsAgree(t *testing.T) {
 	}
 }
 
-// The full manifest has everything of the other one, of the same versions, and besides only what the other is kept free
-// of: the three bring more than 500 packages with them.
+// The full manifest has everything of the other one, with the same versions. Its additional components are those that the
+// other one avoids, because they bring more than 500 packages.
 func TestFullManifestHasTheOther(t *testing.T) {
 	added := manifestModules(t, fullManifest)
 	for path, version := range manifestModules(t, nodeManifest) {
@@ -84,7 +83,7 @@ func TestFullManifestHasTheOther(t *testing.T) {
 	}, slices.Collect(maps.Keys(added)))
 }
 
-// The modules of this repository are for one version of Go, which is the one that `make` asks for.
+// All modules of this repository use one Go version, which `make` requires too.
 func TestGoVersionsAgree(t *testing.T) {
 	want := goVersion(t, "go.mod")
 	for _, file := range []string{"internal/tools/go.mod", "test/suites/deploy/kubernetes/go.mod"} {
@@ -120,7 +119,7 @@ func TestConventionsAgree(t *testing.T) {
 	}
 }
 
-// newer tells whether the version a, such as v1.43.0, is newer than b.
+// newer reports whether version a, such as v1.43.0, is newer than b.
 func newer(a, b string) bool {
 	numbers := func(version string) (n []int) {
 		for part := range strings.SplitSeq(strings.TrimPrefix(version, "v"), ".") {
@@ -132,7 +131,7 @@ func newer(a, b string) bool {
 	return strings.HasPrefix(a, "v") && slices.Compare(numbers(a), numbers(b)) > 0
 }
 
-// assertRelease checks that a module of the collector, if it is one, is of the release that beta and stable name.
+// assertRelease checks that a module of the collector has the version of the release that beta and stable name.
 func assertRelease(t *testing.T, file, path, version, beta, stable string) {
 	t.Helper()
 	if !strings.HasPrefix(path, "go.opentelemetry.io/collector/") && !strings.HasPrefix(path, contrib) {
@@ -163,7 +162,7 @@ func goVersion(t *testing.T, file string) string {
 	return parseModule(t, file).Go
 }
 
-// goMod is what a go.mod file says.
+// goMod is the content of a go.mod file.
 type goMod struct {
 	Go      string
 	Require []struct{ Path, Version string }

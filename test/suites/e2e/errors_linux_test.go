@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// A configuration that can't be is refused with the key, what is wrong with it, and what would be right; all at once.
+// A wrong configuration is refused with each key, the fault, and the remedy, all at once.
 func TestValidate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		receiver string
@@ -55,7 +55,7 @@ func validate(t *testing.T, receiver string) (output string, err error) {
 	return string(text), err
 }
 
-// A collector without the rights that it needs does not start, and names them and where they are given.
+// A collector without the capabilities that it needs does not start. It names them, and says where to give them.
 func TestStartWithoutCapabilities(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// A program that cannot be attached leaves the others alone, if that is wished; the health check and an event say so.
+// With error_mode ignore, a program that cannot attach does not stop the others. The health check and an event report it.
 func TestHealthOfFailedProgram(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// With every program at once the collector costs next to nothing on a host where nothing happens, and nothing that it does
-// itself, writing its events to a file included, makes it do more.
+// With all programs, the collector costs next to nothing on an idle host. Its own activity, such as writing events to a
+// file, does not feed itself.
 func TestIdleWithEveryProgram(t *testing.T) {
 	testenv.RequireKernel(t)
 	events := filepath.Join(t.TempDir(), "events.json")
@@ -32,11 +32,11 @@ service:
   telemetry: {metrics: {level: none}}
   pipelines: {logs: {exporters: [file]}}
 `, events, port)))
-	// What the start has left to do is not idle.
+	// Work left over from the start does not count.
 	time.Sleep(2 * time.Second)
 
 	const seconds = 20
-	// The rest of the host may be at work for a moment, but not each time.
+	// The rest of the host may be busy once, but not each time.
 	least := 1.0
 	for attempt := 0; attempt < 3 && least >= 0.01; attempt++ {
 		before, err := c.CPU()

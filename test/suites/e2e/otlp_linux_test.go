@@ -20,7 +20,7 @@ import (
 // otlpSink is an OTLP backend: it takes logs and metrics over HTTP and keeps them.
 type otlpSink struct {
 	url string
-	// refuse has every request answered with "503 Service Unavailable".
+	// refuse makes the sink answer with "503 Service Unavailable".
 	refuse atomic.Bool
 
 	mu      sync.Mutex
@@ -39,7 +39,7 @@ func newOTLPSink(t *testing.T) *otlpSink {
 	return s
 }
 
-// handle answers requests with what take makes of their bodies.
+// handle passes the bodies of requests to take, and answers with its result.
 func (s *otlpSink) handle(take func([]byte) ([]byte, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if s.refuse.Load() {
@@ -95,7 +95,7 @@ func (s *otlpSink) all() []collector.Event {
 	return append([]collector.Event(nil), s.events...)
 }
 
-// has returns whether a metric of that name was taken.
+// has reports whether a metric of that name was received.
 func (s *otlpSink) has(metric string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// One process refused, one connection with bytes both ways, some datagrams that nobody takes: what comes out of each end
-// of the collector is just that.
+// The traffic is one refused connect, one connection with bytes in both directions, and some datagrams to a closed port.
+// Each end of the collector has exactly that.
 func TestPipelines(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
@@ -96,7 +96,7 @@ func checkRefused(t *testing.T, source func() []collector.Event, did truth, cont
 	}
 }
 
-// checkTalk checks both sides of the connection that was established: that of the child and that of this test.
+// checkTalk checks both sides of the established connection: the child's and this test's.
 func checkTalk(t *testing.T, source func() []collector.Event, did truth, port uint16, up, down int64) {
 	t.Helper()
 	ends := map[string]any{
@@ -161,6 +161,6 @@ func checkPage(t *testing.T, s *setup, container *testhost.Cgroup, up, down floa
 		assert.NotEmpty(t, page.Find(want.name, want.labels), "%s%v", want.name, want.labels)
 		assert.InDelta(t, want.value, page.Sum(want.name, want.labels), 0, "%s%v", want.name, want.labels)
 	}
-	// What was dropped before it reached a socket belongs to nobody, so others' may be among these.
+	// A packet dropped before it reached a socket has no owner, so packets of other processes may be among these.
 	assert.GreaterOrEqual(t, page.Sum("ebpf_packet_drops_total", collector.Labels{"ebpf_drop_reason": "no_socket", "network_transport": "udp"}), 3.0)
 }

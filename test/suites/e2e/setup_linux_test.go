@@ -19,10 +19,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// patience is how long something may take that is on its way.
+// patience is the longest wait for an expected result.
 const patience = 20 * time.Second
 
-// setup is where a collector of a test listens and writes, apart from those of others.
+// setup has the ports and files of one test's collector.
 type setup struct {
 	events     string // path of the file exporter's file
 	prometheus int
@@ -42,8 +42,8 @@ func newSetup(t *testing.T) *setup {
 	return s
 }
 
-// override is what has to differ from the repository's configuration for a test: ports, paths, a shorter interval, and
-// one more exporter.
+// override is the configuration that a test lays over the repository's: ports, paths, a shorter interval, and one more
+// exporter.
 func (s *setup) override() string {
 	return fmt.Sprintf(`yaml:
 receivers: {ebpf: {collection_interval: 1s}}
@@ -79,7 +79,7 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *collector.Collector {
 	return c
 }
 
-// page returns the Prometheus page, read after what has happened until now.
+// page returns a Prometheus page that was measured after this call.
 func (s *setup) page(t *testing.T) collector.Page {
 	t.Helper()
 	after := time.Now()

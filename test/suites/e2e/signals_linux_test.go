@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// What happened before SIGTERM is delivered, to the last event, and nothing is left in the kernel.
+// Everything that happened before SIGTERM is delivered, and nothing stays in the kernel.
 func TestTerminate(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
@@ -41,7 +41,7 @@ func TestTerminate(t *testing.T) {
 	requireGone(t, held)
 }
 
-// A changed configuration and SIGHUP bring programs and take them away; of the old ones nothing is left in the kernel.
+// SIGHUP with a changed configuration starts and stops programs. Nothing of the old ones stays in the kernel.
 func TestReload(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)
@@ -119,7 +119,7 @@ func programNames(t *testing.T, held collector.Held) (names []string) {
 	return names
 }
 
-// requireGone requires that the kernel has none of it any more. It frees some of it a little after the last user has gone.
+// requireGone waits until the kernel has none of the objects. It frees some of them a little after their last user.
 func requireGone(t *testing.T, held collector.Held) {
 	t.Helper()
 	require.NotEmpty(t, held.Programs)

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// job is the traffic that a child makes, in this order. Nobody listens on the closed port.
+// job is the traffic that a child makes, in this order. No process listens on the closed port.
 type job struct {
 	Refused    int    // connects to the closed port
 	Server     string // where it connects to, sends Up bytes and reads Down
@@ -30,7 +30,7 @@ type job struct {
 	ClosedPort uint16
 }
 
-// truth is what the child has done.
+// truth is what the child did.
 type truth struct {
 	PID, ClientPort, DatagramPort int
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// line is what the guide has one add to a file that is there: text, before the first line that begins so.
+// line is a text that the guide adds to an existing file, before the first line with that prefix.
 type line struct{ file, before, text string }
 
 var lines = []line{
@@ -26,7 +26,7 @@ var lines = []line{
 	{"receiver/ebpfreceiver/programs.go", ")\n", "\t\"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/signal\"\n"},
 }
 
-// entry is what the guide has one add to metadata.yaml, whose sections mdatagen wants sorted.
+// entry is a text that the guide adds to metadata.yaml, whose sections mdatagen requires to be sorted.
 type entry struct{ section, key, text string }
 
 var entries = []entry{
@@ -146,7 +146,7 @@ func describe(t *testing.T, metadata string, e entry) {
 	require.NoError(t, os.WriteFile(metadata, []byte(strings.Join(lines, "")), 0o600))
 }
 
-// copyTree copies the files of a directory into another one, but for what is made from them and for git's own.
+// copyTree copies the files of a directory, without generated files and git's own.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

@@ -13,8 +13,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// clientServer is two namespaces joined by a link, with a process in each: most tests use it. The processes have names
-// longer than a thread's name can be, and users of their own.
+// clientServer is two namespaces joined by a link, with a process in each. Most tests use it. The names of the processes
+// are longer than a thread's name can be. Each process has its own user.
 type clientServer struct {
 	left, right    *testnet.Namespace
 	client, server *traffic.Agent
@@ -29,7 +29,7 @@ func newClientServer(t testing.TB, options ...traffic.Option) clientServer {
 	t.Helper()
 	s := clientServer{left: testnet.NewNamespace(t), right: testnet.NewNamespace(t)}
 	testnet.Join(t, s.left, s.right)
-	// Every port is free for the servers' user.
+	// The servers' user may use every port.
 	s.right.Sysctl(t, "net.ipv4.ip_unprivileged_port_start", "0")
 	start := func(ns *testnet.Namespace, own ...traffic.Option) *traffic.Agent {
 		return traffic.Start(t, ns, append(own, options...)...)
@@ -48,7 +48,7 @@ type family struct {
 	networkType string
 }
 
-// families are the ways of addressing the server: what is IPv4 on the wire is ipv4, whatever the sockets are.
+// families are the ways to address the server. IPv4 on the wire is reported as ipv4, whatever the family of the socket.
 var families = []family{
 	{"IPv4", testnet.Right.IPv4, testnet.Right.IPv4, "ipv4"},
 	{"IPv6", testnet.Right.IPv6, testnet.Right.IPv6, "ipv6"},
@@ -88,7 +88,7 @@ func exchange(t testing.TB, from *traffic.Agent, fromFD int, to *traffic.Agent, 
 	}
 }
 
-// closeInTurn closes one end, waits for the other to see it, and closes that too; both get through TCP's states.
+// closeInTurn closes one end, waits until the other end has seen it, and closes that too. Both pass through TCP's states.
 func closeInTurn(first *traffic.Agent, firstFD int, second *traffic.Agent, secondFD int) (traffic.Span, traffic.Span) {
 	a := first.Close(firstFD)
 	second.ReceiveEOF(secondFD)

@@ -46,13 +46,13 @@ func init() {
 	})
 }
 
-// tcp is the attributes of TCP connections of a type, as one side has them.
+// tcp returns the attributes of TCP connections of a network type and role.
 func tcp(networkType, role string) testreceiver.Attributes {
 	return testreceiver.Attributes{"network.transport": "tcp", "network.type": networkType, "ebpf.connection.role": role}
 }
 
-// everything makes some of everything: it opens connections of each type, sends bytes each way, leaves
-// those of `open` open, fails others. It returns what is still open.
+// everything opens connections of each type, sends bytes in both directions, leaves the number `open` of them open, and
+// makes others fail. It returns the open ones.
 func everything(t *testing.T, s clientServer, counts map[string]int, up, down int, open map[string]int) (left []pair) {
 	t.Helper()
 	for _, f := range families[:2] {
@@ -142,7 +142,7 @@ func TestConnectionMetrics(t *testing.T) {
 func durations(events []testreceiver.Event, key string) map[[2]string][]float64 {
 	found := map[[2]string][]float64{}
 	for _, e := range events {
-		// A handshake that failed is none.
+		// A failed handshake has no duration.
 		if value, ok := e.Attributes[key].(float64); ok && e.Attributes["error.type"] == nil {
 			series := [2]string{e.Attributes["network.type"].(string), e.Attributes["ebpf.connection.role"].(string)}
 			found[series] = append(found[series], value)
@@ -295,7 +295,7 @@ func TestConnectionMetricsWithoutEvents(t *testing.T) {
 		p := s.establish(t, families[0])
 		closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	}
-	// Without events there is no telling when the last close is through.
+	// Without events, the test cannot see when the last close has been counted.
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.In(container).Int(activeMetric, nil) == 0 }).In(container)
 	for _, role := range []string{"client", "server"} {
 		assert.Equal(t, 5, m.Int(openedMetric, tcp("ipv4", role)))

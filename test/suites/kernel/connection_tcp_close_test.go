@@ -30,7 +30,7 @@ var closings = map[string]func(t *testing.T, s clientServer, p pair){
 		s.client.Close(p.client.FD)
 		s.server.Close(p.server.FD)
 	},
-	// Each FIN is lost once, so that both sides have closed before they see the other's.
+	// Each FIN is lost once, so that both sides have closed before they receive the other's.
 	"at once": func(t *testing.T, s clientServer, p pair) {
 		const fin = 1
 		toServer := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
@@ -43,7 +43,7 @@ var closings = map[string]func(t *testing.T, s clientServer, p pair){
 	},
 }
 
-// What the close events count is what was sent, to the byte: neither SYN nor FIN is one.
+// The bytes of close events are exactly those sent. SYN and FIN do not count.
 func TestConnectionBytes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -74,7 +74,7 @@ func TestConnectionBytes(t *testing.T) {
 	}
 }
 
-// What is sent again is counted as a retransmit, not as more bytes.
+// Bytes sent again count as a retransmit, and not as more bytes.
 func TestConnectionRetransmits(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -126,7 +126,7 @@ func TestConnectionReset(t *testing.T) {
 				},
 				client: "aborted", server: "reset",
 			},
-			// The kernel resets a connection that is closed before all of it was read.
+			// The kernel resets a connection that is closed with unread data.
 			"closed with unread bytes": {
 				reset: func(t *testing.T, s clientServer, p pair) {
 					s.client.Send(p.client.FD, 10)
@@ -170,7 +170,7 @@ func TestConnectionReset(t *testing.T) {
 	}
 }
 
-// A process that ends without closing leaves it to the kernel, which sends an ordinary FIN.
+// If a process ends without closing, the kernel closes the connection with a FIN.
 func TestConnectionClosedByExit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

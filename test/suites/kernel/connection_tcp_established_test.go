@@ -34,11 +34,11 @@ func TestConnectionEstablished(t *testing.T) {
 			first, second := closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 
 			events := r.Exactly(t, 4, testreceiver.OfProcess(s.client.PID, s.server.PID))
-			// Whichever way the sockets are addressed, the ends are the same.
+			// The addresses of both ends agree, whatever the family of the sockets.
 			clientAddress, serverAddress := p.client.Local, p.client.Remote
 			client := connection("tcp", "client", clientAddress, serverAddress, p.client.Cookie, s.left).
 				with(owner(s.client.OnThread("dialer"), "socket"))
-			// The owner is who listens, not who accepts, and nobody that ran in between.
+			// The owner is the process that listens, neither the one that accepts nor one that ran in between.
 			server := connection("tcp", "server", clientAddress, serverAddress, p.server.Cookie, s.right).
 				with(owner(s.server.OnThread("listener"), "socket"))
 
@@ -52,7 +52,8 @@ func TestConnectionEstablished(t *testing.T) {
 			check(t, accept, acceptEvent, plog.SeverityNumberInfo, server)
 			within(t, accept, p.client.Start, p.server.End)
 
-			// The last sample, an eighth of the mean, comes after the process has asked: with the end of the connection.
+			// The last sample, an eighth of the mean, comes after the process has read the value, at the end of the
+			// connection.
 			lastSample := second.End.Sub(first.Start) / 8
 			for _, side := range []struct {
 				agent          *traffic.Agent
@@ -102,7 +103,7 @@ func TestConnectionOnLoopbackHasBothSides(t *testing.T) {
 	}
 }
 
-// A transport is what the socket says, whatever is usual at its port.
+// The transport is that of the socket, not the usual one of the port.
 func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -115,7 +116,7 @@ func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	}
 }
 
-// An event belongs to the process, not to the thread whose number the kernel calls pid.
+// An event belongs to the process, not to its thread (which the kernel calls pid).
 func TestConnectionOfThreadIsItsProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

@@ -20,21 +20,21 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// closedPort is one that nobody listens at.
+// closedPort is a port without a listener.
 const closedPort = 7
 
-// failure is a way for a connect to fail, with what becomes of it.
+// failure is a way in which a connect fails, and the expected event.
 type failure struct {
 	name      string
 	errorType string
 	errno     unix.Errno
-	// least is how long the attempt takes at least.
+	// least is the shortest duration of the attempt.
 	least time.Duration
-	// prepare makes the attempt fail.
+	// prepare arranges the failure.
 	prepare func(t *testing.T, s clientServer)
-	// to is where to connect instead of the server's address.
+	// to is the address to connect to instead of the server's.
 	to func(server netip.Addr) netip.Addr
-	// attempt makes the connect; nil connects and waits.
+	// attempt performs the connect. nil connects and waits.
 	attempt func(s clientServer, to netip.AddrPort) traffic.Conn
 }
 
@@ -58,7 +58,7 @@ var failures = []failure{
 		c.End = s.client.Close(c.FD).End
 		return c
 	}},
-	// The host's part of the address is one that nobody answers for.
+	// No host answers for this address.
 	{name: "host unreachable", errorType: "host_unreachable", errno: unix.EHOSTUNREACH, to: func(server netip.Addr) netip.Addr {
 		b := server.AsSlice()
 		b[len(b)-1] = 77
@@ -95,7 +95,7 @@ func TestConnectionFailed(t *testing.T) {
 				require.Equal(t, f.errno, c.Errno)
 
 				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
-				// A socket whose connect failed has forgotten its address; the event has not.
+				// A socket whose connect failed has lost its address. The event still has it.
 				from := testnet.Left.IPv4
 				if server.Is6() && !server.Is4In6() {
 					from = testnet.Left.IPv6
@@ -125,7 +125,7 @@ func TestConnectionFailedFromChosenPort(t *testing.T) {
 	assert.Equal(t, int64(from.Port()), e.Attributes["client.port"])
 }
 
-// A process that is killed while it waits for the other side has given up.
+// If a process is killed while it waits for the connect, the error is aborted.
 func TestConnectionOfKilledProcessIsAborted(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -158,8 +158,8 @@ func TestConnectionWithoutFreePort(t *testing.T) {
 	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "a port that it never had")
 }
 
-// Without a route the kernel refuses before the socket changes its state. Whether that can be seen depends on the
-// kernel; it must never be shown as anything else.
+// Without a route, the kernel refuses before the socket changes its state. Some kernels do not show this. It must never
+// be reported as anything else.
 func TestConnectionWithoutRoute(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

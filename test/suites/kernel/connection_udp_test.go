@@ -41,7 +41,7 @@ func TestConnectionUDPConnect(t *testing.T) {
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
 			c := s.client.OnThread("dialer").ConnectUDP(socket.FD, traffic.Addr(f.dial, 443))
 			require.Zero(t, c.Errno)
-			// What is sent to a known peer is nothing new.
+			// A datagram to a known peer makes no event.
 			s.client.SendMany(socket.FD, netip.AddrPort{}, 10, 5)
 			s.client.SendTo(socket.FD, traffic.Addr(f.dial, 443), 10)
 			s.client.ConnectUDP(socket.FD, traffic.Addr(f.dial, 443))
@@ -57,7 +57,7 @@ func TestConnectionUDPConnect(t *testing.T) {
 	}
 }
 
-// A socket that sends without connecting has an event for each peer that is new to it.
+// A socket that sends without connect() has an event for each new peer.
 func TestConnectionUDPSend(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -102,7 +102,7 @@ func TestConnectionUDPSend(t *testing.T) {
 	}
 }
 
-// A socket that is bound to no address has none that could be shown.
+// A socket that is not bound to an address reports no local address.
 func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -121,7 +121,7 @@ func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 	}
 }
 
-// Sockets that are older than the receiver are seen with the next peer.
+// A socket older than the receiver is seen at its next new peer.
 func TestConnectionUDPSocketOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)

@@ -28,7 +28,7 @@ func resource(c *testhost.Cgroup) map[string]any {
 	}
 }
 
-// Each side of a connection is its own container's, whoever runs when something happens to it.
+// Each side of a connection belongs to its own container, whichever process runs when it changes.
 func TestEachSideBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
 	older := testhost.NewContainer(t)
@@ -54,7 +54,7 @@ func TestEachSideBelongsToItsContainer(t *testing.T) {
 	assert.Equal(t, []testreceiver.Series{{Attributes: tcp("ipv4", "server"), Value: 1}}, m.In(newer).Series(openedMetric))
 }
 
-// What no container runtime has made is the host's.
+// A cgroup that no container runtime made belongs to the host.
 func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
@@ -66,7 +66,7 @@ func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
 	assert.NotContains(t, e.Resource, "k8s.pod.uid")
 }
 
-// A container may be gone before anybody has looked at it.
+// A container may end before any walk of the tree.
 func TestShortLivedContainer(t *testing.T) {
 	testnet.Require(t)
 	// Metrics are read long after the container's end.
@@ -94,7 +94,7 @@ func TestShortLivedContainer(t *testing.T) {
 	}
 }
 
-// Cgroups that a runtime makes inside of a container are the container's.
+// Cgroups inside of a container belong to the container.
 func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, bothPrograms)
@@ -113,7 +113,7 @@ func TestNestedCgroupBelongsToItsContainer(t *testing.T) {
 	assert.Len(t, m.Series(failedMetric), 1, "one series for the whole container")
 }
 
-// A socket whose owner nobody knows still has its container.
+// A socket without a known owner still has a container.
 func TestPacketDropOfContainerIsCountedThere(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -130,8 +130,7 @@ func TestPacketDropOfContainerIsCountedThere(t *testing.T) {
 	assert.Equal(t, rule.Bytes(t), m.Int("ebpf.packet.drop.io", series))
 }
 
-// What was counted for a container goes with it, soon after its last counts were read. What was counted for another cgroup
-// that is gone stays counted.
+// The series of a container end soon after its last counts were read. The counts of other removed cgroups stay.
 func TestSeriesGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "collection_interval: 200ms\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+bothPrograms)
@@ -159,8 +158,8 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 	}
 }
 
-// Without the resource attributes that tell containers apart, what they did is one series with what the host did, which
-// does not fall when they go.
+// Without the resource attributes that distinguish containers, their counts are added to the host's series, which does
+// not fall when containers end.
 func TestSeriesWithoutContainerAttributes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "collection_interval: 200ms\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+

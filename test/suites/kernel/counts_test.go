@@ -23,7 +23,7 @@ import (
 type forContainer struct {
 	// settings are the program's, as a block in YAML; "" for the defaults.
 	settings string
-	// act has the program count something; nil where whatever an agent does is counted.
+	// act makes the program count something; nil if any activity of an agent is counted.
 	act func(*testing.T, place)
 	// metrics are those that exist afterwards.
 	metrics []string
@@ -41,7 +41,7 @@ var countedBy = map[string]forContainer{}
 
 func counts(program string, c forContainer) { countedBy[program] = c }
 
-// Whatever a program counts for a container goes with it.
+// The series that a program counts for a container end with the container.
 func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)

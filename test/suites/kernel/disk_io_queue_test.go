@@ -22,15 +22,15 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// A disk that has less than it says completes the first part of a read, takes the rest back, and fails that when it is
-// asked again: one operation, of whose bytes those that were read count.
+// A disk that is smaller than it claims completes the first part of a read, requeues the rest, and then fails the rest.
+// That is one operation, and only the first part counts as bytes.
 func TestDiskIOPartialCompletion(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
 	inner := testhost.NewDisk(t, diskSize)
 	outer := testhost.NewDiskOver(t, inner)
 	require.NoError(t, inner.Resize(offset+there))
-	// So few requests that each is used again soon.
+	// The queue is so short that each request is reused soon.
 	require.NoError(t, outer.SetQueue("scheduler", "none"))
 	require.NoError(t, outer.SetQueue("nr_requests", "4"))
 	require.NoError(t, outer.SetQueue("nomerges", "2"))
@@ -48,7 +48,7 @@ func TestDiskIOPartialCompletion(t *testing.T) {
 		operation(outer, "read", offset, size).with(owner(a, "current")).with(failed), diskDurationKey)
 	between(t, e, diskDurationKey, 0, done.Duration())
 	within(t, e, done.Start, done.End)
-	// Those that come after it, of the same request and of others, have nothing of it.
+	// Later operations have nothing of it, whether they use the same request or others.
 	const times = 30
 	require.Zero(t, a.WorkDisk(outer, traffic.DiskReadThirds, 0, 3*size, times).Errno)
 	for _, e := range r.Exactly(t, 1+3*times, onDisk(outer))[1:] {
@@ -72,7 +72,7 @@ func TestDiskIOPartialCompletion(t *testing.T) {
 	}
 }
 
-// What a disk takes back, and does when it is asked again, is one operation from when it was issued first.
+// An operation that the disk requeues is one operation that begins with the first issue.
 func TestDiskIORequeue(t *testing.T) {
 	testnet.Require(t)
 	const offset, size, there, perSecond = 1 << 20, 256 << 10, 192 << 10, 128 << 10
@@ -94,8 +94,8 @@ func TestDiskIORequeue(t *testing.T) {
 		beforeInner := inner.StatSince(t, testhost.DiskStat{})
 		grown := make(chan error, 1)
 		go func() {
-			// The limit lets the first part wait for more than a second, and then there is more behind it, unless the thread
-			// that asks for it is so late that there is from the beginning.
+			// The limit delays the first part for more than a second, so that more data is queued behind it. If the
+			// thread is late, all data is queued from the beginning.
 			testreceiver.Eventually(func() bool { n, err := outer.InFlight(); return n > 0 || err != nil })
 			time.Sleep(200 * time.Millisecond)
 			grown <- inner.Resize(diskSize)
@@ -117,7 +117,7 @@ func TestDiskIORequeue(t *testing.T) {
 	a.Kill()
 }
 
-// Requests that the scheduler makes one of are one operation.
+// Requests that the scheduler merges are one operation.
 func TestDiskIOMerge(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
@@ -147,7 +147,7 @@ func TestDiskIOMerge(t *testing.T) {
 	noneLeft(t)
 }
 
-// noneLeft checks that each operation that is under way comes to an end, so that it makes room for others.
+// noneLeft checks that each operation in flight ends and frees its slot.
 func noneLeft(t *testing.T) {
 	t.Helper()
 	slots := openMap(t, bpf.DiskIOMapDiskIoSlots)

@@ -34,7 +34,7 @@ const (
 	diskDurationKey = "ebpf.disk.operation.duration"
 	diskWayKey      = "disk.io.direction"
 
-	// everyOperation makes each operation of a disk an event; the other program is for the receiver's own probe.
+	// everyOperation makes each operation of a disk an event. The other program is for the receiver's own probe.
 	everyOperation = "programs: {disk_io: {threshold: 1us, event_limit: 1000000}, connection: {}}"
 
 	diskSize   = 4 * mebibyte
@@ -71,13 +71,13 @@ func operation(disk *testhost.Disk, kind string, offset int64, size int) attribu
 	return a
 }
 
-// onDisk takes the events of a disk.
+// onDisk selects the events of a disk.
 func onDisk(disk *testhost.Disk) testreceiver.Match {
 	name := testreceiver.With(deviceKey, disk.Name)
 	return func(e testreceiver.Event) bool { return e.Name == slowOperationEvent && name(e) }
 }
 
-// operations is how many operations of a kind a scrape has for a disk, and how many bytes they were about.
+// operations returns the number of operations of a kind and their bytes, from a scrape.
 func operations(m testreceiver.Scrape, disk *testhost.Disk, kind string) (count, bytes int) {
 	if p, ok := m.Histogram(diskDurationMetric, diskSeries(disk, kind)); ok {
 		count = int(p.Count())
@@ -85,8 +85,8 @@ func operations(m testreceiver.Scrape, disk *testhost.Disk, kind string) (count,
 	return count, m.Int(diskIOMetric, diskSeries(disk, kind))
 }
 
-// did is what the kernel says that a disk has done since an earlier time, in which it was asked so many times to flush
-// and nothing else: the kernel counts what has asked as a write, too, though that goes nowhere.
+// did returns what the kernel counted for a disk since an earlier time. flushes is the number of flush requests, which
+// the kernel counts as writes, too.
 func did(t *testing.T, disk *testhost.Disk, before testhost.DiskStat, syncs int) testhost.DiskStat {
 	t.Helper()
 	stat := disk.StatSince(t, before)
@@ -94,7 +94,7 @@ func did(t *testing.T, disk *testhost.Disk, before testhost.DiskStat, syncs int)
 	return stat
 }
 
-// sameAsKernel checks the metrics of a disk by what the kernel itself says that the disk has done.
+// sameAsKernel compares the metrics of a disk with the kernel's own statistics.
 func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *testhost.Disk, want testhost.DiskStat) {
 	t.Helper()
 	var got testhost.DiskStat
@@ -171,7 +171,7 @@ func TestDiskIOOperations(t *testing.T) {
 	}
 }
 
-// What was written to memory goes to the disk in as many operations as the kernel likes, which it counts as we do.
+// Write-back writes in as many operations as the kernel chooses. The metrics equal the kernel's statistics.
 func TestDiskIOWriteBack(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
@@ -196,7 +196,7 @@ func TestDiskIOWriteBack(t *testing.T) {
 	sameAsKernel(t, r.Scrape(t), disk, want)
 }
 
-// A disk over another one hands on what it is asked to do from a thread of the kernel, which is nobody's process.
+// A disk on top of another one submits its operations from a kernel thread. These operations belong to no process.
 func TestDiskIOOverAnother(t *testing.T) {
 	testnet.Require(t)
 	inner := testhost.NewDisk(t, diskSize)
@@ -226,7 +226,7 @@ func TestDiskIOOverAnother(t *testing.T) {
 	a.Kill()
 }
 
-// With the default threshold an operation is an event if it is really slow.
+// With the default threshold only a really slow operation is an event.
 func TestDiskIOSlowOperation(t *testing.T) {
 	testnet.Require(t)
 	inner := testhost.NewDisk(t, diskSize)
@@ -251,7 +251,7 @@ func TestDiskIOSlowOperation(t *testing.T) {
 	a.Kill()
 }
 
-// An operation that fails says why, as the process was told; what was not written is not counted as bytes.
+// A failed operation has the error that the process got. Bytes that were not written do not count.
 func TestDiskIOFailure(t *testing.T) {
 	testnet.Require(t)
 	const room, size = 128 << 10, 64 << 10
@@ -283,7 +283,7 @@ func TestDiskIOFailure(t *testing.T) {
 	assert.EqualValues(t, 1, p.Count())
 }
 
-// Whatever the limit of events holds back is counted, and the metrics have it all. What is left out is in neither.
+// Events over the limit are counted as lost, and the metrics are complete. Excluded operations are in neither.
 func TestDiskIOEventLimit(t *testing.T) {
 	testnet.Require(t)
 	disk := testhost.NewDisk(t, diskSize)
@@ -324,7 +324,7 @@ func TestDiskIOEventLimit(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(onDisk(disk), testreceiver.With("process.executable.name", "kernel-test-left-out")))
 }
 
-// The series of a disk end with it, and without events they are the same.
+// The series of a disk end with it. Without events the metrics are the same.
 func TestDiskIOOfDiskThatIsGone(t *testing.T) {
 	testnet.Require(t)
 	disk, other := testhost.NewDisk(t, diskSize), testhost.NewDisk(t, diskSize)

@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// What the configuration leaves out is in no event and in no metric; everything else is.
+// Excluded traffic is in no event and in no metric. All other traffic is.
 func TestExclude(t *testing.T) {
 	testnet.Require(t)
 	for name, c := range map[string]struct {
@@ -133,7 +133,7 @@ func TestExclude(t *testing.T) {
 	}
 }
 
-// The collector's own connections would be the telemetry's own echo.
+// The collector's own connections would cause telemetry about its telemetry.
 func TestExcludeSelf(t *testing.T) {
 	testnet.Require(t)
 	for _, exclude := range []bool{true, false} {
@@ -181,7 +181,7 @@ func TestAllBut(t *testing.T) {
 	assert.Equal(t, testnet.Right.IPv4.String(), e.Attributes["server.address"])
 }
 
-// What is left out of connections is left out of drops as well.
+// Exclusions for connections apply to drops as well.
 func TestPacketDropsExcluded(t *testing.T) {
 	testnet.Require(t)
 	for name, c := range map[string]struct {

@@ -42,10 +42,11 @@ const (
 	retransmitsKey = "ebpf.connection.retransmits"
 )
 
-// clockTolerance is by how much the kernel's time, turned into wall time, may miss the wall time that processes read.
+// clockTolerance is the allowed difference between the kernel's time, converted to wall time, and the wall time that
+// processes read.
 const clockTolerance = time.Millisecond
 
-// lateTolerance is how long a softirq may wait for a processor, so that what a process has seen is not the end of it.
+// lateTolerance is how long a softirq may wait for a CPU, so that it runs after a process has seen its effect.
 var lateTolerance = max(clockTolerance, testenv.Patiently(50*time.Millisecond)-50*time.Millisecond)
 
 // attributes are an event's attributes as pdata gives them.
@@ -57,7 +58,7 @@ func (a attributes) with(more attributes) attributes {
 	return sum
 }
 
-// owner is the attributes of a process that was found in that way; its thread is the one that did what made it the owner.
+// owner returns the attributes of a process with that attribution. Its thread is the one that made it the owner.
 func owner(a *traffic.Agent, attribution string) attributes {
 	return attributes{
 		"process.pid":             int64(a.PID),
@@ -91,7 +92,7 @@ func networkType(a netip.Addr) string {
 	return "ipv6"
 }
 
-// check compares everything of an event: its attributes are exactly those given, and besides them the measured ones.
+// check compares all of an event: it has exactly the given attributes, and the measured ones.
 func check(t testing.TB, e testreceiver.Event, name string, severity plog.SeverityNumber, want attributes, measured ...string) {
 	t.Helper()
 	assert.Equal(t, name, e.Name)
@@ -114,7 +115,7 @@ func check(t testing.TB, e testreceiver.Event, name string, severity plog.Severi
 	checkBody(t, e)
 }
 
-// checkBody makes sure that the line for people tells what they look for first.
+// checkBody checks that the body has the most important facts.
 func checkBody(t testing.TB, e testreceiver.Event) {
 	t.Helper()
 	if pid, ok := e.Attributes["process.pid"]; ok {
@@ -133,7 +134,7 @@ func checkBody(t testing.TB, e testreceiver.Event) {
 	assert.NotContains(t, e.Body, "::ffff:")
 }
 
-// within makes sure that the event's time lies between two moments that a process has seen.
+// within checks that the event's time lies between two moments read by a process.
 func within(t testing.TB, e testreceiver.Event, start, end time.Time) {
 	t.Helper()
 	assert.False(t, e.Time.Before(start.Add(-clockTolerance)), "%s is too early: not before %s", e, start)
@@ -148,7 +149,7 @@ func seconds(t testing.TB, e testreceiver.Event, key string) time.Duration {
 	return time.Duration(value * float64(time.Second))
 }
 
-// between makes sure that a measured time is positive and within bounds.
+// between checks that a measured duration is positive and within bounds.
 func between(t testing.TB, e testreceiver.Event, key string, low, high time.Duration) {
 	t.Helper()
 	d := seconds(t, e, key)
@@ -157,7 +158,7 @@ func between(t testing.TB, e testreceiver.Event, key string, low, high time.Dura
 	assert.LessOrEqual(t, d, high, "%s of %s", key, e)
 }
 
-// only is the one event of that name and process among the events.
+// only returns the one event with that name and process.
 func only(t testing.TB, events []testreceiver.Event, name string, a *traffic.Agent) testreceiver.Event {
 	t.Helper()
 	found := slices.DeleteFunc(slices.Clone(events), func(e testreceiver.Event) bool {

@@ -12,23 +12,24 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// facts are what this kernel says of packets and sockets; what it does not say is in no event.
+// facts are the abilities of this kernel. An attribute that the kernel cannot provide is in no event.
 type facts struct {
-	// reasons is whether there are reasons (Linux 5.17), subsystems whether they belong to subsystems (6.3).
+	// reasons reports drop reasons (Linux 5.17), subsystems that they belong to subsystems (6.3).
 	reasons, subsystems bool
-	// numbers is whether connections are numbered for their events (5.12); before that some are, when a process asks.
+	// numbers reports that connections have cookies for their events (5.12). Before that, some have one when a process
+	// asks.
 	numbers bool
-	// receiver is whether it says which socket a packet was for (6.11).
+	// receiver reports that a drop names the receiving socket (6.11).
 	receiver bool
-	// resetReasons is whether it says why it sends resets, and shows those that belong to no socket (6.10).
+	// resetReasons reports that resets have reasons, and that resets without a socket are visible (6.10).
 	resetReasons bool
-	// lockedMaps is whether maps count as locked memory (before 5.11).
+	// lockedMaps reports that maps count as locked memory (before 5.11).
 	lockedMaps bool
-	// requests is whether it shows the requests of io_uring (6.3).
+	// requests reports that requests of io_uring are visible (6.3).
 	requests bool
-	// flushWaiters is whether it says who waits for a flush (6.6).
+	// flushWaiters reports that the waiters of a flush are visible (6.6).
 	flushWaiters bool
-	// merges is whether requests that come together become one when a scheduler gets them: 6.1 does so, 5.10 does not.
+	// merges reports that adjacent requests are merged when a scheduler gets them: 6.1 does so, 5.10 does not.
 	merges bool
 }
 
@@ -58,7 +59,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	return f
 })
 
-// hasFlushWaiters reports whether requests wait for a flush in the list that they are in otherwise, and not in one of its own.
+// hasFlushWaiters reports whether requests that wait for a flush are in their usual list, and not in a separate one.
 func hasFlushWaiters(spec *btf.Spec) bool {
 	var request *btf.Struct
 	if spec.TypeByName("request", &request) != nil {

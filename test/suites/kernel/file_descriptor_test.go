@@ -34,7 +34,7 @@ const (
 
 func init() { counts("file_descriptor", forContainer{metrics: []string{openMetric}}) }
 
-// openOf is what a scrape says that a process has open, by kind.
+// openOf returns the open descriptors of a process by kind, from a scrape.
 func openOf(t testing.TB, m testreceiver.Scrape, pid int, executable string) map[string]int {
 	t.Helper()
 	open := map[string]int{}
@@ -50,7 +50,7 @@ func openOf(t testing.TB, m testreceiver.Scrape, pid int, executable string) map
 	return open
 }
 
-// Each kind, in a number of its own, is what /proc shows, whatever becomes of it.
+// The count of each kind equals that in /proc, after opens and closes.
 func TestFileDescriptorKinds(t *testing.T) {
 	testnet.Require(t)
 	container := testhost.NewContainer(t)
@@ -98,7 +98,7 @@ func TestFileDescriptorKinds(t *testing.T) {
 	assert.Empty(t, openOf(t, r.Scrape(t), a.PID, a.Executable), "it has ended")
 }
 
-// Threads share their process's table, and those that don't have one that is part of what the process has open.
+// Threads share their process's table. The table of a thread that does not is added to those of its process.
 func TestFileDescriptorThreads(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-holder", "main"))
@@ -121,7 +121,7 @@ func TestFileDescriptorThreads(t *testing.T) {
 	}
 }
 
-// What outlives the first thread of a process is still counted once.
+// A process that lives on without its first thread is counted once.
 func TestFileDescriptorZombie(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-holder", "main"))
@@ -139,8 +139,8 @@ func TestFileDescriptorZombie(t *testing.T) {
 	assert.Equal(t, want, openOf(t, r.Scrape(t), a.PID, a.Executable))
 }
 
-// A leak is told once, with what it is and how fast, of a process that has not many, too; what comes and goes is none, nor is
-// what has stopped early.
+// A leak is reported once, with kind and rate, even of a process with few descriptors. A number that goes up and down is
+// no leak, and neither is growth that stopped early.
 func TestFileDescriptorLeak(t *testing.T) {
 	testnet.Require(t)
 	const intervals = 6
@@ -162,8 +162,8 @@ func TestFileDescriptorLeak(t *testing.T) {
 		}
 		starting.Grow(traffic.Grow{Kind: "socket", Steps: intervals - 3, Open: 50, Every: interval})
 	}()
-	// Slower than it is looked at: intervals without growth are no end of it. One at a time, so that no step is looked at in
-	// its middle.
+	// Growth slower than the scans: an interval without growth does not end it. One descriptor at a time, so that no scan
+	// sees a step halfway.
 	const steps = 2 * intervals
 	took := leaking.Grow(traffic.Grow{Kind: "timerfd", Steps: steps, Open: 1, Every: 2 * interval})
 	<-done
@@ -197,7 +197,43 @@ func TestFileDescriptorLeak(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container)), 2)
 }
 
-// What the limit holds back is counted: what comes and what is lost is all that has happened.
+// A leak in a server whose descriptors come and go is reported. The same coming and going without a leak is not.
+func TestFileDescriptorLeakInABusyServer(t *testing.T) {
+	testnet.Require(t)
+	const intervals = 4
+	interval := testenv.Patiently(200 * time.Millisecond)
+	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
+	leaking := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-leaking", "main"))
+	busy := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-busy", "main"))
+	r := testreceiver.Start(t, fmt.Sprintf("collection_interval: %s\nprograms: {file_descriptor: {leak_intervals: %d}}", interval, intervals))
+	serve := func(a *traffic.Agent, leaked int) {
+		for range 5 * intervals {
+			a.OpenDescriptors("socket", 30+leaked)
+			time.Sleep(interval)
+			a.CloseDescriptors("socket", 30)
+			time.Sleep(interval)
+		}
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		serve(busy, 0)
+	}()
+	serve(leaking, 5)
+	<-done
+	r.Scrape(t)
+	leaks := r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container))
+	require.NotEmpty(t, leaks)
+	for _, e := range leaks {
+		assert.Equal(t, int64(leaking.PID), e.Attributes["process.pid"])
+		assert.Equal(t, "socket", e.Attributes[kindKey])
+		growth, _ := e.Attributes["ebpf.file_descriptor.leak.growth"].(int64)
+		assert.GreaterOrEqual(t, growth, int64(intervals))
+		assert.LessOrEqual(t, growth, int64(5*5*intervals))
+	}
+}
+
+// Events over the limit are counted as lost: events and losses add up to all leaks.
 func TestFileDescriptorLeakLimit(t *testing.T) {
 	testnet.Require(t)
 	interval := testenv.Patiently(50 * time.Millisecond)
@@ -219,7 +255,7 @@ func TestFileDescriptorLeakLimit(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent)), m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}))
 }
 
-// Leaks are found although nobody wants metrics; and what is not to be an event is none.
+// Leaks are found without a metrics pipeline. With events off, there are none.
 func TestFileDescriptorLeakWithoutMetrics(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-leaking", "main"))
@@ -235,7 +271,7 @@ func TestFileDescriptorLeakWithoutMetrics(t *testing.T) {
 	}
 }
 
-// Those that have the most have series of their own, and what all others have is in one series by kind.
+// The processes with the most descriptors have series of their own. One series per kind has the sum of all others.
 func TestFileDescriptorBound(t *testing.T) {
 	testnet.Require(t)
 	ns := testnet.NewNamespace(t)
@@ -288,8 +324,8 @@ func TestFileDescriptorsOfMasses(t *testing.T) {
 	assert.Empty(t, lost(m, "file_descriptor"))
 }
 
-// More than a million descriptors, or a hundred thousand with -short, that are looked at one by one, whether they are
-// counted or left out.
+// More than a million descriptors, or a hundred thousand with -short, which the scan reads one by one, counted or
+// excluded.
 func TestFileDescriptorsInMasses(t *testing.T) {
 	testnet.Require(t)
 	processes := 60
@@ -312,8 +348,8 @@ func TestFileDescriptorsInMasses(t *testing.T) {
 	assert.Equal(t, processes*each, m.Int(openMetric, all))
 }
 
-// Where the kernel lets functions be traced, each way to open and close a descriptor is counted, and the copies that a fork
-// makes are not, nor what the end of a process closes. Elsewhere nothing is told of it.
+// Where the kernel supports tracing of functions, each open and close of a descriptor is counted. Copies by fork and
+// closes at the end of a process are not. Elsewhere the metric is absent.
 func TestFileDescriptorOperations(t *testing.T) {
 	testnet.Require(t)
 	container := testhost.NewContainer(t)
@@ -389,7 +425,7 @@ func TestFileDescriptorOperations(t *testing.T) {
 	assert.Empty(t, losses)
 }
 
-// Without its setting nothing is hooked into what opens and closes descriptors.
+// With `operations: false`, nothing is hooked into opens and closes.
 func TestFileDescriptorWithoutOperations(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {file_descriptor: {operations: false}}")

@@ -49,9 +49,9 @@ type fileTest struct {
 	*testreceiver.Receiver
 	agent     *traffic.Agent
 	container *testhost.Cgroup
-	// seesCalls is whether the program sees system calls, and not the functions behind them.
+	// seesCalls reports that the program hooks system calls, and not the functions behind them.
 	seesCalls bool
-	// want counts what the metrics are to say, by the names of their series.
+	// want has the expected counts, by the names of their series.
 	want map[string]int
 }
 
@@ -67,12 +67,15 @@ func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTe
 	return s
 }
 
-// file is the attributes of a file.
+// file is the attributes of a file; "" is a path that is not known.
 func file(path string) attributes {
+	if path == "" {
+		return attributes{}
+	}
 	return attributes{"file.path": path, "file.name": filepath.Base(path)}
 }
 
-// process is the attributes of the agent as the process that does something to a file.
+// process returns the attributes of the agent.
 func (s *fileTest) process() attributes {
 	a := owner(s.agent, "")
 	delete(a, "ebpf.attribution")
@@ -84,11 +87,12 @@ func (s *fileTest) process() attributes {
 type deletion struct {
 	traffic.FileCall
 	errno unix.Errno
-	// path is the file's, kind how it is deleted. A call without a kind leaves no event.
+	// path is the file's path, "" if it is not known, kind the kind of deletion. A call without a kind has no event.
 	path, kind string
-	// called is the path by which the call names the file, if that is another one.
+	// called is the path in the call, if it differs.
 	called string
-	// onlyCalls is whether there is an event only where the program sees calls: the functions behind them are not reached.
+	// onlyCalls reports that there is an event only where the program hooks calls: the functions behind them are not
+	// reached.
 	onlyCalls bool
 }
 
@@ -100,8 +104,8 @@ type fileDeleted struct {
 	uncertain bool
 }
 
-// expected is what the event of the deletion is to say, or nil if there is to be none. It depends on whether the program
-// sees calls or the functions behind them.
+// expected returns the expected event of the deletion, or nil. It depends on whether the program hooks calls or
+// functions.
 func (d deletion) expected(seesCalls bool) *fileDeleted {
 	if d.kind == "" || d.onlyCalls && !seesCalls {
 		return nil
@@ -110,7 +114,7 @@ func (d deletion) expected(seesCalls bool) *fileDeleted {
 	if seesCalls && d.called != "" {
 		e.path = d.called
 	}
-	// The call of a rename that succeeds does not tell whether there was a file.
+	// The call of a successful rename does not show whether there was a file.
 	e.uncertain = seesCalls && d.kind == "rename" && d.errno == 0
 	return e
 }
@@ -153,7 +157,7 @@ func deletionSeries(kind, errorType string, uncertain bool) string {
 	return name
 }
 
-// deletes has the agent make the calls, one after the other, and checks every field of the events that come of them.
+// deletes makes the agent perform the calls, one after the other, and checks every field of the resulting events.
 func (s *fileTest) deletes(t *testing.T, deletions ...deletion) {
 	t.Helper()
 	for _, d := range deletions {
@@ -181,8 +185,8 @@ func (s *fileTest) deletes(t *testing.T, deletions ...deletion) {
 	}
 }
 
-// call has the agent make the call of a deletion, and delete the marker then: what comes behind the marker's event in the
-// ring is of later calls. It returns all events of both, which are as many as expected.
+// call makes the agent perform the call of a deletion, and then delete the marker. Events after the marker's event are of
+// later calls. It returns all events of both, as many as expected.
 func (s *fileTest) call(t *testing.T, d deletion, expected int) (traffic.Called, []testreceiver.Event) {
 	t.Helper()
 	ofAgent := []testreceiver.Match{testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)}
@@ -195,7 +199,7 @@ func (s *fileTest) call(t *testing.T, d deletion, expected int) (traffic.Called,
 	return called, events
 }
 
-// worker is the name of the thread that has done what io_uring was asked for: it may be one of the kernel's for the process.
+// worker returns the name of the thread that performed the io_uring request. It may be a kernel worker of the process.
 func worker(t *testing.T, a *traffic.Agent, e testreceiver.Event) any {
 	t.Helper()
 	name := e.Attributes["thread.name"]
@@ -228,7 +232,7 @@ func (s *fileTest) checkCounts(t *testing.T) {
 	assert.Equal(t, s.want, got)
 }
 
-// touch makes files, and folders where the name ends in a slash, and returns their path.
+// touch creates files, and folders if the name ends in a slash, and returns their path.
 func touch(t *testing.T, dir string, names ...string) string {
 	t.Helper()
 	for _, name := range names {

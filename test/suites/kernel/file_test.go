@@ -60,7 +60,7 @@ func TestFileDeletions(t *testing.T) {
 				deletion{FileCall: rename("renameat2", "s3", "", "../t3", 0), path: in("t3"), kind: "rename"},
 				deletion{FileCall: rename("rename", "dir", "", in("dir2"), 0), path: in("dir2"), kind: "rename"},
 
-				// Nothing is deleted, which calls do not always tell.
+				// These calls delete nothing, which not every call shows.
 				deletion{FileCall: rename("rename", "s4", "", in("t4"), 0), path: in("t4"), kind: "rename", onlyCalls: true},
 				deletion{FileCall: rename("rename", "s7", "", in("t7"), 0), path: in("t7"), kind: "rename", onlyCalls: true},
 				deletion{FileCall: rename("renameat2", "s5", dir, "t9", unix.RENAME_NOREPLACE)},
@@ -89,7 +89,7 @@ func TestFileDeletions(t *testing.T) {
 	s.checkCounts(t)
 }
 
-// A file that may not be deleted is there, and who tried is known.
+// If a file may not be deleted, the event has the file and the process.
 func TestFileDeletionRefused(t *testing.T) {
 	s := newFileTest(t, onlyFile, traffic.AsUser(clientUser))
 	dir := touch(t, testhost.NewFolder(t), "dir/", "dir/a", "dir/b/")
@@ -102,8 +102,8 @@ func TestFileDeletionRefused(t *testing.T) {
 	s.checkCounts(t)
 }
 
-// Paths are where the file is in the mount namespace, whatever way leads there; of a call that fails to say, they are a
-// way that leads there.
+// The path is the file's path in the mount namespace, however it was named. For a failed call it is a path that leads
+// there.
 func TestFilePaths(t *testing.T) {
 	s := newFileTest(t, onlyFile)
 	unlink := func(path string) traffic.FileCall { return traffic.FileCall{Call: "unlink", Path: path} }
@@ -155,7 +155,31 @@ func TestFilePaths(t *testing.T) {
 	s.checkCounts(t)
 }
 
-// In a chroot or a mount namespace of its own, a process deletes what it calls by another path, or what nobody else sees.
+// A deletion whose path cannot be read has an event without a path, whatever path was read before on this CPU. Each counted
+// deletion has an event.
+func TestFileDeletionsWithoutPath(t *testing.T) {
+	s := newFileTest(t, onlyFile)
+	dir := testhost.NewTmpfs(t)
+	deep := filepath.Join(dir, strings.Repeat("d/", 140))
+	require.NoError(t, os.MkdirAll(deep, 0o777))
+	touch(t, deep, "x", "full/", "full/y")
+	unlinkat := traffic.FileCall{Call: "unlinkat", Path: "x"}
+	closed, unreadable, long := unlinkat, unlinkat, unlinkat
+	closed.ClosedDir, unreadable.BadAddress, long.Path = true, true, strings.Repeat("./", 2500)+"x"
+	s.agent.ChangeDir(deep)
+	s.deletes(t,
+		deletion{FileCall: closed, errno: unix.EBADF, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: unreadable, errno: unix.EFAULT, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: long, errno: unix.ENAMETOOLONG, kind: "unlink", onlyCalls: true},
+		deletion{FileCall: unlinkat, kind: "unlink"},
+		deletion{FileCall: traffic.FileCall{Call: "unlinkat", Path: "full", Flags: unix.AT_REMOVEDIR}, errno: unix.ENOTEMPTY, kind: "rmdir"},
+	)
+	s.agent.ChangeDir("/")
+	s.checkCounts(t)
+	assert.Empty(t, lost(s.Scrape(t), "file"))
+}
+
+// In a chroot or a mount namespace, a process uses other paths, or deletes files that are invisible outside.
 func TestFilePathsOfOtherRoots(t *testing.T) {
 	t.Run("chroot", func(t *testing.T) {
 		s := newFileTest(t, onlyFile)
@@ -178,7 +202,7 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 	})
 }
 
-// What is asked for by io_uring is no system call, and seen all the same.
+// Deletions by io_uring are not system calls, but are reported.
 func TestFileDeletionsByRing(t *testing.T) {
 	s := newFileTest(t, onlyFile)
 	dir := touch(t, testhost.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
@@ -211,7 +235,7 @@ func TestFileDeletionsByRing(t *testing.T) {
 	)
 	s.checkCounts(t)
 
-	// What gives no result may have failed.
+	// A request without a completion may have failed.
 	if !kernelSays().requests {
 		return
 	}
@@ -223,7 +247,7 @@ func TestFileDeletionsByRing(t *testing.T) {
 	assert.Equal(t, in("h"), e.Attributes["file.path"])
 }
 
-// A storm of deletions: all are counted, and each is an event or a loss that is counted. What comes after it is seen.
+// A storm of deletions: all are counted, and each is an event or a counted loss. Deletions after the storm are reported.
 func TestFileDeletionsInMasses(t *testing.T) {
 	const limit = 100
 	count := 20_000
@@ -267,7 +291,7 @@ func TestFileDeletionsInMasses(t *testing.T) {
 	}
 }
 
-// opening is a call with what is to be seen of it: nothing without flags.
+// opening is a call and its expected event: none without flags.
 type opening struct {
 	traffic.FileCall
 	errno unix.Errno
@@ -275,7 +299,7 @@ type opening struct {
 	flags []any
 }
 
-// Opens below the paths that are asked for, and of no others, with their flags.
+// Opens below the configured paths, and no others, are reported with their flags.
 func TestFileOpens(t *testing.T) {
 	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -283,11 +307,18 @@ func TestFileOpens(t *testing.T) {
 	require.NoError(t, os.Chmod(in("watched/secret"), 0o600))
 	require.NoError(t, os.Symlink(in("watched"), in("other/link")))
 	require.NoError(t, os.Symlink(in("other/x"), in("watched/out")))
-	config := fmt.Sprintf("programs: {file: {event_limit: 1000000, opens: {paths: [%q, %q, %q]}}}", in("watched"), in("one-file"), in("end"))
+	// The configuration names the directory by a symbolic link.
+	require.NoError(t, os.Symlink(in("watched"), in("to-watched")))
+	config := fmt.Sprintf("programs: {file: {event_limit: 1000000, opens: {paths: [%q, %q, %q]}}}", in("to-watched"), in("one-file"), in("end"))
 	open := func(call, dir, path string, flags int) traffic.FileCall {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags}
 	}
 	const rw, wo = unix.O_RDWR, unix.O_WRONLY
+	inRoot := func(dir, path string) traffic.FileCall {
+		c := open("openat2", dir, path, wo)
+		c.Resolve = unix.RESOLVE_IN_ROOT
+		return c
+	}
 	openings := []opening{
 		{FileCall: open("open", "", in("watched/x"), 0), path: in("watched/x"), flags: []any{"O_RDONLY"}},
 		{FileCall: open("openat", "", in("watched/x"), wo|unix.O_CLOEXEC), path: in("watched/x"), flags: []any{"O_WRONLY"}},
@@ -310,6 +341,11 @@ func TestFileOpens(t *testing.T) {
 		{FileCall: open("openat", dir, "watched/none", 0), errno: unix.ENOENT, path: in("watched/none"), flags: []any{"O_RDONLY"}},
 		{FileCall: open("openat2", "", in("watched/x"), wo|unix.O_CREAT|unix.O_EXCL), errno: unix.EEXIST, path: in("watched/x"), flags: []any{"O_WRONLY", "O_CREAT", "O_EXCL"}},
 		{FileCall: open("openat", "", in("other/none"), wo), errno: unix.ENOENT},
+
+		// With RESOLVE_IN_ROOT the directory is the root of the name.
+		{FileCall: inRoot(dir, "/watched/none"), errno: unix.ENOENT, path: in("watched/none"), flags: []any{"O_WRONLY"}},
+		{FileCall: inRoot(in("other"), in("watched/none")), errno: unix.ENOENT},
+		{FileCall: inRoot(dir, "/watched/x"), path: in("watched/x"), flags: []any{"O_WRONLY"}},
 	}
 	if kernelSays().requests {
 		for _, o := range openings {

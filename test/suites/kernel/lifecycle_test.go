@@ -25,7 +25,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// descriptors are what the process's open descriptors refer to, sorted. Timers and the like of the Go runtime stay.
+// descriptors returns the targets of the process's open descriptors, sorted, without those of the Go runtime.
 func descriptors(t *testing.T) []string {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/fd/*")
@@ -40,7 +40,7 @@ func descriptors(t *testing.T) []string {
 	return open
 }
 
-// mappings are the process's mappings of memory that belongs to eBPF maps; each keeps its map in the kernel.
+// mappings returns the process's memory mappings of eBPF maps. Each one keeps its map in the kernel.
 func mappings(t *testing.T) (found []string) {
 	t.Helper()
 	all, err := os.ReadFile("/proc/self/maps")
@@ -53,7 +53,7 @@ func mappings(t *testing.T) (found []string) {
 	return found
 }
 
-// gone waits until none of the objects is in the kernel any more, which frees them when the last user is through.
+// gone waits until none of the objects is in the kernel. The kernel frees them after their last user.
 func gone(t *testing.T, objects testreceiver.Objects) {
 	t.Helper()
 	left := objects
@@ -72,7 +72,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	configs := map[string]string{
 		"both":         bothPrograms,
 		"all there is": "programs: " + programs.Examples(device) + "\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
-		// These three see what the test does by themselves.
+		// These three programs see the activity of the test by themselves.
 		"connection":  onlyConnection,
 		"packet_drop": onlyPacketDrop,
 		"tcp":         onlyTCP,
@@ -110,7 +110,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			assert.NoError(t, goleak.Find(goroutines))
 			assert.Equal(t, files, descriptors(t), "open descriptors")
 
-			// What is shut down sees nothing.
+			// A receiver that was shut down reports nothing.
 			calls := r.Events.Calls()
 			a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 			require.NoError(t, r.Shutdown(), "a second time")
@@ -151,7 +151,7 @@ func TestOnePipelineIsEnough(t *testing.T) {
 	}
 }
 
-// What the kernel has seen before the shutdown is delivered, however long a batch might still have waited.
+// Events from before the shutdown are delivered, however long their batch might have waited.
 func TestShutdownDeliversTheRest(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.New(t, "events: {flush_interval: 1m, batch_size: 65536}\n"+onlyConnection)
@@ -167,7 +167,7 @@ func TestShutdownDeliversTheRest(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), eventsPerConnection*count)
 }
 
-// A consumer that never returns keeps Shutdown no longer than its context allows, and nothing in the kernel.
+// A consumer that never returns delays Shutdown no longer than its context allows, and leaves nothing in the kernel.
 func TestShutdownWithStuckConsumer(t *testing.T) {
 	testnet.Require(t)
 	for name, stuck := range map[string]func(release <-chan struct{}) func(context.Context) error{
@@ -215,7 +215,7 @@ func TestShutdownWithStuckConsumer(t *testing.T) {
 	}
 }
 
-// Two receivers on a host see the same, and do not see each other off.
+// Two receivers on one host see the same events and do not disturb each other.
 func TestTwoReceivers(t *testing.T) {
 	testnet.Require(t)
 	first := testreceiver.Start(t, bothPrograms)

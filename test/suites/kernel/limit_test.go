@@ -29,14 +29,14 @@ func lost(m testreceiver.Scrape, program string) map[string]int {
 	return found
 }
 
-// In a storm the limit holds, what it held back is counted, and the metrics have every packet.
+// In a storm the limit holds, events over it are counted, and the metrics have every packet.
 func TestPacketDropEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const limit, count, size = 100, 50_000, 64
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
 	s := newClientServer(t)
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
-	// Not connected: the answers of ICMP would be errors of the next send.
+	// Not connected: ICMP answers would be errors of the next send.
 	sent := s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), size, count)
 	require.Equal(t, count, sent.Count)
 
@@ -58,7 +58,7 @@ func TestPacketDropEventLimit(t *testing.T) {
 	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "packet_drop"}))
 }
 
-// A limit of one program's events leaves the other's alone.
+// The limit of one program does not concern another one.
 func TestEventLimitIsPerProgram(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}, packet_drop: {event_limit: 1}}", testreceiver.AllBut(testnet.Prefix4)))
@@ -75,7 +75,7 @@ func TestEventLimitIsPerProgram(t *testing.T) {
 	assert.Equal(t, drops-len(r.Events.Matching(testreceiver.Named(dropEvent))), lost(m, "packet_drop")["rate_limit"])
 }
 
-// A limit of connection events leaves their metrics whole.
+// The limit of connection events does not change the metrics.
 func TestConnectionEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const limit, count = 50, 2000

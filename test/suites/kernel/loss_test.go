@@ -25,7 +25,7 @@ import (
 // Each ordinary connection has a connect, an accept and two closes.
 const eventsPerConnection = 4
 
-// isolated is a configuration that sees nothing but the test's own IPv4 traffic, so that its sums come out even.
+// isolated is a configuration that sees only the test's own IPv4 traffic, so that sums are exact.
 func isolated(settings string) string {
 	return fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}}\n%s", testreceiver.AllBut(testnet.Prefix4), settings)
 }
@@ -44,8 +44,7 @@ func connectionEvents(r *testreceiver.Receiver) int {
 	return len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
 }
 
-// With the smallest ring and a consumer that stands still, most events are lost: each is counted, to the last one, and
-// the metrics of the same run are exact.
+// With the smallest ring and a blocked consumer, most events are lost. Each loss is counted, and the metrics are exact.
 func TestStalledConsumer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated("ring_buffer_size: 64KiB"))
@@ -61,7 +60,7 @@ func TestStalledConsumer(t *testing.T) {
 	const first, count = 10, 3000
 	begin := time.Now()
 	flood(t, s, first)
-	<-stalled // the consumer stands still with a batch in its hands
+	<-stalled // the consumer is blocked with a batch
 	flood(t, s, count)
 	end := time.Now()
 	r.Events.Answer(nil)
@@ -93,7 +92,7 @@ func TestStalledConsumer(t *testing.T) {
 	require.True(t, ok)
 	assert.EqualValues(t, first+count, point.Count())
 
-	// The loss shows in the stream of events too, once something comes after it on each CPU, or at the end.
+	// The loss is in the stream of events too, after the next record of each CPU or at the end.
 	require.NoError(t, r.Shutdown())
 	total := 0
 	for _, e := range r.Events.Matching(testreceiver.Named(lostEvent)) {
@@ -108,7 +107,7 @@ func TestStalledConsumer(t *testing.T) {
 	assert.Equal(t, missing["ring_full"], total, "the gaps in the sequence are the losses")
 }
 
-// Failed connects and the like still find room in a ring that is full of ordinary events.
+// Failed connects still find room in a ring that is full of ordinary events.
 func TestFullRingHasRoomForFailures(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated("ring_buffer_size: 64KiB"))
@@ -132,7 +131,7 @@ func TestFullRingHasRoomForFailures(t *testing.T) {
 	r.Exactly(t, failures, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "refused"))
 }
 
-// A consumer that refuses for a while gets everything in the end, and the receiver says how it stands.
+// A consumer that refuses for a while gets all events in the end, and the status of the receiver follows.
 func TestConsumerThatFailsForAWhile(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated(""))
@@ -159,7 +158,7 @@ func TestConsumerThatFailsForAWhile(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(lostEvent)))
 }
 
-// What a consumer refuses for good is not offered again, and is counted.
+// A batch that is refused permanently is not offered again, and its events are counted.
 func TestConsumerThatFailsForGood(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated(""))
@@ -181,7 +180,7 @@ func TestConsumerThatFailsForGood(t *testing.T) {
 	assert.Equal(t, count, m.Int(openedMetric, tcp("ipv4", "client")))
 }
 
-// Some batches are refused, others taken: what is delivered and what is counted is all there was.
+// Some batches are refused, others accepted: delivered and refused events add up to all.
 func TestConsumerThatRefusesSome(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated("events: {batch_size: 64}"))

@@ -42,7 +42,7 @@ func init() {
 	})
 }
 
-// The kernel kills the process that holds most, and another one asked for more.
+// The kernel kills the process with the most memory. Another one asked for memory.
 func TestOOMKillOfAnother(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
@@ -56,14 +56,14 @@ func TestOOMKillOfAnother(t *testing.T) {
 	const adjust = 900
 	truth := victim.HoldMemory(128*mebibyte, 24*mebibyte, adjust)
 	start := time.Now()
-	// There is room with the victim gone; but the kernel may look for another one before all of its memory is free.
+	// The victim's memory suffices. But the kernel may choose another victim before all of it is freed.
 	_ = greedy.OnThread("greedy-thread").TryHoldMemory(80 * mebibyte)
 	end := time.Now()
 
 	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
 	within(t, e, start, end)
 	assert.Equal(t, resource(container), e.Resource)
-	// The kernel's counters lack what CPUs have not added yet.
+	// The kernel's counters lack amounts that the CPUs have not added yet.
 	const tolerance = 2 * mebibyte
 	kinds := []int{truth.Shmem, truth.Anonymous, truth.Total}
 	for i, kind := range kinds {
@@ -100,7 +100,7 @@ func TestOOMKillOfAnother(t *testing.T) {
 	assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{}, Value: limit.CountKills(t)}}, r.Scrape(t).In(container).Series(oomMetric))
 }
 
-// What is swapped out is not in memory any more, but as much the victim's.
+// Swapped pages are not in memory, but still belong to the victim.
 func TestOOMKillOfSwapped(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
@@ -123,7 +123,7 @@ func TestOOMKillOfSwapped(t *testing.T) {
 	victim.Kill()
 }
 
-// Each kill is counted once, though the victim has several threads that want memory, and its container has each.
+// Each kill is counted once, for its container, even if several threads of the victim need memory.
 func TestOOMKillsAreCounted(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
@@ -152,7 +152,7 @@ func TestOOMKillsAreCounted(t *testing.T) {
 	assert.Empty(t, lost(m, "oom"))
 }
 
-// Without events the kills are counted all the same; what is left out is not.
+// Without events, kills are counted. Excluded ones are not.
 func TestOOMMetricsOnly(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {oom: {events: false}}")

@@ -16,8 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// More cgroups than the kernel's maps have room for: the maps stay as they are, the rest is counted together, says so,
-// and nothing is missing from the sum.
+// With more cgroups than entries in the maps, the rest is counted in the overflow series, and the sum is complete.
 func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	testnet.Require(t)
 	// The cgroups are gone soon, and their series some scrapes later: not before the maps are full.

@@ -60,14 +60,14 @@ func TestConnectionOfPreforkedServer(t *testing.T) {
 		assert.Equal(t, "socket", e.Attributes["ebpf.attribution"])
 	}
 
-	// The parent owns the listener as long as it is open, whoever keeps it so.
+	// The parent owns the listener while the listener is open, whichever process keeps it open.
 	p.parent.Exit()
 	p.serve(s)
 	r.Exactly(t, 4, testreceiver.OfProcess(p.parent.PID, p.worker.PID))
 	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(p.worker.PID)))
 }
 
-// What listened before the receiver started has its owner too.
+// A listener older than the receiver has an owner, too.
 func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)
@@ -113,7 +113,7 @@ func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 	})
 }
 
-// Connections that were there before are counted as active, and their close is as good as any other's.
+// Connections older than the receiver are counted as active, and their close events are complete.
 func TestConnectionsOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	for _, f := range families {

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Buffers of other kinds of sockets that are thrown away are no packets.
+// Discarded buffers of other kinds of sockets are not packets.
 func TestPacketDropsLeaveOutUnixAndNetlink(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -50,7 +50,7 @@ func lossOf(e testreceiver.Event) bool {
 	return unicastDrop(e) && !late
 }
 
-// Connections that are opened and closed in order lose nothing, whichever side is first.
+// Connections that open and close in order lose nothing, whichever side closes first.
 func TestPacketDropsLeaveOutOrdinaryCloses(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")
@@ -76,7 +76,7 @@ func TestPacketDropsLeaveOutOrdinaryCloses(t *testing.T) {
 	}
 }
 
-// What has come, and is in a socket that is closed before it was read, was not lost on the way.
+// Data left unread in a closed socket was received, and is not a drop.
 func TestPacketDropsLeaveOutUnreadData(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)

@@ -77,7 +77,8 @@ func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testh
 		severity, how = plog.SeverityNumberWarn, attributes{"ebpf.process.exit.signal": unix.SignalName(unix.Signal(-c.End))}
 	}
 	if _, ok := events[1].Attributes["process.executable.name"]; !ok {
-		// Before Linux 6.16 the memory of a process that has ended, which says what it executed, is gone.
+		// Before Linux 6.16, the memory of a process that has ended is freed before its exit event, and with it the
+		// executable.
 		delete(process, "process.executable.name")
 	}
 	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey, creationKey)
@@ -100,7 +101,7 @@ func argumentCount(c traffic.Command, more attributes) int64 {
 	return int64(len(c.Args))
 }
 
-// checkCreation compares when a process was created with /proc, which rounds down to clock ticks.
+// checkCreation compares the creation time of a process with /proc, which rounds down to clock ticks.
 func checkCreation(t testing.TB, e testreceiver.Event, run traffic.Run) {
 	t.Helper()
 	created, err := time.Parse(time.RFC3339, e.Attributes[creationKey].(string))
@@ -121,7 +122,7 @@ func strs(list ...string) attributes {
 	return attributes{argumentsKey: values}
 }
 
-// Each way to end, with every field.
+// Each way in which a process ends, with every field.
 func TestProcessEnds(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -142,8 +143,8 @@ func TestProcessEnds(t *testing.T) {
 	}, m.Series(exitsMetric))
 }
 
-// A process lives on without its first thread, and its exit code is not that thread's. Its parent is a process, whichever
-// thread of that has made it.
+// A process lives on without its first thread, and its exit code is not that of the first thread. Its parent is a
+// process, even if another thread of it called fork.
 func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -159,7 +160,7 @@ func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
 	}
 }
 
-// Arguments are the real ones, however the program is named, and those that are too long are cut and marked.
+// Arguments are the real ones, whatever the name of the program. Arguments that are too long are cut and marked.
 func TestProcessArguments(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -212,7 +213,7 @@ func TestProcessArgumentCount(t *testing.T) {
 	}
 }
 
-// A process in a pid namespace has the id there besides, that of the innermost one; a process of the host has none.
+// A process in a pid namespace has, besides, its id in the innermost one. A process of the host has none.
 func TestProcessOfPIDNamespace(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {process: {}}")
@@ -258,7 +259,7 @@ func TestProcessOfPIDNamespace(t *testing.T) {
 	}
 }
 
-// The executable of a script is its interpreter, and the path is not what was asked for but where the file is.
+// The executable of a script is its interpreter. The path is the real one of the file, not the one asked for.
 func TestProcessScriptsAndPaths(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -292,9 +293,19 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 	t.Run("long", func(t *testing.T) {
 		ran(t, r, shell, container, traffic.Command{Path: far, Args: []string{"x"}}, far, strs("x"))
 	})
+	// As many names as 512 bytes have room for, less those of the folder.
+	for _, names := range []int{38, 60, 200} {
+		t.Run(fmt.Sprint("deep ", names), func(t *testing.T) {
+			deep := filepath.Join(dir, strings.Repeat("d/", names))
+			require.NoError(t, os.MkdirAll(deep, 0o755))
+			deep = filepath.Join(deep, "program")
+			require.NoError(t, os.Link(program, deep))
+			ran(t, r, shell, container, traffic.Command{Path: deep, Args: []string{"x"}}, deep, strs("x"))
+		})
+	}
 }
 
-// A process ends once, with the last of its threads; those that end before are none.
+// A process ends once, with its last thread.
 func TestProcessOfManyThreadsEndsOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {process: {}}")
@@ -323,7 +334,7 @@ func TestProcessOfManyThreadsEndsOnce(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container)), processes)
 }
 
-// Another process that is given the same id is another one, though it executes as many programs.
+// A process with a reused id is another process, even if it executes as many programs.
 func TestProcessOfAnIDThatWasUsed(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -341,7 +352,7 @@ func TestProcessOfAnIDThatWasUsed(t *testing.T) {
 	assert.Equal(t, runs, m.Int(exitsMetric, nil))
 }
 
-// Without events the processes are counted all the same; what is left out is not.
+// Without events, processes are counted. Excluded ones are not.
 func TestProcessesThatAreLeftOut(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)

@@ -30,7 +30,7 @@ const (
 
 func init() { counts("runqueue", forContainer{metrics: []string{runqueueTime}}) }
 
-// newWaiting starts an agent whose waits are all that its container has.
+// newWaiting starts an agent in its own container, so that all waits of the container are the agent's.
 func newWaiting(t *testing.T, options ...traffic.Option) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
 	container := testhost.NewContainer(t)
@@ -46,7 +46,7 @@ func waited(m testreceiver.Scrape, container *testhost.Cgroup) (w traffic.Waits)
 	return w
 }
 
-// account compares the metric of a container with what the kernel says of the one process there.
+// account compares the metric of a container with the kernel's account of the one process there.
 type account struct {
 	r         *testreceiver.Receiver
 	a         *traffic.Agent
@@ -62,9 +62,9 @@ func openAccount(t *testing.T, r *testreceiver.Receiver, a *traffic.Agent, conta
 	return &account{r: r, a: a, container: container, truth: truth, metric: waited(r.Scrape(t), container)}
 }
 
-// compare has the agent wait at least that many times, and makes sure that all it has waited since the account was opened is
-// counted. A kernel may keep programs from seeing the agent of its sandbox give a CPU back: who gets it next is not seen to
-// begin then, and has waited longer the next time. So a few waits may be missing, but no time, or only until it is tried again.
+// compare makes the agent wait at least that many times, and checks that all waiting time since the account was opened is
+// counted. Some sandboxes hide a few context switches from programs. The next task then has a longer wait later. So a few
+// waits may be missing, but no time.
 func (c *account) compare(t *testing.T, count int, do func()) {
 	t.Helper()
 	before := c.truth
@@ -86,8 +86,8 @@ func (c *account) compare(t *testing.T, count int, do func()) {
 	assert.Equal(t, truth, metric)
 }
 
-// The metric is the kernel's own account to the nanosecond, with all kinds of waits: of new threads, of those that are
-// woken, preempted, and moved to another CPU while they wait.
+// The metric equals the kernel's own account to the nanosecond, with all kinds of waits: of new threads, and of threads
+// that are woken, preempted, or moved to another CPU while they wait.
 func TestRunqueueIsTheKernelsAccount(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyRunqueue)
@@ -124,7 +124,7 @@ func TestRunqueueOfOlderProcess(t *testing.T) {
 	})
 }
 
-// Tasks whose ids share a slot of the kernel half do not share their accounts.
+// Tasks whose ids share a slot on the BPF side do not share their accounts.
 func TestRunqueueOfTasksThatShareASlot(t *testing.T) {
 	testnet.Require(t)
 	const slots = 16384
@@ -148,7 +148,7 @@ func TestRunqueueOfTasksThatShareASlot(t *testing.T) {
 	compete(second)
 }
 
-// A thread that could run while another one kept its CPU is a stall, with every field.
+// A runnable thread that waits while another one keeps its CPU is a stall, with every field.
 func TestRunqueueStall(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyRunqueue)
@@ -215,7 +215,7 @@ func TestRunqueueThreshold(t *testing.T) {
 	}
 }
 
-// Without events the waits are in the metric all the same; what is left out is not.
+// Without events, waits are in the metric. Excluded ones are not.
 func TestRunqueueMetricsOnly(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\nprograms: {runqueue: {events: false, threshold: 1us}}")

@@ -6,6 +6,7 @@
 package kernel
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,6 +16,26 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
+
+// vfork waits until the child has ended or executed a program: it is no slow call, unless calls that wait are asked for.
+func TestSyscallsOfVfork(t *testing.T) {
+	testnet.Require(t)
+	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
+		t.Run(name, func(t *testing.T) {
+			shell, container := newShell(t)
+			r := testreceiver.Start(t, fmt.Sprintf("programs: {connection: {}, syscall: {syscalls: [vfork], threshold: 50ms, waiting: %t}}", waiting))
+			shell.Vfork()
+			events := r.Exactly(t, map[bool]int{true: 1}[waiting], testreceiver.Named(slowEvent), inContainer(container))
+			for _, e := range events {
+				assert.Equal(t, "vfork", e.Attributes[callKey])
+				assert.InDelta(t, traffic.VforkTime.Seconds(), e.Attributes[callDurationKey], 1)
+			}
+			count, sum := callCount(r.Scrape(t).In(container), "vfork")
+			assert.Equal(t, 1, count)
+			assert.GreaterOrEqual(t, sum, traffic.VforkTime)
+		})
+	}
+}
 
 // The numbers of 32-bit processes, and those that x32 has for itself, are others for the same calls.
 func TestSyscallsOfOtherTables(t *testing.T) {

@@ -44,13 +44,13 @@ func init() {
 	})
 }
 
-// Arguments of system calls that fail: descriptors that are none.
+// Invalid descriptors, as arguments of system calls that fail.
 const (
 	noFD        = ^uintptr(0)
 	noDirectory = ^uintptr(99) // AT_FDCWD
 )
 
-// newCaller starts an agent in a container. What it is told to call, its Go runtime does not, or not so.
+// newCaller starts an agent in a container. Its Go runtime does not make the tested calls, or not in that way.
 func newCaller(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
 	container := testhost.NewContainer(t)
@@ -138,7 +138,7 @@ func TestSyscallsAreCounted(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "syscall"))
 }
 
-// Numbers that no table has are not made up.
+// Numbers that no table has get no invented name.
 func TestSyscallsWithoutName(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {}}")
@@ -171,15 +171,15 @@ func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgr
 	assert.Contains(t, e.Body, fmt.Sprintf("%s[%d] %s ", a.Thread, a.PID, name))
 }
 
-// What waits by its nature is an event only when that is asked for; it is counted anyhow.
+// A call that waits by design is an event only if asked for. It is counted anyhow.
 func TestSyscallsThatWait(t *testing.T) {
 	testnet.Require(t)
 	const took = 60 * time.Millisecond
-	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl], threshold: 50ms"
+	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl, flock, fcntl], threshold: 50ms"
 	later := testenv.Patiently(300 * time.Millisecond) // when the call has surely begun
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
 		t.Run(name, func(t *testing.T) {
-			r := testreceiver.Start(t, fmt.Sprintf("programs: {syscall: {%s, waiting: %t}}", calls, waiting))
+			r := testreceiver.Start(t, fmt.Sprintf("programs: {connection: {}, syscall: {%s, waiting: %t}}", calls, waiting))
 			a, container := newCaller(t, "kernel-test-caller")
 			slept := a.Make(sleeping(took, 1))
 			require.Zero(t, slept.Errno)
@@ -187,7 +187,7 @@ func TestSyscallsThatWait(t *testing.T) {
 			waited := other.Make(awaitingNoSignal(took, 1))
 			require.Equal(t, unix.EAGAIN, waited.Errno)
 
-			// To open a pipe takes another one who does: nobody would say that open is there for waiting.
+			// Opening a pipe waits until another process opens it.
 			pipe := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "pipe-"+strconv.FormatBool(waiting))
 			require.NoError(t, unix.Mkfifo(pipe, 0o600))
 			t.Cleanup(func() { _ = os.Remove(pipe) })
@@ -207,22 +207,51 @@ func TestSyscallsThatWait(t *testing.T) {
 			read := a.Make(traffic.Calls{Number: unix.SYS_READ, Args: [4]uintptr{opened.Result, 0, 1}, Text: "room", Arguments: []int{1}, Count: 1})
 			require.Equal(t, uintptr(1), read.Result)
 
+			// Locks that this process holds for a while, of each kind.
+			file := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "lock-"+strconv.FormatBool(waiting))
+			locked := map[string]traffic.Made{}
+			for name, lock := range map[string]func(fd uintptr) traffic.Calls{
+				"flock": func(fd uintptr) traffic.Calls {
+					return traffic.Calls{Number: unix.SYS_FLOCK, Args: [4]uintptr{fd, unix.LOCK_EX}, Count: 1}
+				},
+				"F_SETLKW":     func(fd uintptr) traffic.Calls { return lockCall(fd, unix.F_SETLKW) },
+				"F_OFD_SETLKW": func(fd uintptr) traffic.Calls { return lockCall(fd, unix.F_OFD_SETLKW) },
+			} {
+				held, err := os.OpenFile(file, os.O_RDWR|os.O_CREATE, 0o600)
+				require.NoError(t, err)
+				require.NoError(t, os.Chown(file, clientUser, clientUser))
+				if name == "flock" {
+					require.NoError(t, unix.Flock(int(held.Fd()), unix.LOCK_EX))
+				} else {
+					require.NoError(t, unix.FcntlFlock(held.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_WRLCK}))
+				}
+				opened := a.Make(traffic.Calls{Number: unix.SYS_OPENAT, Args: [4]uintptr{noDirectory, 0, unix.O_RDWR}, Text: file, Arguments: []int{1}, Count: 1})
+				require.Zero(t, opened.Errno)
+				time.AfterFunc(later, func() { _ = held.Close() })
+				locked[name] = a.Make(lock(opened.Result))
+				require.Zero(t, locked[name].Errno, name)
+				require.NoError(t, os.Remove(file))
+			}
+
 			// The agent itself reads from a pipe, too, and gets more.
 			bySize := func(e testreceiver.Event) bool {
 				return e.Attributes[callKey] != "read" || e.Attributes[callResultKey] == int64(1)
 			}
-			events := r.Wait(t, map[bool]int{false: 1, true: 4}[waiting], testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID), bySize)
-			byName := map[string]testreceiver.Event{}
-			for _, e := range events {
-				byName[e.Attributes[callKey].(string)] = e
-			}
-			slow(t, byName["openat"], a, container, "openat", opened, 50*time.Millisecond)
+			ofAgent := []testreceiver.Match{testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID), bySize}
 			if waiting {
-				slow(t, byName["clock_nanosleep"], a, container, "clock_nanosleep", slept, took)
-				slow(t, byName["rt_sigtimedwait"], other, container, "rt_sigtimedwait", waited, took)
-				slow(t, byName["read"], a, container, "read", read, 50*time.Millisecond)
+				byName := map[string][]testreceiver.Event{}
+				for _, e := range r.Exactly(t, 7, ofAgent...) {
+					name := e.Attributes[callKey].(string)
+					byName[name] = append(byName[name], e)
+				}
+				slow(t, byName["clock_nanosleep"][0], a, container, "clock_nanosleep", slept, took)
+				slow(t, byName["rt_sigtimedwait"][0], other, container, "rt_sigtimedwait", waited, took)
+				slow(t, byName["openat"][0], a, container, "openat", opened, 50*time.Millisecond)
+				slow(t, byName["read"][0], a, container, "read", read, 50*time.Millisecond)
+				slow(t, byName["flock"][0], a, container, "flock", locked["flock"], 50*time.Millisecond)
+				assert.Len(t, byName["fcntl"], 2)
 			} else {
-				assert.Len(t, r.Events.Matching(testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID)), 1)
+				r.Exactly(t, 0, ofAgent...)
 			}
 			m := r.Scrape(t).In(container)
 			for _, name := range []string{"clock_nanosleep", "rt_sigtimedwait"} {
@@ -234,7 +263,46 @@ func TestSyscallsThatWait(t *testing.T) {
 	}
 }
 
-// A call is slow on a file of whatever size, when what reads from a pipe only waits.
+// lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, and then zeros.
+func lockCall(fd uintptr, command uintptr) traffic.Calls {
+	return traffic.Calls{Number: unix.SYS_FCNTL, Args: [4]uintptr{fd, command}, Text: "\x01", Arguments: []int{2}, Count: 1}
+}
+
+// A negative result is not always an error: a process group that owns a descriptor is the negative of its id, and
+// rt_sigreturn returns to interrupted code with that code's registers.
+func TestSyscallsWithNegativeResults(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [fcntl, rt_sigreturn, ppoll]}}")
+	container := testhost.NewContainer(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.InPIDNamespace())
+	call := func(number uintptr, args ...uintptr) traffic.Made {
+		c := traffic.Calls{Number: number, Count: 1}
+		copy(c.Args[:], args)
+		return a.Make(c)
+	}
+	require.Zero(t, call(unix.SYS_SETPGID, 0, 0).Errno)
+	socket := call(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM)
+	require.Zero(t, socket.Errno)
+	require.Zero(t, call(unix.SYS_FCNTL, socket.Result, unix.F_SETOWN, ^uintptr(0)).Errno)
+	assert.Equal(t, unix.Errno(1), call(unix.SYS_FCNTL, socket.Result, unix.F_GETOWN).Errno, "the process group 1, which looks like EPERM")
+	assert.Equal(t, unix.EBADF, call(unix.SYS_FCNTL, noFD, unix.F_GETOWN).Errno)
+
+	// The signal interrupts ppoll, and its handler ends with rt_sigreturn, whose register for the result has -EINTR then.
+	interrupt := time.AfterFunc(testenv.Patiently(200*time.Millisecond), func() { _ = unix.Kill(a.PID, unix.SIGURG) })
+	defer interrupt.Stop()
+	polled := a.Make(traffic.Calls{Number: unix.SYS_PPOLL, Time: 10 * time.Second, Arguments: []int{2}, Count: 1})
+	require.Equal(t, unix.EINTR, polled.Errno)
+
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 1, m.Int(errorsMetric, testreceiver.Attributes{callKey: "fcntl"}), "of the closed descriptor")
+	assert.Equal(t, 1, callErrors(m, "fcntl", "ebadf"))
+	count, _ := callCount(m, "rt_sigreturn")
+	assert.Positive(t, count)
+	assert.Zero(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "rt_sigreturn"}))
+	assert.Positive(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "ppoll"}))
+}
+
+// A call on a file is slow whatever its size, while a read from a pipe only waits.
 func TestSyscallsOnFiles(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [sendfile], threshold: 1ms}}")
@@ -259,7 +327,7 @@ func TestSyscallsOnFiles(t *testing.T) {
 	slow(t, r.Wait(t, 1, testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID))[0], a, container, "sendfile", copied, time.Millisecond)
 }
 
-// Only what is asked for is looked at, and the collector's own process only if that is, too.
+// Only selected calls are observed. The collector's own process is observed only if asked for.
 func TestSyscallFilters(t *testing.T) {
 	testnet.Require(t)
 	chosen, chosenContainer := newCaller(t, "kernel-test-chosen")
@@ -312,7 +380,7 @@ func TestSyscallFilters(t *testing.T) {
 	}
 }
 
-// A container that was asked for is looked at from its first call on, and again when it is back.
+// A selected container is observed from its first call on, and again when it is back.
 func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 	testnet.Require(t)
 	id := testhost.NewContainerID(t)
@@ -360,7 +428,7 @@ func TestSyscallsOfContainersByName(t *testing.T) {
 		"/system.slice/overlay2-<id>-merged.mount":       0,
 		"/" + strings.Repeat("x", 180) + "<short>.scope": 0,
 	} {
-		// What is counted for a group goes with it: so it stays until all are through.
+		// Counts of a cgroup end with it, so it stays until all tests are done.
 		group := testhost.NewCgroupAt(t, ids.Replace(path))
 		t.Run(strings.ReplaceAll(path, "/", " "), func(t *testing.T) {
 			before := counted()
@@ -372,7 +440,7 @@ func TestSyscallsOfContainersByName(t *testing.T) {
 	}
 }
 
-// More slow calls than the limit lets pass: what it holds back is counted, and the metrics have all.
+// Events over the limit are counted as lost, and the metrics are complete.
 func TestSyscallEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const count = 2000
@@ -388,8 +456,8 @@ func TestSyscallEventLimit(t *testing.T) {
 	assert.Len(t, held, 1, "%v", held)
 }
 
-// A thread that ends in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
-// nothing: all their calls are counted, and those that come after them.
+// Threads that end in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
+// nothing behind: all calls are counted, and later ones too.
 func TestSyscallsInMasses(t *testing.T) {
 	testnet.Require(t)
 	count := 100_000
@@ -443,7 +511,7 @@ func TestSyscallsAcrossExecve(t *testing.T) {
 	}
 }
 
-// More series than there is room for: the rest is counted together, and nothing is missing from the sum.
+// With more series than entries in the map, the rest is counted in the overflow series, and the sum is complete.
 func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	testnet.Require(t)
 	const cgroups, numbers = 60, 400
@@ -467,7 +535,7 @@ func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	assert.GreaterOrEqual(t, int(p.Count()), together)
 }
 
-// What is counted for a container goes with it.
+// The series of a container end with it.
 func TestSyscallSeriesGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "collection_interval: 200ms\nprograms: {syscall: {syscalls: [dup]}}")

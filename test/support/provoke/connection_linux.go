@@ -87,7 +87,7 @@ func Port(a net.Addr) int64 {
 	return int64(number)
 }
 
-// self is the name of this executable, and so of the processes that make the load, as the kernel half keeps it.
+// self is the base name of this executable, and so of the processes that make the traffic, as the BPF side keeps it.
 func self(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()

@@ -17,7 +17,7 @@ import (
 // environment marks a process that gives something up and then becomes the program of its arguments.
 const environment = "OTELCOL_EBPF_RESTRICTION"
 
-// Restriction is what a program has to do without. It is imposed in the order of its fields.
+// Restriction is what a program must run without. It is imposed in the order of the fields.
 type Restriction struct {
 	// Unshare are the namespaces that the program gets for itself (CLONE_NEW…). One for process ids begins with a
 	// child, so it belongs in the command's Cloneflags instead.
@@ -30,7 +30,7 @@ type Restriction struct {
 	Drop []uintptr
 	// User is who the program runs as; nil is root.
 	User *User
-	// NoNewPrivileges is whether no file that the program executes can give it more privileges.
+	// NoNewPrivileges reports that no executed file can give the program more privileges.
 	NoNewPrivileges bool
 	// Syscalls are the numbers of the only system calls that are not refused with EPERM; nil is all of them.
 	Syscalls []uint32
@@ -72,7 +72,7 @@ func Command(cmd *exec.Cmd, r Restriction) (*exec.Cmd, error) {
 	return under, nil
 }
 
-// Main becomes the program, and does not return if this process is one that is to.
+// Main becomes the program if this process was started for that, and then does not return.
 func Main() {
 	text := os.Getenv(environment)
 	if text == "" {

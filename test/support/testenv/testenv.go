@@ -1,9 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package testenv says what tests find where they run: the repository, the built collector, a kernel that takes eBPF
-// programs, and how patient they have to be. What is not there skips a test, with the reason; in CI, where nothing may be
-// skipped, it fails the test.
+// Package testenv finds what tests need: the repository, the built collector, and a kernel that accepts eBPF programs. It
+// also scales timeouts. A missing need skips the test with the reason; in CI it fails the test.
 package testenv
 
 import (

@@ -49,7 +49,7 @@ type Events struct {
 	calls  int
 	// hidden are programs whose events the test does not ask for.
 	hidden []string
-	// answer is what ConsumeLogs does instead of taking the batch; nil takes it.
+	// answer replaces the acceptance of a batch by ConsumeLogs; nil accepts it.
 	answer func(context.Context) error
 }
 
@@ -102,7 +102,7 @@ func (s *Events) Calls() int {
 	return s.calls
 }
 
-// Matching are the events so far that all of the matches take.
+// Matching returns the events so far that satisfy all conditions.
 func (s *Events) Matching(matches ...Match) []Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -122,17 +122,17 @@ func all(e Event, matches []Match) bool {
 	return !slices.ContainsFunc(matches, func(m Match) bool { return !m(e) })
 }
 
-// Named takes events of these names.
+// Named selects events with these names.
 func Named(names ...string) Match {
 	return func(e Event) bool { return slices.Contains(names, e.Name) }
 }
 
-// With takes events that have the attribute with that value; numbers are int64 or float64.
+// With selects events with that value of the attribute; numbers are int64 or float64.
 func With(key string, value any) Match {
 	return func(e Event) bool { return e.Attributes[key] == value }
 }
 
-// OfProcess takes events whose owner is one of the processes.
+// OfProcess selects events whose owner is one of the processes.
 func OfProcess(pids ...int) Match {
 	return func(e Event) bool {
 		pid, ok := e.Attributes["process.pid"].(int64)
@@ -140,7 +140,7 @@ func OfProcess(pids ...int) Match {
 	}
 }
 
-// InNamespace takes events of the network namespaces.
+// InNamespace selects events of the network namespaces.
 func InNamespace(namespaces ...*testnet.Namespace) Match {
 	return func(e Event) bool {
 		inode, ok := e.Attributes["ebpf.network.namespace"].(int64)

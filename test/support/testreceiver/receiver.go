@@ -27,7 +27,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Deadline is how long a test waits for what must come.
+// Deadline is the longest wait for an expected result.
 var Deadline = testenv.Patiently(20 * time.Second)
 
 // Receiver is a receiver with both pipelines behind it.
@@ -148,7 +148,7 @@ func (r *Receiver) Wait(t testing.TB, n int, matches ...Match) []Event {
 	return found
 }
 
-// Exactly waits until n events match and makes sure that no more come of what has happened so far.
+// Exactly waits until n events match, and checks that everything that has happened so far brings no more.
 func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 	t.Helper()
 	r.Wait(t, n, matches...)
@@ -179,13 +179,13 @@ func (r *Receiver) sample(events []Event) (text string) {
 	return text
 }
 
-// Settle waits until everything that the kernel has seen so far has come through the pipeline.
+// Settle waits until everything that the kernel has seen so far has passed through the pipeline.
 func (r *Receiver) Settle(t testing.TB) {
 	t.Helper()
 	r.barrier.pass(t, r)
 }
 
-// Scrape returns a collection of the metrics that has begun after the call.
+// Scrape returns a collection of the metrics that began after the call.
 func (r *Receiver) Scrape(t testing.TB) Scrape {
 	t.Helper()
 	_, before := r.metrics.latest()
@@ -249,8 +249,8 @@ func newBarrier(t testing.TB) *barrier {
 	return &barrier{ns: ns, agent: traffic.Start(t, ns, traffic.Named("kt-barrier", "kt-barrier"))}
 }
 
-// pass connects to closed ports, which each of the network programs sees, and waits for an event of that: then all earlier
-// records are through.
+// pass connects to closed ports, which each of the network programs reports, and waits for such an event: then all
+// earlier records have passed.
 func (b *barrier) pass(t testing.TB, r *Receiver) {
 	t.Helper()
 	b.mu.Lock()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -26,15 +27,31 @@ const CompatDups = 250
 // error where this kernel has no such calls.
 func (a *Agent) TryCompatDups() error {
 	a.t.Helper()
-	_, err := run.Try(a, Command{Path: compatPath(a.t), Args: []string{"compat"}})
+	_, err := run.Try(a, Command{Path: codePath(a.t, "compat", dups32), Args: []string{"compat"}})
 	return err
 }
 
-func compatPath(t testing.TB) string {
+// vforks makes a child by vfork(), which sleeps for VforkTime and ends.
+const vforks = "b8 3a 00 00 00  0f 05  85 c0  75 1c" + // vfork(); jnz to the end
+	"68 00 87 93 03  6a 00  48 89 e7  31 f6  b8 23 00 00 00  0f 05" + // nanosleep({0, 60000000}, 0)
+	"31 ff  b8 3c 00 00 00  0f 05" + // exit(0)
+	"31 ff  b8 e7 00 00 00  0f 05" // exit_group(0)
+
+// VforkTime is how long Vfork waits for its child.
+const VforkTime = 60 * time.Millisecond
+
+// Vfork has the agent run a program for amd64 that calls vfork() once.
+func (a *Agent) Vfork() {
+	a.t.Helper()
+	run.Call(a, Command{Path: codePath(a.t, "vfork", vforks), Args: []string{"vfork"}})
+}
+
+// codePath writes a program of machine code, given as hexadecimal digits, and returns its path.
+func codePath(t testing.TB, name, digits string) string {
 	t.Helper()
-	code, err := hex.DecodeString(strings.ReplaceAll(dups32, " ", ""))
+	code, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
 	require.NoError(t, err)
-	path := filepath.Join(filepath.Dir(executable(t, "kernel-test-program")), "compat")
+	path := filepath.Join(filepath.Dir(executable(t, "kernel-test-program")), name)
 	require.NoError(t, os.WriteFile(path, program(t, code), 0o755))
 	return path
 }

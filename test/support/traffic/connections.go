@@ -14,23 +14,23 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Connections asks for TCP connections over loopback that carry no data: the client connects, the server accepts and
+// Connections describes TCP connections over loopback that carry no data: the client connects, the server accepts and
 // closes, the client sees that and closes. Clients and servers are threads of two processes.
 type Connections struct {
-	// Count is how many connections are made.
+	// Count is the number of connections.
 	Count int
-	// Pairs is how many clients, each with a server of its own, share them; at least 1.
+	// Pairs is the number of clients, each with its own server, that share them; at least 1.
 	Pairs int
-	// Rate is how many connections each client begins per second; 0 is as many as it can.
+	// Rate is how many connections each client begins per second; 0 means as many as possible.
 	Rate int
-	// Pinned keeps each pair on a CPU of its own, as far as there are any: that CPU is busy all the time then, and the rate
-	// does not depend on where the scheduler finds room for the other half of a pair.
+	// Pinned keeps each pair on its own CPU, as far as there are any. That CPU is then always busy, and the rate does not
+	// depend on where the scheduler places the other process of a pair.
 	Pinned bool
 }
 
 // ConnectionsDone is what was done.
 type ConnectionsDone struct {
-	// Opened is how many connections were established, by the count of the client and by that of the server.
+	// Opened is the number of established connections, as counted by the clients and by the servers.
 	Opened int
 	// Elapsed is the time from the first connect to the last close.
 	Elapsed time.Duration
@@ -74,8 +74,8 @@ func shares(count, n int) []int {
 	return parts
 }
 
-// destinations is how many addresses the connections are spread over, so that no two of the last minute, whose ports
-// the kernel holds back, are the same four numbers.
+// destinations is the number of addresses that the connections are spread over, so that no two connections of the last
+// minute have the same four numbers.
 const destinations = 64
 
 type connectManyArgs struct {

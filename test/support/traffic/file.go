@@ -25,9 +25,20 @@ type FileCall struct {
 	From string
 	// Flags are the flags of the call, if it takes any.
 	Flags int
+	// Resolve is that of openat2.
+	Resolve uint64
+	// ClosedDir makes the call with a descriptor that is not open, BadAddress with an address where no path is.
+	ClosedDir, BadAddress bool
 	// ByRing is whether it is made by io_uring, and Silently whether that is to give no result of a success.
 	ByRing, Silently bool
 }
+
+const (
+	// closedDescriptor is above every descriptor of an agent.
+	closedDescriptor = 1 << 20
+	// badAddress is in the first page, which is never mapped.
+	badAddress = 8
+)
 
 // Called is what came of a FileCall.
 type Called struct {
@@ -44,6 +55,9 @@ var callFile = Define("file.call", func(c FileCall) (Called, error) {
 		}
 		defer func() { _ = unix.Close(dir) }()
 	}
+	if c.ClosedDir {
+		dir = closedDescriptor
+	}
 	span, errno, err := timed(func() error {
 		if c.ByRing {
 			return c.doByRing(dir, c.Silently)
@@ -58,6 +72,12 @@ func (c FileCall) do(dir int) error {
 	case "unlink":
 		return unix.Unlink(c.Path)
 	case "unlinkat":
+		if c.BadAddress {
+			if _, _, errno := unix.Syscall(unix.SYS_UNLINKAT, uintptr(dir), badAddress, uintptr(c.Flags)); errno != 0 {
+				return errno
+			}
+			return nil
+		}
 		return unix.Unlinkat(dir, c.Path, c.Flags)
 	case "rmdir":
 		return unix.Rmdir(c.Path)
@@ -74,7 +94,7 @@ func (c FileCall) do(dir int) error {
 	case "openat":
 		return closing(unix.Openat(dir, c.Path, c.Flags, 0o600))
 	case "openat2":
-		how := &unix.OpenHow{Flags: uint64(c.Flags)}
+		how := &unix.OpenHow{Flags: uint64(c.Flags), Resolve: c.Resolve}
 		if c.Flags&unix.O_CREAT != 0 {
 			how.Mode = 0o600
 		}

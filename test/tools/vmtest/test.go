@@ -36,7 +36,7 @@ type outcome struct {
 // test downloads the newest kernel of a line, boots it, and runs the tests there.
 func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Package, b map[string]binaries, l line) (out outcome) {
 	out.line = l
-	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("it has not come to an end within %s", o.timeout))
+	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, fmt.Errorf("still running after %s", o.timeout))
 	defer cancel()
 	newest, err := debian.Newest(index, l.series, l.architecture)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 // BTF is the type information of the running kernel and of its modules. It takes a few megabytes: load it once, share it
 // between all programs, and close it when they are loaded. It is safe for concurrent use.
 type BTF struct {
-	// types holds the kernel's types: those of the external file if there is one.
+	// types holds the types of the kernel, or those of the external file if there is one.
 	types *btf.Spec
-	// external is whether types come from a file named by the user.
+	// external reports that types come from a file named by the user.
 	external bool
 	// module returns the types of a loaded module.
 	module func(name string) (*btf.Spec, error)
@@ -42,7 +42,7 @@ func LoadBTF(path string) (*BTF, error) {
 	return b, nil
 }
 
-// btfError says how to come by type information after err.
+// btfError adds to err how to get type information.
 func btfError(path string, err error) error {
 	if path != "" {
 		return fmt.Errorf("btf_path: no BTF can be read from %q: %w; name a file made for exactly this kernel, or leave btf_path out if /sys/kernel/btf/vmlinux exists", path, err)
@@ -74,13 +74,13 @@ func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
 	return 0, false
 }
 
-// HasHelper returns whether the kernel has a function for programs, named without bpf_ in front, such as "check_mtu".
+// HasHelper reports whether the kernel has a BPF helper, named without the prefix bpf_, such as "check_mtu".
 func (b *BTF) HasHelper(name string) bool {
 	_, ok := b.EnumValue("bpf_func_id", "BPF_FUNC_"+name)
 	return ok
 }
 
-// HasMember returns whether the kernel has a struct of a name with a member of another.
+// HasMember reports whether the kernel has a struct with that member.
 func (b *BTF) HasMember(structure, member string) bool {
 	types, err := b.types.AnyTypesByName(structure)
 	if err != nil {
@@ -92,8 +92,8 @@ func (b *BTF) HasMember(structure, member string) bool {
 	})
 }
 
-// EnumNames returns the enumerators of an enum by their values, in lower case and without a prefix; those that do not
-// have the prefix are left out. There are none if this kernel has no such enum.
+// EnumNames returns the enumerators of an enum by their values, in lower case and without a prefix. Enumerators without
+// the prefix are left out. The map is empty if this kernel has no such enum.
 func (b *BTF) EnumNames(enum, prefix string) map[uint64]string {
 	names := map[uint64]string{}
 	for _, e := range enums(b.types, enum) {
@@ -106,8 +106,8 @@ func (b *BTF) EnumNames(enum, prefix string) map[uint64]string {
 	return names
 }
 
-// TracepointArgs returns the number of arguments of a raw tracepoint, e.g. 4 for "kfree_skb" on Linux 6.11 and newer;
-// ok is false if this kernel has no such tracepoint. Tracepoints of modules are not looked for.
+// TracepointArgs returns the number of arguments of a raw tracepoint, e.g. 4 for "kfree_skb" on Linux 6.11 and newer. ok
+// is false if this kernel has no such tracepoint. Tracepoints of modules are not found.
 func (b *BTF) TracepointArgs(name string) (args int, ok bool) {
 	var def *btf.Typedef
 	if err := b.types.TypeByName("btf_trace_"+name, &def); err != nil {
@@ -125,8 +125,8 @@ func (b *BTF) TracepointArgs(name string) (args int, ok bool) {
 	return len(proto.Params) - 1, true
 }
 
-// FunctionArgs returns the number of arguments of a function of the kernel's core, e.g. 4 for "vfs_unlink" on Linux 5.12 and
-// newer; ok is false if this kernel has no such function.
+// FunctionArgs returns the number of arguments of a function of the kernel itself, not of a module, e.g. 4 for
+// "vfs_unlink" on Linux 5.12 and newer. ok is false if this kernel has no such function.
 func (b *BTF) FunctionArgs(name string) (args int, ok bool) {
 	var function *btf.Func
 	if err := b.types.TypeByName(name, &function); err != nil {
@@ -139,10 +139,10 @@ func (b *BTF) FunctionArgs(name string) (args int, ok bool) {
 	return len(proto.Params), true
 }
 
-// enumsOf returns the enums of a name in the kernel's types and in those of the module of a name, if it is loaded.
+// enumsOf returns the enums with that name, from the kernel's types and from those of the module if it is loaded.
 func (b *BTF) enumsOf(enum, module string) []*btf.Enum {
 	found := enums(b.types, enum)
-	// A module's types refer to the kernel's own by number, so an external file can't be their base.
+	// A module's types refer to the kernel's own types by number, so an external file cannot be their base.
 	if len(found) > 0 || b.external {
 		return found
 	}

@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Capability is a right that a process has or has not, by its number in the kernel.
+// Capability is a capability of a process, by its number in the kernel.
 type Capability uint8
 
-// The capabilities that eBPF has to do with.
+// The capabilities that matter for eBPF.
 const (
 	CapDACReadSearch Capability = 2
 	CapNetAdmin      Capability = 12
@@ -43,10 +43,10 @@ func (c Capability) String() string {
 	return fmt.Sprintf("capability %d", uint8(c))
 }
 
-// Capabilities is a set of capabilities, bit by bit.
+// Capabilities is a set of capabilities, one bit each.
 type Capabilities uint64
 
-// Has returns whether the set has a capability, or CAP_SYS_ADMIN where the kernel takes that in its stead.
+// Has reports whether the set has a capability, or CAP_SYS_ADMIN where the kernel accepts that instead.
 func (s Capabilities) Has(c Capability) bool {
 	switch c {
 	case CapBPF, CapPerfmon, CapNetAdmin:
@@ -56,7 +56,7 @@ func (s Capabilities) Has(c Capability) bool {
 	}
 }
 
-// check names the needed capabilities that are not in the set, and says how to give them.
+// check returns an error that names the needed capabilities that are not in the set, and says how to give them.
 func (s Capabilities) check(needed []Capability) error {
 	missing := slices.DeleteFunc(slices.Clone(needed), s.Has)
 	if len(missing) == 0 {
@@ -69,7 +69,7 @@ func (s Capabilities) check(needed []Capability) error {
 	list := func(capabilities []Capability, separator string) string {
 		return joinFunc(capabilities, separator, Capability.String)
 	}
-	// What setcap is told replaces what the file had, so it is told all that is needed.
+	// setcap replaces all capabilities of the file, so the command lists all that are needed.
 	return fmt.Errorf("%s %s missing: run as root, or `setcap %s+ep <executable>`, or AmbientCapabilities=%s in the systemd unit, or securityContext.capabilities.add: [%s] in Kubernetes",
 		list(missing, ", "), verb,
 		strings.ToLower(list(needed, ",")), list(needed, " "),

@@ -5,13 +5,14 @@ package kernel
 
 import "strings"
 
-// Container is a container as its cgroup tells it.
+// Container is a container, as the path of its cgroup describes it.
 type Container struct {
 	// ID is the runtime's name for the container (container.id): 64 hexadecimal digits with most runtimes.
 	ID string
 	// PodUID is the uid of the pod that it belongs to (k8s.pod.uid), or "".
 	PodUID string
-	// CgroupPath is the container's own cgroup, without those below it, as /proc/PID/cgroup has it: "0::/system.slice/…".
+	// CgroupPath is the path of the container's cgroup, without cgroups below it, as /proc/PID/cgroup has it:
+	// "0::/system.slice/…".
 	CgroupPath string
 }
 
@@ -21,8 +22,8 @@ const (
 	uuidLen = 36
 )
 
-// parseContainer finds the container in the path of a cgroup; of several, one in the other, it is the innermost. ok is
-// false if there is none, as for a service of the host.
+// parseContainer finds the container in the path of a cgroup. If containers are nested, it returns the innermost one. ok
+// is false if there is none, as for a service of the host.
 func parseContainer(path string) (container Container, ok bool) {
 	var parent, pod string
 	for start := 0; start < len(path); {
@@ -42,7 +43,7 @@ func parseContainer(path string) (container Container, ok bool) {
 	return container, ok
 }
 
-// containerID returns the id if a part of a path, below its parent, is a container, or "".
+// containerID returns the id if a path element, below its parent, is a container, or "".
 func containerID(parent, part string) string {
 	name := strings.TrimSuffix(part, ".scope")
 	if prefix := len(name) - longID; prefix >= 0 && isHex(name[prefix:]) {
@@ -64,9 +65,9 @@ func containerID(parent, part string) string {
 	return ""
 }
 
-// isRuntime is whether what stands before an id makes it a container's, as in "docker-", "cri-containerd-" or, where
-// kubelet and runtime disagree on the driver, "kubepods-…-pod….slice:cri-containerd:". The monitor of a container runs
-// on the host, and a pod is no container.
+// isRuntime reports whether the text before an id makes it the id of a container, as in "docker-", "cri-containerd-" or,
+// where kubelet and runtime disagree on the driver, "kubepods-…-pod….slice:cri-containerd:". The monitor process of a
+// container runs on the host, and a pod is not a container.
 func isRuntime(prefix string) bool {
 	name := prefix[:len(prefix)-1]
 	switch prefix[len(prefix)-1] {
@@ -76,8 +77,8 @@ func isRuntime(prefix string) bool {
 	return false
 }
 
-// podUID returns the uid if a part of a path is a pod of Kubernetes, or "": "pod<uid>" or "…-pod<uid>.slice", in which
-// systemd has underscores for dashes.
+// podUID returns the uid if a path element is a pod of Kubernetes, or "": "pod<uid>" or "…-pod<uid>.slice". systemd
+// writes underscores for dashes.
 func podUID(part string) string {
 	i := strings.LastIndex(part, "pod")
 	if i < 0 || i > 0 && part[i-1] != '-' {
@@ -97,7 +98,7 @@ func podUID(part string) string {
 	return ""
 }
 
-// isGUID is whether s is groups of 8, 4, 4, 4 and 12 hexadecimal digits, or, as Garden has them, 4 in the last.
+// isGUID reports whether s is groups of 8, 4, 4, 4 and 12 hexadecimal digits. Garden has 4 digits in the last group.
 func isGUID(s string) bool {
 	if len(s) != uuidLen && len(s) != uuidLen-8 {
 		return false

@@ -21,7 +21,7 @@ const (
 )
 
 func TestParseContainer(t *testing.T) {
-	// The part of a path up to "|" is the container's own cgroup; a path without is in no container.
+	// The part of a path before "|" is the container's own cgroup. A path without "|" is in no container.
 	for _, tc := range []struct{ name, path, id, pod string }{
 		{"docker, systemd driver", "/system.slice/docker-" + id + ".scope|", id, ""},
 		{"docker, cgroupfs driver", "/docker/" + id + "|", id, ""},

@@ -17,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// kernfsHandle is FILEID_KERNFS: the type of file handle that is just the id of a cgroup.
+// kernfsHandle is FILEID_KERNFS: the type of a file handle that consists of the id of a cgroup.
 const kernfsHandle = 0xfe
 
-// OpenContainers returns the containers of this machine. They have all cgroups there are at the call; report those made
-// since with Add. The error says how to mount the cgroup2 hierarchy if it isn't. Close them after use.
+// OpenContainers returns the containers of this machine. It knows all cgroups that exist at the call; report later ones
+// with Add. If the cgroup2 hierarchy is not mounted, the error says how to mount it. Close it after use.
 func OpenContainers(kept ContainerFields) (*Containers, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -33,7 +33,8 @@ func OpenContainers(kept ContainerFields) (*Containers, error) {
 		if err != nil {
 			continue
 		}
-		// In a cgroup namespace a part of the hierarchy looks as the whole does, and the whole as something above it.
+		// In a cgroup namespace, a mount of a part of the hierarchy looks like the whole, and the whole looks like a
+		// parent directory.
 		if tree == nil || candidate.whole && !tree.whole {
 			tree, candidate = candidate, tree
 		}
@@ -50,9 +51,9 @@ func OpenContainers(kept ContainerFields) (*Containers, error) {
 // mountedTree is a mount of the cgroup2 file system.
 type mountedTree struct {
 	dir *os.File
-	// point is where it is mounted; root is the path in the hierarchy of what is seen there, "" for its root.
+	// point is the mount point. root is the path in the hierarchy that is visible there, "" for the root.
 	point, root string
-	// whole is whether the root of the hierarchy is seen there.
+	// whole reports that the root of the hierarchy is visible there.
 	whole bool
 }
 
@@ -74,13 +75,13 @@ func openMountedTree(m mount) (*mountedTree, error) {
 	number, err := inode(m.point)
 	whole := err == nil && number == rootInode
 	if whole || strings.HasPrefix(root, "/..") {
-		// Seen from a cgroup namespace that is beside or below the mount; if it is a part, where that is can't be told.
+		// The cgroup namespace is beside or below the mount. Where in the hierarchy the mount is cannot be found out.
 		root = ""
 	}
 	return &mountedTree{dir: dir, point: strings.TrimSuffix(m.point, "/"), root: root, whole: whole}, nil
 }
 
-// path opens a cgroup by its id and asks what was opened. It takes CAP_DAC_READ_SEARCH.
+// path opens a cgroup by its id and reads the path of the descriptor. This needs CAP_DAC_READ_SEARCH.
 func (t *mountedTree) path(id uint64) (string, error) {
 	handle := unix.NewFileHandle(kernfsHandle, binary.NativeEndian.AppendUint64(nil, id))
 	fd, err := unix.OpenByHandleAt(int(t.dir.Fd()), handle, unix.O_PATH|unix.O_CLOEXEC)

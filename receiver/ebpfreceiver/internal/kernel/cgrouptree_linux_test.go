@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// machineContainers opens the hierarchy of this machine.
+// machineContainers opens the cgroup hierarchy of this machine.
 func machineContainers(tb testing.TB) *Containers {
 	tb.Helper()
 	need(tb, os.Geteuid() == 0, "only root may make cgroups and open them by their id")
@@ -26,7 +26,7 @@ func machineContainers(tb testing.TB) *Containers {
 	return c
 }
 
-// makeCgroup makes a cgroup below a new one of this test, with all that are on the way, and returns its id and path.
+// makeCgroup creates a cgroup below a new one of this test, with its parents, and returns its id and path.
 func makeCgroup(tb testing.TB, c *Containers, below string) (id uint64, path string) {
 	tb.Helper()
 	top := fmt.Sprintf("/otelcol-ebpf-%d-%s", os.Getpid(), filepath.Base(tb.Name()))
@@ -49,14 +49,14 @@ func TestContainersOfTheMachine(t *testing.T) {
 	inode, path := makeCgroup(t, c, "/docker-"+id+".scope/init.scope")
 	own := filepath.Dir(path)
 
-	// One that was made since is opened by its id.
+	// A cgroup created later is opened by its id.
 	container := c.Lookup(inode)
 	require.NotNil(t, container)
 	assert.Equal(t, Container{ID: id, CgroupPath: "0::" + own}, *container)
 	assert.False(t, c.byWalk, "root may open cgroups by their id")
 	assert.Equal(t, before+1, c.Len())
 
-	// One that was there is found by the walk.
+	// A cgroup that existed before is found by the walk.
 	again, err := OpenContainers(AllFields)
 	require.NoError(t, err)
 	defer again.Close()
@@ -64,7 +64,7 @@ func TestContainersOfTheMachine(t *testing.T) {
 	require.True(t, ok)
 	assert.Equal(t, *container, known.container.Container)
 
-	// One that is gone is in none.
+	// A removed cgroup is in no container.
 	gone, path := makeCgroup(t, c, "/docker-"+otherID+".scope")
 	require.NoError(t, os.Remove(c.Mount()+path))
 	assert.Nil(t, c.Lookup(gone))
@@ -78,7 +78,7 @@ func TestContainersOfTheMachineWithoutTheRightToOpen(t *testing.T) {
 
 	done := make(chan error)
 	go func() {
-		// The thread has lost the right for good: it ends with the goroutine.
+		// The thread cannot get the right back: it ends with the goroutine.
 		runtime.LockOSThread()
 		if err := dropCapability(CapDACReadSearch); err != nil {
 			done <- err

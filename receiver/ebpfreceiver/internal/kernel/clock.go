@@ -9,29 +9,29 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// clockReadings is how often a Sync reads the clocks to find the reading with the least time between them.
+// clockReadings is how often Sync reads the clocks. It uses the reading that took the least time.
 const clockReadings = 3
 
-// Clock turns the kernel's times into wall time. It is safe for concurrent use.
+// Clock converts times of the kernel to wall time. It is safe for concurrent use.
 type Clock struct {
-	// monotonic is that of bpf_ktime_get_ns, CLOCK_MONOTONIC: nanoseconds since boot without those asleep.
+	// monotonic converts CLOCK_MONOTONIC, as bpf_ktime_get_ns returns it: nanoseconds since boot without suspended time.
 	monotonic offset
-	// boot is that of CLOCK_BOOTTIME: all nanoseconds since boot.
+	// boot converts CLOCK_BOOTTIME: nanoseconds since boot with suspended time.
 	boot offset
 }
 
-// offset is between the wall clock and one of the kernel's clocks.
+// offset is the difference between the wall clock and one clock of the kernel.
 type offset struct {
-	// read returns the kernel's time just before, the wall time, and the kernel's time just after, in nanoseconds.
+	// read returns the kernel's time before, the wall time, and the kernel's time after, in nanoseconds.
 	read func() (before, wall, after int64, err error)
-	// ns is what is added to the kernel's time.
+	// ns is added to the kernel's time.
 	ns atomic.Int64
-	// synced is whether ns was ever set.
+	// synced reports that ns was set.
 	synced atomic.Bool
 }
 
-// Sync reads the clocks. Call it once per batch: the wall clock may have been set, or the machine asleep. While the
-// clocks agree with what is known, nothing changes, so that times keep their order from batch to batch.
+// Sync reads the clocks. Call it once per batch: the wall clock may have been set, or the machine suspended. The offset
+// stays unchanged while it agrees with the clocks, so that times keep their order from batch to batch.
 func (c *Clock) Sync() error {
 	if err := c.monotonic.sync(); err != nil {
 		return err
@@ -46,7 +46,7 @@ func (o *offset) sync() error {
 		if err != nil {
 			return err
 		}
-		// The wall clock was read somewhere between, so the true offset is between these two.
+		// The wall clock was read between the two readings, so the true offset is between these two values.
 		if l, h := wall-after, wall-before; i == 0 || h-l < high-low {
 			low, high = l, h
 		}
@@ -58,12 +58,12 @@ func (o *offset) sync() error {
 	return nil
 }
 
-// Wall returns the wall time of a time of CLOCK_MONOTONIC, in nanoseconds, by the last Sync.
+// Wall converts a time of CLOCK_MONOTONIC to wall time in nanoseconds, as of the last Sync.
 func (c *Clock) Wall(ktime uint64) pcommon.Timestamp {
 	return pcommon.Timestamp(int64(ktime) + c.monotonic.ns.Load())
 }
 
-// WallOfBoot returns the wall time of a time of CLOCK_BOOTTIME, in nanoseconds, by the last Sync.
+// WallOfBoot converts a time of CLOCK_BOOTTIME to wall time in nanoseconds, as of the last Sync.
 func (c *Clock) WallOfBoot(ktime uint64) pcommon.Timestamp {
 	return pcommon.Timestamp(int64(ktime) + c.boot.ns.Load())
 }

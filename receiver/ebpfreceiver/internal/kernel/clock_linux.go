@@ -17,7 +17,7 @@ func NewClock() (*Clock, error) {
 	return c, c.Sync()
 }
 
-// readClocks reads the wall clock between two readings of another one.
+// readClocks reads the wall clock between two readings of another clock.
 func readClocks(clock int32) (before, wall, after int64, err error) {
 	for _, reading := range [...]struct {
 		clock int32

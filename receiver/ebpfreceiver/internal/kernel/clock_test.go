@@ -14,7 +14,7 @@ import (
 
 type reading struct{ before, wall, after int64 }
 
-// fakeClock gives readings one after another, the last one for ever.
+// fakeClock returns readings one after another, and repeats the last one.
 func clockThatReads(read func() (before, wall, after int64, err error)) *Clock {
 	c := new(Clock)
 	c.monotonic.read = read
@@ -34,7 +34,7 @@ func fakeClock(readings ...reading) *Clock {
 
 func TestClockTakesTheTightestReading(t *testing.T) {
 	c := fakeClock(
-		reading{100, 1_000_500, 1100}, // put aside by the scheduler
+		reading{100, 1_000_500, 1100}, // preempted between the readings
 		reading{2000, 1_002_010, 2020},
 		reading{3000, 1_003_500, 4000},
 	)
@@ -48,7 +48,7 @@ func TestClockStaysWhileItAgrees(t *testing.T) {
 	require.NoError(t, c.Sync())
 	assert.Equal(t, pcommon.Timestamp(1_005_000), c.Wall(5000))
 
-	// Within what the readings can tell, the offset is the same: times must not jump between batches.
+	// The readings do not contradict the offset, so it stays: times must not jump between batches.
 	r = reading{2000, 1_002_017, 2020}
 	require.NoError(t, c.Sync())
 	assert.Equal(t, pcommon.Timestamp(1_005_000), c.Wall(5000))
@@ -72,7 +72,7 @@ func TestClockError(t *testing.T) {
 	require.ErrorIs(t, c.Sync(), broken)
 }
 
-// While the machine sleeps, one clock goes on and the other does not.
+// CLOCK_BOOTTIME runs while the machine is suspended, CLOCK_MONOTONIC does not.
 func TestClockOfAMachineThatSlept(t *testing.T) {
 	c := fakeClock(reading{1000, 1_001_010, 1020})
 	c.boot.read = func() (before, wall, after int64, err error) { return 501_000, 1_001_010, 501_020, nil }

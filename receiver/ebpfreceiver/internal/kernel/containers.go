@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// maxCgroups bounds the cgroups that are known at a time.
+	// maxCgroups bounds the number of known cgroups.
 	maxCgroups = 16384
-	// walkInterval is the least time between two walks over all cgroups.
+	// walkInterval is the least time between two walks of the cgroup tree.
 	walkInterval = 30 * time.Second
 )
 
 var (
-	// errCgroupGone is when there is no cgroup of an id any more.
+	// errCgroupGone means that no cgroup has this id, or none any more.
 	errCgroupGone = errors.New("no such cgroup")
-	// errNoHandles is when this process may not open a cgroup by its id.
+	// errNoHandles means that this process may not open cgroups by their id.
 	errNoHandles = errors.New("cgroups can't be opened by their id")
 )
 
@@ -33,33 +33,33 @@ type cgroupTree interface {
 	close() error
 }
 
-// Containers finds the container that a cgroup belongs to by the cgroup's id, which is the inode number of its directory
-// in the cgroup2 hierarchy. It knows the cgroups found at its start and those added since, and asks the kernel for others.
-// It is safe for concurrent use, and bounded: beyond maxCgroups, the cgroups first removed are forgotten first.
+// Containers finds the container of a cgroup by the cgroup's id, which is the inode number of its directory in the
+// cgroup2 hierarchy. It knows the cgroups that existed at the start and those added since, and asks the kernel for
+// others. It is safe for concurrent use. It is bounded: above maxCgroups it forgets the cgroups that were removed first.
 type Containers struct {
 	mu      sync.RWMutex
 	cgroups map[uint64]cgroup
-	// removed holds the ids of cgroups that are no more, in the order of their removal.
+	// removed has the ids of removed cgroups, in the order of their removal.
 	removed []uint64
-	// shared holds one container for all cgroups in it, by its own cgroup.
+	// shared has one container for all cgroups in it, by the container's own cgroup.
 	shared map[string]*sharedContainer
-	// resources holds what Lookup returns, one for all containers that differ in nothing that is kept of them.
+	// resources has the return values of Lookup: one for all containers with the same kept fields.
 	resources map[Container]*resource
 	kept      ContainerFields
 
 	tree cgroupTree
-	// mount is where the tree is mounted.
+	// mount is the mount point of the tree.
 	mount string
 	now   func() time.Time
-	// byWalk is whether the tree can't open cgroups by their id, so that only a walk finds them.
+	// byWalk reports that the tree cannot open cgroups by their id, so that only a walk finds them.
 	byWalk   bool
 	walkedAt time.Time
 }
 
 type cgroup struct {
-	// container is nil if the cgroup is in none.
+	// container is nil if the cgroup is in no container.
 	container *sharedContainer
-	// path is in the form of /proc/PID/cgroup, "" if it is not known.
+	// path is in the form of /proc/PID/cgroup, "" if unknown.
 	path    string
 	removed bool
 }
@@ -67,20 +67,20 @@ type cgroup struct {
 type sharedContainer struct {
 	Container
 	cgroups int
-	// resource is nil if nothing is kept of the container.
+	// resource is nil if no field of the container is kept.
 	resource *resource
 }
 
 type resource struct {
 	Container
-	// cgroups are those that are known, living those of them that are not removed.
+	// cgroups is the number of known cgroups, living the number of those that are not removed.
 	cgroups, living int
 }
 
-// ContainerFields are the fields of Container that are kept, and so tell containers apart; the others are "".
+// ContainerFields selects the fields of Container that are kept, and so distinguish containers. The other fields are "".
 type ContainerFields struct{ ID, PodUID, CgroupPath bool }
 
-// AllFields keeps all that is known of containers.
+// AllFields keeps all fields.
 var AllFields = ContainerFields{ID: true, PodUID: true, CgroupPath: true}
 
 func (f ContainerFields) of(c Container) Container {
@@ -96,7 +96,7 @@ func (f ContainerFields) of(c Container) Container {
 	return c
 }
 
-// NewContainers returns containers that know only the cgroups added. OpenContainers knows those of this machine.
+// NewContainers returns containers that know only cgroups given to Add. OpenContainers knows those of this machine.
 func NewContainers(kept ContainerFields) *Containers {
 	return &Containers{
 		cgroups:   make(map[uint64]cgroup),
@@ -107,7 +107,7 @@ func NewContainers(kept ContainerFields) *Containers {
 	}
 }
 
-// openContainers returns containers that know the cgroups of a tree, which is closed on an error.
+// openContainers returns containers that know the cgroups of a tree. On an error it closes the tree.
 func openContainers(tree cgroupTree, mount string, kept ContainerFields) (*Containers, error) {
 	c := NewContainers(kept)
 	c.tree, c.mount = tree, mount
@@ -117,9 +117,9 @@ func openContainers(tree cgroupTree, mount string, kept ContainerFields) (*Conta
 	return c, nil
 }
 
-// Lookup returns the container that a cgroup belongs to, or nil if the cgroup is in none or is unknown, or nothing is kept
-// of the container. All cgroups of a container give the same pointer, as do all containers that do not differ in what is
-// kept; what it points to does not change. A known cgroup costs no allocation.
+// Lookup returns the container of a cgroup. It returns nil if the cgroup is in no container, if it is unknown, or if no
+// field is kept. All cgroups of a container, and all containers with the same kept fields, give the same pointer. The
+// value behind it does not change. A known cgroup costs no allocation.
 func (c *Containers) Lookup(id uint64) *Container {
 	if known := c.lookup(id); known.container != nil && known.container.resource != nil {
 		return &known.container.resource.Container
@@ -127,7 +127,7 @@ func (c *Containers) Lookup(id uint64) *Container {
 	return nil
 }
 
-// Lives returns whether any cgroup is left that gives the same container in Lookup.
+// Lives reports whether a cgroup still exists for which Lookup returns the same container.
 func (c *Containers) Lives(id uint64) bool {
 	known := c.lookup(id)
 	if known.container == nil || known.container.resource == nil {
@@ -150,8 +150,8 @@ func (c *Containers) Living() (living []*Container) {
 	return living
 }
 
-// Path returns where a cgroup is in the form of /proc/PID/cgroup, as in "0::/system.slice/sshd.service"; "" if that is
-// not known. A known cgroup costs no allocation.
+// Path returns the path of a cgroup in the form of /proc/PID/cgroup, as in "0::/system.slice/sshd.service", or "" if
+// unknown. A known cgroup costs no allocation.
 func (c *Containers) Path(id uint64) string { return c.lookup(id).path }
 
 func (c *Containers) lookup(id uint64) cgroup {
@@ -167,7 +167,7 @@ func (c *Containers) lookup(id uint64) cgroup {
 // Find makes a new cgroup known whose path nobody has, as long as it exists.
 func (c *Containers) Find(id uint64) { c.lookup(id) }
 
-// Has returns whether a container is known whose id begins so.
+// Has reports whether a container is known whose id has this prefix.
 func (c *Containers) Has(id string) bool {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
@@ -179,14 +179,14 @@ func (c *Containers) Has(id string) bool {
 	return false
 }
 
-// Add makes a new cgroup known; its path is from the root of the hierarchy.
+// Add records a new cgroup. Its path starts at the root of the hierarchy.
 func (c *Containers) Add(id uint64, path string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.add(id, path)
 }
 
-// Remove tells that a cgroup is no more. It stays known while there is room, for what is still to be said of it.
+// Remove records that a cgroup was removed. It stays known while there is room, because late events still name it.
 func (c *Containers) Remove(id uint64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -200,20 +200,20 @@ func (c *Containers) Remove(id uint64) {
 	}
 }
 
-// Gone returns whether a cgroup is no more.
+// Gone reports whether a cgroup was removed.
 func (c *Containers) Gone(id uint64) bool { return c.lookup(id).removed }
 
-// Mount returns where the cgroup2 hierarchy is mounted, as in "/sys/fs/cgroup"; "" if only added cgroups are known.
+// Mount returns the mount point of the cgroup2 hierarchy, as in "/sys/fs/cgroup"; "" if only added cgroups are known.
 func (c *Containers) Mount() string { return c.mount }
 
-// Len returns the number of cgroups that are known.
+// Len returns the number of known cgroups.
 func (c *Containers) Len() int {
 	c.mu.RLock()
 	defer c.mu.RUnlock()
 	return len(c.cgroups)
 }
 
-// Close lets go of the hierarchy. What is known stays known.
+// Close closes the hierarchy. Known cgroups stay known.
 func (c *Containers) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -225,7 +225,7 @@ func (c *Containers) Close() error {
 	return err
 }
 
-// find asks the tree for a cgroup that is not known.
+// find asks the tree for an unknown cgroup.
 func (c *Containers) find(id uint64) cgroup {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -238,7 +238,7 @@ func (c *Containers) find(id uint64) cgroup {
 			c.add(id, path)
 			return c.cgroups[id]
 		case errors.Is(err, errCgroupGone):
-			// An id is given out only once: it need not be asked for again.
+			// The kernel does not reuse ids, so there is no need to ask for this one again.
 			c.put(id, cgroup{removed: true})
 			c.removed = append(c.removed, id)
 			return c.cgroups[id]
@@ -249,7 +249,7 @@ func (c *Containers) find(id uint64) cgroup {
 		}
 	}
 	if c.now().Sub(c.walkedAt) >= walkInterval {
-		// A walk that ends early has still found what it has found.
+		// A walk that fails has still found some cgroups.
 		_ = c.walk()
 	}
 	return c.cgroups[id]
@@ -282,7 +282,7 @@ func (c *Containers) add(id uint64, path string) {
 	c.put(id, added)
 }
 
-// resource returns what Lookup returns for a container, nil if nothing is kept of it.
+// resource returns what Lookup returns for a container: nil if no field is kept.
 func (c *Containers) resource(container Container) *resource {
 	kept := c.kept.of(container)
 	if kept == (Container{}) {
@@ -294,7 +294,7 @@ func (c *Containers) resource(container Container) *resource {
 	return c.resources[kept]
 }
 
-// put stores a cgroup, and makes room for it first.
+// put stores a cgroup, after making room for it.
 func (c *Containers) put(id uint64, added cgroup) {
 	c.forget(id)
 	for len(c.cgroups) >= maxCgroups {
@@ -303,7 +303,7 @@ func (c *Containers) put(id uint64, added cgroup) {
 	c.cgroups[id] = added
 }
 
-// evict forgets the cgroup that was removed first. With none removed it is any: the tree still has it.
+// evict forgets the cgroup that was removed first. If none was removed, it forgets any: the tree still has it.
 func (c *Containers) evict() {
 	for len(c.removed) > 0 {
 		id := c.removed[0]
@@ -319,7 +319,7 @@ func (c *Containers) evict() {
 	}
 }
 
-// forget deletes a cgroup, and its container with the last of its cgroups.
+// forget deletes a cgroup, and its container if this was the last cgroup in it.
 func (c *Containers) forget(id uint64) {
 	known, ok := c.cgroups[id]
 	if !ok {

@@ -18,7 +18,7 @@ import (
 // fakeTree is a hierarchy of cgroups in memory.
 type fakeTree struct {
 	paths map[uint64]string
-	// err is what opening by id gives for all.
+	// err is the result of opening any cgroup by its id.
 	err error
 	// opened and walked count the calls.
 	opened, walked int
@@ -127,7 +127,7 @@ func TestContainersAskForTheUnknown(t *testing.T) {
 	assert.Equal(t, 2, tree.opened, "one that is gone is asked for once")
 	noAllocations(t, func() { c.Lookup(8) })
 
-	// It was not gone: its creation is read after its first event.
+	// It was not removed: its creation is read after its first event.
 	c.Add(8, "/docker/"+otherID)
 	require.NotNil(t, c.Lookup(8))
 	assert.Equal(t, otherID, c.Lookup(8).ID)
@@ -173,7 +173,7 @@ func TestContainersAreBounded(t *testing.T) {
 	c.Add(1<<32+1, dockerPath(1<<32+1))
 	assert.Nil(t, c.Lookup(10))
 
-	// With none removed any goes.
+	// If none was removed, any cgroup is forgotten.
 	for i := range 100 {
 		c.Add(uint64(1<<33+i), dockerPath(1<<33+i))
 		require.NotNil(t, c.Lookup(uint64(1<<33+i)))
@@ -231,7 +231,7 @@ func BenchmarkContainersAdd(b *testing.B) {
 	}
 }
 
-// Containers that do not differ in what is kept of them are one, which lives as long as any of them.
+// Containers that do not differ in the kept fields are one. It lives as long as any of them.
 func TestContainersThatDoNotDiffer(t *testing.T) {
 	const pod = "/kubepods/pod00000000-1111-2222-3333-444444444444/"
 	const uid = "00000000-1111-2222-3333-444444444444"

@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kernel is what the receiver must know of the running kernel: its type information (BTF) and the names in
-// it, its function symbols, its clock, its containers (cgroups), and what it needs before programs can be loaded.
+// Package kernel knows the running kernel: its type information (BTF), the names in it, its function symbols, its clocks,
+// its containers (cgroups), and the requirements for loading programs.
 //
-// Everything that parses compiles on every platform; what asks the kernel is Linux-only.
+// Parsers compile on every platform. Code that asks the kernel is Linux-only.
 package kernel

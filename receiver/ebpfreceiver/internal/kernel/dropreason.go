@@ -11,23 +11,24 @@ import (
 )
 
 const (
-	// subsystemShift is SKB_DROP_REASON_SUBSYS_SHIFT: the high half of a reason says whose reason it is.
+	// subsystemShift is SKB_DROP_REASON_SUBSYS_SHIFT: the upper 16 bits of a reason are the number of its subsystem.
 	subsystemShift = 16
 	reasonMask     = 1<<subsystemShift - 1
 
-	// maxUnknownReasons bounds the cache of reasons that have no name.
+	// maxUnknownReasons bounds the cache of reasons without a name.
 	maxUnknownReasons = 256
 
-	// refreshInterval is the least time between two looks at what the kernel has loaded since.
+	// refreshInterval is the least time between two searches for what modules loaded since then have added.
 	refreshInterval = time.Minute
 )
 
-// DropReasons names the reasons for which this kernel drops packets, those of its subsystems included. The numbers
-// differ from kernel to kernel, so all names come from its type information. It is safe for concurrent use.
+// DropReasons has the names of this kernel's packet drop reasons, with those of subsystems. The numbers differ from
+// kernel to kernel, so all names come from its type information. It is safe for concurrent use.
 type DropReasons struct {
-	// subsystems is indexed by the high half of a reason; that of the network core is 0.
+	// subsystems is indexed by the upper 16 bits of a reason. The network core is 0.
 	subsystems []dropSubsystem
-	// reload looks again for the reasons of a subsystem, whose module may have been loaded since; nil if it can't.
+	// reload searches again for the reasons of a subsystem, whose module may have been loaded since; nil if that is
+	// impossible.
 	reload func(subsystem string, number uint32) []string
 	now    func() time.Time
 
@@ -37,9 +38,9 @@ type DropReasons struct {
 }
 
 type dropSubsystem struct {
-	// name is empty if this kernel has no subsystems, or none of this number.
+	// name is empty if this kernel has no subsystems, or none with this number.
 	name string
-	// reasons holds names by the low half of a reason; nil while there are none.
+	// reasons has names by the lower 16 bits of a reason; nil if there are none yet.
 	reasons atomic.Pointer[[]string]
 }
 
@@ -55,13 +56,13 @@ func newDropReasons(subsystems []string) *DropReasons {
 	return d
 }
 
-// HasReasons returns whether this kernel gives reasons, as it does since Linux 5.17.
+// HasReasons reports whether this kernel gives drop reasons, as kernels do since Linux 5.17.
 func (d *DropReasons) HasReasons() bool { return d.subsystems[0].reasons.Load() != nil }
 
-// Name returns the name of a reason and of its subsystem as this kernel's enums have them, in lower case and without
-// their prefix, as in "no_socket" of "core". SKB_CONSUMED and SKB_NOT_DROPPED_YET, which are no reasons for a drop, are
-// "consumed" and "not_dropped_yet". A reason without a name is its number in decimal; the subsystem is empty if this
-// kernel has none of that number. Only numbers that come for the first time cost an allocation.
+// Name returns the name of a reason and of its subsystem as in this kernel's enums, in lower case and without the prefix,
+// as in "no_socket" of "core". SKB_CONSUMED and SKB_NOT_DROPPED_YET, which are not drops, are "consumed" and
+// "not_dropped_yet". A reason without a name is its number in decimal. The subsystem is empty if this kernel has none
+// with that number. Only a number that is seen for the first time costs an allocation.
 func (d *DropReasons) Name(reason uint32) (name, subsystem string) {
 	number := reason >> subsystemShift
 	if number >= uint32(len(d.subsystems)) {
@@ -89,14 +90,14 @@ func (s *dropSubsystem) reason(reason uint32) string {
 	return ""
 }
 
-// set gives a subsystem its reasons, if there are any.
+// set sets the reasons of a subsystem, if there are any.
 func (s *dropSubsystem) set(names []string) {
 	if len(names) > 0 {
 		s.reasons.Store(&names)
 	}
 }
 
-// refresh looks again for the reasons of a subsystem that had none, at most once in refreshInterval.
+// refresh searches again for the reasons of a subsystem that had none, at most once per refreshInterval.
 func (d *DropReasons) refresh(number uint32) {
 	s := &d.subsystems[number]
 	if d.reload == nil || s.name == "" {
@@ -110,7 +111,7 @@ func (d *DropReasons) refresh(number uint32) {
 	}
 }
 
-// decimal returns a reason as its number.
+// decimal returns the number of a reason in decimal.
 func (d *DropReasons) decimal(reason uint32) string {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// maxReasons and maxSubsystems bound the tables against type information that is not what it seems.
+	// maxReasons and maxSubsystems bound the tables, in case the type information is broken.
 	maxReasons    = 4096
 	maxSubsystems = 256
 )
 
-// DropReasons returns the names of this kernel's drop reasons. They do not hold on to b.
+// DropReasons returns the names of this kernel's drop reasons. They do not refer to b afterwards.
 func (b *BTF) DropReasons() *DropReasons {
 	d := newDropReasons(subsystemNames(enums(b.types, "skb_drop_reason_subsys")))
 	d.subsystems[0].set(reasonNames(enums(b.types, "skb_drop_reason"), 0))
@@ -66,7 +66,7 @@ func subsystemNames(found []*btf.Enum) []string {
 	return names
 }
 
-// reasonNames returns the names of a subsystem's reasons by the low half of their number.
+// reasonNames returns the names of a subsystem's reasons by the lower 16 bits of their number.
 func reasonNames(found []*btf.Enum, subsystem uint32) []string {
 	var names []string
 	for _, e := range found {
@@ -80,7 +80,8 @@ func reasonNames(found []*btf.Enum, subsystem uint32) []string {
 	return names
 }
 
-// reasonName cuts the prefix off an enumerator; ok is false for one that only marks an end, or the base of a subsystem.
+// reasonName cuts the prefix off an enumerator. ok is false for an enumerator that marks an end, or the base of a
+// subsystem.
 func reasonName(enumerator string) (name string, ok bool) {
 	switch enumerator {
 	case "SKB_NOT_DROPPED_YET", "SKB_CONSUMED":

@@ -36,7 +36,7 @@ func switchReasons() *btf.Enum {
 		"__OVS_DROP_REASON", 3<<16, "OVS_DROP_LAST_ACTION", 3<<16|1, "OVS_DROP_ACTION_ERROR", 3<<16|2, "OVS_DROP_MAX", 3<<16|3)
 }
 
-// moduleBTF has the core in the kernel, and each subsystem in its module if it is loaded.
+// moduleBTF has the core's reasons in the kernel, and each subsystem's in its module if that is loaded.
 func moduleBTF(t *testing.T, modules map[string]*btf.Spec) *BTF {
 	return &BTF{
 		types: specOf(t, coreReasons(), subsystems()),
@@ -68,7 +68,7 @@ func TestDropReasonNames(t *testing.T) {
 				{3, "no_socket", "core"},
 				{4, "4", "core"},
 				{5, "qdisc_drop", "core"},
-				{6, "6", "core"}, // the number of reasons is none
+				{6, "6", "core"}, // the number of reasons is not a reason
 				{1 << 16, "unusable", "mac80211_unusable"},
 				{1<<16 | 1, "u_mic_fail", "mac80211_unusable"},
 				{1<<16 | 3, "65539", "mac80211_unusable"},

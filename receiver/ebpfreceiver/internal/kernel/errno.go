@@ -8,10 +8,10 @@ import "strings"
 // unknownError is the value of error.type for an error without a name of its own.
 const unknownError = "_OTHER"
 
-// maxErrno is above all that have a symbol.
+// maxErrno is above every errno that has a symbol.
 const maxErrno = 255
 
-// errorTypes are the names of error.type that are not the symbol of the errno.
+// errorTypes are the values of error.type that are not the symbol of the errno.
 var errorTypes = map[string]string{
 	"ECONNREFUSED": "refused",
 	"ECONNRESET":   "reset",
@@ -19,12 +19,12 @@ var errorTypes = map[string]string{
 	"EHOSTUNREACH": "host_unreachable",
 	"ENETUNREACH":  "net_unreachable",
 	"ECONNABORTED": "aborted",
-	// Linux has one number for both, and its own name for it is the longer.
+	// ENOTSUP and EOPNOTSUPP are one number. The value is the name that Linux itself uses.
 	"ENOTSUP": "eopnotsupp",
 }
 
-// internalErrors are the names of those that the kernel has for itself, from firstInternal on. The first ones tell that a
-// signal has come, and what becomes of the system call then: it begins again, or fails with EINTR.
+// internalErrors are the symbols of errors internal to the kernel, from firstInternal on. The first ones mean that a
+// signal interrupted a system call, and that the call then restarts or fails with EINTR.
 var internalErrors = [...]string{
 	"erestartsys", "erestartnointr", "erestartnohand", "enoioctlcmd", "erestart_restartblock", "eprobe_defer", "eopenstale",
 	"enoparam", "", "ebadhandle", "enotsync", "ebadcookie", "enotsupp", "etoosmall", "eserverfault", "ebadtype", "ejukebox",
@@ -54,8 +54,8 @@ var errorTypeOf = func() []string {
 }()
 
 // ErrorType returns the value of error.type for an errno of the Linux kernel: a word for the common ends of a connection
-// ("refused"), the symbol in lower case for all else ("eaddrnotavail", and "erestartsys" among those that the kernel has
-// for itself), "_OTHER" for a number without a symbol, and "" for 0, which is no error. It costs no allocation.
+// ("refused"), otherwise the symbol in lower case ("eaddrnotavail", and "erestartsys" for an internal one). It returns
+// "_OTHER" for a number without a symbol, and "" for 0. It costs no allocation.
 func ErrorType(errno uint16) string {
 	switch {
 	case errno == 0:

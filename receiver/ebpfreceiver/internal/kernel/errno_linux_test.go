@@ -25,10 +25,10 @@ func TestErrorType(t *testing.T) {
 		unix.EAGAIN:        "eagain",
 		unix.EOPNOTSUPP:    "eopnotsupp",
 		unix.EHWPOISON:     "ehwpoison",
-		41:                 "_OTHER", // a number that was never given
+		41:                 "_OTHER", // an unassigned number
 		255:                "_OTHER",
 		511:                "_OTHER",
-		512:                "erestartsys", // that of the kernel for itself begin here
+		512:                "erestartsys", // the kernel's internal errors start here
 		516:                "erestart_restartblock",
 		520:                "_OTHER",
 		524:                "enotsupp",

@@ -5,5 +5,5 @@
 
 package kernel
 
-// errnoSymbol knows none: the numbers are those of Linux, which only Linux names.
+// errnoSymbol returns no symbol: the numbers are those of Linux, which only Linux can name.
 func errnoSymbol(int) string { return "" }

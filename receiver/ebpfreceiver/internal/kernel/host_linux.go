@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ThisHost returns this machine.
+// ThisHost returns the host that this process runs on.
 func ThisHost() *Host {
 	return &Host{
 		Root:             "/",
@@ -31,7 +31,7 @@ func release() (string, error) {
 	return unix.ByteSliceToString(name.Release[:]), nil
 }
 
-// effectiveCapabilities are those of the calling thread; Go keeps all threads alike.
+// effectiveCapabilities returns those of the calling thread. Go keeps them equal in all threads.
 func effectiveCapabilities() (Capabilities, error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
@@ -51,13 +51,14 @@ func unlimitMemlock() error {
 	return unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: unix.RLIM_INFINITY, Max: unix.RLIM_INFINITY})
 }
 
-// callBPF asks for a map of no type, which is a mistake if it isn't forbidden.
+// callBPF tries to create a map of an invalid type. This fails with EINVAL unless bpf() is forbidden.
 func callBPF() error {
 	_, _, errno := unix.Syscall(unix.SYS_BPF, unix.BPF_MAP_CREATE, 0, 0)
 	return refusal(errno, unix.EINVAL)
 }
 
-// callPerfEventOpen asks for an event that is nowhere described, which is a mistake if it isn't forbidden.
+// callPerfEventOpen tries to open an event without a description. This fails with EFAULT unless perf_event_open() is
+// forbidden.
 func callPerfEventOpen() error {
 	_, _, errno := unix.Syscall6(unix.SYS_PERF_EVENT_OPEN, 0, 0, 0, 0, 0, 0)
 	return refusal(errno, unix.EFAULT)

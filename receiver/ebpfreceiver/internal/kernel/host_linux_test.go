@@ -33,7 +33,7 @@ func TestThisHost(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// effectiveByStatus reads the effective set of this thread where the kernel shows it as text.
+// effectiveByStatus reads the effective capabilities of this thread from /proc.
 func effectiveByStatus(t *testing.T) Capabilities {
 	t.Helper()
 	text, err := os.ReadFile("/proc/thread-self/status")
@@ -61,7 +61,7 @@ func TestThisHostWithoutACapability(t *testing.T) {
 	need(t, os.Geteuid() == 0, "only root has capabilities to lose")
 	done := make(chan error)
 	go func() {
-		// The thread has lost them for good: it ends with the goroutine.
+		// The thread cannot get them back: it ends with the goroutine.
 		runtime.LockOSThread()
 		for _, c := range []Capability{CapPerfmon, CapSysAdmin} {
 			if err := dropCapability(c); err != nil {

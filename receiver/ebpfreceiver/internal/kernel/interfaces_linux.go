@@ -18,20 +18,21 @@ import (
 type Interface struct {
 	Index int
 	Name  string
-	// Ethernet is whether its packets have the header of Ethernet; the loopback interface's have.
+	// Ethernet reports whether its packets have an Ethernet header. Those of the loopback interface have one.
 	Ethernet bool
-	// Master is whether others do its work, and a program in its driver would see their indices instead of its own.
+	// Master reports whether the interface delegates its work to others, so that a program in its driver would see their
+	// indices.
 	Master bool
-	// XDPProgram is the id of the XDP program that is attached to it, 0 if there is none.
+	// XDPProgram is the id of the attached XDP program, 0 if there is none.
 	XDPProgram uint32
-	// XDPGeneric is whether that runs behind the driver.
+	// XDPGeneric reports whether that program runs in generic mode, after the driver.
 	XDPGeneric bool
 }
 
-// listings is how often a list of interfaces is asked for that others change meanwhile.
+// listings is how often the list of interfaces is read again if it changed while it was read.
 const listings = 5
 
-// Interfaces returns the network interfaces that there are, by their indices.
+// Interfaces returns the network interfaces by their indices.
 func Interfaces() (map[int]Interface, error) {
 	var links []netlink.Link
 	for attempt := 1; ; attempt++ {
@@ -61,9 +62,9 @@ func Interfaces() (map[int]Interface, error) {
 	return all, nil
 }
 
-// InterfaceChanges tells when network interfaces come, go or change.
+// InterfaceChanges reports changes of network interfaces.
 type InterfaceChanges struct {
-	// C receives after a change; one value may stand for several.
+	// C receives a value after a change. One value may stand for several changes.
 	C <-chan struct{}
 
 	socket  *nl.NetlinkSocket
@@ -71,7 +72,7 @@ type InterfaceChanges struct {
 	reading sync.WaitGroup
 }
 
-// WatchInterfaces begins to tell of changes to the network interfaces of this process's network namespace.
+// WatchInterfaces starts to watch the network interfaces of this process's network namespace.
 func WatchInterfaces() (*InterfaceChanges, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE, unix.RTNLGRP_LINK)
 	if err != nil {
@@ -83,8 +84,8 @@ func WatchInterfaces() (*InterfaceChanges, error) {
 	return c, nil
 }
 
-// read takes what the kernel tells as no more than a sign that something has changed, so that nothing is lost with a
-// message for which the socket has no room.
+// read takes every message as a sign that something has changed, and does not use its content. So nothing is lost if the
+// socket has no room for a message.
 func (c *InterfaceChanges) read(changed chan<- struct{}) {
 	for {
 		_, _, err := c.socket.Receive()
@@ -94,7 +95,7 @@ func (c *InterfaceChanges) read(changed chan<- struct{}) {
 		}
 		pause := time.Duration(0)
 		if err != nil && !errors.Is(err, unix.ENOBUFS) {
-			pause = time.Second // nothing that is known; it must not become a busy loop
+			pause = time.Second // an unknown error must not become a busy loop
 		}
 		select {
 		case <-c.closing:
@@ -104,7 +105,7 @@ func (c *InterfaceChanges) read(changed chan<- struct{}) {
 	}
 }
 
-// Close ends it.
+// Close stops watching.
 func (c *InterfaceChanges) Close() {
 	close(c.closing)
 	c.socket.Close()

@@ -28,7 +28,7 @@ func TestInterfaces(t *testing.T) {
 	}
 }
 
-// receives is whether there is a value within some time.
+// receives reports whether the channel has a value within some time.
 func receives(c <-chan struct{}) bool {
 	select {
 	case <-c:

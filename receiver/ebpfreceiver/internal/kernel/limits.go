@@ -9,14 +9,14 @@ import (
 )
 
 const (
-	// initialPIDNS is what the link /proc/self/ns/pid says in the pid namespace of the host (PROC_PID_INIT_INO).
+	// initialPIDNS is the target of the link /proc/self/ns/pid in the host's pid namespace (PROC_PID_INIT_INO).
 	initialPIDNS = "pid:[4026531836]"
-	// rootInode is the inode number of the root of the cgroup2 hierarchy, which is its first cgroup.
+	// rootInode is the inode number of the root of the cgroup2 hierarchy.
 	rootInode = 1
 )
 
-// Limits returns what this process can't see of the host from the namespaces it is in, each with the way out. The
-// programs run all the same, and do not know what they miss.
+// Limits returns which parts of the host this process cannot see because of its namespaces, each with the remedy. The
+// programs run all the same, and cannot notice what they miss.
 func (h *Host) Limits() (limits []string) {
 	if ns, err := os.Readlink(h.path("/proc/self/ns/pid")); err == nil && ns != initialPIDNS {
 		limits = append(limits, "this process is in a pid namespace of its own, so of the sockets that are older than it, it finds only those of that namespace's processes, and it counts the open descriptors of no others: run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
@@ -27,7 +27,7 @@ func (h *Host) Limits() (limits []string) {
 	return limits
 }
 
-// partOfCgroups returns where the cgroup2 hierarchy is mounted if it is nowhere mounted whole, or "".
+// partOfCgroups returns the mount point of the cgroup2 hierarchy if only a part of it is mounted, or "".
 func (h *Host) partOfCgroups() (point string) {
 	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
 	if err != nil {

@@ -32,7 +32,7 @@ func TestLimits(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		change func(*testing.T, *Host)
-		// want is in the only limit; there is none if it is empty.
+		// want is part of the only limit. If it is empty, there is no limit.
 		want []string
 	}{
 		"the host's": {func(t *testing.T, h *Host) { pidNamespace(t, h, initialPIDNS) }, nil},

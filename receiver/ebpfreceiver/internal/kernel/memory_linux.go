@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TotalPages returns the pages of memory and swap that this machine has, 0 if the kernel does not tell.
+// TotalPages returns the pages of memory and swap of this machine, 0 if unknown.
 func TotalPages() uint64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {

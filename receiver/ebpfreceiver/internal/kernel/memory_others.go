@@ -5,5 +5,5 @@
 
 package kernel
 
-// TotalPages returns 0: what needs it runs on Linux alone.
+// TotalPages returns 0: its callers run on Linux only.
 func TotalPages() uint64 { return 0 }

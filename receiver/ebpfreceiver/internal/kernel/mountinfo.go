@@ -11,11 +11,11 @@ import (
 
 // mount is a mounted file system.
 type mount struct {
-	// root is the path within the file system of what is seen at point.
+	// root is the path within the file system that is visible at point.
 	root, point, fsType string
 }
 
-// parseMountinfo reads the format of /proc/self/mountinfo, and leaves out what is not of it.
+// parseMountinfo reads the format of /proc/self/mountinfo, and skips malformed lines.
 func parseMountinfo(text string) []mount {
 	var mounts []mount
 	for line := range strings.Lines(text) {
@@ -30,7 +30,7 @@ func parseMountinfo(text string) []mount {
 	return mounts
 }
 
-// mountsOf returns the mounts of a type of file system, those that show it whole first.
+// mountsOf returns the mounts of a type of file system. Mounts of the whole file system come first.
 func mountsOf(mounts []mount, fsType string) []mount {
 	found := slices.DeleteFunc(slices.Clone(mounts), func(m mount) bool { return m.fsType != fsType })
 	slices.SortStableFunc(found, func(a, b mount) int {
@@ -46,7 +46,7 @@ func boolRank(b bool) int {
 	return 0
 }
 
-// unescape undoes the octal escapes of white space in a path of mountinfo.
+// unescape replaces the octal escapes of white space in a path of mountinfo.
 func unescape(path string) string {
 	if !strings.Contains(path, `\`) {
 		return path

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// mountinfo is of a host with both versions of cgroups, and of a container that sees a part of the second.
+// mountinfo is from a host with both versions of cgroups, and from a container that sees a part of the second.
 const mountinfo = `22 27 0:21 / /proc rw,relatime - proc proc rw
 24 27 0:6 / /dev rw,relatime shared:2 master:1 - devtmpfs devtmpfs rw,size=12334556k
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755

@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// need skips a test where this machine lacks what the test needs, and says what. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it
-// fails the test instead.
+// need skips a test if this machine lacks something, and names it. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test
+// instead.
 func need(tb testing.TB, met bool, lacking string) {
 	tb.Helper()
 	if met {
@@ -21,7 +21,7 @@ func need(tb testing.TB, met bool, lacking string) {
 	tb.Skip(lacking)
 }
 
-// noAllocations checks that f costs none.
+// noAllocations checks that f does not allocate.
 func noAllocations(tb testing.TB, f func()) {
 	tb.Helper()
 	if n := testing.AllocsPerRun(100, f); n != 0 {

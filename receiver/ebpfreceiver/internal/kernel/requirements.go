@@ -17,18 +17,18 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Requirements are what programs need of the kernel and of this process, besides what all of them need: Linux 5.10 and
-// type information.
+// Requirements are what programs need from the kernel and from this process, besides what every program needs: Linux 5.10
+// and type information.
 type Requirements struct {
 	// Capabilities are needed in the effective set.
 	Capabilities []Capability
-	// BTFPath names a file with the kernel's type information; empty is the kernel's own.
+	// BTFPath names a file with the kernel's type information. Empty means the kernel's own.
 	BTFPath string
-	// Tracefs and Cgroup2 are whether these file systems have to be mounted.
+	// Tracefs and Cgroup2 report that these file systems have to be mounted.
 	Tracefs, Cgroup2 bool
 }
 
-// And returns what both need.
+// And returns the union of both.
 func (r Requirements) And(other Requirements) Requirements {
 	all := r
 	all.Capabilities = slices.Clone(r.Capabilities)
@@ -52,10 +52,10 @@ var (
 	errUserNS    = errors.New("this process is in a user namespace, where capabilities do not count for eBPF: run it in the host's (a privileged, not rootless container; hostUsers: true in Kubernetes)")
 )
 
-// oldestKernel is the first that the programs are made for.
+// oldestKernel is the oldest supported kernel.
 var oldestKernel = Version{5, 10}
 
-// kernelFeatures is what the programs need that came with a version.
+// kernelFeatures are the features that the programs need, by the version that introduced them.
 var kernelFeatures = []struct {
 	since Version
 	name  string
@@ -66,31 +66,32 @@ var kernelFeatures = []struct {
 	{Version{5, 8}, "BPF iterators"},
 }
 
-// initialUserNS is what the link /proc/self/ns/user says in the user namespace of the host (PROC_USER_INIT_INO).
+// initialUserNS is the target of the link /proc/self/ns/user in the host's user namespace (PROC_USER_INIT_INO).
 const initialUserNS = "user:[4026531837]"
 
-// Host is where requirements are looked for. Tests replace its fields.
+// Host is the host on which requirements are checked. Tests replace its fields.
 type Host struct {
-	// Root is what the paths of /proc and /sys begin with.
+	// Root is the prefix of the paths of /proc and /sys.
 	Root string
 	// Release returns the kernel's release, as in "6.18.44-amd64".
 	Release func() (string, error)
-	// Capabilities returns the effective set of this process.
+	// Capabilities returns the effective capabilities of this process.
 	Capabilities func() (Capabilities, error)
-	// MemlockUnlimited is whether this process may lock as much memory as it likes.
+	// MemlockUnlimited reports whether this process may lock any amount of memory.
 	MemlockUnlimited func() bool
-	// UnlimitMemlock allows it that, if it has CAP_SYS_RESOURCE.
+	// UnlimitMemlock removes the limit. It needs CAP_SYS_RESOURCE.
 	UnlimitMemlock func() error
-	// BPF and PerfEventOpen make these system calls in vain; nil if only the arguments were wrong.
+	// BPF and PerfEventOpen make these system calls with invalid arguments. They return nil if only the arguments were
+	// refused.
 	BPF, PerfEventOpen func() error
-	// Inode returns the number of a file in its file system.
+	// Inode returns the inode number of a file.
 	Inode func(path string) (uint64, error)
 }
 
-// memlockCounts is the first kernel whose maps do not count as locked memory.
+// memlockCounts is the first kernel that does not count maps as locked memory.
 var memlockCounts = Version{5, 11}
 
-// LiftMemlock raises the limit of this process's locked memory where maps count as that.
+// LiftMemlock raises the limit of locked memory on kernels that count maps as locked memory.
 func (h *Host) LiftMemlock() error {
 	release, err := h.Release()
 	if err != nil {
@@ -106,7 +107,7 @@ func (h *Host) LiftMemlock() error {
 	return nil
 }
 
-// Check returns all that is missing, joined, each with what to do about it.
+// Check returns all unmet requirements, joined, each with the remedy.
 func (h *Host) Check(r Requirements) error {
 	return errors.Join(h.checkKernel(r), h.checkBTF(r.BTFPath), h.checkMounts(r))
 }
@@ -134,7 +135,7 @@ func (h *Host) checkKernel(r Requirements) error {
 	if version.Less(memlockCounts) && !h.MemlockUnlimited() {
 		needed = append(needed, CapSysResource)
 	}
-	// Only root may enter tracefs, unless it was mounted otherwise.
+	// Only root may enter tracefs, unless mount options say otherwise.
 	if r.Tracefs && h.tracefsForbidden() {
 		needed = append(needed, CapDACReadSearch)
 	}
@@ -144,7 +145,7 @@ func (h *Host) checkKernel(r Requirements) error {
 	return errors.Join(h.checkCalls(r), h.checkLockdown(r))
 }
 
-// checkCalls reports what forbids eBPF to a process that has the capabilities.
+// checkCalls finds out whether eBPF is forbidden to a process that has the capabilities.
 func (h *Host) checkCalls(r Requirements) error {
 	calls := map[string]func() error{}
 	if slices.Contains(r.Capabilities, CapBPF) {
@@ -166,7 +167,7 @@ func (h *Host) checkLockdown(r Requirements) error {
 	if !slices.Contains(r.Capabilities, CapBPF) {
 		return nil
 	}
-	// As in "none [integrity] confidentiality". Where it can't be read, the loading of programs tells: see ExplainLoad.
+	// As in "none [integrity] confidentiality". If the file cannot be read, loading a program shows it: see ExplainLoad.
 	text, err := os.ReadFile(h.path("/sys/kernel/security/lockdown"))
 	if err == nil && strings.Contains(string(text), "[confidentiality]") {
 		return errLockdown
@@ -174,15 +175,15 @@ func (h *Host) checkLockdown(r Requirements) error {
 	return nil
 }
 
-// noProbeRead is how verifiers refuse the helpers that read the kernel's memory, as they do under lockdown.
+// noProbeRead is the verifier's message for the helpers that read the kernel's memory, which are missing under lockdown.
 var noProbeRead = regexp.MustCompile(`(unknown func|cannot use helper) bpf_probe_read`)
 
-// ExplainLoad adds to the error with which the kernel refuses a program what stands behind it: without the helpers that read
-// its memory it is locked down, though that may not be seen from here.
+// ExplainLoad adds the cause to the error with which the kernel refuses a program. Without the helpers that read kernel
+// memory the kernel is locked down, even if this process cannot read the state of the lockdown.
 func ExplainLoad(err error) error {
 	text := err.Error()
 	if refusal := (*ebpf.VerifierError)(nil); errors.As(err, &refusal) {
-		text = strings.Join(refusal.Log, "\n") // of which the error has the last line, which may be empty
+		text = strings.Join(refusal.Log, "\n") // the error has only the last line, which may be empty
 	}
 	if noProbeRead.MatchString(text) {
 		return fmt.Errorf("%w: %w", err, errLockdown)
@@ -190,7 +191,7 @@ func ExplainLoad(err error) error {
 	return err
 }
 
-// AtLeast returns whether the kernel is of that version or a newer one; false if nobody knows.
+// AtLeast reports whether the kernel has that version or a newer one; false if unknown.
 func (h *Host) AtLeast(v Version) bool {
 	if h == nil {
 		return false
@@ -246,7 +247,7 @@ func (h *Host) checkMounts(r Requirements) error {
 	return err
 }
 
-// tracefsForbidden is whether tracefs is mounted, but not to be read by this process.
+// tracefsForbidden reports whether tracefs is mounted, but not readable by this process.
 func (h *Host) tracefsForbidden() bool {
 	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
 	if err != nil {
@@ -263,8 +264,7 @@ func (h *Host) tracefsForbidden() bool {
 	return forbidden
 }
 
-// StatsEnabled returns whether the kernel measures the run time of all programs, as it does while the sysctl
-// kernel.bpf_stats_enabled is 1.
+// StatsEnabled reports whether the kernel measures the run time of BPF programs (sysctl kernel.bpf_stats_enabled is 1).
 func (h *Host) StatsEnabled() (bool, error) {
 	text, err := os.ReadFile(h.path("/proc/sys/kernel/bpf_stats_enabled"))
 	if errors.Is(err, os.ErrNotExist) {

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeHost has all that can be required, in a folder.
+// fakeHost has everything that can be required, in a folder.
 func fakeHost(t *testing.T) *Host {
 	root := t.TempDir()
 	write := func(path, text string) {
@@ -56,7 +56,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		change func(*testing.T, *Host)
-		// want is in the error; there is none if it is empty.
+		// want is part of the error. If it is empty, there is no error.
 		want []string
 	}{
 		"all there":             {func(*testing.T, *Host) {}, nil},

@@ -10,9 +10,9 @@ import (
 	"slices"
 )
 
-// Split returns those of some functions that the compiler has split or copied: where a symbol as vfs_rmdir.part.0 is beside
-// vfs_rmdir, not every call comes through the latter, and a hook there misses some. What is only seldom run, and lies
-// elsewhere for that (vfs_rmdir.cold), is no such part. It reads all symbols, of which it needs no addresses.
+// Split returns the functions that the compiler has split or copied. If a symbol such as vfs_rmdir.part.0 exists beside
+// vfs_rmdir, some calls bypass vfs_rmdir, and a hook there misses them. The rarely used part of a function
+// (vfs_rmdir.cold) does not count. It reads all symbols, but needs no addresses.
 func (s *Symbols) Split(functions ...string) ([]string, error) {
 	file, err := s.open()
 	if err != nil {
@@ -24,7 +24,7 @@ func (s *Symbols) Split(functions ...string) ([]string, error) {
 	for lines.Scan() {
 		// As in "ffffffffab0d5950 t vfs_rmdir.part.0".
 		symbol := lines.Bytes()
-		symbol = symbol[bytes.LastIndexByte(symbol, ' ')+1:] // a tab is before the name of a module
+		symbol = symbol[bytes.LastIndexByte(symbol, ' ')+1:] // a tab separates the name of a module
 		name, part, found := bytes.Cut(symbol, []byte{'.'})
 		if !found || bytes.HasPrefix(part, []byte("cold")) {
 			continue

@@ -13,19 +13,19 @@ import (
 	"time"
 )
 
-// ErrSymbolsHidden is the error when the kernel shows the names of its functions but not where they are.
-var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, so places in the kernel have no names: " +
+// ErrSymbolsHidden means that the kernel shows the names of its functions without their addresses.
+var ErrSymbolsHidden = errors.New("the addresses in /proc/kallsyms are hidden, so kernel functions cannot be named: " +
 	"give CAP_SYSLOG (setcap cap_syslog+ep, AmbientCapabilities=CAP_SYSLOG or securityContext.capabilities.add: [SYSLOG]) " +
 	"and set the sysctl kernel.kptr_restrict to 0 or 1")
 
-// maxMissing bounds the addresses remembered as having no name.
+// maxMissing bounds the remembered addresses without a name.
 const maxMissing = 1024
 
-// Code is a piece of the kernel's text: its address, and how many bytes it has.
+// Code is a range of the kernel's text.
 type Code struct{ Start, Size uint64 }
 
-// Symbols names the kernel function that contains an address. The names are read when the first is asked for, and again
-// when an address has none, which may be a module's that was loaded since. It is safe for concurrent use.
+// Symbols finds the kernel function that contains an address. It reads the symbols at the first request, and again if an
+// address has no name, because a module may have been loaded since. It is safe for concurrent use.
 type Symbols struct {
 	open func() (io.ReadCloser, error)
 	now  func() time.Time
@@ -35,11 +35,11 @@ type Symbols struct {
 	mu       sync.Mutex
 	loadedAt time.Time
 	failed   bool
-	// missing holds addresses that were looked for in vain: reading all symbols takes long, so it isn't done for them again.
+	// missing has the addresses that were not found. Reading all symbols takes long, so it is not repeated for them.
 	missing map[uint64]struct{}
 }
 
-// NewSymbols returns the symbols of the running kernel. It reads nothing yet.
+// NewSymbols returns the symbols of the running kernel. It does not read them yet.
 func NewSymbols() *Symbols { return SymbolsIn("/proc/kallsyms") }
 
 // SymbolsIn returns the symbols of a file like /proc/kallsyms.
@@ -51,9 +51,9 @@ func newSymbols(open func() (io.ReadCloser, error), now func() time.Time) *Symbo
 	return &Symbols{open: open, now: now, missing: make(map[uint64]struct{})}
 }
 
-// Name returns the name of the function that contains an address, or "" if none is known. The error says why no names
-// can be had, and is returned only once per cause for logging; it is ErrSymbolsHidden where rights are missing. Except
-// where symbols are read it costs no allocation.
+// Name returns the name of the function that contains an address, or "" if unknown. The error says why there are no
+// names. It is returned only once per cause, for logging; it is ErrSymbolsHidden if this process lacks the rights. It
+// costs no allocation unless symbols are read.
 func (s *Symbols) Name(address uint64) (string, error) {
 	if t := s.table.Load(); t != nil {
 		if name := t.name(address); name != "" {
@@ -66,11 +66,11 @@ func (s *Symbols) Name(address uint64) (string, error) {
 	return s.refresh(address)
 }
 
-// refresh reads the symbols for an address without a name, at most once in refreshInterval.
+// refresh reads the symbols again for an address without a name, at most once per refreshInterval.
 func (s *Symbols) refresh(address uint64) (string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	// Another caller may have read them while this one waited.
+	// Another goroutine may have read them while this one waited.
 	if t := s.table.Load(); t != nil {
 		if name := t.name(address); name != "" {
 			return name, nil
@@ -98,8 +98,8 @@ func (s *Symbols) refresh(address uint64) (string, error) {
 	return name, nil
 }
 
-// Functions returns where the code of the functions of these names is; what the compiler has moved out of a function, or
-// copied, is a part of it. Functions that this kernel does not have are left out. The error is as of Name.
+// Functions returns the code ranges of these functions, with the parts that the compiler moved out of them and the copies
+// it made. Functions that this kernel does not have are left out. The error is that of Name.
 func (s *Symbols) Functions(names ...string) ([]Code, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,7 +113,7 @@ func (s *Symbols) Functions(names ...string) ([]Code, error) {
 	return t.functions(names), nil
 }
 
-// read reads the symbols; where they can't be had there is no table, and an error only the first time.
+// read reads the symbols. If that fails there is no table, and an error only the first time.
 func (s *Symbols) read() (*symbolTable, error) {
 	t, err := s.load()
 	if err != nil {
@@ -131,12 +131,12 @@ func (s *Symbols) read() (*symbolTable, error) {
 func (s *Symbols) load() (*symbolTable, error) {
 	file, err := s.open()
 	if err != nil {
-		return nil, fmt.Errorf("places in the kernel have no names: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them, where nothing hides it as ProtectKernelTunables= of systemd does", err)
+		return nil, fmt.Errorf("kernel functions cannot be named: %w; a kernel with CONFIG_KALLSYMS=y and a mounted /proc has them, where nothing hides it as ProtectKernelTunables= of systemd does", err)
 	}
 	defer file.Close()
 	t, err := parseSymbols(file)
 	if err != nil && !errors.Is(err, ErrSymbolsHidden) {
-		return nil, fmt.Errorf("places in the kernel have no names: reading /proc/kallsyms: %w", err)
+		return nil, fmt.Errorf("kernel functions cannot be named: reading /proc/kallsyms: %w", err)
 	}
 	return t, err
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// kallsyms is as the kernel has it: its own symbols in order, then those of modules, and last those made at run time.
+// kallsyms is in the kernel's order: its own symbols, then those of modules, then those created at run time.
 const kallsyms = `0000000000000000 A fixed_percpu_data
 ffffffff81000000 T srso_alias_untrain_ret
 ffffffff81000000 T _stext
@@ -51,7 +51,7 @@ func TestSymbolName(t *testing.T) {
 		0:                  "",
 		1:                  "",
 		0xffffffff80ffffff: "",
-		0xffffffff81000000: "srso_alias_untrain_ret", // the first of those that share an address
+		0xffffffff81000000: "srso_alias_untrain_ret", // the first of those with one address
 		0xffffffff81000130: "tcp_v4_rcv",
 		0xffffffff810007ff: "tcp_v4_rcv",
 		0xffffffff81000800: "ip_rcv_core",
@@ -61,13 +61,13 @@ func TestSymbolName(t *testing.T) {
 		0xffffffff81000fff: "tcp_v4_rcv",
 		0xffffffff81001000: "", // the end of the text
 		0xffffffff82000000: "",
-		0xffffffff83000000: "", // initialisation code is gone once the kernel runs
+		0xffffffff83000000: "", // initialisation code is freed after the boot
 		0xffffffffc0000010: "ovs_dp_process_packet",
 		0xffffffffc0000fff: "ovs_dp_process_packet",
 		0xffffffffc0001000: "nf_first",
 		0xffffffffc00011ff: "nf_first",
 		0xffffffffc0001fff: "nf_second",
-		0xffffffffc0002000: "", // may be a module that was loaded since
+		0xffffffffc0002000: "", // may be a module that was loaded later
 		0xffffffffc0003000: "", // an eBPF program
 		0xffffffffc0004000: "",
 		0xffffffffffffffff: "",
@@ -101,7 +101,7 @@ func TestFunctions(t *testing.T) {
 	assert.Equal(t, []Code{{0xffffffff81000800, 0x200}, {0xffffffffc0001000, 0x200}}, found)
 }
 
-// Why there are no names is said once, whoever asks; a name that is missing is looked for again all the same.
+// The reason why there are no names is returned once, whoever asks. A missing name is searched for again all the same.
 func TestFunctionsAndNames(t *testing.T) {
 	text := "0000000000000000 T tcp_v4_rcv\n"
 	s := newSymbols(func() (io.ReadCloser, error) { return reader(text)() }, time.Now)
@@ -152,7 +152,7 @@ func TestSymbolsOfAModuleLoadedLater(t *testing.T) {
 	assert.Equal(t, "late", name)
 	assert.Equal(t, 2, reads)
 
-	// What is in no symbol is looked for once, not in each interval.
+	// An address without a symbol is searched for once, not in each interval.
 	now = now.Add(refreshInterval)
 	name, _ = s.Name(42)
 	assert.Empty(t, name)
@@ -189,7 +189,7 @@ func TestSymbolsHidden(t *testing.T) {
 		require.NoError(t, err, "said once")
 		assert.Empty(t, name)
 	}
-	// Given the right, it works.
+	// With the capability, it works.
 	text, now = kallsyms, now.Add(refreshInterval)
 	name, err := s.Name(0xffffffff81000130)
 	require.NoError(t, err)

@@ -17,38 +17,38 @@ import (
 	"strings"
 )
 
-// errSymbolsEmpty is the error when there is no symbol at all.
+// errSymbolsEmpty means that the file has no symbol at all.
 var errSymbolsEmpty = errors.New("the file is empty: something is mounted over it, as by ProtectKernelTunables= of systemd")
 
-// pageSize is the least unit in which the kernel gives memory to the text of a module.
+// pageSize is the smallest unit in which the kernel allocates memory for the text of a module.
 const pageSize = 4096
 
-// symbolTable holds the functions of the kernel and its modules by address. It does not change once parsed.
+// symbolTable has the functions of the kernel and its modules by address. It does not change once parsed.
 type symbolTable struct {
-	// symbols are sorted by address; of those that share one, the first in the kernel's order is kept.
+	// symbols are sorted by address. Of several with one address, only the first in the kernel's order is kept.
 	symbols []symbol
-	// names is all names in one piece.
+	// names has all names, one after the other.
 	names string
-	// start and end bound the text of the kernel without its modules.
+	// start and end are the bounds of the kernel's text without modules.
 	start, end uint64
 }
 
-// symbol is kept to 16 bytes: a kernel has 60,000 of them and more.
+// symbol takes 16 bytes: a kernel has more than 60,000 of them.
 type symbol struct {
 	address uint64
-	// offset and length place the name in symbolTable.names.
+	// offset and length are the place of the name in symbolTable.names.
 	offset uint32
 	length uint16
-	// module tells one module's functions from another's; it is 0 for the kernel.
+	// module is the number of the module; 0 is the kernel itself.
 	module uint16
 }
 
-// parseSymbols reads the format of /proc/kallsyms, "address type name[ [module]]" a line. It gives ErrSymbolsHidden if
-// all addresses are zero, errSymbolsEmpty if there are none.
+// parseSymbols reads the format of /proc/kallsyms, "address type name[ [module]]" per line. It returns ErrSymbolsHidden
+// if all addresses are zero, and errSymbolsEmpty if there are none.
 func parseSymbols(r io.Reader) (*symbolTable, error) {
 	t := &symbolTable{end: math.MaxUint64}
-	// Room for what most kernels have: to grow would take twice as much for a while, and the collector's memory is no less
-	// for having been needed only once.
+	// Reserve room for what most kernels have. Growing would need twice as much for a while, and Go would not give that
+	// back soon.
 	symbols := make([]symbol, 0, 1<<16)
 	var names strings.Builder
 	names.Grow(3 << 19)
@@ -115,7 +115,7 @@ func (t *symbolTable) nameOf(i int) string {
 	return t.names[s.offset : s.offset+uint32(s.length)]
 }
 
-// endOf returns the address behind a symbol's code, which is that of the symbol if it has none to be named by.
+// endOf returns the end of a symbol's code. It returns the start if the code must not be named.
 func (t *symbolTable) endOf(i int) uint64 {
 	s, next := t.symbols[i], uint64(math.MaxUint64)
 	if i+1 < len(t.symbols) {
@@ -128,8 +128,8 @@ func (t *symbolTable) endOf(i int) uint64 {
 		}
 		return max(s.address, min(next, t.end))
 	case i+1 == len(t.symbols) || t.symbols[i+1].module != s.module:
-		// Nothing tells where the last function of a module ends, and what follows may be a module loaded since.
-		// Modules do not share pages, so up to the end of its page it can only be this function.
+		// The end of a module's last function is unknown, and a module loaded later may follow. Modules do not share
+		// pages, so the rest of the page belongs to this function.
 		return min(next, (s.address/pageSize+1)*pageSize)
 	}
 	return next
@@ -172,8 +172,8 @@ func splitSymbol(line []byte) (symbolLine, error) {
 	return symbolLine{address: address, kind: kind[0], name: name, module: next()}, nil
 }
 
-// isFunction leaves out data, and what is no function that somebody wrote: the padding before functions, and the code
-// that the kernel makes at run time, whose addresses are used again and again.
+// isFunction leaves out data and code that nobody wrote: the padding before functions, and code that the kernel generates
+// at run time, whose addresses are reused.
 func (l symbolLine) isFunction() bool {
 	switch l.kind {
 	case 't', 'T', 'w', 'W':
@@ -185,8 +185,8 @@ func (l symbolLine) isFunction() bool {
 		!bytes.Equal(l.module, []byte("[bpf]")) && !bytes.HasPrefix(l.module, []byte("[__builtin__"))
 }
 
-// sourceName cuts off what the compiler appends to the parts and copies of a function, as in "tcp_ack.cold" or
-// "ip_rcv_core.isra.0", so that the name is the one in the source.
+// sourceName cuts off the suffixes with which the compiler names parts and copies of a function, as in "tcp_ack.cold" or
+// "ip_rcv_core.isra.0". The result is the name in the source.
 func sourceName(name []byte) []byte {
 	if i := bytes.IndexByte(name, '.'); i > 0 {
 		return name[:i]

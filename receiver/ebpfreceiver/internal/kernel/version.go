@@ -9,10 +9,10 @@ import (
 	"strings"
 )
 
-// Version is the version of a kernel without what distributions do to it.
+// Version is the version of a kernel, without the suffix of a distribution.
 type Version struct{ Major, Minor int }
 
-// SincePreemption is the first kernel that lets another task run in the middle of a program at a tracepoint.
+// SincePreemption is the first kernel in which a task may preempt a program at a tracepoint.
 var SincePreemption = Version{Major: 6, Minor: 19}
 
 // ParseVersion returns the version in a release, as in "5.10.0-28-amd64".

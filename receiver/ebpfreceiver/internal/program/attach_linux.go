@@ -29,7 +29,7 @@ func ExactTracepoint(function, fallback, name string) Hook {
 	return hook
 }
 
-// Cgroup is a hook at the root of the cgroup2 hierarchy, and so for every process. It runs beside the programs of others.
+// Cgroup is a hook at the root of the cgroup2 hierarchy, so it sees every process. It runs beside the programs of others.
 func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "cgroup/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		return link.AttachCgroup(link.CgroupOptions{Path: root, Attach: attach, Program: p})
@@ -47,8 +47,8 @@ func Syscall(function, name string) Hook {
 	}, Needs: kernel.Requirements{Tracefs: true}}}}
 }
 
-// Trampoline is a hook at the entry ("fentry/…") or exit ("fexit/…") of a kernel function. Of several places, each with its
-// own C function, the first that this kernel has is used. Some kernels accept no trampolines at all.
+// Trampoline is a hook at the entry ("fentry/…") or exit ("fexit/…") of a kernel function. If several places are given,
+// each with a C function, it uses the first that this kernel has. Some kernels accept no trampolines.
 func Trampoline(places ...Place) (hook Hook) {
 	for _, place := range places {
 		hook.Variants = append(hook.Variants, Variant{Function: place.Function, Hook: place.Hook, Attach: func(p *ebpf.Program) (io.Closer, error) {
@@ -58,13 +58,13 @@ func Trampoline(places ...Place) (hook Hook) {
 	return hook
 }
 
-// Iterator runs a function once over all objects of a kind.
+// Iterator runs a function once for every object of a kind.
 func Iterator(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "iter/" + name, Attach: iterate}}}
 }
 
-// Reader is a hook that runs a function over all objects of a kind each time that it is read. The program gets it as an
-// Iter when it is attached: see IterUser.
+// Reader is a hook that runs a function for every object of a kind each time it is read. The program gets an Iter when it
+// is attached: see IterUser.
 func Reader(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "iter/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
 		iter, err := link.AttachIter(link.IterOptions{Program: p})
@@ -75,10 +75,10 @@ func Reader(function, name string) Hook {
 	}}}}
 }
 
-// Iter is an attached hook of the kind Reader.
+// Iter is an attached hook of kind Reader.
 type Iter struct{ iter *link.Iter }
 
-// Open begins a run of the function. What it writes is read until io.EOF.
+// Open starts a run of the function. Read its output until io.EOF.
 func (i *Iter) Open() (io.ReadCloser, error) { return openIter(i.iter) }
 
 // Close detaches the function.

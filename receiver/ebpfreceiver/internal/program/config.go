@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package program is the frame that every eBPF program stands in.
+// Package program loads, attaches and reads eBPF programs.
 package program
 
 import (
@@ -12,7 +12,7 @@ import (
 
 // Config is the configuration block of one program, below `programs::<name>`.
 type Config interface {
-	// Validate reports every fault of the block at once; it does no I/O.
+	// Validate returns all errors of the block at once. It does no I/O.
 	Validate() error
 	// Common returns the settings that every program has.
 	Common() *CommonConfig
@@ -20,13 +20,14 @@ type Config interface {
 
 // CommonConfig holds the settings that every program has; a program's Config embeds it with `mapstructure:",squash"`.
 type CommonConfig struct {
-	// Events is whether the program emits an event per occurrence; its metrics do not depend on it.
+	// Events enables the program's events. Its metrics do not depend on it.
 	Events bool `mapstructure:"events"`
-	// EventLimit is the most events per second that the program emits; nil, where a program has no other default, is no limit.
+	// EventLimit is the most events per second that the program emits. nil means no limit, unless the program has another
+	// default.
 	EventLimit *int `mapstructure:"event_limit"`
 }
 
-// CommonSettings are what the settings of CommonConfig mean.
+// CommonSettings document the settings of CommonConfig.
 var CommonSettings = map[string]Setting{
 	"events": {
 		Meaning: "Whether the program emits events; its metrics do not depend on it.",
@@ -38,10 +39,11 @@ var CommonSettings = map[string]Setting{
 	},
 }
 
-// Limited returns the common settings of a program that emits at most so many events per second by default.
+// Limited returns the common settings of a program with a default event limit.
 func Limited(eventLimit int) CommonConfig { return CommonConfig{Events: true, EventLimit: &eventLimit} }
 
-// Unlimited returns the common settings of a program whose events are rare, or all wanted.
+// Unlimited returns the common settings of a program without a default event limit, because its events are rare or all
+// wanted.
 func Unlimited() CommonConfig { return CommonConfig{Events: true} }
 
 // Common implements Config.
@@ -55,19 +57,19 @@ func (c *CommonConfig) Validate() error {
 	return nil
 }
 
-// ThresholdConfig is the configuration block of a program whose events are what takes longer than a threshold.
+// ThresholdConfig is the configuration block of a program that emits an event for what takes longer than a threshold.
 type ThresholdConfig struct {
 	CommonConfig `mapstructure:",squash"`
-	// Threshold is how long something takes at least to be an event.
+	// Threshold is the shortest duration that is an event.
 	Threshold time.Duration `mapstructure:"threshold"`
 }
 
 var _ Config = (*ThresholdConfig)(nil)
 
-// Threshold is what ThresholdConfig accepts.
+// Threshold is the range that ThresholdConfig accepts.
 var Threshold = Range[time.Duration]{Least: time.Microsecond, Most: time.Hour, Default: 100 * time.Millisecond}
 
-// NewThresholdConfig returns the default threshold with a limit of events.
+// NewThresholdConfig returns a default threshold and a default event limit.
 func NewThresholdConfig(eventLimit int) *ThresholdConfig {
 	return &ThresholdConfig{CommonConfig: Limited(eventLimit), Threshold: Threshold.Default}
 }

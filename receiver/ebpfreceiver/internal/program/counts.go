@@ -14,10 +14,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// counts are the events that user space counts, by program: those of records that were read, and those that it finds itself.
+// counts are the events counted in user space, by program: those of records that were read, and those found in user
+// space.
 type counts struct {
 	delivered, refused [common.MaxPrograms]atomic.Uint64
-	// limited are over the program's event limit, overrun found no room in the queue.
+	// limited are over the program's event limit. overrun found no room in the queue.
 	limited, overrun [common.MaxPrograms]atomic.Uint64
 	// undecodable are the records that their program could not decode; 0 is no program.
 	undecodable [common.MaxPrograms]atomic.Uint64
@@ -139,7 +140,7 @@ func (s *Set) scrapeRuns(m *metrics.Builder) error {
 	return nil
 }
 
-// runs returns the statistics of a hook. A fallback adds to the time of a run, and is no run of its own.
+// runs returns the statistics of a hook. A fallback adds to the run time, but not to the number of runs.
 func (a *attached) runs() (ebpf.ProgramStats, error) {
 	var all ebpf.ProgramStats
 	for _, f := range a.functions {

@@ -31,7 +31,7 @@ func openTestSet(t *testing.T, options Options, definitions ...*Definition) *Set
 	return set
 }
 
-// perCPU returns values that are one per CPU, the first CPU's and the last one's given.
+// perCPU returns per-CPU values, of which the first CPU's and the last one's are given.
 func perCPU[V any](t *testing.T, first, last V) []V {
 	t.Helper()
 	cpus, err := ebpf.PossibleCPU()
@@ -111,7 +111,7 @@ func TestScrapeErrors(t *testing.T) {
 	require.ErrorContains(t, err, "read map ebpf_sequences: ")
 }
 
-// hostWithStats returns this host, where the sysctl for the statistics of programs says something else.
+// hostWithStats returns this host with another value of kernel.bpf_stats_enabled.
 func hostWithStats(t *testing.T, enabled string) *kernel.Host {
 	t.Helper()
 	host := kernel.ThisHost()
@@ -121,7 +121,7 @@ func hostWithStats(t *testing.T, enabled string) *kernel.Host {
 	return host
 }
 
-// The run times of programs are there while the kernel measures them, and at no other time.
+// Run times of programs are published only while the kernel measures them.
 func TestScrapeRuns(t *testing.T) {
 	options, _ := liveOptions(t)
 	set := openTestSet(t, options, working().define("connection"))

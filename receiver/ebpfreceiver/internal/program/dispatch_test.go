@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// Whatever is in the ring, it goes to the program that its header names, whole and once, or is an error.
+// Any bytes in the ring go once, and whole, to the program that their header names, or are an error.
 func FuzzDispatch(f *testing.F) {
 	for _, size := range []int{0, 1, common.RecordSize - 1, common.RecordSize, common.RecordSize + 64} {
 		for _, number := range []byte{0, 1, 2, 3, byte(common.MaxPrograms), 255} {
@@ -24,7 +24,7 @@ func FuzzDispatch(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		raw = slices.Clone(raw) // aligned, as it is in the ring
+		raw = slices.Clone(raw) // aligned, as in the ring
 		programs := []*fakeProgram{{}, {}}
 		set := SetOf(&Host{}, *programs[0].define("one"), *programs[1].define("two"))
 		err := set.AppendLog(nil, raw)

@@ -10,7 +10,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// emitter returns the Host.Emit of a program. Like the BPF side it holds back what is over the event limit, and counts that.
+// emitter returns the Host.Emit of a program. Like the BPF side, it drops events over the event limit, and counts them.
 func (s *Set) emitter(config *CommonConfig, number uint32) func(func(*batch.Batch)) {
 	if s.options.Emit == nil || !config.Events {
 		return func(func(*batch.Batch)) {}
@@ -32,7 +32,7 @@ func (s *Set) emitter(config *CommonConfig, number uint32) func(func(*batch.Batc
 }
 
 // eventLimit is the event limit of one program in user space. The BPF side has another one, for the records of the ring
-// (within_limit in bpf/include/record.h); no program emits from both.
+// (within_limit in bpf/include/record.h). No program emits events on both sides.
 type eventLimit struct {
 	perSecond int // 0: no limit
 

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// queue keeps what is emitted, as far as it has room.
+// queue keeps emitted events, up to its size.
 type queue struct {
 	room    int
 	pending []func(*batch.Batch)
@@ -32,7 +32,7 @@ func (q *queue) put(appendLog func(*batch.Batch)) bool {
 	return true
 }
 
-// emitSet returns a set, not in the kernel, whose program 5 emits into the queue.
+// emitSet returns a set that is not in the kernel. Its program 5 emits into the queue.
 func emitSet(q *queue, config *CommonConfig) (*Set, func()) {
 	s := &Set{}
 	if q != nil {
@@ -44,7 +44,7 @@ func emitSet(q *queue, config *CommonConfig) (*Set, func()) {
 	}
 }
 
-// What user space finds counts as an event of its program, as what the BPF side finds does.
+// An event found in user space counts for its program, like an event of the BPF side.
 func TestEmitCountsForItsProgram(t *testing.T) {
 	q := &queue{room: 10}
 	s, emit := emitSet(q, &CommonConfig{Events: true})
@@ -56,7 +56,7 @@ func TestEmitCountsForItsProgram(t *testing.T) {
 		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
 		Include:    func(pcommon.Resource) bool { return true },
 	})
-	b.AppendAt(1, 0, "ebpf.program.state", plog.SeverityNumberInfo) // is no program's event
+	b.AppendAt(1, 0, "ebpf.program.state", plog.SeverityNumberInfo) // not an event of a program
 	for _, appendLog := range q.pending {
 		appendLog(b)
 	}
@@ -66,7 +66,7 @@ func TestEmitCountsForItsProgram(t *testing.T) {
 	assert.Zero(t, s.counts.limited[5].Load()+s.counts.overrun[5].Load())
 }
 
-// The event limit is per second; what is over it is a loss, and so is what the queue has no room for.
+// The event limit is per second. An event over it is counted as lost, and so is one without room in the queue.
 func TestEmitLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		q, limit := &queue{room: 7}, 3
@@ -88,7 +88,7 @@ func TestEmitLimit(t *testing.T) {
 	})
 }
 
-// Nothing is emitted, or counted as lost, that nobody wants.
+// An event that nobody consumes is neither emitted nor counted as lost.
 func TestEmitOfUnwantedEvents(t *testing.T) {
 	q, limit := &queue{}, 1
 	for _, emitted := range []struct {

@@ -11,16 +11,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// maxExecutableLength is what the BPF side keeps of an executable's base name, in bytes.
+// maxExecutableLength is the most bytes that the BPF side keeps of an executable's base name.
 const maxExecutableLength = 47
 
-// ExecutableSchema is what a JSON Schema says of an Executable.
+// ExecutableSchema is the JSON Schema of an Executable.
 var ExecutableSchema = Schema{"pattern": "^[^/]+$", "maxLength": maxExecutableLength}
 
 // Executable is the base name of an executable.
 type Executable string
 
-// Validate reports what is not a base name, or one that is longer than what the BPF side compares.
+// Validate returns an error if e is not a base name, or is longer than the BPF side compares.
 func (e Executable) Validate() error {
 	switch {
 	case e == "":
@@ -33,7 +33,7 @@ func (e Executable) Validate() error {
 	return nil
 }
 
-// Key returns the name as the BPF side compares it.
+// Key returns the name in the form that the BPF side compares.
 func (e Executable) Key() (key common.Executable) {
 	for i := range min(len(e), len(key.Name)-1) {
 		key.Name[i] = int8(e[i])

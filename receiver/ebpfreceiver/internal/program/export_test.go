@@ -3,7 +3,7 @@
 
 package program
 
-// SetOf returns a set of programs with their default configurations, numbered from 1; none is in the kernel.
+// SetOf returns a set of programs with their default configurations, numbered from 1. Nothing is in the kernel.
 func SetOf(host *Host, definitions ...Definition) *Set {
 	s := &Set{}
 	for i := range definitions {

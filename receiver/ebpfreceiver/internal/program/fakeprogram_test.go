@@ -22,10 +22,10 @@ type fakeProgram struct {
 	hooks     []Hook
 	variables map[string]any
 	events    uint32
-	// specErr, loadedErr and scrapeErr are what the methods of these names return.
+	// specErr, loadedErr and scrapeErr are the results of the methods with these names.
 	specErr, loadedErr, scrapeErr error
 
-	// maps is what Loaded was given, appended what AppendLog was.
+	// maps is the argument of Loaded, appended are the arguments of AppendLog.
 	maps     map[string]*ebpf.Map
 	appended [][]byte
 }

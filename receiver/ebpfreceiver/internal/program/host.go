@@ -12,25 +12,25 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 )
 
-// Kernel is the running kernel, and what is known of it.
+// Kernel describes the running kernel.
 type Kernel struct {
 	*kernel.Host
-	// BTF is for loading programs: it is closed when they are loaded.
+	// BTF is for loading programs. It is closed when they are loaded.
 	BTF        *kernel.BTF
 	Reasons    *kernel.DropReasons
 	Symbols    *kernel.Symbols
 	Containers *kernel.Containers
 	Clock      *kernel.Clock
-	// CgroupRoot is where the cgroup2 hierarchy is mounted.
+	// CgroupRoot is the mount point of the cgroup2 hierarchy.
 	CgroupRoot string
 }
 
-// IsPreemptible reports whether this kernel lets another task run in the middle of a program, and skips the program for
-// what that task does.
+// IsPreemptible reports whether a task may preempt a BPF program on this kernel. The kernel then skips the program for
+// events of that task.
 func (k *Kernel) IsPreemptible() bool { return k.AtLeast(kernel.SincePreemption) }
 
 // PreemptibleTracepoint is a hook at a tracepoint. It has a fallback only where programs are preemptible: elsewhere few
-// runs are skipped, and what they miss is learned otherwise.
+// runs are skipped, and another hook makes up for them.
 func (k *Kernel) PreemptibleTracepoint(function, fallback, name string) Hook {
 	if k.IsPreemptible() {
 		return ExactTracepoint(function, fallback, name)
@@ -38,24 +38,24 @@ func (k *Kernel) PreemptibleTracepoint(function, fallback, name string) Hook {
 	return Tracepoint(function, name)
 }
 
-// Settings are the configuration that all programs share.
+// Settings are the settings that all programs share.
 type Settings struct {
 	Logger     *zap.Logger
 	Events     metadata.EventsConfig
 	Histograms metadata.HistogramsConfig
 	Histogram  histogram.Kind
-	// KeepGoing is whether what can't run is reported and left out, instead of failing the start.
+	// KeepGoing reports that a program that cannot run is reported and left out, instead of failing the start.
 	KeepGoing bool
 }
 
-// Host is what one program gets from the receiver. The loader makes one for each program; it does not change afterwards.
+// Host is what the receiver gives to one program. The loader makes one per program. It does not change afterwards.
 type Host struct {
 	*Kernel
 	Settings
-	// SocketsTracked is whether a program that was attached before tracks the owners of TCP sockets.
+	// SocketsTracked reports that a program attached earlier tracks the owners of TCP sockets.
 	SocketsTracked bool
-	// Emit adds the log record of an event that the program finds in user space, as far as its event limit allows.
+	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
-	// Report reports a state that the program has come to by itself.
+	// Report reports a state of the program that the loader does not know.
 	Report func(State)
 }

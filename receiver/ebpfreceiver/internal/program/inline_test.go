@@ -65,7 +65,7 @@ func TestInlineRefuses(t *testing.T) {
 	}
 }
 
-// What the variables of the real objects are set to ends up in their sections.
+// The values of variables of the real objects end up in their sections.
 func TestInlineRealObject(t *testing.T) {
 	spec, err := bpf.LoadPacketDrop()
 	require.NoError(t, err)

@@ -23,17 +23,17 @@ type loaded struct {
 	// number identifies the program in its records and in the shared maps.
 	number  uint32
 	program Program
-	// maps are the object's own.
+	// maps are the object's own maps.
 	maps  map[string]*ebpf.Map
 	hooks []attached
 }
 
-// attached is one hook, in the variant that this kernel took.
+// attached is one attached hook, in the variant that this kernel accepted.
 type attached struct {
 	name string
-	// functions are those of the variant, each with its fallback after it if it has one.
+	// functions are those of the variant, each followed by its fallback if it has one.
 	functions []function
-	// tracksSockets and lossless are the hook's.
+	// tracksSockets and lossless are copies of the hook's fields.
 	tracksSockets, lossless bool
 }
 
@@ -42,7 +42,7 @@ type function struct {
 	name    string
 	program *ebpf.Program
 	link    io.Closer
-	// fallback is whether it is the fallback of the one before it.
+	// fallback reports that it is the fallback of the function before it.
 	fallback bool
 }
 
@@ -54,7 +54,7 @@ func (a *attached) close() error {
 	return errors.Join(errs...)
 }
 
-// load loads and attaches one program. On an error nothing of it is left in the kernel.
+// load loads and attaches one program. After an error, nothing of it stays in the kernel.
 func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 	l := &loaded{
 		definition: one.Definition,
@@ -109,7 +109,7 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 	return l, nil
 }
 
-// hostOf returns the host of one program.
+// hostOf returns the Host of one program.
 func (s *Set) hostOf(one Selected, number uint32) *Host {
 	return &Host{
 		Kernel:         s.options.Kernel,
@@ -136,7 +136,7 @@ func (l *loaded) iters() map[string]*Iter {
 	return iters
 }
 
-// createMaps creates the maps that are the object's own, its constants among them.
+// createMaps creates the object's own maps, including its constants.
 func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
 	only := spec.Copy()
 	only.Programs = nil
@@ -157,7 +157,7 @@ func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptio
 }
 
 // inline writes the variables' values into their sections and drops the variables. Otherwise cilium/ebpf would map the
-// sections' memory, which keeps the map in the kernel until a garbage collection.
+// sections' memory, which keeps the map in the kernel until the next garbage collection.
 func inline(spec *ebpf.CollectionSpec) error {
 	for _, v := range spec.Variables {
 		if v.Value == nil {
@@ -190,7 +190,7 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, s
 	}
 	maps.Copy(variables, l.program.Variables())
 	for name, value := range variables {
-		if v := spec.Variables[name]; v != nil { // the frame's are not in every object
+		if v := spec.Variables[name]; v != nil { // not every object has all shared variables
 			if err := v.Set(value); err != nil {
 				return fmt.Errorf("set %s: %w", name, err)
 			}
@@ -199,8 +199,8 @@ func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, s
 	return nil
 }
 
-// attach attaches the first variant of a hook whose needs are met and that this kernel accepts. It returns nil if that has run
-// and is done.
+// attach attaches the first variant of a hook whose needs are met and that this kernel accepts. It returns nil if the
+// hook has run once and is done.
 func attach(
 	hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions, check func(kernel.Requirements) error,
 ) (*attached, error) {
@@ -223,7 +223,7 @@ func attach(
 	return nil, errors.Join(errs...)
 }
 
-// attach loads and attaches the functions of a variant. After an error, close releases those that were attached.
+// attach loads and attaches the functions of a variant. After an error, close releases those that are attached.
 func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
 	for _, name := range []string{v.Function, v.Fallback} {
 		if name == "" {
@@ -250,7 +250,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 	return nil
 }
 
-// loadFunction loads one function of an object alone, so that this kernel need not accept the others.
+// loadFunction loads one function of an object. This kernel need not accept the others.
 func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*ebpf.Program, error) {
 	function, ok := spec.Programs[name]
 	if !ok {
@@ -258,7 +258,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	}
 	alone := spec.Copy()
 	alone.Programs = map[string]*ebpf.ProgramSpec{name: function.Copy()}
-	// The constants are already frozen in a map of the object.
+	// The constants are in a map of the object, and frozen already.
 	alone.Variables = nil
 	collection, err := ebpf.NewCollectionWithOptions(alone, opts)
 	if err != nil {
@@ -288,8 +288,8 @@ func (l *loaded) close() error {
 	return errors.Join(errs...)
 }
 
-// misses returns the runs that the kernel's recursion guard skipped (recursion_misses), less those of functions that have a
-// fallback, and of hooks that lose nothing by it.
+// misses returns the runs that the kernel's recursion guard skipped (recursion_misses), without those of functions with a
+// fallback and of lossless hooks.
 func (l *loaded) misses() uint64 {
 	var n uint64
 	for _, h := range l.hooks {

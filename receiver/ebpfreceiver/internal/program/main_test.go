@@ -10,7 +10,7 @@ import (
 	"go.uber.org/goleak"
 )
 
-// children is what a process that a test makes of this executable does instead of running tests, by childEnv.
+// children are the jobs of child processes, by the value of childEnv. A child runs this executable, but no tests.
 var children = map[string]func(){}
 
 const childEnv = "OTELCOL_EBPF_TEST_CHILD"

@@ -19,14 +19,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// taskFunction returns a function for the iterator of tasks, that writes nothing.
+// taskFunction returns a function for the iterator of tasks that writes nothing.
 func taskFunction(name string) *ebpf.ProgramSpec {
 	f := emptyFunction(name, "task")
 	f.AttachType = ebpf.AttachTraceIter
 	return f
 }
 
-// iterating is a program that reads its iterators.
+// iterating is a program with iterators.
 type iterating struct {
 	*fakeProgram
 	iters map[string]*Iter
@@ -34,7 +34,7 @@ type iterating struct {
 
 func (p *iterating) Attached(iters map[string]*Iter) { p.iters = iters }
 
-// What the program reads itself can be read again and again, until it is detached.
+// An iterator can be read again and again until it is detached.
 func TestReader(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -76,7 +76,7 @@ func TestReader(t *testing.T) {
 	states()
 }
 
-// stopping is a reader that the kernel wants to be asked again, several times.
+// stopping is a reader that returns EAGAIN several times.
 type stopping struct {
 	io.Reader
 	times int
@@ -104,7 +104,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// A hook that the program can do without is left out where it can't be had, which is logged.
+// An optional hook that the kernel lacks is left out, and this is logged.
 func TestOptionalHook(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -128,7 +128,7 @@ func TestOptionalHook(t *testing.T) {
 	states()
 }
 
-// Of several places it is the first that the kernel accepts, and each has its own function.
+// Of several places, the first that the kernel accepts is used. Each has its own function.
 func TestTrampoline(t *testing.T) {
 	hook := Trampoline(Place{"a", "fentry/a"}, Place{"b", "fexit/b"})
 	require.Len(t, hook.Variants, 2)

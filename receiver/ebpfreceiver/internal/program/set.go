@@ -15,14 +15,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// State is a state that a program has come to: ebpf.program.state.
+// State is a state of a program: see ebpf.program.state.
 type State struct {
 	Program string
 	// Name is one of the state constants.
 	Name string
-	// Hook is the hook that was attached or detached, or that failed; "" if the state is not about one.
+	// Hook is the hook that was attached or detached, or that failed; "" if the state concerns the whole program.
 	Hook string
-	// Err is why it failed.
+	// Err is the cause of a failure.
 	Err error
 }
 
@@ -34,17 +34,17 @@ const (
 	StateDetached = "detached"
 )
 
-// Options are what a Set is opened with.
+// Options are the arguments of Open.
 type Options struct {
 	Settings
 	Kernel *Kernel
 	// RingSize is the size of the ring buffer in bytes, a power of two.
 	RingSize uint32
 	Exclude  Exclude
-	// Emit queues the log record of an event that user space finds, and reports whether there was room; nil if nobody takes
-	// events.
+	// Emit queues the log record of an event found in user space, and reports whether there was room. nil if nobody
+	// consumes events.
 	Emit func(appendLog func(b *batch.Batch)) (queued bool)
-	// Report reports each state that a program comes to. It is called from any goroutine.
+	// Report receives each state of a program. It is called from any goroutine.
 	Report func(State)
 }
 
@@ -54,20 +54,20 @@ type Selected struct {
 	Config     Config
 }
 
-// Set is the programs of one receiver in the kernel.
+// Set is the set of programs that one receiver has in the kernel.
 type Set struct {
 	options  Options
 	shared   *shared
 	loaded   []*loaded
-	byNumber [common.MaxPrograms]*loaded // by the program in a record; 0 is no program
-	added    uint32                      // the last number that was assigned
+	byNumber [common.MaxPrograms]*loaded // by the program number in a record; 0 is no program
+	added    uint32                      // the last assigned number
 	counts   counts
 }
 
-// sinceSocketNumbers is a helper that came with Linux 5.12, as did bpf_get_socket_cookie for tracing programs.
+// sinceSocketNumbers is a helper of Linux 5.12, which also allowed bpf_get_socket_cookie in tracing programs.
 const sinceSocketNumbers = "check_mtu"
 
-// Open loads and attaches programs, and after them the programs that those depend on. On an error nothing is left in the
+// Open loads and attaches programs, and then the programs that they depend on. After an error, nothing stays in the
 // kernel.
 func Open(selected []Selected, options Options) (_ *Set, err error) {
 	s := &Set{options: options}
@@ -102,15 +102,15 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	return s, nil
 }
 
-// Empty returns a set of no programs, which holds nothing in the kernel.
+// Empty returns a set without programs. It uses nothing in the kernel.
 func Empty() *Set { return &Set{shared: &shared{}} }
 
-// emitsAny returns whether any of the programs emits events.
+// emitsAny reports whether any of the programs emits events.
 func emitsAny(selected []Selected) bool {
 	return slices.ContainsFunc(selected, func(one Selected) bool { return one.Config.Common().Events })
 }
 
-// needsOf returns the programs that others depend on, once each, without those that run anyway.
+// needsOf returns the programs that others depend on, once each, without those that are selected anyway.
 func needsOf(running []Selected) (needs []Selected) {
 	for _, one := range running {
 		for _, need := range one.Definition.Needs {
@@ -151,7 +151,7 @@ func (s *Set) tracksSockets() bool {
 // Records returns the ring buffer.
 func (s *Set) Records() *ebpf.Map { return s.shared.maps[common.MapRecords] }
 
-// Attached returns the number of programs that are attached.
+// Attached returns the number of attached programs.
 func (s *Set) Attached() int {
 	n := 0
 	for _, l := range s.loaded {
@@ -162,7 +162,7 @@ func (s *Set) Attached() int {
 	return n
 }
 
-// Name returns the name of the program with a number, "" if there is none.
+// Name returns the name of the program with that number, "" if there is none.
 func (s *Set) Name(id int) string {
 	if id < len(s.byNumber) && s.byNumber[id] != nil {
 		return s.byNumber[id].definition.Name
@@ -170,7 +170,7 @@ func (s *Set) Name(id int) string {
 	return ""
 }
 
-// AppendLog appends the log record of a record of the ring buffer.
+// AppendLog appends the log record for a record of the ring buffer.
 func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 	record, ok := common.View[common.Record](raw)
 	if !ok {
@@ -182,7 +182,7 @@ func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 	return s.byNumber[record.Program].program.AppendLog(b, raw)
 }
 
-// Scrape adds the metrics of all programs that are attached.
+// Scrape adds the metrics of all attached programs.
 func (s *Set) Scrape(m *metrics.Builder) error {
 	var errs []error
 	for _, l := range s.loaded {
@@ -207,7 +207,7 @@ func (s *Set) Detach() {
 	}
 }
 
-// Close releases all that the set holds in the kernel. Call it after Detach.
+// Close releases everything that the set uses in the kernel. Call it after Detach.
 func (s *Set) Close() error {
 	var errs []error
 	for _, l := range slices.Backward(s.loaded) {

@@ -21,13 +21,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// A tracepoint that is hit when a process writes to its oom_score_adj, and hardly ever else; and one that is not there.
+// A tracepoint that is hit when a process writes its oom_score_adj, and otherwise hardly ever; and one that does not
+// exist.
 const (
 	quietTracepoint = "oom_score_adj_update"
 	noTracepoint    = "no_such_tracepoint"
 )
 
-// hit makes the quiet tracepoint be hit once.
+// hit triggers the quiet tracepoint once.
 func hit(t testing.TB) {
 	t.Helper()
 	const file = "/proc/self/oom_score_adj"
@@ -36,7 +37,7 @@ func hit(t testing.TB) {
 	require.NoError(t, os.WriteFile(file, score, 0))
 }
 
-// emptyFunction returns a function that does nothing, for a tracepoint.
+// emptyFunction returns a function without effect for a tracepoint.
 func emptyFunction(name, tracepoint string) *ebpf.ProgramSpec {
 	return &ebpf.ProgramSpec{
 		Name: name, Type: ebpf.Tracing, AttachType: ebpf.AttachTraceRawTp, AttachTo: tracepoint,
@@ -44,7 +45,7 @@ func emptyFunction(name, tracepoint string) *ebpf.ProgramSpec {
 	}
 }
 
-// objectOf returns an object with functions and a map of its own.
+// objectOf returns an object with functions and its own map.
 func objectOf(functions ...*ebpf.ProgramSpec) *ebpf.CollectionSpec {
 	spec := &ebpf.CollectionSpec{
 		Programs: map[string]*ebpf.ProgramSpec{},
@@ -70,10 +71,10 @@ func working() *fakeProgram {
 // thisKernel reads the types of this kernel, once for all tests.
 var thisKernel = sync.OnceValues(func() (*kernel.BTF, error) { return kernel.LoadBTF("") })
 
-// emitNowhere takes events, and does nothing with them.
+// emitNowhere accepts events and drops them.
 func emitNowhere(func(*batch.Batch)) bool { return true }
 
-// liveOptions returns the options for this kernel, and the states that programs come to.
+// liveOptions returns the options for this kernel, and the reported states.
 func liveOptions(t testing.TB) (options Options, states func() []string) {
 	t.Helper()
 	kerneltest.Require(t)
@@ -142,7 +143,7 @@ func TestOpen(t *testing.T) {
 	kerneltest.RequireGone(t, running)
 }
 
-// failing returns programs that fail each at another step, by the error.
+// failing returns programs by the error of the step at which each fails.
 func failing() map[string]*fakeProgram {
 	noObject, refused, notLoaded, noFunction := working(), working(), working(), working()
 	noObject.specErr = errBroken
@@ -215,7 +216,7 @@ func TestOpenKeepsGoing(t *testing.T) {
 	}
 }
 
-// What a program needs costs nothing when the program does not run.
+// The programs that a failed program needs are not loaded.
 func TestOpenWithoutNeedsOfWhatFails(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -249,7 +250,7 @@ func TestOpenOfNothingThatRuns(t *testing.T) {
 	require.NoError(t, set.Close())
 }
 
-// What concerns all programs fails before any of them, whether or not the others should go on.
+// An error that concerns all programs fails before the first program, with or without KeepGoing.
 func TestOpenWithoutWhatAllNeed(t *testing.T) {
 	for _, keepGoing := range []bool{false, true} {
 		for want, spoil := range map[string]func(*Options){
@@ -272,7 +273,7 @@ func TestOpenWithoutWhatAllNeed(t *testing.T) {
 	}
 }
 
-// A program whose hook needs a capability that is missing is not even loaded.
+// A program whose hook lacks a capability is not even loaded.
 func TestOpenChecksWhatHooksNeed(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -280,7 +281,7 @@ func TestOpenChecksWhatHooksNeed(t *testing.T) {
 		return 1<<kernel.CapBPF | 1<<kernel.CapPerfmon, nil
 	}
 	needy := working()
-	needy.specErr = errBroken // if it came to that
+	needy.specErr = errBroken // if it were loaded
 	needy.hooks[0].Variants[0].Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
 	_, err := Open(selectAll(needy.define("needy")), options)
 	require.ErrorContains(t, err, "program needy: CAP_NET_ADMIN is missing")
@@ -288,7 +289,7 @@ func TestOpenChecksWhatHooksNeed(t *testing.T) {
 	assert.Len(t, states(), 2)
 }
 
-// A hook whose first variant needs what is missing takes the next one, and the program is loaded.
+// If the needs of a hook's first variant are not met, the next variant is used, and the program is loaded.
 func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -306,7 +307,7 @@ func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
 	assert.Equal(t, []string{"p loading", "p attached tp_btf/modest"}, states())
 }
 
-// Whoever tracks sockets on the way says so to those that are loaded after it, if it is attached.
+// A program that tracks sockets is known to those loaded after it, if it is attached.
 func TestSocketsTracked(t *testing.T) {
 	options, _ := liveOptions(t)
 	kerneltest.LeavesNothing(t)

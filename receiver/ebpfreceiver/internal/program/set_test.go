@@ -52,7 +52,7 @@ func TestEmitsAny(t *testing.T) {
 	assert.True(t, emitsAny([]Selected{silent, loud}))
 }
 
-// headerOf returns a record that is no longer than its header.
+// headerOf returns a record that consists of its header.
 func headerOf(program uint8) []byte {
 	r := &common.Record{Program: program}
 	return unsafe.Slice((*byte)(unsafe.Pointer(r)), common.RecordSize)
@@ -132,7 +132,7 @@ func TestRequirements(t *testing.T) {
 	assert.Equal(t, all.And(tracefs), requirements(hooks, lacks(false)), "those of the first variant where they are")
 }
 
-// Functions of several hooks that need each other are one variant, which needs what all of them do.
+// Functions of several hooks that need each other are one variant, with the needs of all of them.
 func TestTogether(t *testing.T) {
 	hook := func(name string, needs kernel.Requirements) Hook {
 		return Hook{Variants: []Variant{{Function: name, Hook: "at/" + name, Needs: needs}}}

@@ -9,20 +9,20 @@ import (
 	"time"
 )
 
-// Setting is what users read about a key of the configuration, beside its default. The tables of settings and the JSON
-// Schema of the configuration are made from it.
+// Setting documents a key of the configuration, beside its default. The tables of settings and the JSON Schema of the
+// configuration are generated from it.
 type Setting struct {
 	// Meaning is one or more sentences in Markdown.
 	Meaning string
-	// Unit is what the value is counted in, or what a list holds; "" where that goes without saying.
+	// Unit is the unit of the value, or what a list contains; "" if that is obvious.
 	Unit string
 	// Range is the bounds of a number or a duration; nil for none.
 	Range Bounds
-	// Schema has the keywords of JSON Schema for what neither the type nor Range says, such as "enum".
+	// Schema has JSON Schema keywords beyond those of the type and of Range, such as "enum".
 	Schema Schema
 }
 
-// Schema is a JSON Schema, or some keywords of one.
+// Schema is a JSON Schema, or a part of one.
 type Schema map[string]any
 
 // UnitDuration is the Unit of durations.
@@ -37,24 +37,24 @@ func Strings[S ~string](values ...S) []any {
 	return all
 }
 
-// Bounds are the bounds of a setting, of whatever type.
+// Bounds are the bounds of a setting of any type.
 type Bounds interface {
-	// Text returns the least and the most value as users write them.
+	// Text returns the least and the greatest value as users write them.
 	Text() (least, most string)
-	// Schema returns what a JSON Schema can say of the bounds.
+	// Schema returns the bounds as far as JSON Schema can express them.
 	Schema() Schema
 }
 
 // Range is the bounds of a setting of a program.
 type Range[T int | time.Duration] struct {
 	Least, Most T
-	// Default is the value of a setting that is left out.
+	// Default is the value if the key is left out.
 	Default T
-	// Unit is what is counted, such as "processes"; "" for durations.
+	// Unit names the things counted, such as "processes"; "" for durations.
 	Unit string
 }
 
-// Check returns an error, with the key, unless the value is in the range.
+// Check returns an error with the key unless the value is in the range.
 func (r Range[T]) Check(key string, value T) error {
 	switch {
 	case value >= r.Least && value <= r.Most:
@@ -66,7 +66,7 @@ func (r Range[T]) Check(key string, value T) error {
 	}
 }
 
-// CheckEvents is Check for a setting that says which events there are.
+// CheckEvents is Check for a setting that decides what is an event.
 func (r Range[T]) CheckEvents(key string, value T, events string) error {
 	if err := r.Check(key, value); err != nil {
 		return fmt.Errorf("%w, or set events: false for no %s", err, events)
@@ -77,7 +77,7 @@ func (r Range[T]) CheckEvents(key string, value T, events string) error {
 // Text implements Bounds.
 func (r Range[T]) Text() (least, most string) { return boundText(r.Least), boundText(r.Most) }
 
-// boundText writes whole minutes and hours without the zeros that time.Duration adds.
+// boundText writes whole minutes and hours without the zeros of time.Duration.
 func boundText(bound any) string {
 	text := fmt.Sprint(bound)
 	if _, ok := bound.(time.Duration); ok {
@@ -90,7 +90,7 @@ func boundText(bound any) string {
 	return text
 }
 
-// Schema implements Bounds. The values of durations are text, of which a JSON Schema can only say that it is not zero.
+// Schema implements Bounds. Durations are strings, for which a JSON Schema can only exclude zero.
 func (r Range[T]) Schema() Schema {
 	if _, ok := any(r.Least).(time.Duration); !ok {
 		return Schema{"minimum": r.Least, "maximum": r.Most}

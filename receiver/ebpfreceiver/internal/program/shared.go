@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// Exclude is what all programs leave out, in the kernel.
+// Exclude is what the BPF side of all programs leaves out.
 type Exclude struct {
 	Self        bool
 	Loopback    bool
@@ -24,14 +24,14 @@ type Exclude struct {
 	Executables []string
 }
 
-// shared holds the maps that all programs write to and read: they are the same in every object, so one set serves all.
+// shared has the maps that all programs use. They are equal in every object, so one set serves all programs.
 type shared struct {
 	maps      map[string]*ebpf.Map
 	variables map[string]any
 }
 
-// byAddressEntries is how many objects, such as sockets, are known at a time where the kernel can't store what is known of them
-// with them.
+// byAddressEntries is how many objects, such as sockets, are tracked where the kernel has no storage for this kind of
+// object.
 const byAddressEntries = 32768
 
 func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
@@ -42,7 +42,7 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
 		common.VarRingReserveAbove: uint64(ringSize) / 8 * 7,
 		common.VarRingWakeAbove:    uint64(ringSize) / 8,
-		// Names of processes are for events, and for what is excluded by them.
+		// The BPF side reads names of processes for events, and to compare them with the excluded ones.
 		common.VarReadNames:          emit || len(exclude.Executables) > 0,
 		common.VarExcludeLoopback:    exclude.Loopback,
 		common.VarExcludeCidrs:       len(exclude.CIDRs) > 0,
@@ -64,11 +64,11 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 	s.variables[common.VarByAddress] = byAddress
 	s.makeRoom(spec)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
-	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and all of IPv4
+	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and one for all of IPv4
 	spec.Maps[common.MapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
 	for name, m := range spec.Maps {
 		if strings.HasPrefix(name, ".") {
-			continue // the constants of one object
+			continue // constants differ from object to object
 		}
 		if s.maps[name], err = ebpf.NewMap(m); err != nil {
 			return nil, fmt.Errorf("create map %s: %w", name, err)
@@ -77,7 +77,8 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 	return s, s.fill(exclude)
 }
 
-// makeRoom sizes the maps for what the kernel can't store with its objects; where it can, they hold nothing.
+// makeRoom sets the sizes of the maps that replace the kernel's storage per object. They stay empty where the kernel has
+// it.
 func (s *shared) makeRoom(spec *ebpf.CollectionSpec) {
 	if s.variables[common.VarByAddress] == false {
 		return
@@ -89,7 +90,7 @@ func (s *shared) makeRoom(spec *ebpf.CollectionSpec) {
 	}
 }
 
-// replacements returns the shared maps that an object has too, and makes its declarations of them agree.
+// replacements returns the shared maps that an object declares too, and makes its declarations equal to them.
 func (s *shared) replacements(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
 	replacements := map[string]*ebpf.Map{}
 	for name, m := range s.maps {
@@ -101,11 +102,11 @@ func (s *shared) replacements(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
 	return replacements
 }
 
-// mappedIPv4 is where IPv4 is in IPv6.
+// mappedIPv4 is the range of IPv4 addresses in IPv6.
 var mappedIPv4 = netip.MustParsePrefix("::ffff:0.0.0.0/96")
 
-// excludeCIDRs writes the CIDRs into the trie, whose longest match says whether an address is left out. IPv4 stands there
-// in its mapped form, and is no part of the IPv6 networks around that.
+// excludeCIDRs writes the CIDRs into the trie. The longest match says whether an address is left out. IPv4 addresses are
+// in their mapped form, and do not belong to the IPv6 networks around it.
 func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
 	put := func(prefix netip.Prefix, verdict uint8) error {
 		length := prefix.Bits()
@@ -164,7 +165,7 @@ func (s *shared) close() error {
 	return errors.Join(errs...)
 }
 
-// ownPID returns this process's id as eBPF programs see it. In a pid namespace that is not what getpid says.
+// ownPID returns the id of this process as eBPF programs see it. In a pid namespace, getpid returns another one.
 func ownPID() (uint32, error) {
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Name:    "own_pid",
@@ -177,7 +178,7 @@ func ownPID() (uint32, error) {
 		},
 	})
 	if err != nil {
-		return 0, fmt.Errorf("load the program that tells the collector's own process id: %w", err)
+		return 0, fmt.Errorf("load the program that reads the collector's own process id: %w", err)
 	}
 	pid, err := p.Run(&ebpf.RunOptions{})
 	if err := errors.Join(err, p.Close()); err != nil {

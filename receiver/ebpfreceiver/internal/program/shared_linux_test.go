@@ -31,7 +31,7 @@ func newTestShared(t *testing.T, exclude Exclude) *shared {
 	return s
 }
 
-// excludes looks an address up as the BPF side does.
+// excludes looks up an address as the BPF side does.
 func (s *shared) excludes(t *testing.T, address string) bool {
 	t.Helper()
 	key := common.CIDR{PrefixLength: 128}
@@ -140,7 +140,7 @@ func TestNothingExcluded(t *testing.T) {
 	assert.EqualValues(t, 1<<16, s.maps[common.MapRecords].MaxEntries())
 }
 
-// Names of processes are read only for who wants them.
+// Names of processes are read only if events or exclusions need them.
 func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 	kerneltest.Require(t)
 	for _, tt := range []struct {
@@ -176,7 +176,7 @@ func TestSharedFails(t *testing.T) {
 
 const (
 	ownPIDChild = "own pid"
-	// hostPIDs is what the link /proc/self/ns/pid says in the PID namespace of the host (PROC_PID_INIT_INO).
+	// hostPIDs is the target of /proc/self/ns/pid in the PID namespace of the host (PROC_PID_INIT_INO).
 	hostPIDs = "pid:[4026531836]"
 )
 
@@ -187,7 +187,7 @@ func init() {
 	}
 }
 
-// In a PID namespace of its own a process knows itself by another number than the kernel's.
+// In a PID namespace, getpid returns another id than the kernel's.
 func TestOwnPID(t *testing.T) {
 	kerneltest.Require(t)
 	kerneltest.LeavesNothing(t)

@@ -52,7 +52,7 @@ func (s *slots) entry(key uint64) (e slotstest.SlotsEntry) {
 	return e
 }
 
-// Of two keys with one slot, the second one uses the fallback. Both are found, and the slot can be used again when it is free.
+// If two keys share a slot, the second one uses the fallback. Both are found. A freed slot can be used again.
 func TestTwoKeysOfOneSlot(t *testing.T) {
 	s := newSlots(t)
 	const first, second, third = 5, 9, 13
@@ -79,7 +79,7 @@ func TestTwoKeysOfOneSlot(t *testing.T) {
 	assert.Zero(t, s.entry(third).Slot, "what is not there is not freed twice")
 }
 
-// A slot that is claimed is nobody's for lookups until it is published.
+// A claimed slot is not found by lookups until it is published.
 func TestClaimedSlotIsNotFound(t *testing.T) {
 	s := newSlots(t)
 	const first, second = 6, 10
@@ -95,7 +95,7 @@ func TestClaimedSlotIsNotFound(t *testing.T) {
 	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(second))
 }
 
-// A slot that is retired is found until another key claims it, and not while that one fills it.
+// A retired slot is found until another key claims it, and not while that key fills it.
 func TestRetiredSlot(t *testing.T) {
 	s := newSlots(t)
 	const first, second = 7, 11
@@ -111,7 +111,7 @@ func TestRetiredSlot(t *testing.T) {
 	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(first))
 }
 
-// A word has the tag and the value of one object. A free one is that of no tag.
+// A word has the tag and the value of one object. A free word has no tag.
 func TestWords(t *testing.T) {
 	s := newSlots(t)
 	assert.EqualValues(t, 0, s.run(s.TestHoldsWord, 1), "it is free")

@@ -10,7 +10,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// States are the present states of the programs of a receiver. They are safe for concurrent use.
+// States has the current states of a receiver's programs. It is safe for concurrent use.
 type States struct {
 	mu       sync.Mutex
 	programs map[string]*presentState
@@ -18,11 +18,11 @@ type States struct {
 
 type presentState struct {
 	last string
-	// attached are the hooks that the program is attached to.
+	// attached has the hooks that are attached.
 	attached map[string]bool
 }
 
-// Report takes a state that a program has come to. One without a hook concerns all hooks of the program.
+// Report records a state. A state without a hook concerns all hooks of the program.
 func (s *States) Report(state State) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,7 +45,7 @@ func (s *States) Report(state State) {
 	}
 }
 
-// Scrape adds ebpf.program.state. A program that has lost one of several hooks is still attached.
+// Scrape adds ebpf.program.state. A program that lost one of several hooks is still attached.
 func (s *States) Scrape(m *metrics.Builder) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

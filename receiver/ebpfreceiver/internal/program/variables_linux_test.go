@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// constants returns what the constants of a real object came to in the kernel, by their names.
+// constants returns the values of a real object's constants in the kernel, by their names.
 func constants(t *testing.T, options Options, config *CommonConfig) func(name string) []byte {
 	t.Helper()
 	spec, err := bpf.LoadPacketDrop()
@@ -55,7 +55,7 @@ func TestVariables(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
 
-	// Without a limit, and without anybody who takes events.
+	// Without a limit, and without a consumer of events.
 	options.Exclude = Exclude{Executables: []string{"sshd"}}
 	options.Emit = nil
 	value = constants(t, options, &CommonConfig{Events: true})

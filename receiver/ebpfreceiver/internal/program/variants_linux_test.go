@@ -30,7 +30,7 @@ func TestVariants(t *testing.T) {
 
 	for name, tt := range map[string]struct {
 		variants []Variant
-		want     []string // of the error, or the hook
+		want     []string // part of the error, or the hook
 		fails    bool
 	}{
 		"the first":            {variants: []Variant{good, better}, want: []string{"p attached tp_btf/good"}},
@@ -73,7 +73,7 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// A fallback is attached behind its function, or the variant is none.
+// A fallback is attached after its function. If it fails, the variant is unavailable.
 func TestFallback(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -121,7 +121,7 @@ func TestFallback(t *testing.T) {
 	}
 }
 
-// Functions that belong together are attached all, or the variant is none.
+// Functions of one variant are all attached. If one fails, the variant is unavailable.
 func TestFunctionsTogether(t *testing.T) {
 	options, states := liveOptions(t)
 	kerneltest.LeavesNothing(t)
@@ -158,7 +158,7 @@ func TestFunctionsTogether(t *testing.T) {
 	}
 }
 
-// The runs of a hook are those of all functions that belong to it.
+// The runs of a hook are the sum over all its functions.
 func TestRunsOfFunctionsTogether(t *testing.T) {
 	options, _ := liveOptions(t)
 	p := &fakeProgram{
@@ -175,7 +175,7 @@ func TestRunsOfFunctionsTogether(t *testing.T) {
 	assert.GreaterOrEqual(t, all.RunCount, uint64(2))
 }
 
-// The runs of a hook are those of its function; what its fallback costs is part of their time.
+// The runs of a hook are those of its function. The run time includes the fallback.
 func TestRunsOfFallback(t *testing.T) {
 	options, _ := liveOptions(t)
 	p := &fakeProgram{

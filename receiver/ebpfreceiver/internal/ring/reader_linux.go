@@ -15,14 +15,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Reader reads records in place, in the memory that it shares with the kernel (kernel/bpf/ringbuf.c). Wait and Drain are for
-// one goroutine; Wake and Used are safe from any.
+// Reader reads records in place, in the memory shared with the kernel (kernel/bpf/ringbuf.c). Only one goroutine may call
+// Wait and Drain. Wake and Used are safe from any.
 type Reader struct {
 	consumer *uint64 // position up to which user space has read
 	producer *uint64 // position up to which the kernel has reserved
 	data     []byte  // mapped once: a second mapping would save one copy per lap, and count as resident memory
 	size     uint64
-	wrapped  []byte // a copy of the record that wraps around the end of data
+	wrapped  []byte // a copy of a record that wraps around the end of data
 
 	consumerPage []byte
 	producerPage []byte
@@ -33,7 +33,7 @@ type Reader struct {
 // New returns a reader of a ring buffer map. The caller still has to close the map.
 func New(m *ebpf.Map) (*Reader, error) {
 	if m.Type() != ebpf.RingBuf {
-		return nil, fmt.Errorf("map of type %s is no ring buffer", m.Type())
+		return nil, fmt.Errorf("map of type %s is not a ring buffer", m.Type())
 	}
 	r := &Reader{size: uint64(m.MaxEntries()), epoll: -1, wake: -1}
 	if err := r.open(m.FD()); err != nil {
@@ -68,9 +68,9 @@ func (r *Reader) open(fd int) (err error) {
 	return nil
 }
 
-// Wait blocks until the kernel wakes the reader, Wake is called, or the timeout is over; a negative timeout is none. The
-// kernel wakes the reader for the first record after a complete drain, and for a record whose writer forces it. Other records
-// arrive without a wake-up.
+// Wait blocks until the kernel wakes the reader, Wake is called, or the timeout is over. A negative timeout means no
+// timeout. The kernel wakes the reader for the first record after a complete drain, and for a record whose writer forces
+// it. Other records arrive without a wake-up.
 func (r *Reader) Wait(timeout time.Duration) error {
 	ms := -1
 	if timeout >= 0 {
@@ -90,7 +90,7 @@ func (r *Reader) Wait(timeout time.Duration) error {
 	return nil
 }
 
-// Wake makes the present or next Wait return.
+// Wake makes the current or next Wait return.
 func (r *Reader) Wake() error {
 	one := [8]byte{1}
 	if _, err := unix.Write(r.wake, one[:]); err != nil {
@@ -99,8 +99,8 @@ func (r *Reader) Wake() error {
 	return nil
 }
 
-// Drain passes up to limit records, in the order of the ring, to f and frees their space. The bytes are the ring's own,
-// aligned to 8, and valid only within f. It returns the number of records.
+// Drain passes up to limit records to f, in the order of the ring, and frees their space. The bytes are in the ring
+// itself, aligned to 8, and valid only within f. It returns the number of records.
 func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	position := atomic.LoadUint64(r.consumer)
 	freed := position
@@ -131,7 +131,7 @@ func (r *Reader) Drain(limit int, f func(record []byte)) int {
 	return n
 }
 
-// next returns the length word of the record at a position, if it is completely written.
+// next returns the length word of the record at a position, if the record is complete.
 func (r *Reader) next(position uint64) (length uint32, ok bool) {
 	if position == atomic.LoadUint64(r.producer) {
 		return 0, false

@@ -264,7 +264,7 @@ func TestReaderOfAnotherMap(t *testing.T) {
 	defer m.Close()
 	before := openFiles(t)
 	_, err = New(m)
-	require.EqualError(t, err, "map of type Array is no ring buffer")
+	require.EqualError(t, err, "map of type Array is not a ring buffer")
 	assert.Equal(t, before, openFiles(t))
 }
 

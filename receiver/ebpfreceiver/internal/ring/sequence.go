@@ -3,14 +3,14 @@
 
 package ring
 
-// Sequences detects lost records by the numbers that each CPU gives its records from 1 on. It counts records instead of
-// comparing neighbours: a program that interrupts another one on its CPU may write the later number first.
+// Sequences detects lost records. Each CPU numbers its records from 1 on. Sequences counts records instead of comparing
+// neighbours, because a program that interrupts another one on its CPU may write the higher number first.
 type Sequences struct {
 	cpus []cpuSequence
 	// checkpoint is how many records were missing at the last Checkpoint, reported how many TakeLoss has returned.
 	checkpoint, reported uint64
-	// gap is the time of the losses before the last Checkpoint and since the last TakeLoss, recent that of those after
-	// Checkpoint. Their Counts only say that there were any.
+	// gap is the time of losses between the last TakeLoss and the last Checkpoint, recent that of losses after
+	// Checkpoint. Their Count only says whether there were any.
 	gap, recent Gap
 }
 
@@ -22,7 +22,8 @@ type cpuSequence struct {
 // Gap is a loss of records.
 type Gap struct {
 	Count uint64
-	// Start and End are the kernel times (ns) between which the records were lost; 0 if no record is known before, or after.
+	// Start and End are the kernel times (ns) between which the records were lost. 0 if there is no record before, or
+	// after.
 	Start, End uint64
 }
 
@@ -71,14 +72,15 @@ func (g Gap) union(other Gap) Gap {
 	return g
 }
 
-// Checkpoint says that the ring is about to be read once more: what is missing now and also after that is lost, not late.
+// Checkpoint says that the ring is about to be read once more. A record that is missing now, and still missing after that
+// read, is lost and not late.
 func (s *Sequences) Checkpoint() {
 	s.checkpoint = s.missing()
 	s.gap = s.gap.union(s.recent)
 	s.recent = Gap{}
 }
 
-// Finish takes the last number of each CPU, when no more records will come.
+// Finish receives the last number of each CPU, after the last record.
 func (s *Sequences) Finish(highest []uint64) {
 	for cpu, last := range highest {
 		for cpu >= len(s.cpus) {
@@ -102,7 +104,7 @@ func (s *Sequences) missing() (n uint64) {
 // lossCount returns how many records were missing at the last Checkpoint and still are.
 func (s *Sequences) lossCount() uint64 { return min(s.checkpoint, s.missing()) }
 
-// HasGap reports whether records are missing that TakeLoss has not returned: they are lost, or late.
+// HasGap reports whether records are missing that TakeLoss has not returned. They are lost or late.
 func (s *Sequences) HasGap() bool { return s.missing() > s.reported }
 
 // HasLoss reports whether TakeLoss would return a loss.

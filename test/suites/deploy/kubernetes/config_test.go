@@ -33,7 +33,7 @@ func collector(t *testing.T) string {
 	return path
 }
 
-// The collector takes each configuration with the arguments and variables of its pod, without a word about deprecation.
+// The collector accepts each configuration with the arguments and variables of its pod, without a deprecation warning.
 func TestCollectorTakesTheConfigurations(t *testing.T) {
 	objects := build(t)
 	for name, pod := range pods(t, objects) {

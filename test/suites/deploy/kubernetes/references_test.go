@@ -14,7 +14,7 @@ import (
 	rbac "k8s.io/api/rbac/v1"
 )
 
-// What objects say of each other is there.
+// Every object that another object refers to exists.
 func TestReferences(t *testing.T) {
 	objects := build(t)
 	exists := func(kind, name string) bool {
@@ -64,7 +64,7 @@ func hasPort(container core.Container, name string) bool {
 	return slices.ContainsFunc(container.Ports, func(p core.ContainerPort) bool { return p.Name == name })
 }
 
-// The agent may do what it has to, and the gateway nothing.
+// The agent has the rights that it needs, the gateway none.
 func TestRights(t *testing.T) {
 	objects := build(t)
 	for name, pod := range pods(t, objects) {

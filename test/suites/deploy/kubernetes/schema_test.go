@@ -24,7 +24,7 @@ func validate(v *validator.Validator, text []byte) error {
 	return v.Validate(parsed)
 }
 
-// The API takes each object: there is no field that it does not know, none is missing, and each is of its type.
+// Each object matches the schema of the API: no unknown field, no missing field, and the right types.
 func TestObjectsAreOfTheSchemas(t *testing.T) {
 	objects := build(t)
 	for _, release := range releases {
@@ -36,7 +36,7 @@ func TestObjectsAreOfTheSchemas(t *testing.T) {
 	}
 }
 
-// It is a real question.
+// The check of the schema can fail.
 func TestMistakesAreFound(t *testing.T) {
 	v, err := validator.New(openapiclient.NewHardcodedBuiltins(releases[0]))
 	require.NoError(t, err)

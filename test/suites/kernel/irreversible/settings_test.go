@@ -22,8 +22,7 @@ import (
 
 const programs = "programs: {connection: {}, packet_drop: {}, oom: {}, process: {}, tcp: {}}"
 
-// Whether those without privileges may use eBPF is nothing to a receiver that has the capabilities, not even where it is
-// forbidden until the next boot.
+// kernel.unprivileged_bpf_disabled does not concern a receiver with capabilities, even if it is 1 until the next boot.
 func TestUnprivilegedBPF(t *testing.T) {
 	testnet.Require(t)
 	for _, value := range []string{"0", "2", "1"} {
@@ -37,8 +36,8 @@ func TestUnprivilegedBPF(t *testing.T) {
 	}
 }
 
-// A kernel that is locked down for its integrity lets the programs run. One that is for confidentiality does not, which is
-// said, also where its state can't be seen.
+// With lockdown=integrity the programs run. With lockdown=confidentiality they do not, and the error says so even if the
+// state of the lockdown cannot be read.
 func TestLockdown(t *testing.T) {
 	testnet.Require(t)
 	const dir, file = "/sys/kernel/security", "/sys/kernel/security/lockdown"

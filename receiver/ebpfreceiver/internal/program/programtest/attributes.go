@@ -17,8 +17,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// checkWithoutAttributes checks that without any one of its attributes, and without all, a metric has one data point per
-// resource and remaining attributes, with the sum of those that have become equal.
+// checkWithoutAttributes removes each attribute of a metric, and then all. It checks that one data point is left per
+// resource and remaining attributes, with the sum of the points that became equal.
 func checkWithoutAttributes(t *testing.T, metrics pmetric.Metrics) {
 	t.Helper()
 	attributes := map[string]map[string]bool{}
@@ -70,7 +70,7 @@ func checkKept(t *testing.T, all pmetric.Metrics, name string, kept metadata.Met
 	}
 }
 
-// eachPoint calls f for each data point, with its numbers by what they are.
+// eachPoint calls f for each data point, with its numbers by name.
 func eachPoint(metrics pmetric.Metrics, f func(resource, metric string, attributes pcommon.Map, values map[string]float64)) {
 	for _, rm := range metrics.ResourceMetrics().All() {
 		resource := fmt.Sprint(rm.Resource().Attributes().AsRaw())

@@ -12,9 +12,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// FuzzAppendLog gives a program records of all kinds, beginning with those given, those in testdata/records, and the same
-// cut off and with more behind them. Those that it takes have to be of an event that has a size, of at least so many bytes,
-// and their logs sound; those that it refuses leave none.
+// FuzzAppendLog gives a program arbitrary records: the seeds, those in testdata/records, and the same shortened and
+// lengthened. An accepted record must be of an event in sizes and have at least that many bytes, and its log record must
+// be sound. A refused record must leave no log record.
 func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Program, sizes map[E]uintptr, seeds ...[]byte) {
 	f.Helper()
 	for _, record := range Recorded(f) {
@@ -27,9 +27,9 @@ func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Progra
 	}
 	b := NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		raw = slices.Clone(raw) // aligned, as it is in the ring
+		raw = slices.Clone(raw) // aligned, as in the ring
 		if len(raw) > 0 {
-			raw[0] = Number // others do not get here
+			raw[0] = Number // the loader passes no other program's records
 		}
 		err := p.AppendLog(b, raw)
 		logs := b.Flush().Logs

@@ -24,10 +24,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// update writes the golden files and the recorded records anew. A test that does so fails, so that the flag is not left on.
+// update rewrites the golden files and the recorded records. A test with this flag fails, so that the flag is not left
+// on.
 var update = flag.Bool("update", false, "write the files in testdata anew")
 
-// CompareLogs compares logs with those of a file in testdata, except for the time at which they were read.
+// CompareLogs compares logs with a golden file in testdata, except for the observed time.
 func CompareLogs(t *testing.T, file string, logs plog.Logs) {
 	t.Helper()
 	for _, rl := range logs.ResourceLogs().All() {
@@ -48,10 +49,10 @@ func CompareLogs(t *testing.T, file string, logs plog.Logs) {
 	require.NoError(t, plogtest.CompareLogs(want, logs, plogtest.IgnoreResourceLogsOrder()))
 }
 
-// Start is when the scrapes of NewMetrics began.
+// Start is the start time of NewMetrics.
 const Start = pcommon.Timestamp(1_700_000_000_000_000_000)
 
-// NewMetrics returns an empty scrape of the host at a time.
+// NewMetrics returns an empty scrape of the host at that time.
 func NewMetrics(host *program.Host, now pcommon.Timestamp, config metadata.MetricsConfig) *metrics.Builder {
 	builder := metadata.NewDefaultMetricsBuilderConfig()
 	builder.Metrics = config
@@ -60,7 +61,7 @@ func NewMetrics(host *program.Host, now pcommon.Timestamp, config metadata.Metri
 	})
 }
 
-// CompareMetrics compares metrics with those of a file in testdata, in any order.
+// CompareMetrics compares metrics with a golden file in testdata, in any order.
 func CompareMetrics(t *testing.T, file string, metrics pmetric.Metrics) {
 	t.Helper()
 	path := filepath.Join("testdata", file)
@@ -75,7 +76,7 @@ func CompareMetrics(t *testing.T, file string, metrics pmetric.Metrics) {
 	checkWithoutAttributes(t, metrics)
 }
 
-// AssertSound checks what holds of any log record, whatever it was made from.
+// AssertSound checks the properties that every log record must have.
 func AssertSound(t testing.TB, logs plog.Logs) {
 	t.Helper()
 	for _, rl := range logs.ResourceLogs().All() {

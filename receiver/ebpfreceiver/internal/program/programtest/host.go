@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package programtest is for the tests of programs: a host that is the same everywhere, OTLP in golden files, and records
-// of the running kernel.
+// Package programtest helps to test programs: a host that is the same everywhere, golden files of OTLP, and records of
+// the running kernel.
 package programtest
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Cgroups that Host knows, with ids that no kernel has given out yet: two of one container, one of another, one of none.
+// Cgroups that Host knows, with ids that no kernel has assigned yet: two of one container, one of another, one without.
 const (
 	Web uint64 = 1<<48 + iota
 	WebChild
@@ -30,7 +30,7 @@ const (
 	Service
 )
 
-// Number is the number of the program in the records of tests: what the loader gives it does not matter to it.
+// Number is the number of the program in the records of tests. Any number would do.
 const Number = 3
 
 const (
@@ -38,7 +38,7 @@ const (
 	databasePath = "/system.slice/docker-" + "bbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbbb" + ".scope"
 )
 
-// Host returns a host with reasons, containers and times of its own, where all events and metrics are wanted. The wall
+// Host returns a host with its own drop reasons, containers and clock, where all events and metrics are wanted. The wall
 // time of a kernel time is the same number.
 func Host(t testing.TB) *program.Host {
 	t.Helper()
@@ -68,7 +68,7 @@ func Host(t testing.TB) *program.Host {
 	}
 }
 
-// Reasons of the core that Host's kernel knows by these numbers, and one of a subsystem.
+// Drop reasons of Host's kernel: some of the core, and one of a subsystem.
 const (
 	ReasonNotDropped    = 0
 	ReasonConsumed      = 1
@@ -80,14 +80,14 @@ const (
 	ReasonLastAction    = 3<<16 | 1
 )
 
-// Reasons for resets that Host's kernel knows by these numbers.
+// Reset reasons of Host's kernel.
 const (
 	ResetNotSpecified = 0
 	ResetNoSocket     = 1
 	ResetAbortOnClose = 11
 )
 
-// Operations of disks that Host's kernel knows by these numbers.
+// Disk operations of Host's kernel.
 const (
 	DiskRead       = 0
 	DiskWrite      = 1
@@ -96,8 +96,8 @@ const (
 	DiskZoneAppend = 7
 )
 
-// BTF returns the types of a kernel whose tracepoint kfree_skb has a number of arguments. From the third on, which is the
-// reason, it has reasons, and accounts of tasks.
+// BTF returns the types of a kernel whose tracepoint kfree_skb has that number of arguments. With three or more it has
+// drop reasons, and the accounting of tasks.
 func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 	t.Helper()
 	pointer := &btf.Pointer{Target: (*btf.Void)(nil)}

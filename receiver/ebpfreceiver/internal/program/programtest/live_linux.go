@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
-// LiveHost returns what Host does, of the running kernel.
+// LiveHost returns a Host of the running kernel.
 func LiveHost(t testing.TB) *program.Host {
 	t.Helper()
 	kerneltest.Require(t)
@@ -36,7 +36,7 @@ func LiveHost(t testing.TB) *program.Host {
 	return host
 }
 
-// LiveOptions returns the options of a set in the running kernel, for events that nobody takes.
+// LiveOptions returns the options of a set in the running kernel, without a consumer of events.
 func LiveOptions(t testing.TB) program.Options {
 	t.Helper()
 	host := LiveHost(t)
@@ -49,17 +49,17 @@ func LiveOptions(t testing.TB) program.Options {
 	}
 }
 
-// Records runs a program in this kernel while there is traffic, and returns copies of all records that it wrote.
+// Records runs a program in this kernel during the traffic, and returns copies of all records that it wrote.
 func Records(t testing.TB, one program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
 	return RecordsOf(t, one.Definition.Name, []program.Selected{one}, traffic)
 }
 
-// RecordsOf runs programs in this kernel, started in their order, while there is traffic, and returns copies of all records
-// that one of them wrote.
+// RecordsOf starts programs in this kernel in their order, and returns copies of all records that one of them wrote
+// during the traffic.
 func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic func()) (records [][]byte) {
 	t.Helper()
-	// Nothing is read before the end, and there is room for what others do meanwhile.
+	// Nothing is read before the end. The ring has room for the records of other processes.
 	options := LiveOptions(t)
 	options.RingSize = 16 << 20
 	set, err := program.Open(programs, options)
@@ -79,7 +79,7 @@ func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic f
 	return records
 }
 
-// Eventually waits for a condition that traffic brings about.
+// Eventually waits until the traffic has made a condition true.
 func Eventually(t testing.TB, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {

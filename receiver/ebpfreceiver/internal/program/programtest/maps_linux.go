@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Maps makes some maps of a program's object in this kernel, without the program, and hands them over to it.
+// Maps creates some maps of a program's object in this kernel, without loading the object, and gives them to the program.
 func Maps(t testing.TB, p program.Program, names ...string) map[string]*ebpf.Map {
 	t.Helper()
 	kerneltest.Require(t)
@@ -30,7 +30,7 @@ func Maps(t testing.TB, p program.Program, names ...string) map[string]*ebpf.Map
 	return maps
 }
 
-// PutPerCPU writes an entry of a map whose values are one per CPU: the first CPU's, and the last one's.
+// PutPerCPU writes an entry of a per-CPU map: the values of the first and of the last CPU.
 func PutPerCPU[V any](t testing.TB, m *ebpf.Map, key any, first, last V) {
 	t.Helper()
 	cpus, err := ebpf.PossibleCPU()

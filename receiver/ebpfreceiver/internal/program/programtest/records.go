@@ -18,12 +18,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Bytes returns a record as it lies in the ring.
+// Bytes returns the bytes of a record in the ring.
 func Bytes[T any](record *T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(record)), unsafe.Sizeof(*record))
 }
 
-// Recorded returns the records of a kernel that are kept in testdata/records, by their names.
+// Recorded returns the records of kernels in testdata/records, by their names.
 func Recorded(t testing.TB) map[string][]byte {
 	t.Helper()
 	files, err := filepath.Glob("testdata/records/*.bin")
@@ -38,7 +38,7 @@ func Recorded(t testing.TB) map[string][]byte {
 	return records
 }
 
-// CompareRecords checks that records of this kernel, by their names, are of the kind of those in testdata/records.
+// CompareRecords checks that records of this kernel, by their names, have the kinds of those in testdata/records.
 func CompareRecords(t *testing.T, live map[string][]byte) {
 	t.Helper()
 	if *update {
@@ -59,7 +59,7 @@ func CompareRecords(t *testing.T, live map[string][]byte) {
 	require.Len(t, live, len(recorded))
 }
 
-// CompareRecorded compares the logs of what a kernel has written once, in the order of the records' names, with
+// CompareRecorded compares the logs made from recorded records, in the order of the records' names, with
 // testdata/recorded.yaml.
 func CompareRecorded(t *testing.T, host *program.Host, p program.Program) {
 	t.Helper()

@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cgroup is the program that other programs need to name containers, those of a moment too. It has no telemetry
-// of its own.
+// Package cgroup is the program that tells other programs the names of containers, even short-lived ones. It has no
+// telemetry.
 package cgroup
 
 import (
@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Definition is the program for Definition.Needs of others.
+// Definition is the program, for Definition.Needs of others.
 var Definition = program.Definition{
 	Name:          "cgroup",
 	DefaultConfig: func() program.Config { return &program.CommonConfig{} },

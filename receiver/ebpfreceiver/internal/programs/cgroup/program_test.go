@@ -19,10 +19,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// id is the cgroup that the records tell of.
+// id is the cgroup of the records.
 const id = 1 << 40
 
-// record returns the record that it was made or removed.
+// record returns the record of its creation or removal.
 func record(event bpf.CgroupEventId, path string) []byte {
 	e := &bpf.CgroupEvent{Id: id}
 	e.Record.Program, e.Record.Event = programtest.Number, uint8(event)
@@ -73,7 +73,7 @@ func TestAppendLogRefuses(t *testing.T) {
 	}
 }
 
-// A path of the greatest length has no zero byte behind it.
+// A path of the greatest length has no zero byte at its end.
 func TestLongPath(t *testing.T) {
 	host, p := newCgroups(t)
 	container := strings.Repeat("d", 64)

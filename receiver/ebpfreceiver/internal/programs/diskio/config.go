@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package diskio is the program `disk_io`: what disks are asked to do, how long it takes them, and for whom.
+// Package diskio is the program `disk_io`: operations of disks, their duration, and their container.
 package diskio
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-// defaultEventLimit holds back the events of a disk that is too slow for all that it is asked to do, never its metrics.
+// defaultEventLimit limits the events of an overloaded disk. Its metrics have no limit.
 const defaultEventLimit = 1000
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -19,7 +19,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"threshold": {
 			Unit: program.UnitDuration, Range: program.Threshold,
-			Meaning: "The least time from issue to completion of an operation that is an event.",
+			Meaning: "The shortest time from issue to completion of an operation that is an event.",
 		},
 	},
 	Example:       "{threshold: 50ms}",

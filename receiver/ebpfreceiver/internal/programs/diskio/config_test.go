@@ -32,7 +32,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, false, variables[bpf.DiskIOVarSeesStart], "a kernel without this tracepoint")
 }
 
-// A kernel that does not tell when a process submits a request tells at least when it is given to a scheduler.
+// Without a hook for the submission of a request, the time starts when the request is given to a scheduler.
 func TestHooksWithoutStart(t *testing.T) {
 	var places []string
 	for _, hook := range newProgram(defaultConfig(), programtest.Host(t)).Hooks() {

@@ -8,22 +8,23 @@ import (
 	"strings"
 )
 
-// scrapesKept is how many scrapes still see a device that is gone: its last counts have to reach somebody.
+// scrapesKept is how many scrapes still publish the series of a removed device, so that its last counts are read.
 const scrapesKept = 3
 
-// devices tells which block devices are gone.
+// devices knows which block devices were removed.
 type devices struct {
-	// list returns the names of all that there are.
+	// list returns the names of all block devices.
 	list func() ([]string, error)
-	// absent says how many scrapes in a row have not found a device that was counted for.
+	// absent is how many scrapes in a row have not found a device with counts.
 	absent map[string]int
-	// present are those of this scrape; nil if that is not known.
+	// present has the devices of this scrape; nil if unknown.
 	present map[string]bool
 }
 
 func newDevices() *devices { return &devices{list: listDevices, absent: map[string]int{}} }
 
-// listDevices returns the block devices by their names in the kernel, for whose slashes sysfs has exclamation marks.
+// listDevices returns the block devices by their names in the kernel. sysfs replaces the slashes in them by exclamation
+// marks.
 func listDevices() ([]string, error) {
 	entries, err := os.ReadDir("/sys/block")
 	if err != nil {
@@ -36,7 +37,7 @@ func listDevices() ([]string, error) {
 	return names, nil
 }
 
-// look begins a scrape. A host whose devices can't be listed has all that were ever seen.
+// look begins a scrape. If the devices cannot be listed, it takes all devices as present.
 func (d *devices) look() {
 	d.present = nil
 	names, err := d.list()
@@ -57,7 +58,7 @@ func (d *devices) look() {
 	}
 }
 
-// gone returns whether a device that was counted for has been away for so long that its series end.
+// gone reports whether a device has been absent for so many scrapes that its series end.
 func (d *devices) gone(name string) bool {
 	if d.present == nil || d.present[name] {
 		return false

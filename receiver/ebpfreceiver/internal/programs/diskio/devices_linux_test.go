@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is listed are the devices of this host as the kernel names them, which those of its statistics are.
+// The list has the devices of this host with the names of the kernel's statistics.
 func TestListDevices(t *testing.T) {
 	names, err := listDevices()
 	require.NoError(t, err)

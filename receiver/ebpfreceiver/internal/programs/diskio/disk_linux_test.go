@@ -17,13 +17,13 @@ import (
 
 // disk is a loop device of one test.
 type disk struct {
-	// name is the device's name in the kernel, path a node of it.
+	// name is the device's name in the kernel, path its device node.
 	name, path string
 	device     *os.File
 	backing    *os.File
 }
 
-// newDisk makes a disk over a new file of a size.
+// newDisk creates a disk backed by a new file of that size.
 func newDisk(t *testing.T, size int64) *disk {
 	t.Helper()
 	backing, err := os.Create(filepath.Join(t.TempDir(), "content"))
@@ -32,7 +32,7 @@ func newDisk(t *testing.T, size int64) *disk {
 	return attachDisk(t, backing, 0)
 }
 
-// newDiskOver makes a disk over another one, to which it hands on what it is asked to do without keeping anything.
+// newDiskOver creates a disk on top of another one, without a cache of its own.
 func newDiskOver(t *testing.T, other *disk) *disk {
 	t.Helper()
 	backing, err := os.OpenFile(other.path, os.O_RDWR|unix.O_DIRECT, 0)
@@ -40,7 +40,7 @@ func newDiskOver(t *testing.T, other *disk) *disk {
 	return attachDisk(t, backing, unix.LO_FLAGS_DIRECT_IO)
 }
 
-// attachDisk attaches a loop device that is free. It goes away with the test.
+// attachDisk attaches a free loop device, and detaches it after the test.
 func attachDisk(t *testing.T, backing *os.File, flags uint32) *disk {
 	t.Helper()
 	t.Cleanup(func() { require.NoError(t, backing.Close()) })
@@ -59,7 +59,7 @@ func attachDisk(t *testing.T, backing *os.File, flags uint32) *disk {
 		config := &unix.LoopConfig{Fd: uint32(backing.Fd())}
 		config.Info.Flags = flags | unix.LO_FLAGS_AUTOCLEAR
 		err = unix.IoctlLoopConfigure(int(d.device.Fd()), config)
-		if errors.Is(err, unix.EBUSY) { // others may take the same free one at the same time
+		if errors.Is(err, unix.EBUSY) { // another process may take the same free device
 			require.NoError(t, d.device.Close())
 			continue
 		}
@@ -69,21 +69,21 @@ func attachDisk(t *testing.T, backing *os.File, flags uint32) *disk {
 	}
 }
 
-// resize gives a disk over a file another size. A disk over this one keeps its own.
+// resize changes the size of the file behind a disk. A disk on top keeps its size.
 func (d *disk) resize(t *testing.T, size int64) {
 	t.Helper()
 	require.NoError(t, d.backing.Truncate(size))
 	require.NoError(t, unix.IoctlSetInt(int(d.device.Fd()), unix.LOOP_SET_CAPACITY, 0))
 }
 
-// operate has the disk carry out one operation from an offset on: "read" or "write", past the page cache, "flush" or
+// operate makes the disk perform one operation at an offset, bypassing the page cache: "read", "write", "flush" or
 // "discard".
 func (d *disk) operate(t *testing.T, operation string, offset int64, size int) error {
 	t.Helper()
 	file, err := os.OpenFile(d.path, os.O_RDWR|unix.O_DIRECT, 0)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, file.Close()) }()
-	// What the kernel maps is aligned as O_DIRECT wants it.
+	// O_DIRECT needs aligned memory, which mmap returns.
 	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	require.NoError(t, err)
 	defer func() { require.NoError(t, unix.Munmap(data)) }()

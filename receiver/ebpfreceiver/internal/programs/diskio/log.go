@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// noSector is that of an operation on no part of the disk, as a flush.
+// noSector is the sector of an operation without one, such as a flush.
 const noSector = ^uint64(0)
 
 // AppendLog implements program.Program.
@@ -45,8 +45,8 @@ func (o *operations) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// appendBody appends the line for people, such as "postgres[4242] → vda: write of 8.2 kB took 152.3 ms" or
-// "vda: flush failed after 30 s: eio".
+// appendBody appends the body, such as "postgres[4242] → vda: write of 8.2 kB took 152.3 ms" or "vda: flush failed after
+// 30 s: eio".
 func appendBody(b *batch.Batch, text []byte, e *bpf.DiskIOEvent, device, operation string) []byte {
 	if e.Owner.Pid != 0 {
 		text = append(b.AppendOwner(text, common.OwnerOf(&e.Owner)), " → "...)

@@ -9,7 +9,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// BenchmarkAppendLog makes log records of records, as the reader of the ring buffer does.
+// BenchmarkAppendLog appends log records, as the reader of the ring buffer does.
 func BenchmarkAppendLog(b *testing.B) {
 	host := programtest.Host(b)
 	p, batch := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)

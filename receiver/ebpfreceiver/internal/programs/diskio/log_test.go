@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// slow returns the record of a write that a process of the host has submitted, changed by set.
+// slow returns the record of a write submitted by a process of the host, changed by set.
 func slow(set ...func(*bpf.DiskIOEvent)) []byte {
 	e := &bpf.DiskIOEvent{Duration: 152_300_000, Sector: 2048, Size: 8192, Operation: programtest.DiskWrite}
 	e.Record.Program = programtest.Number
@@ -34,19 +34,19 @@ func slow(set ...func(*bpf.DiskIOEvent)) []byte {
 
 func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
 
-// of makes it another operation with so many bytes.
+// of changes it to another operation with that many bytes.
 func of(operation uint8, size uint32) func(*bpf.DiskIOEvent) {
 	return func(e *bpf.DiskIOEvent) { e.Operation, e.Size = operation, size }
 }
 
-// flush is an operation on no part of the disk.
+// flush is an operation without a sector.
 func flush(e *bpf.DiskIOEvent) { e.Operation, e.Size, e.Sector = programtest.DiskFlush, 0, noSector }
 
 func failed(number uint16) func(*bpf.DiskIOEvent) {
 	return func(e *bpf.DiskIOEvent) { e.Error = number }
 }
 
-// chargedTo is what nobody in particular has submitted; 0 is no cgroup.
+// chargedTo is an operation without a process; 0 is no cgroup.
 func chargedTo(cgroup uint64) func(*bpf.DiskIOEvent) {
 	return func(e *bpf.DiskIOEvent) {
 		e.Owner = bpf.DiskIOEvent{}.Owner
@@ -93,7 +93,7 @@ func TestAppendLogOfBadRecords(t *testing.T) {
 	assert.Zero(t, b.Flush().Logs.LogRecordCount())
 }
 
-// A record has as many attributes as room is made for, at most.
+// A record has at most as many attributes as room is reserved for.
 func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)

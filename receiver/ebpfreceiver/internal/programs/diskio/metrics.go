@@ -34,7 +34,7 @@ func (o *operations) seriesOf(group metrics.Group, key *bpf.DiskIOSeries) series
 
 func deviceName(disk *[32]int8) string { return string(common.Text(disk[:])) }
 
-// fate ends what is counted for a device that is gone, and for a cgroup that is.
+// fate ends the series of a removed device, and those of a removed cgroup.
 func (o *operations) fate(m *metrics.Builder, key *bpf.DiskIOSeries, _ *bpf.DiskIOCounts) metrics.Fate {
 	if key.Cgroup != metrics.OverflowCgroup && o.devices.gone(deviceName(&key.Disk)) {
 		return metrics.Remove
@@ -42,7 +42,7 @@ func (o *operations) fate(m *metrics.Builder, key *bpf.DiskIOSeries, _ *bpf.Disk
 	return m.Fate(key.Cgroup)
 }
 
-// isGone is whether the device of a series is gone.
+// isGone reports whether the device of a series was removed.
 func (o *operations) isGone(s series) bool { return !s.Overflow && o.devices.gone(s.device) }
 
 // Scrape implements program.Program.
@@ -58,7 +58,7 @@ func (o *operations) Scrape(m *metrics.Builder) error {
 		if o.host.Histograms.EbpfDiskOperationDuration.Enabled {
 			o.recordDurations(m, s, &sum.Durations)
 		}
-		s.errorType = "" // what part of an operation that has failed was done counts with the others
+		s.errorType = "" // the part of a failed operation that was completed counts with the successful ones
 		bytes[s] += sum.Bytes
 	}
 	for s, n := range bytes {

@@ -46,7 +46,7 @@ func key(cgroup uint64, device string, operation uint8, errorNumber uint16) *bpf
 	return k
 }
 
-// count writes a series of operations that took so many nanoseconds, as the BPF side sorts them into slots.
+// count writes a series of operations with that duration in ns, into the slot that the BPF side would use.
 func (s *scraped) count(t *testing.T, k *bpf.DiskIOSeries, bytes uint64, durations ...uint64) {
 	t.Helper()
 	c := bpf.DiskIOCounts{Bytes: bytes}
@@ -64,7 +64,7 @@ func (s *scraped) scrape(t *testing.T) pmetric.Metrics {
 	return m.Emit()
 }
 
-// fill writes what a host with two disks and two containers may have seen.
+// fill writes counts of a host with two disks and two containers.
 func (s *scraped) fill(t *testing.T) {
 	t.Helper()
 	s.count(t, key(0, "vda", programtest.DiskRead, 0), 8192, 50_000, 1_200_000)
@@ -76,7 +76,7 @@ func (s *scraped) fill(t *testing.T) {
 	s.count(t, key(programtest.Web, "vda", programtest.DiskWrite, 0), 1000, 40_000)
 	s.count(t, key(programtest.WebChild, "vda", programtest.DiskWrite, 0), 2000, 41_000)
 	s.count(t, key(programtest.Database, "vda", programtest.DiskZoneAppend, 0), 512, 42_000)
-	// What was made room for and not counted yet.
+	// A series that was created but has no counts yet.
 	s.count(t, key(programtest.Database, "vda", programtest.DiskRead, 0), 0)
 }
 
@@ -90,7 +90,7 @@ func TestScrapeGolden(t *testing.T) {
 	}
 }
 
-// What found no room in the map is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
@@ -112,7 +112,7 @@ func TestScrapeWithoutDurations(t *testing.T) {
 	}
 }
 
-// The series of a device that is gone end, and its entries leave the map, whatever cgroup they are of.
+// The series of a removed device end, and its entries leave the map, whatever their cgroup.
 func TestScrapeOfADeviceThatIsGone(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	s.fill(t)
@@ -131,7 +131,7 @@ func TestScrapeOfADeviceThatIsGone(t *testing.T) {
 	}
 	assert.Equal(t, 2, s.entries(), "the other device and the overflow")
 
-	// Another one of the same name begins anew.
+	// A new device with the same name starts from zero.
 	s.devices = append(s.devices, "vda")
 	s.count(t, key(0, "vda", programtest.DiskRead, 0), 1, 1)
 	assert.Equal(t, map[string]bool{"cciss/c0d0": true, "vda": true}, s.seen(t))

@@ -9,8 +9,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// names are this kernel's names of operations, such as read, write, flush and discard; their numbers differ from kernel to
-// kernel.
+// names are this kernel's names of operations, such as read, write, flush and discard. Their numbers differ from kernel
+// to kernel.
 type names struct{ operations map[uint64]string }
 
 func namesOf(types *kernel.BTF) names {
@@ -21,7 +21,7 @@ func namesOf(types *kernel.BTF) names {
 	return names{operations}
 }
 
-// operation returns ebpf.disk.operation.type: the name of an operation, in decimal if it has none.
+// operation returns ebpf.disk.operation.type: the name of an operation, or its number in decimal if it has none.
 func (n names) operation(number uint8) string {
 	if name := n.operations[uint64(number)]; name != "" {
 		return name
@@ -29,7 +29,7 @@ func (n names) operation(number uint8) string {
 	return strconv.Itoa(int(number))
 }
 
-// direction returns disk.io.direction of an operation that moves data to or from the disk, "" of others.
+// direction returns disk.io.direction of an operation that moves data to or from the disk, "" for others.
 func direction(operation string) string {
 	switch operation {
 	case "read":
@@ -41,10 +41,10 @@ func direction(operation string) string {
 	}
 }
 
-// isStatus is set in an error of the BPF side that is a blk_status_t and no errno (Linux 5.16).
+// isStatus is a bit of an error from the BPF side: it is a blk_status_t and not an errno (Linux 5.16).
 const isStatus = 1 << 8
 
-// statuses are the numbers of Linux's errors by blk_status_t, as far as all kernels that have that agree.
+// statuses are errnos by blk_status_t: only those that are the same in all kernels since 5.16.
 var statuses = [...]uint16{
 	1:  95,  // BLK_STS_NOTSUPP: EOPNOTSUPP
 	2:  110, // BLK_STS_TIMEOUT: ETIMEDOUT
@@ -61,7 +61,7 @@ var statuses = [...]uint16{
 	13: 16,  // BLK_STS_DEV_RESOURCE: EBUSY
 }
 
-// errorType returns error.type of an error of the BPF side, "" if there is none.
+// errorType returns error.type for an error from the BPF side, "" if there is none.
 func errorType(number uint16) string {
 	if number < isStatus {
 		return kernel.ErrorType(number)

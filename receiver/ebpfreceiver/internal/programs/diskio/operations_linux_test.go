@@ -45,7 +45,7 @@ func TestErrorType(t *testing.T) {
 		isStatus | 11:  "eremchg",
 		isStatus | 12:  "eagain",
 		isStatus | 13:  "ebusy",
-		isStatus | 14:  "_OTHER", // another one on each kernel
+		isStatus | 14:  "_OTHER", // the number differs from kernel to kernel
 		isStatus | 255: "_OTHER",
 		65535:          "_OTHER",
 	} {

@@ -20,8 +20,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// failing is the program where each part that completes has failed: as with disks that few machines have, which tell of
-// one bad sector in the middle of a request.
+// failing is the program with an object in which each completed part has failed. Real disks that report one bad sector in
+// the middle of a request are rare.
 type failing struct{ *operations }
 
 func (f failing) Spec() (*ebpf.CollectionSpec, error) {
@@ -31,7 +31,7 @@ func (f failing) Spec() (*ebpf.CollectionSpec, error) {
 	}
 	for _, name := range []string{bpf.DiskIOProgDiskIoComplete, bpf.DiskIOProgDiskIoMissed} {
 		function := spec.Programs[name].Instructions
-		// The arguments of the tracepoint are the request, the error and the bytes, of 8 bytes each.
+		// The arguments of the tracepoint are request, error and bytes, each of 8 bytes.
 		i := slices.IndexFunc(function, func(i asm.Instruction) bool {
 			return i.OpCode.Class() == asm.LdXClass && i.Src == asm.R1 && i.Offset == 8
 		})
@@ -42,12 +42,12 @@ func (f failing) Spec() (*ebpf.CollectionSpec, error) {
 	return spec, nil
 }
 
-// Of an operation that fails part by part nothing counts as read.
+// If an operation fails part by part, no bytes count as read.
 func TestPartsThatFail(t *testing.T) {
 	kerneltest.Require(t)
 	const offset, size, there = 1 << 20, 64 << 10, 16 << 10
 	inner := newDisk(t, 4<<20)
-	// This one reads in parts what the inner one has only the beginning of.
+	// The outer disk reads in parts. The inner disk has only the first part.
 	outer := newDiskOver(t, inner)
 	inner.resize(t, offset+there)
 

@@ -42,7 +42,8 @@ func (o *operations) Variables() map[string]any {
 	}
 }
 
-// seesStart returns whether the kernel tells of a request in the context of the process that submits it (Linux 6.5).
+// seesStart reports whether the kernel runs a hook for a request in the context of the process that submits it (Linux
+// 6.5).
 func (o *operations) seesStart() bool {
 	_, ok := o.host.BTF.TracepointArgs("block_io_start")
 	return ok
@@ -60,8 +61,8 @@ func (o *operations) Loaded(maps map[string]*ebpf.Map) error {
 	return o.counts.Loaded(maps[bpf.DiskIOMapDiskIoOperations], o.seriesOf, bpf.DiskIOSeries{Cgroup: metrics.OverflowCgroup})
 }
 
-// Hooks implements program.Program. The ends come first, so that no operation is seen whose end is not. All but the
-// completions are in the context of a thread, where none interrupts another one.
+// Hooks implements program.Program. Hooks for the end of an operation come first, so that none starts whose end is
+// missed. All but those for the completion run in the context of a thread, where none of them interrupts another.
 func (o *operations) Hooks() []program.Hook {
 	hooks := []program.Hook{
 		program.ExactTracepoint(bpf.DiskIOProgDiskIoComplete, bpf.DiskIOProgDiskIoMissed, "block_rq_complete"),

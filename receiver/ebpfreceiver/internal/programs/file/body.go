@@ -14,13 +14,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// What is done to a file, and what is not, for people.
+// Verbs for the body, for success and failure.
 var (
 	does   = [...]string{unlinked: " deletes ", removed: " removes directory ", renamed: " renames over "}
 	cannot = [...]string{unlinked: " can't delete ", removed: " can't remove directory ", renamed: " can't rename over "}
 )
 
-// appendDeletionBody appends a line such as "rm[4242] can't delete /etc/passwd: eacces".
+// appendDeletionBody appends a body such as "rm[4242] can't delete /etc/passwd: eacces".
 func appendDeletionBody(b *batch.Batch, text []byte, e *bpf.FileEvent, path string) []byte {
 	text = b.AppendOwner(text, common.OwnerOf(&e.Owner))
 	switch {
@@ -34,7 +34,7 @@ func appendDeletionBody(b *batch.Batch, text []byte, e *bpf.FileEvent, path stri
 	return appendError(appendName(text, path), e.Error)
 }
 
-// appendOpenBody appends a line such as "vi[4242] opens /etc/passwd to write".
+// appendOpenBody appends a body such as "vi[4242] opens /etc/passwd to write".
 func appendOpenBody(b *batch.Batch, text []byte, e *bpf.FileEvent, path string) []byte {
 	text = b.AppendOwner(text, common.OwnerOf(&e.Owner))
 	if e.Error != 0 {
@@ -49,7 +49,7 @@ func appendOpenBody(b *batch.Batch, text []byte, e *bpf.FileEvent, path string) 
 	return appendError(text, e.Error)
 }
 
-// appendName appends a path, in quotes if it has what would break the line.
+// appendName appends a path. It quotes a path with characters that would break the line.
 func appendName(text []byte, path string) []byte {
 	switch {
 	case path == "":

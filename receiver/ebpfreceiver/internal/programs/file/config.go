@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package file is the program `file`: which files processes delete, and which they open.
+// Package file is the program `file`: the files that processes delete, and those that they open.
 package file
 
 import (
@@ -17,12 +17,13 @@ import (
 )
 
 const (
-	// defaultEventLimit holds back the events of a tree that is deleted, never their metrics.
+	// defaultEventLimit limits the events when a whole tree is deleted. Its metrics have no limit.
 	defaultEventLimit = 1000
 
-	// maxPaths is half of what the BPF side has room for: each path is kept as a directory, and as a file.
+	// maxPaths is a quarter of the entries in the map of the BPF side: each path needs two, one as a directory and one as a
+	// file, and as many for what it resolves to.
 	maxPaths = 64
-	// maxPathLength is in bytes: with one more a path is what the BPF side compares at most.
+	// maxPathLength is in bytes. The BPF side compares one byte more.
 	maxPathLength = len(bpf.FilePrefix{}.Text) - 2
 )
 
@@ -33,13 +34,13 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"opens::paths": {
 			Unit:    fmt.Sprintf("list of absolute paths, at most %d of %d bytes each", maxPaths, maxPathLength),
-			Meaning: "Files and directories whose opens are reported; those of a directory are of all that is below it. Default: none.",
+			Meaning: "Files and directories whose opens are reported. A directory stands for everything below it. Symbolic links are resolved at the start. Default: none.",
 			Schema: program.Schema{
 				"maxItems": maxPaths, "uniqueItems": true, "items": program.Schema{"pattern": "^/", "maxLength": maxPathLength},
 			},
 		},
 		"opens::write_only": {
-			Meaning: "Whether only opens are reported that may change the file: for writing, or with `O_TRUNC`.",
+			Meaning: "Whether to report only opens that may change the file: for writing, or with `O_TRUNC`.",
 		},
 	},
 	Example:       "{opens: {paths: [/etc], write_only: true}}",
@@ -51,15 +52,15 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::file`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Opens is which opens are reported besides deletions.
+	// Opens selects the opens that are reported besides deletions.
 	Opens Opens `mapstructure:"opens"`
 }
 
 // Opens is the configuration block `programs::file::opens`.
 type Opens struct {
-	// Paths are absolute: of files, and of directories with all that is below them. Without any, no opens are reported.
+	// Paths are absolute paths of files, and of directories with everything below them. If empty, no opens are reported.
 	Paths []string `mapstructure:"paths"`
-	// WriteOnly is whether only such opens are reported that may change the file.
+	// WriteOnly leaves out opens that cannot change the file.
 	WriteOnly bool `mapstructure:"write_only"`
 }
 

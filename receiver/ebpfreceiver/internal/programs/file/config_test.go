@@ -101,7 +101,7 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, open, p.Events())
 }
 
-// Every function of the object is part of the hook, and opens are hooked only if they are asked for.
+// Every function of the object is part of the hook. Opens are hooked only if they are asked for.
 func TestHooks(t *testing.T) {
 	config := defaultConfig()
 	host := programtest.Host(t)

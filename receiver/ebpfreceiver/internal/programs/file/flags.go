@@ -13,16 +13,17 @@ const accessMode = 3
 
 var accessModes = [...]string{"O_RDONLY", "O_WRONLY", "O_RDWR", ""}
 
-// flag is a flag of open(2), or several that are named together.
+// flag is a flag of open(2), or several flags with one name.
 type flag struct {
 	bits uint32
 	name string
 }
 
-// O_PATH opens nothing that could be read or written.
+// O_PATH opens a file neither for reading nor for writing.
 const onlyPath = 0o10000000
 
-// openFlags are those that say something of the file; O_NONBLOCK, which io_uring sets by itself, does not. One whose bits another one has among its own comes after that.
+// openFlags are the flags that concern the file. O_NONBLOCK is not among them, because io_uring sets it by itself. A flag
+// whose bits are part of another flag comes after that one.
 var openFlags = func() []flag {
 	var direct, directory, noFollow uint32 = 0o40000, 0o200000, 0o400000
 	if runtime.GOARCH == "arm64" {

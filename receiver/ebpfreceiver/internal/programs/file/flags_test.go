@@ -15,7 +15,7 @@ func TestAppendFlags(t *testing.T) {
 		0:                  {"O_RDONLY"},
 		1:                  {"O_WRONLY"},
 		2:                  {"O_RDWR"},
-		3:                  nil, // neither to read nor to write
+		3:                  nil, // O_PATH: neither for reading nor for writing
 		0o1101:             {"O_WRONLY", "O_CREAT", "O_TRUNC"},
 		0o2000000 | 0o2301: {"O_WRONLY", "O_CREAT", "O_EXCL", "O_APPEND"}, // and O_CLOEXEC
 		0o10001:            {"O_WRONLY", "O_DSYNC"},

@@ -12,10 +12,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// hook is the way to see deletions and, if they are asked for, opens: by the functions that all of them come through; by
-// the system calls, whose tracepoints make every system call of the host slower; or, where there is no tracefs, by all
-// system calls, which is slower still. What is asked for by io_uring comes through the functions, and is seen besides the
-// system calls where the kernel shows it. Where the compiler has split a function, not all comes through it.
+// hook returns the hook for deletions and, if asked for, opens. It uses the functions that all of them pass through.
+// Otherwise it uses the tracepoints of the system calls, which slow down every system call of the host; or, without
+// tracefs, the tracepoint of all system calls, which is slower still. io_uring passes through the functions; with
+// tracepoints it is seen where the kernel has tracepoints for it. If the compiler has split a function, some calls bypass
+// it.
 func hook(opens, split bool) program.Hook {
 	calls := exits(opens)
 	anyCall := program.Tracepoint(bpf.FileProgFileExitAny, "sys_exit")
@@ -30,7 +31,7 @@ func hook(opens, split bool) program.Hook {
 	return program.FirstOf(ways...)
 }
 
-// isSplit is whether the compiler has split a function that is hooked.
+// isSplit reports whether the compiler has split a hooked function.
 func isSplit(host *program.Host) bool {
 	split, err := host.Symbols.Split("vfs_unlink", "vfs_rmdir", "vfs_rename", "do_filp_open", "do_file_open")
 	if err != nil {
@@ -39,7 +40,7 @@ func isSplit(host *program.Host) bool {
 	return len(split) > 0
 }
 
-// functions are hooks at the functions, of which a kernel has one at most.
+// functions returns hooks at the functions. A kernel has at most one of those given for one purpose.
 func functions(opens bool) []program.Hook {
 	deletions := program.Together(
 		at(bpf.FileProgFileAfterUnlink, "fexit/vfs_unlink"),
@@ -58,7 +59,7 @@ func functions(opens bool) []program.Hook {
 	}
 }
 
-// exits is a hook at the returns of the system calls.
+// exits returns a hook at the exits of the system calls.
 func exits(opens bool) program.Hook {
 	hooks := []program.Hook{
 		program.Syscall(bpf.FileProgFileExitUnlinkat, "sys_exit_unlinkat"),
@@ -88,7 +89,7 @@ func exits(opens bool) program.Hook {
 	return program.Together(hooks...)
 }
 
-// at is a hook at one of the kernel's functions.
+// at returns a hook at one function of the kernel.
 func at(function, name string) program.Hook {
 	return program.Trampoline(program.Place{Function: function, Hook: name})
 }

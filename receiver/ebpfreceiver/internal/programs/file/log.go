@@ -59,7 +59,8 @@ func (f *files) appendOpen(b *batch.Batch, e *bpf.FileEvent) {
 	event.End(func(text []byte) []byte { return appendOpenBody(b, text, e, path) })
 }
 
-// begin begins an event with the attributes of the file, the result and the process. It also returns the path of the file.
+// begin begins an event with the attributes of the file, the result and the process. It also returns the path of the
+// file.
 func (f *files) begin(b *batch.Batch, e *bpf.FileEvent, name string) (event *batch.Event, path string) {
 	severity := plog.SeverityNumberInfo
 	if e.Error != 0 {

@@ -19,7 +19,7 @@ import (
 // Error numbers of Linux.
 const eacces, eisdir, enotempty = 13, 21, 39
 
-// newRecord returns the record of an operation; directory and name are the path, as the BPF side has it.
+// newRecord returns the record of an operation. directory and name are the path, as the BPF side has it.
 func newRecord(e bpf.FileEvent, directory, name string) []byte {
 	r, owner := common.RecordOf(&e.Record), common.OwnerOf(&e.Owner)
 	r.Program, r.Time = programtest.Number, uint64(programtest.Start)+1

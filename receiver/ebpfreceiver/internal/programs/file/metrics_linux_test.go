@@ -38,7 +38,7 @@ func TestScrapeGolden(t *testing.T) {
 			{Operation: opened, Error: uint16(unix.EACCES)},
 		} {
 			if cgroup == metrics.OverflowCgroup && key.Operation != opened && key.Operation != unlinked || cgroup == metrics.OverflowCgroup && key.Error != 0 {
-				continue // those are two series
+				continue // these are two series
 			}
 			n++
 			key.Cgroup = cgroup
@@ -69,7 +69,7 @@ func TestScrapeDisabled(t *testing.T) {
 	assert.Equal(t, "ebpf.file.deletions", metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Name())
 }
 
-// The paths whose opens are asked for are found by those that are below them, and by themselves.
+// A configured path matches itself and everything below it.
 func TestOpenedPaths(t *testing.T) {
 	config := defaultConfig()
 	config.Opens.Paths = []string{"/etc", "/var/log/auth.log"}

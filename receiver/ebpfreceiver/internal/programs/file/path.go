@@ -8,9 +8,9 @@ import (
 	"strings"
 )
 
-// appendPath appends the path of a name in a directory, as a process gave it. The first root bytes of the directory are the
-// root of the process, above which no ".." leads. The directory is where it really is, so ".." before all names is what is
-// above it; but a name may be a symbolic link to anywhere, so ".." behind one stays.
+// appendPath appends the path of a name in a directory, as a process gave it. The first root bytes of the directory are
+// the process's root, above which ".." does not lead. The directory has no symbolic links, so ".." before all names means
+// its parent. A name may be a symbolic link, so ".." after a name stays in the path.
 func appendPath(path, directory, name []byte, root int) []byte {
 	path = append(path[:0], directory...)
 	named := false
@@ -36,7 +36,7 @@ func appendPath(path, directory, name []byte, root int) []byte {
 	return path
 }
 
-// nameOf returns the last name of a path, "" if that is not one of a file.
+// nameOf returns the last name of a path, "" if that does not name a file.
 func nameOf(path string) string {
 	name := path[strings.LastIndexByte(path, '/')+1:]
 	if name == ".." {

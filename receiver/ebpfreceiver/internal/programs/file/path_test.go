@@ -28,11 +28,11 @@ func TestAppendPath(t *testing.T) {
 		{"/home/me", "/./.././x", 0, "/home/x"},
 		{"/home/me", "/..", 0, "/home"},
 		{"", "/../x", 0, "/x"},
-		// What is behind a name may be a link, and so what is above it anywhere.
+		// A name may be a symbolic link, so the parent of what it names is unknown.
 		{"/home/me", "/link/../x", 0, "/home/me/link/../x"},
 		{"/home/me", "/../link/../../x", 0, "/home/link/../../x"},
 		{"/home/me", "/.../x", 0, "/home/me/.../x"},
-		// The root of the process is as high as it goes.
+		// ".." does not lead above the root of the process.
 		{"/jail/home", "/../../x", len("/jail"), "/jail/x"},
 		{"/jail", "/../x", len("/jail"), "/jail/x"},
 		{"/jail", "/etc/x", len("/jail"), "/jail/etc/x"},

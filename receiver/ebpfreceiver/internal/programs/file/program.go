@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Operations that files are counted by.
+// Operations by which files are counted.
 const (
 	unlinked = uint8(bpf.FileOperationOPERATION_UNLINK)
 	removed  = uint8(bpf.FileOperationOPERATION_RMDIR)
@@ -27,9 +27,9 @@ type files struct {
 	config *Config
 	host   *program.Host
 	counts metrics.Series[bpf.FileSeries, series, bpf.FileCounts]
-	// split is whether functions that would be hooked are split: looked for once.
+	// split reports whether hooked functions are split. It is found out once.
 	split func() bool
-	// path is room for the path of a file.
+	// path is a buffer for the path of a file.
 	path []byte
 }
 
@@ -46,7 +46,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 // Spec implements program.Program.
 func (*files) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadFile() }
 
-// Variables implements program.Program. Where a function is not known, no hook is attached to it.
+// Variables implements program.Program. No hook is attached to a function that this kernel does not have.
 func (f *files) Variables() map[string]any {
 	variables := map[string]any{
 		bpf.FileVarReportOpens:    len(f.config.Opens.Paths) > 0,
@@ -75,7 +75,7 @@ func (f *files) Events() uint32 {
 
 // Loaded implements program.Program.
 func (f *files) Loaded(maps map[string]*ebpf.Map) error {
-	for _, path := range f.config.Opens.Paths {
+	for _, path := range watchedPaths(f.config.Opens.Paths, f.host.Logger) {
 		for _, key := range prefixesOf(path) {
 			if err := maps[bpf.FileMapFileOpenedPaths].Put(&key, uint8(1)); err != nil {
 				return fmt.Errorf("write to map %s: %w", bpf.FileMapFileOpenedPaths, err)
@@ -88,7 +88,7 @@ func (f *files) Loaded(maps map[string]*ebpf.Map) error {
 	)
 }
 
-// prefixesOf returns what a path begins with that is the given one, or below it.
+// prefixesOf returns the two prefixes that match a path and everything below it.
 func prefixesOf(path string) []bpf.FilePrefix {
 	if path == "/" {
 		return []bpf.FilePrefix{prefixOf(path)}

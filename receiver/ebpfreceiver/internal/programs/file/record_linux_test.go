@@ -19,11 +19,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	dir := t.TempDir()
 	config := defaultConfig()
-	config.EventLimit = nil // others on this host delete files, too
+	config.EventLimit = nil // other processes delete files, too
 	config.Opens.Paths = []string{dir}
 	long := filepath.Join(dir, strings.Repeat("d", 255))
 	require.NoError(t, os.Mkdir(long, 0o700))
@@ -58,7 +58,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	programtest.CompareRecords(t, named)
 }
 
-// oneWay is the program with one of its ways to see what happens.
+// oneWay is the program with one of its variants.
 type oneWay struct {
 	program.Program
 	variant program.Variant
@@ -68,11 +68,11 @@ func (w oneWay) Hooks() []program.Hook {
 	return []program.Hook{{Variants: []program.Variant{w.variant}}}
 }
 
-// Each way that this kernel allows shows the same. There is always the last one.
+// Each variant that this kernel accepts gives the same events. The last one always exists.
 func TestEveryWay(t *testing.T) {
 	dir := t.TempDir()
 	config := defaultConfig()
-	config.EventLimit = nil // others on this host delete files, too
+	config.EventLimit = nil // other processes delete files, too
 	config.Opens.Paths = []string{dir}
 	options := programtest.LiveOptions(t)
 	options.Emit = nil

@@ -1,8 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package filedescriptor is the program `file_descriptor`: which descriptors processes have open, and whose never stop
-// growing.
+// Package filedescriptor is the program `file_descriptor`: the open descriptors of processes, and leaks of descriptors.
 package filedescriptor
 
 import (
@@ -14,8 +13,8 @@ import (
 
 var (
 	processes = program.Range[int]{Least: 1, Most: 10_000, Default: 100, Unit: "processes"}
-	// leakIntervals is by default so many that what goes up and down by chance goes up so often in a row once in a billion
-	// times. With fewer than two, everything that starts would be a leak.
+	// leakIntervals is by default so high that a number that changes by chance rises so often in a row once in a billion times.
+	// With fewer than two, everything that starts would be a leak.
 	leakIntervals = program.Range[int]{Least: 2, Most: 1_000_000, Default: 30, Unit: "intervals"}
 )
 
@@ -26,14 +25,14 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"processes": {
 			Unit: processes.Unit, Range: processes,
-			Meaning: "How many processes, those with the most descriptors, have series of their own. What all others have is in the series with `otel.metric.overflow`. Leaks are looked for in all processes, or, where there are more than 16384, in those that were there first.",
+			Meaning: "How many processes, those with the most descriptors, have series of their own. The series with `otel.metric.overflow` has the sum of all others. Leaks are searched for in all processes; if there are more than 16384, in those seen first.",
 		},
 		"leak_intervals": {
 			Unit: leakIntervals.Unit, Range: leakIntervals,
-			Meaning: "In how many intervals of `collection_interval` the descriptors of a process and a kind grow, and fall in none meanwhile, until that is a leak.",
+			Meaning: "How often the number of a process's descriptors of one kind has to rise from one `collection_interval` to the next, without a fall in between, to be a leak. Where descriptors come and go, the lowest number in 2 or 4 intervals has to rise so often.",
 		},
 		"operations": {
-			Meaning: "Whether it is counted how many descriptors are opened and closed, where the kernel lets functions be traced.",
+			Meaning: "Whether opened and closed descriptors are counted. The kernel must support tracing of functions.",
 		},
 	},
 	Example:        "{processes: 20, leak_intervals: 60, operations: true}",
@@ -46,11 +45,11 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::file_descriptor`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Processes is how many processes, those with the most descriptors, are told apart.
+	// Processes is how many processes, those with the most descriptors, have series of their own.
 	Processes int `mapstructure:"processes"`
-	// LeakIntervals is in how many collection intervals the descriptors of a process grow, and fall in none, to be a leak.
+	// LeakIntervals is how often the lowest number of descriptors in a window has to rise, without a fall, to be a leak.
 	LeakIntervals int `mapstructure:"leak_intervals"`
-	// Operations is whether it is counted how often descriptors are opened and closed.
+	// Operations enables counting of opened and closed descriptors.
 	Operations bool `mapstructure:"operations"`
 }
 

@@ -26,7 +26,7 @@ var kindNames = [kinds]string{
 	bpf.FileDescriptorKindKIND_PERF_EVENT: "perf_event",
 }
 
-// kindName returns the name of a kind; one that a newer BPF side may know is another one.
+// kindName returns the name of a kind. It does not fail for a kind of a newer BPF side.
 func kindName(kind uint32) string {
 	if int(kind) < kinds {
 		return kindNames[kind]

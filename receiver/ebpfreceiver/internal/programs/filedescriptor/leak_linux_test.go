@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// A leak of this process is found by what the BPF side reads in this kernel.
+// The scan of this kernel finds a leak of this process.
 func TestLeakInThisKernel(t *testing.T) {
 	config := defaultConfig()
 	config.LeakIntervals, config.Processes = 2, processes.Most

@@ -4,6 +4,7 @@
 package filedescriptor
 
 import (
+	"math/rand/v2"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// at scans what the processes have open at a number of seconds from the beginning, and returns the new leaks.
+// at scans open descriptors at a number of seconds from the start, and returns the new leaks.
 func at(g *leakDetector, second int, all ...fdCounts) []leak {
 	g.begin(time.Duration(second) * time.Second)
 	for i := range all {
@@ -32,7 +33,7 @@ func TestLeak(t *testing.T) {
 	const intervals = 3
 	for name, tt := range map[string]struct {
 		open []uint32
-		// leaks are at which scan there are leaks.
+		// leaks are the numbers of the scans that report a leak.
 		leaks []int
 	}{
 		"flat":                          {[]uint32{5, 5, 5, 5, 5, 5, 5}, nil},
@@ -45,6 +46,11 @@ func TestLeak(t *testing.T) {
 		"again after a fall":            {[]uint32{1, 2, 3, 4, 5, 4, 5, 6, 7, 8}, []int{3, 8}},
 		"no fall to what it began with": {[]uint32{1, 2, 3, 2, 3, 4, 5}, []int{6}},
 		"all at once":                   {[]uint32{1, 1000, 1000, 1000, 1000}, nil},
+		"late, from none":               {[]uint32{0, 0, 0, 1, 2, 3}, []int{5}},
+		"leak under churn":              {[]uint32{13, 6, 19, 12, 25, 18, 31, 24, 37, 30, 43, 36}, []int{7}},
+		"leak under long churn":         {[]uint32{3, 9, 9, 9, 4, 9, 9, 9, 5, 9, 9, 9, 6, 9, 9, 9, 7, 9, 9, 9}, []int{15}},
+		"churn":                         {[]uint32{13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3, 13, 3}, nil},
+		"churn that ends in a leak":     {[]uint32{9, 2, 9, 2, 9, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, []int{8}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := newLeakDetector(intervals)
@@ -63,7 +69,30 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// The rate is that of the growth: what came before it, or before the last fall, is no part of it.
+// Loads that change by chance are no leak with the default setting, whether they are independent or a random walk: a day of
+// scans of 200 processes each.
+func TestChurnIsNoLeak(t *testing.T) {
+	const processes, scans = 200, 8640
+	for name, next := range map[string]func(r *rand.Rand, open uint32) uint32{
+		"independent": func(r *rand.Rand, _ uint32) uint32 { return 100 + r.Uint32N(50) },
+		"walk": func(r *rand.Rand, open uint32) uint32 {
+			return max(open+r.Uint32N(21), 10) - 10
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := rand.New(rand.NewPCG(1, 2))
+			for range processes {
+				g, open := newLeakDetector(leakIntervals.Default), uint32(100_000)
+				for i := range scans {
+					open = next(r, open)
+					require.Empty(t, at(g, 10*i, sockets(7, open)))
+				}
+			}
+		})
+	}
+}
+
+// The rate is that of the growth since the last fall.
 func TestLeakRate(t *testing.T) {
 	g := newLeakDetector(3)
 	var leaks []leak
@@ -79,7 +108,7 @@ func TestLeakRate(t *testing.T) {
 	assert.Equal(t, uint32(40), leaks[0].open)
 }
 
-// A process that is no more is forgotten, and is not taken for another one that has its id.
+// The history of a process that ended is dropped, and does not count for a later process with its id.
 func TestLeakDetectorForgets(t *testing.T) {
 	g := newLeakDetector(2)
 	other := sockets(8, 9)
@@ -100,7 +129,7 @@ func TestLeakDetectorForgets(t *testing.T) {
 	assert.Len(t, at(g, 10, sockets(7, 5)), 1)
 }
 
-// A scan that failed in its middle is no end of those that it has not seen.
+// A scan that failed halfway does not end the history of processes that it did not reach.
 func TestLeakAfterAFailedScan(t *testing.T) {
 	g := newLeakDetector(2)
 	at(g, 0, sockets(7, 1), sockets(8, 1))
@@ -124,7 +153,7 @@ func TestLeaksOfMany(t *testing.T) {
 	}
 }
 
-// Of more processes than are watched, those that were there first are.
+// Above the bound, the processes seen first are observed.
 func TestObservedProcessesAreBounded(t *testing.T) {
 	g := newLeakDetector(2)
 	for i := range uint32(3) {

@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// appendLeak appends the event of a leak that was found at a time.
+// appendLeak appends the event of a leak. at is the time at which it was found.
 func (d *descriptors) appendLeak(b *batch.Batch, l *leak, at pcommon.Timestamp) {
 	seconds := l.duration.Seconds()
 	event := b.EventAt(at, l.owner.Cgroup, "ebpf.file_descriptor.leak", plog.SeverityNumberWarn)

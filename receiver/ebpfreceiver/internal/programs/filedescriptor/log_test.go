@@ -74,7 +74,7 @@ func TestAppendLogRefuses(t *testing.T) {
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	assert.Zero(t, p.Events())
 	for length := range 200 {
-		require.ErrorContains(t, p.AppendLog(b, make([]byte, length)), "which writes none")
+		require.ErrorContains(t, p.AppendLog(b, make([]byte, length)), "writes no records")
 	}
 	assert.Zero(t, b.Len())
 }

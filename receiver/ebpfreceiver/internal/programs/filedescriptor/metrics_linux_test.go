@@ -26,7 +26,7 @@ import (
 
 const aScrapeLater = programtest.Start + 10_000_000_000
 
-// withTables makes a program whose scans see these tables.
+// withTables returns a program whose scans read these tables.
 func withTables(t *testing.T, host *program.Host, config *Config, tables *[]*bpf.FileDescriptorTable) (*descriptors, *ebpf.Map) {
 	t.Helper()
 	p := newProgram(config, host).(*descriptors)
@@ -87,7 +87,7 @@ func TestScrapeGolden(t *testing.T) {
 	programtest.CompareMetrics(t, "metrics.yaml", m.Emit())
 }
 
-// emitted makes the host's programs emit into a batch, and returns what is in it.
+// emitted makes the host's programs emit into a batch, and returns its content.
 func emitted(t *testing.T, host *program.Host) func() []plog.LogRecord {
 	t.Helper()
 	b := programtest.NewBatch(host, true)
@@ -104,7 +104,7 @@ func emitted(t *testing.T, host *program.Host) func() []plog.LogRecord {
 	}
 }
 
-// A leak is emitted once of the scrapes that see it, whoever has more open.
+// A leak is emitted once, however many scrapes see it, and even if other processes have more descriptors.
 func TestScrapeFindsLeaks(t *testing.T) {
 	host := programtest.Host(t)
 	leaks := emitted(t, host)
@@ -131,7 +131,7 @@ func TestScrapeFindsLeaks(t *testing.T) {
 	assert.WithinRange(t, found[0].Timestamp().AsTime(), begin, time.Now(), "when it was found")
 }
 
-// What other threads have to themselves is not known all at once, and has not grown when it is.
+// The tables of a process with unshared tables are not known all at once. That is not growth.
 func TestScrapeOfUnsharedTablesFindsNoLeak(t *testing.T) {
 	host := programtest.Host(t)
 	leaks := emitted(t, host)
@@ -148,7 +148,7 @@ func TestScrapeOfUnsharedTablesFindsNoLeak(t *testing.T) {
 	assert.Empty(t, leaks())
 }
 
-// All leaks of a scrape are emitted, unless nobody wants such events.
+// All leaks of a scrape are emitted, unless events are off.
 func TestScrapeEmitsAllLeaks(t *testing.T) {
 	for _, enabled := range []bool{true, false} {
 		host := programtest.Host(t)

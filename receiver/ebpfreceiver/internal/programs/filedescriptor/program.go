@@ -33,7 +33,7 @@ type descriptors struct {
 	host       *program.Host
 	operations metrics.Series[bpf.FileDescriptorSeries, series, bpf.FileDescriptorCounts]
 
-	// beginScan tells the BPF side that a scan begins, openScan reads it.
+	// beginScan tells the BPF side that a scan begins; openScan opens the iterator that performs it.
 	beginScan func(*bpf.FileDescriptorScan) error
 	openScan  func() (io.ReadCloser, error)
 
@@ -61,7 +61,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 	}
 }
 
-// Hooks implements program.Program. Opens and closes are counted by trampolines, which not all kernels have.
+// Hooks implements program.Program. Opens and closes are counted by trampolines, which some kernels lack.
 func (d *descriptors) Hooks() []program.Hook {
 	hooks := []program.Hook{program.Reader(bpf.FileDescriptorProgFileDescriptorScanTasks, "task_file")}
 	if !d.config.Operations {
@@ -96,7 +96,7 @@ func (d *descriptors) closesByFilpClose() bool {
 // Spec implements program.Program.
 func (*descriptors) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadFileDescriptor() }
 
-// Variables implements program.Program. Names of processes are needed even without events: the metrics have them.
+// Variables implements program.Program. The metrics have names of processes, so names are needed even without events.
 func (*descriptors) Variables() map[string]any {
 	return map[string]any{bpf.FileDescriptorVarReadNames: true}
 }
@@ -126,5 +126,5 @@ func (d *descriptors) Attached(iters map[string]*program.Iter) {
 
 // AppendLog implements program.Program.
 func (*descriptors) AppendLog(_ *batch.Batch, raw []byte) error {
-	return fmt.Errorf("record of %d bytes of program file_descriptor, which writes none", len(raw))
+	return fmt.Errorf("unexpected record of %d bytes: program file_descriptor writes no records", len(raw))
 }

@@ -13,7 +13,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/filedescriptor"
 )
 
-// seqBufferSize is how much the kernel returns at most from one read of an iterator.
+// seqBufferSize is the most bytes that one read of an iterator returns.
 const seqBufferSize = 32 << 10
 
 // scan reads the descriptors of all processes, and hands each process to the leak detector.
@@ -34,7 +34,7 @@ func (d *descriptors) scan() (_ *snapshot, err error) {
 	unshared := s.finish()
 	for p := range unshared {
 		if !d.unshared[p] {
-			// A part of it was missing so far, and would look like growth in the next scan.
+			// The last scan missed a part of the process, which would look like growth in the next scan.
 			d.leaks.forget(p)
 		}
 	}

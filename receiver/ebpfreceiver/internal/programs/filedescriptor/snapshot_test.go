@@ -25,10 +25,10 @@ const (
 	pipe   = int(bpf.FileDescriptorKindKIND_PIPE)
 )
 
-// ignore is for a snapshot of which nobody wants to see each process.
+// ignore is for a snapshot whose complete processes are not checked.
 func ignore(*fdCounts) {}
 
-// table returns what the first thread of a process has open.
+// table returns the descriptors of a process's first thread.
 func table(pid uint32, open map[int]uint32) *bpf.FileDescriptorTable {
 	t := &bpf.FileDescriptorTable{Start: uint64(pid) * 10, Thread: pid}
 	t.Owner.Pid = pid
@@ -38,14 +38,14 @@ func table(pid uint32, open map[int]uint32) *bpf.FileDescriptorTable {
 	return t
 }
 
-// ofThread returns what another thread of it has open.
+// ofThread returns the descriptors of another thread of it.
 func ofThread(pid, thread uint32, open map[int]uint32) *bpf.FileDescriptorTable {
 	t := table(pid, open)
 	t.Thread = thread
 	return t
 }
 
-// counted returns what the snapshot has of each process.
+// counted returns the counts of each process in the snapshot.
 func counted(c *snapshot) map[uint32]map[int]uint32 {
 	got := map[uint32]map[int]uint32{}
 	for _, h := range c.top {
@@ -98,7 +98,8 @@ func TestSnapshotOfFew(t *testing.T) {
 	assert.Zero(t, c.other)
 }
 
-// Of a process of several tables nothing may be missing, in whichever order they come, and how many others there are.
+// Counts of a process with several tables are complete, in any order of the tables, and with any number of other
+// processes.
 func TestSnapshotOfUnsharedTables(t *testing.T) {
 	all := []*bpf.FileDescriptorTable{
 		table(1, map[int]uint32{file: 1}), ofThread(1, 11, map[int]uint32{file: 10, pipe: 2}),
@@ -132,7 +133,7 @@ func TestSnapshotOfUnsharedTables(t *testing.T) {
 			}
 		}
 	}
-	// They may become ordinary again, or end.
+	// A process may share its table again, or end.
 	c := newSnapshot(2, map[process]bool{{1, 10}: true, {5, 50}: true}, ignore)
 	c.add(table(1, map[int]uint32{file: 1}))
 	assert.Empty(t, c.finish())

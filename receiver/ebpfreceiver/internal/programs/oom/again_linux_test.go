@@ -17,13 +17,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// again is the program where each victim is marked twice, as one is of which another thread wants memory of a whole host
-// that has none.
+// again is the program with an object in which each victim is marked twice. The kernel does so when another thread of the
+// victim allocates memory on a host without any.
 type again struct{ *kills }
 
 func (a again) Hooks() []program.Hook { return append(a.kills.Hooks(), a.kills.Hooks()...) }
 
-// A victim is killed once, however often the kernel marks it.
+// A kill is reported once, however often the kernel marks the victim.
 func TestVictimsThatAreMarkedAgain(t *testing.T) {
 	kerneltest.Require(t)
 	const count = 3

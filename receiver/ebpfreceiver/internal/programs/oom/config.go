@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package oom is the program `oom`: which processes the kernel kills because memory has run out.
+// Package oom is the program `oom`: the processes that the kernel kills because memory has run out.
 package oom
 
 import (

@@ -48,7 +48,7 @@ func (k *kills) putMemory(event *batch.Event, e *bpf.OomEvent) {
 	}
 }
 
-// score returns what /proc/PID/oom_score shows of a process that holds a number of pages, of a total.
+// score returns the oom_score (as in /proc/PID/oom_score) of a process that holds a number of pages, of a total.
 func score(pages, adjustment, total int64) int64 {
 	badness := pages + adjustment*(total/1000)
 	return (1000 + badness*1000/total) * 2 / 3
@@ -63,8 +63,8 @@ func putTrigger(event *batch.Event, trigger *common.Owner) {
 	event.PutText("ebpf.oom.trigger.thread.name", common.Text(trigger.Comm[:]))
 }
 
-// appendBody appends the line for people, such as
-// "java[4242] killed for lack of memory: 1.5 GB anonymous, 20.1 MB file, 0 B shmem; cron[77] asked for more".
+// appendBody appends the body, such as "java[4242] killed for lack of memory: 1.5 GB anonymous, 20.1 MB file, 0 B shmem;
+// cron[77] asked for more".
 func (k *kills) appendBody(b *batch.Batch, text []byte, e *bpf.OomEvent) []byte {
 	text = append(b.AppendOwner(text, common.OwnerOf(&e.Owner)), " killed for lack of memory"...)
 	if m := &e.Memory; e.HasMemory != 0 {

@@ -37,7 +37,7 @@ func kill(cgroup uint64, set ...func(*bpf.OomEvent)) []byte {
 
 func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
 
-// newTestProgram returns the program on a host with pages of 4 KiB, of which there are four million.
+// newTestProgram returns the program on a host with four million pages of 4 KiB.
 func newTestProgram(host *program.Host) *kills {
 	k := newProgram(defaultConfig(), host).(*kills)
 	k.pageSize, k.totalPages = 4096, func() uint64 { return 4_000_000 }
@@ -51,7 +51,7 @@ func TestAppendLogGolden(t *testing.T) {
 		kill(programtest.Service),
 		kill(programtest.WebChild),
 		kill(programtest.Database, func(e *bpf.OomEvent) { e.Trigger = e.Owner }),
-		kill(0, func(e *bpf.OomEvent) { // asked for by the kernel, and the victim has given its memory back
+		kill(0, func(e *bpf.OomEvent) { // asked for by the kernel, and the victim has freed its memory
 			trigger := bpf.OomEvent{}.Trigger
 			e.Trigger, e.HasMemory, e.Owner.Executable = trigger, 0, [48]int8{}
 		}),
@@ -85,7 +85,7 @@ func TestAppendLogRefuses(t *testing.T) {
 	assert.Zero(t, b.Len())
 }
 
-// From nothing to all memory, and from one end of oom_score_adj to the other, as the kernel computes it for /proc.
+// The score, from no memory to all memory, and over the range of oom_score_adj, equals the one in /proc.
 func TestScore(t *testing.T) {
 	for _, tt := range []struct{ pages, adjustment, total, want int64 }{
 		{0, 0, 4_000_000, 666},
@@ -99,7 +99,7 @@ func TestScore(t *testing.T) {
 	}
 }
 
-// All memory that a kill gives back is in the score, wherever it is; the address space is not.
+// The score counts all memory that a kill frees. It does not count address space.
 func TestScoreOfEachKindOfMemory(t *testing.T) {
 	const pages = 400_000
 	host := programtest.Host(t)

@@ -19,7 +19,7 @@ type kills struct {
 	host     *program.Host
 	counts   metrics.Series[bpf.OomSeries, metrics.Group, bpf.OomCounts]
 	pageSize uint64
-	// totalPages returns the pages of memory and swap that there are, 0 if that is not known.
+	// totalPages returns the pages of memory and swap of this machine, 0 if unknown.
 	totalPages func() uint64
 }
 
@@ -57,7 +57,7 @@ func (k *kills) Loaded(maps map[string]*ebpf.Map) error {
 	return k.counts.Loaded(maps[bpf.OomMapOomKills], seriesOf, bpf.OomSeries{Cgroup: metrics.OverflowCgroup})
 }
 
-// Hooks implements program.Program. A kill holds a lock of the whole kernel, so that none interrupts another one.
+// Hooks implements program.Program. The kernel kills under a global lock, so that no kill interrupts another one.
 func (*kills) Hooks() []program.Hook {
 	return []program.Hook{program.Tracepoint(bpf.OomProgOomKill, "mark_victim")}
 }

@@ -21,8 +21,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// limitMemory makes a cgroup that may have 16 MiB of memory and no swap, and returns its directory. Where the memory
-// controller is one of version 1, the cgroup is one of that version.
+// limitMemory creates a cgroup with a limit of 16 MiB of memory and no swap, and returns its directory. If the memory
+// controller is one of cgroup version 1, the cgroup is too.
 func limitMemory(t *testing.T) string {
 	t.Helper()
 	root, settings := "/sys/fs/cgroup", map[string]string{"memory.max": "16M", "memory.swap.max": "0"}
@@ -35,7 +35,7 @@ func limitMemory(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Rmdir(dir)) })
 	for name, value := range settings {
-		// A kernel without swap has no limit of that.
+		// A kernel without swap has no such limit.
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); name != "memory.swap.max" {
 			require.NoError(t, err)
 		}
@@ -43,11 +43,11 @@ func limitMemory(t *testing.T) string {
 	return dir
 }
 
-// killOne has the kernel kill a process for the lack of memory, and returns its id.
+// killOne makes the kernel kill a process for lack of memory, and returns its id.
 func killOne(t *testing.T) int {
 	t.Helper()
 	limited := limitMemory(t)
-	// The shell waits to be limited, and asks then for more than that.
+	// The shell waits until it is limited, and then asks for more memory.
 	cmd := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)
@@ -59,7 +59,7 @@ func killOne(t *testing.T) int {
 	return cmd.Process.Pid
 }
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	kerneltest.Require(t)
 	var victim int

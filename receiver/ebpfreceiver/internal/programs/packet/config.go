@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package packet is the program `packet`: which packets network interfaces receive, counted and sampled by XDP.
+// Package packet is the program `packet`: the packets that network interfaces receive, counted and sampled by XDP.
 package packet
 
 import (
@@ -17,14 +17,14 @@ import (
 const (
 	name = "packet"
 
-	// defaultEventLimit holds back the samples of a flood, never its metrics.
+	// defaultEventLimit limits the samples of a flood. Its metrics have no limit.
 	defaultEventLimit = 1000
 
-	// longestName is the most bytes that the name of an interface has (IFNAMSIZ with its zero).
+	// longestName is the most bytes of an interface's name (IFNAMSIZ without the zero byte).
 	longestName = 15
 )
 
-// sampleEvery makes by default a thousand samples of a million packets.
+// sampleEvery is the default: a thousand samples per million packets.
 var sampleEvery = program.Range[int]{Least: 1, Most: 1_000_000_000, Default: 1000, Unit: "packets"}
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -34,7 +34,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"interfaces": {
 			Unit:    "list of names or patterns",
-			Meaning: "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. What is named has to be there; what matches a pattern may come later.",
+			Meaning: "The network interfaces, of the collector's network namespace, whose packets are counted, such as `[eth0, \"veth*\"]`; at least one. In patterns `*` is any text, `?` any character and `[a-c]` one of several. An interface listed by name has to exist; one that matches a pattern may appear later.",
 			Schema:  program.Schema{"minItems": 1, "items": program.Schema{"pattern": `^[^/: \t\n\v\f\r]+$`}},
 		},
 		"sample_every": {
@@ -51,9 +51,9 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::packet`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Interfaces are names of network interfaces, and patterns of names, as path.Match has them.
+	// Interfaces are names of network interfaces, and patterns as in path.Match.
 	Interfaces []string `mapstructure:"interfaces"`
-	// SampleEvery is how many packets one is picked of for an event.
+	// SampleEvery is the number of packets per sample.
 	SampleEvery int `mapstructure:"sample_every"`
 }
 
@@ -85,15 +85,15 @@ func validateInterface(chosen string) error {
 		return nil
 	}
 	if chosen == "" || chosen == "." || chosen == ".." || len(chosen) > longestName || strings.ContainsAny(chosen, "/: \t\n\v\f\r") {
-		return fmt.Errorf("%q is no name of a network interface; write one of 1 to %d bytes without blanks, / and :, as ip link lists them", chosen, longestName)
+		return fmt.Errorf("%q is not a name of a network interface; write one of 1 to %d bytes without blanks, / and :, as ip link lists them", chosen, longestName)
 	}
 	return nil
 }
 
-// isPattern is whether several names may match.
+// isPattern reports whether several names may match.
 func isPattern(chosen string) bool { return strings.ContainsAny(chosen, `*?[\`) }
 
-// chooses is whether an interface of that name is asked for.
+// chooses reports whether the settings choose an interface of that name.
 func (c *Config) chooses(interfaceName string) bool {
 	for _, chosen := range c.Interfaces {
 		if matches, err := path.Match(chosen, interfaceName); err == nil && matches {
@@ -103,7 +103,7 @@ func (c *Config) chooses(interfaceName string) bool {
 	return false
 }
 
-// named are the interfaces that are asked for by their very names.
+// named returns the interfaces that are listed by name and not by pattern.
 func (c *Config) named() (names []string) {
 	for _, chosen := range c.Interfaces {
 		if !isPattern(chosen) {

@@ -28,7 +28,7 @@ func TestDefaultConfig(t *testing.T) {
 	assert.Equal(t, 1000, *c.EventLimit)
 }
 
-// All faults come at once.
+// All errors are returned at once.
 func TestValidate(t *testing.T) {
 	c := on("eth0", "veth[", "eth0:1", strings.Repeat("x", 16), "", "*")
 	c.SampleEvery, *c.EventLimit = -1, 0
@@ -36,9 +36,9 @@ func TestValidate(t *testing.T) {
 	for _, text := range []string{
 		"event_limit: 0 is not a positive number",
 		`interfaces::1: "veth[" is not a pattern`,
-		`interfaces::2: "eth0:1" is no name of a network interface`,
-		`interfaces::3: "xxxxxxxxxxxxxxxx" is no name of a network interface`,
-		`interfaces::4: "" is no name of a network interface`,
+		`interfaces::2: "eth0:1" is not a name of a network interface`,
+		`interfaces::3: "xxxxxxxxxxxxxxxx" is not a name of a network interface`,
+		`interfaces::4: "" is not a name of a network interface`,
 		"sample_every: -1 is not a number of packets from 1 to 1000000000; leave the key out for 1000, or set events: false",
 	} {
 		require.ErrorContains(t, err, text)

@@ -14,7 +14,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packet"
 )
 
-// goneKept bounds how many interfaces that are gone are still known, for the last counts of each.
+// goneKept bounds the number of removed interfaces that are kept until their last counts are read.
 const goneKept = 1024
 
 // firstFormer begins the indices of former names. The kernel's own are below.
@@ -41,7 +41,7 @@ type known struct {
 	gone bool
 }
 
-// add makes an interface known, to the BPF side too. The program is not attached to it at the moment.
+// add records an interface, and tells the BPF side. The program is not attached to it at the moment.
 func (i *interfaces) add(index uint32, name string) error {
 	if err := i.separate(index, name); err != nil {
 		return err
@@ -110,9 +110,9 @@ func (i *interfaces) separate(index uint32, name string) error {
 	return nil
 }
 
-// remove lets go of an interface once its last counts are read, or at once if too many wait for that.
+// remove forgets an interface after its last counts were read, or at once if too many are kept.
 func (i *interfaces) remove(index uint32) {
-	_ = i.names.Delete(index) // that it was not there is no matter
+	_ = i.names.Delete(index) // a missing key is no error here
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if k, ok := i.known[index]; ok && !k.gone {
@@ -124,7 +124,7 @@ func (i *interfaces) remove(index uint32) {
 	}
 }
 
-// forget forgets those that are gone, but for some.
+// forget forgets the oldest removed interfaces, but keeps some.
 func (i *interfaces) forget(kept map[uint32]bool) {
 	maps.DeleteFunc(i.known, func(index uint32, k known) bool { return k.gone && !kept[index] })
 	i.gone = 0
@@ -135,14 +135,14 @@ func (i *interfaces) forget(kept map[uint32]bool) {
 	}
 }
 
-// all returns what is known now.
+// all returns all known interfaces.
 func (i *interfaces) all() map[uint32]known {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return maps.Clone(i.known)
 }
 
-// settle forgets those that are gone and have no counts any more.
+// settle forgets removed interfaces that have no more counts.
 func (i *interfaces) settle(counted map[uint32]bool) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

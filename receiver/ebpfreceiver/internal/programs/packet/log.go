@@ -59,7 +59,7 @@ func putFrame(event *batch.Event, f *bpf.PacketFrame) {
 	}
 }
 
-// appendBody appends the line for people, such as "tcp 10.0.0.9:51234 → 10.0.0.5:443 on eth0, syn, 60 B".
+// appendBody appends the body, such as "tcp 10.0.0.9:51234 → 10.0.0.5:443 on eth0, syn, 60 B".
 func appendBody(b *batch.Batch, text []byte, e *bpf.PacketEvent) []byte {
 	p := &e.Frame.Packet
 	if transport := inet.TransportName(p.Protocol, p.Type); transport != "" {

@@ -67,13 +67,13 @@ func TestAppendLogGolden(t *testing.T) {
 		sample(inet.ProtocolTCP, v6, v6peer, flags(0b010010), func(e *bpf.PacketEvent) { e.Frame.Ttl = 1 }),
 		sample(inet.ProtocolTCP, v4, v4peer, flags(0b11111111), tagged(1, 100)),
 		sample(inet.ProtocolUDP, v4, "10.0.0.5:53", tagged(2, 4094, 7)),
-		sample(inet.ProtocolUDP, v6, "[ff02::fb]:5353", tagged(9, 1, 2)), // more than there is room for
+		sample(inet.ProtocolUDP, v6, "[ff02::fb]:5353", tagged(9, 1, 2)), // more than fit
 		sample(inet.ProtocolUDP, "10.0.0.9:0", "10.0.0.5:0", fragment),
 		sample(inet.ProtocolICMP, "10.0.0.9:0", "10.0.0.5:0"),
 		sample(inet.ProtocolICMPv6, "[fe80::1]:0", "[ff02::1]:0"),
-		sample(47, "10.0.0.9:0", "10.0.0.5:0"), // GRE, which has no name here
+		sample(47, "10.0.0.9:0", "10.0.0.5:0"), // GRE, which has no name in network.transport
 		sample(0, v4, v4peer, notIP),
-		sample(0, v4, v4peer, notIP, tagged(1, 5), func(e *bpf.PacketEvent) { e.Interface = [16]int8{} }), // gone meanwhile
+		sample(0, v4, v4peer, notIP, tagged(1, 5), func(e *bpf.PacketEvent) { e.Interface = [16]int8{} }), // removed meanwhile
 	}
 	host := programtest.Host(t)
 	p, b := newProgram(on("eth0"), host), programtest.NewBatch(host, true)
@@ -138,7 +138,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// A kernel without packets in several pieces gets the function that does not know them.
+// A kernel without multi-buffer XDP gets the function for single buffers.
 func TestHooks(t *testing.T) {
 	p := newProgram(on("eth0"), programtest.Host(t))
 	spec, err := p.Spec()

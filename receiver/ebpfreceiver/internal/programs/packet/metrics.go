@@ -10,26 +10,26 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
-// overflow stands for an interface in the series of all that finds no room in the map.
+// overflow is the interface of the overflow series, which counts when the map is full.
 const overflow uint32 = 0
 
-// Traits of packets, as the BPF side has them.
+// Traits of packets: the numbers are those of the BPF side.
 const (
 	controlFlags = uint8(bpf.PacketTraitTRAIT_FIN | bpf.PacketTraitTRAIT_SYN | bpf.PacketTraitTRAIT_RST)
 	isFragment   = uint8(bpf.PacketTraitTRAIT_FRAGMENT)
 	hasLowTTL    = uint8(bpf.PacketTraitTRAIT_LOW_TTL)
 )
 
-// series is a series of the map as users see it: by the name of the interface.
+// series is a series of the map as users see it: with the name of the interface.
 type series struct {
-	interfaceName string // "": the interface is gone, and forgotten
+	interfaceName string // "": the interface was removed and forgotten
 	overflow      bool
 	protocol      uint8
 	ipVersion     uint8
 	traits        uint8
 }
 
-// scrape is what is to be known of interfaces while the map is read.
+// scrape has the state of interfaces while the map is read.
 type scrape struct {
 	known   map[uint32]known
 	counted map[uint32]bool
@@ -46,7 +46,7 @@ func (p *packets) seriesOf(_ metrics.Group, key *bpf.PacketSeries) series {
 	}
 }
 
-// fate is the end of what was counted for an interface that is gone.
+// fate ends the series of a removed interface.
 func (p *packets) fate(_ *metrics.Builder, key *bpf.PacketSeries, _ *bpf.PacketCounts) metrics.Fate {
 	if k, ok := p.scrape.known[key.Interface]; key.Interface != overflow && (!ok || k.gone) {
 		return metrics.Remove

@@ -35,7 +35,7 @@ func newScraped(t *testing.T) *scraped {
 	return s
 }
 
-// count writes a series, in which the last CPU has one packet of a byte.
+// count writes a series. The last CPU has one packet of one byte.
 func (s *scraped) count(t *testing.T, key bpf.PacketSeries, packets, bytes uint64) {
 	t.Helper()
 	programtest.PutPerCPU(t, s.maps[bpf.PacketMapPacketCounts], &key,
@@ -67,11 +67,11 @@ func TestScrapeGolden(t *testing.T) {
 	s.count(t, key(2, 4, 0, 0), 11, 1100)
 	s.count(t, key(2, 0, 0, 0), 12, 1200)
 	s.count(t, key(7, 4, inet.ProtocolTCP, 0), 13, 1300)
-	s.count(t, key(9, 4, inet.ProtocolTCP, 0), 14, 1400) // nobody knows it
+	s.count(t, key(9, 4, inet.ProtocolTCP, 0), 14, 1400) // unknown interface
 	programtest.CompareMetrics(t, "metrics.yaml", s.scrapeNow(t, metadata.DefaultMetricsConfig()))
 }
 
-// What found no room in the map is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t)
 	assert.Zero(t, s.scrapeNow(t, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
@@ -92,7 +92,7 @@ func TestScrapeDisabled(t *testing.T) {
 	assert.Zero(t, s.scrapeNow(t, config).MetricCount())
 }
 
-// The series of an interface that is gone end when somebody has read them, and nothing is left of them.
+// The series of a removed interface end after they were read, and their entries leave the map.
 func TestInterfacesThatAreGone(t *testing.T) {
 	s := newScraped(t)
 	s.count(t, key(2, 4, inet.ProtocolUDP, 0), 1, 60)
@@ -116,7 +116,7 @@ func TestInterfacesThatAreGone(t *testing.T) {
 	assert.Len(t, s.interfaces.all(), 1)
 }
 
-// However many interfaces come and go, and whether or not anybody scrapes, no more than some are known.
+// However many interfaces come and go, with or without scrapes, the number of known ones is bounded.
 func TestInterfacesAreBounded(t *testing.T) {
 	s := newScraped(t)
 	for index := range uint32(100_000) {

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What has no room in the kernel's map is counted as one, and as lost; nobody fills it by sending odd protocols.
+// Packets without room in the map are counted together, and as lost. Nobody can fill the map with odd protocols.
 func TestMapWithoutRoom(t *testing.T) {
 	kerneltest.Require(t)
 	require.NoError(t, kernel.ThisHost().LiftMemlock())
@@ -54,7 +54,7 @@ func TestMapWithoutRoom(t *testing.T) {
 	send(inet.ProtocolTCP)
 	send(inet.ProtocolICMP)
 
-	// Whichever interface such a run is on.
+	// Such a run may be on any interface.
 	p.scrape = scrape{counted: map[uint32]bool{}, known: map[uint32]known{}}
 	sums, err := p.counts.Scrape(nil)
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ type packets struct {
 	host       *program.Host
 	config     *Config
 	interfaces interfaces
-	scrape     scrape // the one that is under way
+	scrape     scrape // the current one
 	counts     metrics.Series[bpf.PacketSeries, series, bpf.PacketCounts]
 }
 

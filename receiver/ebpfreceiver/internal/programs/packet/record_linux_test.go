@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	kerneltest.Require(t)
 	device := fmt.Sprint("pk", os.Getpid())
@@ -31,7 +31,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	tcp := append(append(append([]byte{5 << 4, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0}, from.AsSlice()...), to.AsSlice()...), syn...)
 	tcp[0] = 4<<4 | 5
 	ethernet := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
-	// Types that nobody else sends on the wire: packets for experiments, and a tag.
+	// Types that nobody else sends on the wire: experimental protocols, and a VLAN tag.
 	experiment := append(append([]byte{}, ethernet...), 0x88, 0xb5, 0, 0)
 	outer := append(append([]byte{}, ethernet...), 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 8, 0)
 	frames := map[string][]byte{"tcp_two_tags": append(outer, tcp...), "not_ip": append(experiment, make([]byte, 42)...)}

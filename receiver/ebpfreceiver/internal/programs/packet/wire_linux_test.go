@@ -12,14 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wire is a pair of network interfaces without addresses: its device receives what is sent, and nothing else.
+// wire is a pair of network interfaces without addresses. Its device receives only what the test sends.
 type wire struct {
 	device string
 	socket int
 	from   int
 }
 
-// newWire makes a wire that goes away with the test.
+// newWire creates a wire that is removed after the test.
 func newWire(t *testing.T, device string) *wire {
 	t.Helper()
 	w := &wire{device: device}
@@ -30,7 +30,7 @@ func newWire(t *testing.T, device string) *wire {
 	for _, name := range []string{device, pair.PeerName} {
 		end, err := netlink.LinkByName(name)
 		require.NoError(t, err)
-		// Or the kernel sends packets of its own.
+		// Otherwise the kernel sends packets by itself.
 		require.NoError(t, os.WriteFile("/proc/sys/net/ipv6/conf/"+name+"/disable_ipv6", []byte("1"), 0))
 		require.NoError(t, netlink.LinkSetUp(end))
 		w.from = end.Attrs().Index
@@ -42,13 +42,13 @@ func newWire(t *testing.T, device string) *wire {
 	return w
 }
 
-// send has the device receive a frame.
+// send makes the device receive a frame.
 func (w *wire) send(t *testing.T, frame []byte) {
 	t.Helper()
 	require.NoError(t, unix.Sendto(w.socket, frame, 0, &unix.SockaddrLinklayer{Ifindex: w.from}))
 }
 
-// received is how many frames the device has received.
+// received returns the number of frames that the device has received.
 func (w *wire) received(t *testing.T) int {
 	t.Helper()
 	link, err := netlink.LinkByName(w.device)

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process is the program `process`: what processes execute, and how they end.
+// Package process is the program `process`: the programs that processes execute, and the ends of processes.
 package process
 
 import (
@@ -15,7 +15,7 @@ var Definition = program.Definition{
 	Purpose: "What processes execute, and how they end.",
 	Settings: map[string]program.Setting{
 		"arguments": {
-			Meaning: "Whether events have the arguments of what is executed. They may hold passwords and other secrets, and go wherever the events go.",
+			Meaning: "Whether events have the arguments of executed programs. Arguments may contain passwords and other secrets, and go wherever the events go.",
 		},
 	},
 	Example:       "{arguments: true}",
@@ -27,7 +27,7 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::process`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Arguments is whether events have the arguments of what is executed. They may hold secrets.
+	// Arguments adds the arguments to the events. They may contain secrets.
 	Arguments bool `mapstructure:"arguments"`
 }
 

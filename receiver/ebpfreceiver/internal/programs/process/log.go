@@ -48,7 +48,7 @@ func (p *processes) AppendLog(b *batch.Batch, raw []byte) error {
 	return fmt.Errorf("process record of %d bytes is too short for event %d", len(raw), record.Event)
 }
 
-// appendExec adds what was executed; a is nil where arguments are not asked for.
+// appendExec adds the attributes of an execution. a is nil where arguments are not asked for.
 func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.ProcessArguments) {
 	owner := common.OwnerOf(&e.Owner)
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.process.exec", plog.SeverityNumberInfo)
@@ -71,7 +71,7 @@ func (p *processes) appendExec(b *batch.Batch, e *bpf.ProcessExecEvent, a *bpf.P
 	event.End(func(text []byte) []byte { return appendExecBody(b, text, owner, path, script) })
 }
 
-// appendPath appends the path that is made of names, each with a zero behind it, of which the last comes first.
+// appendPath appends the path made of names. The names end in a zero byte, and the last name of the path comes first.
 func appendPath(path, names []byte) []byte {
 	names = bytes.TrimSuffix(names, []byte{0})
 	for len(names) > 0 {
@@ -82,7 +82,7 @@ func appendPath(path, names []byte) []byte {
 	return path
 }
 
-// putArguments puts the arguments, each of which ends in a zero. Of those that are cut the last one may be cut, too.
+// putArguments puts the arguments, each of which ends in a zero byte. If they were cut, the last one may be incomplete.
 func putArguments(event *batch.Event, a *bpf.ProcessArguments) {
 	text := chars(a.Text[:min(int(a.Length), len(a.Text))])
 	if len(text) > 0 {
@@ -125,7 +125,7 @@ func (p *processes) appendExit(b *batch.Batch, e *bpf.ProcessEvent) {
 // creationTime is the layout of process.creation.time: ISO 8601 with milliseconds, as in the semantic conventions.
 const creationTime = "2006-01-02T15:04:05.000Z07:00"
 
-// putProcess puts the process that an event is about. start is the time of its creation, by the clock that runs since boot.
+// putProcess puts the process that an event is about. start is the time of its creation (CLOCK_BOOTTIME).
 func (p *processes) putProcess(event *batch.Event, owner *common.Owner, parent, vpid uint32, start uint64) {
 	event.PutProcess(owner)
 	if vpid != 0 && vpid != owner.Pid {
@@ -137,7 +137,7 @@ func (p *processes) putProcess(event *batch.Event, owner *common.Owner, parent, 
 	}
 }
 
-// appendExecBody appends the line for people, such as "backup[4242] executes /usr/bin/bash for /etc/cron.daily/backup".
+// appendExecBody appends the body, such as "backup[4242] executes /usr/bin/bash for /etc/cron.daily/backup".
 func appendExecBody(b *batch.Batch, text []byte, owner *common.Owner, path, script string) []byte {
 	text = b.AppendOwner(text, owner)
 	if path != "" {

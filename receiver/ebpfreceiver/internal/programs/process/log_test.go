@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// created is when processes were made, by the clock that runs since boot.
+// created is the creation time of processes (CLOCK_BOOTTIME).
 const created = uint64(programtest.Start) - 1_999_999
 
 func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgroup uint64) {
@@ -35,7 +35,7 @@ func execution(cgroup uint64, names, script string) []byte {
 	return programtest.Bytes(e)
 }
 
-// withArguments returns the record of an execution with arguments, of which there may be more.
+// withArguments returns the record of an execution with arguments. count may be greater than their number.
 func withArguments(text string, more int) []byte {
 	raw := append([]byte(nil), execution(0, "bash\x00bin\x00", "")...)
 	raw[1] = uint8(bpf.ProcessEventIdEVENT_EXEC_ARGUMENTS)
@@ -72,7 +72,7 @@ func TestAppendLogGolden(t *testing.T) {
 			withArguments("\x00", 0),
 			withArguments("x\x00\xff\xfe\x00", 0),
 			withArguments("", 0),
-			withArguments("", 5), // they can't be read
+			withArguments("", 5), // unreadable
 			inNamespace(execution(programtest.Web, "bash\x00", ""), 7),
 			inNamespace(execution(programtest.Web, "bash\x00", ""), 4242), // the same id by chance
 		},
@@ -81,7 +81,7 @@ func TestAppendLogGolden(t *testing.T) {
 			exit(programtest.Database, 7<<8, 1_500_000_000),
 			exit(0, 255<<8, 0),
 			exit(0, 9, 20_000),
-			exit(0, 11|0x80, 20_000), // with a core
+			exit(0, 11|0x80, 20_000), // with a core dump
 			exit(0, 34, 20_000),
 			inNamespace(exit(programtest.Web, 0, 20_000), 7),
 		},

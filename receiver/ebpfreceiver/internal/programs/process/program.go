@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Outcomes that processes are counted by.
+// Outcomes by which the ends of processes are counted.
 const (
 	executed  = uint8(bpf.ProcessOutcomeOUTCOME_EXEC)
 	succeeded = uint8(bpf.ProcessOutcomeOUTCOME_SUCCESS)
@@ -24,7 +24,7 @@ type processes struct {
 	config *Config
 	host   *program.Host
 	counts metrics.Series[bpf.ProcessSeries, series, bpf.ProcessCounts]
-	// path is room for the path of an executable.
+	// path is a buffer for the path of an executable.
 	path []byte
 }
 

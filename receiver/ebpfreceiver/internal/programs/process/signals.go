@@ -5,7 +5,7 @@ package process
 
 import "strconv"
 
-// signals are the names of Linux's signals, which have the same numbers on amd64 and arm64.
+// signals are the names of Linux's signals, whose numbers are the same on amd64 and arm64.
 var signals = [...]string{
 	1: "SIGHUP", 2: "SIGINT", 3: "SIGQUIT", 4: "SIGILL", 5: "SIGTRAP", 6: "SIGABRT", 7: "SIGBUS", 8: "SIGFPE",
 	9: "SIGKILL", 10: "SIGUSR1", 11: "SIGSEGV", 12: "SIGUSR2", 13: "SIGPIPE", 14: "SIGALRM", 15: "SIGTERM",
@@ -14,7 +14,7 @@ var signals = [...]string{
 	30: "SIGPWR", 31: "SIGSYS",
 }
 
-// signalName returns the name of a signal; real-time signals have numbers.
+// signalName returns the name of a signal. Real-time signals have only numbers.
 func signalName(signal uint8) string {
 	if int(signal) < len(signals) && signals[signal] != "" {
 		return signals[signal]

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package runqueue is the program `runqueue`: how long tasks that could run wait for a CPU.
+// Package runqueue is the program `runqueue`: how long runnable tasks wait for a CPU.
 package runqueue
 
 import (
@@ -9,7 +9,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-// defaultEventLimit holds back the events of a host that has far too few CPUs, never their metric.
+// defaultEventLimit limits the events of a host with far too few CPUs. Its metric has no limit.
 const defaultEventLimit = 1000
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -19,7 +19,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"threshold": {
 			Unit: program.UnitDuration, Range: program.Threshold,
-			Meaning: "The longest wait for a CPU that is no stall.",
+			Meaning: "The longest wait for a CPU that is not a stall.",
 		},
 	},
 	Example:       "{threshold: 50ms}",

@@ -51,5 +51,5 @@ func TestSpecOfKernelWithoutAccount(t *testing.T) {
 
 	host.BTF = programtest.BTF(t, 2)
 	_, err = newProgram(defaultConfig(), host).Spec()
-	require.EqualError(t, err, "this kernel does not tell how long a task has waited: struct sched_info has no last_queued; run one built with CONFIG_SCHED_INFO=y")
+	require.EqualError(t, err, "this kernel does not measure how long a task waits: struct sched_info has no last_queued; run one built with CONFIG_SCHED_INFO=y")
 }

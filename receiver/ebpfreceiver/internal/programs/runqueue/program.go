@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// needed are the members of the kernel's structs by which it tells how long a task has waited.
+// needed are the members of the kernel's structs that hold how long a task has waited.
 var needed = []struct{ structure, member, option string }{
 	{"sched_info", "last_queued", "CONFIG_SCHED_INFO"},
 	{"cfs_rq", "rq", "CONFIG_FAIR_GROUP_SCHED"},
@@ -36,7 +36,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 func (w *waits) Spec() (*ebpf.CollectionSpec, error) {
 	for _, n := range needed {
 		if !w.host.BTF.HasMember(n.structure, n.member) {
-			return nil, fmt.Errorf("this kernel does not tell how long a task has waited: struct %s has no %s; run one built with %s=y",
+			return nil, fmt.Errorf("this kernel does not measure how long a task waits: struct %s has no %s; run one built with %s=y",
 				n.structure, n.member, n.option)
 		}
 	}
@@ -67,8 +67,8 @@ func (w *waits) Loaded(maps map[string]*ebpf.Map) error {
 	return w.times.Loaded(maps[bpf.RunqueueMapRunqueueWaits], seriesOf, bpf.RunqueueSeries{Cgroup: metrics.OverflowCgroup})
 }
 
-// Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing that calls the hook
-// interrupts it.
+// Hooks implements program.Program. A CPU switches tasks with interrupts off, so that nothing interrupts this hook and
+// calls it again.
 func (*waits) Hooks() []program.Hook {
 	return []program.Hook{program.Tracepoint(bpf.RunqueueProgRunqueueSwitch, "sched_switch")}
 }

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package socket is the program that other programs need to know who owns a socket. It has no telemetry of its own.
+// Package socket is the program that finds the owners of sockets for other programs. It has no telemetry.
 package socket
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Definition is the program for Definition.Needs of others.
+// Definition is the program, for Definition.Needs of others.
 var Definition = program.Definition{
 	Name:          "socket",
 	DefaultConfig: func() program.Config { return &program.CommonConfig{} },
@@ -38,7 +38,8 @@ func (*sockets) Events() uint32 { return 0 }
 // Loaded implements program.Program.
 func (*sockets) Loaded(map[string]*ebpf.Map) error { return nil }
 
-// Hooks implements program.Program. What is older than the hooks is looked for when they are there, so that nothing is missed.
+// Hooks implements program.Program. Sockets older than the hooks are searched for after the hooks are attached, so that
+// none is missed.
 func (s *sockets) Hooks() (hooks []program.Hook) {
 	if !s.host.SocketsTracked {
 		hooks = append(hooks, s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSocketSetStateMissed, "inet_sock_set_state"))
@@ -51,7 +52,7 @@ func (s *sockets) Hooks() (hooks []program.Hook) {
 
 // AppendLog implements program.Program.
 func (*sockets) AppendLog(_ *batch.Batch, raw []byte) error {
-	return fmt.Errorf("record of %d bytes of program socket, which writes none", len(raw))
+	return fmt.Errorf("unexpected record of %d bytes: program socket writes no records", len(raw))
 }
 
 // Scrape implements program.Program.

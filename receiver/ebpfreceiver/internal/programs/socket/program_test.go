@@ -42,7 +42,7 @@ func TestDefinition(t *testing.T) {
 	require.NoError(t, p.Loaded(nil))
 
 	b := programtest.NewBatch(host, true)
-	require.EqualError(t, p.AppendLog(b, make([]byte, 24)), "record of 24 bytes of program socket, which writes none")
+	require.EqualError(t, p.AppendLog(b, make([]byte, 24)), "unexpected record of 24 bytes: program socket writes no records")
 	assert.Zero(t, b.Len())
 
 	m := programtest.NewMetrics(host, pcommon.Timestamp(1), metadata.DefaultMetricsConfig())

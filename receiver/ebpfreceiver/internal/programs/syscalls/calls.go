@@ -15,17 +15,17 @@ import (
 //go:generate go run ./internal/tables tables.go
 
 const (
-	// compat is what the BPF side adds to the numbers of the 32-bit table.
+	// compat is added by the BPF side to the numbers of the 32-bit table.
 	compat = int(bpf.SyscallCallLimitsCALLS_COMPAT)
-	// allCalls is how many numbers there are.
+	// allCalls is the number of entries.
 	allCalls = int(bpf.SyscallCallLimitsCALLS)
-	// unknownCall, in each table, is what the BPF side makes of all numbers that no table can have.
+	// unknownCall, in each table, stands for all numbers that no table can have.
 	unknownCall = int(bpf.SyscallCallLimitsCALL_UNKNOWN)
 
 	otherName = "_OTHER"
 )
 
-// x32Calls are the calls that x32 has for itself, which follow from 512 on in amd64's table. Their list is complete.
+// x32Calls are the calls that only x32 has, from 512 on in amd64's table. The list is complete.
 var x32Calls = [...]string{
 	"rt_sigaction", "rt_sigreturn", "ioctl", "readv", "writev", "recvfrom", "sendmsg", "recvmsg", "execve", "ptrace",
 	"rt_sigpending", "rt_sigtimedwait", "rt_sigqueueinfo", "sigaltstack", "timer_create", "mq_notify", "kexec_load",
@@ -53,7 +53,7 @@ func namesOn(architecture string) (names [allCalls]string) {
 	return names
 }
 
-// callName returns the name of a call; one that is newer than the tables has its number, as the kernel has it.
+// callName returns the name of a call. A call newer than the tables has its number, as the kernel has it.
 func callName(call int) string {
 	if call < 0 || call >= allCalls {
 		return otherName
@@ -64,7 +64,7 @@ func callName(call int) string {
 	return strconv.Itoa(call % compat)
 }
 
-// everywhere are the names that system calls have on any architecture, in order.
+// everywhere has the names of system calls of all architectures, sorted.
 var everywhere = func() []string {
 	all := slices.Concat(amd64Calls[:], i386Calls[:], arm64Calls[:], armCalls[:])
 	slices.Sort(all)
@@ -72,19 +72,19 @@ var everywhere = func() []string {
 	return slices.DeleteFunc(all, func(name string) bool { return name == "" })
 }()
 
-// isCall returns whether there is a system call of that name, on some architecture.
+// isCall reports whether any architecture has a system call of that name.
 func isCall(name string) bool {
 	_, found := slices.BinarySearch(everywhere, name)
 	return found
 }
 
-// nearest returns the system call whose name is most like the one given.
+// nearest returns the system call with the most similar name.
 func nearest(name string) string {
 	name = strings.ToLower(name)
 	return slices.MinFunc(everywhere, func(a, b string) int { return distance(name, a) - distance(name, b) })
 }
 
-// distance returns how many letters have to be put in, left out or replaced to make one of the other.
+// distance returns how many letters must be inserted, deleted or replaced to turn one name into the other.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

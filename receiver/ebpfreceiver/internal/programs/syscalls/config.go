@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package syscalls is the program `syscall`: how long system calls take, how they fail, and which are slow.
+// Package syscalls is the program `syscall`: the duration of system calls, their failures, and slow ones.
 package syscalls
 
 import (
@@ -18,12 +18,12 @@ import (
 )
 
 const (
-	// defaultEventLimit holds back the events of a slow disk that all processes wait for, never their metrics.
+	// defaultEventLimit limits the events when all processes wait for a slow disk. Its metrics have no limit.
 	defaultEventLimit = 100
 
-	// maxContainers bounds the list.
+	// maxContainers bounds the list of containers.
 	maxContainers = 16
-	// minContainerID is how many digits of a container's id tell it from others, of maxContainerID.
+	// minContainerID is how many digits distinguish a container's id, of maxContainerID.
 	minContainerID = 12
 	maxContainerID = int(unsafe.Sizeof(bpf.SyscallContainerId{}.Digits))
 )
@@ -38,17 +38,17 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"syscalls": {
 			Unit:    "list of names, as in `man 2 syscalls`",
-			Meaning: "Only these system calls are looked at, in metrics and events; all, if it is empty. What an architecture lacks is not seen there.",
+			Meaning: "Only these system calls are observed, in metrics and events; empty means all. A call that the architecture lacks is ignored.",
 			Schema:  program.Schema{"uniqueItems": true, "items": program.Schema{"pattern": "^[a-z0-9_]+$"}},
 		},
 		"executables": {
 			Unit:    "list of names, at most 47 bytes each",
-			Meaning: "Only processes of these executables are looked at, by the base names of their files; all, if it is empty.",
+			Meaning: "Only processes of these executables are observed, by the base names of their files; empty means all.",
 			Schema:  program.Schema{"uniqueItems": true, "items": program.ExecutableSchema},
 		},
 		"containers": {
 			Unit:    fmt.Sprintf("list of at most %d container ids, or their first %d digits and more", maxContainers, minContainerID),
-			Meaning: "Only processes in these containers are looked at; all, if it is empty. One that starts later, or again, is looked at from its first system call on.",
+			Meaning: "Only processes in these containers are observed; empty means all processes. A container that starts later, or again, is observed from its first system call on.",
 			Schema: program.Schema{
 				"maxItems": maxContainers, "uniqueItems": true,
 				"items": program.Schema{"pattern": fmt.Sprintf("^[0-9a-f]{%d,%d}$", minContainerID, maxContainerID)},
@@ -56,10 +56,10 @@ var Definition = program.Definition{
 		},
 		"threshold": {
 			Unit: program.UnitDuration, Range: threshold,
-			Meaning: "From which duration on a system call is an event.",
+			Meaning: "The shortest duration of a system call that is an event.",
 		},
 		"waiting": {
-			Meaning: "Whether system calls that wait by their nature are events, too, when they take long: for time, locks, processes and peers, as `nanosleep`, `futex`, `wait4`, `epoll_wait`, `recvfrom` and `io_uring_enter` do, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
+			Meaning: "Whether system calls that wait by design are events too, when they take long. They wait for time, locks, processes and peers: `nanosleep`, `futex`, `flock`, `wait4`, `vfork`, `epoll_wait`, `connect`, `recvfrom`, `io_uring_enter` and the like, `fcntl` for a lock, the open of a FIFO, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
 		},
 	},
 	Example:       "{executables: [postgres], threshold: 10ms}",
@@ -71,15 +71,16 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::syscall`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Syscalls are the names of the system calls that are looked at; empty for all.
+	// Syscalls are the names of the observed system calls; empty means all.
 	Syscalls []string `mapstructure:"syscalls"`
-	// Executables are those whose processes are looked at; empty for all.
+	// Executables are the executables whose processes are observed; empty means all.
 	Executables []program.Executable `mapstructure:"executables"`
-	// Containers are the ids of those whose processes are looked at, or how the ids begin; empty for all processes.
+	// Containers are ids, or beginnings of ids, of the containers whose processes are observed; empty means all
+	// processes.
 	Containers []string `mapstructure:"containers"`
-	// Threshold is from which duration on a call is an event.
+	// Threshold is the shortest duration of a call that is an event.
 	Threshold time.Duration `mapstructure:"threshold"`
-	// Waiting is whether calls that wait by their nature are events, too.
+	// Waiting enables events of calls that wait by design.
 	Waiting bool `mapstructure:"waiting"`
 }
 
@@ -108,7 +109,7 @@ func (c *Config) Validate() error {
 	return errors.Join(append(errs, threshold.CheckEvents("threshold", c.Threshold, "events"))...)
 }
 
-// at says of which element of a list an error is.
+// at adds the key and the index of the element to an error.
 func at(key string, i int, err error) error {
 	if err == nil {
 		return nil
@@ -126,9 +127,9 @@ func checkOnce[S ~string](list []S, i int) error {
 func checkCall(name string) error {
 	switch {
 	case slices.Contains(noreturn, name):
-		return fmt.Errorf("%q does not return, so that there is nothing to tell of it; program process tells how processes end", name)
+		return fmt.Errorf("%q does not return, so it has neither duration nor result; program process reports how processes end", name)
 	case !isCall(name):
-		return fmt.Errorf("%q is no system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))
+		return fmt.Errorf("%q is not a system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))
 	}
 	return nil
 }

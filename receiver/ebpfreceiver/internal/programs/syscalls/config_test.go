@@ -35,11 +35,11 @@ func TestValidate(t *testing.T) {
 	}{
 		"unknown call": {
 			func(c *Config) { c.Syscalls = []string{"read", "opnat"} },
-			`syscalls::1: "opnat" is no system call of Linux; the nearest is "openat", and ` + "`man 2 syscalls` lists all",
+			`syscalls::1: "opnat" is not a system call of Linux; the nearest is "openat", and ` + "`man 2 syscalls` lists all",
 		},
-		"upper case":    {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is no system call of Linux; the nearest is`},
-		"empty call":    {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is no system call of Linux`},
-		"other":         {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is no system call of Linux`},
+		"upper case":    {func(c *Config) { c.Syscalls = []string{"READ"} }, `syscalls::0: "READ" is not a system call of Linux; the nearest is`},
+		"empty call":    {func(c *Config) { c.Syscalls = []string{""} }, `syscalls::0: "" is not a system call of Linux`},
+		"other":         {func(c *Config) { c.Syscalls = []string{"_OTHER"} }, `syscalls::0: "_OTHER" is not a system call of Linux`},
 		"noreturn call": {func(c *Config) { c.Syscalls = []string{"exit_group"} }, `syscalls::0: "exit_group" does not return`},
 		"call twice":    {func(c *Config) { c.Syscalls = []string{"read", "write", "read"} }, `syscalls::2: "read" is listed twice`},
 		"a path": {
@@ -108,12 +108,14 @@ func TestVariables(t *testing.T) {
 	for call, want := range map[string]bool{"openat": true, "futex": true, "exit": false, "exit_group": false, otherName: true} {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWantedCalls, call), call)
 	}
-	for call, want := range map[string]bool{"openat": false, "futex": true, "read": false, "fsync": false} {
-		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWaitingCalls, call), call)
+	kinds := variables[bpf.SyscallVarCallKinds].([allCalls]uint8)
+	for call, want := range map[string]bpf.SyscallCallKind{
+		"futex": bpf.SyscallCallKindKIND_WAITS, "fsync": bpf.SyscallCallKindKIND_ORDINARY, "openat": bpf.SyscallCallKindKIND_OPENS,
+		"read": bpf.SyscallCallKindKIND_WAITS_UNLESS_FILE, "rt_sigreturn": bpf.SyscallCallKindKIND_NO_RESULT,
+	} {
+		assert.Equal(t, uint8(want), kinds[numberOf(t, call)], call)
 	}
-	for call, want := range map[string]bool{"openat": false, "futex": false, "read": true} {
-		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarFileCalls, call), call)
-	}
+	assert.Zero(t, kinds[600], "a number without a name is ordinary")
 	assert.Equal(t, uint64(100_000_000), variables[bpf.SyscallVarSlowThreshold], "ns")
 	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "left to the frame")
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyExecutables])

@@ -15,9 +15,6 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// maxErrno is the greatest errno that a call can return, below 0; what is lower still is an address.
-const maxErrno = 4095
-
 // AppendLog implements program.Program.
 func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 	e, ok := common.View[bpf.SyscallEvent](raw)
@@ -27,7 +24,7 @@ func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 	if bpf.SyscallEventId(e.Record.Event) != bpf.SyscallEventIdEVENT_SLOW {
 		return fmt.Errorf("syscall record of unknown event %d", e.Record.Event)
 	}
-	failure, severity := failureOf(e.Result), plog.SeverityNumberInfo
+	failure, severity := kernel.ErrorType(e.Error), plog.SeverityNumberInfo
 	if failure != "" {
 		severity = plog.SeverityNumberWarn
 	}
@@ -37,7 +34,7 @@ func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 	event.PutDouble("ebpf.syscall.duration", float64(e.Duration)/1e9)
 	if failure != "" {
 		event.PutStr(string(conventions.ErrorTypeKey), failure)
-	} else {
+	} else if hasResult(name) {
 		event.PutInt("ebpf.syscall.result", e.Result)
 	}
 	event.PutProcess(owner)
@@ -45,15 +42,7 @@ func (c *calls) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// failureOf returns error.type of what a call has returned, "" if it has not failed.
-func failureOf(result int64) string {
-	if result >= 0 || result < -maxErrno {
-		return ""
-	}
-	return kernel.ErrorType(uint16(-result))
-}
-
-// appendBody appends the line for people, such as "postgres[4242] fsync took 1.2 s" or "cp[77] openat failed after 2.1 s: eio".
+// appendBody appends the body, such as "postgres[4242] fsync took 1.2 s" or "cp[77] openat failed after 2.1 s: eio".
 func appendBody(b *batch.Batch, text []byte, owner *common.Owner, name, failure string, duration uint64) []byte {
 	text = append(append(b.AppendOwner(text, owner), ' '), name...)
 	if failure == "" {

@@ -19,6 +19,9 @@ func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0]))
 // slow returns the record of a call that took 1.25 s.
 func slow(cgroup uint64, call int, result int64) []byte {
 	e := &bpf.SyscallEvent{Duration: 1_250_000_000, Result: result, Call: uint32(call)}
+	if result < 0 && result >= -4095 {
+		e.Error = uint16(-result)
+	}
 	e.Record.Program = programtest.Number
 	e.Record.Event = uint8(bpf.SyscallEventIdEVENT_SLOW)
 	e.Record.Time = uint64(programtest.Start) + 1

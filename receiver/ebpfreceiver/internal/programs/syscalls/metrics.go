@@ -11,31 +11,31 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 )
 
-// named are the calls of one name that a container has made: of both tables, which have the same names for the same.
+// named are the calls of one name in one container. The two tables of an architecture are summed by name.
 type named struct {
 	metrics.Group
 	name string
 }
 
-// failed are those that have failed in one way.
+// failed are the calls that failed with one error.
 type failed struct {
 	named
 	errorType string
 }
 
-// series is a part of both: the calls whose durations are in one slot of their histogram.
+// series are the calls whose durations are in one slot of their histogram.
 type series struct {
 	failed
 	slot uint16
 }
 
-// durations are a histogram.
+// durations is a histogram.
 type durations struct {
 	slots [histogram.Slots]uint64
 	sum   uint64
 }
 
-// anyError stands for the errors of calls that found no room.
+// anyError stands for the errors of failed calls that found no room in the map.
 const anyError = "any"
 
 func seriesOf(group metrics.Group, key *bpf.SyscallSeries) series {

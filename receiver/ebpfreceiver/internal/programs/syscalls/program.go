@@ -17,9 +17,9 @@ import (
 )
 
 const (
-	// sinceTaskStorage is a function that came to the kernel in 5.13, with the right of tracing programs to task storage.
+	// sinceTaskStorage is a function of Linux 5.13, which also allowed task storage in tracing programs.
 	sinceTaskStorage = "for_each_map_elem"
-	// threadsByAddress is how many threads are known at a time where the kernel has no storage for them.
+	// threadsByAddress is how many threads are tracked where the kernel has no task storage for tracing programs.
 	threadsByAddress = 32768
 )
 
@@ -45,7 +45,7 @@ func (c *calls) Spec() (*ebpf.CollectionSpec, error) {
 	spec.Maps[bpf.SyscallMapSyscallExecutables].MaxEntries = uint32(max(1, len(c.config.Executables)))
 	spec.Maps[bpf.SyscallMapSelectedContainers].MaxEntries = uint32(max(1, len(c.config.Containers)))
 	if !c.hasTaskStorage() {
-		// A map of that type can't be made, and what would use it is left out.
+		// This kernel has no map of that type, and the functions that use it are left out.
 		threads := spec.Maps[bpf.SyscallMapSyscallThreads]
 		threads.Type, threads.Flags, threads.MaxEntries = ebpf.Array, 0, 1
 		spec.Maps[bpf.SyscallMapSyscallByAddress].MaxEntries = threadsByAddress
@@ -62,8 +62,7 @@ func (c *calls) Variables() map[string]any {
 		bpf.SyscallVarWantedCalls: callsWhere(func(name string) bool {
 			return !slices.Contains(noreturn, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
 		}),
-		bpf.SyscallVarWaitingCalls:    callsWhere(isOneOf(blocking)),
-		bpf.SyscallVarFileCalls:       callsWhere(isOneOf(blockingUnlessFile)),
+		bpf.SyscallVarCallKinds:       kindsByCall(),
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
@@ -111,14 +110,15 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 	return nil
 }
 
-// containerKey is what selects the containers whose ids begin so, in the BPF side.
+// containerKey is the key by which the BPF side selects containers whose ids begin with the setting.
 func containerKey(id string) bpf.SyscallContainerId {
 	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
 	copy(key.Digits[:], id)
 	return key
 }
 
-// Hooks implements program.Program. A system call begins and ends in its own thread, where nothing calls these hooks again.
+// Hooks implements program.Program. A system call begins and ends in its own thread, where nothing interrupts it and
+// calls these hooks again.
 func (c *calls) Hooks() []program.Hook {
 	hooks := []program.Hook{
 		c.host.PreemptibleTracepoint(bpf.SyscallProgSyscallEnter, bpf.SyscallProgSyscallEnterMissed, "sys_enter"),

@@ -1,0 +1,70 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package distribution
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
+)
+
+// The archives have everything that users need beside the executable: configurations, deployments, documentation, licences.
+func TestReleaseFiles(t *testing.T) {
+	root := testenv.Repository(t, ".")
+	output, err := run(t.Context(), root, "make", "--no-print-directory", "release-files")
+	require.NoError(t, err, output)
+	files := strings.Fields(output)
+
+	want := []string{"LICENSE", "bpf/LICENSE", "README.md", "CHANGELOG.md", "SECURITY.md", "config.yaml"}
+	for _, folder := range []string{"docs", "examples", "deploy"} {
+		require.NoError(t, filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err == nil && !entry.IsDir() {
+				path, err = filepath.Rel(root, path)
+				want = append(want, path)
+			}
+			return err
+		}))
+	}
+	assert.ElementsMatch(t, want, files)
+}
+
+// The archives are of both collectors and both architectures, are named by the version of the manifests, and do not depend on
+// when, where and by whom they are built.
+func TestReleaseArchives(t *testing.T) {
+	version := manifestVersion(t, nodeManifest)
+	assert.Equal(t, version, manifestVersion(t, fullManifest), "both collectors have one version")
+
+	output, err := run(t.Context(), testenv.Repository(t, "."), "make", "--no-print-directory", "--dry-run", "release", "SOURCE_DATE_EPOCH=1")
+	require.NoError(t, err, output)
+	for _, text := range []string{
+		"for folder in dist dist-full;", "for architecture in amd64 arm64;", "_" + version + "_linux_$architecture",
+		"CGO_ENABLED=0 GOOS=linux GOARCH=$architecture", "-trimpath", "--sort=name", "--mtime=@1", "--owner=0 --group=0", "gzip -n",
+		"sha256sum *.tar.gz >otelcol-ebpf_" + version + "_checksums.txt",
+	} {
+		assert.Contains(t, output, text)
+	}
+}
+
+// manifestVersion returns the version of the collector that an ocb manifest describes.
+func manifestVersion(t *testing.T, path string) string {
+	t.Helper()
+	raw, err := os.ReadFile(testenv.Repository(t, path))
+	require.NoError(t, err)
+	var manifest struct {
+		Dist struct {
+			Version string `yaml:"version"`
+		} `yaml:"dist"`
+	}
+	require.NoError(t, yaml.Unmarshal(raw, &manifest))
+	require.NotEmpty(t, manifest.Dist.Version)
+	return manifest.Dist.Version
+}
