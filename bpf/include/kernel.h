@@ -23,7 +23,7 @@ typedef _Bool bool;
 #define PF_KTHREAD 0x00200000
 #define TASK_DEAD 0x00000080
 
-enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10 };
+enum { AF_UNIX = 1, AF_INET = 2, AF_INET6 = 10, AF_NETLINK = 16 };
 enum { SOCK_STREAM = 1, SOCK_DGRAM = 2 };
 enum {
 	S_IFMT = 0170000,
@@ -35,8 +35,19 @@ enum {
 	S_IFIFO = 0010000,
 };
 enum { SOCK_DONE = 1 }; /* enum sock_flags: bit in skc_flags, set when a FIN was received */
-enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58, IPPROTO_SCTP = 132, IPPROTO_MPTCP = 262 };
+enum {
+	IPPROTO_ICMP = 1,
+	IPPROTO_IGMP = 2,
+	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_ICMPV6 = 58,
+	IPPROTO_SCTP = 132,
+	IPPROTO_MPTCP = 262
+};
 enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021AD = 0x88A8 };
+
+/* include/uapi/linux/if_packet.h: for whom the link layer takes a packet. What was not received is for this host, too. */
+enum { PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING, PACKET_LOOPBACK };
 
 /* include/net/tcp_states.h */
 enum {
@@ -124,6 +135,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
+	__u32 skc_tw_rcv_nxt; /* in TIME_WAIT */
 };
 
 struct sock_cgroup_data___pre_5_15 {
@@ -135,6 +147,7 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	int sk_err;
+	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct bpf_local_storage *sk_bpf_storage;
@@ -166,6 +179,7 @@ struct minmax {
 
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
+	__u32 rcv_nxt;
 	__u32 segs_out;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 tcp_mstamp;      /* the same in µs */
@@ -377,19 +391,36 @@ struct linux_binprm {
 	int argc;             /* arguments of what runs, its name included */
 };
 
+struct Qdisc_ops {
+	char id[16];
+};
+
+struct Qdisc {
+	const struct Qdisc_ops *ops;
+};
+
+struct netdev_queue {
+	struct Qdisc *qdisc;
+};
+
 struct net_device {
 	char name[16];
 	int ifindex;
 	possible_net_t nd_net;
+	struct netdev_queue *_tx;
+	unsigned char addr_len;
+	const unsigned char *dev_addr;
 };
 
 struct sk_buff {
 	struct net_device *dev;
 	struct sock *sk;
 	unsigned int len;
+	__u8 pkt_type : 3;
 	__be16 protocol;
 	__u16 transport_header;
 	__u16 network_header;
+	__u16 mac_header;
 	int skb_iif;
 	unsigned char *head;
 	unsigned char *data;

@@ -5,4 +5,4 @@
 // receiver's package packetdrop alone, and may change with every version.
 package packetdrop
 
-//go:generate bpf2go -target amd64,arm64 -go-package packetdrop -type event -type event_id -type series -type counts PacketDrop packet_drop.bpf.c
+//go:generate bpf2go -target amd64,arm64 -go-package packetdrop -type event -type event_id -type series -type counts -type judgement -type code_kind PacketDrop packet_drop.bpf.c

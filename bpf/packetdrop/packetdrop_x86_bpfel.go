@@ -25,13 +25,41 @@ type PacketDropCidr struct {
 type PacketDropCode struct {
 	_     structs.HostLayout
 	Start uint64
-	Size  uint64
+	Size  uint32
+	Kind  uint32
 }
+
+type PacketDropCodeKind uint32
+
+const (
+	PacketDropCodeKindCODE_NONE             PacketDropCodeKind = 0
+	PacketDropCodeKindCODE_CONSUMES         PacketDropCodeKind = 1
+	PacketDropCodeKindCODE_ASKS             PacketDropCodeKind = 2
+	PacketDropCodeKindCODE_RECEIVES_SEGMENT PacketDropCodeKind = 3
+	PacketDropCodeKindCODE_HANDLES_SEGMENT  PacketDropCodeKind = 4
+	PacketDropCodeKindCODE_FREES_LISTS      PacketDropCodeKind = 5
+)
 
 type PacketDropCounts struct {
 	_       structs.HostLayout
 	Packets uint64
 	Bytes   uint64
+}
+
+type PacketDropDatagram struct {
+	_      structs.HostLayout
+	Source struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Destination struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Id       uint32
+	Protocol uint8
+	Type     uint8
+	Pad      [2]uint8
 }
 
 type PacketDropEvent struct {
@@ -110,6 +138,21 @@ type PacketDropHandledMarks struct {
 	}
 }
 
+type PacketDropJudgement uint32
+
+const (
+	PacketDropJudgementJUDGEMENT_LOSS         PacketDropJudgement = 0
+	PacketDropJudgementJUDGEMENT_NO_LOSS      PacketDropJudgement = 1
+	PacketDropJudgementJUDGEMENT_NONE         PacketDropJudgement = 2
+	PacketDropJudgementJUDGEMENT_GROUP        PacketDropJudgement = 3
+	PacketDropJudgementJUDGEMENT_HOST         PacketDropJudgement = 4
+	PacketDropJudgementJUDGEMENT_NO_SOCKET    PacketDropJudgement = 5
+	PacketDropJudgementJUDGEMENT_SEGMENT      PacketDropJudgement = 6
+	PacketDropJudgementJUDGEMENT_OVER_WINDOW  PacketDropJudgement = 7
+	PacketDropJudgementJUDGEMENT_QUEUE        PacketDropJudgement = 8
+	PacketDropJudgementJUDGEMENT_OUT_OF_ORDER PacketDropJudgement = 9
+)
+
 type PacketDropListener struct {
 	_     structs.HostLayout
 	Owner struct {
@@ -126,6 +169,14 @@ type PacketDropListener struct {
 type PacketDropLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type PacketDropLostDatagram struct {
+	_      structs.HostLayout
+	Time   uint64
+	Cgroup uint64
+	Reason uint32
+	Offset uint32
 }
 
 type PacketDropPort struct {
@@ -201,26 +252,25 @@ const (
 	PacketDropMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
 	PacketDropMapHandledMarks            = "handled_marks"
 	PacketDropMapPacketDropCounts        = "packet_drop_counts"
+	PacketDropMapPacketDropDatagrams     = "packet_drop_datagrams"
 	PacketDropProgPacketDrop             = "packet_drop"
 	PacketDropProgPacketDropMissed       = "packet_drop_missed"
 	PacketDropVarByAddress               = "by_address"
-	PacketDropVarConsumed                = "consumed"
-	PacketDropVarConsumedIfClosing       = "consumed_if_closing"
+	PacketDropVarCodes                   = "codes"
 	PacketDropVarEnabledEvents           = "enabled_events"
 	PacketDropVarEventLimit              = "event_limit"
 	PacketDropVarExcludeCidrs            = "exclude_cidrs"
 	PacketDropVarExcludeExecutables      = "exclude_executables"
 	PacketDropVarExcludeLoopback         = "exclude_loopback"
 	PacketDropVarExcludePorts            = "exclude_ports"
+	PacketDropVarExportCodeKind          = "export_code_kind"
 	PacketDropVarExportEvent             = "export_event"
 	PacketDropVarExportEventId           = "export_event_id"
+	PacketDropVarExportJudgement         = "export_judgement"
+	PacketDropVarJudgements              = "judgements"
 	PacketDropVarKfreeSkbArguments       = "kfree_skb_arguments"
 	PacketDropVarProgramNumber           = "program_number"
 	PacketDropVarReadNames               = "read_names"
-	PacketDropVarReasonConsumed          = "reason_consumed"
-	PacketDropVarReasonNotDropped        = "reason_not_dropped"
-	PacketDropVarReasonNotSpecified      = "reason_not_specified"
-	PacketDropVarReasonQueuePurge        = "reason_queue_purge"
 	PacketDropVarRingReserveAbove        = "ring_reserve_above"
 	PacketDropVarRingWakeAbove           = "ring_wake_above"
 	PacketDropVarSelfPid                 = "self_pid"
@@ -290,6 +340,7 @@ type PacketDropMapSpecs struct {
 	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
 	PacketDropCounts        *ebpf.MapSpec `ebpf:"packet_drop_counts"`
+	PacketDropDatagrams     *ebpf.MapSpec `ebpf:"packet_drop_datagrams"`
 }
 
 // PacketDropVariableSpecs contains global variables before they are loaded into the kernel.
@@ -297,23 +348,21 @@ type PacketDropMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
-	Consumed           *ebpf.VariableSpec `ebpf:"consumed"`
-	ConsumedIfClosing  *ebpf.VariableSpec `ebpf:"consumed_if_closing"`
+	Codes              *ebpf.VariableSpec `ebpf:"codes"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	ExportCodeKind     *ebpf.VariableSpec `ebpf:"export_code_kind"`
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
+	ExportJudgement    *ebpf.VariableSpec `ebpf:"export_judgement"`
+	Judgements         *ebpf.VariableSpec `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
-	ReasonConsumed     *ebpf.VariableSpec `ebpf:"reason_consumed"`
-	ReasonNotDropped   *ebpf.VariableSpec `ebpf:"reason_not_dropped"`
-	ReasonNotSpecified *ebpf.VariableSpec `ebpf:"reason_not_specified"`
-	ReasonQueuePurge   *ebpf.VariableSpec `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -353,6 +402,7 @@ type PacketDropMaps struct {
 	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
 	PacketDropCounts        *ebpf.Map `ebpf:"packet_drop_counts"`
+	PacketDropDatagrams     *ebpf.Map `ebpf:"packet_drop_datagrams"`
 }
 
 func (m *PacketDropMaps) Close() error {
@@ -371,6 +421,7 @@ func (m *PacketDropMaps) Close() error {
 		m.EbpfSocketsByAddress,
 		m.HandledMarks,
 		m.PacketDropCounts,
+		m.PacketDropDatagrams,
 	)
 }
 
@@ -379,23 +430,21 @@ func (m *PacketDropMaps) Close() error {
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
-	Consumed           *ebpf.Variable `ebpf:"consumed"`
-	ConsumedIfClosing  *ebpf.Variable `ebpf:"consumed_if_closing"`
+	Codes              *ebpf.Variable `ebpf:"codes"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
+	ExportCodeKind     *ebpf.Variable `ebpf:"export_code_kind"`
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
+	ExportJudgement    *ebpf.Variable `ebpf:"export_judgement"`
+	Judgements         *ebpf.Variable `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
-	ReasonConsumed     *ebpf.Variable `ebpf:"reason_consumed"`
-	ReasonNotDropped   *ebpf.Variable `ebpf:"reason_not_dropped"`
-	ReasonNotSpecified *ebpf.Variable `ebpf:"reason_not_specified"`
-	ReasonQueuePurge   *ebpf.Variable `ebpf:"reason_queue_purge"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

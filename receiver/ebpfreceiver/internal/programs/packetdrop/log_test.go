@@ -4,6 +4,7 @@
 package packetdrop
 
 import (
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -193,41 +194,39 @@ ffffffff81001300 t icmpv6_rcv.cold
 ffffffff81001400 T _etext
 `), 0o600))
 	for _, tt := range []struct {
-		name      string
-		arguments int
-		want      map[string]any
+		name       string
+		arguments  int
+		want       uint32
+		judgements map[uint32]bpf.PacketDropJudgement
 	}{
-		{"5.10", 2, map[string]any{
-			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
-			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
-			bpf.PacketDropVarReasonNotSpecified: noReason,
-		}},
-		{"types that do not tell", -1, map[string]any{
-			bpf.PacketDropVarKfreeSkbArguments: uint32(2), bpf.PacketDropVarReasonNotDropped: noReason,
-			bpf.PacketDropVarReasonConsumed: noReason, bpf.PacketDropVarReasonQueuePurge: noReason,
-			bpf.PacketDropVarReasonNotSpecified: noReason,
-		}},
-		{"6.1", 3, map[string]any{
-			bpf.PacketDropVarKfreeSkbArguments: uint32(3), bpf.PacketDropVarReasonNotDropped: uint32(0),
-			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
-			bpf.PacketDropVarReasonNotSpecified: uint32(programtest.ReasonNotSpecified),
-		}},
-		{"6.12", 4, map[string]any{
-			bpf.PacketDropVarKfreeSkbArguments: uint32(4), bpf.PacketDropVarReasonNotDropped: uint32(0),
-			bpf.PacketDropVarReasonConsumed: uint32(1), bpf.PacketDropVarReasonQueuePurge: uint32(programtest.ReasonQueuePurge),
-			bpf.PacketDropVarReasonNotSpecified: uint32(programtest.ReasonNotSpecified),
-		}},
+		{"5.10", 2, 2, nil},
+		{"types that do not tell", -1, 2, nil},
+		{"6.1", 3, 3, someJudgements},
+		{"6.12", 4, 4, someJudgements},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			host := programtest.Host(t)
 			host.BTF = programtest.BTF(t, tt.arguments)
 			host.Symbols = kernel.SymbolsIn(symbols)
-			tt.want[bpf.PacketDropVarConsumed] = consumedCode{
-				{Start: 0xffffffff81001200, Size: 0x10}, {Start: 0xffffffff81001210, Size: 0xf0}, {Start: 0xffffffff81001300, Size: 0x100},
+			var reasons [256]uint8
+			for number, judgement := range tt.judgements {
+				reasons[number] = uint8(judgement)
 			}
-			tt.want[bpf.PacketDropVarConsumedIfClosing] = consumedIfClosingCode{{Start: 0xffffffff81001000, Size: 0x100}}
+			places := codes{
+				{Start: 0xffffffff81001000, Size: 0x100, Kind: uint32(bpf.PacketDropCodeKindCODE_RECEIVES_SEGMENT)},
+				{Start: 0xffffffff81001200, Size: 0x10, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
+				{Start: 0xffffffff81001210, Size: 0xf0, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
+				{Start: 0xffffffff81001300, Size: 0x100, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
+			}
+			for i := 4; i < len(places); i++ {
+				places[i].Start = math.MaxUint64
+			}
 			p := newProgram(defaultConfig(), host)
-			assert.Equal(t, tt.want, p.Variables())
+			assert.Equal(t, map[string]any{
+				bpf.PacketDropVarKfreeSkbArguments: tt.want,
+				bpf.PacketDropVarJudgements:        reasons,
+				bpf.PacketDropVarCodes:             places,
+			}, p.Variables())
 			spec, err := p.Spec()
 			require.NoError(t, err)
 			for name, value := range p.Variables() {
@@ -238,14 +237,24 @@ ffffffff81001400 T _etext
 	}
 }
 
+// someJudgements are those of the reasons that the types of programtest have.
+var someJudgements = map[uint32]bpf.PacketDropJudgement{
+	0:                              noLoss,
+	1:                              noLoss,
+	programtest.ReasonNotSpecified: noReason,
+	programtest.ReasonNoSocket:     noSocket,
+	programtest.ReasonQueuePurge:   noLoss,
+}
+
 // Where the kernel does not say where its functions are, which is logged once, nothing is taken for one of them.
 func TestVariablesWithoutSymbols(t *testing.T) {
 	host := programtest.Host(t)
 	core, log := observer.New(zap.WarnLevel)
 	host.Logger, host.Symbols = zap.New(core), kernel.SymbolsIn("/nowhere")
 	variables := newProgram(defaultConfig(), host).Variables()
-	assert.Equal(t, consumedCode{}, variables[bpf.PacketDropVarConsumed])
-	assert.Equal(t, consumedIfClosingCode{}, variables[bpf.PacketDropVarConsumedIfClosing])
+	for _, code := range variables[bpf.PacketDropVarCodes].(codes) {
+		assert.Equal(t, bpf.PacketDropCode{Start: math.MaxUint64}, code)
+	}
 	assert.Equal(t, 1, log.Len())
 }
 

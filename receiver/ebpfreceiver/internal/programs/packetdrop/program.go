@@ -4,17 +4,12 @@
 package packetdrop
 
 import (
-	"maps"
-
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
-
-// noReason is what the BPF side compares with where this kernel has no reason of a name.
-const noReason = ^uint32(0)
 
 // drops is the program in a running receiver.
 type drops struct {
@@ -37,22 +32,11 @@ func (d *drops) Variables() map[string]any {
 	if !ok {
 		arguments = 2
 	}
-	variables := map[string]any{
-		bpf.PacketDropVarKfreeSkbArguments:  uint32(arguments),
-		bpf.PacketDropVarReasonNotDropped:   d.reason("SKB_NOT_DROPPED_YET"),
-		bpf.PacketDropVarReasonConsumed:     d.reason("SKB_CONSUMED"),
-		bpf.PacketDropVarReasonQueuePurge:   d.reason("SKB_DROP_REASON_QUEUE_PURGE"),
-		bpf.PacketDropVarReasonNotSpecified: d.reason("SKB_DROP_REASON_NOT_SPECIFIED"),
+	return map[string]any{
+		bpf.PacketDropVarKfreeSkbArguments: uint32(arguments),
+		bpf.PacketDropVarJudgements:        d.judgementsOfKernel(),
+		bpf.PacketDropVarCodes:             d.codesOfKernel(),
 	}
-	maps.Copy(variables, d.consumedVariables())
-	return variables
-}
-
-func (d *drops) reason(name string) uint32 {
-	if value, ok := d.host.BTF.EnumValue("skb_drop_reason", name); ok {
-		return uint32(value)
-	}
-	return noReason
 }
 
 // Events implements program.Program.
