@@ -216,10 +216,11 @@ type ConnectionUdpPeer struct {
 }
 
 type ConnectionUnixConnect struct {
-	_      structs.HostLayout
-	Fd     uint32
-	Length uint32
-	Path   [108]int8
+	_        structs.HostLayout
+	Fd       uint32
+	Length   uint32
+	Restarts uint32
+	Path     [108]int8
 }
 
 type ConnectionUnixEvent struct {
@@ -282,6 +283,7 @@ const (
 	ConnectionProgConnectionSendmsg6       = "connection_sendmsg6"
 	ConnectionProgConnectionSetState       = "connection_set_state"
 	ConnectionProgConnectionSetStateMissed = "connection_set_state_missed"
+	ConnectionProgConnectionSignal         = "connection_signal"
 	ConnectionVarByAddress                 = "by_address"
 	ConnectionVarEnabledEvents             = "enabled_events"
 	ConnectionVarEventLimit                = "event_limit"
@@ -353,6 +355,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionSendmsg6       *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
 	ConnectionSetState       *ebpf.ProgramSpec `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
+	ConnectionSignal         *ebpf.ProgramSpec `ebpf:"connection_signal"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -508,6 +511,7 @@ type ConnectionPrograms struct {
 	ConnectionSendmsg6       *ebpf.Program `ebpf:"connection_sendmsg6"`
 	ConnectionSetState       *ebpf.Program `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed *ebpf.Program `ebpf:"connection_set_state_missed"`
+	ConnectionSignal         *ebpf.Program `ebpf:"connection_signal"`
 }
 
 func (p *ConnectionPrograms) Close() error {
@@ -522,6 +526,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
 		p.ConnectionSetStateMissed,
+		p.ConnectionSignal,
 	)
 }
 

@@ -19,9 +19,29 @@ struct connection {
 
 DEFINE_PARTS(connection, connection)
 
-static __always_inline __u64 bytes_sent(struct tcp_sock *tp)
+/* Whether this side has sent its FIN in a state that is left now; CLOSE: the changes before were missed. */
+static __always_inline bool has_sent_fin(struct sock *sk, int old)
 {
-	return tp->bytes_sent - tp->bytes_retrans;
+	switch (old) {
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		return true;
+	case TCP_CLOSE:
+		return !sk->sk_err && sk->sk_shutdown & SEND_SHUTDOWN;
+	}
+	return false;
+}
+
+/* The bytes that the peer has acknowledged. The kernel counts this side's FIN as a byte, and so it does the SYN of a client. */
+static __always_inline __u64 bytes_sent(struct sock *sk, struct tcp_sock *tp, __u8 role, int old)
+{
+	__u64 acked = tp->bytes_acked, flags = role == ROLE_CLIENT;
+
+	if (has_sent_fin(sk, old) && tp->snd_una == tp->write_seq)
+		flags++;
+	return acked > flags ? acked - flags : 0;
 }
 
 static __always_inline __u64 bytes_received(struct sock *sk, struct tcp_sock *tp)
@@ -55,13 +75,49 @@ static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, i
 	return 0;
 }
 
+/* The time since a client's first SYN, which is not answered yet. TCP keeps the time of that in ms. */
+static __always_inline __u64 since_first_syn(struct tcp_sock *tp, __u64 now)
+{
+	const __u64 us = 1000, ms = 1000 * us;
+
+	if (!tp->retrans_stamp)
+		return 0;
+	if (bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
+		return (__u32)((__u32)(now / us) - tp->retrans_stamp) * us;
+	return (__u32)((__u32)(now / ms) - tp->retrans_stamp) * ms;
+}
+
+/*
+ * The duration of a handshake, successful or not, from the first SYN on. That is sent by connect(), unless TCP_FASTOPEN_CONNECT
+ * defers it until the process sends something. After that the round trip is the handshake if there was one SYN only.
+ */
+static __always_inline __u64 handshake_duration(struct tcp_sock *tp, __u64 since, __u64 now, bool succeeded)
+{
+	if (!since || !BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect))
+		return since ? now - since : 0;
+	if (!succeeded)
+		return since_first_syn(tp, now);
+	return tp->total_retrans ? 0 : (tp->srtt_us >> 3) * 1000ULL;
+}
+
+/* Whether a connect() was deferred. If nothing has been sent then, the peer was never asked. */
+static __always_inline bool is_deferred(struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	struct inet_sock___pre_6_6 *before = (void *)inet;
+
+	if (bpf_core_field_exists(inet->inet_flags))
+		return inet->inet_flags >> DEFER_CONNECT & 1;
+	return BPF_CORE_READ_BITFIELD_PROBED(before, defer_connect);
+}
+
 static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock *sk)
 {
 	return s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
 }
 
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
-				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u32 error)
+				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error)
 {
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
@@ -80,7 +136,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->pad = 0;
 	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->duration = duration;
-	e->bytes_sent = bytes_sent(tp);
+	e->bytes_sent = sent;
 	e->bytes_received = bytes_received(sk, tp);
 	e->rtt = tp->srtt_us >> 3;
 	e->rtt_min = tp->rtt_min.s[0].v;
@@ -105,8 +161,8 @@ static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, 
 		c->flags = CONNECTION_EXCLUDED;
 		return;
 	}
-	if (seen && s->role == ROLE_CLIENT && c->since)
-		duration = now - c->since;
+	if (seen && s->role == ROLE_CLIENT)
+		duration = handshake_duration(tp, c->since, now, true);
 	c->flags = CONNECTION_OPENED;
 	if (seen)
 		c->since = now;
@@ -119,7 +175,7 @@ static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, 
 		__sync_fetch_and_add(&counts->opened, 1);
 	if (duration)
 		add_duration(&series, ROLE_UNKNOWN, duration);
-	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0);
+	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0);
 }
 
 /* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
@@ -186,7 +242,7 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 					  struct connection *c, int old)
 {
 	struct series series = {.transport = IPPROTO_TCP};
-	__u64 now, duration = 0;
+	__u64 now, sent, duration = 0;
 	struct counts *counts;
 	struct flow flow;
 	__u32 error;
@@ -203,12 +259,17 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	read_flow(&flow, sk, tp);
 	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
 		return;
-	if (c->since)
+	if (!opened && old == TCP_SYN_SENT && !tp->segs_out && is_deferred(tp))
+		return;
+	if (!opened)
+		duration = handshake_duration(tp, c->since, now, false);
+	else if (c->since)
 		duration = now - c->since;
 	error = close_error(sk, tp, old);
 	if (!opened && !error)
 		error = ERROR_OTHER;
 
+	sent = bytes_sent(sk, tp, s->role, old);
 	series.cgroup = cgroup_of(s, sk);
 	series.type = type_of(&flow);
 	series.role = s->role;
@@ -217,14 +278,14 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	counts = find_counts(&series);
 	if (counts && opened) {
 		__sync_fetch_and_add(&counts->closed, 1);
-		__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
+		__sync_fetch_and_add(&counts->bytes_sent, sent);
 		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
 	} else if (counts) {
 		__sync_fetch_and_add(&counts->failed, 1);
 	}
 	if (opened && duration)
 		add_duration(&series, s->role, duration);
-	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, sent, error);
 }
 
 /* Any state but LISTEN → CLOSE; `old` is CLOSE at the end of a socket if that change was missed. */

@@ -34,7 +34,9 @@ enum {
 	S_IFCHR = 0020000,
 	S_IFIFO = 0010000,
 };
-enum { SOCK_DONE = 1 }; /* enum sock_flags: bit in skc_flags, set when a FIN was received */
+enum { SEND_SHUTDOWN = 2 };  /* bit in sk_shutdown */
+enum { DEFER_CONNECT = 19 }; /* INET_FLAGS_DEFER_CONNECT: bit in inet_flags */
+enum { SOCK_DONE = 1 };      /* enum sock_flags: bit in skc_flags, set when a FIN was received */
 enum { IPPROTO_ICMP = 1, IPPROTO_TCP = 6, IPPROTO_UDP = 17, IPPROTO_ICMPV6 = 58, IPPROTO_SCTP = 132, IPPROTO_MPTCP = 262 };
 enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021AD = 0x88A8 };
 
@@ -55,7 +57,18 @@ enum {
 };
 
 /* asm-generic/errno.h; the same on amd64 and arm64. */
-enum { EEXIST = 17, EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
+enum { EINTR = 4, EEXIST = 17, EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
+
+/* include/linux/errno.h: a call that a signal has interrupted. The process sees no such result. */
+enum { ERESTARTSYS = 512, ERESTART_LAST = 517 };
+
+static __always_inline bool is_restart(long result)
+{
+	return result <= -ERESTARTSYS && result >= -ERESTART_LAST;
+}
+
+/* asm-generic/signal.h and signal-defs.h */
+enum { SIG_IGN = 1, SA_RESTART = 0x10000000 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -134,6 +147,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	__u8 sk_shutdown;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
@@ -147,6 +161,11 @@ struct sock___pre_5_15 {
 struct inet_sock {
 	struct sock sk;
 	__be16 inet_sport;
+	unsigned long inet_flags;
+};
+
+struct inet_sock___pre_6_6 {
+	__u8 defer_connect : 1;
 };
 
 struct inet_connection_sock {
@@ -167,10 +186,14 @@ struct minmax {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 segs_out;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 retrans_stamp;       /* time of the first SYN until the connection is established; 0: none was sent */
+	__u8 tcp_usec_ts : 1;      /* from 6.7 on: retrans_stamp is in µs instead of ms */
+	__u8 fastopen_connect : 1; /* TCP_FASTOPEN_CONNECT */
+	__u64 bytes_acked;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 tcp_mstamp;      /* the same in µs */
-	__u64 bytes_sent;
-	__u64 bytes_retrans;
 	__u64 bytes_received;
 	__u32 total_retrans;
 	__u32 srtt_us;
@@ -400,6 +423,17 @@ struct sk_buff {
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
 };
+
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct kernel_siginfo;
 
 struct seq_file;
 

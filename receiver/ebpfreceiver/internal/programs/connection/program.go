@@ -79,6 +79,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		hooks = append(hooks,
 			program.Syscall(bpf.ConnectionProgConnectionEnterConnect, "sys_enter_connect"),
 			program.Syscall(bpf.ConnectionProgConnectionExitConnect, "sys_exit_connect"),
+			program.Tracepoint(bpf.ConnectionProgConnectionSignal, "signal_deliver"),
 		)
 	}
 	if c.config.Has(TCP) {
