@@ -133,7 +133,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->transport = IPPROTO_TCP;
 	e->role = s->role;
 	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
-	e->pad = 0;
+	e->gone = has_identity(&s->life, IDENTITY_GONE);
 	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->duration = duration;
 	e->bytes_sent = sent;
@@ -143,7 +143,8 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->retransmits = tp->total_retrans;
 	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->error = error;
-	e->pad2 = 0;
+	e->family = sk->__sk_common.skc_family;
+	e->pad = 0;
 	submit_record(e);
 }
 
@@ -288,14 +289,50 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, sent, error);
 }
 
+/* Counts a connection that existed before the hooks did. */
+static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
+					   __u64 cgroup)
+{
+	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
+	struct counts *counts;
+
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
+		c->flags |= CONNECTION_EXCLUDED;
+		return;
+	}
+	c->flags |= CONNECTION_OPENED;
+	counts = find_counts(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->found, 1);
+}
+
+/* The state of a connection that is being closed, which may be one that was not found at the start. */
+static __always_inline struct socket_state *find_ending(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_state(sk);
+	struct connection *c;
+	struct flow flow;
+
+	if (s || !is_open(old))
+		return s;
+	s = track_late(sk);
+	c = s ? begin_connection(sk, 0) : NULL;
+	if (!c)
+		return NULL;
+	read_flow(&flow, sk, tp);
+	count_existing(s, c, &flow, cgroup_of(s, sk));
+	return s;
+}
+
 /* Any state but LISTEN → CLOSE; `old` is CLOSE at the end of a socket if that change was missed. */
 static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int old)
 {
-	struct socket_state *s = find_state(sk);
+	struct socket_state *s = find_ending(sk, tp, old);
 	struct connection *c;
 
 	if (!s)
 		return;
+	check_owner(sk, s);
 	c = connection_part(sk);
 	if (c)
 		report_closed(sk, tp, s, c, old);
@@ -303,11 +340,21 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 	track_close(sk);
 }
 
+/* ESTABLISHED → FIN_WAIT1, CLOSE_WAIT → LAST_ACK: a process shuts the connection down, or closes it. */
+static __always_inline void on_shutdown(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_ending(sk, tp, old);
+
+	if (s)
+		check_owner(sk, s);
+}
+
 static __always_inline void on_change(struct sock *sk, int old, int next)
 {
 	struct tcp_sock *tp;
 
-	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_SYN_RECV && next != TCP_ESTABLISHED && next != TCP_CLOSE)
+	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_SYN_RECV && next != TCP_ESTABLISHED && next != TCP_CLOSE &&
+	    next != TCP_FIN_WAIT1 && next != TCP_LAST_ACK)
 		return;
 	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -319,6 +366,8 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 	} else if (next == TCP_SYN_RECV) {
 		if (old == TCP_LISTEN)
 			on_accept(sk);
+	} else if (next == TCP_FIN_WAIT1 || next == TCP_LAST_ACK) {
+		on_shutdown(sk, tp, old);
 	} else if (next == TCP_CLOSE) {
 		if (old == TCP_LISTEN)
 			untrack_listener(sk);
@@ -368,21 +417,18 @@ int BPF_PROG(connection_destroy, struct sock *sk)
 	return 0;
 }
 
-/* Counts a connection that existed before the hooks did. */
-static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
-					   __u64 cgroup)
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(connection_process_exit, struct task_struct *task)
 {
-	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
-	struct counts *counts;
+	on_process_exit(task);
+	return 0;
+}
 
-	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
-		c->flags |= CONNECTION_EXCLUDED;
-		return;
-	}
-	c->flags |= CONNECTION_OPENED;
-	counts = find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(&counts->found, 1);
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(connection_process_exec, struct task_struct *task)
+{
+	on_process_exec(task);
+	return 0;
 }
 
 /* Runs once after the hooks are attached. */
@@ -412,5 +458,66 @@ int connection_find(struct bpf_iter__task_file *ctx)
 		return 0;
 	read_flow_probe(&flow, sk);
 	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
+	return 0;
+}
+
+/* A socket of which user space wants a holder: a connection, or else the listener that it came to. */
+struct wanted {
+	__u64 cookie;
+	struct port port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wanted);
+} connection_wanted SEC(".maps");
+
+struct holder {
+	struct owner owner;
+	__u64 connection; /* whether it holds the connection itself */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct holder);
+} connection_holder SEC(".maps");
+
+/* Writes the processes that hold what is wanted. Owners that are gone are replaced on the way. */
+SEC("iter/task_file")
+int connection_find_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct holder *holder;
+	struct wanted *wanted;
+	struct sock *sk;
+	struct port port;
+	__u32 zero = 0;
+	int state;
+
+	if (!task)
+		return 0;
+	sk = socket_of_file(ctx->file);
+	if (!sk)
+		return 0;
+	wanted = bpf_map_lookup_elem(&connection_wanted, &zero);
+	holder = bpf_map_lookup_elem(&connection_holder, &zero);
+	if (!wanted || !holder)
+		return 0;
+	state = READ(by_address, sk, __sk_common.skc_state);
+	if (state != TCP_CLOSE)
+		track_existing(sk, task);
+	holder->connection = wanted->cookie && (__u64)READ(by_address, sk, __sk_common.skc_cookie.counter) == wanted->cookie;
+	if (!holder->connection) {
+		port = port_of(sk);
+		if (state != TCP_LISTEN || port.netns != wanted->port.netns || port.number != wanted->port.number ||
+		    port.family != wanted->port.family)
+			return 0;
+	}
+	read_owner(&holder->owner, task);
+	bpf_seq_write(ctx->meta->seq, holder, sizeof(*holder));
 	return 0;
 }

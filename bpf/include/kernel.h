@@ -20,6 +20,7 @@ typedef _Bool bool;
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
+#define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
 #define TASK_DEAD 0x00000080
 
@@ -139,6 +140,10 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+typedef struct {
+	int owned; /* not 0: a process works on the socket, and softirqs leave that to it */
+} socket_lock_t;
+
 struct sock_cgroup_data___pre_5_15 {
 	__u64 val; /* the address of the cgroup; the two lowest bits are flags */
 };
@@ -148,6 +153,8 @@ struct sock {
 	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
+	struct socket *sk_socket; /* NULL: no process has the socket, any more or yet */
+	socket_lock_t sk_lock;
 	int sk_err;
 	__u32 sk_max_ack_backlog;
 	struct sock_cgroup_data sk_cgrp_data;
