@@ -34,6 +34,12 @@ type CommonCidr struct {
 	Address      CommonAddress
 }
 
+type CommonEndCount struct {
+	_      structs.HostLayout
+	Ends   uint32
+	Owners uint32
+}
+
 type CommonEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
@@ -55,8 +61,14 @@ type CommonFlow struct {
 }
 
 type CommonListener struct {
-	_      structs.HostLayout
-	Owner  CommonOwner
+	_     structs.HostLayout
+	Owner CommonOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
+	Pad    [2]uint8
 	Socket uint64
 }
 
@@ -133,11 +145,15 @@ type CommonSocketSlot struct {
 }
 
 type CommonSocketState struct {
-	_      structs.HostLayout
-	Owner  CommonOwner
+	_     structs.HostLayout
+	Owner CommonOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
 	Role   uint8
 	Closed bool
-	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -145,10 +161,12 @@ type CommonSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	CommonMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	CommonMapEbpfEnds                = "ebpf_ends"
 	CommonMapEbpfEventWindows        = "ebpf_event_windows"
 	CommonMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	CommonMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	CommonMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	CommonMapEbpfExecuted            = "ebpf_executed"
 	CommonMapEbpfListeners           = "ebpf_listeners"
 	CommonMapEbpfLost                = "ebpf_lost"
 	CommonMapEbpfRecords             = "ebpf_records"
@@ -224,10 +242,12 @@ type CommonProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -281,10 +301,12 @@ func (o *CommonObjects) Close() error {
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -297,10 +319,12 @@ type CommonMaps struct {
 func (m *CommonMaps) Close() error {
 	return _CommonClose(
 		m.EbpfClosedByAddress,
+		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfExecuted,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,

@@ -11,6 +11,7 @@ const (
 	MapLost                = CommonMapEbpfLost
 	MapRecords             = CommonMapEbpfRecords
 	MapSequences           = CommonMapEbpfSequences
+	MapSocketSlots         = CommonMapEbpfSocketSlots
 )
 
 // The variables that the loader sets in every object that has them.

@@ -15,6 +15,8 @@ type (
 	Record = CommonRecord
 	// Owner is a process as the BPF side saw it; Pid 0 is no process.
 	Owner = CommonOwner
+	// SocketSlot is what is known of a TCP socket.
+	SocketSlot = CommonSocketSlot
 	// Losses counts what one program could not deliver on one CPU, by LossCause.
 	Losses = CommonLosses
 	// Sequence is the number that the last record of one CPU was given.

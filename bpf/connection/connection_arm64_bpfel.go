@@ -38,6 +38,12 @@ type ConnectionCounts struct {
 	BytesReceived uint64
 }
 
+type ConnectionEndCount struct {
+	_      structs.HostLayout
+	Ends   uint32
+	Owners uint32
+}
+
 type ConnectionEvent struct {
 	_      structs.HostLayout
 	Record struct {
@@ -49,15 +55,8 @@ type ConnectionEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Flow struct {
+	Owner ConnectionOwner
+	Flow  struct {
 		_     structs.HostLayout
 		Local struct {
 			_      structs.HostLayout
@@ -73,7 +72,7 @@ type ConnectionEvent struct {
 	Transport     uint8
 	Role          uint8
 	Attribution   uint8
-	Pad           uint8
+	Gone          bool
 	Cookie        uint64
 	Duration      uint64
 	BytesSent     uint64
@@ -83,7 +82,8 @@ type ConnectionEvent struct {
 	Retransmits   uint32
 	Netns         uint32
 	Error         uint32
-	Pad2          uint32
+	Family        uint16
+	Pad           uint16
 }
 
 type ConnectionEventId uint32
@@ -120,22 +120,36 @@ type ConnectionHistogram struct {
 	Sum   uint64
 }
 
+type ConnectionHolder struct {
+	_          structs.HostLayout
+	Owner      ConnectionOwner
+	Connection uint64
+}
+
 type ConnectionListener struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner ConnectionOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
+	Pad    [2]uint8
 	Socket uint64
 }
 
 type ConnectionLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type ConnectionOwner struct {
+	_          structs.HostLayout
+	Pid        uint32
+	Uid        uint32
+	Cgroup     uint64
+	Comm       [16]int8
+	Executable [48]int8
 }
 
 type ConnectionPort struct {
@@ -181,17 +195,14 @@ type ConnectionSocketSlot struct {
 
 type ConnectionSocketState struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner ConnectionOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
 	Role   uint8
 	Closed bool
-	Pad    [6]uint8
 }
 
 type ConnectionUdpLastPeer struct {
@@ -216,10 +227,11 @@ type ConnectionUdpPeer struct {
 }
 
 type ConnectionUnixConnect struct {
-	_      structs.HostLayout
-	Fd     uint32
-	Length uint32
-	Path   [108]int8
+	_        structs.HostLayout
+	Fd       uint32
+	Length   uint32
+	Restarts uint32
+	Path     [108]int8
 }
 
 type ConnectionUnixEvent struct {
@@ -233,19 +245,18 @@ type ConnectionUnixEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
+	Owner  ConnectionOwner
 	Cookie uint64
 	Netns  uint32
 	Error  uint32
 	Length uint32
 	Path   [108]int8
+}
+
+type ConnectionWanted struct {
+	_      structs.HostLayout
+	Cookie uint64
+	Port   ConnectionPort
 }
 
 // Names of all BPF objects in the ELF.
@@ -255,15 +266,19 @@ const (
 	ConnectionMapConnectionByAddress       = "connection_by_address"
 	ConnectionMapConnectionCounts          = "connection_counts"
 	ConnectionMapConnectionDurations       = "connection_durations"
+	ConnectionMapConnectionHolder          = "connection_holder"
 	ConnectionMapConnectionStorage         = "connection_storage"
 	ConnectionMapConnectionUdpLast         = "connection_udp_last"
 	ConnectionMapConnectionUdpPeers        = "connection_udp_peers"
 	ConnectionMapConnectionUnix            = "connection_unix"
+	ConnectionMapConnectionWanted          = "connection_wanted"
 	ConnectionMapEbpfClosedByAddress       = "ebpf_closed_by_address"
+	ConnectionMapEbpfEnds                  = "ebpf_ends"
 	ConnectionMapEbpfEventWindows          = "ebpf_event_windows"
 	ConnectionMapEbpfExcludedCidrs         = "ebpf_excluded_cidrs"
 	ConnectionMapEbpfExcludedExecutables   = "ebpf_excluded_executables"
 	ConnectionMapEbpfExcludedPorts         = "ebpf_excluded_ports"
+	ConnectionMapEbpfExecuted              = "ebpf_executed"
 	ConnectionMapEbpfListeners             = "ebpf_listeners"
 	ConnectionMapEbpfLost                  = "ebpf_lost"
 	ConnectionMapEbpfRecords               = "ebpf_records"
@@ -278,10 +293,14 @@ const (
 	ConnectionProgConnectionEnterConnect   = "connection_enter_connect"
 	ConnectionProgConnectionExitConnect    = "connection_exit_connect"
 	ConnectionProgConnectionFind           = "connection_find"
+	ConnectionProgConnectionFindHolders    = "connection_find_holders"
+	ConnectionProgConnectionProcessExec    = "connection_process_exec"
+	ConnectionProgConnectionProcessExit    = "connection_process_exit"
 	ConnectionProgConnectionSendmsg4       = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg6       = "connection_sendmsg6"
 	ConnectionProgConnectionSetState       = "connection_set_state"
 	ConnectionProgConnectionSetStateMissed = "connection_set_state_missed"
+	ConnectionProgConnectionSignal         = "connection_signal"
 	ConnectionVarByAddress                 = "by_address"
 	ConnectionVarEnabledEvents             = "enabled_events"
 	ConnectionVarEventLimit                = "event_limit"
@@ -349,10 +368,14 @@ type ConnectionProgramSpecs struct {
 	ConnectionEnterConnect   *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect    *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
 	ConnectionFind           *ebpf.ProgramSpec `ebpf:"connection_find"`
+	ConnectionFindHolders    *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
+	ConnectionProcessExec    *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
+	ConnectionProcessExit    *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4       *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6       *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
 	ConnectionSetState       *ebpf.ProgramSpec `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
+	ConnectionSignal         *ebpf.ProgramSpec `ebpf:"connection_signal"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -362,15 +385,19 @@ type ConnectionMapSpecs struct {
 	ConnectionByAddress     *ebpf.MapSpec `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.MapSpec `ebpf:"connection_counts"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
+	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
 	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
+	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -427,15 +454,19 @@ type ConnectionMaps struct {
 	ConnectionByAddress     *ebpf.Map `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.Map `ebpf:"connection_counts"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
+	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
 	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
+	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -451,15 +482,19 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionByAddress,
 		m.ConnectionCounts,
 		m.ConnectionDurations,
+		m.ConnectionHolder,
 		m.ConnectionStorage,
 		m.ConnectionUdpLast,
 		m.ConnectionUdpPeers,
 		m.ConnectionUnix,
+		m.ConnectionWanted,
 		m.EbpfClosedByAddress,
+		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfExecuted,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,
@@ -504,10 +539,14 @@ type ConnectionPrograms struct {
 	ConnectionEnterConnect   *ebpf.Program `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect    *ebpf.Program `ebpf:"connection_exit_connect"`
 	ConnectionFind           *ebpf.Program `ebpf:"connection_find"`
+	ConnectionFindHolders    *ebpf.Program `ebpf:"connection_find_holders"`
+	ConnectionProcessExec    *ebpf.Program `ebpf:"connection_process_exec"`
+	ConnectionProcessExit    *ebpf.Program `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4       *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg6       *ebpf.Program `ebpf:"connection_sendmsg6"`
 	ConnectionSetState       *ebpf.Program `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed *ebpf.Program `ebpf:"connection_set_state_missed"`
+	ConnectionSignal         *ebpf.Program `ebpf:"connection_signal"`
 }
 
 func (p *ConnectionPrograms) Close() error {
@@ -518,10 +557,14 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
+		p.ConnectionFindHolders,
+		p.ConnectionProcessExec,
+		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg6,
 		p.ConnectionSetState,
 		p.ConnectionSetStateMissed,
+		p.ConnectionSignal,
 	)
 }
 

@@ -23,7 +23,7 @@ struct event {
 	__u8 transport;
 	__u8 role;
 	__u8 attribution;
-	__u8 pad;
+	bool gone; /* the owner is: another process may have the socket */
 	__u64 cookie;
 	__u64 duration; /* ns: of the handshake; in a close event, since the establishment; 0: not known */
 	__u64 bytes_sent;
@@ -33,7 +33,8 @@ struct event {
 	__u32 retransmits;
 	__u32 netns;
 	__u32 error; /* errno or enum failure */
-	__u32 pad2;
+	__u16 family;
+	__u16 pad;
 };
 
 /* Values of an error that are no errno. */

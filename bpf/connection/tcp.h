@@ -19,9 +19,29 @@ struct connection {
 
 DEFINE_PARTS(connection, connection)
 
-static __always_inline __u64 bytes_sent(struct tcp_sock *tp)
+/* Whether this side has sent its FIN in a state that is left now; CLOSE: the changes before were missed. */
+static __always_inline bool has_sent_fin(struct sock *sk, int old)
 {
-	return tp->bytes_sent - tp->bytes_retrans;
+	switch (old) {
+	case TCP_FIN_WAIT1:
+	case TCP_FIN_WAIT2:
+	case TCP_CLOSING:
+	case TCP_LAST_ACK:
+		return true;
+	case TCP_CLOSE:
+		return !sk->sk_err && sk->sk_shutdown & SEND_SHUTDOWN;
+	}
+	return false;
+}
+
+/* The bytes that the peer has acknowledged. The kernel counts this side's FIN as a byte, and so it does the SYN of a client. */
+static __always_inline __u64 bytes_sent(struct sock *sk, struct tcp_sock *tp, __u8 role, int old)
+{
+	__u64 acked = tp->bytes_acked, flags = role == ROLE_CLIENT;
+
+	if (has_sent_fin(sk, old) && tp->snd_una == tp->write_seq)
+		flags++;
+	return acked > flags ? acked - flags : 0;
 }
 
 static __always_inline __u64 bytes_received(struct sock *sk, struct tcp_sock *tp)
@@ -55,13 +75,49 @@ static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, i
 	return 0;
 }
 
+/* The time since a client's first SYN, which is not answered yet. TCP keeps the time of that in ms. */
+static __always_inline __u64 since_first_syn(struct tcp_sock *tp, __u64 now)
+{
+	const __u64 us = 1000, ms = 1000 * us;
+
+	if (!tp->retrans_stamp)
+		return 0;
+	if (bpf_core_field_exists(tp->tcp_usec_ts) && BPF_CORE_READ_BITFIELD_PROBED(tp, tcp_usec_ts))
+		return (__u32)((__u32)(now / us) - tp->retrans_stamp) * us;
+	return (__u32)((__u32)(now / ms) - tp->retrans_stamp) * ms;
+}
+
+/*
+ * The duration of a handshake, successful or not, from the first SYN on. That is sent by connect(), unless TCP_FASTOPEN_CONNECT
+ * defers it until the process sends something. After that the round trip is the handshake if there was one SYN only.
+ */
+static __always_inline __u64 handshake_duration(struct tcp_sock *tp, __u64 since, __u64 now, bool succeeded)
+{
+	if (!since || !BPF_CORE_READ_BITFIELD_PROBED(tp, fastopen_connect))
+		return since ? now - since : 0;
+	if (!succeeded)
+		return since_first_syn(tp, now);
+	return tp->total_retrans ? 0 : (tp->srtt_us >> 3) * 1000ULL;
+}
+
+/* Whether a connect() was deferred. If nothing has been sent then, the peer was never asked. */
+static __always_inline bool is_deferred(struct tcp_sock *tp)
+{
+	struct inet_sock *inet = &tp->inet_conn.icsk_inet;
+	struct inet_sock___pre_6_6 *before = (void *)inet;
+
+	if (bpf_core_field_exists(inet->inet_flags))
+		return inet->inet_flags >> DEFER_CONNECT & 1;
+	return BPF_CORE_READ_BITFIELD_PROBED(before, defer_connect);
+}
+
 static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock *sk)
 {
 	return s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
 }
 
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
-				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u32 error)
+				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error)
 {
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
@@ -77,17 +133,18 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->transport = IPPROTO_TCP;
 	e->role = s->role;
 	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
-	e->pad = 0;
+	e->gone = has_identity(&s->life, IDENTITY_GONE);
 	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->duration = duration;
-	e->bytes_sent = bytes_sent(tp);
+	e->bytes_sent = sent;
 	e->bytes_received = bytes_received(sk, tp);
 	e->rtt = tp->srtt_us >> 3;
 	e->rtt_min = tp->rtt_min.s[0].v;
 	e->retransmits = tp->total_retrans;
 	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->error = error;
-	e->pad2 = 0;
+	e->family = sk->__sk_common.skc_family;
+	e->pad = 0;
 	submit_record(e);
 }
 
@@ -105,8 +162,8 @@ static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, 
 		c->flags = CONNECTION_EXCLUDED;
 		return;
 	}
-	if (seen && s->role == ROLE_CLIENT && c->since)
-		duration = now - c->since;
+	if (seen && s->role == ROLE_CLIENT)
+		duration = handshake_duration(tp, c->since, now, true);
 	c->flags = CONNECTION_OPENED;
 	if (seen)
 		c->since = now;
@@ -119,7 +176,7 @@ static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, 
 		__sync_fetch_and_add(&counts->opened, 1);
 	if (duration)
 		add_duration(&series, ROLE_UNKNOWN, duration);
-	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0);
+	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0);
 }
 
 /* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
@@ -186,7 +243,7 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 					  struct connection *c, int old)
 {
 	struct series series = {.transport = IPPROTO_TCP};
-	__u64 now, duration = 0;
+	__u64 now, sent, duration = 0;
 	struct counts *counts;
 	struct flow flow;
 	__u32 error;
@@ -203,12 +260,17 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	read_flow(&flow, sk, tp);
 	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
 		return;
-	if (c->since)
+	if (!opened && old == TCP_SYN_SENT && !tp->segs_out && is_deferred(tp))
+		return;
+	if (!opened)
+		duration = handshake_duration(tp, c->since, now, false);
+	else if (c->since)
 		duration = now - c->since;
 	error = close_error(sk, tp, old);
 	if (!opened && !error)
 		error = ERROR_OTHER;
 
+	sent = bytes_sent(sk, tp, s->role, old);
 	series.cgroup = cgroup_of(s, sk);
 	series.type = type_of(&flow);
 	series.role = s->role;
@@ -217,24 +279,60 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	counts = find_counts(&series);
 	if (counts && opened) {
 		__sync_fetch_and_add(&counts->closed, 1);
-		__sync_fetch_and_add(&counts->bytes_sent, bytes_sent(tp));
+		__sync_fetch_and_add(&counts->bytes_sent, sent);
 		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
 	} else if (counts) {
 		__sync_fetch_and_add(&counts->failed, 1);
 	}
 	if (opened && duration)
 		add_duration(&series, s->role, duration);
-	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, error);
+	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, sent, error);
+}
+
+/* Counts a connection that existed before the hooks did. */
+static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
+					   __u64 cgroup)
+{
+	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
+	struct counts *counts;
+
+	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
+		c->flags |= CONNECTION_EXCLUDED;
+		return;
+	}
+	c->flags |= CONNECTION_OPENED;
+	counts = find_counts(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->found, 1);
+}
+
+/* The state of a connection that is being closed, which may be one that was not found at the start. */
+static __always_inline struct socket_state *find_ending(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_state(sk);
+	struct connection *c;
+	struct flow flow;
+
+	if (s || !is_open(old))
+		return s;
+	s = track_late(sk);
+	c = s ? begin_connection(sk, 0) : NULL;
+	if (!c)
+		return NULL;
+	read_flow(&flow, sk, tp);
+	count_existing(s, c, &flow, cgroup_of(s, sk));
+	return s;
 }
 
 /* Any state but LISTEN → CLOSE; `old` is CLOSE at the end of a socket if that change was missed. */
 static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int old)
 {
-	struct socket_state *s = find_state(sk);
+	struct socket_state *s = find_ending(sk, tp, old);
 	struct connection *c;
 
 	if (!s)
 		return;
+	check_owner(sk, s);
 	c = connection_part(sk);
 	if (c)
 		report_closed(sk, tp, s, c, old);
@@ -242,11 +340,21 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 	track_close(sk);
 }
 
+/* ESTABLISHED → FIN_WAIT1, CLOSE_WAIT → LAST_ACK: a process shuts the connection down, or closes it. */
+static __always_inline void on_shutdown(struct sock *sk, struct tcp_sock *tp, int old)
+{
+	struct socket_state *s = find_ending(sk, tp, old);
+
+	if (s)
+		check_owner(sk, s);
+}
+
 static __always_inline void on_change(struct sock *sk, int old, int next)
 {
 	struct tcp_sock *tp;
 
-	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_SYN_RECV && next != TCP_ESTABLISHED && next != TCP_CLOSE)
+	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_SYN_RECV && next != TCP_ESTABLISHED && next != TCP_CLOSE &&
+	    next != TCP_FIN_WAIT1 && next != TCP_LAST_ACK)
 		return;
 	/* NULL for an MPTCP socket: the TCP sockets below it are the connections. */
 	tp = bpf_skc_to_tcp_sock(sk);
@@ -258,6 +366,8 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 	} else if (next == TCP_SYN_RECV) {
 		if (old == TCP_LISTEN)
 			on_accept(sk);
+	} else if (next == TCP_FIN_WAIT1 || next == TCP_LAST_ACK) {
+		on_shutdown(sk, tp, old);
 	} else if (next == TCP_CLOSE) {
 		if (old == TCP_LISTEN)
 			untrack_listener(sk);
@@ -307,21 +417,18 @@ int BPF_PROG(connection_destroy, struct sock *sk)
 	return 0;
 }
 
-/* Counts a connection that existed before the hooks did. */
-static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
-					   __u64 cgroup)
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(connection_process_exit, struct task_struct *task)
 {
-	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
-	struct counts *counts;
+	on_process_exit(task);
+	return 0;
+}
 
-	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
-		c->flags |= CONNECTION_EXCLUDED;
-		return;
-	}
-	c->flags |= CONNECTION_OPENED;
-	counts = find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(&counts->found, 1);
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(connection_process_exec, struct task_struct *task)
+{
+	on_process_exec(task);
+	return 0;
 }
 
 /* Runs once after the hooks are attached. */
@@ -351,5 +458,66 @@ int connection_find(struct bpf_iter__task_file *ctx)
 		return 0;
 	read_flow_probe(&flow, sk);
 	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
+	return 0;
+}
+
+/* A socket of which user space wants a holder: a connection, or else the listener that it came to. */
+struct wanted {
+	__u64 cookie;
+	struct port port;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct wanted);
+} connection_wanted SEC(".maps");
+
+struct holder {
+	struct owner owner;
+	__u64 connection; /* whether it holds the connection itself */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct holder);
+} connection_holder SEC(".maps");
+
+/* Writes the processes that hold what is wanted. Owners that are gone are replaced on the way. */
+SEC("iter/task_file")
+int connection_find_holders(struct bpf_iter__task_file *ctx)
+{
+	struct task_struct *task = ctx->task;
+	struct holder *holder;
+	struct wanted *wanted;
+	struct sock *sk;
+	struct port port;
+	__u32 zero = 0;
+	int state;
+
+	if (!task)
+		return 0;
+	sk = socket_of_file(ctx->file);
+	if (!sk)
+		return 0;
+	wanted = bpf_map_lookup_elem(&connection_wanted, &zero);
+	holder = bpf_map_lookup_elem(&connection_holder, &zero);
+	if (!wanted || !holder)
+		return 0;
+	state = READ(by_address, sk, __sk_common.skc_state);
+	if (state != TCP_CLOSE)
+		track_existing(sk, task);
+	holder->connection = wanted->cookie && (__u64)READ(by_address, sk, __sk_common.skc_cookie.counter) == wanted->cookie;
+	if (!holder->connection) {
+		port = port_of(sk);
+		if (state != TCP_LISTEN || port.netns != wanted->port.netns || port.number != wanted->port.number ||
+		    port.family != wanted->port.family)
+			return 0;
+	}
+	read_owner(&holder->owner, task);
+	bpf_seq_write(ctx->meta->seq, holder, sizeof(*holder));
 	return 0;
 }

@@ -100,7 +100,7 @@ static __always_inline void report_udp(struct bpf_sock_addr *ctx, const struct f
 	e->transport = IPPROTO_UDP;
 	e->role = ROLE_CLIENT;
 	e->attribution = owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
-	e->pad = 0;
+	e->gone = false;
 	e->cookie = peer.cookie;
 	e->duration = 0;
 	e->bytes_sent = 0;
@@ -110,7 +110,8 @@ static __always_inline void report_udp(struct bpf_sock_addr *ctx, const struct f
 	e->retransmits = 0;
 	e->netns = netns_of(sk);
 	e->error = 0;
-	e->pad2 = 0;
+	e->family = 0;
+	e->pad = 0;
 	submit_record(e);
 }
 

@@ -19,6 +19,7 @@ struct unix_event {
 struct unix_connect {
 	__u32 fd;
 	__u32 length;
+	__u32 restarts; /* it was interrupted, and the kernel begins it again or lets it fail with EINTR */
 	char path[108];
 };
 
@@ -103,7 +104,30 @@ int connection_exit_connect(struct trace_event_raw_sys_exit *ctx)
 
 	if (!c)
 		return 0;
+	if (is_restart(ctx->ret)) {
+		c->restarts = 1;
+		return 0;
+	}
 	report_unix(current_task(), c, ctx->ret);
+	bpf_map_delete_elem(&connection_unix, &thread);
+	return 0;
+}
+
+/*
+ * The signal that interrupted a connect() decides how that goes on. The call fails if the signal has a handler without
+ * SA_RESTART. Otherwise the thread enters it again, or the signal ends the process.
+ */
+SEC("tp_btf/signal_deliver")
+int BPF_PROG(connection_signal, int number, struct kernel_siginfo *info, struct k_sigaction *action)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct unix_connect *c = bpf_map_lookup_elem(&connection_unix, &thread);
+
+	if (!c || !c->restarts)
+		return 0;
+	if ((__u64)action->sa.sa_handler <= SIG_IGN || action->sa.sa_flags & SA_RESTART)
+		return 0;
+	report_unix(current_task(), c, -EINTR);
 	bpf_map_delete_elem(&connection_unix, &thread);
 	return 0;
 }

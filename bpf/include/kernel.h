@@ -20,6 +20,7 @@ typedef _Bool bool;
 
 /* include/linux/sched.h */
 #define PF_EXITING 0x00000004
+#define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
 #define TASK_DEAD 0x00000080
 
@@ -34,7 +35,9 @@ enum {
 	S_IFCHR = 0020000,
 	S_IFIFO = 0010000,
 };
-enum { SOCK_DONE = 1 }; /* enum sock_flags: bit in skc_flags, set when a FIN was received */
+enum { SEND_SHUTDOWN = 2 };  /* bit in sk_shutdown */
+enum { DEFER_CONNECT = 19 }; /* INET_FLAGS_DEFER_CONNECT: bit in inet_flags */
+enum { SOCK_DONE = 1 };      /* enum sock_flags: bit in skc_flags, set when a FIN was received */
 enum {
 	IPPROTO_ICMP = 1,
 	IPPROTO_IGMP = 2,
@@ -66,7 +69,18 @@ enum {
 };
 
 /* asm-generic/errno.h; the same on amd64 and arm64. */
-enum { EEXIST = 17, EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
+enum { EINTR = 4, EEXIST = 17, EPIPE = 32, ECONNRESET = 104, EINPROGRESS = 115, EADDRNOTAVAIL = 99 };
+
+/* include/linux/errno.h: a call that a signal has interrupted. The process sees no such result. */
+enum { ERESTARTSYS = 512, ERESTART_LAST = 517 };
+
+static __always_inline bool is_restart(long result)
+{
+	return result <= -ERESTARTSYS && result >= -ERESTART_LAST;
+}
+
+/* asm-generic/signal.h and signal-defs.h */
+enum { SIG_IGN = 1, SA_RESTART = 0x10000000 };
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -138,6 +152,10 @@ struct sock_common {
 	__u32 skc_tw_rcv_nxt; /* in TIME_WAIT */
 };
 
+typedef struct {
+	int owned; /* not 0: a process works on the socket, and softirqs leave that to it */
+} socket_lock_t;
+
 struct sock_cgroup_data___pre_5_15 {
 	__u64 val; /* the address of the cgroup; the two lowest bits are flags */
 };
@@ -146,6 +164,9 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_type;
 	__u16 sk_protocol;
+	__u8 sk_shutdown;
+	struct socket *sk_socket; /* NULL: no process has the socket, any more or yet */
+	socket_lock_t sk_lock;
 	int sk_err;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
@@ -160,6 +181,11 @@ struct sock___pre_5_15 {
 struct inet_sock {
 	struct sock sk;
 	__be16 inet_sport;
+	unsigned long inet_flags;
+};
+
+struct inet_sock___pre_6_6 {
+	__u8 defer_connect : 1;
 };
 
 struct inet_connection_sock {
@@ -181,10 +207,14 @@ struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt;
 	__u32 segs_out;
+	__u32 snd_una;
+	__u32 write_seq;
+	__u32 retrans_stamp;       /* time of the first SYN until the connection is established; 0: none was sent */
+	__u8 tcp_usec_ts : 1;      /* from 6.7 on: retrans_stamp is in µs instead of ms */
+	__u8 fastopen_connect : 1; /* TCP_FASTOPEN_CONNECT */
+	__u64 bytes_acked;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 tcp_mstamp;      /* the same in µs */
-	__u64 bytes_sent;
-	__u64 bytes_retrans;
 	__u64 bytes_received;
 	__u32 total_retrans;
 	__u32 srtt_us;
@@ -431,6 +461,17 @@ struct sk_buff {
 struct tcp_skb_cb {
 	__u16 tcp_gso_segs;
 };
+
+struct sigaction {
+	void *sa_handler;
+	unsigned long sa_flags;
+};
+
+struct k_sigaction {
+	struct sigaction sa;
+};
+
+struct kernel_siginfo;
 
 struct seq_file;
 

@@ -6,7 +6,7 @@
 #pragma once
 
 #include "compat_5_10.h"
-#include "owner.h"
+#include "life.h"
 #include "slots.h"
 
 enum role {
@@ -17,9 +17,9 @@ enum role {
 
 struct socket_state {
 	struct owner owner;
+	struct life life; /* of the owner */
 	__u8 role;
 	bool closed; /* the connection has ended; it is kept for those who ask until the socket is gone */
-	__u8 pad[6];
 };
 
 #define SOCKET_SLOTS 32768
@@ -79,6 +79,8 @@ struct port {
 
 struct listener {
 	struct owner owner;
+	struct life life;
+	__u8 pad[2];
 	__u64 socket; /* the address of its struct sock; 0: an MPTCP socket, whose TCP socket cannot be reached */
 };
 
@@ -154,6 +156,15 @@ static __always_inline struct socket_state *find_closed(struct sock *sk)
 	return s ? s : stored_state(sk);
 }
 
+/*
+ * The owner of a socket whose state is known, open or closed; NULL if the owner is gone and the socket has another holder. The
+ * last holder of a socket that nobody holds any more stays its owner.
+ */
+static __always_inline const struct owner *owner_of(struct sock *sk, const struct socket_state *s)
+{
+	return sk->sk_socket && is_gone(&s->owner, &s->life) ? NULL : &s->owner;
+}
+
 /* The owner of a socket of any kind; NULL if it is not known. */
 static __always_inline const struct owner *find_owner(struct sock *sk)
 {
@@ -162,12 +173,12 @@ static __always_inline const struct owner *find_owner(struct sock *sk)
 	struct port port;
 
 	if (s)
-		return &s->owner;
+		return owner_of(sk, s);
 	if (sk->__sk_common.skc_state != TCP_LISTEN)
 		return NULL;
 	port = port_of(sk);
 	l = bpf_map_lookup_elem(&ebpf_listeners, &port);
-	return l ? &l->owner : NULL;
+	return l && !is_gone(&l->owner, &l->life) ? &l->owner : NULL;
 }
 
 static __always_inline __u64 socket_cgroup(const struct sock *sk)

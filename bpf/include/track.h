@@ -58,12 +58,73 @@ static __always_inline struct socket_state *put_state(struct sock *sk, struct so
 	return store_state(sk, state);
 }
 
+/* Reads a process that holds a socket. */
+static __always_inline void read_holder(struct owner *o, struct life *life, struct task_struct *task)
+{
+	read_owner(o, task);
+	read_life(life, o, task);
+}
+
+/* Reads the current process, which holds a socket that it may be about to close because it ends. */
+static __always_inline void read_current_holder(struct socket_state *s, __u32 pid)
+{
+	struct task_struct *task = current_task();
+	struct owner *executed;
+
+	read_holder(&s->owner, &s->life, task);
+	if (!read_names || READ(by_address, task, mm))
+		return;
+	executed = bpf_map_lookup_elem(&ebpf_executed, &pid);
+	if (executed)
+		__builtin_memcpy(s->owner.executable, executed->executable, sizeof(s->owner.executable));
+}
+
+/* The owner is gone, and who holds the socket instead is not known. */
+static __always_inline void forget_owner(struct socket_state *s)
+{
+	__builtin_memset(&s->owner, 0, sizeof(s->owner));
+	set_identity(&s->life, IDENTITY_GONE);
+}
+
+/*
+ * Makes sure that the owner of a socket is a process that has it, before something is reported. While a process works on the
+ * socket, that is the current one. It becomes the owner if the recorded one is gone, or has passed on the socket that it had
+ * connected. Whoever accepts a connection leaves it to the owner of the listener. Elsewhere, such as in a softirq, the current
+ * process is any one.
+ */
+static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
+{
+	__u32 pid;
+
+	if (!sk->sk_lock.owned) {
+		if (sk->sk_socket && is_gone(&s->owner, &s->life))
+			forget_owner(s);
+		return;
+	}
+	pid = bpf_get_current_pid_tgid() >> 32;
+	if (s->owner.pid == pid) {
+		struct end_count *count = end_count(pid);
+
+		if (!count || (__u16)count->ends == s->life.ends)
+			return;
+		s->life.ends = count->ends;
+		/* It ends, or it has executed another program, unless that was a process with a similar id. */
+		if (has_identity(&s->life, identity_of(current_task(), by_address)))
+			return;
+	} else if (READ(by_address, current_task(), flags) & PF_KTHREAD) {
+		return;
+	} else if (s->owner.pid && s->role != ROLE_CLIENT && !is_gone(&s->owner, &s->life)) {
+		return;
+	}
+	read_current_holder(s, pid);
+}
+
 /* CLOSE → SYN_SENT, in the context of the process that connects. */
 static __always_inline struct socket_state *track_connect(struct sock *sk)
 {
 	struct socket_state state = {.role = ROLE_CLIENT};
 
-	read_owner(&state.owner, current_task());
+	read_holder(&state.owner, &state.life, current_task());
 	return put_state(sk, &state);
 }
 
@@ -72,8 +133,22 @@ static __always_inline void track_created(void *sk)
 {
 	struct socket_state state = {};
 
-	read_owner(&state.owner, current_task());
+	read_holder(&state.owner, &state.life, current_task());
 	store_state(sk, &state);
+}
+
+/* What is stored of a listener that existed before: its owner stays as long as it is there. Returns whether there is anything. */
+static __always_inline bool adopt_stored(struct sock *sk, const struct listener *l)
+{
+	struct socket_state *s = stored_state(sk);
+
+	if (!s)
+		return false;
+	if (is_gone(&s->owner, &s->life)) {
+		s->owner = l->owner;
+		s->life = l->life;
+	}
+	return true;
 }
 
 /* CLOSE → LISTEN, in the context of the process that listens; or a listener that existed before, with a process that holds it. */
@@ -86,17 +161,22 @@ static __always_inline void track_listener(struct sock *sk, struct task_struct *
 	if (by_address)
 		forget_closed(address_of(sk));
 	number_socket(sk);
-	read_owner(&l.owner, task);
+	read_holder(&l.owner, &l.life, task);
 	if (port.number && !bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST))
 		return;
 	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	if (first && first->socket == l.socket) {
-		if (!existed)
+		if (!existed || is_gone(&first->owner, &first->life)) {
 			first->owner = l.owner;
+			first->life = l.life;
+		}
 		return;
 	}
+	if (existed && adopt_stored(sk, &l))
+		return;
 	/* Another one has the port, or there is no port yet: the storage hands the owner down to accepted sockets. */
 	state.owner = l.owner;
+	state.life = l.life;
 	store_state(sk, &state);
 }
 
@@ -116,23 +196,36 @@ static __always_inline void untrack_listener(struct sock *sk)
 		bpf_map_delete_elem(&ebpf_listeners, &port);
 }
 
+/* Gives an accepted socket the owner of its port. */
+static __always_inline void inherit_owner(struct socket_state *state, struct sock *sk)
+{
+	struct port port = port_of(sk);
+	struct listener *first = bpf_map_lookup_elem(&ebpf_listeners, &port);
+
+	if (!first)
+		return;
+	if (is_gone(&first->owner, &first->life)) {
+		forget_owner(state);
+		return;
+	}
+	state->owner = first->owner;
+	state->life = first->life;
+}
+
 /* An accepted socket: its state is a copy of its listener's storage, or new with the owner of its port. */
 static __always_inline struct socket_state *track_accept(struct sock *sk)
 {
 	struct socket_state state = {.role = ROLE_SERVER}, *s;
-	struct listener *first;
-	struct port port;
 
 	/* By address there is no copy: what is found there is of an earlier socket. */
 	s = by_address ? NULL : stored_state(sk);
 	if (s && !s->closed) {
 		s->role = ROLE_SERVER;
+		if (is_gone(&s->owner, &s->life))
+			forget_owner(s);
 		return s;
 	}
-	port = port_of(sk);
-	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
-	if (first)
-		state.owner = first->owner;
+	inherit_owner(&state, sk);
 	return put_state(sk, &state);
 }
 
@@ -142,6 +235,39 @@ static __always_inline struct socket_state *track_connected(struct sock *sk)
 	struct socket_state state = {.role = ROLE_CLIENT};
 
 	return put_state(sk, &state);
+}
+
+/* Whether a TCP connection is established, or is being closed. */
+static __always_inline bool is_open(int state)
+{
+	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
+}
+
+/* The side of a connection that existed before: an accepted socket still has the backlog of its listener. */
+static __always_inline __u8 role_of_existing(const struct sock *sk)
+{
+	return READ(by_address, sk, sk_max_ack_backlog) ? ROLE_SERVER : ROLE_CLIENT;
+}
+
+/*
+ * A connection that is older than the hooks and was in no process's descriptors at their start: nobody had accepted it, or it was
+ * on its way from one process to another. The socket is being closed. Returns NULL if it has been closed before, or if there is
+ * no room.
+ */
+static __always_inline struct socket_state *track_late(struct sock *sk)
+{
+	struct socket_state state = {.role = role_of_existing(sk)}, *s;
+
+	if (find_closed(sk))
+		return NULL;
+	if (state.role == ROLE_SERVER)
+		inherit_owner(&state, sk);
+	else
+		forget_owner(&state);
+	s = put_state(sk, &state);
+	if (s)
+		check_owner(sk, s);
+	return s;
 }
 
 /*
@@ -197,20 +323,19 @@ static __always_inline struct sock *socket_of_file(struct file *file)
 	return family == AF_INET || family == AF_INET6 ? sk : NULL;
 }
 
-/* Whether a TCP connection is established, or is being closed. */
-static __always_inline bool is_open(int state)
+static __always_inline void adopt_port(const struct port *port, const struct listener *l)
 {
-	return state != TCP_CLOSE && state != TCP_LISTEN && state != TCP_SYN_SENT && state != TCP_SYN_RECV;
-}
+	struct listener *first = bpf_map_lookup_elem(&ebpf_listeners, port);
 
-/* The side of a connection that existed before: an accepted socket still has the backlog of its listener. */
-static __always_inline __u8 role_of_existing(const struct sock *sk)
-{
-	return READ(by_address, sk, sk_max_ack_backlog) ? ROLE_SERVER : ROLE_CLIENT;
+	if (!first || first->socket != l->socket || !is_gone(&first->owner, &first->life))
+		return;
+	first->owner = l->owner;
+	first->life = l->life;
 }
 
 /*
- * A socket that existed before the hooks did, held by a task. What a hook has written is newer and stays. Returns its state;
+ * A socket that existed before, held by a task. What a hook has written is newer and stays, unless that owner is gone. Returns
+ * its state;
  * NULL for listeners and for MPTCP sockets.
  */
 static __always_inline struct socket_state *track_existing(struct sock *sk, struct task_struct *task)
@@ -226,8 +351,9 @@ static __always_inline struct socket_state *track_existing(struct sock *sk, stru
 		if (tcp_state != TCP_LISTEN)
 			return NULL;
 		port = port_of(sk);
-		read_owner(&l.owner, task);
-		bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST);
+		read_holder(&l.owner, &l.life, task);
+		if (bpf_map_update_elem(&ebpf_listeners, &port, &l, BPF_NOEXIST))
+			adopt_port(&port, &l);
 		return NULL;
 	}
 	if (tcp_state == TCP_LISTEN) {
@@ -235,9 +361,12 @@ static __always_inline struct socket_state *track_existing(struct sock *sk, stru
 		return NULL;
 	}
 	s = by_address ? stored_state(sk) : find_state(sk);
-	if (s)
+	if (s) {
+		if (!s->owner.pid || is_gone(&s->owner, &s->life))
+			read_holder(&s->owner, &s->life, task);
 		return s;
-	read_owner(&state.owner, task);
+	}
+	read_holder(&state.owner, &state.life, task);
 	if (protocol == IPPROTO_TCP) {
 		if (is_open(tcp_state))
 			state.role = role_of_existing(sk);

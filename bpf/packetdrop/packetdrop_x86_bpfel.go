@@ -62,6 +62,12 @@ type PacketDropDatagram struct {
 	Pad      [2]uint8
 }
 
+type PacketDropEndCount struct {
+	_      structs.HostLayout
+	Ends   uint32
+	Owners uint32
+}
+
 type PacketDropEvent struct {
 	_      structs.HostLayout
 	Record struct {
@@ -73,14 +79,7 @@ type PacketDropEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
+	Owner  PacketDropOwner
 	Packet struct {
 		_    structs.HostLayout
 		Flow struct {
@@ -155,14 +154,13 @@ const (
 
 type PacketDropListener struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner PacketDropOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
+	Pad    [2]uint8
 	Socket uint64
 }
 
@@ -177,6 +175,15 @@ type PacketDropLostDatagram struct {
 	Cgroup uint64
 	Reason uint32
 	Offset uint32
+}
+
+type PacketDropOwner struct {
+	_          structs.HostLayout
+	Pid        uint32
+	Uid        uint32
+	Cgroup     uint64
+	Comm       [16]int8
+	Executable [48]int8
 }
 
 type PacketDropPort struct {
@@ -221,17 +228,14 @@ type PacketDropSocketSlot struct {
 
 type PacketDropSocketState struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner PacketDropOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
 	Role   uint8
 	Closed bool
-	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -239,10 +243,12 @@ type PacketDropSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	PacketDropMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	PacketDropMapEbpfEnds                = "ebpf_ends"
 	PacketDropMapEbpfEventWindows        = "ebpf_event_windows"
 	PacketDropMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	PacketDropMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	PacketDropMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	PacketDropMapEbpfExecuted            = "ebpf_executed"
 	PacketDropMapEbpfListeners           = "ebpf_listeners"
 	PacketDropMapEbpfLost                = "ebpf_lost"
 	PacketDropMapEbpfRecords             = "ebpf_records"
@@ -327,10 +333,12 @@ type PacketDropProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -389,10 +397,12 @@ func (o *PacketDropObjects) Close() error {
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -408,10 +418,12 @@ type PacketDropMaps struct {
 func (m *PacketDropMaps) Close() error {
 	return _PacketDropClose(
 		m.EbpfClosedByAddress,
+		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfExecuted,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,

@@ -15,9 +15,23 @@ static __always_inline void on_established(struct sock *sk)
 		track_accept(sk);
 }
 
+static __always_inline void on_end(struct sock *sk, int old, int next)
+{
+	struct socket_state *s = find_state(sk);
+
+	if (!s && is_open(old))
+		s = track_late(sk);
+	if (!s)
+		return;
+	check_owner(sk, s);
+	if (next == TCP_CLOSE)
+		track_close(sk);
+}
+
 static __always_inline void on_change(struct sock *sk, int old, int next)
 {
-	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_ESTABLISHED && next != TCP_CLOSE)
+	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_ESTABLISHED && next != TCP_CLOSE && next != TCP_FIN_WAIT1 &&
+	    next != TCP_LAST_ACK)
 		return;
 	/* The TCP sockets below an MPTCP socket have states of their own. */
 	if (sk->sk_protocol != IPPROTO_TCP)
@@ -30,8 +44,8 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 		untrack_listener(sk);
 	else if (old == TCP_SYN_RECV && next == TCP_ESTABLISHED)
 		on_established(sk);
-	else if (next == TCP_CLOSE)
-		track_close(sk);
+	else if (next == TCP_CLOSE || next == TCP_FIN_WAIT1 || next == TCP_LAST_ACK)
+		on_end(sk, old, next);
 }
 
 SEC("tp_btf/inet_sock_set_state")
@@ -46,6 +60,20 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(socket_set_state_missed, struct sock *sk, int old, int next)
 {
 	on_change(sk, old, next);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(socket_process_exit, struct task_struct *task)
+{
+	on_process_exit(task);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(socket_process_exec, struct task_struct *task)
+{
+	on_process_exec(task);
 	return 0;
 }
 

@@ -22,6 +22,12 @@ type SocketCidr struct {
 	}
 }
 
+type SocketEndCount struct {
+	_      structs.HostLayout
+	Ends   uint32
+	Owners uint32
+}
+
 type SocketEventWindow struct {
 	_     structs.HostLayout
 	Start uint64
@@ -36,20 +42,28 @@ type SocketExecutable struct {
 
 type SocketListener struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner SocketOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
+	Pad    [2]uint8
 	Socket uint64
 }
 
 type SocketLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type SocketOwner struct {
+	_          structs.HostLayout
+	Pid        uint32
+	Uid        uint32
+	Cgroup     uint64
+	Comm       [16]int8
+	Executable [48]int8
 }
 
 type SocketPort struct {
@@ -85,17 +99,14 @@ type SocketSocketSlot struct {
 
 type SocketSocketState struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner SocketOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
 	Role   uint8
 	Closed bool
-	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -103,10 +114,12 @@ type SocketSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	SocketMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	SocketMapEbpfEnds                = "ebpf_ends"
 	SocketMapEbpfEventWindows        = "ebpf_event_windows"
 	SocketMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	SocketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	SocketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	SocketMapEbpfExecuted            = "ebpf_executed"
 	SocketMapEbpfListeners           = "ebpf_listeners"
 	SocketMapEbpfLost                = "ebpf_lost"
 	SocketMapEbpfRecords             = "ebpf_records"
@@ -116,6 +129,8 @@ const (
 	SocketMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
 	SocketProgSocketCreate           = "socket_create"
 	SocketProgSocketFind             = "socket_find"
+	SocketProgSocketProcessExec      = "socket_process_exec"
+	SocketProgSocketProcessExit      = "socket_process_exit"
 	SocketProgSocketSetState         = "socket_set_state"
 	SocketProgSocketSetStateMissed   = "socket_set_state_missed"
 	SocketVarByAddress               = "by_address"
@@ -176,6 +191,8 @@ type SocketSpecs struct {
 type SocketProgramSpecs struct {
 	SocketCreate         *ebpf.ProgramSpec `ebpf:"socket_create"`
 	SocketFind           *ebpf.ProgramSpec `ebpf:"socket_find"`
+	SocketProcessExec    *ebpf.ProgramSpec `ebpf:"socket_process_exec"`
+	SocketProcessExit    *ebpf.ProgramSpec `ebpf:"socket_process_exit"`
 	SocketSetState       *ebpf.ProgramSpec `ebpf:"socket_set_state"`
 	SocketSetStateMissed *ebpf.ProgramSpec `ebpf:"socket_set_state_missed"`
 }
@@ -185,10 +202,12 @@ type SocketProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -237,10 +256,12 @@ func (o *SocketObjects) Close() error {
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -253,10 +274,12 @@ type SocketMaps struct {
 func (m *SocketMaps) Close() error {
 	return _SocketClose(
 		m.EbpfClosedByAddress,
+		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfExecuted,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,
@@ -291,6 +314,8 @@ type SocketVariables struct {
 type SocketPrograms struct {
 	SocketCreate         *ebpf.Program `ebpf:"socket_create"`
 	SocketFind           *ebpf.Program `ebpf:"socket_find"`
+	SocketProcessExec    *ebpf.Program `ebpf:"socket_process_exec"`
+	SocketProcessExit    *ebpf.Program `ebpf:"socket_process_exit"`
 	SocketSetState       *ebpf.Program `ebpf:"socket_set_state"`
 	SocketSetStateMissed *ebpf.Program `ebpf:"socket_set_state_missed"`
 }
@@ -299,6 +324,8 @@ func (p *SocketPrograms) Close() error {
 	return _SocketClose(
 		p.SocketCreate,
 		p.SocketFind,
+		p.SocketProcessExec,
+		p.SocketProcessExit,
 		p.SocketSetState,
 		p.SocketSetStateMissed,
 	)

@@ -46,7 +46,7 @@ const volatile __u64 slow_threshold;
 /* Whether slow calls that block are events. */
 const volatile bool report_waiting;
 
-enum { EINTR = 4, MAX_ERRNO = 4095, ERESTARTSYS = 512 };
+enum { MAX_ERRNO = 4095 };
 enum { F_SETLKW = 7, F_GETOWN = 9, F_SETLKW64 = 14, F_OFD_SETLKW = 38 };
 enum { CLONE_VFORK = 0x4000 };
 

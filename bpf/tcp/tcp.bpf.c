@@ -118,7 +118,7 @@ static __always_inline struct socket_state *read_ownership(struct side *side, st
 
 	if (!s)
 		s = find_closed(sk);
-	side->owner = s ? &s->owner : find_owner(sk);
+	side->owner = s ? owner_of(sk, s) : find_owner(sk);
 	if (side->owner && side->owner->pid) {
 		side->cgroup = side->owner->cgroup;
 		side->attribution = ATTRIBUTION_SOCKET;

@@ -27,6 +27,12 @@ type TCPCounts struct {
 	N uint64
 }
 
+type TCPEndCount struct {
+	_      structs.HostLayout
+	Ends   uint32
+	Owners uint32
+}
+
 type TCPEvent struct {
 	_      structs.HostLayout
 	Record struct {
@@ -38,15 +44,8 @@ type TCPEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
-	}
-	Flow struct {
+	Owner TCPOwner
+	Flow  struct {
 		_     structs.HostLayout
 		Local struct {
 			_      structs.HostLayout
@@ -107,20 +106,28 @@ type TCPHistogram struct {
 
 type TCPListener struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner TCPOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
+	Pad    [2]uint8
 	Socket uint64
 }
 
 type TCPLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type TCPOwner struct {
+	_          structs.HostLayout
+	Pid        uint32
+	Uid        uint32
+	Cgroup     uint64
+	Comm       [16]int8
+	Executable [48]int8
 }
 
 type TCPPort struct {
@@ -182,17 +189,14 @@ type TCPSocketSlot struct {
 
 type TCPSocketState struct {
 	_     structs.HostLayout
-	Owner struct {
-		_          structs.HostLayout
-		Pid        uint32
-		Uid        uint32
-		Cgroup     uint64
-		Comm       [16]int8
-		Executable [48]int8
+	Owner TCPOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
 	}
 	Role   uint8
 	Closed bool
-	Pad    [6]uint8
 }
 
 // Names of all BPF objects in the ELF.
@@ -200,10 +204,12 @@ type TCPSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	TCPMapEbpfClosedByAddress        = "ebpf_closed_by_address"
+	TCPMapEbpfEnds                   = "ebpf_ends"
 	TCPMapEbpfEventWindows           = "ebpf_event_windows"
 	TCPMapEbpfExcludedCidrs          = "ebpf_excluded_cidrs"
 	TCPMapEbpfExcludedExecutables    = "ebpf_excluded_executables"
 	TCPMapEbpfExcludedPorts          = "ebpf_excluded_ports"
+	TCPMapEbpfExecuted               = "ebpf_executed"
 	TCPMapEbpfListeners              = "ebpf_listeners"
 	TCPMapEbpfLost                   = "ebpf_lost"
 	TCPMapEbpfRecords                = "ebpf_records"
@@ -309,10 +315,12 @@ type TCPProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type TCPMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -374,10 +382,12 @@ func (o *TCPObjects) Close() error {
 // It can be passed to LoadTCPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TCPMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -396,10 +406,12 @@ type TCPMaps struct {
 func (m *TCPMaps) Close() error {
 	return _TCPClose(
 		m.EbpfClosedByAddress,
+		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfExecuted,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,

@@ -19,8 +19,12 @@ import (
 // What was counted since the last collection is published at the stop, once, whichever pipeline stops first.
 func TestLastCountsArePublished(t *testing.T) {
 	for name, stop := range map[string]func(*scene) error{
-		"logs first":    func(s *scene) error { return errors.Join(s.logs.Shutdown(s.t.Context()), s.metrics.Shutdown(s.t.Context())) },
-		"metrics first": func(s *scene) error { return errors.Join(s.metrics.Shutdown(s.t.Context()), s.logs.Shutdown(s.t.Context())) },
+		"logs first": func(s *scene) error {
+			return errors.Join(s.logs.Shutdown(s.t.Context()), s.metrics.Shutdown(s.t.Context()))
+		},
+		"metrics first": func(s *scene) error {
+			return errors.Join(s.metrics.Shutdown(s.t.Context()), s.logs.Shutdown(s.t.Context()))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -70,7 +70,9 @@ func TestForgedLines(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
 	did := job{Refused: 1}.make(t, "x\nnginx[1] ok\x1b", nil)
-	require.Eventually(t, func() bool { return strings.Contains(c.Output(), fmt.Sprintf("[%d] → 127.0.0.1:1 tcp refused", did.PID)) },
+	require.Eventually(t, func() bool {
+		return strings.Contains(c.Output(), fmt.Sprintf("[%d] → 127.0.0.1:1 tcp refused", did.PID))
+	},
 		patience, 50*time.Millisecond)
 	assert.Contains(t, c.Output(), fmt.Sprintf(`x\nnginx[1] ok\x1b[%d] → 127.0.0.1:1 tcp refused`, did.PID), "as one line")
 	assert.Contains(t, c.Output(), "thread.name=x?nginx[1] ok?")

@@ -100,6 +100,60 @@ func TestConnectionUnix(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(server.PID)), "who listens does not connect")
 }
 
+// A connect() that a signal interrupts is one connect(): it goes on if the handler of the signal wants that, or fails.
+func TestConnectionUnixInterrupted(t *testing.T) {
+	testnet.Require(t)
+	testhost.MountTracefs(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, unix]}}")
+	for name, c := range map[string]struct {
+		restart   bool
+		errno     unix.Errno
+		errorType string
+	}{
+		"restarted": {restart: true},
+		"failed":    {errno: unix.EINTR, errorType: "eintr"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ns, container := testnet.NewNamespace(t), testhost.NewContainer(t)
+			agent := traffic.Start(t, ns, traffic.In(container))
+			path := "@kt-" + strconv.Itoa(agent.PID)
+			listener := agent.ListenUnix(unix.SOCK_STREAM, path)
+			agent.FillUnix(path)
+			r.Settle(t)
+			full := len(r.Events.Matching(testreceiver.OfProcess(agent.PID)))
+			refused := len(r.Events.Matching(testreceiver.OfProcess(agent.PID), testreceiver.With("error.type", "eagain")))
+			require.Equal(t, 1, refused)
+
+			connected := agent.OnThread("dialer").ConnectUnixInterrupted(listener.FD, path, 3, c.restart)
+			require.Equal(t, c.errno, connected.Errno)
+			e := r.Exactly(t, full+1, testreceiver.OfProcess(agent.PID))[full]
+			within(t, e, connected.Start, connected.End)
+			want, severity := attributes{
+				"network.transport":      "unix",
+				"server.address":         path,
+				"ebpf.connection.role":   "client",
+				"ebpf.network.namespace": int64(ns.Inode),
+			}.with(owner(agent.OnThread("dialer"), "current")), plog.SeverityNumberInfo
+			failed := map[string]int{"eagain": 1}
+			if c.errorType != "" {
+				want["error.type"], severity = c.errorType, plog.SeverityNumberWarn
+				failed[c.errorType] = 1
+			}
+			if _, ok := e.Attributes["ebpf.socket.cookie"]; ok {
+				want["ebpf.socket.cookie"] = int64(connected.Cookie)
+			}
+			check(t, e, connectEvent, severity, want)
+
+			m := r.Scrape(t).In(container)
+			assert.Len(t, m.Series(failedMetric), len(failed), "%v", m.Series(failedMetric))
+			for errorType, n := range failed {
+				assert.Equal(t, n, m.Int(failedMetric, testreceiver.Attributes{"error.type": errorType}), errorType)
+			}
+			assert.Equal(t, full+1-len(failed), m.Int(openedMetric, nil))
+		})
+	}
+}
+
 // A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.
 func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)

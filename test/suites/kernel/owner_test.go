@@ -6,6 +6,11 @@
 package kernel
 
 import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -60,11 +65,103 @@ func TestConnectionOfPreforkedServer(t *testing.T) {
 		assert.Equal(t, "socket", e.Attributes["ebpf.attribution"])
 	}
 
-	// The parent owns the listener while the listener is open, whichever process keeps it open.
+	// When the parent has ended, the owner is who has the listener then.
 	p.parent.Exit()
-	p.serve(s)
-	r.Exactly(t, 4, testreceiver.OfProcess(p.parent.PID, p.worker.PID))
-	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(p.worker.PID)))
+	for range 3 {
+		p.serve(s)
+	}
+	events = r.Exactly(t, 6, testreceiver.OfProcess(p.worker.PID))
+	for _, e := range events {
+		assert.Equal(t, "prefork-worker", e.Attributes["process.executable.name"], "%s", e)
+		assert.Equal(t, "socket", e.Attributes["ebpf.attribution"], "%s", e)
+	}
+	assert.Len(t, r.Events.Matching(testreceiver.OfProcess(p.parent.PID)), 2)
+}
+
+// A connection is its present holder's: the process that connected has passed it on, and has ended, or has only closed it.
+func TestConnectionPassedOn(t *testing.T) {
+	testnet.Require(t)
+	for _, programs := range []string{"connection: {protocols: [tcp]}, tcp: {}", "tcp: {}"} {
+		r := testreceiver.Start(t, "programs: {"+programs+"}")
+		connections := strings.HasPrefix(programs, "connection")
+		for name, leave := range map[string]func(giver *traffic.Agent, fd int){
+			"and ended":  func(giver *traffic.Agent, _ int) { giver.Exit() },
+			"and closed": func(giver *traffic.Agent, fd int) { giver.Close(fd) },
+		} {
+			for end, finish := range map[string]func(taker, server *traffic.Agent, fd, peer int){
+				"closed":         func(taker, server *traffic.Agent, fd, peer int) { closeInTurn(taker, fd, server, peer) },
+				"aborted":        func(taker, _ *traffic.Agent, fd, _ int) { taker.Reset(fd) },
+				"reset by peer":  func(taker, server *traffic.Agent, fd, peer int) { server.Reset(peer); taker.Receive(fd, 1) },
+				"closed by peer": func(taker, server *traffic.Agent, fd, peer int) { closeInTurn(server, peer, taker, fd) },
+			} {
+				t.Run(programs+" "+name+" "+end, func(t *testing.T) {
+					s := newClientServer(t)
+					giver := traffic.Start(t, s.left, traffic.Named("giver", "giver"))
+					taker := traffic.Start(t, s.left, traffic.Named("taker", "taker"))
+					listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
+					c := giver.Connect(listener.Local)
+					accepted := s.server.Accept(listener.FD)
+					fd := taker.Take(giver, c.FD)
+					leave(giver, c.FD)
+					finish(taker, s.server, fd, accepted.FD)
+					r.Settle(t)
+
+					of := testreceiver.With("ebpf.socket.cookie", int64(c.Cookie))
+					if connections {
+						connect := r.Exactly(t, 1, of, testreceiver.Named(connectEvent))[0]
+						assert.EqualValues(t, giver.PID, connect.Attributes["process.pid"])
+						closed := r.Exactly(t, 1, of, testreceiver.Named(closeEvent))[0]
+						checkTaker(t, closed, taker, name == "and closed" && end == "reset by peer", giver)
+					}
+					if end == "aborted" {
+						reset := r.Exactly(t, 1, of, testreceiver.Named("ebpf.tcp.reset"))[0]
+						checkTaker(t, reset, taker, false, giver)
+					}
+				})
+			}
+		}
+	}
+}
+
+// checkTaker makes sure that an event is of the process that has taken a socket; or, where the kernel alone has acted and the
+// giver lives, possibly still the giver's.
+func checkTaker(t *testing.T, e testreceiver.Event, taker *traffic.Agent, orGiver bool, giver *traffic.Agent) {
+	t.Helper()
+	if orGiver && e.Attributes["process.pid"] == int64(giver.PID) {
+		return
+	}
+	assert.EqualValues(t, taker.PID, e.Attributes["process.pid"], "%s", e)
+	assert.Equal(t, taker.Executable, e.Attributes["process.executable.name"], "%s", e)
+	assert.Equal(t, "socket", e.Attributes["ebpf.attribution"], "%s", e)
+}
+
+// A process that has executed another program is that program, also when it ends without closing the connection.
+func TestConnectionOfProcessThatExecutes(t *testing.T) {
+	testnet.Require(t)
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash connects here")
+	}
+	r := testreceiver.Start(t, onlyConnection)
+	for end, script := range map[string]string{"ends": "exec sleep 0.1", "closes": "exec bash -c 'sleep 0.1; exec 3>&-; sleep 0.1'"} {
+		t.Run(end, func(t *testing.T) {
+			s := newClientServer(t)
+			listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
+			script := fmt.Sprintf("exec 3<>/dev/tcp/%s/%d; %s", listener.Local.Addr(), listener.Local.Port(), script)
+			cmd := exec.Command("bash", "-c", script)
+			require.NoError(t, s.left.Run(cmd.Run))
+			accepted := s.server.Accept(listener.FD)
+			s.server.ReceiveEOF(accepted.FD)
+			s.server.Close(accepted.FD)
+
+			name := map[string]string{"ends": "sleep", "closes": filepath.Base(bash)}[end]
+			events := r.Exactly(t, 2, testreceiver.OfProcess(cmd.Process.Pid))
+			assert.Equal(t, filepath.Base(bash), events[0].Attributes["process.executable.name"], "%s", events[0])
+			assert.Equal(t, closeEvent, events[1].Name)
+			assert.Equal(t, name, events[1].Attributes["process.executable.name"], "%s", events[1])
+			assert.Equal(t, name, events[1].Attributes["thread.name"], "%s", events[1])
+		})
+	}
 }
 
 // A listener older than the receiver has an owner, too.
@@ -111,6 +208,43 @@ func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 		r.Exactly(t, 2, testreceiver.OfProcess(p.parent.PID))
 		assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(p.worker.PID)))
 	})
+}
+
+// Connections that nobody has accepted yet are in no process's descriptors.
+func TestConnectionsOlderThanTheReceiverAndNotAccepted(t *testing.T) {
+	testnet.Require(t)
+	for _, f := range families {
+		t.Run(f.name, func(t *testing.T) {
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
+			listener := s.server.Listen(traffic.Addr(f.listen, 0))
+			const count, bytes = 5, 100
+			var clients []traffic.Conn
+			for range count {
+				clients = append(clients, s.client.Connect(traffic.Addr(f.dial, listener.Local.Port())))
+			}
+
+			r := testreceiver.Start(t, onlyConnection)
+			for range count {
+				accepted := s.server.Accept(listener.FD)
+				i := slices.IndexFunc(clients, func(c traffic.Conn) bool { return c.Local.Port() == accepted.Remote.Port() })
+				require.GreaterOrEqual(t, i, 0)
+				exchange(t, s.server, accepted.FD, s.client, clients[i].FD, bytes)
+				closeInTurn(s.server, accepted.FD, s.client, clients[i].FD)
+				e := r.Exactly(t, 1, testreceiver.OfProcess(s.server.PID), testreceiver.With("client.port", int64(accepted.Remote.Port())))[0]
+				check(t, e, closeEvent, plog.SeverityNumberInfo,
+					connection("tcp", "server", clients[i].Local, clients[i].Remote, accepted.Cookie, s.right).
+						with(owner(s.server, "socket")).
+						with(attributes{"ebpf.connection.bytes_sent": int64(bytes), "ebpf.connection.bytes_received": int64(0), retransmitsKey: int64(0)}),
+					rttKey, rttMinKey)
+			}
+			r.Exactly(t, count, testreceiver.OfProcess(s.client.PID))
+			m := r.Scrape(t).In(container)
+			assert.Equal(t, 0, m.Int(activeMetric, nil))
+			assert.Equal(t, 0, m.Int(openedMetric, nil))
+			assert.Equal(t, count*bytes, m.Int(ioMetric, tcp(f.networkType, "server").With("network.io.direction", "transmit")))
+		})
+	}
 }
 
 // Connections older than the receiver are counted as active, and their close events are complete.

@@ -4,6 +4,7 @@
 package program
 
 import (
+	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
@@ -54,6 +55,8 @@ type Host struct {
 	Settings
 	// SocketsTracked reports that a program attached earlier tracks the owners of TCP sockets.
 	SocketsTracked bool
+	// Sockets is what is known of TCP sockets.
+	Sockets *ebpf.Map
 	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
 	// Report reports a state of the program that the loader does not know.

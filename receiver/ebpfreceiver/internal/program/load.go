@@ -115,6 +115,7 @@ func (s *Set) hostOf(one Selected, number uint32) *Host {
 		Kernel:         s.options.Kernel,
 		Settings:       s.options.Settings,
 		SocketsTracked: s.tracksSockets(),
+		Sockets:        s.shared.maps[common.MapSocketSlots],
 		Emit:           s.emitter(one.Config.Common(), number),
 		Report: func(state State) {
 			state.Program = one.Definition.Name

@@ -61,8 +61,8 @@ type Source struct {
 	limited            uint64
 	// readings is how often the counters of losses were read.
 	readings int
-	history            []string
-	drains             int
+	history  []string
+	drains   int
 }
 
 // NewSource returns a source with an empty ring.

@@ -39,7 +39,7 @@ var eventNames = [...]string{
 }
 
 // AppendLog implements program.Program.
-func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
+func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	if record, ok := common.View[common.Record](raw); ok && record.Event == eventUnix {
 		return appendUnix(b, raw)
 	}
@@ -50,7 +50,12 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	if int(e.Record.Event) >= len(eventNames) {
 		return fmt.Errorf("connection record of unknown event %d", e.Record.Event)
 	}
-	owner := common.OwnerOf(&e.Owner)
+	owner, attribution := common.OwnerOf(&e.Owner), e.Attribution
+	if e.Gone {
+		if holder := c.holders.of(e); holder != nil {
+			owner, attribution = holder, uint8(common.AttributionSocket)
+		}
+	}
 	local, remote := common.Addr(e.Flow.Local.Octets), common.Addr(e.Flow.Remote.Octets)
 	failure := errorType(e.Error)
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
@@ -68,7 +73,7 @@ func (*connections) AppendLog(b *batch.Batch, raw []byte) error {
 	} else if e.Duration > 0 {
 		event.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
 	}
-	event.PutOwner(owner, e.Attribution)
+	event.PutOwner(owner, attribution)
 	if e.Cookie != 0 { // before Linux 5.12 a socket is numbered only if a process asks
 		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}

@@ -5,6 +5,7 @@ package connection
 
 import (
 	"errors"
+	"time"
 
 	"github.com/cilium/ebpf"
 
@@ -16,16 +17,21 @@ import (
 
 // connections is the program in a running receiver.
 type connections struct {
-	config *Config
-	host   *program.Host
-	counts metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
-	times  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
+	config  *Config
+	host    *program.Host
+	holders holders
+	wanted  *ebpf.Map
+	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
+	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
 
-var _ program.Program = (*connections)(nil)
+var (
+	_ program.Program  = (*connections)(nil)
+	_ program.IterUser = (*connections)(nil)
+)
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
-	c := &connections{config: cfg.(*Config), host: host}
+	c := &connections{config: cfg.(*Config), host: host, holders: holders{now: time.Now, logger: host.Logger}}
 	c.counts.Fate = countsFate
 	return c
 }
@@ -59,10 +65,19 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	for _, role := range []common.Role{common.RoleUnknown, common.RoleClient, common.RoleServer} {
 		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup, Role: uint8(role)})
 	}
+	c.wanted = maps[bpf.ConnectionMapConnectionWanted]
 	return errors.Join(
 		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
 	)
+}
+
+// Attached implements program.IterUser.
+func (c *connections) Attached(iters map[string]*program.Iter) {
+	if iter := iters[bpf.ConnectionProgConnectionFindHolders]; iter != nil {
+		c.holders.closer = closerIn(c.host.Sockets)
+		c.holders.search = searchBy(c.wanted, iter.Open)
+	}
 }
 
 // Hooks implements program.Program.
@@ -79,6 +94,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		hooks = append(hooks,
 			program.Syscall(bpf.ConnectionProgConnectionEnterConnect, "sys_enter_connect"),
 			program.Syscall(bpf.ConnectionProgConnectionExitConnect, "sys_exit_connect"),
+			program.Tracepoint(bpf.ConnectionProgConnectionSignal, "signal_deliver"),
 		)
 	}
 	if c.config.Has(TCP) {
@@ -87,7 +103,11 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroy, "tcp_destroy_sock")
 		// What one of them is left out of, the next run for the same socket tells.
 		states.Lossless, ends.Lossless = true, true
-		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"))
+		hooks = append(hooks,
+			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
+			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"))
+		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
+			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"))
 	}
 	return hooks
 }

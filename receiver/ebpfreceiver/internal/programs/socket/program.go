@@ -42,7 +42,10 @@ func (*sockets) Loaded(map[string]*ebpf.Map) error { return nil }
 // none is missed.
 func (s *sockets) Hooks() (hooks []program.Hook) {
 	if !s.host.SocketsTracked {
-		hooks = append(hooks, s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSocketSetStateMissed, "inet_sock_set_state"))
+		hooks = append(hooks,
+			program.Tracepoint(bpf.SocketProgSocketProcessExit, "sched_process_exit"),
+			program.Tracepoint(bpf.SocketProgSocketProcessExec, "sched_process_exec"),
+			s.host.PreemptibleTracepoint(bpf.SocketProgSocketSetState, bpf.SocketProgSocketSetStateMissed, "inet_sock_set_state"))
 	}
 	return append(hooks,
 		program.Cgroup(bpf.SocketProgSocketCreate, "sock_create", s.host.CgroupRoot, ebpf.AttachCGroupInetSockCreate),

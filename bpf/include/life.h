@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Whether an owner that was read some time ago is still what it was: the process exists and runs the same program. Each process
+ * that ends, or executes a program, adds to one of many counts, which is chosen by its id. As long as the count of an owner is
+ * what it was, the owner is there. Otherwise another process may have added to it: then the kernel's own tree of ids tells.
+ */
+#pragma once
+
+#include "owner.h"
+#include "pid.h"
+
+/* A process while it runs one program. */
+struct life {
+	__u16 identity[2]; /* hash of the start of the process and of the number of programs that it has executed */
+	__u16 ends;        /* the count of its id, cut */
+};
+
+/* In place of an identity: the owner is gone, and nobody has looked for another holder. */
+#define IDENTITY_GONE ~0U
+
+#define END_COUNTS 32768
+
+struct end_count {
+	__u32 ends;
+	__u32 owners; /* not 0: a process with such an id has been an owner */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, END_COUNTS);
+	__type(key, __u32);
+	__type(value, struct end_count);
+} ebpf_ends SEC(".maps");
+
+/* Owners that have executed another program. At the end of a process its program cannot be read any more. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32); /* pid */
+	__type(value, struct owner);
+} ebpf_executed SEC(".maps");
+
+static __always_inline struct end_count *end_count(__u32 pid)
+{
+	__u32 index = pid % END_COUNTS;
+
+	return bpf_map_lookup_elem(&ebpf_ends, &index);
+}
+
+static __always_inline __u32 identity_of(struct task_struct *task, bool probe)
+{
+	__u64 start = READ(probe, task, group_leader, start_time), programs = READ(probe, task, self_exec_id);
+
+	return ((start + programs) * 0x9E3779B97F4A7C15ULL) >> 32;
+}
+
+static __always_inline void set_identity(struct life *life, __u32 identity)
+{
+	life->identity[0] = identity;
+	life->identity[1] = identity >> 16;
+}
+
+static __always_inline bool has_identity(const struct life *life, __u32 identity)
+{
+	return life->identity[0] == (__u16)identity && life->identity[1] == identity >> 16;
+}
+
+/* Reads the life of an owner whose process is known to exist. */
+static __always_inline void read_life(struct life *life, const struct owner *o, struct task_struct *task)
+{
+	struct end_count *count = o->pid ? end_count(o->pid) : NULL;
+
+	if (!count) {
+		set_identity(life, 0);
+		life->ends = 0;
+		return;
+	}
+	if (!count->owners)
+		count->owners = 1;
+	life->ends = count->ends;
+	set_identity(life, identity_of(task, by_address));
+}
+
+static __noinline int is_alive(__u32 pid, const struct life *life)
+{
+	struct task_struct *task = task_of(pid);
+
+	return life && task && has_identity(life, identity_of(task, true)) && BPF_CORE_READ(task, signal, live.counter) > 0;
+}
+
+/* Whether the process of an owner has ended, or runs another program. */
+static __always_inline bool is_gone(const struct owner *o, const struct life *life)
+{
+	struct end_count *count;
+
+	if (!o->pid)
+		return false;
+	count = end_count(o->pid);
+	return count && (__u16)count->ends != life->ends && !is_alive(o->pid, life);
+}
+
+/* For tp_btf/sched_process_exit, which is called for each thread. */
+static __always_inline void on_process_exit(struct task_struct *task)
+{
+	struct end_count *count;
+
+	if (READ(by_address, task, signal, live.counter) > 0)
+		return;
+	count = end_count(READ(by_address, task, tgid));
+	if (count)
+		__sync_fetch_and_add(&count->ends, 1);
+}
+
+/* For tp_btf/sched_process_exec. */
+static __always_inline void on_process_exec(struct task_struct *task)
+{
+	__u32 pid = READ(by_address, task, tgid);
+	struct end_count *count = end_count(pid);
+	struct owner owner;
+
+	if (!count)
+		return;
+	__sync_fetch_and_add(&count->ends, 1);
+	if (!count->owners)
+		return;
+	read_owner(&owner, task);
+	bpf_map_update_elem(&ebpf_executed, &pid, &owner, BPF_ANY);
+}
