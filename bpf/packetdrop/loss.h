@@ -20,6 +20,7 @@ enum judgement {
 	JUDGEMENT_HOST,         /* a loss if it was for this host */
 	JUDGEMENT_NO_SOCKET,    /* a loss unless nobody waits for such packets */
 	JUDGEMENT_SEGMENT,      /* TCP has rejected it: see segments.h */
+	JUDGEMENT_OF_NO_USE,    /* TCP has no use for it any more, or not yet */
 	JUDGEMENT_OVER_WINDOW,  /* the same for want of room */
 	JUDGEMENT_QUEUE,        /* a loss unless it is of the link, and the link is not up */
 	JUDGEMENT_OUT_OF_ORDER, /* a loss; where the buffer had its device it had its place in a tree */
@@ -125,6 +126,8 @@ static __always_inline bool is_loss(const struct verdict *v, const struct sk_buf
 		       !(h->packet.protocol == IPPROTO_TCP && h->packet.tcp_flags & TCP_RST);
 	case JUDGEMENT_SEGMENT:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_REJECTED);
+	case JUDGEMENT_OF_NO_USE:
+		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_HANDLED);
 	case JUDGEMENT_OVER_WINDOW:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_OVER_WINDOW);
 	case JUDGEMENT_QUEUE:

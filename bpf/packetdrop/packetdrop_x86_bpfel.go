@@ -147,9 +147,10 @@ const (
 	PacketDropJudgementJUDGEMENT_HOST         PacketDropJudgement = 4
 	PacketDropJudgementJUDGEMENT_NO_SOCKET    PacketDropJudgement = 5
 	PacketDropJudgementJUDGEMENT_SEGMENT      PacketDropJudgement = 6
-	PacketDropJudgementJUDGEMENT_OVER_WINDOW  PacketDropJudgement = 7
-	PacketDropJudgementJUDGEMENT_QUEUE        PacketDropJudgement = 8
-	PacketDropJudgementJUDGEMENT_OUT_OF_ORDER PacketDropJudgement = 9
+	PacketDropJudgementJUDGEMENT_OF_NO_USE    PacketDropJudgement = 7
+	PacketDropJudgementJUDGEMENT_OVER_WINDOW  PacketDropJudgement = 8
+	PacketDropJudgementJUDGEMENT_QUEUE        PacketDropJudgement = 9
+	PacketDropJudgementJUDGEMENT_OUT_OF_ORDER PacketDropJudgement = 10
 )
 
 type PacketDropListener struct {

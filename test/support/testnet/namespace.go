@@ -59,6 +59,9 @@ func NewNamespace(t testing.TB) *Namespace {
 	return ns
 }
 
+// Descriptor stands for the namespace where a link is made.
+func (n *Namespace) Descriptor() netlink.NsFd { return netlink.NsFd(int(n.handle)) }
+
 // Run runs f on a thread that has entered the namespace. Processes that f starts are in it from their beginning.
 func (n *Namespace) Run(f func() error) error {
 	return inNewThread(func() error {

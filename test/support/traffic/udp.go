@@ -141,7 +141,7 @@ var echo = Define("icmp.echo", func(args echoArgs) (Socket, error) {
 		return Socket{}, fmt.Errorf("socket: %w", err)
 	}
 	packet := make([]byte, headerSize+args.Bytes)
-	packet[0] = kind
+	packet[0], packet[5] = kind, 1 // the identifier: some kernels refuse the checksum of an answer that is nothing but zeros
 	if args.To.Is4() {
 		order.PutUint16(packet[2:], checksum(packet)) // the kernel fills it in for ICMPv6 only
 	}

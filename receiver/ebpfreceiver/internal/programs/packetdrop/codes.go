@@ -22,6 +22,8 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 		"udp_destruct_sock", "udp_destruct_common", "udpv6_destruct_sock",
 		// It frees messages that were handled (before 6.3), and those of neighbours that are about nobody here.
 		"icmpv6_rcv",
+		// It frees what a program was tried with: that was no packet.
+		"bpf_prog_test_run_skb",
 		// They free the parts of a buffer; if that was dropped, it was reported itself.
 		"skb_release_data", "skb_release_all", "__kfree_skb",
 	},
@@ -35,6 +37,7 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 	bpf.PacketDropCodeKindCODE_RECEIVES_SEGMENT: {"tcp_v4_rcv", "tcp_v6_rcv"},
 	bpf.PacketDropCodeKindCODE_HANDLES_SEGMENT: {
 		"tcp_rcv_state_process", "tcp_rcv_established", "tcp_validate_incoming", "tcp_data_queue", "tcp_drop_reason",
+		"tcp_v4_do_rcv", "tcp_v6_do_rcv",
 	},
 	bpf.PacketDropCodeKindCODE_FREES_LISTS: {"kfree_skb_list", "kfree_skb_list_reason"},
 }

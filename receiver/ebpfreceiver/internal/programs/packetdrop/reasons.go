@@ -14,6 +14,7 @@ const (
 	group      = bpf.PacketDropJudgementJUDGEMENT_GROUP
 	thisHost   = bpf.PacketDropJudgementJUDGEMENT_HOST
 	noSocket   = bpf.PacketDropJudgementJUDGEMENT_NO_SOCKET
+	ofNoUse    = bpf.PacketDropJudgementJUDGEMENT_OF_NO_USE
 	segment    = bpf.PacketDropJudgementJUDGEMENT_SEGMENT
 	overWindow = bpf.PacketDropJudgementJUDGEMENT_OVER_WINDOW
 	queue      = bpf.PacketDropJudgementJUDGEMENT_QUEUE
@@ -60,14 +61,15 @@ var judgements = map[string]bpf.PacketDropJudgement{
 	"SKB_DROP_REASON_TCP_RFC7323_PAWS":         segment,
 	"SKB_DROP_REASON_TCP_RFC7323_TW_PAWS":      segment,
 	"SKB_DROP_REASON_TCP_INVALID_SEQUENCE":     segment,
-	"SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE": segment,
+	"SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE": overWindow,
 	"SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE": segment,
 	"SKB_DROP_REASON_TCP_INVALID_SYN":          segment,
 	"SKB_DROP_REASON_TCP_TOO_OLD_ACK":          segment,
 	"SKB_DROP_REASON_TCP_ACK_UNSENT_DATA":      segment,
 	"SKB_DROP_REASON_TCP_ABORT_ON_DATA":        segment,
 	"SKB_DROP_REASON_TCP_RESET":                segment,
-	"SKB_DROP_REASON_TCP_CLOSE":                segment,
+	"SKB_DROP_REASON_TCP_CLOSE":                ofNoUse,
+	"SKB_DROP_REASON_TCP_FLAGS":                ofNoUse,
 	"SKB_DROP_REASON_TCP_FASTOPEN":             segment,
 	"SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE":      outOfOrder,
 }

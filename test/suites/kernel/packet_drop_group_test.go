@@ -1,0 +1,202 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"encoding/binary"
+	"net"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+var (
+	group4, group6 = netip.MustParseAddr("239.77.0.1"), netip.MustParseAddr("ff15::77")
+	broadcast      = netip.MustParseAddr("198.18.0.255")
+)
+
+const groupPort = 7800
+
+// joinGroup opens a socket that has joined the group in the namespace, with a buffer of the smallest size.
+func joinGroup(t *testing.T, ns *testnet.Namespace, device string, group netip.Addr) *net.UDPConn {
+	t.Helper()
+	var conn *net.UDPConn
+	require.NoError(t, ns.Run(func() error {
+		i, err := net.InterfaceByName(device)
+		if err != nil {
+			return err
+		}
+		conn, err = net.ListenMulticastUDP("udp", i, &net.UDPAddr{IP: group.AsSlice(), Port: groupPort})
+		return err
+	}))
+	require.NoError(t, conn.SetReadBuffer(1))
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// groupSender opens a socket that sends to groups out of the device.
+func groupSender(t *testing.T, ns *testnet.Namespace, device string, to netip.Addr) (send func(count int)) {
+	t.Helper()
+	family := unix.AF_INET
+	if to.Is6() {
+		family = unix.AF_INET6
+	}
+	var fd int
+	require.NoError(t, ns.Run(func() (err error) {
+		i, err := net.InterfaceByName(device)
+		if err != nil {
+			return err
+		}
+		if fd, err = unix.Socket(family, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		if to.Is6() {
+			return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_IF, i.Index)
+		}
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_BROADCAST, 1); err != nil {
+			return err
+		}
+		return unix.SetsockoptIPMreqn(fd, unix.IPPROTO_IP, unix.IP_MULTICAST_IF, &unix.IPMreqn{Ifindex: int32(i.Index)})
+	}))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	var address unix.Sockaddr = &unix.SockaddrInet4{Addr: as4(to), Port: groupPort}
+	if to.Is6() {
+		address = &unix.SockaddrInet6{Addr: to.As16(), Port: groupPort}
+	}
+	return func(count int) {
+		for range count {
+			require.NoError(t, unix.Sendto(fd, make([]byte, 1000), 0, address))
+		}
+	}
+}
+
+func as4(a netip.Addr) (octets [4]byte) {
+	if a.Is4() {
+		octets = a.As4()
+	}
+	return octets
+}
+
+// What is sent to a group is lost if somebody has joined and has no room for it, and is not if nobody has.
+func TestPacketDropOfGroups(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, ownPacketDrop)
+	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
+	testnet.Join(t, left, right)
+	for _, group := range []netip.Addr{broadcast, group4, group6} {
+		toGroup := testreceiver.With("destination.address", group.String())
+		send := groupSender(t, left, testnet.Left.Device, group)
+		send(20)
+		r.Settle(t)
+		assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(left, right), toGroup), "%s: nobody has joined", group)
+		if group == broadcast {
+			continue
+		}
+		conn := joinGroup(t, right, testnet.Right.Device, group)
+		const sent = 50
+		send(sent)
+		lost := sent - received(t, conn)
+		require.Positive(t, lost)
+		events := r.Exactly(t, lost, testreceiver.Named(dropEvent), testreceiver.InNamespace(right), toGroup)
+		for _, e := range events {
+			assert.Equal(t, int64(groupPort), e.Attributes["destination.port"])
+			if kernelSays().reasons {
+				assert.Equal(t, "socket_rcvbuff", e.Attributes[reasonKey])
+			}
+		}
+	}
+}
+
+// received reads what waits in the socket and counts it.
+func received(t *testing.T, conn *net.UDPConn) (count int) {
+	t.Helper()
+	require.NoError(t, conn.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	for buffer := make([]byte, 2000); ; count++ {
+		if _, err := conn.Read(buffer); err != nil {
+			return count
+		}
+	}
+}
+
+// The answer to a ping is not lost, whoever has got it: a raw socket gets a copy.
+func TestPacketDropsLeaveOutPings(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	s := newClientServer(t)
+	root := traffic.Start(t, s.left)
+	for _, f := range families[:2] {
+		root.Ping(f.dial, 56)
+	}
+	time.Sleep(50 * time.Millisecond)
+	r.Settle(t)
+	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left, s.right)))
+}
+
+// A frame that nobody handles is lost if it was for this host, and has its sender's socket or not.
+func TestPacketDropOfFrames(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyPacketDrop)
+	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
+	testnet.Join(t, left, right)
+	var own net.HardwareAddr
+	require.NoError(t, right.Run(func() error {
+		i, err := net.InterfaceByName(testnet.Right.Device)
+		own = i.HardwareAddr
+		return err
+	}))
+	var fd int
+	require.NoError(t, left.Run(func() error {
+		i, err := net.InterfaceByName(testnet.Left.Device)
+		if err != nil {
+			return err
+		}
+		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
+			return err
+		}
+		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
+	}))
+	t.Cleanup(func() { _ = unix.Close(fd) })
+	const experimental, lldp = 0x88b5, 0x88cc
+	bridges := net.HardwareAddr{1, 0x80, 0xc2, 0, 0, 0x0e}
+	all := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
+	for _, tt := range []struct {
+		name  string
+		to    net.HardwareAddr
+		kind  uint16
+		rest  []byte
+		drops int
+	}{
+		{"for this host", own, experimental, make([]byte, 46), 1},
+		{"with two tags", own, testnet.TypeOuterVLAN, testnet.VLAN(100, testnet.TypeVLAN, testnet.VLAN(101, testnet.TypeIPv4, make([]byte, 46))), 1},
+		{"for all", all, experimental, make([]byte, 46), 0},
+		{"of the link layer", bridges, lldp, make([]byte, 46), 0},
+		{"for another host", net.HardwareAddr{2, 9, 9, 9, 9, 9}, experimental, make([]byte, 46), 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			frame := append(append(append(net.HardwareAddr{}, tt.to...), 2, 0, 0, 0, 0, 1), 0, 0)
+			binary.BigEndian.PutUint16(frame[12:], tt.kind)
+			noNetwork := func(e testreceiver.Event) bool { return e.Attributes["network.type"] == nil }
+			before := len(r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(right), noNetwork))
+			_, err := unix.Write(fd, append(frame, tt.rest...))
+			require.NoError(t, err)
+			events := r.Exactly(t, before+tt.drops, testreceiver.Named(dropEvent), testreceiver.InNamespace(right), noNetwork)[before:]
+			for _, e := range events {
+				if kernelSays().reasons {
+					assert.Equal(t, "unhandled_proto", e.Attributes[reasonKey])
+				}
+				assert.Equal(t, testnet.Right.Device, e.Attributes[interfaceKey])
+			}
+		})
+	}
+}

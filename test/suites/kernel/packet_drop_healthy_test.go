@@ -1,0 +1,152 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+)
+
+// soakVariable is the environment variable that has the healthy traffic go on for longer, such as 30m.
+const soakVariable = "OTELCOL_EBPF_SOAK"
+
+func soakTime(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv(soakVariable)
+	if text == "" {
+		return 45 * time.Second
+	}
+	d, err := time.ParseDuration(text)
+	require.NoError(t, err, soakVariable)
+	return d
+}
+
+// Ports of what is dropped on purpose.
+const (
+	filteredPort = 7901
+	fullPort     = 7902
+)
+
+// Traffic of many kinds at once, in which nothing is lost: no drop is told but those that the kernel itself counts as losses.
+func TestPacketDropsOfHealthyTraffic(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "exclude: {self: false}\nprograms: {packet_drop: {event_limit: 1000000}}")
+	h := newHealthy(t)
+	rule := h.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: filteredPort})
+	before := h.counters(t)
+	h.run(t, soakTime(t))
+	r.Settle(t)
+	after := h.counters(t)
+	grown := func(names ...string) (sum int) {
+		for _, name := range names {
+			sum += after[name] - before[name]
+		}
+		return sum
+	}
+
+	to := func(port int64) testreceiver.Match { return testreceiver.With("destination.port", port) }
+	drops := r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(h.namespaces()...))
+	kinds := map[string]int{}
+	var others int
+	for _, e := range drops {
+		if to(filteredPort)(e) || to(fullPort)(e) || !kernelSays().receiver && !lossOf(e) {
+			continue
+		}
+		others++
+		kinds[fmt.Sprint(e.Attributes[reasonKey], " in ", e.Attributes[locationKey], " of ", e.Attributes["network.transport"], " ",
+			e.Attributes[flagsKey], " to ", e.Attributes["destination.address"])]++
+	}
+	// What the kernel counts as lost by TCP for want of memory or time, as on a machine that is busy.
+	counted := grown("TCPBacklogDrop", "TCPRcvQDrop", "OfoPruned", "RcvPruned", "PruneCalled", "TCPZeroWindowDrop", "ListenDrops", "TCPAbortOnData")
+	assert.LessOrEqual(t, others, counted, "%v", kinds)
+	assert.Equal(t, rule.Packets(t), len(r.Events.Matching(testreceiver.Named(dropEvent), to(filteredPort), testreceiver.InNamespace(h.right))))
+	assert.Equal(t, grown("UdpRcvbufErrors", "Udp6RcvbufErrors"),
+		len(r.Events.Matching(testreceiver.Named(dropEvent), to(fullPort), testreceiver.InNamespace(h.right))))
+	assert.Positive(t, rule.Packets(t))
+	assert.Positive(t, grown("UdpRcvbufErrors"))
+	segments := grown("TcpInSegs")
+	assert.Greater(t, segments, 1000)
+	t.Logf("%d segments, %d rounds, %d drops on purpose; counted by TCP as lost: %d, told: %d %v", segments, h.rounds.Load(), len(drops)-others, counted, others, kinds)
+}
+
+// counters are the kernel's own, of all namespaces together.
+func (h *healthy) counters(t *testing.T) map[string]int {
+	t.Helper()
+	sums := map[string]int{}
+	for _, ns := range h.namespaces() {
+		for _, file := range []string{"snmp", "netstat", "snmp6"} {
+			var text []byte
+			require.NoError(t, ns.Run(func() (err error) {
+				text, err = os.ReadFile("/proc/thread-self/net/" + file)
+				return err
+			}))
+			if file == "snmp6" {
+				for line := range strings.Lines(string(text)) {
+					if f := strings.Fields(line); len(f) == 2 {
+						value, _ := strconv.Atoi(f[1])
+						sums[f[0]] += value
+					}
+				}
+				continue
+			}
+			lines := strings.Split(string(text), "\n")
+			for i := 0; i+1 < len(lines); i += 2 {
+				names, values := strings.Fields(lines[i]), strings.Fields(lines[i+1])
+				for j := 1; j < min(len(names), len(values)); j++ {
+					value, _ := strconv.Atoi(values[j])
+					prefix := ""
+					if file == "snmp" {
+						prefix = strings.TrimSuffix(names[0], ":")
+					}
+					sums[prefix+names[j]] += value
+				}
+			}
+		}
+	}
+	return sums
+}
+
+// healthy is traffic between namespaces that are joined by a link, and others on two bridges that speak with each other.
+type healthy struct {
+	left, right *testnet.Namespace
+	bridged     []*testnet.Namespace
+	rounds      atomic.Int64
+	workers     []func(stop <-chan struct{})
+}
+
+func (h *healthy) namespaces() []*testnet.Namespace {
+	return append([]*testnet.Namespace{h.left, h.right}, h.bridged...)
+}
+
+// run has all of it go on for a while.
+func (h *healthy) run(t *testing.T, d time.Duration) {
+	t.Helper()
+	stop, done := make(chan struct{}), make(chan struct{})
+	for _, work := range h.workers {
+		go func() {
+			work(stop)
+			done <- struct{}{}
+		}()
+	}
+	time.Sleep(d)
+	close(stop)
+	for range h.workers {
+		<-done
+	}
+	time.Sleep(500 * time.Millisecond) // the last segments
+}
