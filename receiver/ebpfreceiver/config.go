@@ -97,7 +97,7 @@ func createDefaultConfig() component.Config {
 
 // Unmarshal implements confmap.Unmarshaler; it names all unknown keys at once, and the known ones.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
-	return errors.Join(refuseMisplacedKeys(conf, c), conf.Unmarshal(c))
+	return unmarshal(conf, c)
 }
 
 // Validate implements confmap.Validator for what no type of a key or block checks by itself: confmap.Validate visits

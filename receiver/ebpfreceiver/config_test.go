@@ -197,9 +197,6 @@ var invalidConfigs = []struct {
 	{"timeout", "timeout: -1s", `controllerconfig: "timeout": requires positive value`},
 	{"flush interval zero", "events: {flush_interval: 0s}", "events: flush_interval: 0s is out of range; write a duration from 1ms to 1m0s, with the unit"},
 	{"flush interval too long", "events: {flush_interval: 61s}", "events: flush_interval: 1m1s is out of range; write a duration from 1ms to 1m0s, with the unit"},
-	{"flush interval without unit", "events: {flush_interval: 200}", "events: flush_interval: 200ns is out of range; write a duration from 1ms to 1m0s, with the unit"},
-	{"collection interval without unit", "collection_interval: 10", "collection_interval: 10ns is too short; write at least 1ms, with the unit"},
-	{"timeout without unit", "timeout: 5", "timeout: 5ns is too short; write at least 1ms, with the unit"},
 	{"batch size zero", "events: {batch_size: 0}", "events::batch_size: 0 is out of range; a batch has 1 to 65536 events"},
 	{"batch size too large", "events: {batch_size: 65537}", "events::batch_size: 65537 is out of range; a batch has 1 to 65536 events"},
 	{"CIDR", "exclude: {cidrs: [10.0.0.0/8, 10.0.0.0/33]}", `exclude::cidrs::1: "10.0.0.0/33" is not a network such as 10.0.0.0/8 or fd00::/8`},
@@ -209,6 +206,7 @@ var invalidConfigs = []struct {
 	{"port zero", "exclude: {ports: [0]}", "exclude::ports::0: 0 is not a port; ports are 1 to 65535"},
 	{"port too large", "exclude: {ports: [22, 65536]}", "exclude::ports::1: 65536 is not a port; ports are 1 to 65535"},
 	{"executable empty", `exclude: {executables: [""]}`, "exclude::executables::0: the name is empty; write the base name of an executable, such as curl"},
+	{"executable pattern", "exclude: {executables: ['kube*']}", `exclude::executables::0: "kube*" is a pattern; write the base name of each executable, such as "nginx"`},
 	{"executable path", "exclude: {executables: [/usr/bin/ssh]}", `exclude::executables::0: "/usr/bin/ssh" is a path; write the base name of the executable, such as "ssh"`},
 	{
 		"executable too long", "exclude: {executables: [" + strings.Repeat("x", 48) + "]}",
@@ -264,10 +262,35 @@ var unreadableConfigs = []struct {
 		"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
 	}},
 	{"several unknown keys", "{foo: 1, exclude: {bar: 1}, histogram: 5}", []string{
-		"exclude::bar: unknown key", "foo: unknown key", "'histogram' expected type",
+		"exclude::bar: unknown key", "foo: unknown key", `histogram: 5 is not a text; write it in quotes: "5"`,
 	}},
 	{"list of programs", "programs: [connection]", []string{"programs: [connection]" + blockHint}},
-	{"program with a scalar", "programs: {connection: true}", []string{"connection: true" + blockHint}},
+	{"program with a scalar", "programs: {connection: false}", []string{
+		"connection: false is not a block of settings; write connection: with nothing behind it to run the program, and leave it out for it not to run",
+	}},
+	{"program that is not enabled", "programs: {connection: {enabled: false}}", []string{
+		"connection: enabled: a program runs when its key is there; leave connection out for it not to run",
+	}},
+	{"duration without a unit", "programs: {runqueue: {threshold: 100}}", []string{
+		"runqueue: threshold: 100 has no unit; write a duration such as 100ms or 100s",
+	}},
+	{"flush interval without a unit", "events: {flush_interval: 200}", []string{
+		"events::flush_interval: 200 has no unit; write a duration such as 200ms or 200s",
+	}},
+	{"collection interval without a unit", "collection_interval: 10", []string{"collection_interval: 10 has no unit"}},
+	{"timeout without a unit", "timeout: 5", []string{"timeout: 5 has no unit"}},
+	{"number with a unit", "programs: {packet_drop: {event_limit: 100/s}}", []string{`packet_drop: event_limit: "100/s" is not a whole number`}},
+	{"fraction", "programs: {packet_drop: {event_limit: 1.5}}", []string{"packet_drop: event_limit: 1.5 is not a whole number"}},
+	{"fraction below one", "programs: {packet_drop: {event_limit: 0.9}}", []string{"packet_drop: event_limit: 0.9 is not a whole number"}},
+	{"huge number", "programs: {packet_drop: {event_limit: 99999999999999999999}}", []string{
+		"packet_drop: event_limit: 100000000000000000000 is too large",
+	}},
+	{"yes", "exclude: {self: 'yes'}", []string{`exclude::self: "yes" is neither true nor false`}},
+	{"range of ports", "exclude: {ports: ['8000-9000']}", []string{`exclude::ports: "8000-9000" is not a whole number`}},
+	{"list for a value", "exclude: {self: [true]}", []string{"exclude::self: [true] is a list; write one value"}},
+	{"container id without quotes", "programs: {syscall: {containers: [123456789012]}}", []string{
+		`syscall: `, `containers: 123456789012 is not a text; write it in quotes: "123456789012"`,
+	}},
 	{"exclude with a scalar", "exclude: self", []string{"exclude: self" + blockHint}},
 	{"ring size unit", "ring_buffer_size: 8MB", []string{
 		`'ring_buffer_size' "8MB" is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB`,
@@ -275,10 +298,11 @@ var unreadableConfigs = []struct {
 	{"ring size text", "ring_buffer_size: large", []string{`'ring_buffer_size' "large" is not a size`}},
 	{"ring size fraction", "ring_buffer_size: 0.5MiB", []string{`'ring_buffer_size' "0.5MiB" is not a size`}},
 	{"duration", "events: {flush_interval: 200 ms}\ncollection_interval: fast", []string{
-		"'collection_interval' time: invalid duration", "'events.flush_interval' time:",
+		`collection_interval: "fast" is not a duration; write a number with its unit, such as 200ms or 10s`,
+		`events::flush_interval: "200 ms" is not a duration`,
 	}},
-	{"port by name", "exclude: {ports: [ssh]}", []string{"'exclude.ports[0]' expected type"}},
-	{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{"packet_drop:", "'event_limit' expected type 'int'"}},
+	{"port by name", "exclude: {ports: [ssh]}", []string{`exclude::ports: "ssh" is not a whole number`}},
+	{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{`packet_drop: event_limit: "many" is not a whole number`}},
 }
 
 // withProgram returns a configuration with a program, unless it has one.
@@ -302,6 +326,23 @@ func TestConfigUnreadable(t *testing.T) {
 			assert.NotContains(t, err.Error(), "invalid keys", "an unknown key is reported once, with the known ones")
 		})
 	}
+}
+
+// One value where a list is wanted is a list of one.
+func TestConfigListsOfOne(t *testing.T) {
+	c := mustLoad(t, `
+exclude: {cidrs: 10.0.0.0/8, ports: 22, executables: curl}
+programs: {connection: {protocols: tcp}, syscall: {containers: "123456789012"}}
+`)
+	require.NoError(t, confmap.Validate(c))
+	assert.Len(t, c.Exclude.Prefixes(), 1)
+	assert.Equal(t, []uint16{22}, c.Exclude.PortNumbers())
+	assert.Len(t, c.Exclude.ExecutableNames(), 1)
+	want := mustLoad(t, `
+exclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [curl]}
+programs: {connection: {protocols: [tcp]}, syscall: {containers: ["123456789012"]}}
+`)
+	assert.Equal(t, want, c)
 }
 
 func TestConfigReportsAllErrorsAtOnce(t *testing.T) {

@@ -82,13 +82,18 @@ func unmarshalProgram(conf *confmap.Conf, name string, block any) (program.Confi
 		return config, nil
 	}
 	if _, ok := block.(map[string]any); !ok {
-		return config, notABlock(name, block)
+		return config, fmt.Errorf("%s: %v is not a block of settings; write %s with nothing behind it to run the program, and leave it out for it not to run",
+			name, block, name+":")
 	}
 	settings, err := conf.Sub(name)
 	if err != nil {
 		return config, err
 	}
-	if err := errors.Join(refuseMisplacedKeys(settings, config), settings.Unmarshal(config)); err != nil {
+	if settings.IsSet("enabled") {
+		settings.Delete("enabled")
+		return config, fmt.Errorf("%s: enabled: a program runs when its key is there; leave %s out for it not to run", name, name)
+	}
+	if err := unmarshal(settings, config); err != nil {
 		return config, fmt.Errorf("%s: %w", name, err)
 	}
 	return config, nil

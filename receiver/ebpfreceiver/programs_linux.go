@@ -61,6 +61,19 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 	return source, reader, nil
 }
 
+// warnOfNothing warns of a logs pipeline that can have no events of programs.
+func (r *ebpfReceiver) warnOfNothing() {
+	if r.logs == nil {
+		return
+	}
+	for _, config := range r.config.Programs.selected() {
+		if config == nil || config.Common().Events {
+			return
+		}
+	}
+	r.settings.Logger.Warn("No program emits events, so the logs pipeline has only their states; remove `events: false`, or take the receiver out of the logs pipeline")
+}
+
 // openContainers returns the containers of this host. Without them programs still run, unless they need the cgroup hierarchy.
 func (r *ebpfReceiver) openContainers() *kernel.Containers {
 	kept := containerFields(&r.config.ResourceAttributes)

@@ -89,6 +89,7 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if err = r.registerGauges(); err != nil {
 		return err
 	}
+	r.warnOfNothing()
 	r.containers = r.openContainers()
 	if r.clock, err = kernel.NewClock(); err != nil {
 		return err

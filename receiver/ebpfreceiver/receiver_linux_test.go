@@ -316,6 +316,23 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 	assert.Equal(t, []string{"scraped", "detach", "close reader", "close"}, s.source.History())
 }
 
+// A logs pipeline that can have no events is said to be one.
+func TestLogsPipelineWithoutEvents(t *testing.T) {
+	for programs, warnings := range map[string]int{
+		"{connection: {events: false}, oom: {events: false}}": 1,
+		"{connection: {events: false}, oom: {}}":              0,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			config := fakeConfig(t)
+			config.Programs = mustLoad(t, "programs: "+programs).Programs
+			s := newScene(t, config)
+			s.start()
+			assert.Equal(t, warnings, s.log.FilterMessageSnippet("No program emits events").Len(), programs)
+			require.NoError(t, s.shutdown(time.Second))
+		})
+	}
+}
+
 func TestOwnTelemetry(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))

@@ -27,6 +27,8 @@ func (e Executable) Validate() error {
 		return errors.New("the name is empty; write the base name of an executable, such as curl")
 	case strings.Contains(string(e), "/"):
 		return fmt.Errorf("%q is a path; write the base name of the executable, such as %q", string(e), baseName(string(e)))
+	case strings.ContainsAny(string(e), "*?["):
+		return fmt.Errorf("%q is a pattern; write the base name of each executable, such as \"nginx\"", string(e))
 	case len(e) > maxExecutableLength:
 		return fmt.Errorf("%q has %d bytes; the first %d are compared, so write those", string(e), len(e), maxExecutableLength)
 	}
