@@ -171,9 +171,9 @@ func TestPacketDropOfSegments(t *testing.T) {
 		{"data with an acknowledgement of nothing", nil, func(next, own uint32) forged {
 			return forged{flags: ack, sequence: next, ack: own + far, data: 500}
 		}, "tcp_ack_unsent_data"},
-		{"a reset that nearly fits", nil, func(next, own uint32) forged { return forged{flags: rst, sequence: next + 10} }, "tcp_reset"},
-		{"a SYN", nil, func(next, own uint32) forged { return forged{flags: syn, sequence: next} }, "tcp_invalid_syn"},
-		{"no flags", nil, func(next, own uint32) forged { return forged{sequence: next, data: 10} }, "tcp_flags"},
+		{"a reset that nearly fits", nil, func(next, _ uint32) forged { return forged{flags: rst, sequence: next + 10} }, "tcp_reset"},
+		{"a SYN", nil, func(next, _ uint32) forged { return forged{flags: syn, sequence: next} }, "tcp_invalid_syn"},
+		{"no flags", nil, func(next, _ uint32) forged { return forged{sequence: next, data: 10} }, "tcp_flags"},
 		{"an acknowledgement that was changed on its way", nil, func(next, own uint32) forged {
 			return forged{flags: ack, sequence: next, ack: own, brokenChecksum: true}
 		}, "tcp_csum"},
