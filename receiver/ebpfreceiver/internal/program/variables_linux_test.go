@@ -19,7 +19,7 @@ func constants(t *testing.T, options Options, config *CommonConfig) func(name st
 	t.Helper()
 	spec, err := bpf.LoadPacketDrop()
 	require.NoError(t, err)
-	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarReasonConsumed: uint32(77)}}
+	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarKfreeSkbArguments: uint32(3)}}
 	d := p.define("p")
 	set, err := Open([]Selected{{Definition: d, Config: config}}, options)
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestVariables(t *testing.T) {
 	value := constants(t, options, &CommonConfig{Events: true, EventLimit: &limit})
 	assert.Equal(t, []byte{44, 1, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarEventLimit))
 	assert.Equal(t, []byte{5, 0, 0, 0}, value(bpf.PacketDropVarEnabledEvents))
-	assert.Equal(t, []byte{77, 0, 0, 0}, value(bpf.PacketDropVarReasonConsumed))
+	assert.Equal(t, []byte{3, 0, 0, 0}, value(bpf.PacketDropVarKfreeSkbArguments))
 	assert.Equal(t, []byte{0, 0xe0, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingReserveAbove), "7/8 of 64 KiB")
 	assert.Equal(t, []byte{0, 0x20, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingWakeAbove), "1/8 of 64 KiB")
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeLoopback))
