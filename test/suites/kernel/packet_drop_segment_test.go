@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
@@ -145,7 +146,7 @@ const (
 func TestPacketDropOfSegments(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		t.Skip("kernels without reasons free these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	halfClose := func(t *testing.T, w *wireTap) {
@@ -220,7 +221,7 @@ func checkDrops(t *testing.T, r *testreceiver.Receiver, reason string, ns *testn
 func TestPacketDropAtClosedWindow(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		t.Skip("kernels without reasons free these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	for size, reason := range map[int]string{0: "", 1: "", 500: someReason} {
