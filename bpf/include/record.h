@@ -97,35 +97,47 @@ static __always_inline bool event_enabled(__u8 event)
 	return enabled_events & (1U << event);
 }
 
+/* Begins the next second of a window if the last one is over. */
+static __always_inline void renew_window(struct event_window *w)
+{
+	/* The clock costs more than all the rest, so it is read once a tick only. */
+	__u64 tick = bpf_jiffies64(), now;
+
+	if (tick == w->tick)
+		return;
+	w->tick = tick;
+	now = bpf_ktime_get_ns();
+	/* Negative where another CPU has begun a second after this clock was read. */
+	if ((__s64)(now - w->start) >= 1000000000LL) {
+		w->start = now;
+		w->count = 0;
+	}
+}
+
+/* Counts an event against the limit of a window. Returns false if it is reached. */
+static __always_inline bool take_from_window(struct event_window *w, __u64 limit)
+{
+	renew_window(w);
+	/* Checked before the increment: in a storm, CPUs can share a line that they only read. */
+	if (w->count >= limit)
+		return false;
+	__sync_fetch_and_add(&w->count, 1);
+	return w->count <= limit;
+}
+
 /* Counts an event against the program's limit. Returns false, and counts a loss, if the limit is reached. */
 static __always_inline bool take_from_limit(void)
 {
 	__u32 program = program_number;
 	struct event_window *w;
-	__u64 now, tick;
 
 	if (!event_limit)
 		return true;
 	w = bpf_map_lookup_elem(&ebpf_event_windows, &program);
 	if (!w)
 		return false;
-	/* The clock costs more than all the rest, so it is read once a tick only. */
-	tick = bpf_jiffies64();
-	if (tick != w->tick) {
-		w->tick = tick;
-		now = bpf_ktime_get_ns();
-		/* Negative where another CPU has begun a second after this clock was read. */
-		if ((__s64)(now - w->start) >= 1000000000LL) {
-			w->start = now;
-			w->count = 0;
-		}
-	}
-	/* Checked before the increment: in a storm, CPUs can share a line that they only read. */
-	if (w->count < event_limit) {
-		__sync_fetch_and_add(&w->count, 1);
-		if (w->count <= event_limit)
-			return true;
-	}
+	if (take_from_window(w, event_limit))
+		return true;
 	count_loss(LOSS_RATE_LIMIT);
 	return false;
 }

@@ -5,6 +5,7 @@
 #include "../include/filter.h"
 #include "../include/missed.h"
 #include "../include/series.h"
+#include "../include/shares.h"
 #include "../include/sockets.h"
 #include "datagrams.h"
 #include "loss.h"
@@ -134,7 +135,8 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 
 	if (!event_enabled(EVENT_DROP))
 		return;
-	if (!take_from_limit())
+	/* Where there are no reasons, by the place. */
+	if (!take_from_limit_of(kfree_skb_arguments > 2 ? reason : (__u32)location >> 4))
 		return;
 	e = reserve_record(EVENT_DROP, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)

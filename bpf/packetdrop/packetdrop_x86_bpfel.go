@@ -257,6 +257,7 @@ const (
 	PacketDropMapEbpfSocketSlots         = "ebpf_socket_slots"
 	PacketDropMapEbpfSocketStorage       = "ebpf_socket_storage"
 	PacketDropMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
+	PacketDropMapEventShares             = "event_shares"
 	PacketDropMapHandledMarks            = "handled_marks"
 	PacketDropMapPacketDropCounts        = "packet_drop_counts"
 	PacketDropMapPacketDropDatagrams     = "packet_drop_datagrams"
@@ -347,6 +348,7 @@ type PacketDropMapSpecs struct {
 	EbpfSocketSlots         *ebpf.MapSpec `ebpf:"ebpf_socket_slots"`
 	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
 	PacketDropCounts        *ebpf.MapSpec `ebpf:"packet_drop_counts"`
 	PacketDropDatagrams     *ebpf.MapSpec `ebpf:"packet_drop_datagrams"`
@@ -411,6 +413,7 @@ type PacketDropMaps struct {
 	EbpfSocketSlots         *ebpf.Map `ebpf:"ebpf_socket_slots"`
 	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
 	PacketDropCounts        *ebpf.Map `ebpf:"packet_drop_counts"`
 	PacketDropDatagrams     *ebpf.Map `ebpf:"packet_drop_datagrams"`
@@ -432,6 +435,7 @@ func (m *PacketDropMaps) Close() error {
 		m.EbpfSocketSlots,
 		m.EbpfSocketStorage,
 		m.EbpfSocketsByAddress,
+		m.EventShares,
 		m.HandledMarks,
 		m.PacketDropCounts,
 		m.PacketDropDatagrams,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -97,4 +98,28 @@ func TestConnectionEventLimit(t *testing.T) {
 	delivered := len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
 	assert.Equal(t, map[string]int{"rate_limit": 4*count - delivered}, heldBack)
 	assert.LessOrEqual(t, delivered, limit*(int(math.Ceil(span.Duration().Seconds()))+1))
+}
+
+// In a storm of drops for one reason, those for another are told all the same.
+func TestPacketDropEventLimitOfReasons(t *testing.T) {
+	testnet.Require(t)
+	const limit, count, few = 320, 200_000, 5
+	r := testreceiver.Start(t, fmt.Sprintf("programs: {packet_drop: {event_limit: %d}}", limit))
+	s := newClientServer(t)
+	storm := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		s.client.SendMany(storm.FD, traffic.Addr(testnet.Right.IPv4, closedPort), 64, count)
+	}()
+	r.Wait(t, limit, testreceiver.Named(dropEvent), testreceiver.InNamespace(s.right))
+	const port = 7903
+	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: port})
+	other := traffic.Start(t, s.left)
+	socket := other.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	other.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, port), 64, few)
+	events := r.Wait(t, few, testreceiver.Named(dropEvent), testreceiver.InNamespace(s.right), testreceiver.With("destination.port", int64(port)))
+	assert.Len(t, events, few)
+	assert.Equal(t, few, rule.Packets(t))
+	<-done
 }

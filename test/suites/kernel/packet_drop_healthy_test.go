@@ -74,14 +74,24 @@ func TestPacketDropsOfHealthyTraffic(t *testing.T) {
 	// What the kernel counts as lost by TCP for want of memory or time, as on a machine that is busy.
 	counted := grown("TCPBacklogDrop", "TCPRcvQDrop", "OfoPruned", "RcvPruned", "PruneCalled", "TCPZeroWindowDrop", "ListenDrops", "TCPAbortOnData")
 	assert.LessOrEqual(t, others, counted, "%v", kinds)
-	assert.Equal(t, rule.Packets(t), len(r.Events.Matching(testreceiver.Named(dropEvent), to(filteredPort), testreceiver.InNamespace(h.right))))
-	assert.Equal(t, grown("UdpRcvbufErrors", "Udp6RcvbufErrors"),
-		len(r.Events.Matching(testreceiver.Named(dropEvent), to(fullPort), testreceiver.InNamespace(h.right))))
+	told := func(port int64) int {
+		return len(r.Events.Matching(testreceiver.Named(dropEvent), to(port), testreceiver.InNamespace(h.right)))
+	}
+	assert.Equal(t, rule.Packets(t), told(filteredPort))
+	assert.Equal(t, grown("UdpRcvbufErrors", "Udp6RcvbufErrors"), told(fullPort))
 	assert.Positive(t, rule.Packets(t))
 	assert.Positive(t, grown("UdpRcvbufErrors"))
 	segments := grown("TcpInSegs")
 	assert.Greater(t, segments, 1000)
 	t.Logf("%d segments, %d rounds, %d drops on purpose; counted by TCP as lost: %d, told: %d %v", segments, h.rounds.Load(), len(drops)-others, counted, others, kinds)
+}
+
+// healthy is traffic between namespaces that are joined by a link, and others on two bridges that speak with each other.
+type healthy struct {
+	left, right *testnet.Namespace
+	bridged     []*testnet.Namespace
+	rounds      atomic.Int64
+	workers     []func(stop <-chan struct{})
 }
 
 // counters are the kernel's own, of all namespaces together.
@@ -119,14 +129,6 @@ func (h *healthy) counters(t *testing.T) map[string]int {
 		}
 	}
 	return sums
-}
-
-// healthy is traffic between namespaces that are joined by a link, and others on two bridges that speak with each other.
-type healthy struct {
-	left, right *testnet.Namespace
-	bridged     []*testnet.Namespace
-	rounds      atomic.Int64
-	workers     []func(stop <-chan struct{})
 }
 
 func (h *healthy) namespaces() []*testnet.Namespace {

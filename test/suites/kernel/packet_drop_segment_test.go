@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
@@ -145,7 +146,7 @@ const (
 func TestPacketDropOfSegments(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		t.Skip("kernels without reasons free these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	halfClose := func(t *testing.T, w *wireTap) {
@@ -171,9 +172,9 @@ func TestPacketDropOfSegments(t *testing.T) {
 		{"data with an acknowledgement of nothing", nil, func(next, own uint32) forged {
 			return forged{flags: ack, sequence: next, ack: own + far, data: 500}
 		}, "tcp_ack_unsent_data"},
-		{"a reset that nearly fits", nil, func(next, own uint32) forged { return forged{flags: rst, sequence: next + 10} }, "tcp_reset"},
-		{"a SYN", nil, func(next, own uint32) forged { return forged{flags: syn, sequence: next} }, "tcp_invalid_syn"},
-		{"no flags", nil, func(next, own uint32) forged { return forged{sequence: next, data: 10} }, "tcp_flags"},
+		{"a reset that nearly fits", nil, func(next, _ uint32) forged { return forged{flags: rst, sequence: next + 10} }, "tcp_reset"},
+		{"a SYN", nil, func(next, _ uint32) forged { return forged{flags: syn, sequence: next} }, "tcp_invalid_syn"},
+		{"no flags", nil, func(next, _ uint32) forged { return forged{sequence: next, data: 10} }, "tcp_flags"},
 		{"an acknowledgement that was changed on its way", nil, func(next, own uint32) forged {
 			return forged{flags: ack, sequence: next, ack: own, brokenChecksum: true}
 		}, "tcp_csum"},
@@ -220,7 +221,7 @@ func checkDrops(t *testing.T, r *testreceiver.Receiver, reason string, ns *testn
 func TestPacketDropAtClosedWindow(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		t.Skip("kernels without reasons free these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	for size, reason := range map[int]string{0: "", 1: "", 500: someReason} {

@@ -15,7 +15,7 @@ import (
 const maxExecutableLength = 47
 
 // ExecutableSchema is the JSON Schema of an Executable.
-var ExecutableSchema = Schema{"pattern": "^[^/]+$", "maxLength": maxExecutableLength}
+var ExecutableSchema = Schema{"pattern": `^[^/*?[]+$`, "maxLength": maxExecutableLength}
 
 // Executable is the base name of an executable.
 type Executable string

@@ -14,12 +14,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// constants returns the values of a real object's constants in the kernel, by their names.
+// constants returns what the constants of a real object came to in the kernel, by their names.
 func constants(t *testing.T, options Options, config *CommonConfig) func(name string) []byte {
 	t.Helper()
 	spec, err := bpf.LoadPacketDrop()
 	require.NoError(t, err)
-	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarKfreeSkbArguments: uint32(77)}}
+	p := &fakeProgram{spec: spec, events: 5, variables: map[string]any{bpf.PacketDropVarKfreeSkbArguments: uint32(3)}}
 	d := p.define("p")
 	set, err := Open([]Selected{{Definition: d, Config: config}}, options)
 	require.NoError(t, err)
@@ -43,7 +43,7 @@ func TestVariables(t *testing.T) {
 	value := constants(t, options, &CommonConfig{Events: true, EventLimit: &limit})
 	assert.Equal(t, []byte{44, 1, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarEventLimit))
 	assert.Equal(t, []byte{5, 0, 0, 0}, value(bpf.PacketDropVarEnabledEvents))
-	assert.Equal(t, []byte{77, 0, 0, 0}, value(bpf.PacketDropVarKfreeSkbArguments))
+	assert.Equal(t, []byte{3, 0, 0, 0}, value(bpf.PacketDropVarKfreeSkbArguments))
 	assert.Equal(t, []byte{0, 0xe0, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingReserveAbove), "7/8 of 64 KiB")
 	assert.Equal(t, []byte{0, 0x20, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingWakeAbove), "1/8 of 64 KiB")
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeLoopback))
@@ -55,7 +55,7 @@ func TestVariables(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
 
-	// Without a limit, and without a consumer of events.
+	// Without a limit, and without anybody who takes events.
 	options.Exclude = Exclude{Executables: []string{"sshd"}}
 	options.Emit = nil
 	value = constants(t, options, &CommonConfig{Events: true})

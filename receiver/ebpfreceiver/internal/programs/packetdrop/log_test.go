@@ -214,11 +214,12 @@ ffffffff81001400 T _etext
 			}
 			places := codes{
 				{Start: 0xffffffff81001000, Size: 0x100, Kind: uint32(bpf.PacketDropCodeKindCODE_RECEIVES_SEGMENT)},
+				{Start: 0xffffffff81001100, Size: 0x100, Kind: uint32(bpf.PacketDropCodeKindCODE_HANDLES_SEGMENT)},
 				{Start: 0xffffffff81001200, Size: 0x10, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
 				{Start: 0xffffffff81001210, Size: 0xf0, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
 				{Start: 0xffffffff81001300, Size: 0x100, Kind: uint32(bpf.PacketDropCodeKindCODE_CONSUMES)},
 			}
-			for i := 4; i < len(places); i++ {
+			for i := 5; i < len(places); i++ {
 				places[i].Start = math.MaxUint64
 			}
 			p := newProgram(defaultConfig(), host)
