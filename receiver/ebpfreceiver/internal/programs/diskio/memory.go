@@ -12,7 +12,7 @@ import (
 
 // memoryDisk are the names of disks in memory. Their drivers (zram, brd, pmem) make no requests, so they have hooks of their own,
 // which see every bio of every disk. These are attached only if there is such a disk at the start.
-var memoryDisk = regexp.MustCompile(`^(zram|ram|pmem)[0-9]`)
+var memoryDisk = regexp.MustCompile(`^(zram|ram|pmem)\d`)
 
 func (o *operations) hasMemoryDisks() bool {
 	names, err := o.devices.list()
