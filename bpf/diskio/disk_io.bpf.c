@@ -311,10 +311,8 @@ static __always_inline bool is_in_memory(struct gendisk *disk)
 }
 
 /* In the context of the process that submits the bio. Drivers change its sector and size while they carry it out. */
-SEC("tp_btf/block_bio_queue")
-int disk_io_bio_queue(__u64 *ctx)
+static __always_inline int on_bio_queue(struct bio *bio)
 {
-	struct bio *bio = (struct bio *)(bio_behind_queue ? ctx[1] : ctx[0]);
 	struct operation *op;
 
 	if (!is_in_memory(disk_of_bio(bio)))
@@ -330,6 +328,22 @@ int disk_io_bio_queue(__u64 *ctx)
 	op->issued = bpf_ktime_get_ns();
 	publish_slot(&op->slot, (__u64)bio);
 	return 0;
+}
+
+/* The verifier wants a constant index for each argument, so the compiler must not merge the loads. */
+SEC("tp_btf/block_bio_queue")
+int disk_io_bio_queue(__u64 *ctx)
+{
+	__u64 bio;
+
+	if (bio_behind_queue) {
+		bio = ctx[1];
+		barrier_var(bio);
+	} else {
+		bio = ctx[0];
+		barrier_var(bio);
+	}
+	return on_bio_queue((struct bio *)bio);
 }
 
 SEC("tp_btf/block_bio_complete")
