@@ -59,7 +59,7 @@ func manifestVersion(t *testing.T, path string) string {
 	t.Helper()
 	raw, err := os.ReadFile(testenv.Repository(t, path))
 	require.NoError(t, err)
-	version := regexp.MustCompile(`(?m)^  version: (\S+)$`).FindSubmatch(raw)
+	version := regexp.MustCompile(`(?m)^ {2}version: (\S+)$`).FindSubmatch(raw)
 	require.NotNil(t, version, path)
 	return string(version[1])
 }

@@ -296,7 +296,7 @@ func TestSyscallsThatWait(t *testing.T) {
 }
 
 // lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, and then zeros.
-func lockCall(fd uintptr, command uintptr) traffic.Calls {
+func lockCall(fd, command uintptr) traffic.Calls {
 	return traffic.Calls{Number: unix.SYS_FCNTL, Args: [4]uintptr{fd, command}, Text: "\x01", Arguments: []int{2}, Count: 1}
 }
 
