@@ -14,6 +14,9 @@ enum event_id {
 /* Whether tracepoints, except that of completions, have the queue as an argument before the request: before Linux 5.11. */
 const volatile bool request_behind_queue;
 
+/* Whether block_bio_queue has the queue as an argument before the bio: before Linux 5.11. */
+const volatile bool bio_behind_queue;
+
 /* Whether there is block_io_start, which is called in the context of the submitter: from Linux 6.5 on. */
 const volatile bool sees_start;
 
@@ -22,6 +25,7 @@ const volatile __u64 slow_threshold;
 
 enum {
 	OPERATION_MASK = 0xff, /* of cmd_flags: enum req_op */
+	OPERATION_WRITE = 1,
 	OPERATION_FLUSH = 2,
 	ERROR_STATUS = 1 << 8, /* set if an error is a blk_status_t, as from Linux 5.16 on, and no errno */
 };
@@ -108,9 +112,9 @@ static __always_inline void attribute_flush(struct operation *op, struct request
  * Sets the owner of an operation: the process that submits it, unless the kernel charges it to a cgroup that the process is not
  * in, for example when it writes back what others have written. The operations of a kernel thread belong to that cgroup.
  */
-static __always_inline void attribute(struct operation *op, struct request *rq, bool submitted_here)
+static __always_inline void attribute(struct operation *op, struct bio *bio, bool submitted_here)
 {
-	struct cgroup *cgroup = charged_cgroup(rq);
+	struct cgroup *cgroup = charged_cgroup(bio);
 	__u64 id;
 
 	if (submitted_here)
@@ -135,7 +139,7 @@ static __always_inline struct operation *begin_operation(struct request *rq, boo
 		count_loss(LOSS_MAP_FULL);
 		return NULL;
 	}
-	attribute(op, rq, submitted_here);
+	attribute(op, rq->bio, submitted_here);
 	if (!submitted_here && (rq->cmd_flags & OPERATION_MASK) == OPERATION_FLUSH)
 		attribute_flush(op, rq);
 	publish_slot(&op->slot, (__u64)rq);
@@ -199,7 +203,15 @@ int disk_io_requeue(__u64 *ctx)
 	return 0;
 }
 
-static __always_inline void report(const struct operation *op, struct request *rq, const struct series *key, __u64 now)
+/* What has completed. */
+struct completion {
+	struct gendisk *disk;
+	__u64 sector; /* the first one */
+	__u32 size;   /* bytes */
+	__u8 operation;
+};
+
+static __always_inline void report(const struct operation *op, const struct completion *done, const struct series *key, __u64 now)
 {
 	struct event *e = reserve_record(EVENT_SLOW, sizeof(*e), now, false);
 
@@ -207,33 +219,31 @@ static __always_inline void report(const struct operation *op, struct request *r
 		return;
 	e->owner = op->owner;
 	e->duration = now - op->issued;
-	/* The last part is behind those that completed before. */
-	e->sector = rq->__sector - (op->completed >> 9);
+	e->sector = done->sector;
 	__builtin_memcpy(e->disk, key->disk, sizeof(e->disk));
-	e->size = op->completed + rq->__data_len;
+	e->size = done->size;
 	e->error = op->error;
 	e->operation = key->operation;
 	e->attribution = op->owner.pid ? ATTRIBUTION_CURRENT : op->owner.cgroup ? ATTRIBUTION_CGROUP : ATTRIBUTION_NONE;
 	submit_record(e);
 }
 
-static __always_inline void count(const struct operation *op, struct request *rq)
+static __always_inline void count(const struct operation *op, const struct completion *done)
 {
-	struct series key = {.cgroup = op->owner.cgroup, .error = op->error, .operation = rq->cmd_flags & OPERATION_MASK};
-	struct gendisk *disk = disk_of(rq);
+	struct series key = {.cgroup = op->owner.cgroup, .error = op->error, .operation = done->operation};
 	__u64 now = bpf_ktime_get_ns();
 	struct counts *c;
 	__u32 zero = 0;
 
-	if (!disk || bpf_probe_read_kernel_str(key.disk, sizeof(key.disk), disk->disk_name) <= 0)
+	if (!done->disk || bpf_probe_read_kernel_str(key.disk, sizeof(key.disk), done->disk->disk_name) <= 0)
 		return;
 	c = FIND_SERIES(&disk_io_operations, &key, bpf_map_lookup_elem(&disk_io_zero, &zero), {.cgroup = OVERFLOW_CGROUP});
 	if (c) {
 		add_to_histogram(&c->durations, now - op->issued);
-		__sync_fetch_and_add(&c->bytes, op->completed + rq->__data_len - op->failed);
+		__sync_fetch_and_add(&c->bytes, done->size - op->failed);
 	}
 	if (now - op->issued >= slow_threshold && event_enabled(EVENT_SLOW) && take_from_limit())
-		report(op, rq, &key, now);
+		report(op, done, &key, now);
 }
 
 /*
@@ -244,6 +254,7 @@ static __always_inline void on_complete(struct request *rq, int error, __u32 byt
 {
 	struct operation *op = find_operation(rq);
 	__u32 left = rq->__data_len;
+	struct completion done;
 
 	if (!op || op->last_left == left)
 		return;
@@ -258,8 +269,16 @@ static __always_inline void on_complete(struct request *rq, int error, __u32 byt
 	}
 	if (error)
 		op->failed += left;
-	if (op->issued && !op->excluded)
-		count(op, rq);
+	if (op->issued && !op->excluded) {
+		done = (struct completion){
+			.disk = disk_of(rq),
+			/* The last part is behind those that completed before. */
+			.sector = rq->__sector - (op->completed >> 9),
+			.size = op->completed + left,
+			.operation = rq->cmd_flags & OPERATION_MASK,
+		};
+		count(op, &done);
+	}
 	end_operation(rq);
 }
 
@@ -274,6 +293,84 @@ SEC("tp_btf/block_rq_complete")
 int disk_io_missed(__u64 *ctx)
 {
 	on_complete((struct request *)ctx[0], ctx[1], ctx[2]);
+	return 0;
+}
+
+/*
+ * Disks in memory: zram, brd and pmem. Their drivers take bios and make no requests. Volumes and arrays do so too, but hand the
+ * bios on to disks, where they are counted.
+ */
+static __always_inline bool is_in_memory(struct gendisk *disk)
+{
+	char name[5] = {};
+
+	if (!disk || disk->queue->mq_ops)
+		return false;
+	bpf_probe_read_kernel(name, sizeof(name), disk->disk_name);
+	return !__builtin_memcmp(name, "zram", 4) || !__builtin_memcmp(name, "ram", 3) || !__builtin_memcmp(name, "pmem", 4);
+}
+
+/* In the context of the process that submits the bio. Drivers change its sector and size while they carry it out. */
+static __always_inline int on_bio_queue(struct bio *bio)
+{
+	struct operation *op;
+
+	if (!is_in_memory(disk_of_bio(bio)))
+		return 0;
+	op = new_operation(bio);
+	if (!op) {
+		count_loss(LOSS_MAP_FULL);
+		return 0;
+	}
+	attribute(op, bio, true);
+	op->sector = bio->bi_iter.bi_sector;
+	op->completed = bio->bi_iter.bi_size;
+	op->issued = bpf_ktime_get_ns();
+	publish_slot(&op->slot, (__u64)bio);
+	return 0;
+}
+
+/* The verifier wants a constant index for each argument, so the compiler must not merge the loads. */
+SEC("tp_btf/block_bio_queue")
+int disk_io_bio_queue(__u64 *ctx)
+{
+	__u64 bio;
+
+	if (bio_behind_queue) {
+		bio = ctx[1];
+		barrier_var(bio);
+	} else {
+		bio = ctx[0];
+		barrier_var(bio);
+	}
+	return on_bio_queue((struct bio *)bio);
+}
+
+SEC("tp_btf/block_bio_complete")
+int disk_io_bio_complete(__u64 *ctx)
+{
+	struct bio *bio = (struct bio *)ctx[1];
+	struct gendisk *disk = disk_of_bio(bio);
+	struct completion done = {.disk = disk};
+	struct operation *op;
+
+	if (!is_in_memory(disk))
+		return 0;
+	op = find_operation(bio);
+	if (!op)
+		return 0;
+	done.sector = op->sector;
+	done.size = op->completed;
+	done.operation = bio->bi_opf & OPERATION_MASK;
+	if (done.operation == OPERATION_WRITE && !done.size)
+		done.operation = OPERATION_FLUSH;
+	if (bio->bi_status) {
+		op->error = ERROR_STATUS | bio->bi_status;
+		op->failed = done.size;
+	}
+	if (!op->excluded)
+		count(op, &done);
+	end_operation(bio);
 	return 0;
 }
 

@@ -108,7 +108,7 @@ type DiskIOOperation struct {
 		Comm       [16]int8
 		Executable [48]int8
 	}
-	Pad uint64
+	Sector uint64
 }
 
 type DiskIOPorts struct {
@@ -148,6 +148,8 @@ const (
 	DiskIOMapEbpfRecords             = "ebpf_records"
 	DiskIOMapEbpfSequences           = "ebpf_sequences"
 	DiskIOMapEmptyHistogram          = "empty_histogram"
+	DiskIOProgDiskIoBioComplete      = "disk_io_bio_complete"
+	DiskIOProgDiskIoBioQueue         = "disk_io_bio_queue"
 	DiskIOProgDiskIoComplete         = "disk_io_complete"
 	DiskIOProgDiskIoInsert           = "disk_io_insert"
 	DiskIOProgDiskIoIssue            = "disk_io_issue"
@@ -155,6 +157,7 @@ const (
 	DiskIOProgDiskIoMissed           = "disk_io_missed"
 	DiskIOProgDiskIoRequeue          = "disk_io_requeue"
 	DiskIOProgDiskIoStart            = "disk_io_start"
+	DiskIOVarBioBehindQueue          = "bio_behind_queue"
 	DiskIOVarByAddress               = "by_address"
 	DiskIOVarEnabledEvents           = "enabled_events"
 	DiskIOVarEventLimit              = "event_limit"
@@ -217,13 +220,15 @@ type DiskIOSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DiskIOProgramSpecs struct {
-	DiskIoComplete *ebpf.ProgramSpec `ebpf:"disk_io_complete"`
-	DiskIoInsert   *ebpf.ProgramSpec `ebpf:"disk_io_insert"`
-	DiskIoIssue    *ebpf.ProgramSpec `ebpf:"disk_io_issue"`
-	DiskIoMerge    *ebpf.ProgramSpec `ebpf:"disk_io_merge"`
-	DiskIoMissed   *ebpf.ProgramSpec `ebpf:"disk_io_missed"`
-	DiskIoRequeue  *ebpf.ProgramSpec `ebpf:"disk_io_requeue"`
-	DiskIoStart    *ebpf.ProgramSpec `ebpf:"disk_io_start"`
+	DiskIoBioComplete *ebpf.ProgramSpec `ebpf:"disk_io_bio_complete"`
+	DiskIoBioQueue    *ebpf.ProgramSpec `ebpf:"disk_io_bio_queue"`
+	DiskIoComplete    *ebpf.ProgramSpec `ebpf:"disk_io_complete"`
+	DiskIoInsert      *ebpf.ProgramSpec `ebpf:"disk_io_insert"`
+	DiskIoIssue       *ebpf.ProgramSpec `ebpf:"disk_io_issue"`
+	DiskIoMerge       *ebpf.ProgramSpec `ebpf:"disk_io_merge"`
+	DiskIoMissed      *ebpf.ProgramSpec `ebpf:"disk_io_missed"`
+	DiskIoRequeue     *ebpf.ProgramSpec `ebpf:"disk_io_requeue"`
+	DiskIoStart       *ebpf.ProgramSpec `ebpf:"disk_io_start"`
 }
 
 // DiskIOMapSpecs contains maps before they are loaded into the kernel.
@@ -248,6 +253,7 @@ type DiskIOMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type DiskIOVariableSpecs struct {
+	BioBehindQueue     *ebpf.VariableSpec `ebpf:"bio_behind_queue"`
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
@@ -323,6 +329,7 @@ func (m *DiskIOMaps) Close() error {
 //
 // It can be passed to LoadDiskIOObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DiskIOVariables struct {
+	BioBehindQueue     *ebpf.Variable `ebpf:"bio_behind_queue"`
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
@@ -347,17 +354,21 @@ type DiskIOVariables struct {
 //
 // It can be passed to LoadDiskIOObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DiskIOPrograms struct {
-	DiskIoComplete *ebpf.Program `ebpf:"disk_io_complete"`
-	DiskIoInsert   *ebpf.Program `ebpf:"disk_io_insert"`
-	DiskIoIssue    *ebpf.Program `ebpf:"disk_io_issue"`
-	DiskIoMerge    *ebpf.Program `ebpf:"disk_io_merge"`
-	DiskIoMissed   *ebpf.Program `ebpf:"disk_io_missed"`
-	DiskIoRequeue  *ebpf.Program `ebpf:"disk_io_requeue"`
-	DiskIoStart    *ebpf.Program `ebpf:"disk_io_start"`
+	DiskIoBioComplete *ebpf.Program `ebpf:"disk_io_bio_complete"`
+	DiskIoBioQueue    *ebpf.Program `ebpf:"disk_io_bio_queue"`
+	DiskIoComplete    *ebpf.Program `ebpf:"disk_io_complete"`
+	DiskIoInsert      *ebpf.Program `ebpf:"disk_io_insert"`
+	DiskIoIssue       *ebpf.Program `ebpf:"disk_io_issue"`
+	DiskIoMerge       *ebpf.Program `ebpf:"disk_io_merge"`
+	DiskIoMissed      *ebpf.Program `ebpf:"disk_io_missed"`
+	DiskIoRequeue     *ebpf.Program `ebpf:"disk_io_requeue"`
+	DiskIoStart       *ebpf.Program `ebpf:"disk_io_start"`
 }
 
 func (p *DiskIOPrograms) Close() error {
 	return _DiskIOClose(
+		p.DiskIoBioComplete,
+		p.DiskIoBioQueue,
 		p.DiskIoComplete,
 		p.DiskIoInsert,
 		p.DiskIoIssue,

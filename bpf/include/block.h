@@ -7,12 +7,20 @@
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
+struct request_queue;
+
 struct gendisk {
 	char disk_name[32];
+	struct request_queue *queue;
 };
 
 struct request_queue {
 	struct gendisk *disk;
+	const void *mq_ops; /* NULL: the driver takes bios, and makes no requests of them */
+};
+
+struct block_device {
+	struct gendisk *bd_disk;
 };
 
 struct blkcg {
@@ -23,8 +31,21 @@ struct blkcg_gq {
 	struct blkcg *blkcg;
 };
 
+struct bvec_iter {
+	__u64 bi_sector;
+	unsigned int bi_size;
+};
+
 struct bio {
+	struct block_device *bi_bdev;
+	unsigned int bi_opf;
+	__u8 bi_status;
+	struct bvec_iter bi_iter;
 	struct blkcg_gq *bi_blkg;
+};
+
+struct bio___pre_5_12 {
+	struct gendisk *bi_disk;
 };
 
 struct list_head {
@@ -62,9 +83,9 @@ struct request___pre_6_6 {
 
 #pragma clang attribute pop
 
-/* A request from its submission to its completion. */
+/* A request, or a bio of which no request is made, from its submission to its completion. */
 struct operation {
-	struct slot slot; /* by the address of the request */
+	struct slot slot; /* by its address */
 	__u64 issued;     /* ns; 0: not yet */
 	__u32 completed;  /* bytes of the parts that have completed */
 	__u32 failed;     /* bytes of those that have failed */
@@ -73,7 +94,7 @@ struct operation {
 	__u8 requeued;    /* the device did not take it, and it will be issued again */
 	__u8 excluded;    /* the configuration excludes it */
 	struct owner owner;
-	__u64 pad;
+	__u64 sector; /* the first one of a bio */
 };
 
 /* The index of a slot is multiplied by this, which costs nothing for a power of two. */
@@ -98,7 +119,7 @@ struct {
 } disk_io_others SEC(".maps");
 
 /* Verifiers forbid to multiply an address, but not its distance from another one. */
-static __always_inline struct operation *operation_slot(const struct request *rq)
+static __always_inline struct operation *operation_slot(const void *rq)
 {
 	__u32 index = 0;
 	void *first = bpf_map_lookup_elem(&disk_io_slots, &index);
@@ -113,7 +134,7 @@ static __always_inline struct operation *operation_slot(const struct request *rq
 	return bpf_map_lookup_elem(&disk_io_slots, &index);
 }
 
-static __always_inline struct operation *find_operation(const struct request *rq)
+static __always_inline struct operation *find_operation(const void *rq)
 {
 	struct operation *op = operation_slot(rq);
 	__u64 request = (__u64)rq;
@@ -125,7 +146,7 @@ static __always_inline struct operation *find_operation(const struct request *rq
 	return op->slot.others ? bpf_map_lookup_elem(&disk_io_others, &request) : NULL;
 }
 
-static __always_inline struct operation *claim_operation(const struct request *rq)
+static __always_inline struct operation *claim_operation(const void *rq)
 {
 	static const struct operation none;
 	struct operation *op = operation_slot(rq);
@@ -142,7 +163,7 @@ static __always_inline struct operation *claim_operation(const struct request *r
  * A new operation, which the caller completes and publishes. It replaces one that an earlier request of the same address has
  * left. Returns NULL if there is no room.
  */
-static __always_inline struct operation *new_operation(const struct request *rq)
+static __always_inline struct operation *new_operation(const void *rq)
 {
 	struct operation *op = claim_operation(rq);
 
@@ -158,7 +179,7 @@ static __always_inline struct operation *new_operation(const struct request *rq)
 	return op;
 }
 
-static __always_inline void end_operation(const struct request *rq)
+static __always_inline void end_operation(const void *rq)
 {
 	struct operation *op = operation_slot(rq);
 	__u64 request = (__u64)rq;
@@ -181,13 +202,21 @@ static __always_inline struct gendisk *disk_of(struct request *rq)
 	return rq->q->disk;
 }
 
+static __always_inline struct gendisk *disk_of_bio(struct bio *bio)
+{
+	struct bio___pre_5_12 *old = (void *)bio;
+
+	if (bpf_core_field_exists(old->bi_disk))
+		return old->bi_disk;
+	return bio->bi_bdev->bd_disk;
+}
+
 /*
- * The cgroup that the kernel's io controller charges a request to, whoever submits it. NULL if it is the root, which stands for
+ * The cgroup that the kernel's io controller charges a bio to, whoever submits it. NULL if it is the root, which stands for
  * all cgroups without this controller, or a cgroup of version 1.
  */
-static __always_inline struct cgroup *charged_cgroup(struct request *rq)
+static __always_inline struct cgroup *charged_cgroup(struct bio *bio)
 {
-	struct bio *bio = rq->bio;
 	struct blkcg_gq *blkg;
 	struct cgroup *cgroup;
 

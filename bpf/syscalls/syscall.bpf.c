@@ -43,6 +43,10 @@ const volatile __u64 wanted_calls[CALLS / 64];
 /* ns; a call that takes as long or longer is slow. ~0: none is. */
 const volatile __u64 slow_threshold;
 
+/* Whether calls are counted by cgroup, and by the slots of the histogram. Otherwise both are 0 in the keys of the map. */
+const volatile bool by_container;
+const volatile bool with_buckets;
+
 /* Whether slow calls that block are events. */
 const volatile bool report_waiting;
 
@@ -363,10 +367,12 @@ static __always_inline void on_exit(struct task_struct *task, const void *regs, 
 	now = bpf_ktime_get_ns();
 	duration = now - t->start;
 	t->start = 0;
-	key.cgroup = cgroup_of(task);
+	if (by_container)
+		key.cgroup = cgroup_of(task);
 	key.call = t->call;
 	key.error = error_of(task, regs, t->call, result);
-	key.slot = histogram_slot(duration);
+	if (with_buckets)
+		key.slot = histogram_slot(duration);
 	count(&key, duration);
 	if (duration >= slow_threshold)
 		report_slow(task, regs, &key, result, duration, now);

@@ -164,6 +164,7 @@ const (
 	SyscallProgSyscallExitMissed      = "syscall_exit_missed"
 	SyscallProgSyscallForget          = "syscall_forget"
 	SyscallVarByAddress               = "by_address"
+	SyscallVarByContainer             = "by_container"
 	SyscallVarCallKinds               = "call_kinds"
 	SyscallVarEnabledEvents           = "enabled_events"
 	SyscallVarEventLimit              = "event_limit"
@@ -188,6 +189,7 @@ const (
 	SyscallVarSelfPid                 = "self_pid"
 	SyscallVarSlowThreshold           = "slow_threshold"
 	SyscallVarWantedCalls             = "wanted_calls"
+	SyscallVarWithBuckets             = "with_buckets"
 )
 
 // LoadSyscall returns the embedded CollectionSpec for Syscall.
@@ -263,6 +265,7 @@ type SyscallMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SyscallVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	ByContainer        *ebpf.VariableSpec `ebpf:"by_container"`
 	CallKinds          *ebpf.VariableSpec `ebpf:"call_kinds"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
@@ -287,6 +290,7 @@ type SyscallVariableSpecs struct {
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
 	SlowThreshold      *ebpf.VariableSpec `ebpf:"slow_threshold"`
 	WantedCalls        *ebpf.VariableSpec `ebpf:"wanted_calls"`
+	WithBuckets        *ebpf.VariableSpec `ebpf:"with_buckets"`
 }
 
 // SyscallObjects contains all objects after they have been loaded into the kernel.
@@ -347,6 +351,7 @@ func (m *SyscallMaps) Close() error {
 // It can be passed to LoadSyscallObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SyscallVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	ByContainer        *ebpf.Variable `ebpf:"by_container"`
 	CallKinds          *ebpf.Variable `ebpf:"call_kinds"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
@@ -371,6 +376,7 @@ type SyscallVariables struct {
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
 	SlowThreshold      *ebpf.Variable `ebpf:"slow_threshold"`
 	WantedCalls        *ebpf.Variable `ebpf:"wanted_calls"`
+	WithBuckets        *ebpf.Variable `ebpf:"with_buckets"`
 }
 
 // SyscallPrograms contains all programs after they have been loaded into the kernel.

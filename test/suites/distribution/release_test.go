@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
@@ -59,12 +59,7 @@ func manifestVersion(t *testing.T, path string) string {
 	t.Helper()
 	raw, err := os.ReadFile(testenv.Repository(t, path))
 	require.NoError(t, err)
-	var manifest struct {
-		Dist struct {
-			Version string `yaml:"version"`
-		} `yaml:"dist"`
-	}
-	require.NoError(t, yaml.Unmarshal(raw, &manifest))
-	require.NotEmpty(t, manifest.Dist.Version)
-	return manifest.Dist.Version
+	version := regexp.MustCompile(`(?m)^ {2}version: (\S+)$`).FindSubmatch(raw)
+	require.NotNil(t, version, path)
+	return string(version[1])
 }

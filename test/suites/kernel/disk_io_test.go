@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -169,6 +170,39 @@ func TestDiskIOOperations(t *testing.T) {
 		require.True(t, ok, kind)
 		assert.InDelta(t, sum, p.Sum(), 1e-9, kind)
 	}
+}
+
+// A disk in memory, whose driver makes no requests, is measured like others: each operation with every field, and the metrics
+// equal to the kernel's own statistics.
+func TestDiskIOInMemory(t *testing.T) {
+	testnet.Require(t)
+	const size = 64 << 10 // a page alone takes less than the least threshold
+	disk, ok := testhost.NewMemoryDisk(t, diskSize)
+	if !ok {
+		testenv.Lacking(t, "zram")
+	}
+	r := testreceiver.Start(t, everyOperation)
+	before := disk.StatSince(t, testhost.DiskStat{})
+	container := testhost.NewContainer(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named("kernel-test-database", "db-main"), traffic.AsUser(clientUser))
+	for _, step := range []struct {
+		work   traffic.DiskWork
+		offset int64
+		times  int
+	}{{traffic.DiskWrite, 512 << 10, 5}, {traffic.DiskRead, 512 << 10, 3}} {
+		before := len(r.Events.Matching(onDisk(disk)))
+		done := a.WorkDisk(disk, step.work, step.offset, size, step.times)
+		require.Zero(t, done.Errno)
+		for _, e := range r.Exactly(t, before+step.times, onDisk(disk))[before:] {
+			check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(disk, string(step.work), step.offset, size).with(owner(a, "current")), diskDurationKey)
+			assert.Equal(t, resource(container), e.Resource)
+			between(t, e, diskDurationKey, 0, done.Duration())
+			within(t, e, done.Start, done.End)
+		}
+	}
+	want := did(t, disk, before, 0)
+	assert.Equal(t, testhost.DiskStat{Reads: 3, ReadBytes: 3 * size, Writes: 5, WrittenBytes: 5 * size}, want, "the kernel did what it was asked to")
+	sameAsKernel(t, r.Scrape(t).In(container), disk, want)
 }
 
 // Write-back writes in as many operations as the kernel chooses. The metrics equal the kernel's statistics.

@@ -166,14 +166,34 @@ func TestFileDeletionsWithoutPath(t *testing.T) {
 	unlinkat := traffic.FileCall{Call: "unlinkat", Path: "x"}
 	closed, unreadable, long := unlinkat, unlinkat, unlinkat
 	closed.ClosedDir, unreadable.BadAddress, long.Path = true, true, strings.Repeat("./", 2500)+"x"
-	s.agent.ChangeDir(deep)
-	s.deletes(t,
-		deletion{FileCall: closed, errno: unix.EBADF, kind: "unlink", onlyCalls: true},
-		deletion{FileCall: unreadable, errno: unix.EFAULT, kind: "unlink", onlyCalls: true},
-		deletion{FileCall: long, errno: unix.ENAMETOOLONG, kind: "unlink", onlyCalls: true},
-		deletion{FileCall: unlinkat, kind: "unlink"},
-		deletion{FileCall: traffic.FileCall{Call: "unlinkat", Path: "full", Flags: unix.AT_REMOVEDIR}, errno: unix.ENOTEMPTY, kind: "rmdir"},
-	)
+	// On one CPU, each after a deletion whose path has a base.
+	var cpu unix.CPUSet
+	cpu.Set(0)
+	require.NoError(t, unix.SchedSetaffinity(s.agent.PID, &cpu))
+	for directory, d := range map[string]deletion{
+		"closed":   {FileCall: closed, errno: unix.EBADF, kind: "unlink", onlyCalls: true},
+		"bad":      {FileCall: unreadable, errno: unix.EFAULT, kind: "unlink", onlyCalls: true},
+		"long":     {FileCall: long, errno: unix.ENAMETOOLONG, kind: "unlink", onlyCalls: true},
+		"deep":     {FileCall: unlinkat, kind: "unlink"},
+		"deep-dir": {FileCall: traffic.FileCall{Call: "unlinkat", Path: "full", Flags: unix.AT_REMOVEDIR}, errno: unix.ENOTEMPTY, kind: "rmdir"},
+	} {
+		t.Run(directory, func(t *testing.T) {
+			touch(t, dir, directory+"/", directory+"/before", directory+"/empty/")
+			s.agent.ChangeDir(filepath.Join(dir, directory))
+			before := len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID)))
+			flags, kind, name := 0, "unlink", "before"
+			if d.kind == "rmdir" {
+				flags, kind, name = unix.AT_REMOVEDIR, "rmdir", "empty"
+			}
+			require.Zero(t, s.agent.CallFile(traffic.FileCall{Call: "unlinkat", Path: name, Flags: flags}).Errno)
+			s.Wait(t, before+1, testreceiver.Named(deleteEvent), testreceiver.OfProcess(s.agent.PID))
+			s.want[kind]++
+			if strings.HasPrefix(directory, "deep") {
+				s.agent.ChangeDir(deep)
+			}
+			s.deletes(t, d)
+		})
+	}
 	s.agent.ChangeDir("/")
 	s.checkCounts(t)
 	assert.Empty(t, lost(s.Scrape(t), "file"))

@@ -37,6 +37,7 @@ const (
 
 func init() {
 	counts("syscall", forContainer{
+		settings: "{detail: container}",
 		act: func(t *testing.T, p place) {
 			require.NotZero(t, p.agent.CallFile(traffic.FileCall{Call: "unlink", Path: filepath.Join(t.TempDir(), "none")}).Errno)
 		},
@@ -86,7 +87,7 @@ func callCount(m testreceiver.Scrape, name string) (count int, sum time.Duration
 func TestSyscallsAreCounted(t *testing.T) {
 	testnet.Require(t)
 	older, olderContainer := newCaller(t, "kernel-test-caller")
-	r := testreceiver.Start(t, "programs: {syscall: {}}")
+	r := testreceiver.Start(t, "programs: {syscall: {detail: full}}")
 	newer, newerContainer := newCaller(t, "kernel-test-caller")
 	for name, c := range map[string]struct {
 		agent     *traffic.Agent
@@ -138,10 +139,41 @@ func TestSyscallsAreCounted(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "syscall"))
 }
 
+// By default, all calls of all containers are one series per call and error. They have sums, but no buckets.
+func TestSyscallsOfTheHost(t *testing.T) {
+	testnet.Require(t)
+	first, container := newCaller(t, "kernel-test-caller")
+	second, _ := newCaller(t, "kernel-test-caller")
+	// Nobody else on this host makes this call with these errors.
+	strange := func(a *traffic.Agent, count int) traffic.Made {
+		return a.Make(traffic.Calls{Number: unix.SYS_MEMBARRIER, Args: [4]uintptr{1 << 30}, Count: count})
+	}
+	for name, kind := range map[string]string{"explicit": "explicit", "exponential": "exponential"} {
+		t.Run(name, func(t *testing.T) {
+			r := testreceiver.Start(t, "histogram: "+kind+"\nprograms: {syscall: {}}")
+			begin := time.Now()
+			require.Equal(t, unix.EINVAL, strange(first, 30).Errno)
+			require.Equal(t, unix.EINVAL, strange(second, 12).Errno)
+			m, took := r.Scrape(t), time.Since(begin)
+			assert.Equal(t, 42, callErrors(m, "membarrier", "einval"))
+			points, ok := m.Histogram(callDurationsMetric, testreceiver.Attributes{callKey: "membarrier"})
+			require.True(t, ok)
+			assert.EqualValues(t, 42, points.Count())
+			assert.Positive(t, points.Sum())
+			assert.Less(t, points.Sum(), took.Seconds())
+			assert.Zero(t, points.BucketCounts().Len())
+			for _, metric := range []string{callDurationsMetric, errorsMetric} {
+				assert.Equal(t, []map[string]any{{}}, m.Resources(metric), "the host has no container")
+			}
+			assert.Empty(t, m.In(container).Series(errorsMetric))
+		})
+	}
+}
+
 // Numbers that no table has get no invented name.
 func TestSyscallsWithoutName(t *testing.T) {
 	testnet.Require(t)
-	r := testreceiver.Start(t, "programs: {syscall: {}}")
+	r := testreceiver.Start(t, "programs: {syscall: {detail: full}}")
 	a, container := newCaller(t, "kernel-test-caller")
 	for _, number := range []uintptr{traffic.FirstUnknownCall, 1 << 20, 1<<31 - 1} {
 		require.Equal(t, unix.ENOSYS, a.Make(traffic.Calls{Number: number, Count: 10}).Errno)
@@ -264,7 +296,7 @@ func TestSyscallsThatWait(t *testing.T) {
 }
 
 // lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, and then zeros.
-func lockCall(fd uintptr, command uintptr) traffic.Calls {
+func lockCall(fd, command uintptr) traffic.Calls {
 	return traffic.Calls{Number: unix.SYS_FCNTL, Args: [4]uintptr{fd, command}, Text: "\x01", Arguments: []int{2}, Count: 1}
 }
 
@@ -339,12 +371,12 @@ func TestSyscallFilters(t *testing.T) {
 		dups   seen
 		sleeps int
 	}{
-		"none":           {"programs: {syscall: {}}", seen{100, 100, 100, 0}, 1},
-		"self":           {"exclude: {self: false}\nprograms: {syscall: {}}", seen{100, 100, 100, 100}, 1},
+		"none":           {"programs: {syscall: {detail: full}}", seen{100, 100, 100, 0}, 1},
+		"self":           {"exclude: {self: false}\nprograms: {syscall: {detail: full}}", seen{100, 100, 100, 100}, 1},
 		"calls":          {"programs: {syscall: {syscalls: [dup, close]}}", seen{100, 100, 100, 0}, 0},
 		"other calls":    {"programs: {syscall: {syscalls: [clock_nanosleep]}}", seen{}, 1},
 		"an executable":  {"programs: {syscall: {executables: [kernel-test-chosen, none]}}", seen{100, 0, 0, 0}, 1},
-		"no executables": {"exclude: {executables: [kernel-test-chosen]}\nprograms: {syscall: {}}", seen{0, 100, 100, 0}, 0},
+		"no executables": {"exclude: {executables: [kernel-test-chosen]}\nprograms: {syscall: {detail: full}}", seen{0, 100, 100, 0}, 0},
 		"without events": {"programs: {syscall: {events: false, executables: [kernel-test-other]}}", seen{0, 0, 100, 0}, 0},
 		"a container":    {"programs: {syscall: {containers: ['" + chosenContainer.ContainerID + "']}}", seen{100, 100, 0, 0}, 1},
 		"short ids": {

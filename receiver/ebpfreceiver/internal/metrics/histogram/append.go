@@ -21,6 +21,20 @@ func (k Kind) Append(metric pmetric.Metric, slots []uint64, sum uint64, start, n
 	return appendExplicit(metric, slots, sum, start, now)
 }
 
+// AppendTotal adds a data point without buckets, which has only the number and the sum of the durations. It is of an explicit
+// histogram, because an exponential one has to have its counts in buckets.
+func AppendTotal(metric pmetric.Metric, count, sum uint64, start, now pcommon.Timestamp) pcommon.Map {
+	if metric.Type() != pmetric.MetricTypeHistogram {
+		metric.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	}
+	point := metric.Histogram().DataPoints().AppendEmpty()
+	point.SetStartTimestamp(start)
+	point.SetTimestamp(now)
+	point.SetCount(count)
+	point.SetSum(seconds(sum))
+	return point.Attributes()
+}
+
 func appendExplicit(metric pmetric.Metric, slots []uint64, sum uint64, start, now pcommon.Timestamp) pcommon.Map {
 	if metric.Type() != pmetric.MetricTypeHistogram {
 		metric.SetEmptyHistogram().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)

@@ -4,11 +4,14 @@
 package diskio
 
 import (
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
@@ -42,6 +45,32 @@ func TestHooksWithoutStart(t *testing.T) {
 	}
 	assert.Contains(t, places, bpf.DiskIOProgDiskIoInsert)
 	assert.NotContains(t, places, bpf.DiskIOProgDiskIoStart)
+}
+
+// The hooks for disks in memory are attached only if there is one. A newer one is a warning, once.
+func TestMemoryDisks(t *testing.T) {
+	for name, names := range map[string][]string{"none": {"vda", "dm-0", "loop0", "ramdisk"}, "zram": {"zram0"}, "brd": {"vda", "ram15"}, "pmem": {"pmem0s"}} {
+		t.Run(name, func(t *testing.T) {
+			core, logs := observer.New(zap.DebugLevel)
+			host := programtest.Host(t)
+			host.Logger = zap.New(core)
+			p := newProgram(defaultConfig(), host).(*operations)
+			present := names
+			p.devices.list = func() ([]string, error) { return present, nil }
+			var functions []string
+			for _, hook := range p.Hooks() {
+				functions = append(functions, hook.Variants[0].Function)
+			}
+			assert.Equal(t, name != "none", slices.Contains(functions, bpf.DiskIOProgDiskIoBioQueue))
+			assert.Equal(t, name != "none", slices.Contains(functions, bpf.DiskIOProgDiskIoBioComplete))
+			present = append(present, "zram7")
+			for range 2 {
+				p.devices.look()
+				p.warnOfMemoryDisks()
+			}
+			assert.Equal(t, map[bool]int{true: 1}[name == "none"], logs.Len())
+		})
+	}
 }
 
 func TestEvents(t *testing.T) {

@@ -48,6 +48,7 @@ func (o *operations) isGone(s series) bool { return !s.Overflow && o.devices.gon
 // Scrape implements program.Program.
 func (o *operations) Scrape(m *metrics.Builder) error {
 	o.devices.look()
+	o.warnOfMemoryDisks()
 	o.counts.Forget(o.isGone)
 	all, err := o.counts.Scrape(m)
 	bytes := map[series]uint64{}

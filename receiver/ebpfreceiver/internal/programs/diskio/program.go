@@ -4,6 +4,8 @@
 package diskio
 
 import (
+	"sync"
+
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/diskio"
@@ -18,6 +20,10 @@ type operations struct {
 	names   names
 	devices *devices
 	counts  metrics.Series[bpf.DiskIOSeries, series, bpf.DiskIOCounts]
+	// seesMemoryDisks reports that disks in memory are measured. It is found out once.
+	seesMemoryDisks func() bool
+	// warned reports that a newer one was logged.
+	warned bool
 }
 
 var _ program.Program = (*operations)(nil)
@@ -25,6 +31,7 @@ var _ program.Program = (*operations)(nil)
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	o := &operations{config: cfg.(*program.ThresholdConfig), host: host, names: namesOf(host.BTF), devices: newDevices()}
 	o.counts.Fate = o.fate
+	o.seesMemoryDisks = sync.OnceValue(o.hasMemoryDisks)
 	return o
 }
 
@@ -33,9 +40,11 @@ func (*operations) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadDiskIO(
 
 // Variables implements program.Program.
 func (o *operations) Variables() map[string]any {
-	arguments, _ := o.host.BTF.TracepointArgs("block_rq_issue")
+	requestArguments, _ := o.host.BTF.TracepointArgs("block_rq_issue")
+	bioArguments, _ := o.host.BTF.TracepointArgs("block_bio_queue")
 	return map[string]any{
-		bpf.DiskIOVarRequestBehindQueue: arguments == 2,
+		bpf.DiskIOVarRequestBehindQueue: requestArguments == 2,
+		bpf.DiskIOVarBioBehindQueue:     bioArguments == 2,
 		bpf.DiskIOVarSeesStart:          o.seesStart(),
 		bpf.DiskIOVarSlowThreshold:      uint64(o.config.Threshold.Nanoseconds()),
 		bpf.DiskIOVarHistogramBounds:    o.host.Histogram.Table(),
@@ -69,6 +78,11 @@ func (o *operations) Hooks() []program.Hook {
 		program.Tracepoint(bpf.DiskIOProgDiskIoRequeue, "block_rq_requeue"),
 		program.Tracepoint(bpf.DiskIOProgDiskIoMerge, "block_rq_merge"),
 		program.Tracepoint(bpf.DiskIOProgDiskIoIssue, "block_rq_issue"),
+	}
+	if o.seesMemoryDisks() {
+		hooks = append(hooks,
+			program.Tracepoint(bpf.DiskIOProgDiskIoBioComplete, "block_bio_complete"),
+			program.Tracepoint(bpf.DiskIOProgDiskIoBioQueue, "block_bio_queue"))
 	}
 	if o.seesStart() {
 		return append(hooks, program.Tracepoint(bpf.DiskIOProgDiskIoStart, "block_io_start"))

@@ -58,6 +58,10 @@ var Definition = program.Definition{
 			Unit: program.UnitDuration, Range: threshold,
 			Meaning: "The shortest duration of a system call that is an event.",
 		},
+		"detail": {
+			Meaning: "Which series the metrics have. `host`: one per call and error. `container`: these for each container. `full`: with the buckets of the histogram as well, which are tens of thousands of series on a host with many containers. `auto`: `full` if `syscalls`, `executables` or `containers` select some calls, otherwise `host`. Without buckets `ebpf.syscall.duration` has the number of calls and the sum of their durations.",
+			Schema:  program.Schema{"enum": program.Strings(details...)},
+		},
 		"waiting": {
 			Meaning: "Whether system calls that wait by design are events too, when they take long. They wait for time, locks, processes and peers: `nanosleep`, `futex`, `flock`, `wait4`, `vfork`, `epoll_wait`, `connect`, `recvfrom`, `io_uring_enter` and the like, `fcntl` for a lock, the open of a FIFO, and `read`, `write` and `ioctl` on anything but files, directories and disks.",
 		},
@@ -80,6 +84,8 @@ type Config struct {
 	Containers []string `mapstructure:"containers"`
 	// Threshold is the shortest duration of a call that is an event.
 	Threshold time.Duration `mapstructure:"threshold"`
+	// Detail is which series the metrics have.
+	Detail string `mapstructure:"detail"`
 	// Waiting enables events of calls that wait by design.
 	Waiting bool `mapstructure:"waiting"`
 }
@@ -87,12 +93,12 @@ type Config struct {
 var _ program.Config = (*Config)(nil)
 
 func defaultConfig() *Config {
-	return &Config{CommonConfig: program.Limited(defaultEventLimit), Threshold: threshold.Default}
+	return &Config{CommonConfig: program.Limited(defaultEventLimit), Threshold: threshold.Default, Detail: detailAuto}
 }
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.CommonConfig.Validate()}
+	errs := []error{c.CommonConfig.Validate(), c.checkDetail()}
 	for i, name := range c.Syscalls {
 		errs = append(errs, at("syscalls", i, errors.Join(checkCall(name), checkOnce(c.Syscalls, i))))
 	}

@@ -119,6 +119,8 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, uint64(100_000_000), variables[bpf.SyscallVarSlowThreshold], "ns")
 	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "left to the frame")
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyExecutables])
+	assert.Equal(t, false, variables[bpf.SyscallVarByContainer])
+	assert.Equal(t, false, variables[bpf.SyscallVarWithBuckets])
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyContainers])
 
 	config.Syscalls, config.Executables, config.Containers = []string{"read"}, []program.Executable{"cat"}, []string{containerID}
@@ -127,6 +129,8 @@ func TestVariables(t *testing.T) {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWantedCalls, call), call)
 	}
 	assert.Equal(t, true, variables[bpf.SyscallVarOnlyExecutables])
+	assert.Equal(t, true, variables[bpf.SyscallVarByContainer])
+	assert.Equal(t, true, variables[bpf.SyscallVarWithBuckets])
 	assert.Equal(t, true, variables[bpf.SyscallVarOnlyContainers])
 	assert.Equal(t, true, variables[bpf.SyscallVarReadNames])
 }

@@ -4,6 +4,8 @@
 package syscalls
 
 import (
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
@@ -92,7 +94,12 @@ func attributesOf(s failed) []metadata.MetricAttributeOption {
 
 func (c *calls) recordDurations(m *metrics.Builder, s named, h *durations) {
 	metric := m.For(s.Container).Histogram(metadata.EbpfSyscallDuration)
-	attributes := c.host.Histogram.Append(metric, h.slots[:], h.sum, m.Start, m.Now)
+	var attributes pcommon.Map
+	if c.config.detail() == detailFull {
+		attributes = c.host.Histogram.Append(metric, h.slots[:], h.sum, m.Start, m.Now)
+	} else {
+		attributes = histogram.AppendTotal(metric, h.slots[0], h.sum, m.Start, m.Now)
+	}
 	if s.Overflow {
 		attributes.PutBool("otel.metric.overflow", true)
 		return

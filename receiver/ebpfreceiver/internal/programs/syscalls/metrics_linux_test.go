@@ -33,7 +33,14 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	t.Helper()
 	host := programtest.Host(t)
 	host.Histogram = kind
-	p := newProgram(defaultConfig(), host)
+	config := defaultConfig()
+	config.Detail = detailFull
+	return scrapedWith(t, config, host)
+}
+
+func scrapedWith(t *testing.T, config *Config, host *program.Host) *scraped {
+	t.Helper()
+	p := newProgram(config, host)
 	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts)
 	return &scraped{host, p, maps[bpf.SyscallMapSyscallCounts]}
 }
@@ -80,6 +87,48 @@ func TestScrapeGolden(t *testing.T) {
 			programtest.CompareMetrics(t, "metrics_"+string(kind)+".yaml", s.scrape(t))
 		})
 	}
+}
+
+// Without buckets, the histogram has the number of calls and the sum of their durations.
+func TestScrapeWithoutBuckets(t *testing.T) {
+	host := programtest.Host(t)
+	host.Histogram = histogram.Exponential
+	s := scrapedWith(t, defaultConfig(), host)
+	for _, c := range []struct{ errno, n, ns uint64 }{{0, 3, 1000}, {uint64(unix.EIO), 2, 500}} {
+		key := bpf.SyscallSeries{Call: uint16(numberOf(t, "read")), Error: uint16(c.errno)}
+		programtest.PutPerCPU(t, s.counts, &key, bpf.SyscallCounts{Calls: c.n, Time: c.n * c.ns}, bpf.SyscallCounts{})
+	}
+	metrics := s.scrape(t)
+	require.Equal(t, 1, metrics.ResourceMetrics().Len())
+	seen := 0
+	for _, metric := range metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().All() {
+		if metric.Name() != "ebpf.syscall.duration" {
+			continue
+		}
+		seen++
+		require.Equal(t, 1, metric.Histogram().DataPoints().Len())
+		point := metric.Histogram().DataPoints().At(0)
+		assert.EqualValues(t, 5, point.Count())
+		assert.InDelta(t, 4e-6, point.Sum(), 1e-12)
+		assert.Zero(t, point.BucketCounts().Len()+point.ExplicitBounds().Len())
+	}
+	assert.Equal(t, 1, seen)
+}
+
+func TestDetail(t *testing.T) {
+	for want, config := range map[string]func(c *Config){
+		detailHost:      func(*Config) {},
+		detailContainer: func(c *Config) { c.Detail, c.Syscalls = detailContainer, []string{"read"} },
+		detailFull:      func(c *Config) { c.Syscalls = []string{"read"} },
+	} {
+		c := defaultConfig()
+		config(c)
+		require.NoError(t, c.Validate())
+		assert.Equal(t, want, c.detail())
+	}
+	c := defaultConfig()
+	c.Detail = "Full"
+	require.ErrorContains(t, c.Validate(), `detail: "Full" is not one of auto, host, container, full`)
 }
 
 // What found no room in the map is a series of its own; while there is none of it, so is the series not.

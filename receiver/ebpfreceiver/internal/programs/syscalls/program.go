@@ -63,6 +63,8 @@ func (c *calls) Variables() map[string]any {
 			return !slices.Contains(noreturn, name) && (len(c.config.Syscalls) == 0 || slices.Contains(c.config.Syscalls, name))
 		}),
 		bpf.SyscallVarCallKinds:       kindsByCall(),
+		bpf.SyscallVarByContainer:     c.config.detail() != detailHost,
+		bpf.SyscallVarWithBuckets:     c.config.detail() == detailFull,
 		bpf.SyscallVarSlowThreshold:   uint64(c.config.Threshold.Nanoseconds()),
 		bpf.SyscallVarReportWaiting:   c.config.Waiting,
 		bpf.SyscallVarOnlyExecutables: len(c.config.Executables) > 0,
