@@ -28,6 +28,8 @@ type facts struct {
 	requests bool
 	// flushWaiters is whether it says who waits for a flush (6.6).
 	flushWaiters bool
+	// taskWork is whether a program can wait for the end of one system call (6.18).
+	taskWork bool
 	// merges is whether requests that come together become one when a scheduler gets them: 6.1 does so, 5.10 does not.
 	merges bool
 }
@@ -49,6 +51,8 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	f.flushWaiters = hasFlushWaiters(spec)
+	var work *btf.Func
+	f.taskWork = spec.TypeByName("bpf_task_work_schedule_resume_impl", &work) == nil
 	var hook *btf.Typedef
 	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
