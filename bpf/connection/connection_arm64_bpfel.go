@@ -224,6 +224,7 @@ type ConnectionUdpNew struct {
 		_     structs.HostLayout
 		Peer  ConnectionUdpPeer
 		Owner ConnectionOwner
+		Time  uint64
 		Flow  struct {
 			_     structs.HostLayout
 			Local struct {
@@ -237,11 +238,9 @@ type ConnectionUdpNew struct {
 			LocalPort  uint16
 			RemotePort uint16
 		}
-		_     [4]byte
-		Time  uint64
 		Netns uint32
 		State uint8
-		Pad   [3]uint8
+		Pad   [7]uint8
 	}
 }
 
@@ -266,6 +265,7 @@ type ConnectionUdpWait struct {
 		_     structs.HostLayout
 		Peer  ConnectionUdpPeer
 		Owner ConnectionOwner
+		Time  uint64
 		Flow  struct {
 			_     structs.HostLayout
 			Local struct {
@@ -279,11 +279,9 @@ type ConnectionUdpWait struct {
 			LocalPort  uint16
 			RemotePort uint16
 		}
-		_     [4]byte
-		Time  uint64
 		Netns uint32
 		State uint8
-		Pad   [3]uint8
+		Pad   [7]uint8
 	}
 }
 

@@ -81,11 +81,11 @@ static __always_inline bool put_peer(const struct udp_peer *peer, __u8 state)
 struct udp_attempt {
 	struct udp_peer peer;
 	struct owner owner;
-	struct flow flow;
 	__u64 time; /* ns */
+	struct flow flow;
 	__u32 netns;
 	__u8 state; /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
-	__u8 pad[3];
+	__u8 pad[7];
 };
 
 struct udp_wait {
