@@ -211,8 +211,37 @@ type ConnectionUdpLastPeer struct {
 		_      structs.HostLayout
 		Octets [16]uint8
 	}
-	Port uint16
-	Pad  [6]uint8
+	Port    uint16
+	Reached bool
+	Others  bool
+	Pad     [4]uint8
+}
+
+type ConnectionUdpNew struct {
+	_       structs.HostLayout
+	Work    uint64
+	Attempt struct {
+		_     structs.HostLayout
+		Peer  ConnectionUdpPeer
+		Owner ConnectionOwner
+		Time  uint64
+		Flow  struct {
+			_     structs.HostLayout
+			Local struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			Remote struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			LocalPort  uint16
+			RemotePort uint16
+		}
+		Netns uint32
+		State uint8
+		Pad   [7]uint8
+	}
 }
 
 type ConnectionUdpPeer struct {
@@ -224,6 +253,36 @@ type ConnectionUdpPeer struct {
 	}
 	Port uint32
 	Pad  uint32
+}
+
+type ConnectionUdpWait struct {
+	_    structs.HostLayout
+	Work struct {
+		_      structs.HostLayout
+		Opaque uint64
+	}
+	Attempt struct {
+		_     structs.HostLayout
+		Peer  ConnectionUdpPeer
+		Owner ConnectionOwner
+		Time  uint64
+		Flow  struct {
+			_     structs.HostLayout
+			Local struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			Remote struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			LocalPort  uint16
+			RemotePort uint16
+		}
+		Netns uint32
+		State uint8
+		Pad   [7]uint8
+	}
 }
 
 type ConnectionUnixConnect struct {
@@ -263,61 +322,69 @@ type ConnectionWanted struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ConnectionMapConnectionByAddress       = "connection_by_address"
-	ConnectionMapConnectionCounts          = "connection_counts"
-	ConnectionMapConnectionDurations       = "connection_durations"
-	ConnectionMapConnectionHolder          = "connection_holder"
-	ConnectionMapConnectionStorage         = "connection_storage"
-	ConnectionMapConnectionUdpLast         = "connection_udp_last"
-	ConnectionMapConnectionUdpPeers        = "connection_udp_peers"
-	ConnectionMapConnectionUnix            = "connection_unix"
-	ConnectionMapConnectionWanted          = "connection_wanted"
-	ConnectionMapEbpfClosedByAddress       = "ebpf_closed_by_address"
-	ConnectionMapEbpfEnds                  = "ebpf_ends"
-	ConnectionMapEbpfEventWindows          = "ebpf_event_windows"
-	ConnectionMapEbpfExcludedCidrs         = "ebpf_excluded_cidrs"
-	ConnectionMapEbpfExcludedExecutables   = "ebpf_excluded_executables"
-	ConnectionMapEbpfExcludedPorts         = "ebpf_excluded_ports"
-	ConnectionMapEbpfExecuted              = "ebpf_executed"
-	ConnectionMapEbpfListeners             = "ebpf_listeners"
-	ConnectionMapEbpfLost                  = "ebpf_lost"
-	ConnectionMapEbpfRecords               = "ebpf_records"
-	ConnectionMapEbpfSequences             = "ebpf_sequences"
-	ConnectionMapEbpfSocketSlots           = "ebpf_socket_slots"
-	ConnectionMapEbpfSocketStorage         = "ebpf_socket_storage"
-	ConnectionMapEbpfSocketsByAddress      = "ebpf_sockets_by_address"
-	ConnectionMapEmptyHistogram            = "empty_histogram"
-	ConnectionProgConnectionConnect4       = "connection_connect4"
-	ConnectionProgConnectionConnect6       = "connection_connect6"
-	ConnectionProgConnectionDestroy        = "connection_destroy"
-	ConnectionProgConnectionEnterConnect   = "connection_enter_connect"
-	ConnectionProgConnectionExitConnect    = "connection_exit_connect"
-	ConnectionProgConnectionFind           = "connection_find"
-	ConnectionProgConnectionFindHolders    = "connection_find_holders"
-	ConnectionProgConnectionProcessExec    = "connection_process_exec"
-	ConnectionProgConnectionProcessExit    = "connection_process_exit"
-	ConnectionProgConnectionSendmsg4       = "connection_sendmsg4"
-	ConnectionProgConnectionSendmsg6       = "connection_sendmsg6"
-	ConnectionProgConnectionSetState       = "connection_set_state"
-	ConnectionProgConnectionSetStateMissed = "connection_set_state_missed"
-	ConnectionProgConnectionSignal         = "connection_signal"
-	ConnectionVarByAddress                 = "by_address"
-	ConnectionVarEnabledEvents             = "enabled_events"
-	ConnectionVarEventLimit                = "event_limit"
-	ConnectionVarExcludeCidrs              = "exclude_cidrs"
-	ConnectionVarExcludeExecutables        = "exclude_executables"
-	ConnectionVarExcludeLoopback           = "exclude_loopback"
-	ConnectionVarExcludePorts              = "exclude_ports"
-	ConnectionVarExportEvent               = "export_event"
-	ConnectionVarExportEventId             = "export_event_id"
-	ConnectionVarExportFailure             = "export_failure"
-	ConnectionVarExportUnixEvent           = "export_unix_event"
-	ConnectionVarHistogramBounds           = "histogram_bounds"
-	ConnectionVarProgramNumber             = "program_number"
-	ConnectionVarReadNames                 = "read_names"
-	ConnectionVarRingReserveAbove          = "ring_reserve_above"
-	ConnectionVarRingWakeAbove             = "ring_wake_above"
-	ConnectionVarSelfPid                   = "self_pid"
+	ConnectionMapConnectionByAddress        = "connection_by_address"
+	ConnectionMapConnectionCounts           = "connection_counts"
+	ConnectionMapConnectionDurations        = "connection_durations"
+	ConnectionMapConnectionHolder           = "connection_holder"
+	ConnectionMapConnectionStorage          = "connection_storage"
+	ConnectionMapConnectionUdpInserted      = "connection_udp_inserted"
+	ConnectionMapConnectionUdpLast          = "connection_udp_last"
+	ConnectionMapConnectionUdpNew           = "connection_udp_new"
+	ConnectionMapConnectionUdpPeers         = "connection_udp_peers"
+	ConnectionMapConnectionUdpWaits         = "connection_udp_waits"
+	ConnectionMapConnectionUnix             = "connection_unix"
+	ConnectionMapConnectionWanted           = "connection_wanted"
+	ConnectionMapEbpfClosedByAddress        = "ebpf_closed_by_address"
+	ConnectionMapEbpfEnds                   = "ebpf_ends"
+	ConnectionMapEbpfEventWindows           = "ebpf_event_windows"
+	ConnectionMapEbpfExcludedCidrs          = "ebpf_excluded_cidrs"
+	ConnectionMapEbpfExcludedExecutables    = "ebpf_excluded_executables"
+	ConnectionMapEbpfExcludedPorts          = "ebpf_excluded_ports"
+	ConnectionMapEbpfExecuted               = "ebpf_executed"
+	ConnectionMapEbpfListeners              = "ebpf_listeners"
+	ConnectionMapEbpfLost                   = "ebpf_lost"
+	ConnectionMapEbpfRecords                = "ebpf_records"
+	ConnectionMapEbpfSequences              = "ebpf_sequences"
+	ConnectionMapEbpfSocketSlots            = "ebpf_socket_slots"
+	ConnectionMapEbpfSocketStorage          = "ebpf_socket_storage"
+	ConnectionMapEbpfSocketsByAddress       = "ebpf_sockets_by_address"
+	ConnectionMapEmptyHistogram             = "empty_histogram"
+	ConnectionProgConnectionConnect4        = "connection_connect4"
+	ConnectionProgConnectionConnect4Assumed = "connection_connect4_assumed"
+	ConnectionProgConnectionConnect6        = "connection_connect6"
+	ConnectionProgConnectionConnect6Assumed = "connection_connect6_assumed"
+	ConnectionProgConnectionDestroy         = "connection_destroy"
+	ConnectionProgConnectionEnterConnect    = "connection_enter_connect"
+	ConnectionProgConnectionExitConnect     = "connection_exit_connect"
+	ConnectionProgConnectionFind            = "connection_find"
+	ConnectionProgConnectionFindHolders     = "connection_find_holders"
+	ConnectionProgConnectionProcessExec     = "connection_process_exec"
+	ConnectionProgConnectionProcessExit     = "connection_process_exit"
+	ConnectionProgConnectionSendmsg4        = "connection_sendmsg4"
+	ConnectionProgConnectionSendmsg4Assumed = "connection_sendmsg4_assumed"
+	ConnectionProgConnectionSendmsg6        = "connection_sendmsg6"
+	ConnectionProgConnectionSendmsg6Assumed = "connection_sendmsg6_assumed"
+	ConnectionProgConnectionSetState        = "connection_set_state"
+	ConnectionProgConnectionSetStateMissed  = "connection_set_state_missed"
+	ConnectionProgConnectionSignal          = "connection_signal"
+	ConnectionProgConnectionUdpSockets      = "connection_udp_sockets"
+	ConnectionVarByAddress                  = "by_address"
+	ConnectionVarEnabledEvents              = "enabled_events"
+	ConnectionVarEventLimit                 = "event_limit"
+	ConnectionVarExcludeCidrs               = "exclude_cidrs"
+	ConnectionVarExcludeExecutables         = "exclude_executables"
+	ConnectionVarExcludeLoopback            = "exclude_loopback"
+	ConnectionVarExcludePorts               = "exclude_ports"
+	ConnectionVarExportEvent                = "export_event"
+	ConnectionVarExportEventId              = "export_event_id"
+	ConnectionVarExportFailure              = "export_failure"
+	ConnectionVarExportUnixEvent            = "export_unix_event"
+	ConnectionVarHistogramBounds            = "histogram_bounds"
+	ConnectionVarProgramNumber              = "program_number"
+	ConnectionVarReadNames                  = "read_names"
+	ConnectionVarRingReserveAbove           = "ring_reserve_above"
+	ConnectionVarRingWakeAbove              = "ring_wake_above"
+	ConnectionVarSelfPid                    = "self_pid"
 )
 
 // LoadConnection returns the embedded CollectionSpec for Connection.
@@ -362,20 +429,25 @@ type ConnectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionProgramSpecs struct {
-	ConnectionConnect4       *ebpf.ProgramSpec `ebpf:"connection_connect4"`
-	ConnectionConnect6       *ebpf.ProgramSpec `ebpf:"connection_connect6"`
-	ConnectionDestroy        *ebpf.ProgramSpec `ebpf:"connection_destroy"`
-	ConnectionEnterConnect   *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect    *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
-	ConnectionFind           *ebpf.ProgramSpec `ebpf:"connection_find"`
-	ConnectionFindHolders    *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
-	ConnectionProcessExec    *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
-	ConnectionProcessExit    *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
-	ConnectionSendmsg4       *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg6       *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
-	ConnectionSetState       *ebpf.ProgramSpec `ebpf:"connection_set_state"`
-	ConnectionSetStateMissed *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
-	ConnectionSignal         *ebpf.ProgramSpec `ebpf:"connection_signal"`
+	ConnectionConnect4        *ebpf.ProgramSpec `ebpf:"connection_connect4"`
+	ConnectionConnect4Assumed *ebpf.ProgramSpec `ebpf:"connection_connect4_assumed"`
+	ConnectionConnect6        *ebpf.ProgramSpec `ebpf:"connection_connect6"`
+	ConnectionConnect6Assumed *ebpf.ProgramSpec `ebpf:"connection_connect6_assumed"`
+	ConnectionDestroy         *ebpf.ProgramSpec `ebpf:"connection_destroy"`
+	ConnectionEnterConnect    *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect     *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
+	ConnectionFind            *ebpf.ProgramSpec `ebpf:"connection_find"`
+	ConnectionFindHolders     *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
+	ConnectionProcessExec     *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
+	ConnectionProcessExit     *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
+	ConnectionSendmsg4        *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg4Assumed *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_assumed"`
+	ConnectionSendmsg6        *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
+	ConnectionSendmsg6Assumed *ebpf.ProgramSpec `ebpf:"connection_sendmsg6_assumed"`
+	ConnectionSetState        *ebpf.ProgramSpec `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed  *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
+	ConnectionSignal          *ebpf.ProgramSpec `ebpf:"connection_signal"`
+	ConnectionUdpSockets      *ebpf.ProgramSpec `ebpf:"connection_udp_sockets"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -387,8 +459,11 @@ type ConnectionMapSpecs struct {
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
+	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
+	ConnectionUdpNew        *ebpf.MapSpec `ebpf:"connection_udp_new"`
 	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
+	ConnectionUdpWaits      *ebpf.MapSpec `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
@@ -456,8 +531,11 @@ type ConnectionMaps struct {
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
+	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
+	ConnectionUdpNew        *ebpf.Map `ebpf:"connection_udp_new"`
 	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
+	ConnectionUdpWaits      *ebpf.Map `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
@@ -484,8 +562,11 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionDurations,
 		m.ConnectionHolder,
 		m.ConnectionStorage,
+		m.ConnectionUdpInserted,
 		m.ConnectionUdpLast,
+		m.ConnectionUdpNew,
 		m.ConnectionUdpPeers,
+		m.ConnectionUdpWaits,
 		m.ConnectionUnix,
 		m.ConnectionWanted,
 		m.EbpfClosedByAddress,
@@ -533,26 +614,33 @@ type ConnectionVariables struct {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionPrograms struct {
-	ConnectionConnect4       *ebpf.Program `ebpf:"connection_connect4"`
-	ConnectionConnect6       *ebpf.Program `ebpf:"connection_connect6"`
-	ConnectionDestroy        *ebpf.Program `ebpf:"connection_destroy"`
-	ConnectionEnterConnect   *ebpf.Program `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect    *ebpf.Program `ebpf:"connection_exit_connect"`
-	ConnectionFind           *ebpf.Program `ebpf:"connection_find"`
-	ConnectionFindHolders    *ebpf.Program `ebpf:"connection_find_holders"`
-	ConnectionProcessExec    *ebpf.Program `ebpf:"connection_process_exec"`
-	ConnectionProcessExit    *ebpf.Program `ebpf:"connection_process_exit"`
-	ConnectionSendmsg4       *ebpf.Program `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg6       *ebpf.Program `ebpf:"connection_sendmsg6"`
-	ConnectionSetState       *ebpf.Program `ebpf:"connection_set_state"`
-	ConnectionSetStateMissed *ebpf.Program `ebpf:"connection_set_state_missed"`
-	ConnectionSignal         *ebpf.Program `ebpf:"connection_signal"`
+	ConnectionConnect4        *ebpf.Program `ebpf:"connection_connect4"`
+	ConnectionConnect4Assumed *ebpf.Program `ebpf:"connection_connect4_assumed"`
+	ConnectionConnect6        *ebpf.Program `ebpf:"connection_connect6"`
+	ConnectionConnect6Assumed *ebpf.Program `ebpf:"connection_connect6_assumed"`
+	ConnectionDestroy         *ebpf.Program `ebpf:"connection_destroy"`
+	ConnectionEnterConnect    *ebpf.Program `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect     *ebpf.Program `ebpf:"connection_exit_connect"`
+	ConnectionFind            *ebpf.Program `ebpf:"connection_find"`
+	ConnectionFindHolders     *ebpf.Program `ebpf:"connection_find_holders"`
+	ConnectionProcessExec     *ebpf.Program `ebpf:"connection_process_exec"`
+	ConnectionProcessExit     *ebpf.Program `ebpf:"connection_process_exit"`
+	ConnectionSendmsg4        *ebpf.Program `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg4Assumed *ebpf.Program `ebpf:"connection_sendmsg4_assumed"`
+	ConnectionSendmsg6        *ebpf.Program `ebpf:"connection_sendmsg6"`
+	ConnectionSendmsg6Assumed *ebpf.Program `ebpf:"connection_sendmsg6_assumed"`
+	ConnectionSetState        *ebpf.Program `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed  *ebpf.Program `ebpf:"connection_set_state_missed"`
+	ConnectionSignal          *ebpf.Program `ebpf:"connection_signal"`
+	ConnectionUdpSockets      *ebpf.Program `ebpf:"connection_udp_sockets"`
 }
 
 func (p *ConnectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionConnect4,
+		p.ConnectionConnect4Assumed,
 		p.ConnectionConnect6,
+		p.ConnectionConnect6Assumed,
 		p.ConnectionDestroy,
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
@@ -561,10 +649,13 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,
+		p.ConnectionSendmsg4Assumed,
 		p.ConnectionSendmsg6,
+		p.ConnectionSendmsg6Assumed,
 		p.ConnectionSetState,
 		p.ConnectionSetStateMissed,
 		p.ConnectionSignal,
+		p.ConnectionUdpSockets,
 	)
 }
 

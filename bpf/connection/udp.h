@@ -1,14 +1,24 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* UDP: a connection is the first datagram of a socket to a peer. The hooks of cgroups see it before routing and filters. */
+/*
+ * UDP: a connection is the first datagram of a socket to a peer, or a connect(). The hooks of cgroups see it before routing and
+ * filters; its result is that of the system call.
+ */
 #pragma once
 
+#include "../include/task_work.h"
+#include "../include/track.h"
 #include "counts.h"
+
+enum { INADDR_LOOPBACK = 0x7f000001 };
+enum { EAGAIN = 11 };
 
 /* The peer of the last datagram that a socket has sent: most sockets send to one peer only. */
 struct udp_last_peer {
 	struct address address;
 	__u16 port;
-	__u8 pad[6];
+	bool reached; /* the map of peers need not be asked */
+	bool others;  /* there were other peers: all of them are in the map */
+	__u8 pad[4];
 };
 
 struct {
@@ -18,7 +28,7 @@ struct {
 	__type(value, struct udp_last_peer);
 } connection_udp_last SEC(".maps");
 
-/* A peer that a socket has sent to. */
+/* A peer that a socket has sent to, or tried to. */
 struct udp_peer {
 	__u64 cookie;
 	struct address address;
@@ -26,12 +36,83 @@ struct udp_peer {
 	__u32 pad;
 };
 
+enum udp_peer_state {
+	PEER_NEW = 1, /* no attempt has had a result */
+	PEER_FAILED,  /* attempts have failed, which has been reported */
+	PEER_REACHED,
+};
+
+/*
+ * The peers of sockets that have more than one, and peers that were not reached. User space removes those of sockets that are
+ * gone. The loader makes it an LRU map where sockets have no storage.
+ */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 65536);
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 262144);
 	__type(key, struct udp_peer);
-	__type(value, __u8);
+	__type(value, __u8); /* enum udp_peer_state */
 } connection_udp_peers SEC(".maps");
+
+/* How many peers were put into the map. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} connection_udp_inserted SEC(".maps");
+
+static __always_inline bool put_peer(const struct udp_peer *peer, __u8 state)
+{
+	__u32 zero = 0;
+	__u64 *inserted;
+
+	if (bpf_map_update_elem(&connection_udp_peers, peer, &state, BPF_ANY)) {
+		count_loss(LOSS_MAP_FULL);
+		return false;
+	}
+	inserted = bpf_map_lookup_elem(&connection_udp_inserted, &zero);
+	if (inserted)
+		__sync_fetch_and_add(inserted, 1);
+	return true;
+}
+
+/* A connect() or a datagram to a new peer, until its system call returns. */
+struct udp_attempt {
+	struct udp_peer peer;
+	struct owner owner;
+	__u64 time; /* ns */
+	struct flow flow;
+	__u32 netns;
+	__u8 state; /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
+	__u8 pad[7];
+};
+
+struct udp_wait {
+	struct bpf_task_work work;
+	struct udp_attempt attempt;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct udp_wait);
+} connection_udp_waits SEC(".maps");
+
+/* A struct udp_wait that is being made. Maps per CPU may have no work in their values. */
+struct udp_new {
+	__u64 work;
+	struct udp_attempt attempt;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct udp_new);
+} connection_udp_new SEC(".maps");
 
 /* The inode number of a socket's namespace. A struct bpf_sock is a struct sock of which programs see some fields only. */
 static __always_inline __u32 netns_of(struct bpf_sock *sk)
@@ -41,83 +122,228 @@ static __always_inline __u32 netns_of(struct bpf_sock *sk)
 	return BPF_CORE_READ(address, __sk_common.skc_net.net, ns.inum);
 }
 
-/* Remembers the peer of a datagram. Returns whether it is another one than that of the datagram before. */
-static __always_inline bool set_last_peer(struct bpf_sock *sk, const struct flow *flow)
+/* Counts and reports an attempt to reach a new peer; error is an errno or 0. */
+static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
 {
-	struct udp_last_peer *last;
-
-	/* There is no storage: the map of all peers knows. */
-	if (by_address)
-		return true;
-	last = bpf_sk_storage_get(&connection_udp_last, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!last) {
-		count_loss(LOSS_MAP_FULL);
-		return false;
-	}
-	if (last->port == flow->remote_port && !__builtin_memcmp(&last->address, &flow->remote, sizeof(last->address)))
-		return false;
-	last->port = flow->remote_port;
-	last->address = flow->remote;
-	return true;
-}
-
-/* Counts and reports a datagram if it is the socket's first one to that peer. */
-static __always_inline void report_udp(struct bpf_sock_addr *ctx, const struct flow *flow)
-{
-	struct series key = {.transport = IPPROTO_UDP, .role = ROLE_CLIENT};
-	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
+	struct series key = {.cgroup = a->owner.cgroup, .transport = IPPROTO_UDP, .role = ROLE_CLIENT, .error = error};
 	struct counts *counts;
-	struct bpf_sock *sk = ctx->sk;
-	struct owner owner;
 	struct event *e;
-	__u64 now;
 
-	if (!sk || !set_last_peer(sk, flow))
-		return;
-	peer.cookie = bpf_get_socket_cookie(ctx);
-	if (test_and_set(&connection_udp_peers, &peer))
-		return;
-
-	/* A socket may be shared: the process that sends is the one that has a new peer. */
-	read_owner(&owner, current_task());
-	if (is_excluded_owner(&owner) || is_excluded_flow(flow))
-		return;
-	now = bpf_ktime_get_ns();
-	key.cgroup = owner.pid ? owner.cgroup : bpf_get_current_cgroup_id();
-	key.type = type_of(flow);
+	key.type = type_of(&a->flow);
 	counts = find_counts(&key);
 	if (counts)
-		__sync_fetch_and_add(&counts->opened, 1);
+		__sync_fetch_and_add(error ? &counts->failed : &counts->opened, 1);
 
 	if (!event_enabled(EVENT_CONNECT) || !take_from_limit())
 		return;
-	e = reserve_record(EVENT_CONNECT, sizeof(*e), now, false);
+	e = reserve_record(EVENT_CONNECT, sizeof(*e), a->time, error);
 	if (!e)
 		return;
-	e->owner = owner;
-	e->owner.cgroup = key.cgroup;
-	e->flow = *flow;
+	e->owner = a->owner;
+	e->flow = a->flow;
 	e->transport = IPPROTO_UDP;
 	e->role = ROLE_CLIENT;
-	e->attribution = owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
+	e->attribution = a->owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
 	e->gone = false;
-	e->cookie = peer.cookie;
+	e->cookie = a->peer.cookie;
 	e->duration = 0;
 	e->bytes_sent = 0;
 	e->bytes_received = 0;
 	e->rtt = 0;
 	e->rtt_min = 0;
 	e->retransmits = 0;
-	e->netns = netns_of(sk);
-	e->error = 0;
+	e->netns = a->netns;
+	e->error = error;
 	e->family = 0;
 	e->pad = 0;
 	submit_record(e);
 }
 
-static __always_inline int on_udp4(struct bpf_sock_addr *ctx)
+/* An attempt has succeeded, as far as is known. */
+static __noinline int on_reached(struct udp_attempt *a)
+{
+	struct udp_peer peer;
+
+	if (!a)
+		return 0;
+	peer = a->peer;
+	if (a->state)
+		put_peer(&peer, PEER_REACHED);
+	report_udp(a, 0);
+	return 0;
+}
+
+static __noinline int on_failed(struct udp_attempt *a, __u32 error)
+{
+	struct udp_peer peer;
+
+	if (!a)
+		return 0;
+	peer = a->peer;
+	/* No result: the process or the kernel tries again. */
+	if (error == EAGAIN || error >= ERESTARTSYS) {
+		if (!a->state)
+			put_peer(&peer, PEER_NEW);
+		return 0;
+	}
+	if (a->state == PEER_FAILED)
+		return 0;
+	put_peer(&peer, PEER_FAILED);
+	report_udp(a, error);
+	return 0;
+}
+
+/* The task that has made an attempt returns to user space. */
+static int on_udp_result(struct bpf_map *map, void *thread, void *value)
+{
+	struct udp_wait *wait = value;
+	__u64 key = *(__u64 *)thread;
+	int result;
+
+	bpf_preempt_disable();
+	if (read_syscall_result(&result) && result < 0)
+		on_failed(&wait->attempt, -result);
+	else
+		on_reached(&wait->attempt);
+	bpf_map_delete_elem(&connection_udp_waits, &key);
+	bpf_preempt_enable();
+	return 0;
+}
+
+/*
+ * Waits for the result of an attempt. Returns false if there is none to wait for. A task that is at another attempt already sends
+ * several datagrams with one call, of which the one before has succeeded.
+ */
+static __always_inline bool await_result(struct udp_new *new)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct udp_wait *wait;
+
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return false;
+	wait = bpf_map_lookup_elem(&connection_udp_waits, &thread);
+	if (wait) {
+		on_reached(&wait->attempt);
+		wait->attempt = new->attempt;
+		return true;
+	}
+	if (bpf_map_update_elem(&connection_udp_waits, &thread, new, BPF_NOEXIST))
+		return false;
+	wait = bpf_map_lookup_elem(&connection_udp_waits, &thread);
+	if (wait && !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_udp_waits, on_udp_result, NULL))
+		return true;
+	bpf_map_delete_elem(&connection_udp_waits, &thread);
+	return false;
+}
+
+/*
+ * Remembers the peer of a datagram or connect(). Returns its state before: PEER_REACHED if there is nothing to do for it, or 0 if
+ * it is the only peer of the socket so far, which is not in the map.
+ */
+static __always_inline __u8 remember_peer(struct bpf_sock *sk, const struct udp_peer *peer)
+{
+	struct udp_last_peer *last = bpf_sk_storage_get(&connection_udp_last, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	bool known, first;
+	__u8 *state;
+
+	if (!last) {
+		count_loss(LOSS_MAP_FULL);
+		return PEER_REACHED;
+	}
+	first = !last->port && !last->others;
+	known = last->port == peer->port && !__builtin_memcmp(&last->address, &peer->address, sizeof(last->address));
+	if (known && last->reached)
+		return PEER_REACHED;
+	if (!first && !known && !last->others) {
+		/* From now on the map knows all peers; the first one is there only if it was not reached. */
+		struct udp_peer before = {.cookie = peer->cookie, .address = last->address, .port = last->port};
+
+		if (!bpf_map_lookup_elem(&connection_udp_peers, &before) && !put_peer(&before, PEER_REACHED))
+			return PEER_REACHED;
+		last->others = true;
+	}
+	last->port = peer->port;
+	last->address = peer->address;
+	last->reached = false;
+	if (first)
+		return 0;
+	state = bpf_map_lookup_elem(&connection_udp_peers, peer);
+	last->reached = state ? *state == PEER_REACHED : known && !last->others;
+	if (last->reached)
+		return PEER_REACHED;
+	if (state)
+		return *state;
+	return put_peer(peer, PEER_NEW) ? PEER_NEW : PEER_REACHED;
+}
+
+/* The same where sockets have no storage. */
+static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
+{
+	__u8 *state = bpf_map_lookup_elem(&connection_udp_peers, peer);
+
+	if (state)
+		return *state;
+	return put_peer(peer, PEER_NEW) ? PEER_NEW : PEER_REACHED;
+}
+
+/* A connect() or a datagram of a socket. Where no result can be awaited, it is taken for a success. */
+static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, bool await)
+{
+	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
+	struct bpf_sock *sk = ctx->sk;
+	struct udp_attempt *a;
+	struct udp_new *new;
+	__u32 zero = 0;
+	__u8 state;
+
+	if (!sk)
+		return;
+	peer.cookie = bpf_get_socket_cookie(ctx);
+	state = by_address ? remember_peer_by_cookie(&peer) : remember_peer(sk, &peer);
+	if (state == PEER_REACHED)
+		return;
+	new = bpf_map_lookup_elem(&connection_udp_new, &zero);
+	if (!new)
+		return;
+	a = &new->attempt;
+	a->state = state;
+	/* A socket may be shared: the process that sends is the one that has a new peer. */
+	read_owner(&a->owner, current_task());
+	if (is_excluded_owner(&a->owner) || is_excluded_flow(flow))
+		return;
+	if (!a->owner.pid)
+		a->owner.cgroup = bpf_get_current_cgroup_id();
+	a->flow = *flow;
+	a->peer = peer;
+	a->time = bpf_ktime_get_ns();
+	a->netns = netns_of(sk);
+	if (!await || !await_result(new))
+		on_reached(a);
+}
+
+/* Writes the cookies of all UDP sockets that processes have. */
+SEC("iter/task_file")
+int connection_udp_sockets(struct bpf_iter__task_file *ctx)
+{
+	struct sock *sk;
+	__u64 cookie;
+
+	if (!ctx->task)
+		return 0;
+	sk = socket_of_file(ctx->file);
+	if (!sk || READ(by_address, sk, sk_protocol) != IPPROTO_UDP)
+		return 0;
+	cookie = READ(by_address, sk, __sk_common.skc_cookie.counter);
+	if (cookie)
+		bpf_seq_write(ctx->meta->seq, &cookie, sizeof(cookie));
+	return 0;
+}
+
+static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool await)
 {
 	struct flow flow = {};
+	__be32 remote;
 
 	if (ctx->protocol != IPPROTO_UDP)
 		return 1;
@@ -125,13 +351,17 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx)
 		map_ipv4(&flow.local, ctx->sk->src_ip4);
 		flow.local_port = ctx->sk->src_port;
 	}
-	map_ipv4(&flow.remote, ctx->user_ip4);
+	remote = ctx->user_ip4;
+	/* The kernel sends to this host itself: from the address of the socket, or that of the loopback interface. */
+	if (!remote)
+		remote = flow.local_port && ctx->sk && ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(INADDR_LOOPBACK);
+	map_ipv4(&flow.remote, remote);
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	report_udp(ctx, &flow);
+	on_udp(ctx, &flow, await);
 	return 1;
 }
 
-static __always_inline int on_udp6(struct bpf_sock_addr *ctx)
+static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool await)
 {
 	struct flow flow = {};
 	__u32 *local = (__u32 *)flow.local.octets, *remote = (__u32 *)flow.remote.octets;
@@ -149,31 +379,41 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx)
 	remote[1] = ctx->user_ip6[1];
 	remote[2] = ctx->user_ip6[2];
 	remote[3] = ctx->user_ip6[3];
+	if (!(remote[0] | remote[1] | remote[2] | remote[3])) {
+		/* As for IPv4; a socket that is bound to an IPv4 address sends to that. */
+		remote[3] = bpf_htonl(is_ipv4(&flow.local) ? INADDR_LOOPBACK : 1);
+		if (is_ipv4(&flow.local))
+			remote[2] = bpf_htonl(0xffff);
+	}
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	report_udp(ctx, &flow);
+	on_udp(ctx, &flow, await);
 	return 1;
 }
 
-SEC("cgroup/connect4")
-int connection_connect4(struct bpf_sock_addr *ctx)
-{
-	return on_udp4(ctx);
-}
+#define UDP_HOOKS(suffix, await)                                   \
+	SEC("cgroup/connect4")                                     \
+	int connection_connect4##suffix(struct bpf_sock_addr *ctx) \
+	{                                                          \
+		return on_udp4(ctx, await);                        \
+	}                                                          \
+                                                                   \
+	SEC("cgroup/connect6")                                     \
+	int connection_connect6##suffix(struct bpf_sock_addr *ctx) \
+	{                                                          \
+		return on_udp6(ctx, await);                        \
+	}                                                          \
+                                                                   \
+	SEC("cgroup/sendmsg4")                                     \
+	int connection_sendmsg4##suffix(struct bpf_sock_addr *ctx) \
+	{                                                          \
+		return on_udp4(ctx, await);                        \
+	}                                                          \
+                                                                   \
+	SEC("cgroup/sendmsg6")                                     \
+	int connection_sendmsg6##suffix(struct bpf_sock_addr *ctx) \
+	{                                                          \
+		return on_udp6(ctx, await);                        \
+	}
 
-SEC("cgroup/connect6")
-int connection_connect6(struct bpf_sock_addr *ctx)
-{
-	return on_udp6(ctx);
-}
-
-SEC("cgroup/sendmsg4")
-int connection_sendmsg4(struct bpf_sock_addr *ctx)
-{
-	return on_udp4(ctx);
-}
-
-SEC("cgroup/sendmsg6")
-int connection_sendmsg6(struct bpf_sock_addr *ctx)
-{
-	return on_udp6(ctx);
-}
+UDP_HOOKS(, true)
+UDP_HOOKS(_assumed, false)

@@ -12,10 +12,11 @@
 #if defined(__TARGET_ARCH_x86)
 
 struct pt_regs {
-	unsigned long di, si, dx, r10, r8, bx, cx, orig_ax;
+	unsigned long di, si, dx, r10, r8, bx, cx, ax, orig_ax;
 };
 
 #define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, orig_ax)
+#define SYSCALL_RESULT(regs) BPF_CORE_READ(regs, ax)
 #define SYSCALL_ARGUMENT_1(regs) BPF_CORE_READ(regs, di)
 #define SYSCALL_ARGUMENT_2(regs) BPF_CORE_READ(regs, si)
 #define SYSCALL_ARGUMENT_3(regs) BPF_CORE_READ(regs, dx)
@@ -38,6 +39,7 @@ struct pt_regs {
 };
 
 #define SYSCALL_NUMBER(regs) BPF_CORE_READ(regs, syscallno)
+#define SYSCALL_RESULT(regs) BPF_CORE_READ(regs, regs[0])
 #define SYSCALL_ARGUMENT_1(regs) BPF_CORE_READ(regs, orig_x0)
 #define SYSCALL_ARGUMENT_2(regs) BPF_CORE_READ(regs, regs[1])
 #define SYSCALL_ARGUMENT_3(regs) BPF_CORE_READ(regs, regs[2])

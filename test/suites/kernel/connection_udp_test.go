@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
+	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -119,6 +121,90 @@ func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 		assert.Equal(t, int64(socket.Local.Port()), e.Attributes["client.port"])
 		assert.Equal(t, to.Addr().String(), e.Attributes["server.address"])
 	}
+}
+
+// What fails is counted as failed, once for each peer, and the peer is new when it is reached.
+func TestConnectionUDPFailed(t *testing.T) {
+	testnet.Require(t)
+	if !kernelSays().taskWork {
+		t.Skip("the result of a system call is not known before Linux 6.18")
+	}
+	r := testreceiver.Start(t, onlyConnection)
+	for name, to := range map[string]netip.Addr{"IPv4": netip.MustParseAddr("203.0.113.9"), "IPv6": netip.MustParseAddr("2001:db8::9")} {
+		t.Run(name, func(t *testing.T) {
+			container := testhost.NewContainer(t)
+			s := newClientServer(t, traffic.In(container))
+			from := traffic.Addr(netip.IPv4Unspecified(), 0)
+			if to.Is6() {
+				from = traffic.Addr(netip.IPv6Unspecified(), 0)
+			}
+			connecting, sending := s.client.OpenUDP(from), s.client.OpenUDP(from)
+			c := s.client.ConnectUDP(connecting.FD, traffic.Addr(to, 53))
+			require.Equal(t, unix.ENETUNREACH, c.Errno)
+			sent := s.client.SendMany(sending.FD, traffic.Addr(to, 5353), 10, 3)
+			require.Equal(t, 3, sent.Errors)
+			for _, a := range []struct {
+				socket traffic.Socket
+				port   uint16
+				span   traffic.Span
+			}{{connecting, 53, c.Span}, {sending, 5353, sent.Span}} {
+				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(a.port)))[0]
+				want := connection("udp", "client", a.socket.Local, traffic.Addr(to, a.port), a.socket.Cookie, s.left).
+					with(owner(s.client, "current")).with(attributes{"error.type": "net_unreachable"})
+				delete(want, "client.address")
+				check(t, e, connectEvent, plog.SeverityNumberWarn, want)
+				within(t, e, a.span.Start, a.span.End)
+			}
+
+			s.left.AddAddress(t, "lo", netip.PrefixFrom(to, to.BitLen()))
+			require.Zero(t, s.client.SendMany(sending.FD, traffic.Addr(to, 5353), 10, 3).Errors)
+			require.Zero(t, s.client.ConnectUDP(connecting.FD, traffic.Addr(to, 53)).Errno)
+			r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(5353)), testreceiver.With("error.type", nil))
+			r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(53)), testreceiver.With("error.type", nil))
+			m := r.Scrape(t).In(container)
+			assert.Equal(t, 2, m.Int(failedMetric, testreceiver.Attributes{"network.transport": "udp", "error.type": "net_unreachable"}))
+			assert.Equal(t, 2, m.Int(openedMetric, testreceiver.Attributes{"network.transport": "udp"}))
+		})
+	}
+}
+
+// The unspecified address is this host.
+func TestConnectionUDPToUnspecifiedAddress(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	for from, want := range map[netip.Addr]netip.Addr{
+		netip.IPv4Unspecified(): testnet.Loopback4, netip.IPv6Unspecified(): netip.IPv6Loopback(),
+	} {
+		s := newClientServer(t)
+		socket := s.client.OpenUDP(traffic.Addr(from, 0))
+		require.Zero(t, s.client.ConnectUDP(socket.FD, traffic.Addr(from, 1000)).Errno)
+		e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
+		assert.Equal(t, want.String(), e.Attributes["server.address"])
+	}
+}
+
+// Each peer of a socket is counted once, however many there are and in which order they come.
+func TestConnectionUDPManyPeers(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [udp], events: false}}")
+	container := testhost.NewContainer(t)
+	s := newClientServer(t, traffic.In(container))
+	// More than the BPF side can remember, were it not that sockets are closed.
+	sockets, count := 8, 40000
+	if !kernelSays().numbers {
+		sockets, count = 2, 10000
+	}
+	for range sockets {
+		socket := s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0))
+		for range 2 {
+			s.client.SendToPorts(socket.FD, testnet.Loopback4, 1000, count)
+		}
+		s.client.Close(socket.FD)
+		r.Scrape(t)
+	}
+	series := testreceiver.Attributes{"network.transport": "udp", "network.type": "ipv4"}
+	assert.Equal(t, sockets*count, r.Scrape(t).In(container).Int(openedMetric, series))
+	assert.Zero(t, r.Scrape(t).Int("ebpf.event.lost", nil))
 }
 
 // A socket older than the receiver is seen at its next new peer.

@@ -29,6 +29,8 @@ type facts struct {
 	requests bool
 	// flushWaiters reports that the waiters of a flush are visible (6.6).
 	flushWaiters bool
+	// taskWork reports that a program can wait for the end of one system call (6.18).
+	taskWork bool
 	// merges reports that adjacent requests are merged when a scheduler gets them: 6.1 does so, 5.10 does not.
 	merges bool
 }
@@ -50,6 +52,8 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	f.flushWaiters = hasFlushWaiters(spec)
+	var work *btf.Func
+	f.taskWork = spec.TypeByName("bpf_task_work_schedule_resume_impl", &work) == nil
 	var hook *btf.Typedef
 	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {

@@ -99,6 +99,29 @@ func (a *Agent) SendMany(fd int, to netip.AddrPort, bytes, count int) Sent {
 	return sendDatagrams.Call(a, datagramArgs{FD: fd, To: to, Bytes: bytes, Count: count})
 }
 
+type portsArgs struct {
+	FD    int
+	To    netip.Addr
+	First uint16
+	Count int
+}
+
+var sendToPorts = Define("udp.ports", func(args portsArgs) (Nothing, error) {
+	for i := range args.Count {
+		to := toSockaddr(netip.AddrPortFrom(args.To, args.First+uint16(i)))
+		if err := unix.Sendto(args.FD, []byte{0}, 0, to); err != nil && !errors.Is(err, unix.ECONNREFUSED) {
+			return Nothing{}, err
+		}
+	}
+	return Nothing{}, nil
+})
+
+// SendToPorts sends a datagram to each of so many ports, and ignores that they are closed.
+func (a *Agent) SendToPorts(fd int, to netip.Addr, first uint16, count int) {
+	a.t.Helper()
+	sendToPorts.Call(a, portsArgs{FD: fd, To: to, First: first, Count: count})
+}
+
 var readDatagrams = Define("udp.read", func(fd int) (int, error) {
 	count, buffer := 0, make([]byte, 64<<10)
 	for {

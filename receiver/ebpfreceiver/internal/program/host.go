@@ -30,6 +30,12 @@ type Kernel struct {
 // events of that task.
 func (k *Kernel) IsPreemptible() bool { return k.AtLeast(kernel.SincePreemption) }
 
+// sinceSocketNumbers is a helper that came with Linux 5.12, as did bpf_get_socket_cookie for tracing programs.
+const sinceSocketNumbers = "check_mtu"
+
+// StoresInSockets reports whether programs of all kinds can store in sockets. If not, state is kept by the address of its object.
+func (k *Kernel) StoresInSockets() bool { return k.BTF.HasHelper(sinceSocketNumbers) }
+
 // PreemptibleTracepoint is a hook at a tracepoint. It has a fallback only where programs are preemptible: elsewhere few
 // runs are skipped, and another hook makes up for them.
 func (k *Kernel) PreemptibleTracepoint(function, fallback, name string) Hook {

@@ -64,9 +64,6 @@ type Set struct {
 	counts   counts
 }
 
-// sinceSocketNumbers is a helper of Linux 5.12, which also allowed bpf_get_socket_cookie in tracing programs.
-const sinceSocketNumbers = "check_mtu"
-
 // Open loads and attaches programs, and then the programs that they depend on. After an error, nothing stays in the
 // kernel.
 func Open(selected []Selected, options Options) (_ *Set, err error) {
@@ -77,7 +74,7 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	if err = options.Kernel.LiftMemlock(); err != nil {
 		return nil, err
 	}
-	emit, byAddress := options.Emit != nil && emitsAny(selected), !options.Kernel.BTF.HasHelper(sinceSocketNumbers)
+	emit, byAddress := options.Emit != nil && emitsAny(selected), !options.Kernel.StoresInSockets()
 	if s.shared, err = newShared(options.RingSize, options.Exclude, emit, byAddress); err != nil {
 		return nil, err
 	}

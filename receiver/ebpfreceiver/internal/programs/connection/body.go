@@ -36,7 +36,7 @@ func appendBody(b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *comm
 		return append(batch.AppendBytes(text, e.BytesReceived), " received"...)
 	default:
 		if e.Transport == udp {
-			return append(text, "new peer"...)
+			return appendResult(text, failure, "new peer")
 		}
 		return appendAfter(appendResult(text, failure, "connected"), e.Duration)
 	}

@@ -247,7 +247,7 @@ func TestEvents(t *testing.T) {
 }
 
 func TestHooks(t *testing.T) {
-	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6"}
+	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file"}
 	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver"}
 	states := []string{
 		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock",

@@ -4,6 +4,8 @@
 package connection
 
 import (
+	"errors"
+
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
@@ -45,10 +47,7 @@ func countsFate(m *metrics.Builder, key *bpf.ConnectionSeries, value *bpf.Connec
 
 // Scrape implements program.Program.
 func (c *connections) Scrape(m *metrics.Builder) error {
-	if err := c.scrapeCounts(m); err != nil {
-		return err
-	}
-	return c.scrapeTimes(m)
+	return errors.Join(c.scrapeCounts(m), c.scrapeTimes(m), c.peers.sweep())
 }
 
 func (c *connections) scrapeCounts(m *metrics.Builder) error {

@@ -20,6 +20,7 @@ type connections struct {
 	config  *Config
 	host    *program.Host
 	holders holders
+	peers   peers
 	wanted  *ebpf.Map
 	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
@@ -37,10 +38,15 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 }
 
 // Spec implements program.Program.
-func (*connections) Spec() (*ebpf.CollectionSpec, error) {
+func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 	spec, err := bpf.LoadConnection()
 	if err != nil {
 		return nil, err
+	}
+	if !c.host.StoresInSockets() {
+		// Nothing tells which sockets are gone: what was used least recently goes.
+		peers := spec.Maps[bpf.ConnectionMapConnectionUdpPeers]
+		peers.Type, peers.Flags, peers.MaxEntries = ebpf.LRUHash, 0, 65536
 	}
 	return spec, metrics.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
 }
@@ -65,6 +71,7 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	for _, role := range []common.Role{common.RoleUnknown, common.RoleClient, common.RoleServer} {
 		overflow = append(overflow, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup, Role: uint8(role)})
 	}
+	c.peers.all, c.peers.inserted = maps[bpf.ConnectionMapConnectionUdpPeers], maps[bpf.ConnectionMapConnectionUdpInserted]
 	c.wanted = maps[bpf.ConnectionMapConnectionWanted]
 	return errors.Join(
 		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
@@ -74,6 +81,9 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 
 // Attached implements program.IterUser.
 func (c *connections) Attached(iters map[string]*program.Iter) {
+	if iter := iters[bpf.ConnectionProgConnectionUdpSockets]; iter != nil && c.host.StoresInSockets() {
+		c.peers.open = iter.Open
+	}
 	if iter := iters[bpf.ConnectionProgConnectionFindHolders]; iter != nil {
 		c.holders.closer = closerIn(c.host.Sockets)
 		c.holders.search = searchBy(c.wanted, iter.Open)
@@ -84,11 +94,12 @@ func (c *connections) Attached(iters map[string]*program.Iter) {
 func (c *connections) Hooks() (hooks []program.Hook) {
 	if c.config.Has(UDP) {
 		hooks = append(hooks,
-			program.Cgroup(bpf.ConnectionProgConnectionConnect4, "connect4", c.host.CgroupRoot, ebpf.AttachCGroupInet4Connect),
-			program.Cgroup(bpf.ConnectionProgConnectionConnect6, "connect6", c.host.CgroupRoot, ebpf.AttachCGroupInet6Connect),
-			program.Cgroup(bpf.ConnectionProgConnectionSendmsg4, "sendmsg4", c.host.CgroupRoot, ebpf.AttachCGroupUDP4Sendmsg),
-			program.Cgroup(bpf.ConnectionProgConnectionSendmsg6, "sendmsg6", c.host.CgroupRoot, ebpf.AttachCGroupUDP6Sendmsg),
+			c.datagrams(bpf.ConnectionProgConnectionConnect4, bpf.ConnectionProgConnectionConnect4Assumed, "connect4", ebpf.AttachCGroupInet4Connect),
+			c.datagrams(bpf.ConnectionProgConnectionConnect6, bpf.ConnectionProgConnectionConnect6Assumed, "connect6", ebpf.AttachCGroupInet6Connect),
+			c.datagrams(bpf.ConnectionProgConnectionSendmsg4, bpf.ConnectionProgConnectionSendmsg4Assumed, "sendmsg4", ebpf.AttachCGroupUDP4Sendmsg),
+			c.datagrams(bpf.ConnectionProgConnectionSendmsg6, bpf.ConnectionProgConnectionSendmsg6Assumed, "sendmsg6", ebpf.AttachCGroupUDP6Sendmsg),
 		)
+		hooks = append(hooks, program.Reader(bpf.ConnectionProgConnectionUdpSockets, "task_file"))
 	}
 	if c.config.Has(Unix) {
 		hooks = append(hooks,
@@ -110,4 +121,12 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"))
 	}
 	return hooks
+}
+
+// datagrams is a hook that learns the result of what it sees, or assumes that it succeeds.
+func (c *connections) datagrams(function, assumed, name string, attach ebpf.AttachType) program.Hook {
+	return program.FirstOf(
+		program.Cgroup(function, name, c.host.CgroupRoot, attach),
+		program.Cgroup(assumed, name, c.host.CgroupRoot, attach),
+	)
 }
