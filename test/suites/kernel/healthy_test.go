@@ -176,8 +176,10 @@ func (h *healthy) overTCP(t *testing.T, address netip.Addr) {
 	h.sink(t, address)
 	deferring := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_DEFER_ACCEPT, 5)}, answers(500))
 	h.round(t, "a deferring listener", 10*time.Millisecond, exchange(plain, deferring, 1, 500, true))
-	fast := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_FASTOPEN, 64)}, answers(500))
-	h.round(t, "fast open", 10*time.Millisecond, exchange(net.Dialer{Control: setting(unix.TCP_FASTOPEN_CONNECT, 1)}, fast, 1, 500, true))
+	if kernelSays().receiver { // older kernels may reset such a connection at its start
+		fast := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_FASTOPEN, 64)}, answers(500))
+		h.round(t, "fast open", 10*time.Millisecond, exchange(net.Dialer{Control: setting(unix.TCP_FASTOPEN_CONNECT, 1)}, fast, 1, 500, true))
+	}
 	if testnet.HasMPTCP() {
 		var listener net.ListenConfig
 		listener.SetMultipathTCP(true)
