@@ -98,8 +98,8 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 		return false;
 	if (code == CODE_ASKS)
 		return addressee_of(skb) == ADDRESSEE_HERE && !is_multicast(&h->packet) && !is_echo_reply(h);
-	if (code == CODE_FREES_LISTS)
-		return is_kernel_pointer(skb->dev);
+	if (code == CODE_FREES_LISTS) /* of a packet's parts, or of a queue */
+		return is_kernel_pointer(skb->dev) && !(is_of_link(skb, h) && has_no_queue(skb->dev));
 	if (h->packet.protocol != IPPROTO_TCP || h->fragment)
 		return true;
 	if (code == CODE_RECEIVES_SEGMENT)

@@ -176,8 +176,10 @@ func (h *healthy) overTCP(t *testing.T, address netip.Addr) {
 	h.sink(t, address)
 	deferring := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_DEFER_ACCEPT, 5)}, answers(500))
 	h.round(t, "a deferring listener", 10*time.Millisecond, exchange(plain, deferring, 1, 500, true))
-	fast := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_FASTOPEN, 64)}, answers(500))
-	h.round(t, "fast open", 10*time.Millisecond, exchange(net.Dialer{Control: setting(unix.TCP_FASTOPEN_CONNECT, 1)}, fast, 1, 500, true))
+	if kernelSays().receiver { // older kernels may reset such a connection at its start
+		fast := h.listen(t, address, net.ListenConfig{Control: setting(unix.TCP_FASTOPEN, 64)}, answers(500))
+		h.round(t, "fast open", 10*time.Millisecond, exchange(net.Dialer{Control: setting(unix.TCP_FASTOPEN_CONNECT, 1)}, fast, 1, 500, true))
+	}
 	if testnet.HasMPTCP() {
 		var listener net.ListenConfig
 		listener.SetMultipathTCP(true)
@@ -311,7 +313,14 @@ func (h *healthy) pings(t *testing.T, address netip.Addr) {
 			if err := unix.Sendto(fd, packet, 0, to); err != nil {
 				return err
 			}
-			_, err := unix.Read(fd, make([]byte, 500))
+			answer := make([]byte, 500)
+			_, err := unix.Read(fd, answer)
+			for err == nil {
+				// A raw socket gets the answers to others, too; unread they would fill it.
+				if _, _, rest := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT); rest != nil {
+					break
+				}
+			}
 			return err
 		})
 	}
