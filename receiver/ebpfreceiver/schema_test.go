@@ -19,7 +19,8 @@ import (
 
 // beyondSchema are those of the wrong configurations that a JSON Schema has no words for: durations are text to it, and
 // it knows neither the system calls of Linux nor what patterns of names and regular expressions look like.
-var beyondSchema = []string{"rtt interval", "flush interval too long", "unknown system call", "interface pattern", "resource attribute filter",
+var beyondSchema = []string{
+	"rtt interval", "flush interval too long", "unknown system call", "interface pattern", "resource attribute filter",
 	"huge number", // JSON has no other numbers than such
 }
 

@@ -5,6 +5,7 @@ package metrics
 
 import (
 	"fmt"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -121,7 +122,7 @@ func TestLifetimes(t *testing.T) {
 func BenchmarkLifetimes(b *testing.B) {
 	var series [][3]string
 	for i := range 100 {
-		series = append(series, [3]string{"a", "opened", fmt.Sprint(i)})
+		series = append(series, [3]string{"a", "opened", strconv.Itoa(i)})
 	}
 	all := seriesMetrics("sum", 1, series...)
 	l := NewLifetimes()

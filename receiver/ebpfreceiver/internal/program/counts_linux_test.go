@@ -85,8 +85,11 @@ func TestScrapeCounts(t *testing.T) {
 	told, err := set.Losses()
 	require.NoError(t, err)
 	assert.Equal(t, Losses{
-		{"connection", "rate_limit", 50020}, {"connection", "map_full", 600300}, {"connection", "undecodable", 2},
-		{"packet_drop", "rate_limit", 7}, {"packet_drop", "refused", 5},
+		{"connection", "rate_limit", 50020},
+		{"connection", "map_full", 600300},
+		{"connection", "undecodable", 2},
+		{"packet_drop", "rate_limit", 7},
+		{"packet_drop", "refused", 5},
 	}, told.Since(nil), "what the sequence numbers tell is left out")
 	assert.Empty(t, told.Since(told))
 	set.CountRefused([common.MaxPrograms]int{1: 4})

@@ -98,8 +98,8 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			c.datagrams(bpf.ConnectionProgConnectionConnect6, bpf.ConnectionProgConnectionConnect6Assumed, "connect6", ebpf.AttachCGroupInet6Connect),
 			c.datagrams(bpf.ConnectionProgConnectionSendmsg4, bpf.ConnectionProgConnectionSendmsg4Assumed, "sendmsg4", ebpf.AttachCGroupUDP4Sendmsg),
 			c.datagrams(bpf.ConnectionProgConnectionSendmsg6, bpf.ConnectionProgConnectionSendmsg6Assumed, "sendmsg6", ebpf.AttachCGroupUDP6Sendmsg),
+			program.Reader(bpf.ConnectionProgConnectionUdpSockets, "task_file"),
 		)
-		hooks = append(hooks, program.Reader(bpf.ConnectionProgConnectionUdpSockets, "task_file"))
 	}
 	if c.config.Has(Unix) {
 		hooks = append(hooks,
@@ -116,9 +116,11 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		states.Lossless, ends.Lossless = true, true
 		hooks = append(hooks,
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
-			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"))
-		hooks = append(hooks, states, ends, program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
-			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"))
+			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"),
+			states, ends,
+			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
+			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"),
+		)
 	}
 	return hooks
 }
