@@ -322,69 +322,73 @@ type ConnectionWanted struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	ConnectionMapConnectionByAddress        = "connection_by_address"
-	ConnectionMapConnectionCounts           = "connection_counts"
-	ConnectionMapConnectionDurations        = "connection_durations"
-	ConnectionMapConnectionHolder           = "connection_holder"
-	ConnectionMapConnectionStorage          = "connection_storage"
-	ConnectionMapConnectionUdpInserted      = "connection_udp_inserted"
-	ConnectionMapConnectionUdpLast          = "connection_udp_last"
-	ConnectionMapConnectionUdpNew           = "connection_udp_new"
-	ConnectionMapConnectionUdpPeers         = "connection_udp_peers"
-	ConnectionMapConnectionUdpWaits         = "connection_udp_waits"
-	ConnectionMapConnectionUnix             = "connection_unix"
-	ConnectionMapConnectionWanted           = "connection_wanted"
-	ConnectionMapEbpfClosedByAddress        = "ebpf_closed_by_address"
-	ConnectionMapEbpfEnds                   = "ebpf_ends"
-	ConnectionMapEbpfEventWindows           = "ebpf_event_windows"
-	ConnectionMapEbpfExcludedCidrs          = "ebpf_excluded_cidrs"
-	ConnectionMapEbpfExcludedExecutables    = "ebpf_excluded_executables"
-	ConnectionMapEbpfExcludedPorts          = "ebpf_excluded_ports"
-	ConnectionMapEbpfExecuted               = "ebpf_executed"
-	ConnectionMapEbpfListeners              = "ebpf_listeners"
-	ConnectionMapEbpfLost                   = "ebpf_lost"
-	ConnectionMapEbpfRecords                = "ebpf_records"
-	ConnectionMapEbpfSequences              = "ebpf_sequences"
-	ConnectionMapEbpfSocketSlots            = "ebpf_socket_slots"
-	ConnectionMapEbpfSocketStorage          = "ebpf_socket_storage"
-	ConnectionMapEbpfSocketsByAddress       = "ebpf_sockets_by_address"
-	ConnectionMapEmptyHistogram             = "empty_histogram"
-	ConnectionProgConnectionConnect4        = "connection_connect4"
-	ConnectionProgConnectionConnect4Assumed = "connection_connect4_assumed"
-	ConnectionProgConnectionConnect6        = "connection_connect6"
-	ConnectionProgConnectionConnect6Assumed = "connection_connect6_assumed"
-	ConnectionProgConnectionDestroy         = "connection_destroy"
-	ConnectionProgConnectionEnterConnect    = "connection_enter_connect"
-	ConnectionProgConnectionExitConnect     = "connection_exit_connect"
-	ConnectionProgConnectionFind            = "connection_find"
-	ConnectionProgConnectionFindHolders     = "connection_find_holders"
-	ConnectionProgConnectionProcessExec     = "connection_process_exec"
-	ConnectionProgConnectionProcessExit     = "connection_process_exit"
-	ConnectionProgConnectionSendmsg4        = "connection_sendmsg4"
-	ConnectionProgConnectionSendmsg4Assumed = "connection_sendmsg4_assumed"
-	ConnectionProgConnectionSendmsg6        = "connection_sendmsg6"
-	ConnectionProgConnectionSendmsg6Assumed = "connection_sendmsg6_assumed"
-	ConnectionProgConnectionSetState        = "connection_set_state"
-	ConnectionProgConnectionSetStateMissed  = "connection_set_state_missed"
-	ConnectionProgConnectionSignal          = "connection_signal"
-	ConnectionProgConnectionUdpSockets      = "connection_udp_sockets"
-	ConnectionVarByAddress                  = "by_address"
-	ConnectionVarEnabledEvents              = "enabled_events"
-	ConnectionVarEventLimit                 = "event_limit"
-	ConnectionVarExcludeCidrs               = "exclude_cidrs"
-	ConnectionVarExcludeExecutables         = "exclude_executables"
-	ConnectionVarExcludeLoopback            = "exclude_loopback"
-	ConnectionVarExcludePorts               = "exclude_ports"
-	ConnectionVarExportEvent                = "export_event"
-	ConnectionVarExportEventId              = "export_event_id"
-	ConnectionVarExportFailure              = "export_failure"
-	ConnectionVarExportUnixEvent            = "export_unix_event"
-	ConnectionVarHistogramBounds            = "histogram_bounds"
-	ConnectionVarProgramNumber              = "program_number"
-	ConnectionVarReadNames                  = "read_names"
-	ConnectionVarRingReserveAbove           = "ring_reserve_above"
-	ConnectionVarRingWakeAbove              = "ring_wake_above"
-	ConnectionVarSelfPid                    = "self_pid"
+	ConnectionMapConnectionByAddress         = "connection_by_address"
+	ConnectionMapConnectionCounts            = "connection_counts"
+	ConnectionMapConnectionDurations         = "connection_durations"
+	ConnectionMapConnectionHolder            = "connection_holder"
+	ConnectionMapConnectionStorage           = "connection_storage"
+	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
+	ConnectionMapConnectionUdpLast           = "connection_udp_last"
+	ConnectionMapConnectionUdpNew            = "connection_udp_new"
+	ConnectionMapConnectionUdpPeers          = "connection_udp_peers"
+	ConnectionMapConnectionUdpWaits          = "connection_udp_waits"
+	ConnectionMapConnectionUnix              = "connection_unix"
+	ConnectionMapConnectionWanted            = "connection_wanted"
+	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
+	ConnectionMapEbpfEnds                    = "ebpf_ends"
+	ConnectionMapEbpfEventWindows            = "ebpf_event_windows"
+	ConnectionMapEbpfExcludedCidrs           = "ebpf_excluded_cidrs"
+	ConnectionMapEbpfExcludedExecutables     = "ebpf_excluded_executables"
+	ConnectionMapEbpfExcludedPorts           = "ebpf_excluded_ports"
+	ConnectionMapEbpfExecuted                = "ebpf_executed"
+	ConnectionMapEbpfListeners               = "ebpf_listeners"
+	ConnectionMapEbpfLost                    = "ebpf_lost"
+	ConnectionMapEbpfRecords                 = "ebpf_records"
+	ConnectionMapEbpfSequences               = "ebpf_sequences"
+	ConnectionMapEbpfSocketSlots             = "ebpf_socket_slots"
+	ConnectionMapEbpfSocketStorage           = "ebpf_socket_storage"
+	ConnectionMapEbpfSocketsByAddress        = "ebpf_sockets_by_address"
+	ConnectionMapEmptyHistogram              = "empty_histogram"
+	ConnectionProgConnectionConnect4         = "connection_connect4"
+	ConnectionProgConnectionConnect4Assumed  = "connection_connect4_assumed"
+	ConnectionProgConnectionConnect4Implicit = "connection_connect4_implicit"
+	ConnectionProgConnectionConnect6         = "connection_connect6"
+	ConnectionProgConnectionConnect6Assumed  = "connection_connect6_assumed"
+	ConnectionProgConnectionConnect6Implicit = "connection_connect6_implicit"
+	ConnectionProgConnectionDestroy          = "connection_destroy"
+	ConnectionProgConnectionEnterConnect     = "connection_enter_connect"
+	ConnectionProgConnectionExitConnect      = "connection_exit_connect"
+	ConnectionProgConnectionFind             = "connection_find"
+	ConnectionProgConnectionFindHolders      = "connection_find_holders"
+	ConnectionProgConnectionProcessExec      = "connection_process_exec"
+	ConnectionProgConnectionProcessExit      = "connection_process_exit"
+	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
+	ConnectionProgConnectionSendmsg4Assumed  = "connection_sendmsg4_assumed"
+	ConnectionProgConnectionSendmsg4Implicit = "connection_sendmsg4_implicit"
+	ConnectionProgConnectionSendmsg6         = "connection_sendmsg6"
+	ConnectionProgConnectionSendmsg6Assumed  = "connection_sendmsg6_assumed"
+	ConnectionProgConnectionSendmsg6Implicit = "connection_sendmsg6_implicit"
+	ConnectionProgConnectionSetState         = "connection_set_state"
+	ConnectionProgConnectionSetStateMissed   = "connection_set_state_missed"
+	ConnectionProgConnectionSignal           = "connection_signal"
+	ConnectionProgConnectionUdpSockets       = "connection_udp_sockets"
+	ConnectionVarByAddress                   = "by_address"
+	ConnectionVarEnabledEvents               = "enabled_events"
+	ConnectionVarEventLimit                  = "event_limit"
+	ConnectionVarExcludeCidrs                = "exclude_cidrs"
+	ConnectionVarExcludeExecutables          = "exclude_executables"
+	ConnectionVarExcludeLoopback             = "exclude_loopback"
+	ConnectionVarExcludePorts                = "exclude_ports"
+	ConnectionVarExportEvent                 = "export_event"
+	ConnectionVarExportEventId               = "export_event_id"
+	ConnectionVarExportFailure               = "export_failure"
+	ConnectionVarExportUnixEvent             = "export_unix_event"
+	ConnectionVarHistogramBounds             = "histogram_bounds"
+	ConnectionVarProgramNumber               = "program_number"
+	ConnectionVarReadNames                   = "read_names"
+	ConnectionVarRingReserveAbove            = "ring_reserve_above"
+	ConnectionVarRingWakeAbove               = "ring_wake_above"
+	ConnectionVarSelfPid                     = "self_pid"
 )
 
 // LoadConnection returns the embedded CollectionSpec for Connection.
@@ -429,25 +433,29 @@ type ConnectionSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionProgramSpecs struct {
-	ConnectionConnect4        *ebpf.ProgramSpec `ebpf:"connection_connect4"`
-	ConnectionConnect4Assumed *ebpf.ProgramSpec `ebpf:"connection_connect4_assumed"`
-	ConnectionConnect6        *ebpf.ProgramSpec `ebpf:"connection_connect6"`
-	ConnectionConnect6Assumed *ebpf.ProgramSpec `ebpf:"connection_connect6_assumed"`
-	ConnectionDestroy         *ebpf.ProgramSpec `ebpf:"connection_destroy"`
-	ConnectionEnterConnect    *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect     *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
-	ConnectionFind            *ebpf.ProgramSpec `ebpf:"connection_find"`
-	ConnectionFindHolders     *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
-	ConnectionProcessExec     *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
-	ConnectionProcessExit     *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
-	ConnectionSendmsg4        *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg4Assumed *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_assumed"`
-	ConnectionSendmsg6        *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
-	ConnectionSendmsg6Assumed *ebpf.ProgramSpec `ebpf:"connection_sendmsg6_assumed"`
-	ConnectionSetState        *ebpf.ProgramSpec `ebpf:"connection_set_state"`
-	ConnectionSetStateMissed  *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
-	ConnectionSignal          *ebpf.ProgramSpec `ebpf:"connection_signal"`
-	ConnectionUdpSockets      *ebpf.ProgramSpec `ebpf:"connection_udp_sockets"`
+	ConnectionConnect4         *ebpf.ProgramSpec `ebpf:"connection_connect4"`
+	ConnectionConnect4Assumed  *ebpf.ProgramSpec `ebpf:"connection_connect4_assumed"`
+	ConnectionConnect4Implicit *ebpf.ProgramSpec `ebpf:"connection_connect4_implicit"`
+	ConnectionConnect6         *ebpf.ProgramSpec `ebpf:"connection_connect6"`
+	ConnectionConnect6Assumed  *ebpf.ProgramSpec `ebpf:"connection_connect6_assumed"`
+	ConnectionConnect6Implicit *ebpf.ProgramSpec `ebpf:"connection_connect6_implicit"`
+	ConnectionDestroy          *ebpf.ProgramSpec `ebpf:"connection_destroy"`
+	ConnectionEnterConnect     *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect      *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
+	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
+	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
+	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
+	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
+	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg4Assumed  *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_assumed"`
+	ConnectionSendmsg4Implicit *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_implicit"`
+	ConnectionSendmsg6         *ebpf.ProgramSpec `ebpf:"connection_sendmsg6"`
+	ConnectionSendmsg6Assumed  *ebpf.ProgramSpec `ebpf:"connection_sendmsg6_assumed"`
+	ConnectionSendmsg6Implicit *ebpf.ProgramSpec `ebpf:"connection_sendmsg6_implicit"`
+	ConnectionSetState         *ebpf.ProgramSpec `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed   *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
+	ConnectionSignal           *ebpf.ProgramSpec `ebpf:"connection_signal"`
+	ConnectionUdpSockets       *ebpf.ProgramSpec `ebpf:"connection_udp_sockets"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -614,33 +622,39 @@ type ConnectionVariables struct {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionPrograms struct {
-	ConnectionConnect4        *ebpf.Program `ebpf:"connection_connect4"`
-	ConnectionConnect4Assumed *ebpf.Program `ebpf:"connection_connect4_assumed"`
-	ConnectionConnect6        *ebpf.Program `ebpf:"connection_connect6"`
-	ConnectionConnect6Assumed *ebpf.Program `ebpf:"connection_connect6_assumed"`
-	ConnectionDestroy         *ebpf.Program `ebpf:"connection_destroy"`
-	ConnectionEnterConnect    *ebpf.Program `ebpf:"connection_enter_connect"`
-	ConnectionExitConnect     *ebpf.Program `ebpf:"connection_exit_connect"`
-	ConnectionFind            *ebpf.Program `ebpf:"connection_find"`
-	ConnectionFindHolders     *ebpf.Program `ebpf:"connection_find_holders"`
-	ConnectionProcessExec     *ebpf.Program `ebpf:"connection_process_exec"`
-	ConnectionProcessExit     *ebpf.Program `ebpf:"connection_process_exit"`
-	ConnectionSendmsg4        *ebpf.Program `ebpf:"connection_sendmsg4"`
-	ConnectionSendmsg4Assumed *ebpf.Program `ebpf:"connection_sendmsg4_assumed"`
-	ConnectionSendmsg6        *ebpf.Program `ebpf:"connection_sendmsg6"`
-	ConnectionSendmsg6Assumed *ebpf.Program `ebpf:"connection_sendmsg6_assumed"`
-	ConnectionSetState        *ebpf.Program `ebpf:"connection_set_state"`
-	ConnectionSetStateMissed  *ebpf.Program `ebpf:"connection_set_state_missed"`
-	ConnectionSignal          *ebpf.Program `ebpf:"connection_signal"`
-	ConnectionUdpSockets      *ebpf.Program `ebpf:"connection_udp_sockets"`
+	ConnectionConnect4         *ebpf.Program `ebpf:"connection_connect4"`
+	ConnectionConnect4Assumed  *ebpf.Program `ebpf:"connection_connect4_assumed"`
+	ConnectionConnect4Implicit *ebpf.Program `ebpf:"connection_connect4_implicit"`
+	ConnectionConnect6         *ebpf.Program `ebpf:"connection_connect6"`
+	ConnectionConnect6Assumed  *ebpf.Program `ebpf:"connection_connect6_assumed"`
+	ConnectionConnect6Implicit *ebpf.Program `ebpf:"connection_connect6_implicit"`
+	ConnectionDestroy          *ebpf.Program `ebpf:"connection_destroy"`
+	ConnectionEnterConnect     *ebpf.Program `ebpf:"connection_enter_connect"`
+	ConnectionExitConnect      *ebpf.Program `ebpf:"connection_exit_connect"`
+	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
+	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
+	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
+	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
+	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
+	ConnectionSendmsg4Assumed  *ebpf.Program `ebpf:"connection_sendmsg4_assumed"`
+	ConnectionSendmsg4Implicit *ebpf.Program `ebpf:"connection_sendmsg4_implicit"`
+	ConnectionSendmsg6         *ebpf.Program `ebpf:"connection_sendmsg6"`
+	ConnectionSendmsg6Assumed  *ebpf.Program `ebpf:"connection_sendmsg6_assumed"`
+	ConnectionSendmsg6Implicit *ebpf.Program `ebpf:"connection_sendmsg6_implicit"`
+	ConnectionSetState         *ebpf.Program `ebpf:"connection_set_state"`
+	ConnectionSetStateMissed   *ebpf.Program `ebpf:"connection_set_state_missed"`
+	ConnectionSignal           *ebpf.Program `ebpf:"connection_signal"`
+	ConnectionUdpSockets       *ebpf.Program `ebpf:"connection_udp_sockets"`
 }
 
 func (p *ConnectionPrograms) Close() error {
 	return _ConnectionClose(
 		p.ConnectionConnect4,
 		p.ConnectionConnect4Assumed,
+		p.ConnectionConnect4Implicit,
 		p.ConnectionConnect6,
 		p.ConnectionConnect6Assumed,
+		p.ConnectionConnect6Implicit,
 		p.ConnectionDestroy,
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
@@ -650,8 +664,10 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg4Assumed,
+		p.ConnectionSendmsg4Implicit,
 		p.ConnectionSendmsg6,
 		p.ConnectionSendmsg6Assumed,
+		p.ConnectionSendmsg6Implicit,
 		p.ConnectionSetState,
 		p.ConnectionSetStateMissed,
 		p.ConnectionSignal,

@@ -214,7 +214,7 @@ static int on_udp_result(struct bpf_map *map, void *thread, void *value)
  * Waits for the result of an attempt. Returns false if there is none to wait for. A task that is at another attempt already sends
  * several datagrams with one call, of which the one before has succeeded.
  */
-static __always_inline bool await_result(struct udp_new *new)
+static __always_inline bool await_result(struct udp_new *new, enum task_work_by by)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 thread = bpf_get_current_pid_tgid();
@@ -231,7 +231,10 @@ static __always_inline bool await_result(struct udp_new *new)
 	if (bpf_map_update_elem(&connection_udp_waits, &thread, new, BPF_NOEXIST))
 		return false;
 	wait = bpf_map_lookup_elem(&connection_udp_waits, &thread);
-	if (wait && !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_udp_waits, on_udp_result, NULL))
+	if (wait && by == TASK_WORK_6_18 &&
+	    !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_udp_waits, on_udp_result, NULL))
+		return true;
+	if (wait && by == TASK_WORK_7 && !bpf_task_work_schedule_resume(task, &wait->work, &connection_udp_waits, on_udp_result))
 		return true;
 	bpf_map_delete_elem(&connection_udp_waits, &thread);
 	return false;
@@ -288,7 +291,7 @@ static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 }
 
 /* A connect() or a datagram of a socket. Where no result can be awaited, it is taken for a success. */
-static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, bool await)
+static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
 {
 	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
 	struct bpf_sock *sk = ctx->sk;
@@ -318,7 +321,7 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	a->peer = peer;
 	a->time = bpf_ktime_get_ns();
 	a->netns = netns_of(sk);
-	if (!await || !await_result(new))
+	if (by == NO_TASK_WORK || !await_result(new, by))
 		on_reached(a);
 }
 
@@ -340,7 +343,7 @@ int connection_udp_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool await)
+static __always_inline int on_udp4(struct bpf_sock_addr *ctx, enum task_work_by by)
 {
 	struct flow flow = {};
 	__be32 remote;
@@ -357,11 +360,11 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool await)
 		remote = flow.local_port && ctx->sk && ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(INADDR_LOOPBACK);
 	map_ipv4(&flow.remote, remote);
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, await);
+	on_udp(ctx, &flow, by);
 	return 1;
 }
 
-static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool await)
+static __always_inline int on_udp6(struct bpf_sock_addr *ctx, enum task_work_by by)
 {
 	struct flow flow = {};
 	__u32 *local = (__u32 *)flow.local.octets, *remote = (__u32 *)flow.remote.octets;
@@ -386,34 +389,35 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool await)
 			remote[2] = bpf_htonl(0xffff);
 	}
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, await);
+	on_udp(ctx, &flow, by);
 	return 1;
 }
 
-#define UDP_HOOKS(suffix, await)                                   \
+#define UDP_HOOKS(suffix, by)                                      \
 	SEC("cgroup/connect4")                                     \
 	int connection_connect4##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp4(ctx, await);                        \
+		return on_udp4(ctx, by);                           \
 	}                                                          \
                                                                    \
 	SEC("cgroup/connect6")                                     \
 	int connection_connect6##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp6(ctx, await);                        \
+		return on_udp6(ctx, by);                           \
 	}                                                          \
                                                                    \
 	SEC("cgroup/sendmsg4")                                     \
 	int connection_sendmsg4##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp4(ctx, await);                        \
+		return on_udp4(ctx, by);                           \
 	}                                                          \
                                                                    \
 	SEC("cgroup/sendmsg6")                                     \
 	int connection_sendmsg6##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp6(ctx, await);                        \
+		return on_udp6(ctx, by);                           \
 	}
 
-UDP_HOOKS(, true)
-UDP_HOOKS(_assumed, false)
+UDP_HOOKS(, TASK_WORK_6_18)
+UDP_HOOKS(_implicit, TASK_WORK_7)
+UDP_HOOKS(_assumed, NO_TASK_WORK)

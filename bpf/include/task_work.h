@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Work that a task does when it returns to user space. There the result of its system call is known, at no cost for all other
- * calls. Linux 6.18 has this. A hook needs a variant without it.
+ * calls. Linux 6.18 has this, and Linux 7 by another name. A hook needs a variant for each, and one without it.
  */
 #pragma once
 
 #include "registers.h"
+
+/* How a program gets to know the result: not at all, or by the function of Linux 6.18 or 7. */
+enum task_work_by { NO_TASK_WORK, TASK_WORK_6_18, TASK_WORK_7 };
 
 /* A field of a map's value; the kernel looks for its type by name. */
 struct bpf_task_work {
@@ -20,6 +23,9 @@ typedef int task_work_fn(struct bpf_map *map, void *key, void *value);
 
 extern int bpf_task_work_schedule_resume_impl(struct task_struct *task, struct bpf_task_work *work, void *map,
 					      task_work_fn *callback, void *aux) __ksym;
+/* From Linux 7 on the verifier passes what was the last argument itself. */
+extern int bpf_task_work_schedule_resume(struct task_struct *task, struct bpf_task_work *work, void *map,
+					 task_work_fn *callback) __ksym;
 extern void bpf_preempt_disable(void) __ksym;
 extern void bpf_preempt_enable(void) __ksym;
 

@@ -90,7 +90,7 @@ func TestShortLivedContainer(t *testing.T) {
 		assert.Equal(t, []map[string]any{resource(container)}, m.Resources("ebpf.packet.drops"))
 		assert.Equal(t, 1, m.Int("ebpf.packet.drops", dropSeries("netfilter_drop", "ipv4")))
 		assert.Equal(t, []map[string]any{resource(container)}, m.Resources(failedMetric))
-		assert.Equal(t, 1, m.Int(failedMetric, nil))
+		assert.Equal(t, 1, m.Int(failedMetric, testreceiver.Attributes{"network.transport": "tcp"}))
 	}
 }
 

@@ -255,6 +255,16 @@ func (c *Containers) find(id uint64) cgroup {
 	return c.cgroups[id]
 }
 
+// Refresh finds the cgroups that were made since the last look at all of them.
+func (c *Containers) Refresh() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.tree == nil {
+		return nil
+	}
+	return c.walk()
+}
+
 func (c *Containers) walk() error {
 	c.walkedAt = c.now()
 	return c.tree.walk(maxCgroups, c.add)

@@ -30,8 +30,10 @@ type Definition struct {
 	DefaultConfig func() Config
 	// New returns the program for a configuration made by DefaultConfig. It does no I/O.
 	New func(cfg Config, host *Host) Program
-	// Needs are further programs that this one depends on. They are attached after it.
+	// Needs are further programs that this one depends on. They are attached after it, unless they are First.
 	Needs []*Definition
+	// First reports that the program is attached before those that need it: what it tells is known before they report.
+	First bool
 	// EventsOfScrape reports that Scrape finds the program's events, so that it must run without a metrics pipeline, too.
 	EventsOfScrape bool
 }

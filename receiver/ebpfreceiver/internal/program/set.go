@@ -64,8 +64,8 @@ type Set struct {
 	counts   counts
 }
 
-// Open loads and attaches programs, and then the programs that they depend on. After an error, nothing stays in the
-// kernel.
+// Open loads and attaches programs, and before or after them the programs that they depend on. After an error, nothing stays in
+// the kernel.
 func Open(selected []Selected, options Options) (_ *Set, err error) {
 	s := &Set{options: options}
 	if err = options.Kernel.Check(requirements(nil, nil)); err != nil {
@@ -82,6 +82,12 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		errs    []error
 		running []Selected
 	)
+	first := func(need Selected) bool { return need.Definition.First }
+	for _, need := range slices.DeleteFunc(needsOf(selected), func(n Selected) bool { return !first(n) }) {
+		errs = append(errs, s.add(need))
+	}
+	// What came between the start and now was told by nobody.
+	errs = append(errs, options.Kernel.Containers.Refresh())
 	for _, one := range selected {
 		if err := s.add(one); err != nil {
 			errs = append(errs, err)
@@ -89,14 +95,32 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		}
 		running = append(running, one)
 	}
-	for _, need := range needsOf(running) {
+	needed := needsOf(running)
+	for _, need := range slices.DeleteFunc(slices.Clone(needed), first) {
 		errs = append(errs, s.add(need))
 	}
+	errs = append(errs, s.dropUnneeded(needed))
 	if err := errors.Join(errs...); err != nil && !options.KeepGoing {
 		s.Detach()
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
+}
+
+// dropUnneeded unloads the programs that were attached first for others, of which none runs.
+func (s *Set) dropUnneeded(needed []Selected) error {
+	var errs []error
+	s.loaded = slices.DeleteFunc(s.loaded, func(l *loaded) bool {
+		is := func(need Selected) bool { return need.Definition == l.definition }
+		if !l.definition.First || slices.ContainsFunc(needed, is) {
+			return false
+		}
+		s.byNumber[l.number] = nil
+		errs = append(errs, l.detach(), l.close())
+		s.options.Report(State{Program: l.definition.Name, Name: StateDetached})
+		return true
+	})
+	return errors.Join(errs...)
 }
 
 // Empty returns a set without programs. It uses nothing in the kernel.

@@ -20,6 +20,7 @@ import (
 // Definition is the program, for Definition.Needs of others.
 var Definition = program.Definition{
 	Name:          "cgroup",
+	First:         true,
 	DefaultConfig: func() program.Config { return &program.CommonConfig{} },
 	New:           func(_ program.Config, host *program.Host) program.Program { return &cgroups{host: host} },
 }

@@ -94,10 +94,14 @@ func (c *connections) Attached(iters map[string]*program.Iter) {
 func (c *connections) Hooks() (hooks []program.Hook) {
 	if c.config.Has(UDP) {
 		hooks = append(hooks,
-			c.datagrams(bpf.ConnectionProgConnectionConnect4, bpf.ConnectionProgConnectionConnect4Assumed, "connect4", ebpf.AttachCGroupInet4Connect),
-			c.datagrams(bpf.ConnectionProgConnectionConnect6, bpf.ConnectionProgConnectionConnect6Assumed, "connect6", ebpf.AttachCGroupInet6Connect),
-			c.datagrams(bpf.ConnectionProgConnectionSendmsg4, bpf.ConnectionProgConnectionSendmsg4Assumed, "sendmsg4", ebpf.AttachCGroupUDP4Sendmsg),
-			c.datagrams(bpf.ConnectionProgConnectionSendmsg6, bpf.ConnectionProgConnectionSendmsg6Assumed, "sendmsg6", ebpf.AttachCGroupUDP6Sendmsg),
+			c.datagrams(bpf.ConnectionProgConnectionConnect4, bpf.ConnectionProgConnectionConnect4Implicit, bpf.ConnectionProgConnectionConnect4Assumed,
+				"connect4", ebpf.AttachCGroupInet4Connect),
+			c.datagrams(bpf.ConnectionProgConnectionConnect6, bpf.ConnectionProgConnectionConnect6Implicit, bpf.ConnectionProgConnectionConnect6Assumed,
+				"connect6", ebpf.AttachCGroupInet6Connect),
+			c.datagrams(bpf.ConnectionProgConnectionSendmsg4, bpf.ConnectionProgConnectionSendmsg4Implicit, bpf.ConnectionProgConnectionSendmsg4Assumed,
+				"sendmsg4", ebpf.AttachCGroupUDP4Sendmsg),
+			c.datagrams(bpf.ConnectionProgConnectionSendmsg6, bpf.ConnectionProgConnectionSendmsg6Implicit, bpf.ConnectionProgConnectionSendmsg6Assumed,
+				"sendmsg6", ebpf.AttachCGroupUDP6Sendmsg),
 			program.Reader(bpf.ConnectionProgConnectionUdpSockets, "task_file"),
 		)
 	}
@@ -125,10 +129,11 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 	return hooks
 }
 
-// datagrams is a hook that learns the result of what it sees, or assumes that it succeeds.
-func (c *connections) datagrams(function, assumed, name string, attach ebpf.AttachType) program.Hook {
+// datagrams is a hook that learns the result of what it sees, on Linux 6.18 or 7, or assumes that it succeeds.
+func (c *connections) datagrams(function, implicit, assumed, name string, attach ebpf.AttachType) program.Hook {
 	return program.FirstOf(
 		program.Cgroup(function, name, c.host.CgroupRoot, attach),
+		program.Cgroup(implicit, name, c.host.CgroupRoot, attach),
 		program.Cgroup(assumed, name, c.host.CgroupRoot, attach),
 	)
 }
