@@ -344,6 +344,7 @@ func TestPacketsOfAMissingInterface(t *testing.T) {
 
 	r := testreceiver.Start(t, "error_mode: ignore\n"+config)
 	r.Wait(t, 1, hookState("failed", "xdp/"+testnet.WireName("late")))
+	assert.Empty(t, r.Events.Matching(hookState("attached", "xdp")), "there is nothing that it could be attached to")
 	w := testnet.NewWire(t, ns, "late")
 	attachedAs(t, r, w.Device)
 	w.Send(t, datagram(from4, 1))

@@ -46,6 +46,17 @@ type function struct {
 	fallback bool
 }
 
+// isAttached reports whether the hook is attached. One that follows what comes and goes, as XDP follows interfaces, may be attached
+// to nothing for now.
+func (a *attached) isAttached() bool {
+	for _, f := range a.functions {
+		if follower, ok := f.link.(interface{ IsAttached() bool }); ok && !follower.IsAttached() {
+			return false
+		}
+	}
+	return true
+}
+
 func (a *attached) close() error {
 	var errs []error
 	for _, f := range slices.Backward(a.functions) {

@@ -157,7 +157,9 @@ func (s *Set) add(one Selected) error {
 	s.loaded = append(s.loaded, l)
 	s.byNumber[s.added] = l
 	for _, h := range l.hooks {
-		s.options.Report(State{Program: name, Name: StateAttached, Hook: h.name})
+		if h.isAttached() {
+			s.options.Report(State{Program: name, Name: StateAttached, Hook: h.name})
+		}
 	}
 	return nil
 }
@@ -176,7 +178,7 @@ func (s *Set) Records() *ebpf.Map { return s.shared.maps[common.MapRecords] }
 func (s *Set) Attached() int {
 	n := 0
 	for _, l := range s.loaded {
-		if len(l.hooks) > 0 {
+		if slices.ContainsFunc(l.hooks, func(h attached) bool { return h.isAttached() }) {
 			n++
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -35,6 +36,8 @@ type follower struct {
 
 	changes *kernel.InterfaceChanges
 	places  map[int]place
+	// placed is the number of places, for IsAttached, which any goroutine may ask.
+	placed atomic.Int32
 	// failures are the errors that were reported, by the names of the interfaces.
 	failures map[string]string
 	backoff  reattachBackoff
@@ -104,6 +107,9 @@ func (f *follower) run() {
 		f.reportAll(states)
 	}
 }
+
+// IsAttached reports whether the function is attached to any interface.
+func (f *follower) IsAttached() bool { return f.placed.Load() > 0 }
 
 // Close detaches from all interfaces.
 func (f *follower) Close() error {
@@ -179,6 +185,7 @@ func (f *follower) update() (states []program.State, err error) {
 		}
 	}
 	f.failures = failures
+	f.placed.Store(int32(len(f.places)))
 	return states, nil
 }
 
