@@ -134,7 +134,7 @@ func TestFullRingHasRoomForFailures(t *testing.T) {
 // A consumer that refuses for a while gets all events in the end, and the status of the receiver follows.
 func TestConsumerThatFailsForAWhile(t *testing.T) {
 	testnet.Require(t)
-	r := testreceiver.Start(t, isolated(""))
+	r := testreceiver.Start(t, "retry_on_failure: {enabled: true}\n"+isolated(""))
 	r.Settle(t)
 	known := len(r.Host.Statuses())
 	s := newClientServer(t)

@@ -341,7 +341,7 @@ func TestSyscallsOnFiles(t *testing.T) {
 	a, container := newCaller(t, "kernel-test-caller")
 	// A file of nothing but a hole takes no room, and its target takes it as long as this test lasts.
 	dir := filepath.Dir(traffic.Executable(t, a.Executable))
-	const size = 64 * mebibyte
+	const size = 32 * mebibyte
 	source, target := filepath.Join(dir, "source"), filepath.Join(dir, "target")
 	for _, path := range []string{source, target} {
 		require.NoError(t, os.WriteFile(path, nil, 0o600))
