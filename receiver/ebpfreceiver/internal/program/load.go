@@ -19,6 +19,8 @@ import (
 
 // loaded is a program in the kernel.
 type loaded struct {
+	// readers are the hooks of kind Reader once the program is detached.
+	readers    []attached
 	definition *Definition
 	// number identifies the program in its records and in the shared maps.
 	number  uint32
@@ -55,6 +57,14 @@ func (a *attached) isAttached() bool {
 		}
 	}
 	return true
+}
+
+// isReader reports whether the hook is of kind Reader.
+func (a *attached) isReader() bool {
+	return slices.ContainsFunc(a.functions, func(f function) bool {
+		_, ok := f.link.(*Iter)
+		return ok
+	})
 }
 
 func (a *attached) close() error {
@@ -281,9 +291,14 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	return p, nil
 }
 
+// detach detaches all hooks but those of kind Reader, which run only when somebody reads them, as the last scrape does.
 func (l *loaded) detach() error {
 	var errs []error
 	for _, h := range slices.Backward(l.hooks) {
+		if h.isReader() {
+			l.readers = append(l.readers, h)
+			continue
+		}
 		errs = append(errs, h.close())
 	}
 	l.hooks = nil
@@ -292,6 +307,10 @@ func (l *loaded) detach() error {
 
 func (l *loaded) close() error {
 	var errs []error
+	for _, h := range l.readers {
+		errs = append(errs, h.close())
+	}
+	l.readers = nil
 	for _, m := range l.maps {
 		if m != nil {
 			errs = append(errs, m.Close())

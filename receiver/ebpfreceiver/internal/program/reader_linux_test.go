@@ -70,9 +70,12 @@ func TestReader(t *testing.T) {
 	assert.ElementsMatch(t, []any{"tp_btf/" + quietTracepoint, "iter/task"}, hooks)
 	require.NoError(t, stats.Close())
 	set.Detach()
+	r, err := iter.Open()
+	require.NoError(t, err, "the last scrape still reads")
+	require.NoError(t, r.Close())
+	require.NoError(t, set.Close())
 	_, err = iter.Open()
 	require.Error(t, err)
-	require.NoError(t, set.Close())
 	states()
 }
 
