@@ -22,12 +22,12 @@ import (
 )
 
 func init() {
-counts("signal", forContainer{
-	act: func(t *testing.T, p place) {
-		require.NoError(t, unix.Kill(p.agent.PID, unix.SIGCONT))
-	},
-	metrics: []string{"ebpf.signal.sent"},
-})
+	counts("signal", forContainer{
+		act: func(t *testing.T, p place) {
+			require.NoError(t, unix.Kill(p.agent.PID, unix.SIGCONT))
+		},
+		metrics: []string{"ebpf.signal.sent"},
+	})
 }
 
 func TestSignals(t *testing.T) {
