@@ -14,6 +14,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -127,7 +128,7 @@ func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 func TestConnectionUDPFailed(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().taskWork {
-		t.Skip("the result of a system call is not known before Linux 6.18")
+		testenv.Lacking(t, "the result of a system call, which programs can wait for from 6.18 on")
 	}
 	r := testreceiver.Start(t, onlyConnection)
 	for name, to := range map[string]netip.Addr{"IPv4": netip.MustParseAddr("203.0.113.9"), "IPv6": netip.MustParseAddr("2001:db8::9")} {

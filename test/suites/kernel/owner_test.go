@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -140,7 +141,7 @@ func TestConnectionOfProcessThatExecutes(t *testing.T) {
 	testnet.Require(t)
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		t.Skip("bash connects here")
+		testenv.Missing(t, "there is no bash, which connects here")
 	}
 	r := testreceiver.Start(t, onlyConnection)
 	for end, script := range map[string]string{"ends": "exec sleep 0.1", "closes": "exec bash -c 'sleep 0.1; exec 3>&-; sleep 0.1'"} {
