@@ -20,7 +20,9 @@ import (
 // loaded is a program in the kernel.
 type loaded struct {
 	// readers are the hooks of kind Reader once the program is detached.
-	readers    []attached
+	readers []attached
+	// missed are the misses of the hooks that were detached.
+	missed     uint64
 	definition *Definition
 	// number identifies the program in its records and in the shared maps.
 	number  uint32
@@ -293,6 +295,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 
 // detach detaches all hooks but those of kind Reader, which run only when somebody reads them, as the last scrape does.
 func (l *loaded) detach() error {
+	l.missed = l.misses() // the kernel forgets them with the functions
 	var errs []error
 	for _, h := range slices.Backward(l.hooks) {
 		if h.isReader() {
@@ -322,7 +325,7 @@ func (l *loaded) close() error {
 // misses returns the runs that the kernel's recursion guard skipped (recursion_misses), without those of functions with a
 // fallback and of lossless hooks.
 func (l *loaded) misses() uint64 {
-	var n uint64
+	n := l.missed
 	for _, h := range l.hooks {
 		if h.lossless {
 			continue
