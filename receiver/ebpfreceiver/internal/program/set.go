@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/cilium/ebpf"
+	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
@@ -82,12 +83,15 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		errs    []error
 		running []Selected
 	)
-	first := func(need Selected) bool { return need.Definition.First }
-	for _, need := range slices.DeleteFunc(needsOf(selected), func(n Selected) bool { return !first(n) }) {
-		errs = append(errs, s.add(need))
+	for _, need := range needsOf(selected) {
+		if need.Definition.First {
+			errs = append(errs, s.add(need))
+		}
 	}
-	// What came between the start and now was told by nobody.
-	errs = append(errs, options.Kernel.Containers.Refresh())
+	// What came between the start and now was told by nobody. What this does not find is asked for when it is needed.
+	if err := options.Kernel.Containers.Refresh(); err != nil {
+		options.Logger.Warn("Cannot read the cgroup hierarchy again; containers of the last moment may have no id", zap.Error(err))
+	}
 	for _, one := range selected {
 		if err := s.add(one); err != nil {
 			errs = append(errs, err)
@@ -96,8 +100,10 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		running = append(running, one)
 	}
 	needed := needsOf(running)
-	for _, need := range slices.DeleteFunc(slices.Clone(needed), first) {
-		errs = append(errs, s.add(need))
+	for _, need := range needed {
+		if !need.Definition.First {
+			errs = append(errs, s.add(need))
+		}
 	}
 	errs = append(errs, s.dropUnneeded(needed))
 	if err := errors.Join(errs...); err != nil && !options.KeepGoing {
