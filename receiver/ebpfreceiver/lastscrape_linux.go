@@ -6,7 +6,6 @@ package ebpfreceiver
 import (
 	"context"
 
-	"go.opentelemetry.io/collector/receiver/receiverhelper"
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
@@ -21,10 +20,7 @@ func (r *ebpfReceiver) publishLast(ctx context.Context, source source) {
 	failed := func(err error) {
 		r.settings.Logger.Warn("Cannot publish the last metrics; what was counted since the last collection is lost", zap.Error(err))
 	}
-	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
-		ReceiverID:             r.settings.ID,
-		ReceiverCreateSettings: r.settings,
-	})
+	report, err := r.newReport()
 	if err != nil {
 		failed(err)
 		return

@@ -119,11 +119,16 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	return nil
 }
 
-func (r *ebpfReceiver) newLoop(host component.Host) (*delivery.Loop, error) {
-	report, err := receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
+// newReport returns what counts the telemetry that the next consumers accept and refuse.
+func (r *ebpfReceiver) newReport() (*receiverhelper.ObsReport, error) {
+	return receiverhelper.NewObsReport(receiverhelper.ObsReportSettings{
 		ReceiverID:             r.settings.ID,
 		ReceiverCreateSettings: r.settings,
 	})
+}
+
+func (r *ebpfReceiver) newLoop(host component.Host) (*delivery.Loop, error) {
+	report, err := r.newReport()
 	if err != nil {
 		return nil, err
 	}
