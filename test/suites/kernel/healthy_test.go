@@ -293,10 +293,11 @@ func (h *healthy) overUDP(t *testing.T, address netip.Addr) {
 func (h *healthy) pings(t *testing.T, address netip.Addr) {
 	t.Helper()
 	family, protocol, request := unix.AF_INET, unix.IPPROTO_ICMP, byte(8)
-	var to unix.Sockaddr = &unix.SockaddrInet4{Addr: as4(address)}
+	// Sendto writes into its address, so that two workers cannot share one.
+	to := func() unix.Sockaddr { return &unix.SockaddrInet4{Addr: as4(address)} }
 	if address.Is6() {
 		family, protocol, request = unix.AF_INET6, unix.IPPROTO_ICMPV6, 128
-		to = &unix.SockaddrInet6{Addr: address.As16()}
+		to = func() unix.Sockaddr { return &unix.SockaddrInet6{Addr: address.As16()} }
 	}
 	for _, kind := range []int{unix.SOCK_RAW, unix.SOCK_DGRAM} {
 		var fd int
@@ -310,7 +311,7 @@ func (h *healthy) pings(t *testing.T, address netip.Addr) {
 			packet := append([]byte{request, 0, 0, 0, 0, 77, 0, 1}, make([]byte, 56)...)
 			sum := onesComplement(packet)
 			packet[2], packet[3] = byte(sum>>8), byte(sum)
-			if err := unix.Sendto(fd, packet, 0, to); err != nil {
+			if err := unix.Sendto(fd, packet, 0, to()); err != nil {
 				return err
 			}
 			answer := make([]byte, 500)

@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
@@ -19,17 +20,20 @@ import (
 
 // loaded is a program in the kernel.
 type loaded struct {
-	// readers are the hooks of kind Reader once the program is detached.
-	readers []attached
-	// missed are the misses of the hooks that were detached.
-	missed     uint64
 	definition *Definition
 	// number identifies the program in its records and in the shared maps.
 	number  uint32
 	program Program
 	// maps are the object's own maps.
-	maps  map[string]*ebpf.Map
+	maps map[string]*ebpf.Map
+
+	// mu guards the fields below it. The delivery counts misses while Detach runs.
+	mu    sync.Mutex
 	hooks []attached
+	// missed are the misses of the hooks that were detached.
+	missed uint64
+	// readers are the hooks of kind Reader once the program is detached.
+	readers []attached
 }
 
 // attached is one attached hook, in the variant that this kernel accepted.
@@ -295,17 +299,27 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 
 // detach detaches all hooks but those of kind Reader, which run only when somebody reads them, as the last scrape does.
 func (l *loaded) detach() error {
-	l.missed = l.misses() // the kernel forgets them with the functions
 	var errs []error
-	for _, h := range slices.Backward(l.hooks) {
-		if h.isReader() {
-			l.readers = append(l.readers, h)
-			continue
-		}
+	for _, h := range slices.Backward(l.takeHooks()) {
 		errs = append(errs, h.close())
 	}
-	l.hooks = nil
 	return errors.Join(errs...)
+}
+
+// takeHooks returns the hooks to detach, and forgets them but for their misses: the kernel counts those with the functions.
+func (l *loaded) takeHooks() (taken []attached) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.missed += countMisses(l.hooks)
+	for _, h := range l.hooks {
+		if h.isReader() {
+			l.readers = append(l.readers, h)
+		} else {
+			taken = append(taken, h)
+		}
+	}
+	l.hooks = nil
+	return taken
 }
 
 func (l *loaded) close() error {
@@ -325,8 +339,13 @@ func (l *loaded) close() error {
 // misses returns the runs that the kernel's recursion guard skipped (recursion_misses), without those of functions with a
 // fallback and of lossless hooks.
 func (l *loaded) misses() uint64 {
-	n := l.missed
-	for _, h := range l.hooks {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.missed + countMisses(l.hooks)
+}
+
+func countMisses(hooks []attached) (n uint64) {
+	for _, h := range hooks {
 		if h.lossless {
 			continue
 		}
