@@ -57,7 +57,7 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := traffic.Start(t, testnet.NewNamespace(t), c.option)
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), c.option)
 
 			propagated := testreceiver.Try(a, c.config)
 			require.NotEmpty(t, propagated.Error, "Start fails")
@@ -88,7 +88,7 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	for _, p := range programs.All() {
 		for _, way := range p.Privileges {
 			t.Run(p.Name+" "+way.Settings, func(t *testing.T) {
-				a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(programs.CapabilityNumbers(way.Needed...)...)}))
+				a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(programs.CapabilityNumbers(way.Needed...)...)}))
 				outcome := testreceiver.Try(a, "programs: {"+p.Name+": "+strings.ReplaceAll(way.Settings, `"*"`, "lo")+"}")
 				assert.Empty(t, outcome.Error)
 				assert.Contains(t, outcome.States, p.Name+" attached")
@@ -112,7 +112,7 @@ func TestLockedMemory(t *testing.T) {
 		"unlimited without CAP_SYS_RESOURCE": {unix.RLIM_INFINITY, []uintptr{unix.CAP_SYS_RESOURCE}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: c.drop}))
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Drop: c.drop}))
 			if c.limit == little || kernelSays().lockedMaps { // it takes the capability to have more
 				testhost.LimitLockedMemory(t, a.PID, c.limit)
 			}
@@ -130,7 +130,7 @@ func TestLockedMemory(t *testing.T) {
 // One program that cannot run leaves the others running, if it is told to.
 func TestIgnoredProgramLeavesTheOthers(t *testing.T) {
 	testnet.Require(t)
-	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Unmount: []string{"tracefs"}}))
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Unmount: []string{"tracefs"}}))
 	outcome := testreceiver.Try(a, "error_mode: ignore\nprograms: {connection: {protocols: [tcp, unix]}, packet_drop: {}}")
 	require.Empty(t, outcome.Error)
 	assert.Contains(t, outcome.States, "packet_drop attached")

@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 
@@ -18,7 +17,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
@@ -56,6 +54,7 @@ type start struct {
 	cgroup             *testhost.Cgroup
 	restriction        *restrict.Restriction
 	pidNamespace       bool
+	whole              bool
 }
 
 // Named sets the base name of the agent's executable and the name of its main thread.
@@ -75,6 +74,9 @@ func Restricted(r restrict.Restriction) Option { return func(s *start) { s.restr
 // InPIDNamespace starts the agent as the first process of a PID namespace.
 func InPIDNamespace() Option { return func(s *start) { s.pidNamespace = true } }
 
+// OfTestBinary has the agent run the test binary, whose own operations (Define) it can carry out too. It takes longer to start.
+func OfTestBinary() Option { return func(s *start) { s.whole = true } }
+
 // Start starts an agent in the namespace. It ends with the test.
 func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 	t.Helper()
@@ -82,7 +84,11 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 	for _, option := range options {
 		option(&s)
 	}
-	cmd := exec.Command(executable(t, s.executable))
+	from := agentProgram
+	if s.whole {
+		from = testBinary
+	}
+	cmd := exec.Command(executable(t, from, s.executable))
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{}
 	if s.uid != 0 {
@@ -133,43 +139,6 @@ func (a *Agent) Exit() {
 
 // Kill ends the agent by SIGKILL, in whatever call it is.
 func (a *Agent) Kill() { a.child.kill() }
-
-// executables holds the test binary under the names that agents run it by.
-var executables struct {
-	sync.Mutex
-	dir string
-}
-
-// executable returns the path of the test binary under that base name, where every user may run it.
-func executable(t testing.TB, name string) string {
-	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	executables.Lock()
-	defer executables.Unlock()
-	if executables.dir == "" {
-		dir, err := os.MkdirTemp("", "kernel-test-agents")
-		require.NoError(t, err)
-		require.NoError(t, os.Chmod(dir, 0o755))
-		executables.dir = dir
-	}
-	path := filepath.Join(executables.dir, name)
-	if _, err := os.Stat(path); err == nil {
-		return path
-	}
-	testenv.LinkOrCopy(t, self, path)
-	return path
-}
-
-// RemoveExecutables removes the named executables of agents from the disk; TestMain calls it after the tests.
-func RemoveExecutables() {
-	executables.Lock()
-	defer executables.Unlock()
-	if executables.dir != "" {
-		_ = os.RemoveAll(executables.dir)
-		executables.dir = ""
-	}
-}
 
 var identify = Define("identify", func(Nothing) (Identity, error) {
 	exe, err := os.Readlink("/proc/self/exe")

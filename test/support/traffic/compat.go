@@ -51,7 +51,7 @@ func codePath(t testing.TB, name, digits string) string {
 	t.Helper()
 	code, err := hex.DecodeString(strings.ReplaceAll(digits, " ", ""))
 	require.NoError(t, err)
-	path := filepath.Join(filepath.Dir(executable(t, "kernel-test-program")), name)
+	path := filepath.Join(filepath.Dir(executable(t, agentProgram, "kernel-test-program")), name)
 	require.NoError(t, os.WriteFile(path, program(t, code), 0o755))
 	return path
 }

@@ -44,7 +44,7 @@ func forkerPath(t testing.TB, count int) string {
 	}
 	require.NotEmpty(t, code, "there is no program for %s", runtime.GOARCH)
 	code = binary.LittleEndian.AppendUint32(code, uint32(count))
-	path := filepath.Join(filepath.Dir(executable(t, "kernel-test-program")), "forker")
+	path := filepath.Join(filepath.Dir(executable(t, agentProgram, "kernel-test-program")), "forker")
 	require.NoError(t, os.WriteFile(path, program(t, code), 0o755))
 	return path
 }

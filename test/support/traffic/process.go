@@ -71,7 +71,7 @@ func end(how string) {
 // Executable is the path of a program that agents can run, of that base name.
 func Executable(t testing.TB, name string) string {
 	t.Helper()
-	return executable(t, name)
+	return executable(t, agentProgram, name)
 }
 
 // Command is a program that an agent runs.

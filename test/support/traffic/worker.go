@@ -86,7 +86,7 @@ func once[Args, Result any](w *worker, o Operation[Args, Result], args Args) (re
 // network namespace, and in the cgroup if that is not nil.
 func Once[Args, Result any](t testing.TB, name string, in *testhost.Cgroup, o Operation[Args, Result], args Args) Result {
 	t.Helper()
-	w, err := startWorkerAs(executable(t, name), in)
+	w, err := startWorkerAs(executable(t, testBinary, name), in)
 	require.NoError(t, err)
 	result, err := once(w, o, args)
 	require.NoError(t, err)

@@ -94,7 +94,11 @@ var packages = []testPackage{
 	{path: "./test/suites/kernel/irreversible"},
 }
 
-const guestPackage = "./test/tools/vmtest/guest"
+const (
+	guestPackage = "./test/tools/vmtest/guest"
+	// agentPackage is what the agents of the tests run, agentFile where the guest has it.
+	agentPackage, agentFile = "./test/support/traffic/agent", "/agent"
+)
 
 // binaries are the files of an architecture's guests: by their paths in the guest.
 type binaries map[string]string
@@ -110,8 +114,11 @@ func buildAll(ctx context.Context, cache string, lines []line) (map[string]binar
 		if err != nil {
 			return nil, err
 		}
-		b := binaries{"/init": filepath.Join(dir, "init")}
+		b := binaries{"/init": filepath.Join(dir, "init"), agentFile: filepath.Join(dir, "agent")}
 		if err := build(ctx, l.architecture, "build", guestPackage, b["/init"]); err != nil {
+			return nil, err
+		}
+		if err := build(ctx, l.architecture, "build", agentPackage, b[agentFile]); err != nil {
 			return nil, err
 		}
 		for _, p := range packages {

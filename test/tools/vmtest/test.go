@@ -141,6 +141,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 	plan := script.Plan{Environment: []string{
 		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
+		"OTELCOL_EBPF_TRAFFIC_AGENT=" + agentFile,
 	}}
 	for _, p := range packages {
 		files, err := testdata(p.path)

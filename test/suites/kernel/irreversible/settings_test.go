@@ -27,7 +27,7 @@ func TestUnprivilegedBPF(t *testing.T) {
 	testnet.Require(t)
 	for _, value := range []string{"0", "2", "1"} {
 		require.NoError(t, os.WriteFile("/proc/sys/kernel/unprivileged_bpf_disabled", []byte(value), 0))
-		a := traffic.Start(t, testnet.NewNamespace(t), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)}))
+		a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unix.CAP_BPF, unix.CAP_PERFMON, unix.CAP_NET_ADMIN)}))
 		testhost.LimitLockedMemory(t, a.PID, unix.RLIM_INFINITY)
 		outcome := testreceiver.Try(a, programs)
 		assert.Empty(t, outcome.Error, "with kernel.unprivileged_bpf_disabled=%s", value)
@@ -42,7 +42,7 @@ func TestLockdown(t *testing.T) {
 	testnet.Require(t)
 	const dir, file = "/sys/kernel/security", "/sys/kernel/security/lockdown"
 	try := func() testreceiver.Outcome {
-		return testreceiver.Try(traffic.Start(t, testnet.NewNamespace(t)), programs)
+		return testreceiver.Try(traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary()), programs)
 	}
 	lockDown := func(how string) {
 		require.NoError(t, unix.Mount("securityfs", dir, "securityfs", 0, ""))
