@@ -304,26 +304,6 @@ func TestFileDescriptorBound(t *testing.T) {
 	assert.Equal(t, before-1000, left(), "nobody else opens timers")
 }
 
-// A hundred thousand short processes, or ten thousand with -short, leave nothing behind.
-func TestFileDescriptorsOfMasses(t *testing.T) {
-	testnet.Require(t)
-	count := 100_000
-	if testing.Short() {
-		count = 10_000
-	}
-	shell, container := newShell(t)
-	r := testreceiver.Start(t, "collection_interval: 20ms\nprograms: {file_descriptor: {leak_intervals: 5}}")
-	shell.OpenDescriptors("timerfd", 200)
-	shell.Fork(count)
-	m := r.Scrape(t)
-	assert.Equal(t, traffic.OpenDescriptorsOf(t, shell.PID, 0), openOf(t, m.In(container), shell.PID, shell.Executable))
-	for _, s := range m.In(container).Series(openMetric) {
-		assert.Equal(t, strconv.Itoa(shell.PID), s.Attributes["process.pid"])
-	}
-	assert.Empty(t, r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container)))
-	assert.Empty(t, lost(m, "file_descriptor"))
-}
-
 // More than a million descriptors, or a hundred thousand with -short, which the scan reads one by one, counted or
 // excluded.
 func TestFileDescriptorsInMasses(t *testing.T) {

@@ -386,34 +386,3 @@ func TestProcessesThatAreLeftOut(t *testing.T) {
 func inContainer(c *testhost.Cgroup) testreceiver.Match {
 	return func(e testreceiver.Event) bool { return e.Resource["container.id"] == c.ContainerID }
 }
-
-// A hundred thousand short processes, or ten thousand with -short, fill nothing: all are counted, each is an event or a
-// loss that is counted, and what comes after them is seen as before.
-func TestProcessesInMasses(t *testing.T) {
-	testnet.Require(t)
-	count := 100_000
-	if testing.Short() {
-		count = 10_000
-	}
-	shell, container := newShell(t)
-	r := testreceiver.Start(t, "programs: {process: {}}")
-	shell.Fork(count)
-	count++ // what has made them
-	m := r.Scrape(t)
-	assert.Equal(t, count, m.In(container).Int(exitsMetric, nil))
-	assert.Equal(t, 1, m.In(container).Int(executionsMetric, nil))
-	require.True(t, testreceiver.Eventually(func() bool {
-		all := 0
-		for _, n := range lost(r.Scrape(t), "process") {
-			all += n
-		}
-		return all+len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))) >= count
-	}), "%d events, lost %v", len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))), lost(r.Scrape(t), "process"))
-	assert.LessOrEqual(t, len(r.Events.Matching(testreceiver.Named(exitEvent), inContainer(container))), count)
-
-	program := traffic.Executable(t, "kernel-test-program")
-	ran(t, r, shell, container, traffic.Command{Path: program, Args: []string{"x"}}, program, nil)
-	after := r.Scrape(t).In(container)
-	assert.Equal(t, count+1, after.Int(exitsMetric, nil))
-	assert.Equal(t, 2, after.Int(executionsMetric, nil))
-}

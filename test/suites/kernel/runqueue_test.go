@@ -229,27 +229,6 @@ func TestRunqueueMetricsOnly(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(stallEvent)))
 }
 
-// A hundred thousand short processes, or ten thousand with -short, fill nothing: all are counted, and what comes after them
-// is counted exactly.
-func TestRunqueueOfProcessesInMasses(t *testing.T) {
-	testnet.Require(t)
-	count := 100_000
-	if testing.Short() {
-		count = 10_000
-	}
-	r := testreceiver.Start(t, onlyRunqueue)
-	shell, container := newShell(t)
-	shell.Fork(count)
-	assert.GreaterOrEqual(t, waited(r.Scrape(t), container).Count, count)
-
-	a, other := newWaiting(t)
-	openAccount(t, r, a, other).compare(t, 2*1000, func() {
-		a.TakeTurns(0, 1000)
-		a.Compete(6, 200)
-	})
-	assert.Empty(t, lost(r.Scrape(t), "runqueue"))
-}
-
 // More cgroups than there is room for: the rest is counted together, and says so.
 func TestRunqueueOverflow(t *testing.T) {
 	testnet.Require(t)

@@ -488,33 +488,6 @@ func TestSyscallEventLimit(t *testing.T) {
 	assert.Len(t, held, 1, "%v", held)
 }
 
-// Threads that end in a call, and a hundred thousand processes of a few calls each, or ten thousand with -short, leave
-// nothing behind: all calls are counted, and later ones too.
-func TestSyscallsInMasses(t *testing.T) {
-	testnet.Require(t)
-	count := 100_000
-	if testing.Short() {
-		count = 10_000
-	}
-	shell, container := newShell(t)
-	r := testreceiver.Start(t, "programs: {syscall: {events: false, syscalls: [wait4, dup]}}")
-	shell.Fork(count)
-	for range 100 {
-		shell.OnThread("short-lived").Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1})
-	}
-	m := r.Scrape(t)
-	// The last child is the shell's: Go waits for it with waitid first.
-	made, _ := callCount(m.In(container), "wait4")
-	assert.GreaterOrEqual(t, made, count)
-	assert.LessOrEqual(t, made, count+2)
-	assert.Equal(t, 100, callErrors(m.In(container), "dup", "ebadf"))
-	assert.Empty(t, lost(m, "syscall"))
-
-	caller, container := newCaller(t, "kernel-test-caller")
-	caller.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1000})
-	assert.Equal(t, 1000, callErrors(r.Scrape(t).In(container), "dup", "ebadf"))
-}
-
 // A process that executes is another one afterwards; the call itself is still that of the one before.
 func TestSyscallsAcrossExecve(t *testing.T) {
 	testnet.Require(t)
