@@ -229,7 +229,7 @@ func (w *Wire) Rename(t testing.TB, name string) {
 	require.NoError(t, netlink.LinkSetUp(link))
 }
 
-// XDP returns the id of the XDP program on the test's side, 0 if there is none, and whether it runs in the driver.
+// XDP returns the id of the XDP program on the receiving interface, 0 if there is none, and whether it runs in the driver.
 func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	t.Helper()
 	link, err := netlink.LinkByIndex(w.Index)
@@ -242,7 +242,7 @@ func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	return int(xdp.ProgId), xdp.AttachMode == attachedToDriver
 }
 
-// quiet makes an interface send nothing by itself, and receive packets as they were sent.
+// quiet keeps an interface from sending anything by itself, and from changing packets that it receives.
 func quiet(device string) error {
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
 		return err
@@ -250,8 +250,8 @@ func quiet(device string) error {
 	return withoutOffloads(device)
 }
 
-// withoutOffloads switches off what merges received packets and splits sent ones. A driver that has none of it refuses
-// that, as those of older kernels do when the peer has an XDP program.
+// withoutOffloads switches off merging of received packets and splitting of sent ones. A driver without these features
+// refuses that, as drivers of older kernels do when the peer has an XDP program.
 func withoutOffloads(device string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
