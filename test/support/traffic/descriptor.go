@@ -253,8 +253,8 @@ var unshare = Define("descriptor.unshare", func(args descriptorArgs) (tids [2]in
 	return tids, nil
 })
 
-// Unshare gives two new threads of the agent their own descriptor tables. One opens count descriptors of a kind there, the
-// other count + 1. It returns their ids.
+// Unshare gives two new threads of the agent their own descriptor tables. The first opens one descriptor of a kind there, the
+// second one count + 1. It returns their ids.
 func (a *Agent) Unshare(kind string, count int) [2]int {
 	a.t.Helper()
 	return unshare.Call(a, descriptorArgs{kind, count})

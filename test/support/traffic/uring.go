@@ -97,8 +97,8 @@ func (c FileCall) doByRing(dir int, silently bool) error {
 	}
 }
 
-// submit sets up an io_uring, submits one operation and returns its result; with done, it waits until that is true and
-// returns 0.
+// submit sets up an io_uring, submits one operation and waits. It returns the operation's result, or 0 if done returns true
+// before there is a completion.
 func submit(entry uringEntry, done func() bool) (int32, error) {
 	var p uringParams
 	ring, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&p)), 0)
