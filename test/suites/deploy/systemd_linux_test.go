@@ -18,12 +18,12 @@ import (
 
 const (
 	unit = "otelcol-ebpf.service"
-	// maxExposure is the highest exposure that systemd may report for the service, in tenths. The collector needs what
-	// adds up to it: capabilities, the network, and the bpf system call.
+	// maxExposure is the highest exposure that systemd may report for the service, in tenths. It results from what the
+	// collector needs: capabilities, the network, and the bpf system call.
 	maxExposure = "25"
 )
 
-// analyze runs systemd-analyze, which needs no systemd to run.
+// analyze runs systemd-analyze, which works without a running systemd.
 func analyze(t *testing.T, args ...string) (output string, err error) {
 	t.Helper()
 	tool, err := exec.LookPath("systemd-analyze")
@@ -41,7 +41,7 @@ func verify(t *testing.T, unitText []byte) (output string, err error) {
 	units := filepath.Join(root, "usr/lib/systemd/system")
 	require.NoError(t, os.MkdirAll(filepath.Dir(units), 0o755))
 	if text, err := exec.Command("cp", "-a", "/usr/lib/systemd/system", units).CombinedOutput(); err != nil {
-		testenv.Missing(t, "systemd's own units are not there: "+string(text))
+		testenv.Missing(t, "systemd's own units are not installed: "+string(text))
 	}
 	for _, match := range regexp.MustCompile(`(?m)^Exec\w+=(/\S+)`).FindAllSubmatch(unitText, -1) {
 		executable := filepath.Join(root, string(match[1]))
@@ -61,7 +61,7 @@ func TestUnitIsValid(t *testing.T) {
 	require.NoError(t, err, output)
 	assert.Empty(t, output)
 
-	// The check of the hardening can fail.
+	// The check of the unit finds mistakes.
 	output, _ = verify(t, append(text, "\n[Service]\nNoNewPrivilege=yes\n"...))
 	assert.Contains(t, output, "NoNewPrivilege' in section")
 }
@@ -76,5 +76,5 @@ func TestUnitIsHardened(t *testing.T) {
 	soft := filepath.Join(t.TempDir(), unit)
 	require.NoError(t, os.WriteFile(soft, regexp.MustCompile(`(?m)^SystemCall.*\n`).ReplaceAll(text, nil), 0o600))
 	output, err = analyze(t, "security", "--no-pager", "--offline=true", "--threshold="+maxExposure, soft)
-	assert.Error(t, err, "a unit without a filter of system calls is hard enough: %s", output)
+	assert.Error(t, err, "a unit without a system call filter must not pass: %s", output)
 }

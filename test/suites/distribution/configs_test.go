@@ -15,11 +15,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// needsFull is the text in a configuration that needs components of the full collector.
+// needsFull marks a configuration that needs components of the full collector.
 const needsFull = "# The full collector has what this needs: `make build-full`.\n"
 
-// Every configuration in the repository is accepted by its collector, without a flag or a deprecation warning. The full
-// collector accepts all of them; the other one refuses those that need the full one.
+// Every configuration in the repository is valid for its collector, without a flag or a deprecation warning. The full
+// collector accepts all of them. The default one refuses those that need the full one.
 func TestConfigs(t *testing.T) {
 	onNode, inFull := testenv.Collector(t), testenv.FullCollector(t)
 	configs, err := filepath.Glob(testenv.Repository(t, "examples/*.yaml"))
@@ -40,7 +40,7 @@ func TestConfigs(t *testing.T) {
 
 			output, err = validate(t, onNode, config)
 			if says {
-				require.Error(t, err, "it does not need the full collector")
+				require.Error(t, err, "the configuration does not need the full collector")
 				assert.Contains(t, output, "unknown type")
 				return
 			}
@@ -51,7 +51,7 @@ func TestConfigs(t *testing.T) {
 	assert.NotZero(t, needing)
 }
 
-// TestConfigs can fail: the collector refuses a wrong configuration, and says where it is wrong.
+// The collector refuses a wrong configuration and says where the error is, so TestConfigs can fail.
 func TestConfigsRefused(t *testing.T) {
 	valid, err := os.ReadFile(testenv.Repository(t, "config.yaml"))
 	require.NoError(t, err)

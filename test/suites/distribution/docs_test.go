@@ -54,7 +54,7 @@ func anchor(heading string) string {
 	return strings.ReplaceAll(text, " ", "-")
 }
 
-// Each link to a file of the repository has an existing target, and so has its anchor.
+// Each link to a file of the repository has an existing target, and an existing anchor.
 func TestLinks(t *testing.T) {
 	all := pages(t)
 	for name, text := range all {
@@ -68,7 +68,7 @@ func TestLinks(t *testing.T) {
 				path = filepath.Join(filepath.Dir(name), target)
 			}
 			if _, err := os.Stat(testenv.Repository(t, path)); err != nil {
-				t.Errorf("%s: the link %s leads nowhere", name, match[1])
+				t.Errorf("%s: broken link %s", name, match[1])
 				continue
 			}
 			if page, ok := all[path]; ok && fragment != "" {
@@ -92,7 +92,7 @@ func TestPagesAreListed(t *testing.T) {
 	}
 }
 
-// Pages fit a terminal; tables, code and what is generated may be wider.
+// Pages fit a terminal. Tables, code and generated text may be wider.
 func TestPagesAreNarrow(t *testing.T) {
 	const widest = 130
 	for name, text := range pages(t) {
@@ -109,7 +109,7 @@ func TestPagesAreNarrow(t *testing.T) {
 	}
 }
 
-// The README is short enough to be read, and names the Go version of go.mod.
+// The README is short, and names the Go version of go.mod.
 func TestReadme(t *testing.T) {
 	readme := pages(t)["README.md"]
 	assert.LessOrEqual(t, strings.Count(readme, "\n"), 200)
@@ -126,7 +126,7 @@ func TestReadme(t *testing.T) {
 	assert.GreaterOrEqual(t, namedMinor, minor, "go.mod needs a newer Go than README.md says")
 }
 
-// Each example begins by saying who needs it.
+// Each example begins with its audience.
 func TestExamplesSayForWhom(t *testing.T) {
 	examples, err := filepath.Glob(testenv.Repository(t, "examples/*"))
 	require.NoError(t, err)
@@ -150,7 +150,7 @@ func TestMessagesAreWritten(t *testing.T) {
 		for part := range strings.SplitSeq(m[1], "…") {
 			part = strings.Trim(part, " ")
 			if !slices.ContainsFunc(written, func(text string) bool { return strings.Contains(text, part) }) {
-				t.Errorf("the receiver has no message %q: name the one that it has instead", part)
+				t.Errorf("the receiver has no message %q: update docs/troubleshooting.md", part)
 			}
 		}
 	}

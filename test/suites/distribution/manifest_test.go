@@ -15,13 +15,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// twoLines are the lines that another manifest needs, as README.md shows them.
+// twoLines are the lines to add to another manifest, as in README.md.
 const twoLines = `  - gomod: github.com/otelcol-ebpf/otelcol-ebpf v0.1.0
     import: github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver
 `
 
-// A user who builds another distribution adds two lines to its manifest and gets a collector with this receiver. Nothing
-// is generated, compiled by clang or set there.
+// A user of another distribution adds two lines to its manifest and gets a collector with this receiver. Nothing is
+// generated, compiled by clang or configured for that.
 func TestOwnManifest(t *testing.T) {
 	dir := t.TempDir()
 	builder := filepath.Join(dir, "builder")
@@ -33,7 +33,7 @@ func TestOwnManifest(t *testing.T) {
 	require.NoError(t, err)
 	manifest := strings.Replace(string(base), "\nreceivers:\n", "\nreceivers:\n"+twoLines, 1)
 	require.NotEqual(t, string(base), manifest)
-	// The module comes from this checkout instead of from the module proxy.
+	// Use the module of this checkout instead of the one from the module proxy.
 	manifest += "\nreplaces:\n  - " + modulePath + " => " + testenv.Repository(t, ".") + "\n"
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "manifest.yaml"), []byte(manifest), 0o600))
 

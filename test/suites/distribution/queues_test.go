@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// shownConfig is as much of a collector's configuration as the test below needs.
+// shownConfig has the parts of a collector's configuration that the test reads.
 type shownConfig struct {
 	Exporters map[string]map[string]any
 	Service   struct {
@@ -25,11 +25,11 @@ type shownConfig struct {
 	}
 }
 
-// queues says for each exporter that we show how it is kept from refusing what the receiver sends: it has a queue that is on
-// unless a configuration turns it off, one that a configuration turns on, or none, so that a batch processor is before it.
+// queues says for each exporter in the repository how to keep it from refusing events: its queue is on by default, a
+// configuration turns it on, or it has none and needs a batch processor.
 var queues = map[string]string{"otlp_grpc": "on", "otlp_http": "on", "kafka": "on", "debug": "off", "file": "none"}
 
-// No exporter of events that we show can refuse or block what the receiver sends to the others.
+// No exporter of events in our configurations can refuse or block what the receiver sends to other exporters.
 func TestExportersHaveQueues(t *testing.T) {
 	var configs []string
 	for _, pattern := range []string{"examples/*.yaml", "config.yaml", "deploy/kubernetes/*-config.yaml"} {
@@ -60,11 +60,11 @@ func TestExportersHaveQueues(t *testing.T) {
 				case "none":
 					assert.True(t, slices.Contains(pipeline.Processors, "batch"), where)
 				default:
-					assert.Fail(t, "an exporter that the test does not know", where)
+					assert.Fail(t, "exporter is missing in queues", where)
 				}
 				checked[kind] = true
 			}
 		}
 	}
-	assert.Len(t, checked, len(queues), "an exporter that nobody shows")
+	assert.Len(t, checked, len(queues), "exporter in queues is not used by any configuration")
 }

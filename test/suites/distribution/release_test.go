@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// The archives have everything that users need beside the executable: configurations, deployments, documentation, licences.
+// The archives contain what users need besides the executable: configurations, deployments, documentation, licences.
 func TestReleaseFiles(t *testing.T) {
 	root := testenv.Repository(t, ".")
 	output, err := run(t.Context(), root, "make", "--no-print-directory", "release-files")
@@ -37,11 +37,11 @@ func TestReleaseFiles(t *testing.T) {
 	assert.ElementsMatch(t, want, files)
 }
 
-// The archives are of both collectors and both architectures, are named by the version of the manifests, and do not depend on
-// when, where and by whom they are built.
+// There is an archive for each collector and architecture. Its name has the version of the manifests, and its content does
+// not depend on when, where and by whom it was built.
 func TestReleaseArchives(t *testing.T) {
 	version := manifestVersion(t, nodeManifest)
-	assert.Equal(t, version, manifestVersion(t, fullManifest), "both collectors have one version")
+	assert.Equal(t, version, manifestVersion(t, fullManifest), "both collectors must have the same version")
 
 	output, err := run(t.Context(), testenv.Repository(t, "."), "make", "--no-print-directory", "--dry-run", "release", "SOURCE_DATE_EPOCH=1")
 	require.NoError(t, err, output)

@@ -11,7 +11,7 @@ import (
 
 const modulePath = "github.com/otelcol-ebpf/otelcol-ebpf"
 
-// run runs a program in a directory and returns what it prints on both outputs, and its error.
+// run runs a program in a directory and returns its combined output and its error.
 func run(ctx context.Context, dir, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir = dir

@@ -27,16 +27,16 @@ const (
 
 const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
 
-// others are the modules of the manifests with another version than the collector's release. Try these too when you
-// change the release.
+// others are modules in the manifests whose version is not that of the collector's release. When you change the release, try
+// to update these, too.
 var others = map[string]struct{ version, why string }{
-	contrib + "extension/healthcheckv2extension":     {"v0.159.0", "of v0.160.0 and v0.161.0 there is no module to be had"},
-	contrib + "exporter/kafkaexporter":               {"v0.160.0", "pkg/kafka/configkafka and pkg/kafka/topic cannot be had of v0.161.0"},
-	contrib + "processor/k8sattributesprocessor":     {"v0.160.0", "its v1.0.0, of the release v0.161.0, has tests that need pkg/semconvtest, which cannot be had"},
-	contrib + "processor/resourcedetectionprocessor": {"v0.160.0", "v0.161.0 needs detectors of v0.18.0, of which six cannot be had"},
+	contrib + "extension/healthcheckv2extension":     {"v0.159.0", "v0.160.0 and v0.161.0 are not on the module proxy"},
+	contrib + "exporter/kafkaexporter":               {"v0.160.0", "v0.161.0 needs pkg/kafka/configkafka and pkg/kafka/topic, which are not on the module proxy"},
+	contrib + "processor/k8sattributesprocessor":     {"v0.160.0", "its v1.0.0, of the release v0.161.0, has tests that need pkg/semconvtest, which is not on the module proxy"},
+	contrib + "processor/resourcedetectionprocessor": {"v0.160.0", "v0.161.0 needs detectors of v0.18.0, six of which are not on the module proxy"},
 }
 
-// Several files name the collector's release: the manifests, the receiver's go.mod and the tools' go.mod. They agree.
+// The files that name the collector's release agree: the manifests, the receiver's go.mod and the tools' go.mod.
 func TestVersionsAgree(t *testing.T) {
 	module := requirements(t, "go.mod")
 	tools := requirements(t, "internal/tools/go.mod")
@@ -62,14 +62,14 @@ func TestVersionsAgree(t *testing.T) {
 			assertRelease(t, file, path, version, beta, stable)
 		}
 	}
-	assert.Empty(t, unused, "no manifest has these exceptions any more")
+	assert.Empty(t, unused, "these exceptions are in no manifest")
 	for path, version := range module {
 		assertRelease(t, "go.mod", path, version, beta, stable)
 	}
 }
 
-// The full manifest has everything of the other one, with the same versions. Its additional components are those that the
-// other one avoids, because they bring more than 500 packages.
+// The full manifest has all modules of the default one, in the same versions. The additional components are those that would
+// add more than 500 packages to the default one.
 func TestFullManifestHasTheOther(t *testing.T) {
 	added := manifestModules(t, fullManifest)
 	for path, version := range manifestModules(t, nodeManifest) {
@@ -83,7 +83,7 @@ func TestFullManifestHasTheOther(t *testing.T) {
 	}, slices.Collect(maps.Keys(added)))
 }
 
-// All modules of this repository use one Go version, which `make` requires too.
+// All modules of this repository, and `make`, require the same Go version.
 func TestGoVersionsAgree(t *testing.T) {
 	want := goVersion(t, "go.mod")
 	for _, file := range []string{"internal/tools/go.mod", "test/suites/deploy/kubernetes/go.mod"} {
@@ -91,7 +91,7 @@ func TestGoVersionsAgree(t *testing.T) {
 	}
 }
 
-// The semantic conventions are of one version, which metadata.yaml names, and it is the newest that the module has.
+// All files use the same version of the semantic conventions, the one in metadata.yaml, and it is the newest in the module.
 func TestConventionsAgree(t *testing.T) {
 	metadata, err := os.ReadFile(testenv.Repository(t, "receiver/ebpfreceiver/metadata.yaml"))
 	require.NoError(t, err)
@@ -115,7 +115,7 @@ func TestConventionsAgree(t *testing.T) {
 	all, err := os.ReadDir(filepath.Join(strings.TrimSpace(dir), "semconv"))
 	require.NoError(t, err)
 	for _, one := range all {
-		assert.False(t, newer(one.Name(), version), "there is %s%s", semconv, one.Name())
+		assert.False(t, newer(one.Name(), version), "there is a newer one, %s%s", semconv, one.Name())
 	}
 }
 
@@ -131,7 +131,7 @@ func newer(a, b string) bool {
 	return strings.HasPrefix(a, "v") && slices.Compare(numbers(a), numbers(b)) > 0
 }
 
-// assertRelease checks that a module of the collector has the version of the release that beta and stable name.
+// assertRelease checks that a module of the collector has the version of the release that beta and stable belong to.
 func assertRelease(t *testing.T, file, path, version, beta, stable string) {
 	t.Helper()
 	if !strings.HasPrefix(path, "go.opentelemetry.io/collector/") && !strings.HasPrefix(path, contrib) {
@@ -178,13 +178,13 @@ func parseModule(t *testing.T, file string) (parsed goMod) {
 
 var gomodLine = regexp.MustCompile(`(?m)^\s+- gomod: (\S+) (\S+)$`)
 
-// manifestModules returns the versions that an ocb manifest asks for, by module.
+// manifestModules returns the versions in an ocb manifest, by module.
 func manifestModules(t *testing.T, file string) map[string]string {
 	t.Helper()
 	manifest, err := os.ReadFile(testenv.Repository(t, file))
 	require.NoError(t, err)
 	lines := gomodLine.FindAllStringSubmatch(string(manifest), -1)
-	require.Len(t, lines, strings.Count(string(manifest), "gomod:"), "every gomod line of %s names a version", file)
+	require.Len(t, lines, strings.Count(string(manifest), "gomod:"), "not every gomod line of %s has a version", file)
 	versions := make(map[string]string, len(lines))
 	for _, line := range lines {
 		versions[line[1]] = line[2]

@@ -1,6 +1,6 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package e2e tests the built collector as its users have it: the binary that `make build` leaves, started with the
-// configuration of this repository, real traffic, and everything that comes out read and checked.
+// Package e2e tests the built collector as users run it: the binary of `make build` with the configuration of this
+// repository. It makes real traffic, and checks everything that comes out.
 package e2e

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// A wrong configuration is refused with each key, the fault, and the remedy, all at once.
+// The error for a wrong configuration lists all wrong keys at once, each with the fault and the remedy.
 func TestValidate(t *testing.T) {
 	for name, tt := range map[string]struct {
 		receiver string
@@ -55,7 +55,7 @@ func validate(t *testing.T, receiver string) (output string, err error) {
 	return string(text), err
 }
 
-// A collector without the capabilities that it needs does not start. It names them, and says where to give them.
+// A collector without the capabilities that it needs does not start. It names them, and says how to grant them.
 func TestStartWithoutCapabilities(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)
@@ -70,7 +70,7 @@ func TestStartWithoutCapabilities(t *testing.T) {
 	}
 }
 
-// A collector whose program lacks a file system does not start, and says how to mount it.
+// If a program lacks a file system, the collector does not start, and says how to mount it.
 func TestStartWithoutTracefs(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)

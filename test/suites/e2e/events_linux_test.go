@@ -27,7 +27,7 @@ func await(t *testing.T, source func() []collector.Event, n int, name string, at
 	require.Eventually(t, func() bool {
 		found = collector.Matching(source(), name, attributes)
 		return len(found) >= n
-	}, patience, 100*time.Millisecond, "no %d events %s with %v", n, name, attributes)
+	}, patience, 100*time.Millisecond, "fewer than %d events %s with %v", n, name, attributes)
 	require.Len(t, found, n, "events %s with %v", name, attributes)
 	return found
 }

@@ -39,8 +39,8 @@ func TestHealthOfFailedProgram(t *testing.T) {
 	assert.Empty(t, collector.Matching(fromFile(), "ebpf.connection.connect", nil))
 }
 
-// A backend that takes nothing for a while, with nothing between it and the receiver, makes the receiver's status an error that
-// it recovers from. With retries it loses nothing.
+// If a backend refuses data for a while, and no queue is between it and the receiver, the receiver's status becomes a
+// recoverable error. With retries nothing is lost.
 func TestHealthOfRefusingBackend(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t, "yaml:service: {pipelines: {logs: {processors: [memory_limiter], exporters: [otlp_http]}}}",
@@ -59,7 +59,7 @@ func TestHealthOfRefusingBackend(t *testing.T) {
 	require.Eventually(t, func() bool {
 		body = s.healthBody(t)
 		return strings.Contains(body, `"receiver:ebpf":{"healthy":true,"status":"StatusOK"`) && !strings.Contains(body, "Recoverable")
-	}, patience, 100*time.Millisecond, "the receiver's status stays an error")
+	}, patience, 100*time.Millisecond, "the receiver's status is still an error")
 	page := s.page(t)
 	assert.Zero(t, page.Sum("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "connection"}))
 	require.NoError(t, c.Stop())

@@ -17,8 +17,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// With all programs, the collector costs next to nothing on an idle host. Its own activity, such as writing events to a
-// file, does not feed itself.
+// With all programs, the collector uses almost no CPU on an idle host. Its own activity, such as writing events to a file,
+// causes no further events.
 func TestIdleWithEveryProgram(t *testing.T) {
 	testenv.RequireKernel(t)
 	events := filepath.Join(t.TempDir(), "events.json")
@@ -32,11 +32,11 @@ service:
   telemetry: {metrics: {level: none}}
   pipelines: {logs: {exporters: [file]}}
 `, events, port)))
-	// Work left over from the start does not count.
+	// Wait until the work of the start is done.
 	time.Sleep(2 * time.Second)
 
 	const seconds = 20
-	// The rest of the host may be busy once, but not each time.
+	// The rest of the host may be busy in some of the periods, so take the minimum.
 	least := 1.0
 	for attempt := 0; attempt < 3 && least >= 0.01; attempt++ {
 		before, err := c.CPU()

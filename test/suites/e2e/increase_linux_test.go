@@ -15,13 +15,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Prometheus sees the first kill of a container as an increase, because the container's series was zero before; and the series of
-// a container that is gone ends.
+// Prometheus sees the first kill in a container as an increase, because the container's series was zero before. The series of
+// a removed container ends.
 func TestIncreaseOfFirstKill(t *testing.T) {
 	testenv.RequireKernel(t)
 	server := prometheusBinary(t)
 	s := newSetup(t)
-	// Prometheus ends no series whose samples have times of their own.
+	// Prometheus does not end series whose samples have timestamps.
 	s.start(t, "yaml:receivers: {ebpf: {programs: {oom: {}}}}", "yaml:exporters: {prometheus: {send_timestamps: false}}")
 	api := startPrometheus(t, server, s.prometheus)
 	container := testhost.NewContainer(t)
@@ -47,12 +47,12 @@ func TestIncreaseOfFirstKill(t *testing.T) {
 	require.NoError(t, err)
 	require.ErrorContains(t, greedy.Wait(), "killed")
 	await("1", kills)
-	// It is extrapolated to the ends of the window, so 1 is the least.
+	// Prometheus extrapolates to the ends of the window, so the increase is at least 1.
 	require.Eventually(t, func() bool { return len(query(t, api, "increase("+kills+"[5m]) >= 1")) == 1 }, patience, 200*time.Millisecond,
-		"the first kill is no increase")
+		"the first kill is not seen as an increase")
 
 	require.NoError(t, limit.Close())
 	container.Remove(t)
 	require.Eventually(t, func() bool { return len(query(t, api, kills)) == 0 }, patience, 200*time.Millisecond,
-		"the series of a container that is gone goes on")
+		"the series of a removed container does not end")
 }

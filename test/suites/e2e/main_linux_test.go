@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// restricted has the command run under a restriction.
+// restricted makes the command run under a restriction.
 func restricted(t *testing.T, cmd *exec.Cmd, r restrict.Restriction) *exec.Cmd {
 	t.Helper()
 	under, err := restrict.Command(cmd, r)
@@ -40,7 +40,7 @@ func prometheusBinary(t *testing.T) string {
 	}
 	path, err := exec.LookPath("prometheus")
 	if err != nil {
-		testenv.Missing(t, "there is no Prometheus server, `make prometheus` fetches one: "+err.Error())
+		testenv.Missing(t, "there is no Prometheus server, run `make prometheus`: "+err.Error())
 	}
 	return path
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 )
 
-// terminalLines returns how often each refused connection of a process is on the terminal, by its client's port.
+// terminalLines returns how often each refused connection of a process is on the terminal, by client port.
 func terminalLines(output string, pid int) map[string]int {
 	lines := map[string]int{}
 	pattern := regexp.MustCompile(fmt.Sprintf(`(?m)^\S+\[%d\] → 127\.0\.0\.1:1 tcp refused .*client\.port=(\d+)`, pid))
@@ -28,8 +28,8 @@ func terminalLines(output string, pid int) map[string]int {
 	return lines
 }
 
-// With the shipped configuration, the terminal has each event once and in time, although the disk of the file exporter is full
-// and another backend is away.
+// With the shipped configuration, each event is on the terminal once and in time, although the disk of the file exporter is
+// full and another backend is down.
 func TestDeadNeighbours(t *testing.T) {
 	s := newSetup(t)
 	disk := t.TempDir()
@@ -57,15 +57,15 @@ service: {pipelines: {logs: {exporters: [file]}, logs/away: {receivers: [ebpf], 
 		}
 	}
 	require.Eventually(t, func() bool { return strings.Contains(c.Log(), "no space left on device") }, patience, 50*time.Millisecond,
-		"the disk was never full")
+		"the disk was not full")
 	require.Eventually(t, func() bool { return strings.Contains(c.Log(), "otlp_http/away") }, patience, 50*time.Millisecond,
-		"the other backend was never missed")
+		"the other exporter did not fail")
 	assert.Zero(t, s.page(t).Sum("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "connection"}),
-		"what an exporter loses is that exporter's")
+		"losses of an exporter must not be the receiver's")
 	require.NoError(t, c.Stop())
 }
 
-// A process that calls itself as a line of the terminal looks cannot write one there.
+// A process cannot forge a line on the terminal by its name.
 func TestForgedLines(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
@@ -74,7 +74,7 @@ func TestForgedLines(t *testing.T) {
 		return strings.Contains(c.Output(), fmt.Sprintf("[%d] → 127.0.0.1:1 tcp refused", did.PID))
 	},
 		patience, 50*time.Millisecond)
-	assert.Contains(t, c.Output(), fmt.Sprintf(`x\nnginx[1] ok\x1b[%d] → 127.0.0.1:1 tcp refused`, did.PID), "as one line")
+	assert.Contains(t, c.Output(), fmt.Sprintf(`x\nnginx[1] ok\x1b[%d] → 127.0.0.1:1 tcp refused`, did.PID), "the name must be escaped")
 	assert.Contains(t, c.Output(), "thread.name=x?nginx[1] ok?")
 	assert.NotContains(t, c.Output(), "\nnginx[1]")
 	assert.NotContains(t, c.Output(), "\x1b")

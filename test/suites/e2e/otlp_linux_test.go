@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 )
 
-// otlpSink is an OTLP backend: it takes logs and metrics over HTTP and keeps them.
+// otlpSink is an OTLP backend: it accepts logs and metrics over HTTP and keeps them.
 type otlpSink struct {
 	url string
 	// refuse makes the sink answer with "503 Service Unavailable".
@@ -88,7 +88,7 @@ func (s *otlpSink) takeMetrics(body []byte) ([]byte, error) {
 	return pmetricotlp.NewExportResponse().MarshalProto()
 }
 
-// all returns the events that were taken so far.
+// all returns the events that were accepted so far.
 func (s *otlpSink) all() []collector.Event {
 	s.mu.Lock()
 	defer s.mu.Unlock()

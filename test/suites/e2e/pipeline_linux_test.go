@@ -18,8 +18,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// The traffic is one refused connect, one connection with bytes in both directions, and some datagrams to a closed port.
-// Each end of the collector has exactly that.
+// The traffic is a refused connect, a connection with bytes in both directions, and some datagrams to a closed port. Each
+// output of the collector reports exactly that.
 func TestPipelines(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
@@ -39,8 +39,8 @@ func TestPipelines(t *testing.T) {
 			checkDrops(t, source, did, datagrams, bytes)
 			for _, e := range source() {
 				if e.Attributes["process.pid"] == int64(did.PID) {
-					assert.WithinRange(t, e.Time, begin, end, "%s happened between the beginning and the end of it", e.Name)
-					assert.False(t, e.Observed.Before(e.Time), "%s was read after it happened", e.Name)
+					assert.WithinRange(t, e.Time, begin, end, "%s is not between the begin and the end of the traffic", e.Name)
+					assert.False(t, e.Observed.Before(e.Time), "%s was observed before it happened", e.Name)
 				}
 			}
 		})
@@ -48,12 +48,12 @@ func TestPipelines(t *testing.T) {
 	t.Run("programs", func(t *testing.T) {
 		for _, program := range []string{"connection", "packet_drop"} {
 			states := collector.Matching(fromFile(), "ebpf.program.state", map[string]any{"ebpf.program.name": program, "ebpf.program.state": "attached"})
-			assert.NotEmpty(t, states, "no event tells that program %s is attached", program)
+			assert.NotEmpty(t, states, "no event says that program %s is attached", program)
 		}
 	})
 	t.Run("terminal", func(t *testing.T) {
 		line := fmt.Sprintf("curl[%d] → 127.0.0.1:1 tcp refused", did.PID)
-		assert.Contains(t, c.Output(), line, "the debug exporter shows a line for people")
+		assert.Contains(t, c.Output(), line, "the debug exporter shows the body")
 	})
 	t.Run("Prometheus page", func(t *testing.T) { checkPage(t, s, container, up, down) })
 	t.Run("metrics over OTLP", func(t *testing.T) {
@@ -70,7 +70,7 @@ func TestPipelines(t *testing.T) {
 	require.NoError(t, c.Stop())
 }
 
-// owned are the attributes of the process that made the traffic.
+// owned returns the attributes of the process that made the traffic.
 func owned(did truth) map[string]any {
 	return map[string]any{
 		"process.pid": int64(did.PID), "process.executable.name": "curl", "thread.name": "curl",
@@ -96,7 +96,7 @@ func checkRefused(t *testing.T, source func() []collector.Event, did truth, cont
 	}
 }
 
-// checkTalk checks both sides of the established connection: the child's and this test's.
+// checkTalk checks both sides of the established connection: the child's and the test's.
 func checkTalk(t *testing.T, source func() []collector.Event, did truth, port uint16, up, down int64) {
 	t.Helper()
 	ends := map[string]any{
@@ -130,7 +130,7 @@ func checkDrops(t *testing.T, source func() []collector.Event, did truth, datagr
 		"destination.address": "127.0.0.1", "destination.port": int64(closedPort),
 	}) {
 		assert.Equal(t, "WARN", e.Severity)
-		assert.Equal(t, bytes+28, e.Attributes["ebpf.packet.size"], "with the headers of IPv4 and UDP")
+		assert.Equal(t, bytes+28, e.Attributes["ebpf.packet.size"], "including the headers of IPv4 and UDP")
 		assert.Equal(t, "lo", e.Attributes["network.interface.name"])
 		assert.NotEmpty(t, e.Attributes["ebpf.drop.location"])
 	}
@@ -161,6 +161,6 @@ func checkPage(t *testing.T, s *setup, container *testhost.Cgroup, up, down floa
 		assert.NotEmpty(t, page.Find(want.name, want.labels), "%s%v", want.name, want.labels)
 		assert.InDelta(t, want.value, page.Sum(want.name, want.labels), 0, "%s%v", want.name, want.labels)
 	}
-	// A packet dropped before it reached a socket has no owner, so packets of other processes may be among these.
+	// Packets dropped before they reach a socket have no owner, so packets of other processes may be included.
 	assert.GreaterOrEqual(t, page.Sum("ebpf_packet_drops_total", collector.Labels{"ebpf_drop_reason": "no_socket", "network_transport": "udp"}), 3.0)
 }

@@ -23,7 +23,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Debian's Prometheus scrapes the collector, and answers queries about what it found.
+// Debian's Prometheus scrapes the collector. Queries return what the traffic caused.
 func TestPrometheus(t *testing.T) {
 	testenv.RequireKernel(t)
 	server := prometheusBinary(t)
@@ -38,7 +38,7 @@ func TestPrometheus(t *testing.T) {
 	require.Eventually(t, func() bool {
 		answers = query(t, api, fmt.Sprintf(failed, container.ContainerID))
 		return len(answers) == 1 && answers[0] == "3"
-	}, patience, 200*time.Millisecond, "Prometheus never has the refused connections")
+	}, patience, 200*time.Millisecond, "Prometheus does not have the refused connections")
 	assert.Equal(t, []string{"1"}, query(t, api, `up{job="ebpf"}`))
 	for _, metric := range []string{"ebpf_packet_drops_total", "ebpf_event_delivered_total", "ebpf_event_lost_total"} {
 		assert.NotEmpty(t, query(t, api, metric), metric)
@@ -72,7 +72,7 @@ scrape_configs: [{job_name: ebpf, static_configs: [{targets: ["localhost:%d"]}]}
 	return fmt.Sprintf("http://localhost:%d/api/v1/query?query=", own)
 }
 
-// query returns the values of the series that a query finds; none while the server does not answer.
+// query returns the values of a query's series; none while the server does not answer.
 func query(t *testing.T, api, text string) (values []string) {
 	t.Helper()
 	response, err := http.Get(api + url.QueryEscape(text))

@@ -19,10 +19,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// patience is the longest wait for an expected result.
+// patience is the limit for an expected result.
 const patience = 20 * time.Second
 
-// setup has the ports and files of one test's collector.
+// setup has the ports and files of a test's collector.
 type setup struct {
 	events     string // path of the file exporter's file
 	prometheus int
@@ -42,8 +42,7 @@ func newSetup(t *testing.T) *setup {
 	return s
 }
 
-// override is the configuration that a test lays over the repository's: ports, paths, a shorter interval, and one more
-// exporter.
+// override is the configuration that overrides the repository's: ports, paths, a shorter interval, and one more exporter.
 func (s *setup) override() string {
 	return fmt.Sprintf(`yaml:
 receivers: {ebpf: {collection_interval: 1s}}
@@ -64,7 +63,7 @@ service:
 `, s.events, s.prometheus, s.otlp.url, s.health, s.telemetry)
 }
 
-// start starts the collector with the repository's configuration, what this setup changes in it, and more over that.
+// start starts the collector with the repository's configuration, the override, and more configurations that override both.
 func (s *setup) start(t *testing.T, more ...string) *collector.Collector {
 	t.Helper()
 	testenv.RequireKernel(t)
@@ -79,7 +78,7 @@ func startCommand(t *testing.T, cmd *exec.Cmd) *collector.Collector {
 	return c
 }
 
-// page returns a Prometheus page that was measured after this call.
+// page returns a Prometheus page with measurements from after this call.
 func (s *setup) page(t *testing.T) collector.Page {
 	t.Helper()
 	after := time.Now()
@@ -88,11 +87,11 @@ func (s *setup) page(t *testing.T) collector.Page {
 		var err error
 		page, err = collector.ReadPage(fmt.Sprintf("http://localhost:%d/metrics", s.prometheus))
 		return err == nil && page.Time().After(after)
-	}, patience, 100*time.Millisecond, "the Prometheus page is not renewed")
+	}, patience, 100*time.Millisecond, "the Prometheus page is not updated")
 	return page
 }
 
-// healthBody returns what the health check answers when asked about every component.
+// healthBody returns the health check's answer about every component.
 func (s *setup) healthBody(t *testing.T) string {
 	t.Helper()
 	response, err := http.Get(fmt.Sprintf("http://localhost:%d/?verbose", s.health))
@@ -103,13 +102,13 @@ func (s *setup) healthBody(t *testing.T) string {
 	return string(body)
 }
 
-// waitHealth waits until the health body has a text.
+// waitHealth waits until the health check's answer contains a text.
 func (s *setup) waitHealth(t *testing.T, text string) string {
 	t.Helper()
 	var body string
 	require.Eventually(t, func() bool {
 		body = s.healthBody(t)
 		return strings.Contains(body, text)
-	}, patience, 100*time.Millisecond, "the health body never says %q", text)
+	}, patience, 100*time.Millisecond, "the health check does not answer %q", text)
 	return body
 }

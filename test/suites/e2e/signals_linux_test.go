@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Everything that happened before SIGTERM is delivered, and nothing stays in the kernel.
+// Everything that happened before SIGTERM is delivered, and no BPF objects remain in the kernel.
 func TestTerminate(t *testing.T) {
 	s := newSetup(t)
 	c := s.start(t)
@@ -41,7 +41,7 @@ func TestTerminate(t *testing.T) {
 	requireGone(t, held)
 }
 
-// SIGHUP with a changed configuration starts and stops programs. Nothing of the old ones stays in the kernel.
+// SIGHUP with a changed configuration starts and stops programs. No BPF objects of stopped programs remain in the kernel.
 func TestReload(t *testing.T) {
 	testenv.RequireKernel(t)
 	s := newSetup(t)
@@ -119,7 +119,7 @@ func programNames(t *testing.T, held collector.Held) (names []string) {
 	return names
 }
 
-// requireGone waits until the kernel has none of the objects. It frees some of them a little after their last user.
+// requireGone waits until the kernel has freed all objects. It frees some of them a little after their last user.
 func requireGone(t *testing.T, held collector.Held) {
 	t.Helper()
 	require.NotEmpty(t, held.Programs)
@@ -145,6 +145,6 @@ func requireGone(t *testing.T, held collector.Held) {
 		require.Eventually(t, func() bool {
 			left.ids = slices.DeleteFunc(left.ids, gone(left.open))
 			return len(left.ids) == 0
-		}, patience, 100*time.Millisecond, "of kind %s these are left in the kernel: %v", kind, left.ids)
+		}, patience, 100*time.Millisecond, "%s left in the kernel: %v", kind, left.ids)
 	}
 }

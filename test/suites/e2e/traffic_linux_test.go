@@ -22,10 +22,10 @@ import (
 // job is the traffic that a child makes, in this order. No process listens on the closed port.
 type job struct {
 	Refused    int    // connects to the closed port
-	Server     string // where it connects to, sends Up bytes and reads Down
+	Server     string // address to connect to, send Up bytes and read Down bytes
 	Up, Down   int
 	Datagrams  int // datagrams to the closed port, from one socket
-	Bytes      int // of each of them
+	Bytes      int // of each datagram
 	ToItself   int // connections to a listener of its own, one after the other
 	ClosedPort uint16
 }
@@ -35,7 +35,7 @@ type truth struct {
 	PID, ClientPort, DatagramPort int
 }
 
-// doJob is the operation of a child.
+// doJob is the operation of the child.
 var doJob = traffic.Define("e2e.job", func(j job) (truth, error) { return j.do() })
 
 func (j *job) do() (done truth, err error) {
@@ -111,7 +111,8 @@ func (j *job) toItself() error {
 // closedPort is a port of this host that nobody listens on, for TCP and UDP.
 const closedPort = 1
 
-// make makes the traffic by a process of that name, in the container if there is one, and returns when it has ended.
+// make makes the traffic in a process of that name, in the container if that is not nil, and returns when the process has
+// ended.
 func (j job) make(t *testing.T, name string, in *testhost.Cgroup) truth {
 	t.Helper()
 	j.ClosedPort = closedPort

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// line is a text that the guide adds to an existing file, before the first line with that prefix.
+// line is text that the guide adds to an existing file, before the first line with that prefix.
 type line struct{ file, before, text string }
 
 var lines = []line{
@@ -26,7 +26,7 @@ var lines = []line{
 	{"receiver/ebpfreceiver/programs.go", ")\n", "\t\"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/signal\"\n"},
 }
 
-// entry is a text that the guide adds to metadata.yaml, whose sections mdatagen requires to be sorted.
+// entry is text that the guide adds to metadata.yaml. mdatagen requires sorted sections.
 type entry struct{ section, key, text string }
 
 var entries = []entry{
@@ -64,7 +64,7 @@ func TestAddAProgram(t *testing.T) {
 	repository := t.TempDir()
 	copyTree(t, root, repository)
 	copyTree(t, filepath.Join(root, "test/suites/guide/testdata/program"), repository)
-	// The tools are the same.
+	// The copy uses the same tools.
 	require.NoError(t, os.Symlink(filepath.Join(root, ".cache"), filepath.Join(repository, ".cache")))
 	for _, l := range lines {
 		insert(t, repository, l)
@@ -76,7 +76,7 @@ func TestAddAProgram(t *testing.T) {
 	run(t, repository, "make", "generate")
 	run(t, repository, "go", "vet", "./...")
 	run(t, repository, "go", "test", "./bpf/...", "./receiver/...", "./test/support/programs", "./test/tools/vmtest/...")
-	// Besides its own test, the program is in those that run for every program.
+	// The tests that run for every program must find the new one, too.
 	out := run(t, repository, "go", "test", "-count=1", "-v", "./test/suites/kernel",
 		"-run", "^(TestSignals|TestHooks|TestShutdownLeavesNothing|TestCapabilitiesSuffice|TestSeriesOfEachProgramGoWithTheirContainer)$")
 	for _, want := range []string{
@@ -100,7 +100,7 @@ func TestAddAProgram(t *testing.T) {
 	}
 }
 
-// run runs a command in a directory, whose output it returns; it must succeed.
+// run runs a command in a directory and returns its output. The command must succeed.
 func run(t *testing.T, dir string, args ...string) string {
 	t.Helper()
 	cmd := command(t, dir, args...)
@@ -127,7 +127,7 @@ func insert(t *testing.T, repository string, l line) {
 	require.NoError(t, os.WriteFile(path, []byte(before+"\n"+l.text+l.before+after), 0o600))
 }
 
-// describe adds the entry to its section, before the first one that sorts behind it.
+// describe adds the entry to its section, in sorted order.
 func describe(t *testing.T, metadata string, e entry) {
 	t.Helper()
 	text, err := os.ReadFile(metadata)
@@ -146,7 +146,7 @@ func describe(t *testing.T, metadata string, e entry) {
 	require.NoError(t, os.WriteFile(metadata, []byte(strings.Join(lines, "")), 0o600))
 }
 
-// copyTree copies the files of a directory, without generated files and git's own.
+// copyTree copies the files of a directory, except for generated files and those of git.
 func copyTree(t *testing.T, from, to string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {

@@ -29,7 +29,7 @@ func newClientServer(t testing.TB, options ...traffic.Option) clientServer {
 	t.Helper()
 	s := clientServer{left: testnet.NewNamespace(t), right: testnet.NewNamespace(t)}
 	testnet.Join(t, s.left, s.right)
-	// The servers' user may use every port.
+	// Allow the servers' user to use every port.
 	s.right.Sysctl(t, "net.ipv4.ip_unprivileged_port_start", "0")
 	start := func(ns *testnet.Namespace, own ...traffic.Option) *traffic.Agent {
 		return traffic.Start(t, ns, append(own, options...)...)
@@ -39,12 +39,12 @@ func newClientServer(t testing.TB, options ...traffic.Option) clientServer {
 	return s
 }
 
-// family is one way of addressing the server.
+// family is a way to address the server.
 type family struct {
 	name string
-	// listen and dial are where the server listens and what the client connects to, without port.
+	// listen is the server's address, dial the address to which the client connects.
 	listen, dial netip.Addr
-	// networkType is the network.type that both sides are to report.
+	// networkType is the expected network.type of both sides.
 	networkType string
 }
 
@@ -88,7 +88,7 @@ func exchange(t testing.TB, from *traffic.Agent, fromFD int, to *traffic.Agent, 
 	}
 }
 
-// closeInTurn closes one end, waits until the other end has seen it, and closes that too. Both pass through TCP's states.
+// closeInTurn closes one end, waits until the other end has received the FIN, and closes that too.
 func closeInTurn(first *traffic.Agent, firstFD int, second *traffic.Agent, secondFD int) (traffic.Span, traffic.Span) {
 	a := first.Close(firstFD)
 	second.ReceiveEOF(secondFD)

@@ -51,8 +51,8 @@ func tcp(networkType, role string) testreceiver.Attributes {
 	return testreceiver.Attributes{"network.transport": "tcp", "network.type": networkType, "ebpf.connection.role": role}
 }
 
-// everything opens connections of each type, sends bytes in both directions, leaves the number `open` of them open, and
-// makes others fail. It returns the open ones.
+// everything opens connections of each type, sends bytes in both directions, leaves `open` of them open, and makes others
+// fail. It returns the open ones.
 func everything(t *testing.T, s clientServer, counts map[string]int, up, down int, open map[string]int) (left []pair) {
 	t.Helper()
 	for _, f := range families[:2] {
@@ -138,7 +138,7 @@ func TestConnectionMetrics(t *testing.T) {
 	}}, m.Resources(openedMetric))
 }
 
-// durations are the values in seconds of an attribute of the events, by their type and role.
+// durations returns the values of an attribute in seconds, by type and role of the events.
 func durations(events []testreceiver.Event, key string) map[[2]string][]float64 {
 	found := map[[2]string][]float64{}
 	for _, e := range events {
@@ -151,7 +151,7 @@ func durations(events []testreceiver.Event, key string) map[[2]string][]float64 
 	return found
 }
 
-// histogramSeries are the attributes of a histogram's points by the type and role of the events.
+// histogramSeries returns the attributes of a histogram's points by type and role of the events.
 func histogramSeries(metric string, series [2]string) testreceiver.Attributes {
 	a := tcp(series[0], series[1])
 	if metric == handshakeMetric {
@@ -240,7 +240,7 @@ func compareTotals(t *testing.T, count uint64, sum float64, values []float64) {
 	assert.InDelta(t, want, sum, 1e-9*float64(len(values)), "sum")
 }
 
-// Metrics have the types, units and temporality that dashboards count on.
+// Metrics have the types, units and temporality that dashboards rely on.
 func TestConnectionMetricTypes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -295,7 +295,7 @@ func TestConnectionMetricsWithoutEvents(t *testing.T) {
 		p := s.establish(t, families[0])
 		closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 	}
-	// Without events, the test cannot see when the last close has been counted.
+	// Without events, the test cannot know when the last close is counted.
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.In(container).Int(activeMetric, nil) == 0 }).In(container)
 	for _, role := range []string{"client", "server"} {
 		assert.Equal(t, 5, m.Int(openedMetric, tcp("ipv4", role)))

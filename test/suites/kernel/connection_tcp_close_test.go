@@ -30,7 +30,7 @@ var closings = map[string]func(t *testing.T, s clientServer, p pair){
 		s.client.Close(p.client.FD)
 		s.server.Close(p.server.FD)
 	},
-	// Each FIN is lost once, so that both sides have closed before they receive the other's.
+	// Lose each FIN once, so that both sides close before they receive the other's FIN.
 	"at once": func(t *testing.T, s clientServer, p pair) {
 		const fin = 1
 		toServer := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: fin})
@@ -74,7 +74,7 @@ func TestConnectionBytes(t *testing.T) {
 	}
 }
 
-// Bytes sent again count as a retransmit, and not as more bytes.
+// Retransmitted bytes count as a retransmit, not as additional bytes.
 func TestConnectionRetransmits(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

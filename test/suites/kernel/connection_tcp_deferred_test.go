@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// A handshake begins with the first SYN. With TCP_FASTOPEN_CONNECT that is not sent by connect(), but with the first bytes.
+// A handshake begins with the first SYN. With TCP_FASTOPEN_CONNECT, the first write sends it, not connect().
 func TestConnectionDeferred(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -28,7 +28,7 @@ func TestConnectionDeferred(t *testing.T) {
 		t.Run(f.name, func(t *testing.T) {
 			container := testhost.NewContainer(t)
 			s := newClientServer(t, traffic.In(container))
-			// A client defers only if it needs no cookie of the server.
+			// A client defers only if it needs no cookie from the server.
 			s.left.Sysctl(t, "net.ipv4.tcp_fastopen", "5")
 			listener := s.server.Listen(traffic.Addr(f.listen, 0))
 			to := traffic.Addr(f.dial, listener.Local.Port())
@@ -51,23 +51,22 @@ func TestConnectionDeferred(t *testing.T) {
 			e = r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(closedPort)))[0]
 			assert.Equal(t, "refused", e.Attributes["error.type"])
 			duration, _ := e.Attributes[handshakeKey].(float64)
-			assert.Less(t, duration, (refused.Duration() + 2*time.Millisecond).Seconds(), "TCP keeps this time in ms")
+			assert.Less(t, duration, (refused.Duration() + 2*time.Millisecond).Seconds(), "TCP measures this time in ms")
 
-			// Who sends nothing has asked nobody: there is nothing that failed.
+			// A client that sends nothing has sent no SYN, so nothing has failed.
 			for range 3 {
 				s.client.Close(s.client.ConnectDeferred(to, 0, 0).FD)
 			}
 			r.Settle(t)
 			assert.Len(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID)), 3)
 			m := r.Scrape(t).In(container)
-			assert.Equal(t, 1, m.Int(failedMetric, nil), "the one that was refused")
+			assert.Equal(t, 1, m.Int(failedMetric, nil), "only the refused connection")
 			assert.Equal(t, 1, m.Int(openedMetric, tcp(f.networkType, "client")))
 		})
 	}
 }
 
-// What the peer has not acknowledged before it vanished, and what was not read before a reset, was sent or not: by
-// acknowledgements alone can be told how much has arrived.
+// The bytes sent do not tell how many arrived if the peer vanishes or resets the connection. The acknowledged bytes do.
 func TestConnectionBytesAreThoseAcknowledged(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

@@ -38,7 +38,7 @@ func TestConnectionEstablished(t *testing.T) {
 			clientAddress, serverAddress := p.client.Local, p.client.Remote
 			client := connection("tcp", "client", clientAddress, serverAddress, p.client.Cookie, s.left).
 				with(owner(s.client.OnThread("dialer"), "socket"))
-			// The owner is the process that listens, neither the one that accepts nor one that ran in between.
+			// The owner is the listening process, not the one that accepts, and not one that happened to run.
 			server := connection("tcp", "server", clientAddress, serverAddress, p.server.Cookie, s.right).
 				with(owner(s.server.OnThread("listener"), "socket"))
 
@@ -52,8 +52,8 @@ func TestConnectionEstablished(t *testing.T) {
 			check(t, accept, acceptEvent, plog.SeverityNumberInfo, server)
 			within(t, accept, p.client.Start, p.server.End)
 
-			// The last sample, an eighth of the mean, comes after the process has read the value, at the end of the
-			// connection.
+			// The RTT estimate may change by one more sample, an eighth of its value, after the process has read it and
+			// before the close.
 			lastSample := second.End.Sub(first.Start) / 8
 			for _, side := range []struct {
 				agent          *traffic.Agent
@@ -82,7 +82,7 @@ func TestConnectionOnLoopbackHasBothSides(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	ns := testnet.NewNamespace(t)
-	// One process on both sides: role and cookie keep them apart.
+	// With one process on both sides, role and cookie distinguish them.
 	a := traffic.Start(t, ns)
 	listener := a.Listen(traffic.Addr(testnet.Loopback6, 0))
 	c := a.Connect(listener.Local)
@@ -103,7 +103,7 @@ func TestConnectionOnLoopbackHasBothSides(t *testing.T) {
 	}
 }
 
-// The transport is that of the socket, not the usual one of the port.
+// The transport is that of the socket, not the one that the port suggests.
 func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -116,7 +116,7 @@ func TestConnectionToDNSPortIsTCP(t *testing.T) {
 	}
 }
 
-// An event belongs to the process, not to its thread (which the kernel calls pid).
+// An event has the id of the process, not that of its thread (which the kernel calls pid).
 func TestConnectionOfThreadIsItsProcess(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -136,7 +136,7 @@ func TestConnectionOfMPTCPCountsOnce(t *testing.T) {
 	listener := s.server.ListenMPTCP(traffic.Addr(testnet.Right.IPv4, 0))
 	c := s.client.ConnectMPTCP(listener.Local)
 	accepted := s.server.Accept(listener.FD)
-	assert.Equal(t, unix.IPPROTO_MPTCP, accepted.Protocol, "the test wants MPTCP on both ends")
+	assert.Equal(t, unix.IPPROTO_MPTCP, accepted.Protocol, "the test needs MPTCP on both ends")
 	exchange(t, s.client, c.FD, s.server, accepted.FD, 1000)
 	closeInTurn(s.client, c.FD, s.server, accepted.FD)
 
@@ -154,13 +154,13 @@ func TestConnectionOfMPTCPCountsOnce(t *testing.T) {
 	only(t, events, closeEvent, s.server)
 }
 
-// Go's listeners are MPTCP sockets by default; their clients mostly are not.
+// Go's listeners are MPTCP sockets by default. Their clients mostly are not.
 func TestConnectionsOfGoServerCountOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	s := newClientServer(t)
 	web := s.server.ServeHTTP(traffic.Addr(testnet.Right.IPv4, 0))
-	assert.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test wants an MPTCP listener")
+	assert.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test needs an MPTCP listener")
 	const requests = 20
 	s.client.GetHTTP(web.Address, requests)
 

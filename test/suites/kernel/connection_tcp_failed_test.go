@@ -23,7 +23,7 @@ import (
 // closedPort is a port without a listener.
 const closedPort = 7
 
-// failure is a way in which a connect fails, and the expected event.
+// failure is a way for a connection to fail, and the expected event.
 type failure struct {
 	name      string
 	errorType string
@@ -44,7 +44,7 @@ func refusedByICMP(code uint8) func(*testing.T, clientServer) {
 	}
 }
 
-// blackHole drops the client's SYNs and lets it try once more.
+// blackHole drops the client's SYNs and allows one retry.
 func blackHole(t *testing.T, s clientServer) {
 	s.left.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
 	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
@@ -58,7 +58,7 @@ var failures = []failure{
 		c.End = s.client.Close(c.FD).End
 		return c
 	}},
-	// No host answers for this address.
+	// No host has this address.
 	{name: "host unreachable", errorType: "host_unreachable", errno: unix.EHOSTUNREACH, to: func(server netip.Addr) netip.Addr {
 		b := server.AsSlice()
 		b[len(b)-1] = 77
@@ -68,7 +68,7 @@ var failures = []failure{
 		s.left.Sysctl(t, "net.ipv4.neigh."+testnet.Left.Device+".mcast_solicit", "1")
 		s.left.Sysctl(t, "net.ipv6.neigh."+testnet.Left.Device+".mcast_solicit", "1")
 	}},
-	// An answer of ICMP, no route: the first may find the socket busy, the one to the second SYN does not.
+	// The error comes by ICMP (no route). If the socket is busy at the first ICMP message, the one for the second SYN counts.
 	{name: "net unreachable", errorType: "net_unreachable", errno: unix.ENETUNREACH, prepare: refusedByICMP(0)},
 }
 
@@ -95,7 +95,7 @@ func TestConnectionFailed(t *testing.T) {
 				require.Equal(t, f.errno, c.Errno)
 
 				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
-				// A socket whose connect failed has lost its address. The event still has it.
+				// A socket whose connect failed has lost its address. The event must still have it.
 				from := testnet.Left.IPv4
 				if server.Is6() && !server.Is4In6() {
 					from = testnet.Left.IPv6
@@ -108,7 +108,7 @@ func TestConnectionFailed(t *testing.T) {
 				assert.Positive(t, e.Attributes["client.port"])
 				within(t, e, c.Start, c.End)
 				between(t, e, handshakeKey, f.least, c.Duration())
-				assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.server.PID)), "the other side has no part in it")
+				assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.server.PID)), "the other side must report nothing")
 			})
 		}
 	}
@@ -132,7 +132,7 @@ func TestConnectionOfKilledProcessIsAborted(t *testing.T) {
 	s := newClientServer(t)
 	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 	s.client.ConnectUntilKilled(traffic.Addr(testnet.Right.IPv4, closedPort))
-	require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > 0 }), "the SYN is on its way")
+	require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > 0 }), "no SYN was sent")
 	before := time.Now()
 	s.client.Kill()
 	e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
@@ -155,11 +155,11 @@ func TestConnectionWithoutFreePort(t *testing.T) {
 	failed := r.Events.Matching(testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "eaddrnotavail"))
 	require.Len(t, failed, 1)
 	assert.Equal(t, plog.SeverityNumberWarn, failed[0].Severity)
-	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "a port that it never had")
+	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "the socket never had a port")
 }
 
-// Without a route, the kernel refuses before the socket changes its state. Some kernels do not show this. It must never
-// be reported as anything else.
+// Without a route, the kernel refuses before the socket changes its state. Some kernels do not report this. If reported, the
+// error must be right.
 func TestConnectionWithoutRoute(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// clientAddress is the client's end of the link as the family addresses it.
+// clientAddress is the client's address in this family.
 func (f family) clientAddress() netip.Addr {
 	switch {
 	case f.dial.Is4():
@@ -54,8 +54,8 @@ func TestConnectionUDPConnect(t *testing.T) {
 				connection("udp", "client", socket.Local, traffic.Addr(f.dial, 443), socket.Cookie, s.left).
 					with(owner(s.client.OnThread("dialer"), "current")))
 			within(t, e, c.Start, c.End)
-			assert.Equal(t, "udp", e.Attributes["network.transport"], "whatever is usual at port 443")
-			require.True(t, testreceiver.Eventually(func() bool { return s.server.ReadDatagrams(peer.FD) > 0 }), "the datagrams arrive")
+			assert.Equal(t, "udp", e.Attributes["network.transport"], "the port says nothing about the transport")
+			require.True(t, testreceiver.Eventually(func() bool { return s.server.ReadDatagrams(peer.FD) > 0 }), "the datagrams did not arrive")
 		})
 	}
 }
@@ -82,7 +82,7 @@ func TestConnectionUDPSend(t *testing.T) {
 					sent[socket.Cookie][p.Port()] = s.client.OnThread("sender").SendTo(socket.FD, p, 100)
 				}
 			}
-			// To the same peers again, in another order and in bulk.
+			// Send to the same peers again, in another order and in bulk.
 			for _, socket := range sockets {
 				for _, p := range []netip.AddrPort{peers[2], peers[0], peers[1], peers[0]} {
 					s.client.SendMany(socket.FD, p, 100, 3)
@@ -124,11 +124,11 @@ func TestConnectionUDPWithoutLocalAddress(t *testing.T) {
 	}
 }
 
-// What fails is counted as failed, once for each peer, and the peer is new when it is reached.
+// A failed send is counted once for each peer. The peer is new when a send succeeds.
 func TestConnectionUDPFailed(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().taskWork {
-		testenv.Lacking(t, "the result of a system call, which programs can wait for from 6.18 on")
+		testenv.Lacking(t, "task work for BPF programs (6.18), which reads the result of a system call")
 	}
 	r := testreceiver.Start(t, onlyConnection)
 	for name, to := range map[string]netip.Addr{"IPv4": netip.MustParseAddr("203.0.113.9"), "IPv6": netip.MustParseAddr("2001:db8::9")} {
@@ -169,7 +169,7 @@ func TestConnectionUDPFailed(t *testing.T) {
 	}
 }
 
-// The unspecified address is this host.
+// The unspecified address means this host.
 func TestConnectionUDPToUnspecifiedAddress(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -190,7 +190,7 @@ func TestConnectionUDPManyPeers(t *testing.T) {
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [udp], events: false}}")
 	container := testhost.NewContainer(t)
 	s := newClientServer(t, traffic.In(container))
-	// More than the BPF side can remember, were it not that sockets are closed.
+	// More than the map of the BPF side holds, if entries of closed sockets were not removed.
 	sockets, count := 8, 40000
 	if !kernelSays().numbers {
 		sockets, count = 2, 10000

@@ -30,12 +30,12 @@ func TestConnectionUnix(t *testing.T) {
 	s := newClientServer(t)
 	// Abstract names belong to a network namespace.
 	server := traffic.Start(t, s.left)
-	// Short enough for a unix address, and open to the agents' users.
+	// The path must be short enough for a unix address, and accessible to the agents' users.
 	dir, err := os.MkdirTemp("/tmp", "kt-unix")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o777))
-	// A unix address has 108 bytes, the last of which is the zero that ends the path.
+	// A unix address has 108 bytes. The last one is the terminating zero.
 	longest := filepath.Join(dir, strings.Repeat("l", 106-len(dir)))
 	abstract := "@kt-" + strconv.Itoa(server.PID)
 
@@ -53,7 +53,7 @@ func TestConnectionUnix(t *testing.T) {
 	} {
 		for kindName, kind := range map[string]int{"stream": unix.SOCK_STREAM, "dgram": unix.SOCK_DGRAM} {
 			t.Run(name+" "+kindName, func(t *testing.T) {
-				// One file for each kind of socket.
+				// Use one file for each kind of socket.
 				suffix := "-" + kindName[:1]
 				fit := func(path string) string {
 					if path == longest {
@@ -88,7 +88,7 @@ func TestConnectionUnix(t *testing.T) {
 				if c.errorType != "" {
 					want["error.type"], severity = c.errorType, plog.SeverityNumberWarn
 				}
-				// The kernel numbers a socket when somebody asks, which the test does only afterwards.
+				// A socket gets its cookie when somebody asks for it, and the test asks only afterwards.
 				if _, ok := e.Attributes["ebpf.socket.cookie"]; ok {
 					want["ebpf.socket.cookie"] = int64(connected.Cookie)
 				}
@@ -97,10 +97,11 @@ func TestConnectionUnix(t *testing.T) {
 			})
 		}
 	}
-	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(server.PID)), "who listens does not connect")
+	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(server.PID)), "the listener does not connect")
 }
 
-// A connect() that a signal interrupts is one connect(): it goes on if the handler of the signal wants that, or fails.
+// A connect() that is interrupted by a signal is a single connect(): it is restarted or fails, depending on the signal
+// handler.
 func TestConnectionUnixInterrupted(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
@@ -154,7 +155,7 @@ func TestConnectionUnixInterrupted(t *testing.T) {
 	}
 }
 
-// A connect to an address of no known family, with no address, or on a closed descriptor is none of the program's.
+// The program ignores a connect with an unknown address family, without an address, or on a closed descriptor.
 func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// newDeepContainer makes a container below so many slices of 100 bytes each.
+// newDeepContainer makes a container below so many slices. Each slice's name has 100 bytes.
 func newDeepContainer(t *testing.T, slices int) *testhost.Cgroup {
 	t.Helper()
 	id := testhost.NewContainerID(t)
@@ -31,21 +31,21 @@ func newDeepContainer(t *testing.T, slices int) *testhost.Cgroup {
 	return c
 }
 
-// assertInContainer checks that what a process in the container does is the container's, with its whole path.
+// assertInContainer checks that telemetry of a process in the container has the container's attributes and its whole path.
 func assertInContainer(t *testing.T, r *testreceiver.Receiver, c *testhost.Cgroup, path string) {
 	t.Helper()
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(c))
 	own, err := os.ReadFile("/proc/" + strconv.Itoa(a.PID) + "/cgroup")
 	require.NoError(t, err)
-	require.Contains(t, string(own), "0::"+c.Path+"\n", "what the kernel says of it")
+	require.Contains(t, string(own), "0::"+c.Path+"\n", "the kernel's view")
 	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
 	assert.Equal(t, c.ContainerID, e.Resource["container.id"])
 	assert.Equal(t, "0::"+path, e.Resource["process.linux.cgroup"])
 }
 
-// Containers in containers have long paths. The path is whole and the id is the innermost one's, whether the container is older
-// or younger than the receiver. The tracepoint of a new cgroup has 1,023 bytes of the path.
+// Nested containers have long paths. The path must be complete and the id that of the innermost container, whether the
+// container is older or younger than the receiver. The tracepoint of a new cgroup has only 1,023 bytes of the path.
 func TestContainerOfLongPath(t *testing.T) {
 	testnet.Require(t)
 	slices := []int{4, 5, 8, 9, 10, 25}
@@ -61,7 +61,7 @@ func TestContainerOfLongPath(t *testing.T) {
 	}
 }
 
-// A cgroup may have a name that is not UTF-8, which OTLP does not allow.
+// A cgroup's name need not be UTF-8, but OTLP requires UTF-8.
 func TestContainerOfPathThatIsNoText(t *testing.T) {
 	testnet.Require(t)
 	named := func() (c *testhost.Cgroup, valid string) {

@@ -21,14 +21,14 @@ import (
 
 const bothPrograms = "programs: {connection: {}, packet_drop: {}}"
 
-// resource is the attributes of the container's resource.
+// resource returns the attributes of the container's resource.
 func resource(c *testhost.Cgroup) map[string]any {
 	return map[string]any{
 		"container.id": c.ContainerID, "k8s.pod.uid": c.PodUID, "process.linux.cgroup": "0::" + c.Path,
 	}
 }
 
-// Each side of a connection belongs to its own container, whichever process runs when it changes.
+// Each side of a connection belongs to its own container, whichever process runs at a state change.
 func TestEachSideBelongsToItsContainer(t *testing.T) {
 	testnet.Require(t)
 	older := testhost.NewContainer(t)
@@ -66,10 +66,10 @@ func TestOrdinaryCgroupIsNoContainer(t *testing.T) {
 	assert.NotContains(t, e.Resource, "k8s.pod.uid")
 }
 
-// A container may end before any walk of the tree.
+// A container may end before the next walk of the tree.
 func TestShortLivedContainer(t *testing.T) {
 	testnet.Require(t)
-	// Metrics are read long after the container's end.
+	// Metrics are read long after the end of the container.
 	r := testreceiver.Start(t, "collection_interval: 500ms\n"+bothPrograms)
 	for range 5 {
 		container := testhost.NewContainer(t)
@@ -154,7 +154,7 @@ func TestSeriesGoWithTheirContainer(t *testing.T) {
 	assert.Equal(t, 2, host(m), "%v", m.Series(failedMetric))
 	assert.Empty(t, m.In(container).Series(failedMetric))
 	for range 5 {
-		assert.Equal(t, 2, host(r.Scrape(t)), "the host's stay, although their entries are gone")
+		assert.Equal(t, 2, host(r.Scrape(t)), "the host keeps its counts, although their map entries are removed")
 	}
 }
 

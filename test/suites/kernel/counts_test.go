@@ -19,13 +19,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// forContainer is what a program counts for a container.
+// forContainer describes the metrics of a program for a container.
 type forContainer struct {
-	// settings are the program's, as a block in YAML; "" for the defaults.
+	// settings are a YAML block; "" for the defaults.
 	settings string
-	// act makes the program count something; nil if any activity of an agent is counted.
+	// act provokes something that the program counts; nil if any activity of an agent is counted.
 	act func(*testing.T, place)
-	// metrics are those that exist afterwards.
+	// metrics are the metrics that exist afterwards.
 	metrics []string
 }
 
@@ -36,7 +36,7 @@ type place struct {
 	agent     *traffic.Agent
 }
 
-// countedBy has an entry for each program that counts for containers, from the file with the program's tests.
+// countedBy has an entry for each program with metrics for containers. The file with the program's tests adds it.
 var countedBy = map[string]forContainer{}
 
 func counts(program string, c forContainer) { countedBy[program] = c }
@@ -48,7 +48,7 @@ func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 	var blocks []string
 	for _, p := range programs.All() {
 		c, ok := countedBy[p.Name]
-		require.Equal(t, p.Containers, ok, "a file of tests says with counts() what program %s counts for containers", p.Name)
+		require.Equal(t, p.Containers, ok, "call counts() in the tests of program %s if it has metrics for containers", p.Name)
 		if !ok {
 			continue
 		}

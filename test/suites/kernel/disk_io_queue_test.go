@@ -30,7 +30,7 @@ func TestDiskIOPartialCompletion(t *testing.T) {
 	inner := testhost.NewDisk(t, diskSize)
 	outer := testhost.NewDiskOver(t, inner)
 	require.NoError(t, inner.Resize(offset+there))
-	// The queue is so short that each request is reused soon.
+	// The queue is so short that requests are reused soon.
 	require.NoError(t, outer.SetQueue("scheduler", "none"))
 	require.NoError(t, outer.SetQueue("nr_requests", "4"))
 	require.NoError(t, outer.SetQueue("nomerges", "2"))
@@ -39,7 +39,7 @@ func TestDiskIOPartialCompletion(t *testing.T) {
 	before, beforeInner := outer.StatSince(t, testhost.DiskStat{}), inner.StatSince(t, testhost.DiskStat{})
 	done := a.WorkDisk(outer, traffic.DiskRead, offset, size, 1)
 	require.Equal(t, unix.EIO, done.Errno)
-	require.Equal(t, testhost.DiskStat{Reads: 1, ReadBytes: there}, inner.StatSince(t, beforeInner), "it read a part")
+	require.Equal(t, testhost.DiskStat{Reads: 1, ReadBytes: there}, inner.StatSince(t, beforeInner), "the disk read a part")
 	require.Equal(t, testhost.DiskStat{Reads: 1, ReadBytes: size}, outer.StatSince(t, before))
 
 	failed := attributes{"error.type": "eio"}
@@ -48,7 +48,7 @@ func TestDiskIOPartialCompletion(t *testing.T) {
 		operation(outer, "read", offset, size).with(owner(a, "current")).with(failed), diskDurationKey)
 	between(t, e, diskDurationKey, 0, done.Duration())
 	within(t, e, done.Start, done.End)
-	// Later operations have nothing of it, whether they use the same request or others.
+	// Later operations are independent of it, whether they reuse the request or not.
 	const times = 30
 	require.Zero(t, a.WorkDisk(outer, traffic.DiskReadThirds, 0, 3*size, times).Errno)
 	for _, e := range r.Exactly(t, 1+3*times, onDisk(outer))[1:] {
@@ -89,7 +89,7 @@ func TestDiskIORequeue(t *testing.T) {
 	var done traffic.DiskDone
 	times, parts := 0, 0
 	for ; parts != 2; times++ {
-		require.Less(t, times, 5, "it never reads in parts")
+		require.Less(t, times, 5, "no read was split")
 		require.NoError(t, inner.Resize(offset+there))
 		beforeInner := inner.StatSince(t, testhost.DiskStat{})
 		grown := make(chan error, 1)
@@ -110,7 +110,7 @@ func TestDiskIORequeue(t *testing.T) {
 
 	e := r.Exactly(t, times, onDisk(outer))[times-1]
 	check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "read", offset, size).with(owner(a, "current")), diskDurationKey)
-	// The rest alone takes a quarter of that, and the kernel lets some pass at once.
+	// The rest alone takes a quarter of the time. The kernel lets some operations pass without delay.
 	between(t, e, diskDurationKey, time.Second*size/perSecond/2, done.Duration())
 	within(t, e, done.Start, done.End)
 	sameAsKernel(t, r.Scrape(t), outer, want)
@@ -134,7 +134,7 @@ func TestDiskIOMerge(t *testing.T) {
 	require.Equal(t, count*size, want.ReadBytes)
 	events := r.Exactly(t, want.Reads, onDisk(disk))
 	if kernelSays().merges {
-		require.Equal(t, count, want.Reads, "the kernel made one read of three")
+		require.Equal(t, count, want.Reads, "the kernel merges three reads into one")
 		for _, e := range events {
 			check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(disk, "read", offset, size).with(owner(a, "current")), diskDurationKey)
 		}
@@ -172,7 +172,7 @@ func noneLeft(t *testing.T) {
 	}), "%+v", left)
 }
 
-// openMap opens the map of that name among those of this process.
+// openMap opens this process's map of that name.
 func openMap(t *testing.T, name string) *ebpf.Map {
 	t.Helper()
 	for id, found := range testreceiver.Owned(t).Maps {

@@ -35,7 +35,7 @@ const (
 	diskDurationKey = "ebpf.disk.operation.duration"
 	diskWayKey      = "disk.io.direction"
 
-	// everyOperation makes each operation of a disk an event. The other program is for the receiver's own probe.
+	// everyOperation makes each disk operation an event. The receiver's own probe needs the other program.
 	everyOperation = "programs: {disk_io: {threshold: 1us, event_limit: 1000000}, connection: {}}"
 
 	diskSize   = 4 * mebibyte
@@ -103,7 +103,7 @@ func sameAsKernel(t *testing.T, m testreceiver.Scrape, disk *testhost.Disk, want
 	got.Writes, got.WrittenBytes = operations(m, disk, "write")
 	got.Discards, got.DiscardedBytes = operations(m, disk, "discard")
 	got.Flushes, _ = operations(m, disk, "flush")
-	assert.Equal(t, want, got, "what the kernel counts of %s", disk.Name)
+	assert.Equal(t, want, got, "the kernel's statistics of %s", disk.Name)
 }
 
 // Each kind of operation with every field, and the metrics equal to the kernel's own statistics.
@@ -151,7 +151,7 @@ func TestDiskIOOperations(t *testing.T) {
 	assert.Equal(t, testhost.DiskStat{
 		Reads: 5, ReadBytes: bytes["read"], Writes: 5, WrittenBytes: bytes["write"],
 		Discards: 1, DiscardedBytes: bytes["discard"], Flushes: 2,
-	}, want, "the kernel did what it was asked to")
+	}, want, "the kernel's statistics")
 	mine := m.In(container)
 	if !kernelSays().flushWaiters {
 		flushes, _ := operations(m, disk, "flush")
@@ -172,11 +172,11 @@ func TestDiskIOOperations(t *testing.T) {
 	}
 }
 
-// A disk in memory, whose driver makes no requests, is measured like others: each operation with every field, and the metrics
-// equal to the kernel's own statistics.
+// A disk in memory is measured like others, although its driver makes no requests: each operation has every field, and the
+// metrics equal the kernel's own statistics.
 func TestDiskIOInMemory(t *testing.T) {
 	testnet.Require(t)
-	const size = 64 << 10 // a page alone takes less than the least threshold
+	const size = 64 << 10 // reading one page is faster than the lowest threshold
 	disk, ok := testhost.NewMemoryDisk(t, diskSize)
 	if !ok {
 		testenv.Lacking(t, "zram")
@@ -201,7 +201,7 @@ func TestDiskIOInMemory(t *testing.T) {
 		}
 	}
 	want := did(t, disk, before, 0)
-	assert.Equal(t, testhost.DiskStat{Reads: 3, ReadBytes: 3 * size, Writes: 5, WrittenBytes: 5 * size}, want, "the kernel did what it was asked to")
+	assert.Equal(t, testhost.DiskStat{Reads: 3, ReadBytes: 3 * size, Writes: 5, WrittenBytes: 5 * size}, want, "the kernel's statistics")
 	sameAsKernel(t, r.Scrape(t).In(container), disk, want)
 }
 
@@ -249,7 +249,7 @@ func TestDiskIOOverAnother(t *testing.T) {
 	for _, e := range r.Exactly(t, count, onDisk(inner)) {
 		want, inside := operation(inner, "read", 4096, size), map[string]any{}
 		if e.Attributes["process.pid"] != nil {
-			// Newer kernels try at once, in the context of the process.
+			// Newer kernels first try to submit in the context of the process.
 			want, inside = want.with(owner(a, "current")), resource(container)
 		} else if limit.Charges() {
 			want, inside = want.with(attributes{"ebpf.attribution": "cgroup"}), resource(container)
@@ -260,7 +260,7 @@ func TestDiskIOOverAnother(t *testing.T) {
 	a.Kill()
 }
 
-// With the default threshold only a really slow operation is an event.
+// With the default threshold only a slow operation is an event.
 func TestDiskIOSlowOperation(t *testing.T) {
 	testnet.Require(t)
 	inner := testhost.NewDisk(t, diskSize)
@@ -270,7 +270,7 @@ func TestDiskIOSlowOperation(t *testing.T) {
 	const size, perSecond = 128 << 10, 256 << 10
 	limit := testhost.NewDiskLimit(t, container, inner, perSecond)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
-	require.Zero(t, a.WorkDisk(outer, traffic.DiskRead, 0, size, 1).Errno, "nothing limits it yet")
+	require.Zero(t, a.WorkDisk(outer, traffic.DiskRead, 0, size, 1).Errno, "there is no limit yet")
 	if !limit.Charges() {
 		require.NoError(t, limit.Add(a.PID))
 	}
@@ -278,7 +278,7 @@ func TestDiskIOSlowOperation(t *testing.T) {
 	require.Zero(t, done.Errno)
 	e := r.Wait(t, 1, onDisk(outer), testreceiver.With(diskTypeKey, "write"))[0]
 	check(t, e, slowOperationEvent, plog.SeverityNumberWarn, operation(outer, "write", 1<<20, size).with(owner(a, "current")), diskDurationKey)
-	// The kernel lets some pass at once.
+	// The kernel lets some operations pass without delay.
 	between(t, e, diskDurationKey, time.Second*size/perSecond/2, done.Duration())
 	within(t, e, done.Start, done.End)
 	assert.Equal(t, resource(container), e.Resource)
@@ -331,7 +331,7 @@ func TestDiskIOEventLimit(t *testing.T) {
 			require.Zero(t, a.WorkDisk(disk, traffic.DiskFlush, 0, 0, 2).Errno)
 		}
 	}
-	// Other disks of the host are at work meanwhile, and a scrape reads one after the other.
+	// Other disks of the host work meanwhile, and a scrape reads the metrics one after the other.
 	var total, delivered, held int
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool {
 		total = 0
@@ -353,12 +353,12 @@ func TestDiskIOEventLimit(t *testing.T) {
 	assert.Equal(t, count*size, bytes)
 	if kernelSays().flushWaiters {
 		flushes, _ := operations(m, disk, "flush")
-		assert.Zero(t, flushes, "the flushes of what is left out")
+		assert.Zero(t, flushes, "flushes of the excluded disk")
 	}
 	assert.Empty(t, r.Events.Matching(onDisk(disk), testreceiver.With("process.executable.name", "kernel-test-left-out")))
 }
 
-// The series of a disk end with it. Without events the metrics are the same.
+// The series of a removed disk end. Without events the metrics are the same.
 func TestDiskIOOfDiskThatIsGone(t *testing.T) {
 	testnet.Require(t)
 	disk, other := testhost.NewDisk(t, diskSize), testhost.NewDisk(t, diskSize)

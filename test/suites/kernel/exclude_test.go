@@ -22,12 +22,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Excluded traffic is in no event and in no metric. All other traffic is.
+// Excluded traffic is in no event and in no metric. All other traffic is reported.
 func TestExclude(t *testing.T) {
 	testnet.Require(t)
 	for name, c := range map[string]struct {
 		exclude string
-		// seen is whether the client's connects to each address are.
+		// seen says for each address whether connections to it are reported.
 		seen map[netip.AddrPort]bool
 	}{
 		"nothing": {
@@ -96,7 +96,7 @@ func TestExclude(t *testing.T) {
 			r := testreceiver.Start(t, "exclude: "+c.exclude+"\n"+onlyConnection)
 			container := testhost.NewContainer(t)
 			s := newClientServer(t, traffic.In(container))
-			// Datagrams go where these two sockets reach.
+			// Datagrams can be sent only to addresses that these two sockets reach.
 			reachable := func(a netip.Addr) bool { return !a.Is4In6() && !a.IsLoopback() }
 			udp := map[bool]traffic.Socket{
 				true:  s.client.OpenUDP(traffic.Addr(netip.IPv4Unspecified(), 0)),
@@ -133,7 +133,7 @@ func TestExclude(t *testing.T) {
 	}
 }
 
-// The collector's own connections would cause telemetry about its telemetry.
+// Otherwise the collector's own connections would cause telemetry about its telemetry.
 func TestExcludeSelf(t *testing.T) {
 	testnet.Require(t)
 	for _, exclude := range []bool{true, false} {
@@ -158,18 +158,18 @@ func TestExcludeSelf(t *testing.T) {
 			other.ReceiveEOF(accepted.FD)
 			other.Close(accepted.FD)
 
-			r.Exactly(t, 2, testreceiver.OfProcess(other.PID)) // the other side is not ours
+			r.Exactly(t, 2, testreceiver.OfProcess(other.PID)) // the other side is another process
 			own := r.Events.Matching(testreceiver.OfProcess(os.Getpid()), testreceiver.InNamespace(ns))
 			if exclude {
 				assert.Empty(t, own)
 			} else {
-				assert.Len(t, own, 3, "connect and close, and a UDP peer")
+				assert.Len(t, own, 3, "connect, close and a UDP peer")
 			}
 		})
 	}
 }
 
-// A prefix that keeps a test's own traffic apart from the rest of the host's.
+// AllBut keeps a test's own traffic apart from other traffic of the host.
 func TestAllBut(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+"}\n"+onlyConnection)
@@ -207,9 +207,9 @@ func TestPacketDropsExcluded(t *testing.T) {
 			s.client.SendTo(ipv4.FD, traffic.Addr(testnet.Right.IPv4, 1002), 1)
 			s.client.SendTo(ipv6.FD, traffic.Addr(testnet.Right.IPv6, 1002), 1)
 			r.Settle(t)
-			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.right)), c.in, "on the way in")
-			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left), testreceiver.With("network.type", "ipv4")), c.out4, "on the way out")
-			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left), testreceiver.With("network.type", "ipv6")), c.out6, "on the way out")
+			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.right)), c.in, "incoming")
+			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left), testreceiver.With("network.type", "ipv4")), c.out4, "outgoing")
+			assert.Len(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left), testreceiver.With("network.type", "ipv6")), c.out6, "outgoing")
 		})
 	}
 }

@@ -33,7 +33,7 @@ const (
 	stateEvent   = "ebpf.program.state"
 )
 
-// Attributes that are measured and not known beforehand.
+// Attributes with measured values, which are not known beforehand.
 const (
 	handshakeKey   = "ebpf.connection.handshake.duration"
 	durationKey    = "ebpf.connection.duration"
@@ -42,11 +42,11 @@ const (
 	retransmitsKey = "ebpf.connection.retransmits"
 )
 
-// clockTolerance is the allowed difference between the kernel's time, converted to wall time, and the wall time that
-// processes read.
+// clockTolerance is the allowed difference between the kernel's time, converted to wall time, and wall time read by
+// processes.
 const clockTolerance = time.Millisecond
 
-// lateTolerance is how long a softirq may wait for a CPU, so that it runs after a process has seen its effect.
+// lateTolerance is how long a softirq may wait for a CPU, and run after a process has seen the effect.
 var lateTolerance = max(clockTolerance, testenv.Patiently(50*time.Millisecond)-50*time.Millisecond)
 
 // attributes are an event's attributes as pdata gives them.
@@ -58,7 +58,7 @@ func (a attributes) with(more attributes) attributes {
 	return sum
 }
 
-// owner returns the attributes of a process with that attribution. Its thread is the one that made it the owner.
+// owner returns the attributes of an owning process. The thread is the one that made the process the owner.
 func owner(a *traffic.Agent, attribution string) attributes {
 	return attributes{
 		"process.pid":             int64(a.PID),
@@ -115,7 +115,7 @@ func check(t testing.TB, e testreceiver.Event, name string, severity plog.Severi
 	checkBody(t, e)
 }
 
-// checkBody checks that the body has the most important facts.
+// checkBody checks that the body contains the most important facts.
 func checkBody(t testing.TB, e testreceiver.Event) {
 	t.Helper()
 	if pid, ok := e.Attributes["process.pid"]; ok {
@@ -141,11 +141,11 @@ func within(t testing.TB, e testreceiver.Event, start, end time.Time) {
 	assert.False(t, e.Time.After(end.Add(lateTolerance)), "%s is too late: not after %s", e, end)
 }
 
-// seconds is the value of an attribute that is a time in seconds.
+// seconds returns an attribute in seconds as a duration.
 func seconds(t testing.TB, e testreceiver.Event, key string) time.Duration {
 	t.Helper()
 	value, ok := e.Attributes[key].(float64)
-	require.True(t, ok, "%s of %s is no floating-point number", key, e)
+	require.True(t, ok, "%s of %s is not a floating-point number", key, e)
 	return time.Duration(value * float64(time.Second))
 }
 
@@ -158,7 +158,7 @@ func between(t testing.TB, e testreceiver.Event, key string, low, high time.Dura
 	assert.LessOrEqual(t, d, high, "%s of %s", key, e)
 }
 
-// only returns the one event with that name and process.
+// only returns the single event with that name and process.
 func only(t testing.TB, events []testreceiver.Event, name string, a *traffic.Agent) testreceiver.Event {
 	t.Helper()
 	found := slices.DeleteFunc(slices.Clone(events), func(e testreceiver.Event) bool {

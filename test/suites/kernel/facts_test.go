@@ -12,12 +12,12 @@ import (
 	"github.com/cilium/ebpf/btf"
 )
 
-// facts are the abilities of this kernel. An attribute that the kernel cannot provide is in no event.
+// facts are features of this kernel. Events lack attributes that the kernel cannot provide.
 type facts struct {
-	// reasons reports drop reasons (Linux 5.17), subsystems that they belong to subsystems (6.3).
+	// reasons reports drop reasons (Linux 5.17), subsystems drop reasons of subsystems (6.3).
 	reasons, subsystems bool
-	// numbers reports that connections have cookies for their events (5.12). Before that, some have one when a process
-	// asks.
+	// numbers reports that connections get cookies for their events (5.12). Before, a socket has a cookie only if a process
+	// asks for it.
 	numbers bool
 	// receiver reports that a drop names the receiving socket (6.11).
 	receiver bool
@@ -29,9 +29,9 @@ type facts struct {
 	requests bool
 	// flushWaiters reports that the waiters of a flush are visible (6.6).
 	flushWaiters bool
-	// taskWork reports that a program can wait for the end of one system call (6.18).
+	// taskWork reports that a BPF program can run when a task returns from a system call (6.18).
 	taskWork bool
-	// merges reports that adjacent requests are merged when a scheduler gets them: 6.1 does so, 5.10 does not.
+	// merges reports that adjacent requests are merged in the scheduler: 6.1 does so, 5.10 does not.
 	merges bool
 }
 
@@ -47,9 +47,9 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	}
 	f.reasons = has("skb_drop_reason", "")
 	f.subsystems = has("skb_drop_reason_subsys", "")
-	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu")               // of the same version
-	f.merges = has("bpf_func_id", "BPF_FUNC_get_func_ip")              // of 5.15, which is between the two
-	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // of the same version
+	f.numbers = has("bpf_func_id", "BPF_FUNC_check_mtu")               // new in the same version
+	f.merges = has("bpf_func_id", "BPF_FUNC_get_func_ip")              // new in 5.15, between the two
+	f.lockedMaps = !has("bpf_func_id", "BPF_FUNC_ktime_get_coarse_ns") // new in the same version
 	f.resetReasons = has("sk_rst_reason", "")
 	f.flushWaiters = hasFlushWaiters(spec)
 	var work *btf.Func
@@ -58,7 +58,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)
-		f.receiver = len(proto.Params) > 4 // the first one is the program's own
+		f.receiver = len(proto.Params) > 4 // the first parameter is the BPF program's context
 	}
 	return f
 })

@@ -44,7 +44,7 @@ func openOf(t testing.TB, m testreceiver.Scrape, pid int, executable string) map
 		}
 		require.Len(t, s.Attributes, 3, "%v", s)
 		assert.Equal(t, executable, s.Attributes["process.executable.name"])
-		require.NotContains(t, open, s.Attributes[kindKey], "it is there once")
+		require.NotContains(t, open, s.Attributes[kindKey], "duplicate series")
 		open[s.Attributes[kindKey]] = s.Value
 	}
 	return open
@@ -86,8 +86,8 @@ func TestFileDescriptorKinds(t *testing.T) {
 	a.StartThreads(40)
 	same("with threads")
 	child := a.Crowd(t, "kernel-test-child", "timerfd", 1)[0]
-	require.Greater(t, openOf(t, r.Scrape(t), child, "kernel-test-child")["timerfd"], 3, "what is inherited")
-	assert.True(t, testreceiver.Eventually(func() bool { // it starts
+	require.Greater(t, openOf(t, r.Scrape(t), child, "kernel-test-child")["timerfd"], 3, "inherited descriptors")
+	assert.True(t, testreceiver.Eventually(func() bool { // the program starts
 		return maps.Equal(traffic.OpenDescriptorsOf(t, child, 0), openOf(t, r.Scrape(t), child, "kernel-test-child"))
 	}))
 	a.CloseDescriptors("eventfd", 700)
@@ -95,10 +95,10 @@ func TestFileDescriptorKinds(t *testing.T) {
 	a.CloseDescriptors("file", 2)
 	same("after closes")
 	a.Exit()
-	assert.Empty(t, openOf(t, r.Scrape(t), a.PID, a.Executable), "it has ended")
+	assert.Empty(t, openOf(t, r.Scrape(t), a.PID, a.Executable), "the process has ended")
 }
 
-// Threads share their process's table. The table of a thread that does not is added to those of its process.
+// Threads share their process's table. If a thread has its own table, its descriptors are added to those of the process.
 func TestFileDescriptorThreads(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-holder", "main"))
@@ -135,12 +135,12 @@ func TestFileDescriptorZombie(t *testing.T) {
 		open, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", a.PID))
 		return err != nil || len(open) == 0
 	}))
-	r.Scrape(t) // which learns of it
+	r.Scrape(t) // updates the snapshot
 	assert.Equal(t, want, openOf(t, r.Scrape(t), a.PID, a.Executable))
 }
 
-// A leak is reported once, with kind and rate, even of a process with few descriptors. A number that goes up and down is
-// no leak, and neither is growth that stopped early.
+// A leak is reported once, with kind and rate, even for a process with few descriptors. A number that goes up and down is no
+// leak, and neither is growth that stopped early.
 func TestFileDescriptorLeak(t *testing.T) {
 	testnet.Require(t)
 	const intervals = 6
@@ -150,20 +150,20 @@ func TestFileDescriptorLeak(t *testing.T) {
 	sawtooth := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-sawtooth", "main"))
 	starting := traffic.Start(t, ns, traffic.In(container), traffic.Named("kernel-test-starting", "main"))
 	r := testreceiver.Start(t, fmt.Sprintf("collection_interval: %s\nprograms: {file_descriptor: {processes: 1, leak_intervals: %d}}", interval, intervals))
-	require.Empty(t, openOf(t, r.Scrape(t), leaking.PID, leaking.Executable), "others have more")
+	require.Empty(t, openOf(t, r.Scrape(t), leaking.PID, leaking.Executable), "it is not among the top processes")
 	begin := time.Now()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// Up for three intervals, and then all down.
+		// Grow for three intervals, then drop to the start.
 		for range 8 {
 			sawtooth.Grow(traffic.Grow{Kind: "eventfd", Steps: 3, Open: 20, Every: interval})
 			sawtooth.CloseDescriptors("eventfd", 60)
 		}
 		starting.Grow(traffic.Grow{Kind: "socket", Steps: intervals - 3, Open: 50, Every: interval})
 	}()
-	// Growth slower than the scans: an interval without growth does not end it. One descriptor at a time, so that no scan
-	// sees a step halfway.
+	// Slow growth: an interval without growth does not end it. Open one descriptor at a time, so that no snapshot is taken in
+	// the middle of a step.
 	const steps = 2 * intervals
 	took := leaking.Grow(traffic.Grow{Kind: "timerfd", Steps: steps, Open: 1, Every: 2 * interval})
 	<-done
@@ -189,7 +189,7 @@ func TestFileDescriptorLeak(t *testing.T) {
 	}, "ebpf.file_descriptor.leak.rate", "ebpf.file_descriptor.leak.duration")
 	assert.Contains(t, e.Body, "timerfd")
 
-	// After a fall it is another one.
+	// After a decrease, further growth is a new leak.
 	leaking.CloseDescriptors("timerfd", 1)
 	r.Scrape(t)
 	leaking.Grow(traffic.Grow{Kind: "timerfd", Steps: steps, Open: 1, Every: 2 * interval})
@@ -197,7 +197,7 @@ func TestFileDescriptorLeak(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent), inContainer(container)), 2)
 }
 
-// A leak in a server whose descriptors come and go is reported. The same coming and going without a leak is not.
+// A leak is reported even if other descriptors come and go. Without the leak, coming and going is not reported.
 func TestFileDescriptorLeakInABusyServer(t *testing.T) {
 	testnet.Require(t)
 	const intervals = 4
@@ -246,7 +246,7 @@ func TestFileDescriptorLeakLimit(t *testing.T) {
 			a.OpenDescriptors(kind, 1)
 		}
 	}
-	all := func(m testreceiver.Scrape) int { // others may leak, too
+	all := func(m testreceiver.Scrape) int { // other processes may leak, too
 		return m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}) + lost(m, "file_descriptor")["rate_limit"]
 	}
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return all(m) >= len(kinds) })
@@ -255,7 +255,7 @@ func TestFileDescriptorLeakLimit(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.Named(leakEvent)), m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "file_descriptor"}))
 }
 
-// Leaks are found without a metrics pipeline. With events off, there are none.
+// Leaks are detected without a metrics pipeline. With events off, none are reported.
 func TestFileDescriptorLeakWithoutMetrics(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-leaking", "main"))
@@ -271,7 +271,7 @@ func TestFileDescriptorLeakWithoutMetrics(t *testing.T) {
 	}
 }
 
-// The processes with the most descriptors have series of their own. One series per kind has the sum of all others.
+// The processes with the most descriptors have their own series. One series per kind has the sum of all others.
 func TestFileDescriptorBound(t *testing.T) {
 	testnet.Require(t)
 	ns := testnet.NewNamespace(t)
@@ -301,10 +301,10 @@ func TestFileDescriptorBound(t *testing.T) {
 	before := left()
 	assert.GreaterOrEqual(t, before, 3*5001+300)
 	agents[0].CloseDescriptors("timerfd", 1000)
-	assert.Equal(t, before-1000, left(), "nobody else opens timers")
+	assert.Equal(t, before-1000, left(), "only this test opens timers")
 }
 
-// More than a million descriptors, or a hundred thousand with -short, which the scan reads one by one, counted or
+// The snapshot reads more than a million descriptors (a hundred thousand with -short) one by one, whether counted or
 // excluded.
 func TestFileDescriptorsInMasses(t *testing.T) {
 	testnet.Require(t)
@@ -328,8 +328,8 @@ func TestFileDescriptorsInMasses(t *testing.T) {
 	assert.Equal(t, processes*each, m.Int(openMetric, all))
 }
 
-// Where the kernel supports tracing of functions, each open and close of a descriptor is counted. Copies by fork and
-// closes at the end of a process are not. Elsewhere the metric is absent.
+// If the kernel supports tracing of functions, each open and close of a descriptor is counted. Copies by fork and closes at
+// the end of a process are not. Otherwise the metric is absent.
 func TestFileDescriptorOperations(t *testing.T) {
 	testnet.Require(t)
 	container := testhost.NewContainer(t)
@@ -338,7 +338,7 @@ func TestFileDescriptorOperations(t *testing.T) {
 	program := traffic.Executable(t, "kernel-test-program")
 	a.Run(traffic.Command{Path: program, Args: []string{"first"}})
 	r := testreceiver.Start(t, "exclude: {executables: [kernel-test-left-out]}\n"+onlyFileDescriptor)
-	// The state of what runs is all that there is to wait for.
+	// Wait until the program's states tell which hooks it has.
 	hooks := map[any]bool{}
 	for _, e := range r.Wait(t, 2, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.state", "attached")) {
 		hooks[e.Attributes["ebpf.program.hook"]] = true
@@ -353,7 +353,7 @@ func TestFileDescriptorOperations(t *testing.T) {
 		return counts
 	}
 	if !hooks["fentry/fd_install"] {
-		t.Log("this kernel lets no functions be traced")
+		t.Log("this kernel cannot trace functions")
 		a.OpenDescriptors(kind, 20)
 		assert.Empty(t, r.Scrape(t).Find(operationsMetric))
 		assert.Equal(t, 3, r.Log.FilterMessage("Optional hook is not available on this kernel; the program runs without it").Len())
@@ -381,7 +381,7 @@ func TestFileDescriptorOperations(t *testing.T) {
 	expect("close on exec", 0, 25)
 	other.OpenDescriptors(kind, 9)
 	other.CloseDescriptors(kind, 9)
-	expect("of what is left out", 0, 0)
+	expect("excluded process", 0, 0)
 	a.Kill()
 	expect("the end of the process", 0, 0)
 
@@ -399,13 +399,13 @@ func TestFileDescriptorOperations(t *testing.T) {
 		shell.Fork(count)
 		deltas[i] = all() - before
 	}
-	assert.Equal(t, deltas[0], deltas[1], "forks are none")
+	assert.Equal(t, deltas[0], deltas[1], "forks do not count")
 	losses := lost(r.Scrape(t), "file_descriptor")
-	delete(losses, "recursion") // of others: an open that interrupts another one's on the same CPU is left out, and counted
+	delete(losses, "recursion") // other processes: the kernel skips an open that interrupts another one on the same CPU
 	assert.Empty(t, losses)
 }
 
-// With `operations: false`, nothing is hooked into opens and closes.
+// With `operations: false`, no hooks are attached to open and close.
 func TestFileDescriptorWithoutOperations(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {file_descriptor: {operations: false}}")
@@ -416,7 +416,7 @@ func TestFileDescriptorWithoutOperations(t *testing.T) {
 	}
 }
 
-// The receiver's own process is left out, unless it is asked for.
+// The receiver's own process is excluded by default.
 func TestFileDescriptorSelf(t *testing.T) {
 	testnet.Require(t)
 	for _, self := range []bool{true, false} {

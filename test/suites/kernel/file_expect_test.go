@@ -28,7 +28,7 @@ const (
 	openEvent       = "ebpf.file.open"
 	deletionsMetric = "ebpf.file.deletions"
 	opensMetric     = "ebpf.file.opens"
-	// Others on this host delete files, too.
+	// Other processes of this host delete files, too.
 	onlyFile = "programs: {file: {event_limit: 1000000}}"
 )
 
@@ -51,7 +51,7 @@ type fileTest struct {
 	container *testhost.Cgroup
 	// seesCalls reports that the program hooks system calls, and not the functions behind them.
 	seesCalls bool
-	// want has the expected counts, by the names of their series.
+	// want has the expected counts by series.
 	want map[string]int
 }
 
@@ -67,7 +67,7 @@ func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTe
 	return s
 }
 
-// file is the attributes of a file; "" is a path that is not known.
+// file returns the attributes of a file; "" stands for an unknown path.
 func file(path string) attributes {
 	if path == "" {
 		return attributes{}
@@ -75,7 +75,7 @@ func file(path string) attributes {
 	return attributes{"file.path": path, "file.name": filepath.Base(path)}
 }
 
-// process returns the attributes of the agent.
+// process returns the attributes of the agent's process.
 func (s *fileTest) process() attributes {
 	a := owner(s.agent, "")
 	delete(a, "ebpf.attribution")
@@ -83,24 +83,24 @@ func (s *fileTest) process() attributes {
 	return a
 }
 
-// deletion is a call that may delete a file, and what the kernel does with it.
+// deletion is a call that may delete a file, and its expected result.
 type deletion struct {
 	traffic.FileCall
 	errno unix.Errno
-	// path is the file's path, "" if it is not known, kind the kind of deletion. A call without a kind has no event.
+	// path is the file's path, "" if unknown. kind is the kind of deletion. A call without a kind has no event.
 	path, kind string
-	// called is the path in the call, if it differs.
+	// called is the path in the call, if it is different.
 	called string
-	// onlyCalls reports that there is an event only where the program hooks calls: the functions behind them are not
+	// onlyCalls says that there is an event only if the program hooks system calls: the functions behind them are not
 	// reached.
 	onlyCalls bool
 }
 
-// fileDeleted is what the event of a deletion says of it.
+// fileDeleted has the expected fields of a deletion event.
 type fileDeleted struct {
 	kind, path string
 	errno      unix.Errno
-	// uncertain is whether the event says that there may have been no file.
+	// uncertain says that the event is marked as possibly without a file.
 	uncertain bool
 }
 
@@ -127,7 +127,7 @@ func (e fileDeleted) errorType() string {
 	return strings.ToLower(unix.ErrnoName(e.errno))
 }
 
-// attributes are what the event has beside its process.
+// attributes are the event's attributes without those of the process.
 func (e fileDeleted) attributes() attributes {
 	a := file(e.path).with(attributes{"ebpf.file.deletion.kind": e.kind})
 	if e.errno != 0 {
@@ -146,7 +146,7 @@ func (e fileDeleted) severity() plog.SeverityNumber {
 	return plog.SeverityNumberInfo
 }
 
-// series names the series of the metric that the deletion counts in.
+// series names the series of the metric that counts the deletion.
 func (e fileDeleted) series() string { return deletionSeries(e.kind, e.errorType(), e.uncertain) }
 
 func deletionSeries(kind, errorType string, uncertain bool) string {

@@ -24,7 +24,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Each way to delete, to fail, and not to delete, on each file system.
+// Each way to delete, to fail to delete, and not to delete, on each file system.
 func TestFileDeletions(t *testing.T) {
 	s := newFileTest(t, onlyFile)
 	systems := map[string]string{"folder": testhost.NewFolder(t), "tmpfs": testhost.NewTmpfs(t)}
@@ -60,7 +60,7 @@ func TestFileDeletions(t *testing.T) {
 				deletion{FileCall: rename("renameat2", "s3", "", "../t3", 0), path: in("t3"), kind: "rename"},
 				deletion{FileCall: rename("rename", "dir", "", in("dir2"), 0), path: in("dir2"), kind: "rename"},
 
-				// These calls delete nothing, which not every call shows.
+				// These calls delete nothing. Not every call shows that.
 				deletion{FileCall: rename("rename", "s4", "", in("t4"), 0), path: in("t4"), kind: "rename", onlyCalls: true},
 				deletion{FileCall: rename("rename", "s7", "", in("t7"), 0), path: in("t7"), kind: "rename", onlyCalls: true},
 				deletion{FileCall: rename("renameat2", "s5", dir, "t9", unix.RENAME_NOREPLACE)},
@@ -77,7 +77,7 @@ func TestFileDeletions(t *testing.T) {
 				deletion{FileCall: rename("renameat2", "s8", dir, "t8", unix.RENAME_NOREPLACE), errno: unix.EEXIST},
 			)
 			if name == "overlay" {
-				// One deletion, although the overlay makes another file in its place.
+				// This is one deletion, although the overlay creates a whiteout in its place.
 				s.deletes(t,
 					deletion{FileCall: call("unlink", in("lower-file")), path: in("lower-file"), kind: "unlink"},
 					deletion{FileCall: rename("rename", "s8", "", in("lower-file-2"), 0), path: in("lower-file-2"), kind: "rename"},
@@ -89,7 +89,7 @@ func TestFileDeletions(t *testing.T) {
 	s.checkCounts(t)
 }
 
-// If a file may not be deleted, the event has the file and the process.
+// The event of a refused deletion has the file and the process.
 func TestFileDeletionRefused(t *testing.T) {
 	s := newFileTest(t, onlyFile, traffic.AsUser(clientUser))
 	dir := touch(t, testhost.NewFolder(t), "dir/", "dir/a", "dir/b/")
@@ -117,7 +117,7 @@ func TestFilePaths(t *testing.T) {
 		s.deletes(t,
 			deletion{FileCall: unlink(in("link") + "/../x"), path: in("real/x"), called: in("link") + "/../x", kind: "unlink"},
 			deletion{FileCall: traffic.FileCall{Call: "unlinkat", Dir: in("link"), Path: "../y"}, path: in("real/y"), kind: "unlink"},
-			deletion{FileCall: unlink(in("to-x")), path: in("to-x"), kind: "unlink"}, // and not what it points to
+			deletion{FileCall: unlink(in("to-x")), path: in("to-x"), kind: "unlink"}, // the link itself, not its target
 		)
 	})
 	t.Run("bind mount", func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestFileDeletionsWithoutPath(t *testing.T) {
 	unlinkat := traffic.FileCall{Call: "unlinkat", Path: "x"}
 	closed, unreadable, long := unlinkat, unlinkat, unlinkat
 	closed.ClosedDir, unreadable.BadAddress, long.Path = true, true, strings.Repeat("./", 2500)+"x"
-	// On one CPU, each after a deletion whose path has a base.
+	// Stay on one CPU. Before each deletion, delete a file whose path can be read.
 	var cpu unix.CPUSet
 	cpu.Set(0)
 	require.NoError(t, unix.SchedSetaffinity(s.agent.PID, &cpu))
@@ -222,7 +222,7 @@ func TestFilePathsOfOtherRoots(t *testing.T) {
 	})
 }
 
-// Deletions by io_uring are not system calls, but are reported.
+// Deletions by io_uring are not system calls, but are reported, too.
 func TestFileDeletionsByRing(t *testing.T) {
 	s := newFileTest(t, onlyFile)
 	dir := touch(t, testhost.NewTmpfs(t), "a", "b", "c/", "d", "e", "f", "g", "h", "full/", "full/x")
@@ -231,10 +231,10 @@ func TestFileDeletionsByRing(t *testing.T) {
 		return traffic.FileCall{Call: call, Dir: dir, Path: path, Flags: flags, ByRing: true}
 	}
 	if first := s.agent.CallFile(call("unlinkat", "none", 0)); first.Errno == unix.EINVAL {
-		testenv.Lacking(t, "deletions by io_uring, which came with 5.11")
+		testenv.Lacking(t, "deletions by io_uring (5.11)")
 	}
 	if s.seesCalls && !kernelSays().requests {
-		testenv.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
+		testenv.Lacking(t, "the tracepoint of io_uring requests (6.3)")
 	}
 	if s.seesCalls {
 		s.Wait(t, 1, testreceiver.Named(deleteEvent), testreceiver.With("error.type", "enoent"), testreceiver.OfProcess(s.agent.PID))
@@ -267,7 +267,7 @@ func TestFileDeletionsByRing(t *testing.T) {
 	assert.Equal(t, in("h"), e.Attributes["file.path"])
 }
 
-// A storm of deletions: all are counted, and each is an event or a counted loss. Deletions after the storm are reported.
+// In a storm of deletions, all are counted, and each is an event or a counted loss. Later deletions are reported.
 func TestFileDeletionsInMasses(t *testing.T) {
 	const limit = 100
 	count := 20_000
@@ -302,16 +302,16 @@ func TestFileDeletionsInMasses(t *testing.T) {
 			}
 
 			path := filepath.Join(testhost.NewTmpfs(t), "x")
-			require.True(t, testreceiver.Eventually(func() bool { // the second of the limit passes
+			require.True(t, testreceiver.Eventually(func() bool { // until the next second of the limit begins
 				touch(t, filepath.Dir(path), "x")
 				s.agent.CallFile(traffic.FileCall{Call: "unlink", Path: path})
 				return len(s.Events.Matching(testreceiver.Named(deleteEvent), testreceiver.With("file.path", path))) > 0
-			}), "what comes after the storm is seen as before")
+			}), "deletions after the storm are not reported")
 		})
 	}
 }
 
-// opening is a call and its expected event: none without flags.
+// opening is a call with its expected event. Without flags there is none.
 type opening struct {
 	traffic.FileCall
 	errno unix.Errno
@@ -319,7 +319,7 @@ type opening struct {
 	flags []any
 }
 
-// Opens below the configured paths, and no others, are reported with their flags.
+// Only opens below the configured paths are reported, with their flags.
 func TestFileOpens(t *testing.T) {
 	dir := testhost.NewTmpfs(t)
 	in := func(name string) string { return filepath.Join(dir, name) }
@@ -348,7 +348,7 @@ func TestFileOpens(t *testing.T) {
 		{FileCall: open("open", "", in("watched"), unix.O_DIRECTORY), path: in("watched"), flags: []any{"O_RDONLY", "O_DIRECTORY"}},
 		{FileCall: open("openat", "", in("watched/y"), unix.O_PATH|unix.O_NOFOLLOW), path: in("watched/y"), flags: []any{"O_NOFOLLOW", "O_PATH"}},
 		{FileCall: open("openat", "", in("one-file"), rw|unix.O_NOCTTY), path: in("one-file"), flags: []any{"O_RDWR", "O_NOCTTY"}},
-		// By the way of a link, and out by one.
+		// Through a link into the directory, and through one out of it.
 		{FileCall: open("openat", "", in("other/link/y"), 0), path: in("watched/y"), flags: []any{"O_RDONLY"}},
 		{FileCall: open("openat", "", in("watched/out"), 0)},
 		// Not below these paths.

@@ -43,7 +43,7 @@ func newHealthy(t *testing.T) *healthy {
 	return h
 }
 
-// round adds what is done again and again, with pauses; a first error ends the test.
+// round repeats an operation, with pauses. The first error fails the test.
 func (h *healthy) round(t *testing.T, name string, pause time.Duration, f func() error) {
 	h.workers = append(h.workers, func(stop <-chan struct{}) {
 		for {
@@ -60,7 +60,7 @@ func (h *healthy) round(t *testing.T, name string, pause time.Duration, f func()
 	})
 }
 
-// listen opens a listener in the right namespace whose connections are served.
+// listen opens a listener in the right namespace and serves its connections.
 func (h *healthy) listen(t *testing.T, address netip.Addr, c net.ListenConfig, serve func(*net.TCPConn)) string {
 	t.Helper()
 	var l net.Listener
@@ -104,9 +104,9 @@ func setting(option, value int) func(string, string, syscall.RawConn) error {
 	}
 }
 
-var errShort = errors.New("not all has come")
+var errShort = errors.New("the answer is incomplete")
 
-// ask sends a request and reads the answer up to its end, or up to a length.
+// ask sends a request and reads the answer to its end, or up to a length.
 func ask(conn *net.TCPConn, request, answer int, halfClose bool) error {
 	if _, err := conn.Write(make([]byte, request)); err != nil {
 		return err
@@ -123,7 +123,7 @@ func ask(conn *net.TCPConn, request, answer int, halfClose bool) error {
 	return err
 }
 
-// answers reads requests of 100 bytes, and answers each.
+// answers reads requests of 100 bytes and answers each.
 func answers(size int) func(*net.TCPConn) {
 	return func(conn *net.TCPConn) {
 		for request := make([]byte, 100); ; {
@@ -206,7 +206,7 @@ func (*healthy) sinkAt(address netip.Addr) string {
 	return netip.AddrPortFrom(address, sinkPort).String()
 }
 
-// sink takes all that comes, and says a byte at its end.
+// sink receives all data, and sends one byte at the end.
 func (h *healthy) sink(t *testing.T, address netip.Addr) {
 	t.Helper()
 	var l net.Listener
@@ -259,7 +259,7 @@ func (h *healthy) overUDP(t *testing.T, address netip.Addr) {
 		}
 	}()
 	to := server.LocalAddr().(*net.UDPAddr).AddrPort()
-	for _, size := range []int{60, 3000} { // a datagram in one piece and in fragments
+	for _, size := range []int{60, 3000} { // an unfragmented and a fragmented datagram
 		h.round(t, "question and answer", 2*time.Millisecond, func() error {
 			own := client
 			if size > 1500 {
@@ -276,7 +276,7 @@ func (h *healthy) overUDP(t *testing.T, address netip.Addr) {
 			return err
 		})
 	}
-	// On purpose: for a filter, and for a socket that is full.
+	// These drops are intended: by a filter, and at a full socket.
 	full := packets(t, h.right, address, fullPort)
 	require.NoError(t, full.SetReadBuffer(1))
 	lossy := packets(t, h.left, from, 0)
@@ -293,7 +293,7 @@ func (h *healthy) overUDP(t *testing.T, address netip.Addr) {
 func (h *healthy) pings(t *testing.T, address netip.Addr) {
 	t.Helper()
 	family, protocol, request := unix.AF_INET, unix.IPPROTO_ICMP, byte(8)
-	// Sendto writes into its address, so that two workers cannot share one.
+	// Sendto writes into its address, so that two goroutines must not share one.
 	to := func() unix.Sockaddr { return &unix.SockaddrInet4{Addr: as4(address)} }
 	if address.Is6() {
 		family, protocol, request = unix.AF_INET6, unix.IPPROTO_ICMPV6, 128
@@ -317,7 +317,7 @@ func (h *healthy) pings(t *testing.T, address netip.Addr) {
 			answer := make([]byte, 500)
 			_, err := unix.Read(fd, answer)
 			for err == nil {
-				// A raw socket gets the answers to others, too; unread they would fill it.
+				// A raw socket also gets answers to other processes. If they are not read, its buffer overflows.
 				if _, _, rest := unix.Recvfrom(fd, answer, unix.MSG_DONTWAIT); rest != nil {
 					break
 				}
@@ -327,7 +327,7 @@ func (h *healthy) pings(t *testing.T, address netip.Addr) {
 	}
 }
 
-// groups has datagrams for groups that somebody, or nobody, has joined; the reports of those who join; and datagrams for all.
+// groups sends datagrams to multicast groups with and without members, reports of members, and broadcasts.
 func (h *healthy) groups(t *testing.T) {
 	t.Helper()
 	for _, group := range []netip.Addr{group4, group6} {
@@ -358,7 +358,7 @@ func (h *healthy) groups(t *testing.T) {
 	}
 }
 
-// bridges makes two bridges that speak the spanning tree protocol with each other, and again and again a host on one of them.
+// bridges makes two bridges that exchange spanning tree messages, and repeatedly attaches a host to one of them.
 func (h *healthy) bridges(t *testing.T) {
 	t.Helper()
 	one, other, pod := testnet.NewNamespace(t), testnet.NewNamespace(t), testnet.NewNamespace(t)
@@ -392,7 +392,7 @@ func (h *healthy) bridges(t *testing.T) {
 	})
 }
 
-// addBridge makes a bridge that speaks the spanning tree protocol, with a port.
+// addBridge makes a bridge with spanning tree enabled, and with one port.
 func addBridge(port string) error {
 	bridge := &netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "bridge"}}
 	if err := netlink.LinkAdd(bridge); err != nil {

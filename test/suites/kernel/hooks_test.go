@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// Every program attaches all of its hooks. The table of kernels is made from the logged hooks.
+// Every program attaches all of its hooks. vmtest builds the table of kernels from the logged hooks.
 func TestHooks(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)

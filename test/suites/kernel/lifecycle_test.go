@@ -40,7 +40,7 @@ func descriptors(t *testing.T) []string {
 	return open
 }
 
-// mappings returns the process's memory mappings of eBPF maps. Each one keeps its map in the kernel.
+// mappings returns the process's memory mappings of BPF maps. Each one keeps its map in the kernel.
 func mappings(t *testing.T) (found []string) {
 	t.Helper()
 	all, err := os.ReadFile("/proc/self/maps")
@@ -53,7 +53,7 @@ func mappings(t *testing.T) (found []string) {
 	return found
 }
 
-// gone waits until none of the objects is in the kernel. The kernel frees them after their last user.
+// gone waits until the kernel has freed all of the objects. It frees them after their last user.
 func gone(t *testing.T, objects testreceiver.Objects) {
 	t.Helper()
 	left := objects
@@ -72,7 +72,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 	configs := map[string]string{
 		"both":         bothPrograms,
 		"all there is": "programs: " + programs.Examples(device) + "\nexclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [sshd]}",
-		// These three programs see the activity of the test by themselves.
+		// The test itself triggers these three programs.
 		"connection":  onlyConnection,
 		"packet_drop": onlyPacketDrop,
 		"tcp":         onlyTCP,
@@ -88,7 +88,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			a := traffic.Start(t, ns)
 			w := testnet.NewWire(t, ns, "a")
 			before, files := testreceiver.All(t), descriptors(t)
-			require.True(t, testreceiver.Owned(t).Empty(), "nothing is left of another test: %s", testreceiver.Owned(t))
+			require.True(t, testreceiver.Owned(t).Empty(), "objects left by another test: %s", testreceiver.Owned(t))
 			goroutines := goleak.IgnoreCurrent()
 
 			r := testreceiver.New(t, config)
@@ -97,7 +97,7 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			require.NotEmpty(t, running.Programs)
 			require.NotEmpty(t, running.Maps)
 			require.NotEmpty(t, running.Links)
-			assert.True(t, running.Both(before).Empty(), "they are new")
+			assert.True(t, running.Both(before).Empty(), "the receiver's objects must be new")
 			a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 			r.Wait(t, 1, testreceiver.InNamespace(ns))
 
@@ -106,11 +106,11 @@ func TestShutdownLeavesNothing(t *testing.T) {
 			assert.Empty(t, mappings(t), "mapped still")
 			gone(t, running)
 			id, _ := w.XDP(t)
-			assert.Zero(t, id, "an XDP program is left")
+			assert.Zero(t, id, "an XDP program is still attached")
 			assert.NoError(t, goleak.Find(goroutines))
 			assert.Equal(t, files, descriptors(t), "open descriptors")
 
-			// A receiver that was shut down reports nothing.
+			// After shutdown, the receiver reports nothing.
 			calls := r.Events.Calls()
 			a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 			require.NoError(t, r.Shutdown(), "a second time")
@@ -143,15 +143,15 @@ func TestOnePipelineIsEnough(t *testing.T) {
 			}
 			m := r.Scrape(t)
 			assert.Equal(t, 1, m.In(container).Int(failedMetric, nil))
-			assert.Zero(t, m.Int("ebpf.event.delivered", nil), "nobody takes events")
-			assert.Zero(t, m.Int("ebpf.event.lost", nil), "so none is lost")
+			assert.Zero(t, m.Int("ebpf.event.delivered", nil), "there is no consumer of events")
+			assert.Zero(t, m.Int("ebpf.event.lost", nil), "without a consumer, no event is lost")
 			require.NoError(t, r.Shutdown())
 			assert.True(t, testreceiver.Owned(t).Empty())
 		})
 	}
 }
 
-// Events from before the shutdown are delivered, however long their batch might have waited.
+// Events from before the shutdown are delivered, even if their batch would have waited longer.
 func TestShutdownDeliversTheRest(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.New(t, "events: {flush_interval: 1m, batch_size: 65536}\n"+onlyConnection)
@@ -162,12 +162,12 @@ func TestShutdownDeliversTheRest(t *testing.T) {
 	s.server.Serve(listener.FD, count)
 	s.client.Flood(listener.Local, count, 1)
 	require.Equal(t, count, s.server.Served(listener.FD))
-	assert.Zero(t, r.Events.Calls(), "the batch waits")
+	assert.Zero(t, r.Events.Calls(), "the batch must still wait")
 	require.NoError(t, r.Shutdown())
 	assert.Len(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), eventsPerConnection*count)
 }
 
-// A consumer that never returns delays Shutdown no longer than its context allows, and leaves nothing in the kernel.
+// A consumer that never returns delays Shutdown no longer than its context allows, and leaves no objects in the kernel.
 func TestShutdownWithStuckConsumer(t *testing.T) {
 	testnet.Require(t)
 	for name, stuck := range map[string]func(release <-chan struct{}) func(context.Context) error{
@@ -204,7 +204,7 @@ func TestShutdownWithStuckConsumer(t *testing.T) {
 			running := testreceiver.Owned(t)
 			const patience = 500 * time.Millisecond
 			begin := time.Now()
-			_ = r.ShutdownWithin(patience) // that it could not deliver is worth an error, or not
+			_ = r.ShutdownWithin(patience) // whether it returns an error does not matter here
 			assert.Less(t, time.Since(begin), patience+3*time.Second)
 			if name == "heeding its context" {
 				assert.True(t, testreceiver.Owned(t).Empty(), "held still: %s", testreceiver.Owned(t))
@@ -215,7 +215,7 @@ func TestShutdownWithStuckConsumer(t *testing.T) {
 	}
 }
 
-// Two receivers on one host see the same events and do not disturb each other.
+// Two receivers on one host see the same events, and do not disturb each other.
 func TestTwoReceivers(t *testing.T) {
 	testnet.Require(t)
 	first := testreceiver.Start(t, bothPrograms)
@@ -233,7 +233,7 @@ func TestTwoReceivers(t *testing.T) {
 	assert.Len(t, second.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), eventsPerConnection)
 }
 
-// A reload is a shutdown and a start with another configuration: nothing of the old one stays.
+// A reload is a shutdown and a start with another configuration. No objects of the old one remain.
 func TestReload(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t))

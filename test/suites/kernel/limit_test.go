@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// lost is the number of events of a program that ebpf.event.lost has, by cause.
+// lost returns a program's values of ebpf.event.lost by cause.
 func lost(m testreceiver.Scrape, program string) map[string]int {
 	found := map[string]int{}
 	for _, s := range m.Series("ebpf.event.lost") {
@@ -30,14 +30,14 @@ func lost(m testreceiver.Scrape, program string) map[string]int {
 	return found
 }
 
-// In a storm the limit holds, events over it are counted, and the metrics have every packet.
+// In a storm the limit holds, events over it are counted, and the metrics include every packet.
 func TestPacketDropEventLimit(t *testing.T) {
 	testnet.Require(t)
 	const limit, count, size = 100, 50_000, 64
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {packet_drop: {event_limit: %d}}", testreceiver.AllBut(testnet.Prefix4), limit))
 	s := newClientServer(t)
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
-	// Not connected: ICMP answers would be errors of the next send.
+	// The socket is not connected: on a connected socket, ICMP answers would make the next send fail.
 	sent := s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), size, count)
 	require.Equal(t, count, sent.Count)
 
@@ -50,16 +50,16 @@ func TestPacketDropEventLimit(t *testing.T) {
 	total := m.Int("ebpf.packet.drops", nil)
 	require.True(t, testreceiver.Eventually(func() bool {
 		return len(r.Events.Matching(testreceiver.Named(dropEvent)))+heldBack["rate_limit"] >= total
-	}), "%d delivered, %v held back of %d", len(r.Events.Matching(testreceiver.Named(dropEvent))), heldBack, total)
+	}), "%d delivered, %v lost, of %d", len(r.Events.Matching(testreceiver.Named(dropEvent))), heldBack, total)
 	delivered := len(r.Events.Matching(testreceiver.Named(dropEvent)))
-	assert.Equal(t, map[string]int{"rate_limit": total - delivered}, heldBack, "nothing is lost otherwise")
+	assert.Equal(t, map[string]int{"rate_limit": total - delivered}, heldBack, "there are no other losses")
 	seconds := int(math.Ceil(sent.Duration().Seconds()))
 	assert.LessOrEqual(t, delivered, limit*(seconds+1), "in %s", sent.Duration())
 	assert.GreaterOrEqual(t, delivered, limit)
 	assert.Equal(t, delivered, r.Scrape(t).Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "packet_drop"}))
 }
 
-// The limit of one program does not concern another one.
+// The limit of one program does not affect other programs.
 func TestEventLimitIsPerProgram(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}, packet_drop: {event_limit: 1}}", testreceiver.AllBut(testnet.Prefix4)))
@@ -100,7 +100,7 @@ func TestConnectionEventLimit(t *testing.T) {
 	assert.LessOrEqual(t, delivered, limit*(int(math.Ceil(span.Duration().Seconds()))+1))
 }
 
-// In a storm of drops for one reason, those for another are told all the same.
+// In a storm of drops for one reason, drops for other reasons are still reported.
 func TestPacketDropEventLimitOfReasons(t *testing.T) {
 	testnet.Require(t)
 	const limit, count, few = 320, 200_000, 5

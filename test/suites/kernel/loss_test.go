@@ -25,7 +25,7 @@ import (
 // Each ordinary connection has a connect, an accept and two closes.
 const eventsPerConnection = 4
 
-// isolated is a configuration that sees only the test's own IPv4 traffic, so that sums are exact.
+// isolated returns a configuration that reports only the test's own IPv4 traffic, so that sums are exact.
 func isolated(settings string) string {
 	return fmt.Sprintf("exclude: {cidrs: %s}\nprograms: {connection: {}}\n%s", testreceiver.AllBut(testnet.Prefix4), settings)
 }
@@ -39,7 +39,7 @@ func flood(t *testing.T, s clientServer, count int) {
 	require.Equal(t, count, s.server.Served(listener.FD))
 }
 
-// connectionEvents is how many events of connections have come through.
+// connectionEvents is how many connection events were delivered.
 func connectionEvents(r *testreceiver.Receiver) int {
 	return len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
 }
@@ -71,11 +71,11 @@ func TestStalledConsumer(t *testing.T) {
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool {
 		return connectionEvents(r)+lost(m, "connection")["ring_full"] >= sent
 	})
-	// The barrier of the start has been delivered too.
+	// The barrier of the start was delivered, too.
 	barrier := len(r.Events.Matching(testreceiver.Named(connectEvent), testreceiver.With("server.address", testreceiver.BarrierPrefix.Addr().String())))
 	missing := lost(m, "connection")
 	assert.Equal(t, sent+barrier, connectionEvents(r)+missing["ring_full"], "delivered and counted as lost")
-	assert.Greater(t, missing["ring_full"], sent/2, "the test wants a loss")
+	assert.Greater(t, missing["ring_full"], sent/2, "the test needs losses")
 	assert.Len(t, missing, 1, "%v", missing)
 	assert.Equal(t, connectionEvents(r), m.Int("ebpf.event.delivered", name))
 
@@ -92,7 +92,7 @@ func TestStalledConsumer(t *testing.T) {
 	require.True(t, ok)
 	assert.EqualValues(t, first+count, point.Count())
 
-	// The loss is in the stream of events too, after the next record of each CPU or at the end.
+	// The loss is also an event in the stream: after the next record of each CPU, or at the end.
 	require.NoError(t, r.Shutdown())
 	total := 0
 	for _, e := range r.Events.Matching(testreceiver.Named(lostEvent)) {
@@ -107,7 +107,7 @@ func TestStalledConsumer(t *testing.T) {
 	assert.Equal(t, missing["ring_full"], total, "the gaps in the sequence are the losses")
 }
 
-// Failed connects still find room in a ring that is full of ordinary events.
+// There is still room for failed connects in a ring that is full of ordinary events.
 func TestFullRingHasRoomForFailures(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated("ring_buffer_size: 64KiB"))
@@ -131,7 +131,7 @@ func TestFullRingHasRoomForFailures(t *testing.T) {
 	r.Exactly(t, failures, testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "refused"))
 }
 
-// A consumer that refuses for a while gets all events in the end, and the status of the receiver follows.
+// A consumer that refuses for a while gets all events in the end, and the receiver's status follows.
 func TestConsumerThatFailsForAWhile(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "retry_on_failure: {enabled: true}\n"+isolated(""))
@@ -141,14 +141,14 @@ func TestConsumerThatFailsForAWhile(t *testing.T) {
 	r.Events.Answer(func(context.Context) error { return errors.New("no room at the moment") })
 	const count = 500
 	flood(t, s, count)
-	require.True(t, testreceiver.Eventually(func() bool { return r.Host.Reported(componentstatus.StatusRecoverableError, known) }), "the failure is reported")
+	require.True(t, testreceiver.Eventually(func() bool { return r.Host.Reported(componentstatus.StatusRecoverableError, known) }), "the failure is not reported")
 	calls := r.Events.Calls()
-	require.True(t, testreceiver.Eventually(func() bool { return r.Events.Calls() > calls }), "it is tried again")
+	require.True(t, testreceiver.Eventually(func() bool { return r.Events.Calls() > calls }), "there is no retry")
 	assert.False(t, r.Host.Reported(componentstatus.StatusOK, known))
 	r.Events.Answer(nil)
 
 	r.Exactly(t, eventsPerConnection*count, testreceiver.OfProcess(s.client.PID, s.server.PID))
-	require.True(t, testreceiver.Eventually(func() bool { return r.Host.Reported(componentstatus.StatusOK, known) }), "and so is the recovery")
+	require.True(t, testreceiver.Eventually(func() bool { return r.Host.Reported(componentstatus.StatusOK, known) }), "the recovery is not reported")
 	for _, e := range r.Host.Statuses()[known:] {
 		if e.Status() == componentstatus.StatusRecoverableError {
 			assert.ErrorContains(t, e.Err(), "no room at the moment")
@@ -158,21 +158,21 @@ func TestConsumerThatFailsForAWhile(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(lostEvent)))
 }
 
-// A batch that is refused permanently is not offered again, and its events are counted.
+// A batch that is refused permanently is not offered again, and its events are counted as lost.
 func TestConsumerThatFailsForGood(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, isolated(""))
 	r.Settle(t)
 	delivered := connectionEvents(r)
 	s := newClientServer(t)
-	r.Events.Answer(func(context.Context) error { return consumererror.NewPermanent(errors.New("not my kind of events")) })
+	r.Events.Answer(func(context.Context) error { return consumererror.NewPermanent(errors.New("refused permanently")) })
 	const count = 500
 	flood(t, s, count)
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return lost(m, "connection")["refused"] >= eventsPerConnection*count })
 	assert.Equal(t, map[string]int{"refused": eventsPerConnection * count}, lost(m, "connection"))
 	r.Events.Answer(nil)
 	r.Settle(t)
-	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), "what was refused does not come back")
+	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID, s.server.PID)), "refused events must not come again")
 	m = r.Scrape(t)
 	assert.Equal(t, map[string]int{"refused": eventsPerConnection * count}, lost(m, "connection"))
 	assert.Equal(t, connectionEvents(r), m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "connection"}))
@@ -191,7 +191,7 @@ func TestConsumerThatRefusesSome(t *testing.T) {
 		calls++
 		switch calls % 3 {
 		case 0:
-			return consumererror.NewPermanent(errors.New("not this one"))
+			return consumererror.NewPermanent(errors.New("refused permanently"))
 		case 1:
 			return errors.New("not now")
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// masses are what a hundred thousand short processes did, or ten thousand with -short, while a receiver ran.
+// masses is a hundred thousand short-lived processes (ten thousand with -short) that ran while a receiver did.
 type masses struct {
 	r         *testreceiver.Receiver
 	shell     *traffic.Agent
@@ -28,8 +28,8 @@ type masses struct {
 	count int
 }
 
-// Short processes in masses fill no map of a program that keeps something for each process or thread: all are counted, and
-// what comes after them is seen as before.
+// Many short-lived processes leave nothing in the maps of the programs that keep an entry per process or thread: all are
+// counted, and later ones are reported.
 func TestProcessesInMasses(t *testing.T) {
 	testnet.Require(t)
 	m := masses{count: 100_000}
@@ -53,7 +53,7 @@ programs:
 }
 
 func (m masses) checkProcess(t *testing.T) {
-	count := m.count + 1 // the one that has made them
+	count := m.count + 1 // the process that created them
 	s := m.r.Scrape(t)
 	assert.Equal(t, count, s.In(m.container).Int(exitsMetric, nil))
 	assert.Equal(t, 1, s.In(m.container).Int(executionsMetric, nil))

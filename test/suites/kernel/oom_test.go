@@ -42,7 +42,7 @@ func init() {
 	})
 }
 
-// The kernel kills the process with the most memory. Another one asked for memory.
+// The kernel kills the process with the most memory, although another one asked for memory.
 func TestOOMKillOfAnother(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyOOM)
@@ -56,18 +56,18 @@ func TestOOMKillOfAnother(t *testing.T) {
 	const adjust = 900
 	truth := victim.HoldMemory(128*mebibyte, 24*mebibyte, adjust)
 	start := time.Now()
-	// The victim's memory suffices. But the kernel may choose another victim before all of it is freed.
+	// The victim's memory suffices, but the kernel may choose another victim before all of it is freed.
 	_ = greedy.OnThread("greedy-thread").TryHoldMemory(80 * mebibyte)
 	end := time.Now()
 
 	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
 	within(t, e, start, end)
 	assert.Equal(t, resource(container), e.Resource)
-	// The kernel's counters lack amounts that the CPUs have not added yet.
+	// The kernel's counters lack what CPUs have not added yet.
 	const tolerance = 2 * mebibyte
 	kinds := []int{truth.Shmem, truth.Anonymous, truth.Total}
 	for i, kind := range kinds {
-		require.Greater(t, kind-append([]int{truth.File}, kinds...)[i], 2*tolerance, "the kinds of memory can be told apart: %+v", truth)
+		require.Greater(t, kind-append([]int{truth.File}, kinds...)[i], 2*tolerance, "the kinds of memory are too similar to distinguish: %+v", truth)
 	}
 	memory := map[string]struct{ want, tolerance int }{
 		"ebpf.oom.memory.total":       {truth.Total, tolerance},
@@ -116,7 +116,7 @@ func TestOOMKillOfSwapped(t *testing.T) {
 
 	e := r.Wait(t, 1, testreceiver.Named(oomEvent), testreceiver.OfProcess(victim.PID))[0]
 	assert.InDelta(t, swap, e.Attributes["ebpf.oom.memory.swap"], swap/2)
-	// What is older than the limit comes on top, and what the kernel is about to swap has its share of the memory.
+	// Memory from before the limit adds to it, and pages that the kernel is about to swap are still in memory.
 	const least, tolerance = 8 * mebibyte, 4 * mebibyte
 	assert.Greater(t, e.Attributes[anonymous], int64(least))
 	assert.Less(t, e.Attributes[anonymous], int64(most+older+tolerance))

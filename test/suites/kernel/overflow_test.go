@@ -19,13 +19,13 @@ import (
 // With more cgroups than entries in the maps, the rest is counted in the overflow series, and the sum is complete.
 func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	testnet.Require(t)
-	// The cgroups are gone soon, and their series some scrapes later: not before the maps are full.
+	// The cgroups are removed soon. Their series must stay until the maps are full, so the interval between scrapes is long.
 	r := testreceiver.Start(t, "collection_interval: 3s\nexclude: {cidrs: "+testreceiver.AllBut(testnet.Prefix4)+
 		"}\nprograms: {connection: {events: false}, packet_drop: {events: false}, tcp: {events: false}}")
 	const count = 4500
 	ns := testnet.NewNamespace(t)
 	ns.AddAddress(t, "lo", testnet.Prefix4)
-	// As root, which may move between cgroups.
+	// Run as root, which may move between cgroups.
 	a := traffic.Start(t, ns)
 	a.ConnectFromCgroups(testhost.NewCgroup(t), count, traffic.Addr(testnet.Prefix4.Addr(), closedPort))
 
@@ -36,7 +36,7 @@ func TestMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	assert.Positive(t, m.Int(failedMetric, overflow))
 	assert.Less(t, m.Int(failedMetric, overflow), count)
 	assert.Equal(t, map[string]int{"map_full": m.Int(failedMetric, overflow)}, lost(m, "connection"),
-		"what found no room of its own is counted")
+		"what has no series of its own must be counted")
 
 	received := testreceiver.Attributes{directionKey: "receive"}
 	assert.Equal(t, count, m.Int(resetsMetric, received), "%v", m.Series(resetsMetric))

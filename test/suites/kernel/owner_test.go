@@ -34,7 +34,7 @@ type preforked struct {
 
 func newPreforked(t *testing.T, s clientServer) preforked {
 	t.Helper()
-	// As root, because sharing a descriptor takes the right to trace the other.
+	// Run as root, because sharing a descriptor needs the right to trace the other process.
 	p := preforked{
 		parent: traffic.Start(t, s.right, traffic.Named("prefork-parent", "parent")),
 		worker: traffic.Start(t, s.right, traffic.Named("prefork-worker", "worker")),
@@ -44,7 +44,7 @@ func newPreforked(t *testing.T, s clientServer) preforked {
 	return p
 }
 
-// serve has the worker take one connection to its end.
+// serve makes the worker handle one connection to its end.
 func (p preforked) serve(s clientServer) {
 	c := s.client.Connect(p.listener.Local)
 	a := p.worker.Accept(p.shared)
@@ -66,7 +66,7 @@ func TestConnectionOfPreforkedServer(t *testing.T) {
 		assert.Equal(t, "socket", e.Attributes["ebpf.attribution"])
 	}
 
-	// When the parent has ended, the owner is who has the listener then.
+	// When the parent has ended, the owner is the process that has the listener now.
 	p.parent.Exit()
 	for range 3 {
 		p.serve(s)
@@ -79,7 +79,7 @@ func TestConnectionOfPreforkedServer(t *testing.T) {
 	assert.Len(t, r.Events.Matching(testreceiver.OfProcess(p.parent.PID)), 2)
 }
 
-// A connection is its present holder's: the process that connected has passed it on, and has ended, or has only closed it.
+// A connection belongs to its present holder: the process that connected has passed it on, and has ended or just closed it.
 func TestConnectionPassedOn(t *testing.T) {
 	testnet.Require(t)
 	for _, programs := range []string{"connection: {protocols: [tcp]}, tcp: {}", "tcp: {}"} {
@@ -124,8 +124,8 @@ func TestConnectionPassedOn(t *testing.T) {
 	}
 }
 
-// checkTaker makes sure that an event is of the process that has taken a socket; or, where the kernel alone has acted and the
-// giver lives, possibly still the giver's.
+// checkTaker checks that an event belongs to the process that has taken a socket. If only the kernel acted and the giver is
+// alive, it may still belong to the giver.
 func checkTaker(t *testing.T, e testreceiver.Event, taker *traffic.Agent, orGiver bool, giver *traffic.Agent) {
 	t.Helper()
 	if orGiver && e.Attributes["process.pid"] == int64(giver.PID) {
@@ -136,12 +136,12 @@ func checkTaker(t *testing.T, e testreceiver.Event, taker *traffic.Agent, orGive
 	assert.Equal(t, "socket", e.Attributes["ebpf.attribution"], "%s", e)
 }
 
-// A process that has executed another program is that program, also when it ends without closing the connection.
+// A process that has executed another program is reported as that program, also when it ends without closing the connection.
 func TestConnectionOfProcessThatExecutes(t *testing.T) {
 	testnet.Require(t)
 	bash, err := exec.LookPath("bash")
 	if err != nil {
-		testenv.Missing(t, "there is no bash, which connects here")
+		testenv.Missing(t, "this test needs bash to connect")
 	}
 	r := testreceiver.Start(t, onlyConnection)
 	for end, script := range map[string]string{"ends": "exec sleep 0.1", "closes": "exec bash -c 'sleep 0.1; exec 3>&-; sleep 0.1'"} {
@@ -177,7 +177,7 @@ func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 		listeners["MPTCP"] = s.server.ListenMPTCP(traffic.Addr(testnet.Right.IPv4, 0))
 	}
 	web := s.server.ServeHTTP(traffic.Addr(testnet.Right.IPv4, 0))
-	require.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test wants an MPTCP listener")
+	require.Equal(t, testnet.HasMPTCP(), web.MPTCP, "the test needs an MPTCP listener")
 
 	r := testreceiver.Start(t, onlyConnection)
 	for name, l := range listeners {
@@ -211,7 +211,7 @@ func TestConnectionsOfListenersOlderThanTheReceiver(t *testing.T) {
 	})
 }
 
-// Connections that nobody has accepted yet are in no process's descriptors.
+// Connections that are not accepted yet are in no process's descriptors.
 func TestConnectionsOlderThanTheReceiverAndNotAccepted(t *testing.T) {
 	testnet.Require(t)
 	for _, f := range families {
@@ -263,7 +263,7 @@ func TestConnectionsOlderThanTheReceiver(t *testing.T) {
 			for _, role := range []string{"client", "server"} {
 				series := testreceiver.Attributes{"network.transport": "tcp", "network.type": f.networkType, "ebpf.connection.role": role}
 				assert.Equal(t, 1, metrics.Int("ebpf.connection.active", series), role)
-				assert.Equal(t, 0, metrics.Int("ebpf.connection.opened", series), "it was opened before")
+				assert.Equal(t, 0, metrics.Int("ebpf.connection.opened", series), "it was opened before the start")
 			}
 
 			exchange(t, s.server, p.server.FD, s.client, p.client.FD, 200)
@@ -283,7 +283,7 @@ func TestConnectionsOlderThanTheReceiver(t *testing.T) {
 					with(owner(s.server, "socket")).
 					with(attributes{"ebpf.connection.bytes_sent": int64(200), "ebpf.connection.bytes_received": int64(100), retransmitsKey: int64(0)}),
 				rttKey, rttMinKey)
-			assert.Equal(t, 0, r.Scrape(t).In(container).Int("ebpf.connection.active", nil), "none is left")
+			assert.Equal(t, 0, r.Scrape(t).In(container).Int("ebpf.connection.active", nil), "no connection is active")
 		})
 	}
 }

@@ -22,12 +22,12 @@ import (
 
 const flagsKey = "ebpf.tcp.flags"
 
-// withFlags takes events of TCP segments with exactly these flags.
+// withFlags selects events of TCP segments with exactly these flags.
 func withFlags(names ...any) testreceiver.Match {
 	return func(e testreceiver.Event) bool { return assert.ObjectsAreEqual(names, e.Attributes[flagsKey]) }
 }
 
-// filtered is the attributes of a packet that a filter has dropped, but for the place.
+// filtered returns the attributes of a packet that a filter has dropped, except for the location.
 func filtered(device string, ns *testnet.Namespace) attributes {
 	return dropped("netfilter_drop", device, ns)
 }
@@ -36,7 +36,7 @@ func filtered(device string, ns *testnet.Namespace) attributes {
 func checkFiltered(t testing.TB, e testreceiver.Event, want attributes, measured ...string) {
 	t.Helper()
 	check(t, e, dropEvent, plog.SeverityNumberWarn, want, append(measured, locationKey)...)
-	// Newer kernels drop where the rule is found, older ones where all hooks come together.
+	// Newer kernels drop in the function that evaluates the rule, older ones in the function that runs all hooks.
 	assert.Contains(t, []any{"nft_do_chain", "nf_hook_slow"}, e.Attributes[locationKey])
 }
 
@@ -72,7 +72,7 @@ func TestPacketDropByFilterOnTheWayIn(t *testing.T) {
 		t.Run("ICMP "+f.name, func(t *testing.T) {
 			t.Parallel()
 			s := newClientServer(t)
-			root := traffic.Start(t, s.left) // raw sockets are not for everybody
+			root := traffic.Start(t, s.left) // raw sockets need privileges
 			protocol, name, request := unix.IPPROTO_ICMP, "icmp", uint8(8)
 			if f.dial.Is6() {
 				protocol, name, request = unix.IPPROTO_ICMPV6, "icmpv6", 128
@@ -89,7 +89,7 @@ func TestPacketDropByFilterOnTheWayIn(t *testing.T) {
 	}
 }
 
-// What a filter drops on its way out is the sender's loss.
+// A packet that a filter drops on output is attributed to the sender.
 func TestPacketDropByFilterOnTheWayOut(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -104,7 +104,7 @@ func TestPacketDropByFilterOnTheWayOut(t *testing.T) {
 			sent := s.client.SendTo(socket.FD, to, 100)
 			require.Equal(t, unix.EPERM, sent.Errno)
 			e := r.Exactly(t, 1, unicastDrop, testreceiver.InNamespace(s.left, s.right))[0]
-			// It has not got as far as an interface.
+			// The packet has not reached an interface.
 			checkFiltered(t, e,
 				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
 					with(filtered("", s.left)).with(owner(s.client, "socket")).with(attributes{cookieKey: int64(socket.Cookie)}))
@@ -128,7 +128,8 @@ func TestPacketDropByFilterOnTheWayOut(t *testing.T) {
 	}
 }
 
-// Segments of an established connection, many of which the sender keeps for a second try, still have their own headers.
+// Segments of an established connection are clones if the sender keeps them for retransmission. They still have their own
+// headers.
 func TestPacketDropOfEstablishedSegments(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -139,12 +140,12 @@ func TestPacketDropOfEstablishedSegments(t *testing.T) {
 			p := s.establish(t, families[0])
 			ns := map[testnet.Hook]*testnet.Namespace{testnet.Output: s.left, testnet.Input: s.right}[hook]
 			rule := ns.AddFilter(t, testnet.Filter{Hook: hook, Protocol: unix.IPPROTO_TCP, Port: p.listener.Local.Port()})
-			// No room that is taken comes back before the other side has confirmed a segment.
+			// Buffer space is freed only when the other side acknowledges a segment.
 			s.client.SetOption(p.client.FD, unix.SOL_SOCKET, unix.SO_SNDBUF, 192<<10)
 			s.client.Send(p.client.FD, 64<<10)
 			require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) >= 3 }))
 			rule.Remove(t)
-			require.Equal(t, 64<<10, s.server.Receive(p.server.FD, 64<<10).Bytes, "all arrives in the end")
+			require.Equal(t, 64<<10, s.server.Receive(p.server.FD, 64<<10).Bytes, "the data must arrive in the end")
 
 			r.Settle(t)
 			events := r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left, s.right), withReason("netfilter_drop"))
@@ -152,7 +153,7 @@ func TestPacketDropOfEstablishedSegments(t *testing.T) {
 			want := packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered("", s.left)).
 				with(owner(s.client.OnThread("dialer"), "socket")).with(attributes{cookieKey: int64(p.client.Cookie)})
 			if hook == testnet.Input {
-				// The socket that the segment was for, where the kernel has found it before the filter.
+				// The receiving socket, if the kernel has found it before the filter.
 				want = packet("tcp", p.client.Local, p.client.Remote, 0).with(filtered(testnet.Right.Device, s.right))
 			}
 			delete(want, "ebpf.packet.size")
@@ -172,7 +173,7 @@ func TestPacketDropOfEstablishedSegments(t *testing.T) {
 	}
 }
 
-// The flags of a segment are those in its header.
+// The flags are those in the segment's header.
 func TestPacketDropHasFlags(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -186,7 +187,7 @@ func TestPacketDropHasFlags(t *testing.T) {
 	rule.Remove(t)
 	s.server.ReceiveEOF(p.server.FD)
 
-	// A segment to a port that nobody has is dropped where it would have been received.
+	// A segment to a closed port is dropped where it would have been received.
 	before := time.Now()
 	s.client.Connect(traffic.Addr(testnet.Right.IPv6, closedPort))
 	e = r.Exactly(t, 1, unicastDrop, testreceiver.With("destination.port", int64(closedPort)), testreceiver.InNamespace(s.right))[0]
@@ -195,8 +196,8 @@ func TestPacketDropHasFlags(t *testing.T) {
 	within(t, e, before, time.Now())
 }
 
-// The size is that of the packet from its IP header on, as the packet filter counts it: of an IPv4 packet when its
-// fragments are put together, of an IPv6 one the fragment that has the ports.
+// The size includes the IP header, as in the packet filter's count. For IPv4 it is the size of the reassembled packet, for
+// IPv6 that of the fragment with the ports.
 func TestPacketDropSizes(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// A datagram is lost once, whether all of it is dropped or its fragments wait in vain for one that is missing.
+// A lost datagram is one drop, whether the whole datagram is dropped or its fragments time out because one is missing.
 func TestPacketDropOfFragments(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -32,7 +32,8 @@ func TestPacketDropOfFragments(t *testing.T) {
 			all := []testreceiver.Match{testreceiver.Named(dropEvent), testreceiver.InNamespace(s.left, s.right), func(e testreceiver.Event) bool {
 				return e.Attributes["network.transport"] == "udp"
 			}}
-			// A filter sees an IPv4 datagram whole, and of an IPv6 one the fragment with the ports; the others wait for it.
+			// A filter sees an IPv4 datagram reassembled. Of an IPv6 datagram it sees the fragment with the ports, and the
+			// others time out.
 			const port, size = 1234, 20_000
 			s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: port})
 			socket := s.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
@@ -56,7 +57,7 @@ func TestPacketDropOfFragments(t *testing.T) {
 	}
 }
 
-// sendFragments sends the first two fragments of a datagram of UDP from port 5400 to 7400, and not the last.
+// sendFragments sends all but the last fragment of a UDP datagram from port 5400 to 7400.
 func sendFragments(t *testing.T, ns *testnet.Namespace, from, to netip.Addr) {
 	t.Helper()
 	const moreFragments, half = 0x2000, 800

@@ -28,7 +28,7 @@ var (
 
 const groupPort = 7800
 
-// joinGroup opens a socket that has joined the group in the namespace, with a buffer of the smallest size.
+// joinGroup opens a socket in the namespace that has joined the group. Its buffer has the minimum size.
 func joinGroup(t *testing.T, ns *testnet.Namespace, device string, group netip.Addr) *net.UDPConn {
 	t.Helper()
 	var conn *net.UDPConn
@@ -45,7 +45,7 @@ func joinGroup(t *testing.T, ns *testnet.Namespace, device string, group netip.A
 	return conn
 }
 
-// groupSender opens a socket that sends to groups out of the device.
+// groupSender opens a socket that sends to groups through the device.
 func groupSender(t *testing.T, ns *testnet.Namespace, device string, to netip.Addr) (send func(count int)) {
 	t.Helper()
 	family := unix.AF_INET
@@ -88,7 +88,7 @@ func as4(a netip.Addr) (octets [4]byte) {
 	return octets
 }
 
-// What is sent to a group is lost if somebody has joined and has no room for it, and is not if nobody has.
+// A datagram to a group is lost if a member has no room for it. It is not lost if the group has no members.
 func TestPacketDropOfGroups(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
@@ -99,7 +99,7 @@ func TestPacketDropOfGroups(t *testing.T) {
 		send := groupSender(t, left, testnet.Left.Device, group)
 		send(20)
 		r.Settle(t)
-		assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(left, right), toGroup), "%s: nobody has joined", group)
+		assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(left, right), toGroup), "%s has no members", group)
 		if group == broadcast {
 			continue
 		}
@@ -115,7 +115,7 @@ func TestPacketDropOfGroups(t *testing.T) {
 	}
 }
 
-// received reads what waits in the socket and counts it.
+// received reads and counts the queued datagrams of the socket.
 func received(t *testing.T, conn *net.UDPConn) (count int) {
 	t.Helper()
 	require.NoError(t, conn.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
@@ -126,7 +126,7 @@ func received(t *testing.T, conn *net.UDPConn) (count int) {
 	}
 }
 
-// The answer to a ping is not lost, whoever has got it: a raw socket gets a copy.
+// The answer to a ping is not lost, even if only a raw socket gets a copy.
 func TestPacketDropsLeaveOutPings(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -140,7 +140,7 @@ func TestPacketDropsLeaveOutPings(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left, s.right)))
 }
 
-// A frame that nobody handles is lost if it was for this host, and has its sender's socket or not.
+// A frame without a protocol handler is lost if it was for this host, with or without a socket of its sender.
 func TestPacketDropOfFrames(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)

@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// soakVariable is the environment variable that has the healthy traffic go on for longer, such as 30m.
+// soakVariable is the environment variable that extends the duration of the healthy traffic, such as 30m.
 const soakVariable = "OTELCOL_EBPF_SOAK"
 
 func soakTime(t *testing.T) time.Duration {
@@ -36,13 +36,13 @@ func soakTime(t *testing.T) time.Duration {
 	return d
 }
 
-// Ports of what is dropped on purpose.
+// Ports of intended drops.
 const (
 	filteredPort = 7901
 	fullPort     = 7902
 )
 
-// Traffic of many kinds at once, in which nothing is lost: no drop is told but those that the kernel itself counts as losses.
+// Traffic of many kinds at once without losses: no drop is reported except those that the kernel itself counts as losses.
 func TestPacketDropsOfHealthyTraffic(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "exclude: {self: false}\nprograms: {packet_drop: {event_limit: 1000000}}")
@@ -65,28 +65,28 @@ func TestPacketDropsOfHealthyTraffic(t *testing.T) {
 	var others int
 	for _, e := range drops {
 		if to(filteredPort)(e) || to(fullPort)(e) || !kernelSays().receiver && (!lossOf(e) || withFlags("psh", "ack")(e)) {
-			continue // older kernels do not say that data has come before
+			continue // older kernels do not mark repeated data
 		}
 		others++
 		kinds[fmt.Sprint(e.Attributes[reasonKey], " in ", e.Attributes[locationKey], " of ", e.Attributes["network.transport"], " ",
 			e.Attributes[flagsKey], " to ", e.Attributes["destination.address"])]++
 	}
-	// What the kernel counts as lost by TCP for want of memory or time, as on a machine that is busy.
+	// What TCP itself counts as lost for lack of memory or time, as on a busy machine.
 	counted := grown("TCPBacklogDrop", "TCPRcvQDrop", "OfoPruned", "RcvPruned", "PruneCalled", "TCPZeroWindowDrop", "ListenDrops", "TCPAbortOnData")
 	assert.LessOrEqual(t, others, counted, "%v", kinds)
-	told := func(port int64) int {
+	reported := func(port int64) int {
 		return len(r.Events.Matching(testreceiver.Named(dropEvent), to(port), testreceiver.InNamespace(h.right)))
 	}
-	assert.Equal(t, rule.Packets(t), told(filteredPort))
-	assert.Equal(t, grown("UdpRcvbufErrors", "Udp6RcvbufErrors"), told(fullPort))
+	assert.Equal(t, rule.Packets(t), reported(filteredPort))
+	assert.Equal(t, grown("UdpRcvbufErrors", "Udp6RcvbufErrors"), reported(fullPort))
 	assert.Positive(t, rule.Packets(t))
 	assert.Positive(t, grown("UdpRcvbufErrors"))
 	segments := grown("TcpInSegs")
 	assert.Greater(t, segments, 1000)
-	t.Logf("%d segments, %d rounds, %d drops on purpose; counted by TCP as lost: %d, told: %d %v", segments, h.rounds.Load(), len(drops)-others, counted, others, kinds)
+	t.Logf("%d segments, %d rounds, %d drops on purpose; counted by TCP as lost: %d, reported: %d %v", segments, h.rounds.Load(), len(drops)-others, counted, others, kinds)
 }
 
-// healthy is traffic between namespaces that are joined by a link, and others on two bridges that speak with each other.
+// healthy is traffic between two namespaces joined by a link, and between two bridges.
 type healthy struct {
 	left, right *testnet.Namespace
 	bridged     []*testnet.Namespace
@@ -94,7 +94,7 @@ type healthy struct {
 	workers     []func(stop <-chan struct{})
 }
 
-// counters are the kernel's own, of all namespaces together.
+// counters returns the kernel's own counters, summed over all namespaces.
 func (h *healthy) counters(t *testing.T) map[string]int {
 	t.Helper()
 	sums := map[string]int{}
@@ -135,7 +135,7 @@ func (h *healthy) namespaces() []*testnet.Namespace {
 	return append([]*testnet.Namespace{h.left, h.right}, h.bridged...)
 }
 
-// run has all of it go on for a while.
+// run keeps all of it running for a while.
 func (h *healthy) run(t *testing.T, d time.Duration) {
 	t.Helper()
 	stop, done := make(chan struct{}), make(chan struct{})
@@ -150,5 +150,5 @@ func (h *healthy) run(t *testing.T, d time.Duration) {
 	for range h.workers {
 		<-done
 	}
-	time.Sleep(500 * time.Millisecond) // the last segments
+	time.Sleep(500 * time.Millisecond) // until the last segments have arrived
 }

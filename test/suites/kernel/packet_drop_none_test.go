@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Discarded buffers of other kinds of sockets are not packets.
+// Buffers that sockets of other kinds discard are not packets.
 func TestPacketDropsLeaveOutUnixAndNetlink(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -42,8 +42,8 @@ func TestPacketDropsLeaveOutUnixAndNetlink(t *testing.T) {
 	}
 }
 
-// lossOf takes drops in a connection. Where a FIN is sent twice, as on a machine that is slow, its second acknowledgement may
-// find the connection gone, which a kernel that does not say for which socket it was does not tell from a loss.
+// lossOf selects drops that are losses in a connection. On a slow machine a FIN may be sent twice, and its second
+// acknowledgement finds no connection. Kernels that do not name the receiving socket report that like a loss.
 func lossOf(e testreceiver.Event) bool {
 	location, _ := e.Attributes[locationKey].(string)
 	late := !kernelSays().receiver && withFlags("ack")(e) && strings.HasPrefix(location, "tcp_v")
@@ -71,12 +71,12 @@ func TestPacketDropsLeaveOutOrdinaryCloses(t *testing.T) {
 			s.client.Exit()
 			s.server.Exit()
 			r.Settle(t)
-			assert.Empty(t, r.Events.Matching(lossOf, testreceiver.InNamespace(s.left, s.right)), "nor when the processes end")
+			assert.Empty(t, r.Events.Matching(lossOf, testreceiver.InNamespace(s.left, s.right)), "no loss when the processes end")
 		})
 	}
 }
 
-// Data left unread in a closed socket was received, and is not a drop.
+// Unread data in a closed socket was received, so it is not a drop.
 func TestPacketDropsLeaveOutUnreadData(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -89,13 +89,13 @@ func TestPacketDropsLeaveOutUnreadData(t *testing.T) {
 			s.client.SendMany(sender.FD, traffic.Addr(f.dial, socket.Local.Port()), size, count)
 			p := s.establish(t, f)
 			s.client.Send(p.client.FD, size*count)
-			// Each waits for the first byte and leaves the rest; TCP's comes after the datagrams.
+			// Read only the first byte and leave the rest unread. Once the TCP data has arrived, the datagrams have, too.
 			require.Equal(t, 1, s.server.Receive(p.server.FD, 1).Bytes)
 			s.server.Close(socket.FD)
 			s.server.Close(p.server.FD)
 			testhost.AwaitGracePeriods(t)
 			r.Settle(t)
-			// A datagram in a socket does not tell its namespace.
+			// The drop of a datagram in a socket does not tell its namespace.
 			sent := func(e testreceiver.Event) bool {
 				source, destination := e.Attributes["source.port"], e.Attributes["destination.port"]
 				return source == int64(sender.Local.Port()) && destination == int64(socket.Local.Port()) && e.Time.After(s.left.Born)
@@ -106,8 +106,8 @@ func TestPacketDropsLeaveOutUnreadData(t *testing.T) {
 	}
 }
 
-// A connection for which there is no room in its listener's queue is lost in the function that takes in the last segments
-// of connections, and for no reason that older kernels tell either.
+// A connection for which the listener's queue has no room is lost in the function that also frees the last segments of
+// connections. Older kernels give no reason for either.
 func TestPacketDropAtFullListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
@@ -120,7 +120,7 @@ func TestPacketDropAtFullListener(t *testing.T) {
 			for range backlog {
 				s.client.Connect(to)
 			}
-			// There is room for one more, and so for the beginning of further ones as long as none of them has come about.
+			// The queue has room for one more connection, so the kernel accepts further SYNs until a handshake completes.
 			const syn = 2
 			rule := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: syn})
 			for range backlog {

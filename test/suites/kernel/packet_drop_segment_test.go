@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// wireTap is a connection of this process from the left to the right namespace, and a raw socket beside it that sends segments as if
+// wireTap is a connection of this process from the left to the right namespace, with a raw socket that sends segments as if
 // they came from the client.
 type wireTap struct {
 	listener, client, server, raw int
@@ -67,7 +67,7 @@ func local(t *testing.T, fd int) netip.AddrPort {
 	return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
 }
 
-// expected are the number of the byte that a socket expects next, and of the one that it sends next.
+// expected returns the next sequence numbers that a socket expects and sends.
 func expected(t *testing.T, fd int) (next, own uint32) {
 	t.Helper()
 	const receiveQueue, sendQueue = 1, 2
@@ -79,11 +79,11 @@ func expected(t *testing.T, fd int) (next, own uint32) {
 		return uint32(value)
 	}
 	next, own = read(receiveQueue), read(sendQueue)
-	require.NoError(t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, -1)) // without a probe of the window
+	require.NoError(t, unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_REPAIR, -1)) // off, without a window probe
 	return next, own
 }
 
-// forged is a segment that pretends to be the client's.
+// forged is a segment that appears to come from the client.
 type forged struct {
 	flags          uint8
 	sequence, ack  uint32
@@ -91,7 +91,7 @@ type forged struct {
 	brokenChecksum bool
 }
 
-// send sends it without options.
+// send sends the segment without TCP options.
 func (w *wireTap) send(t *testing.T, s forged) {
 	t.Helper()
 	from, to := w.from.Addr().As4(), w.to.Addr().As4()
@@ -126,7 +126,7 @@ func onesComplement(data []byte) uint16 {
 	return ^uint16(sum)
 }
 
-// withoutTimestamps lets segments without options pass.
+// withoutTimestamps makes the kernel accept segments without options.
 func withoutTimestamps(t *testing.T, namespaces ...*testnet.Namespace) {
 	t.Helper()
 	for _, ns := range namespaces {
@@ -135,18 +135,19 @@ func withoutTimestamps(t *testing.T, namespaces ...*testnet.Namespace) {
 }
 
 const (
-	// ownPacketDrop does not leave out the sockets of this process.
+	// ownPacketDrop includes the sockets of this process.
 	ownPacketDrop = "exclude: {self: false}\nprograms: {packet_drop: {}}"
 
-	far        = 1 << 28 // no window is that wide
+	far        = 1 << 28 // beyond any window
 	someReason = "some"  // for a reason that depends on the kernel
 )
 
-// A segment that arrives at its socket is lost if it brought something, and is not if it only acknowledged, asked, or repeated.
+// A segment that arrives at its socket is lost if it carried something new. It is not if it was only an acknowledgement, a
+// probe or a repetition.
 func TestPacketDropOfSegments(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments without a tracepoint")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	halfClose := func(t *testing.T, w *wireTap) {
@@ -157,9 +158,9 @@ func TestPacketDropOfSegments(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		prepare func(*testing.T, *wireTap)
-		// segment gets what the server expects and sends next.
+		// segment gets the next sequence numbers that the server expects and sends.
 		segment func(next, own uint32) forged
-		// reason is that of the one drop; none if it is empty.
+		// reason is the reason of the only drop; if empty, there is no drop.
 		reason string
 	}{
 		{"an acknowledgement that is old", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next - 500, ack: own} }, ""},
@@ -168,8 +169,8 @@ func TestPacketDropOfSegments(t *testing.T) {
 		{"data that has come", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next - 500, ack: own, data: 500} }, ""},
 		{"data that is too far", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next + far, ack: own, data: 500} }, someReason},
 		{"an acknowledgement that is too far", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next + far, ack: own} }, ""},
-		{"an acknowledgement of nothing", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next, ack: own + far} }, ""},
-		{"data with an acknowledgement of nothing", nil, func(next, own uint32) forged {
+		{"an acknowledgement of unsent data", nil, func(next, own uint32) forged { return forged{flags: ack, sequence: next, ack: own + far} }, ""},
+		{"data with an acknowledgement of unsent data", nil, func(next, own uint32) forged {
 			return forged{flags: ack, sequence: next, ack: own + far, data: 500}
 		}, "tcp_ack_unsent_data"},
 		{"a reset that nearly fits", nil, func(next, _ uint32) forged { return forged{flags: rst, sequence: next + 10} }, "tcp_reset"},
@@ -202,7 +203,7 @@ func TestPacketDropOfSegments(t *testing.T) {
 	}
 }
 
-// checkDrops checks that one packet from that port was dropped, or none.
+// checkDrops checks that one packet from that port was dropped, or none if reason is empty.
 func checkDrops(t *testing.T, r *testreceiver.Receiver, reason string, ns *testnet.Namespace, port uint16) {
 	t.Helper()
 	from := testreceiver.With("source.port", int64(port))
@@ -217,11 +218,11 @@ func checkDrops(t *testing.T, r *testreceiver.Receiver, reason string, ns *testn
 	}
 }
 
-// Where there is no room for data it is lost. A single byte asks whether there is room again.
+// Data beyond a closed window is lost. A single byte is a window probe.
 func TestPacketDropAtClosedWindow(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
-		testenv.Lacking(t, "drop reasons: it frees these segments unseen")
+		testenv.Lacking(t, "drop reasons: it frees these segments without a tracepoint")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	for size, reason := range map[int]string{0: "", 1: "", 500: someReason} {
@@ -257,7 +258,7 @@ func TestPacketDropAtClosedWindow(t *testing.T) {
 	}
 }
 
-// The acknowledgement that a deferring listener ignores is no loss, whether or not data follows.
+// The acknowledgement that a deferring listener ignores is not a loss, whether or not data follows.
 func TestPacketDropsLeaveOutDeferredAccepts(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
@@ -276,7 +277,7 @@ func TestPacketDropsLeaveOutDeferredAccepts(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(left, right)))
 }
 
-// What comes for a port that nobody has is lost, but for a reset: it ends what has ended already.
+// A segment for a closed port is lost, except for a reset, which has nothing to end.
 func TestPacketDropOfSegmentsForNobody(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
@@ -295,7 +296,7 @@ func TestPacketDropOfSegmentsForNobody(t *testing.T) {
 	}
 }
 
-// An acknowledgement that a filter takes away is lost.
+// An acknowledgement that a filter drops is lost.
 func TestPacketDropOfFilteredAcknowledgements(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)

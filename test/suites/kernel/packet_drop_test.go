@@ -57,7 +57,7 @@ func ipHeader(a netip.Addr) int {
 	return ipv6Header
 }
 
-// packet is the attributes of a dropped packet with ports.
+// packet returns the attributes of a dropped packet with ports.
 func packet(transport string, source, destination netip.AddrPort, size int) attributes {
 	return attributes{
 		"network.transport":   transport,
@@ -70,7 +70,7 @@ func packet(transport string, source, destination netip.AddrPort, size int) attr
 	}
 }
 
-// dropped is the attributes of a drop for that reason, at that interface and in that namespace.
+// dropped returns the attributes of a drop for that reason, at that interface and in that namespace.
 func dropped(reason, device string, ns *testnet.Namespace) attributes {
 	a := attributes{"ebpf.network.namespace": int64(ns.Inode)}
 	if kernelSays().reasons {
@@ -85,7 +85,7 @@ func dropped(reason, device string, ns *testnet.Namespace) attributes {
 	return a
 }
 
-// dropSeries is the attributes of the data points that count such drops of UDP.
+// dropSeries returns the attributes of the series that counts such drops of UDP.
 func dropSeries(reason, networkType string) testreceiver.Attributes {
 	a := testreceiver.Attributes{"network.transport": "udp", "network.type": networkType}
 	if kernelSays().reasons {
@@ -97,19 +97,19 @@ func dropSeries(reason, networkType string) testreceiver.Attributes {
 	return a
 }
 
-// withReason takes drops for that reason, or all of a kernel that gives none.
+// withReason selects drops for that reason, or all drops on a kernel without reasons.
 func withReason(reason string) testreceiver.Match {
 	return func(e testreceiver.Event) bool { return !kernelSays().reasons || e.Attributes[reasonKey] == reason }
 }
 
-// unicastDrop takes drops of what was sent to one host. A new link also carries what the kernel itself says to all
-// routers, which nobody wants.
+// unicastDrop selects drops of packets that were sent to one host. On a new link, the kernel also sends multicast packets
+// that no process receives.
 func unicastDrop(e testreceiver.Event) bool {
 	to, _ := e.Attributes["destination.address"].(string)
 	return e.Name == dropEvent && !strings.HasPrefix(to, "ff")
 }
 
-// symbols are the functions of this kernel.
+// symbols returns the names of this kernel's functions.
 func symbols(t testing.TB) map[string]bool {
 	t.Helper()
 	text, err := os.ReadFile("/proc/kallsyms")
@@ -136,7 +136,7 @@ func TestPacketDropAtClosedUDPPort(t *testing.T) {
 			sent := s.client.SendTo(socket.FD, to, 100)
 
 			e := r.Exactly(t, 1, unicastDrop, testreceiver.InNamespace(s.left, s.right))[0]
-			// Nobody was to receive it, and the sender's socket is none of the receiving host's: it has no owner.
+			// There is no receiving socket, and the sender's socket is not on the receiving host, so there is no owner.
 			check(t, e, dropEvent, plog.SeverityNumberWarn,
 				packet("udp", socket.Local, to, ipHeader(f.dial)+udpHeader+100).
 					with(dropped("no_socket", testnet.Right.Device, s.right)), locationKey)
@@ -147,7 +147,7 @@ func TestPacketDropAtClosedUDPPort(t *testing.T) {
 	}
 }
 
-// A datagram that finds its socket full is that socket's loss, whoever the kernel ran when it came.
+// A datagram for a full socket is that socket's loss, whichever process ran when it arrived.
 func TestPacketDropAtFullSocket(t *testing.T) {
 	testnet.Require(t)
 	for _, older := range []bool{false, true} {
@@ -173,7 +173,7 @@ func TestPacketDropAtFullSocket(t *testing.T) {
 				r.Wait(t, 1, unicastDrop, testreceiver.InNamespace(s.right))
 				r.Settle(t)
 				lost := sent - s.server.ReadDatagrams(socket.FD)
-				require.Greater(t, lost, sent/2, "the buffer holds next to nothing")
+				require.Greater(t, lost, sent/2, "the buffer should hold next to nothing")
 				events := r.Exactly(t, lost, unicastDrop, testreceiver.InNamespace(s.left, s.right))
 				want := packet("udp", sender.Local, to, ipHeader(f.dial)+udpHeader+size).
 					with(dropped("socket_rcvbuff", testnet.Right.Device, s.right))
@@ -196,7 +196,7 @@ func TestPacketDropAtFullSocket(t *testing.T) {
 				if !kernelSays().receiver {
 					return
 				}
-				assert.Equal(t, lost, m.Int("ebpf.packet.drops", nil), "and nothing else in this container: %v", m.Series("ebpf.packet.drops"))
+				assert.Equal(t, lost, m.Int("ebpf.packet.drops", nil), "other drops in this container: %v", m.Series("ebpf.packet.drops"))
 			})
 		}
 	}

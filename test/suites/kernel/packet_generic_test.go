@@ -24,7 +24,7 @@ import (
 // loopbackPacket is the configuration for the loopback interface.
 const loopbackPacket = "programs: {packet: {interfaces: [lo], sample_every: 1}}"
 
-// Packets of all kinds on the loopback interface, with VLAN tags too.
+// Packets of all kinds on the loopback interface, also with VLAN tags.
 func TestPacketsOnLoopback(t *testing.T) {
 	testnet.Require(t)
 	if !testnet.Alone(t) {
@@ -35,7 +35,7 @@ func TestPacketsOnLoopback(t *testing.T) {
 	countedAndSampled(t, r, "lo", packetTruths(), testnet.Loop(t))
 }
 
-// What sockets send to each other over the loopback interface has an Ethernet header without addresses.
+// Packets that sockets send over the loopback interface have an Ethernet header without addresses.
 func TestPacketsOfSocketsOnLoopback(t *testing.T) {
 	testnet.Require(t)
 	if !testnet.Alone(t) {
@@ -68,13 +68,13 @@ func TestPacketsOfSocketsOnLoopback(t *testing.T) {
 	count(packetsOf("icmp", "ipv4"), 1, ipv4+icmp+ipv4+udp+10)
 	const sent = 100_000
 	transfer(t, testnet.Loopback4, sent)
-	// With the options of TCP: all that it can do, and times.
+	// Segments with all TCP options, including timestamps.
 	tcp4, control := packetsOf("tcp", "ipv4"), "ebpf.tcp.control_flags"
 	const opening, other = ipv4 + 40, ipv4 + 32
 	count(tcp4.With(control, "syn"), 2, opening)
 	count(tcp4.With(control, "fin"), 2, other)
 
-	// How many segments there are is for TCP to say, but not how long they are together.
+	// The number of segments depends on TCP, but not the sum of their lengths.
 	rest := key(tcp4)
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool {
 		return seriesOn(m, packetMetric, "lo")[key(tcp4.With(control, "fin"))] == 2
@@ -96,7 +96,7 @@ func TestPacketsOfSocketsOnLoopback(t *testing.T) {
 	assert.Empty(t, lost(m, "packet"))
 }
 
-// datagrams sends some from one socket to another, of so many bytes each.
+// datagrams sends some datagrams of this size from one socket to another.
 func datagrams(t *testing.T, address netip.Addr, count, size int) (from, to netip.AddrPort) {
 	t.Helper()
 	server, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, 0)))
@@ -115,7 +115,7 @@ func datagrams(t *testing.T, address netip.Addr, count, size int) (from, to neti
 	return client.LocalAddr().(*net.UDPAddr).AddrPort(), server.LocalAddr().(*net.UDPAddr).AddrPort()
 }
 
-// refused sends a datagram of so many bytes to a port that nobody listens at.
+// refused sends a datagram of this size to a closed port.
 func refused(t *testing.T, address netip.Addr, size int) {
 	t.Helper()
 	client, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(address, closedPort)))
@@ -127,7 +127,7 @@ func refused(t *testing.T, address netip.Addr, size int) {
 	require.Error(t, err)
 }
 
-// transfer sends so many bytes over a connection, which both sides then close.
+// transfer sends so many bytes over a connection. Then both sides close it.
 func transfer(t *testing.T, address netip.Addr, size int) {
 	t.Helper()
 	listener, err := net.ListenTCP("tcp", net.TCPAddrFromAddrPort(netip.AddrPortFrom(address, 0)))
@@ -154,8 +154,8 @@ func transfer(t *testing.T, address netip.Addr, size int) {
 	require.NoError(t, server.Close())
 }
 
-// Interfaces on top of others have no driver for XDP. In front of all but VLANs' own the kernel has taken the outer VLAN tag
-// out of the packets by then, so that only the inner one is seen; all the rest is as it came.
+// Upper interfaces have no driver for XDP. Except on a VLAN's own interface, the kernel has removed the outer VLAN tag from
+// the packets by then, so that only the inner one is visible.
 func TestPacketsOfUpperInterfaces(t *testing.T) {
 	testnet.Require(t)
 	for _, kind := range []string{"bond", "macvlan", "vlan"} {
@@ -180,8 +180,8 @@ func TestPacketsOfUpperInterfaces(t *testing.T) {
 	}
 }
 
-// untagged are packets as they are seen where the outer VLAN tag is not. Those with more tags than are looked for are left
-// out, because then there are no more.
+// untagged returns the packets as they look without their outer VLAN tag. Packets with more tags than the program reads are
+// left out, because then one tag fewer remains.
 func untagged(truths []packetTruth) []packetTruth {
 	const vlans = "ebpf.packet.vlans"
 	return slices.Collect(func(yield func(packetTruth) bool) {

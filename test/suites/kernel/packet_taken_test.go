@@ -18,8 +18,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// An interface that the program is taken off from is missed, left to whoever did that for a while, and attached to again;
-// what is counted meanwhile is absent.
+// When somebody detaches the program from an interface, the program notices it, waits for a while, and attaches again. Its
+// metrics are absent meanwhile.
 func TestPacketsOfATakenInterface(t *testing.T) {
 	testnet.Require(t)
 	for mode, newWire := range map[string]func(testing.TB, *testnet.Namespace, string) *testnet.Wire{
@@ -30,7 +30,7 @@ func TestPacketsOfATakenInterface(t *testing.T) {
 			w := newWire(t, testnet.NewNamespace(t), mode[:1])
 			r := testreceiver.Start(t, onlyPacket("", mode[:1]))
 			require.Equal(t, mode, attachedAs(t, r, w.Device))
-			require.ErrorIs(t, w.RemoveXDP(t), unix.EBUSY, "ip link takes no link away")
+			require.ErrorIs(t, w.RemoveXDP(t), unix.EBUSY, "ip link cannot detach a BPF link")
 			for range 3 {
 				w.Send(t, datagram(from4, 1))
 			}
@@ -40,9 +40,9 @@ func TestPacketsOfATakenInterface(t *testing.T) {
 			isTaken(t, r, w.Device, 1)
 			w.Send(t, datagram(from4, 1))
 			id, _ := w.XDP(t)
-			assert.Zero(t, id, "it is left to others for a while")
+			assert.Zero(t, id, "the program must not attach again at once")
 			r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(seriesOn(m, packetMetric, w.Device)) == 0 })
-			assert.Empty(t, seriesOn(r.Scrape(t), packetMetric, w.Device), "no metric of what is not attached")
+			assert.Empty(t, seriesOn(r.Scrape(t), packetMetric, w.Device), "no metric while detached")
 
 			again := r.Wait(t, 2, hookState("attached", "xdp/"+w.Device+" "))[1]
 			assert.Equal(t, "xdp/"+w.Device+" "+mode, again.Attributes[hookKey])
@@ -76,7 +76,7 @@ func TestPacketsOfATakenInterface(t *testing.T) {
 	})
 }
 
-// isTaken waits until it is told for the n-th time that the program was taken off from an interface.
+// isTaken waits until the n-th report that the program was detached from an interface.
 func isTaken(t *testing.T, r *testreceiver.Receiver, device string, n int) {
 	t.Helper()
 	r.Wait(t, n, hookState("detached", "xdp/"+device+" "))

@@ -31,7 +31,7 @@ const (
 	hookKey      = "ebpf.program.hook"
 )
 
-// Addresses of packets that nobody answers.
+// Addresses that nobody answers.
 var (
 	from4, to4 = netip.MustParseAddr("198.18.0.9"), netip.MustParseAddr("198.18.0.5")
 	from6, to6 = netip.MustParseAddr("fd18::9"), netip.MustParseAddr("fd18::5")
@@ -42,17 +42,17 @@ const (
 	fin, syn, rst, psh, ack = 1, 2, 4, 8, 16
 )
 
-// packetTruth is a frame and all that is to be told of it.
+// packetTruth is a frame and its expected telemetry.
 type packetTruth struct {
 	frame []byte
-	// series are the attributes of its counts, sample those that its event has besides.
+	// series are the attributes of its series. sample are the additional attributes of its event.
 	series testreceiver.Attributes
 	sample attributes
-	// headers is the length of what stands before its network header.
+	// headers is the size of the headers before its network header.
 	headers int
 }
 
-// traits are attributes of counts that are true.
+// traits adds attributes with the value true to a series.
 func traits(series testreceiver.Attributes, keys ...string) testreceiver.Attributes {
 	for _, key := range keys {
 		series = series.With(key, "true")
@@ -68,7 +68,7 @@ func ports(a attributes, from, to int) attributes {
 	return a.with(attributes{"source.port": int64(from), "destination.port": int64(to)})
 }
 
-// packetsOf are the attributes of counts of a transport, "" for one that has no name.
+// packetsOf returns the attributes of a transport's series; "" stands for a transport without a name.
 func packetsOf(transport, version string) testreceiver.Attributes {
 	a := testreceiver.Attributes{"network.type": version}
 	if transport != "" {
@@ -77,7 +77,7 @@ func packetsOf(transport, version string) testreceiver.Attributes {
 	return a
 }
 
-// packetTruths are packets of all kinds that the program tells apart.
+// packetTruths returns packets of all kinds that the program distinguishes.
 func packetTruths() []packetTruth {
 	tcp4, tcp6, udp4, udp6 := packetsOf("tcp", "ipv4"), packetsOf("tcp", "ipv6"), packetsOf("udp", "ipv4"), packetsOf("udp", "ipv6")
 	const fragment, lowTTL, control = "ebpf.packet.fragment", "ebpf.packet.low_ttl", "ebpf.tcp.control_flags"
@@ -96,7 +96,7 @@ func packetTruths() []packetTruth {
 	const ethernet, tag = 14, 4
 
 	return []packetTruth{
-		// Flags of TCP: those that open and end connections are told apart, the others are not.
+		// TCP flags: those that open or end connections have series of their own, others do not.
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn))), tcp4.With(control, "syn"), flags(sent4, "syn"), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(syn|ack))), tcp4.With(control, "syn"), flags(sent4, "syn", "ack"), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 6, 0, segment(fin|ack), data(100))), tcp4.With(control, "fin"), flags(sent4, "fin", "ack"), ethernet},
@@ -115,14 +115,14 @@ func packetTruths() []packetTruth {
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 47, 0, data(12))), packetsOf("", "ipv4"), ends4, ethernet}, // GRE
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, 59)), packetsOf("", "ipv6"), ends6, ethernet},              // no next header
 		{testnet.Ethernet(testnet.TypeARP, data(28)), testreceiver.Attributes{}, attributes{}, ethernet},
-		{testnet.Ethernet(testnet.TypeIPv4, data(40)), testreceiver.Attributes{}, attributes{}, ethernet}, // not what it says
+		{testnet.Ethernet(testnet.TypeIPv4, data(40)), testreceiver.Attributes{}, attributes{}, ethernet}, // not IPv4 inside
 
 		// TTL and hop limit: 9 is low, 10 is not.
 		{testnet.Ethernet(testnet.TypeIPv4, v4(9, 17, 0, testnet.Ports(5000, 53))), traits(udp4, lowTTL), ports(endpoints(from4, to4, 9), 5000, 53), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(10, 17, 0, testnet.Ports(5000, 53))), udp4, ports(endpoints(from4, to4, 10), 5000, 53), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv6, v6(1, 58, data(8))), traits(packetsOf("icmpv6", "ipv6"), lowTTL), endpoints(from6, to6, 1), ethernet},
 
-		// Fragments: the first has ports, the others have not; "don't fragment" is none.
+		// Fragments: only the first one has ports. "Don't fragment" does not make a fragment.
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 17, 0x2000, testnet.Ports(5000, 53), data(16))), traits(udp4, fragment), asked4.with(attributes{fragment: true}), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(64, 17, 0x2003, data(24))), traits(udp4, fragment), ends4.with(attributes{fragment: true}), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv4, v4(3, 6, 0x0006, data(24))), traits(tcp4, fragment, lowTTL), endpoints(from4, to4, 3).with(attributes{fragment: true}), ethernet},
@@ -130,9 +130,9 @@ func packetTruths() []packetTruth {
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderFragment, testnet.Fragment(17, 1), testnet.Ports(5000, 53))), traits(udp6, fragment), asked6.with(attributes{fragment: true}), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderFragment, testnet.Fragment(17, 8), data(24))), traits(udp6, fragment), ends6.with(attributes{fragment: true}), ethernet},
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderFragment, testnet.Fragment(17, 0x0801), data(24))), traits(udp6, fragment), ends6.with(attributes{fragment: true}), ethernet},
-		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderFragment, testnet.Fragment(17, 0), testnet.Ports(5000, 53))), udp6, asked6, ethernet}, // all of it
+		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderFragment, testnet.Fragment(17, 0), testnet.Ports(5000, 53))), udp6, asked6, ethernet}, // an atomic fragment
 
-		// Headers of other lengths, and several of them.
+		// Headers of other lengths, and several headers.
 		{testnet.Ethernet(testnet.TypeIPv4, testnet.IPv4(from4, to4, 64, 17, 0, data(8), testnet.Ports(5000, 53))), udp4, asked4, ethernet},
 		{
 			testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderHopByHop,
@@ -143,7 +143,7 @@ func packetTruths() []packetTruth {
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderDestination, testnet.Extension(17, 255, 64))), udp6, ends6, ethernet}, // longer than the packet
 		{testnet.Ethernet(testnet.TypeIPv6, v6(64, testnet.HeaderHopByHop, slices.Repeat(testnet.Extension(testnet.HeaderDestination, 0, 8), 8))), packetsOf("", "ipv6"), ends6, ethernet},
 
-		// VLAN tags: one, two, and more than are looked for.
+		// VLAN tags: one, two, and more than the program reads.
 		{
 			testnet.Ethernet(testnet.TypeVLAN, testnet.VLAN(100, testnet.TypeIPv4, v4(64, 6, 0, segment(syn), data(20)))), tcp4.With(control, "syn"),
 			flags(sent4, "syn").with(attributes{"ebpf.packet.vlans": []any{int64(100)}}), ethernet + tag,
@@ -162,7 +162,7 @@ func packetTruths() []packetTruth {
 	}
 }
 
-// onlyPacket is the configuration with wires of the test's own.
+// onlyPacket returns a configuration for the test's own wires.
 func onlyPacket(settings string, wires ...string) string {
 	var names []string
 	for _, wire := range wires {
@@ -171,10 +171,10 @@ func onlyPacket(settings string, wires ...string) string {
 	return fmt.Sprintf("programs: {packet: {interfaces: [%s]%s}}", strings.Join(names, ", "), settings)
 }
 
-// sampledOn takes the samples of an interface.
+// sampledOn selects the samples of an interface.
 func sampledOn(device string) testreceiver.Match { return testreceiver.With(interfaceKey, device) }
 
-// seriesOn are the counts of an interface by their other attributes.
+// seriesOn returns the counts of an interface by their other attributes.
 func seriesOn(m testreceiver.Scrape, metric, device string) map[string]int {
 	found := map[string]int{}
 	for _, s := range m.Series(metric) {
@@ -185,14 +185,14 @@ func seriesOn(m testreceiver.Scrape, metric, device string) map[string]int {
 	return found
 }
 
-// key is a set of attributes as a text, without the name of the interface.
+// key formats a set of attributes without the interface name.
 func key(a testreceiver.Attributes) string {
 	a = maps.Clone(a)
 	delete(a, interfaceKey)
 	return fmt.Sprint(a)
 }
 
-// attachedAs waits until the program is attached to the interface, and returns how.
+// attachedAs waits until the program is attached to the interface, and returns the attach mode.
 func attachedAs(t *testing.T, r *testreceiver.Receiver, device string) string {
 	t.Helper()
 	hook := "xdp/" + device + " "
@@ -202,8 +202,8 @@ func attachedAs(t *testing.T, r *testreceiver.Receiver, device string) string {
 	return strings.TrimPrefix(e.Attributes[hookKey].(string), hook)
 }
 
-// countedAndSampled sends packets, each as often as its place in the list says, and makes sure that each is counted in the
-// series that it belongs to, with each of its bytes, and that each of its fields is in the sample.
+// countedAndSampled sends each packet as often as its place in the list says. It checks that each is counted in its series,
+// with all its bytes, and that the sample has each of its fields.
 func countedAndSampled(t *testing.T, r *testreceiver.Receiver, device string, truths []packetTruth, send func(testing.TB, []byte)) {
 	t.Helper()
 	start := time.Now()
@@ -242,7 +242,7 @@ func countedAndSampled(t *testing.T, r *testreceiver.Receiver, device string, tr
 	assert.Empty(t, lost(m, "packet"))
 }
 
-// Packets of all kinds, in the driver and behind it.
+// Packets of all kinds, in native and in generic mode.
 func TestPacketsOfAllKinds(t *testing.T) {
 	testnet.Require(t)
 	for mode, newWire := range map[string]func(testing.TB, *testnet.Namespace, string) *testnet.Wire{
@@ -260,27 +260,27 @@ func TestPacketsOfAllKinds(t *testing.T) {
 	}
 }
 
-// datagram is a frame with a packet of UDP, of 28 bytes.
+// datagram returns a frame with a UDP packet of 28 bytes.
 func datagram(from netip.Addr, port uint16) []byte {
 	return testnet.Ethernet(testnet.TypeIPv4, testnet.IPv4(from, to4, 64, 17, 0, nil, testnet.Ports(port, 53)))
 }
 
-// counted waits until the packets of a wire are counted, and returns how many there are.
+// counted waits until the packets of a wire are counted, and returns their number.
 func counted(t *testing.T, r *testreceiver.Receiver, device string, packets int) int {
 	t.Helper()
 	on := testreceiver.Attributes{interfaceKey: device}
 	return r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int(packetMetric, on) >= packets }).Int(packetMetric, on)
 }
 
-// hookState takes the events of the program that came to a state at a wire.
+// hookState selects the events of a state that the program entered at a hook.
 func hookState(state, hook string) testreceiver.Match {
 	return func(e testreceiver.Event) bool {
 		return e.Name == stateEvent && e.Attributes["ebpf.program.state"] == state && strings.HasPrefix(fmt.Sprint(e.Attributes[hookKey]), hook)
 	}
 }
 
-// An interface that another XDP program is on keeps the collector from starting, or is left out; the error names the
-// interface, the program and the way out.
+// If an interface has another XDP program, the collector does not start, or leaves the interface out. The error names the
+// interface, the program and the remedy.
 func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 	testnet.Require(t)
 	for name, tt := range map[string]struct {
@@ -305,7 +305,7 @@ func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 				require.ErrorContains(t, err, text)
 			}
 			require.NotContains(t, err.Error(), free.Device)
-			assert.True(t, testreceiver.Within(time.Second, func() bool { id, _ := free.XDP(t); return id == 0 }), "nothing is left on the other interface")
+			assert.True(t, testreceiver.Within(time.Second, func() bool { id, _ := free.XDP(t); return id == 0 }), "a program is still attached to the other interface")
 
 			r := testreceiver.Start(t, "error_mode: ignore\n"+config)
 			attachedAs(t, r, free.Device)
@@ -317,23 +317,23 @@ func TestPacketsOfAnOccupiedInterface(t *testing.T) {
 			require.NotEmpty(t, r.Host.Statuses())
 			assert.ErrorContains(t, r.Host.Statuses()[0].Err(), explained[0])
 			id, _ := taken.XDP(t)
-			assert.Equal(t, other.ID, id, "the other program stays")
+			assert.Equal(t, other.ID, id, "the other program must stay")
 			free.Send(t, datagram(from4, 1))
 			taken.Send(t, datagram(from4, 1))
 			assert.Equal(t, 1, counted(t, r, free.Device, 1))
-			assert.Empty(t, seriesOn(r.Scrape(t), packetMetric, taken.Device), "no zero that looks like a measurement")
+			assert.Empty(t, seriesOn(r.Scrape(t), packetMetric, taken.Device), "a zero would look like a measurement")
 
-			// When the place is free, it is taken.
+			// When the interface becomes free, the program attaches.
 			other.Leave()
 			assert.NotEmpty(t, attachedAs(t, r, taken.Device))
 			taken.Send(t, datagram(from4, 1))
 			assert.Equal(t, 1, counted(t, r, taken.Device, 1))
-			assert.Len(t, r.Events.Matching(hookState("failed", "xdp/")), 1, "it is said once")
+			assert.Len(t, r.Events.Matching(hookState("failed", "xdp/")), 1, "it must be reported once")
 		})
 	}
 }
 
-// An interface that is asked for by its name has to be there; with error_mode ignore it is waited for.
+// An interface that is configured by name must exist. With error_mode ignore, the program waits for it.
 func TestPacketsOfAMissingInterface(t *testing.T) {
 	testnet.Require(t)
 	ns := testnet.NewNamespace(t)
@@ -344,15 +344,14 @@ func TestPacketsOfAMissingInterface(t *testing.T) {
 
 	r := testreceiver.Start(t, "error_mode: ignore\n"+config)
 	r.Wait(t, 1, hookState("failed", "xdp/"+testnet.WireName("late")))
-	assert.Empty(t, r.Events.Matching(hookState("attached", "xdp")), "there is nothing that it could be attached to")
+	assert.Empty(t, r.Events.Matching(hookState("attached", "xdp")), "there is no interface to attach to")
 	w := testnet.NewWire(t, ns, "late")
 	attachedAs(t, r, w.Device)
 	w.Send(t, datagram(from4, 1))
 	assert.Equal(t, 1, counted(t, r, w.Device, 1))
 }
 
-// Interfaces that a pattern names are followed: those that come, those that get another name, and those that go, whose
-// series end.
+// Interfaces that match a pattern are followed: new ones, renamed ones, and removed ones, whose series end.
 func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	testnet.Require(t)
 	ns := testnet.NewNamespace(t)
@@ -377,25 +376,25 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	all[1].Cut(t)
 	r.Wait(t, 1, hookState("detached", "xdp/"+gone))
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(seriesOn(m, packetMetric, gone)) == 0 })
-	assert.Empty(t, seriesOn(m, packetMetric, gone), "the series has ended")
+	assert.Empty(t, seriesOn(m, packetMetric, gone), "the series must end")
 	assert.Empty(t, seriesOn(m, packetBytes, gone))
 
-	// A name that the pattern has, and one that it has not.
+	// Rename one to a name that matches the pattern, and one to a name that does not.
 	former := all[2].Device
 	all[2].Rename(t, "ethX")
 	attachedAs(t, r, all[2].Device)
 	all[2].Send(t, datagram(from4, 7))
-	assert.Equal(t, 1, counted(t, r, all[2].Device, 1), "a new name has a new series, which starts at zero")
-	assert.LessOrEqual(t, r.Scrape(t).Int(packetMetric, testreceiver.Attributes{interfaceKey: former}), 3, "nothing more is counted under the former one")
+	assert.Equal(t, 1, counted(t, r, all[2].Device, 1), "a new name has a new series that starts at zero")
+	assert.LessOrEqual(t, r.Scrape(t).Int(packetMetric, testreceiver.Attributes{interfaceKey: former}), 3, "nothing more must be counted under the old name")
 	m = r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return len(seriesOn(m, packetMetric, former)) == 0 })
-	assert.Empty(t, seriesOn(m, packetMetric, former), "the series of the former name has ended")
+	assert.Empty(t, seriesOn(m, packetMetric, former), "the series of the old name must end")
 	assert.Equal(t, 1, counted(t, r, all[2].Device, 1))
 	all[3].Rename(t, "off")
 	r.Wait(t, 1, hookState("detached", "xdp/"+testnet.WireName("eth3")))
-	assert.True(t, testreceiver.Eventually(func() bool { id, _ := all[3].XDP(t); return id == 0 }), "nothing is left on it")
+	assert.True(t, testreceiver.Eventually(func() bool { id, _ := all[3].XDP(t); return id == 0 }), "a program is still attached")
 	all[3].Send(t, datagram(from4, 7))
 
-	assert.Equal(t, 5, counted(t, r, all[4].Device, 5), "the others go on")
+	assert.Equal(t, 5, counted(t, r, all[4].Device, 5), "other interfaces are still counted")
 	for _, w := range []*testnet.Wire{other, all[3]} {
 		id, _ := w.XDP(t)
 		assert.Zero(t, id)
@@ -404,7 +403,7 @@ func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "packet"))
 }
 
-// Packets that fill more than a page come in several pieces where the driver can do that; all of them are counted.
+// Packets larger than a page come in several fragments if the driver supports that. All of them are counted.
 func TestPacketsInPieces(t *testing.T) {
 	testnet.Require(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "a")
@@ -427,7 +426,7 @@ func TestPacketsInPieces(t *testing.T) {
 	}
 }
 
-// One of so many packets is sampled, at random, and each is counted.
+// One of so many packets is sampled, at random. All are counted.
 func TestPacketsAreSampled(t *testing.T) {
 	testnet.Require(t)
 	const every, count = 10, 20_000
@@ -450,7 +449,7 @@ func TestPacketsAreSampled(t *testing.T) {
 	assert.Empty(t, none.Events.Matching(testreceiver.Named(sampleEvent)))
 }
 
-// In a flood the limit holds, what it held back is counted, and the metrics have every packet.
+// In a flood the limit holds, rate-limited events are counted, and the metrics include every packet.
 func TestPacketsOfAFlood(t *testing.T) {
 	testnet.Require(t)
 	const limit, count = 100, 50_000
@@ -469,12 +468,12 @@ func TestPacketsOfAFlood(t *testing.T) {
 		return len(r.Events.Matching(testreceiver.Named(sampleEvent)))+heldBack["rate_limit"] >= count
 	}))
 	delivered := len(r.Events.Matching(testreceiver.Named(sampleEvent)))
-	assert.Equal(t, map[string]int{"rate_limit": count - delivered}, heldBack, "nothing is lost otherwise")
+	assert.Equal(t, map[string]int{"rate_limit": count - delivered}, heldBack, "there are no other losses")
 	assert.GreaterOrEqual(t, delivered, limit)
 	assert.LessOrEqual(t, delivered, limit*(seconds+1))
 }
 
-// What the configuration leaves out is neither counted nor sampled; what is no IP has no address to be left out by.
+// Excluded packets are neither counted nor sampled. Packets without IP have no address by which to exclude them.
 func TestPacketsThatAreLeftOut(t *testing.T) {
 	testnet.Require(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "a")

@@ -22,13 +22,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// What the receiver cannot do without is named, with a way out, and nothing stays behind.
+// The error names what the receiver lacks, with the remedy, and no objects remain.
 func TestMissingPrivilegesAndMounts(t *testing.T) {
 	testnet.Require(t)
 	for name, c := range map[string]struct {
 		option traffic.Option
 		config string
-		// names is what the error must contain, and others what it must not.
+		// names are texts that the error must contain, others those that it must not contain.
 		names, others []string
 	}{
 		"not root": {
@@ -68,19 +68,19 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 				assert.NotContains(t, propagated.Error, text)
 			}
 			assert.NotContains(t, strings.ToLower(propagated.Error), "verifier")
-			assert.Empty(t, propagated.Left, "eBPF objects are left")
+			assert.Empty(t, propagated.Left, "BPF objects remain")
 
 			ignored := testreceiver.Try(a, "error_mode: ignore\n"+c.config)
-			assert.Empty(t, ignored.Error, "with error_mode: ignore the collector starts")
+			assert.Empty(t, ignored.Error, "with error_mode: ignore the collector must start")
 			assert.True(t, slices.ContainsFunc(ignored.Statuses, func(status string) bool {
 				return strings.HasPrefix(status, "StatusPermanentError") && strings.Contains(status, c.names[0])
-			}), "the status says what is wrong: %v", ignored.Statuses)
-			assert.Empty(t, ignored.Left, "eBPF objects are left")
+			}), "the status does not say what is wrong: %v", ignored.Statuses)
+			assert.Empty(t, ignored.Left, "BPF objects remain")
 		})
 	}
 }
 
-// With the capabilities that its Definition lists, and no others, each program runs in each of its ways.
+// Each program runs in each of its ways with exactly the capabilities that its Definition lists.
 func TestCapabilitiesSuffice(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
@@ -98,7 +98,7 @@ func TestCapabilitiesSuffice(t *testing.T) {
 	}
 }
 
-// A limit of locked memory matters before Linux 5.11, where it is lifted, or else the capability that takes is named.
+// Before Linux 5.11 a limit of locked memory matters. The receiver raises it, or names the capability that it lacks.
 func TestLockedMemory(t *testing.T) {
 	testnet.Require(t)
 	const little = 64 << 10
@@ -113,7 +113,7 @@ func TestLockedMemory(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Drop: c.drop}))
-			if c.limit == little || kernelSays().lockedMaps { // it takes the capability to have more
+			if c.limit == little || kernelSays().lockedMaps { // raising the limit needs the capability
 				testhost.LimitLockedMemory(t, a.PID, c.limit)
 			}
 			outcome := testreceiver.Try(a, bothPrograms)
@@ -127,7 +127,7 @@ func TestLockedMemory(t *testing.T) {
 	}
 }
 
-// One program that cannot run leaves the others running, if it is told to.
+// With error_mode ignore, a program that cannot run does not stop the others.
 func TestIgnoredProgramLeavesTheOthers(t *testing.T) {
 	testnet.Require(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Unmount: []string{"tracefs"}}))
@@ -140,7 +140,7 @@ func TestIgnoredProgramLeavesTheOthers(t *testing.T) {
 	assert.Empty(t, outcome.Left)
 }
 
-// In a PID namespace a process knows itself by another number than the kernel's.
+// In a PID namespace, a process knows itself by another id than the kernel does.
 func TestPIDNamespaces(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

@@ -44,21 +44,21 @@ func init() {
 	})
 }
 
-// newShell starts an agent in a container that runs programs.
+// newShell starts an agent in a container that can run programs.
 func newShell(t *testing.T) (*traffic.Agent, *testhost.Cgroup) {
 	t.Helper()
 	container := testhost.NewContainer(t)
 	shell := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.AsUser(clientUser))
-	// The first time, Go makes a process besides, to see what the kernel can do.
+	// The first time, Go starts an additional process to test the kernel's features.
 	shell.Run(traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"first"}})
 	return shell, container
 }
 
-// ran checks the execution and the end of a program, whose executable is that of the path.
+// ran checks the exec and exit events of a program whose executable has this path.
 func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testhost.Cgroup, c traffic.Command, executable string, more attributes) {
 	t.Helper()
 	run := shell.Run(c)
-	// Its id may have been another one's before.
+	// Ignore earlier processes with the same id.
 	since := func(e testreceiver.Event) bool { return !e.Time.Before(run.Start.Add(-clockTolerance)) }
 	events := r.Wait(t, 2, testreceiver.Named(execEvent, exitEvent), testreceiver.OfProcess(run.PID), since)
 	require.Len(t, events, 2)
@@ -83,16 +83,16 @@ func ran(t *testing.T, r *testreceiver.Receiver, shell *traffic.Agent, in *testh
 	}
 	check(t, events[1], exitEvent, severity, process.with(how), runTimeKey, creationKey)
 	between(t, events[1], runTimeKey, traffic.RunTime, run.End.Sub(run.Start))
-	assert.GreaterOrEqual(t, seconds(t, events[1], runTimeKey), events[1].Time.Sub(events[0].Time), "it was there before it executed this")
+	assert.GreaterOrEqual(t, seconds(t, events[1], runTimeKey), events[1].Time.Sub(events[0].Time), "the process existed before this exec")
 	for _, e := range events {
 		assert.Equal(t, resource(in), e.Resource)
 		within(t, e, run.Start, run.End)
 		checkCreation(t, e, run)
 	}
-	assert.Equal(t, events[0].Attributes[creationKey], events[1].Attributes[creationKey], "with the id it identifies the process")
+	assert.Equal(t, events[0].Attributes[creationKey], events[1].Attributes[creationKey], "the creation time must be the same")
 }
 
-// argumentCount is how many arguments a program is given: those of the command, or of a script's interpreter.
+// argumentCount is the number of arguments that a program gets: those of the command, or those of a script's interpreter.
 func argumentCount(c traffic.Command, more attributes) int64 {
 	given, ok := more[argumentsKey].([]any)
 	if _, cut := more["ebpf.process.arguments.truncated"]; ok && !cut {
@@ -107,13 +107,13 @@ func checkCreation(t testing.TB, e testreceiver.Event, run traffic.Run) {
 	created, err := time.Parse(time.RFC3339, e.Attributes[creationKey].(string))
 	require.NoError(t, err)
 	assert.Equal(t, time.UTC, created.Location())
-	// The attribute has milliseconds, and the two wall clocks were read at other times.
+	// The attribute has milliseconds, and the two wall clocks are read at different times.
 	const tolerance = 2 * time.Millisecond
 	assert.False(t, created.Before(run.Created.Add(-tolerance)), "created at %s, %s by /proc", created, run.Created)
 	assert.False(t, created.After(run.Created.Add(traffic.ClockTick+tolerance)), "created at %s, %s by /proc", created, run.Created)
 }
 
-// strs is a list of strings as an attribute gives it.
+// strs returns a list of strings as the value of an attribute.
 func strs(list ...string) attributes {
 	values := make([]any, len(list))
 	for i, s := range list {
@@ -143,8 +143,8 @@ func TestProcessEnds(t *testing.T) {
 	}, m.Series(exitsMetric))
 }
 
-// A process lives on without its first thread, and its exit code is not that of the first thread. Its parent is a
-// process, even if another thread of it called fork.
+// A process lives on without its first thread, and its exit code is not that of the first thread. The parent is a process,
+// even if another of its threads called fork.
 func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -160,7 +160,7 @@ func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
 	}
 }
 
-// Arguments are the real ones, whatever the name of the program. Arguments that are too long are cut and marked.
+// Arguments are the program's real ones, whatever its name. Arguments that are too long are cut and marked.
 func TestProcessArguments(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -186,7 +186,7 @@ func TestProcessArguments(t *testing.T) {
 	}
 }
 
-// The number of arguments is the one that the program has, whether or not the arguments are read.
+// The argument count is that of the program, whether or not the arguments are read.
 func TestProcessArgumentCount(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
@@ -213,7 +213,7 @@ func TestProcessArgumentCount(t *testing.T) {
 	}
 }
 
-// A process in a pid namespace has, besides, its id in the innermost one. A process of the host has none.
+// A process in a PID namespace also has its id in the innermost namespace. A process of the host does not.
 func TestProcessOfPIDNamespace(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {process: {}}")
@@ -238,7 +238,7 @@ func TestProcessOfPIDNamespace(t *testing.T) {
 		}
 	}
 	command := traffic.Command{Path: program, Args: []string{"x"}}
-	// The first time, Go makes a process besides, to see what the kernel can do.
+	// The first time, Go starts an additional process to test the kernel's features.
 	first.Run(command)
 	run := first.Run(command)
 	require.NotEqual(t, first.PID, run.PID)
@@ -246,7 +246,7 @@ func TestProcessOfPIDNamespace(t *testing.T) {
 
 	command.InPIDNamespace = true
 	run = first.Run(command)
-	require.NotEqual(t, 1, run.PID, "the agent's own namespace is another one")
+	require.NotEqual(t, 1, run.PID, "the agent must be in another namespace")
 	check(1, childOf(first.PID, run.Start)...)
 
 	first.Exit()
@@ -259,12 +259,12 @@ func TestProcessOfPIDNamespace(t *testing.T) {
 	}
 }
 
-// The executable of a script is its interpreter. The path is the real one of the file, not the one asked for.
+// The executable of a script is its interpreter. The path is the file's real path, not the one in the call.
 func TestProcessScriptsAndPaths(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
 	r := testreceiver.Start(t, withArguments)
-	// All in a folder of its own, which is gone when the test runs again.
+	// Use a new folder, which is removed before the test runs again.
 	dir := testhost.NewFolder(t)
 	program := filepath.Join(dir, "kernel-test-program")
 	require.NoError(t, os.Link(traffic.Executable(t, "kernel-test-program"), program))
@@ -293,7 +293,7 @@ func TestProcessScriptsAndPaths(t *testing.T) {
 	t.Run("long", func(t *testing.T) {
 		ran(t, r, shell, container, traffic.Command{Path: far, Args: []string{"x"}}, far, strs("x"))
 	})
-	// As many names as 512 bytes have room for, less those of the folder.
+	// As many names as fit into 512 bytes together with the folder.
 	for _, names := range []int{38, 60, 200} {
 		t.Run(fmt.Sprint("deep ", names), func(t *testing.T) {
 			deep := filepath.Join(dir, strings.Repeat("d/", names))
@@ -342,7 +342,7 @@ func TestProcessOfAnIDThatWasUsed(t *testing.T) {
 	command := traffic.Command{Path: traffic.Executable(t, "kernel-test-program"), Args: []string{"x"}}
 	id, runs := shell.Run(command).PID, 1
 	for last := 0; last != id; runs++ {
-		require.Less(t, runs, 100, "others are always given that id")
+		require.Less(t, runs, 100, "other processes always get that id")
 		testhost.NextPID(t, id)
 		last = shell.Run(command).PID
 	}
@@ -356,7 +356,7 @@ func TestProcessOfAnIDThatWasUsed(t *testing.T) {
 func TestProcessesThatAreLeftOut(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
-	// Before Linux 6.16 a process that has ended has no executable any more by which it could be left out.
+	// Before Linux 6.16 the executable of a process that has ended is unknown, so it cannot be excluded by it.
 	exits := 3
 	for _, events := range []bool{true, false} {
 		r := testreceiver.Start(t, fmt.Sprintf("exclude: {executables: [kernel-test-left-out]}\nprograms: {process: {events: %t}, connection: {}}", events))

@@ -38,7 +38,7 @@ func newWaiting(t *testing.T, options ...traffic.Option) (*traffic.Agent, *testh
 	return traffic.Start(t, testnet.NewNamespace(t), options...), container
 }
 
-// waited are the waits that the metric has of a container.
+// waited returns the waits of a container according to the metric.
 func waited(m testreceiver.Scrape, container *testhost.Cgroup) (w traffic.Waits) {
 	if p, ok := m.In(container).Histogram(runqueueTime, testreceiver.Attributes{}); ok {
 		w = traffic.Waits{Count: int(p.Count()), Time: time.Duration(math.Round(p.Sum() * 1e9))}
@@ -46,16 +46,16 @@ func waited(m testreceiver.Scrape, container *testhost.Cgroup) (w traffic.Waits)
 	return w
 }
 
-// account compares the metric of a container with the kernel's account of the one process there.
+// account compares the metric of a container with the kernel's schedstat of its only process.
 type account struct {
 	r         *testreceiver.Receiver
 	a         *traffic.Agent
 	container *testhost.Cgroup
-	// truth and metric are what both said when the account was opened.
+	// truth and metric are the values when the account was opened.
 	truth, metric traffic.Waits
 }
 
-// openAccount stops the agent.
+// openAccount stops the agent and reads both.
 func openAccount(t *testing.T, r *testreceiver.Receiver, a *traffic.Agent, container *testhost.Cgroup) *account {
 	t.Helper()
 	truth := a.Stop()
@@ -78,7 +78,7 @@ func (c *account) compare(t *testing.T, count int, do func()) {
 		if truth == metric {
 			return
 		}
-		t.Logf("%+v of %+v are seen", metric, truth)
+		t.Logf("counted %+v of %+v", metric, truth)
 		if truth.Time == metric.Time && metric.Count <= truth.Count && metric.Count >= truth.Count*99/100 {
 			return
 		}
@@ -98,7 +98,7 @@ func TestRunqueueIsTheKernelsAccount(t *testing.T) {
 	t.Run("new threads", func(t *testing.T) { c.compare(t, 10, func() { a.StartThreads(50) }) })
 	t.Run("preemption and moves", func(t *testing.T) { c.compare(t, 500, func() { a.Compete(6, 500) }) })
 
-	// Another container is another account.
+	// Another container has its own metric.
 	before := waited(r.Scrape(t), container)
 	b, other := newWaiting(t)
 	openAccount(t, r, b, other).compare(t, 2*100, func() { b.TakeTurns(0, 100) })
@@ -108,7 +108,7 @@ func TestRunqueueIsTheKernelsAccount(t *testing.T) {
 	assert.Empty(t, lost(after, "runqueue"))
 }
 
-// Processes from before the receiver are counted from then on.
+// Processes older than the receiver are counted from its start on.
 func TestRunqueueOfOlderProcess(t *testing.T) {
 	testnet.Require(t)
 	a, container := newWaiting(t)
@@ -124,7 +124,7 @@ func TestRunqueueOfOlderProcess(t *testing.T) {
 	})
 }
 
-// Tasks whose ids share a slot on the BPF side do not share their accounts.
+// Tasks whose ids share a slot on the BPF side do not share their counts.
 func TestRunqueueOfTasksThatShareASlot(t *testing.T) {
 	testnet.Require(t)
 	const slots = 16384
@@ -132,7 +132,7 @@ func TestRunqueueOfTasksThatShareASlot(t *testing.T) {
 	a, container := newWaiting(t)
 	testhost.NextPID(t, (a.PID+slots)%(2*slots))
 	b, other := newWaiting(t)
-	for b.PID%slots != a.PID%slots { // another process was faster
+	for b.PID%slots != a.PID%slots { // another process got the id
 		b.Kill()
 		testhost.NextPID(t, (a.PID+slots)%(2*slots))
 		b, other = newWaiting(t)
@@ -155,7 +155,7 @@ func TestRunqueueStall(t *testing.T) {
 	a, container := newWaiting(t)
 	hog := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-hog", "hog-main"))
 	for cpu := range 2 {
-		// Both have to be ready before it begins.
+		// Both must be ready before it begins.
 		start := time.Now().Add(testenv.Patiently(time.Second))
 		at := start.Add(50 * time.Millisecond)
 		end := at.Add(300 * time.Millisecond)
@@ -164,7 +164,7 @@ func TestRunqueueStall(t *testing.T) {
 		woken := a.OnThread("waiting-thread").WakeUp(cpu, at)
 		require.NoError(t, <-occupied)
 
-		// Both may have waited before they were ready.
+		// Both may have waited before that.
 		since := func(e testreceiver.Event) bool { return e.Time.After(at) }
 		e := r.Wait(t, 1, testreceiver.Named(stallEvent), testreceiver.With("thread.name", "waiting-thread"), since)[0]
 		check(t, e, stallEvent, plog.SeverityNumberWarn, attributes{
@@ -174,7 +174,7 @@ func TestRunqueueStall(t *testing.T) {
 		assert.Equal(t, resource(container), e.Resource)
 		assert.Contains(t, e.Body, "waiting-thread")
 		within(t, e, end, woken.At)
-		assert.Empty(t, r.Events.Matching(testreceiver.Named(stallEvent), testreceiver.With("thread.name", "hog-thread"), since), "it waited for nobody")
+		assert.Empty(t, r.Events.Matching(testreceiver.Named(stallEvent), testreceiver.With("thread.name", "hog-thread"), since), "it did not wait")
 		duration := seconds(t, e, runqueueTime)
 		if woken.Waits.Count == 1 {
 			assert.Equal(t, woken.Waits.Time, duration.Round(time.Nanosecond))
@@ -184,7 +184,7 @@ func TestRunqueueStall(t *testing.T) {
 	}
 }
 
-// Whatever is longer than the threshold is an event, and nothing else.
+// Waits longer than the threshold are events. Others are not.
 func TestRunqueueThreshold(t *testing.T) {
 	testnet.Require(t)
 	const bound = 10 * time.Microsecond
@@ -208,7 +208,7 @@ func TestRunqueueThreshold(t *testing.T) {
 	assert.Len(t, events, longer)
 	for _, e := range events {
 		assert.Equal(t, int64(a.PID), e.Attributes["process.pid"])
-		if e.Attributes["process.executable.name"] == a.Executable { // it was another before
+		if e.Attributes["process.executable.name"] == a.Executable { // before, it was another executable
 			assert.Equal(t, int64(a.UID), e.Attributes["process.user.id"])
 		}
 		assert.Greater(t, seconds(t, e, runqueueTime), bound)
@@ -225,11 +225,11 @@ func TestRunqueueMetricsOnly(t *testing.T) {
 	before := waited(r.Scrape(t), outside)
 	left.TakeTurns(0, 500)
 	openAccount(t, r, a, container).compare(t, 2*500, func() { a.TakeTurns(0, 500) })
-	assert.Equal(t, before, waited(r.Scrape(t), outside), "what it waited before it was that executable")
+	assert.Equal(t, before, waited(r.Scrape(t), outside), "waits before it was that executable")
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(stallEvent)))
 }
 
-// More cgroups than there is room for: the rest is counted together, and says so.
+// With more cgroups than entries in the map, the rest is counted in the overflow series.
 func TestRunqueueOverflow(t *testing.T) {
 	testnet.Require(t)
 	const room, count = 1024, 1200

@@ -23,7 +23,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// states are the states that a program has come to, in order, each once.
+// states returns the states of a program in order, each once.
 func states(r *testreceiver.Receiver, program string) (states []string) {
 	for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", program)) {
 		state := e.Attributes["ebpf.program.state"].(string)
@@ -71,16 +71,16 @@ func TestProgramStates(t *testing.T) {
 	}
 }
 
-// statsSysctl is the kernel's switch for the run-time statistics of programs.
+// statsSysctl is the kernel's switch for run-time statistics of BPF programs.
 const statsSysctl = "/proc/sys/kernel/bpf_stats_enabled"
 
-// The kernel's own statistics of programs are published while it keeps them, and at no other time.
+// The kernel's statistics of programs are published only while the kernel keeps them.
 func TestRunTimeOnlyWhileTheKernelMeasures(t *testing.T) {
 	testnet.Require(t)
 	before, err := os.ReadFile(statsSysctl)
 	require.NoError(t, err)
 	if strings.TrimSpace(string(before)) != "0" {
-		testenv.Missing(t, "somebody else has switched the kernel's statistics on")
+		testenv.Missing(t, "somebody else has enabled the kernel's statistics")
 	}
 	set := func(value string) { require.NoError(t, os.WriteFile(statsSysctl, []byte(value), 0o600)) }
 	t.Cleanup(func() { set("0") })
@@ -110,10 +110,10 @@ func TestRunTimeOnlyWhileTheKernelMeasures(t *testing.T) {
 	}
 
 	set("0")
-	assert.False(t, published(), "without statistics again")
+	assert.False(t, published(), "statistics are disabled again")
 }
 
-// Events and metrics can each be switched off alone.
+// Events and metrics can each be switched off.
 func TestEventsAndMetricsCanBeSwitchedOff(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, fmt.Sprintf(`
@@ -139,5 +139,5 @@ metrics:
 	assert.Empty(t, m.Find(openedMetric))
 	assert.Empty(t, m.Find(handshakeMetric))
 	assert.NotEmpty(t, m.In(container).Find(durationMetric))
-	assert.Empty(t, lost(m, "connection"), "what is switched off is not lost")
+	assert.Empty(t, lost(m, "connection"), "disabled events are not lost")
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// vfork waits until the child has ended or executed a program: it is no slow call, unless calls that wait are asked for.
+// vfork waits until the child has ended or executed a program. It is a slow call only if blocking calls are included.
 func TestSyscallsOfVfork(t *testing.T) {
 	testnet.Require(t)
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
@@ -38,11 +38,11 @@ func TestSyscallsOfVfork(t *testing.T) {
 	}
 }
 
-// The numbers of 32-bit processes, and those that x32 has for itself, are others for the same calls.
+// 32-bit processes use other numbers for the same calls, and x32 has some numbers of its own.
 func TestSyscallsOfOtherTables(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)
-	// Where they are refused, the process ends with a signal that it sends to its own id, which it asks for.
+	// If they are refused, the process sends itself a signal that ends it. For that it asks for its id.
 	refused := shell.TryCompatDups()
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [dup, socket, ioctl, getpid, syslog]}}")
 	made := 0
@@ -53,7 +53,7 @@ func TestSyscallsOfOtherTables(t *testing.T) {
 		made = traffic.CompatDups
 	}
 	const x32, ioctl = 0x40000000, 514
-	failed := map[unix.Errno]string{unix.EBADF: "ebadf", unix.ENOSYS: "enosys"} // most kernels are made without x32
+	failed := map[unix.Errno]string{unix.EBADF: "ebadf", unix.ENOSYS: "enosys"} // most kernels are built without x32
 	dup := shell.Make(traffic.Calls{Number: x32 + unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 30})
 	shell.Make(traffic.Calls{Number: x32 + ioctl, Args: [4]uintptr{noFD}, Count: 40})
 

@@ -58,23 +58,23 @@ func newCaller(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup) {
 	return traffic.Start(t, testnet.NewNamespace(t), traffic.In(container), traffic.Named(name, "caller-main"), traffic.AsUser(clientUser)), container
 }
 
-// sleeping is a system call that sleeps; Go's runtime has another one for that.
+// sleeping is a system call that sleeps. Go's runtime uses another one.
 func sleeping(d time.Duration, count int) traffic.Calls {
 	return traffic.Calls{Number: unix.SYS_CLOCK_NANOSLEEP, Args: [4]uintptr{unix.CLOCK_MONOTONIC}, Time: d, Arguments: []int{2}, Count: count}
 }
 
-// awaitingNoSignal is one that waits for a signal of none, and so fails when the time is over.
+// awaitingNoSignal waits for an empty set of signals, and so fails at the end of the time.
 func awaitingNoSignal(d time.Duration, count int) traffic.Calls {
-	// The set of signals is what the time begins with: its seconds, which are 0.
+	// The text is also the empty set of signals: it begins with the seconds, which are 0.
 	return traffic.Calls{Number: unix.SYS_RT_SIGTIMEDWAIT, Args: [4]uintptr{3: 8}, Time: d, Arguments: []int{0, 2}, Count: count}
 }
 
-// callErrors are the calls of a name that have failed so.
+// callErrors is the number of failed calls by name and error type.
 func callErrors(m testreceiver.Scrape, name, errorType string) int {
 	return m.Int(errorsMetric, testreceiver.Attributes{callKey: name, "error.type": errorType})
 }
 
-// callCount is how many calls of a name the histogram has, and the sum of their durations.
+// callCount returns the histogram's number of calls by name, and the sum of their durations.
 func callCount(m testreceiver.Scrape, name string) (count int, sum time.Duration) {
 	p, ok := m.Histogram(callDurationsMetric, testreceiver.Attributes{callKey: name})
 	if !ok {
@@ -83,7 +83,7 @@ func callCount(m testreceiver.Scrape, name string) (count int, sum time.Duration
 	return int(p.Count()), time.Duration(p.Sum() * float64(time.Second))
 }
 
-// Each call is counted by its name, with how it failed and how long it took.
+// Each call is counted by name, with its error and its duration.
 func TestSyscallsAreCounted(t *testing.T) {
 	testnet.Require(t)
 	older, olderContainer := newCaller(t, "kernel-test-caller")
@@ -107,7 +107,7 @@ func TestSyscallsAreCounted(t *testing.T) {
 			call("getpriority", 0, traffic.Calls{Number: unix.SYS_GETPRIORITY, Count: 70})
 			call("clock_nanosleep", 0, sleeping(30*time.Millisecond, 3))
 			call("rt_sigtimedwait", unix.EAGAIN, awaitingNoSignal(time.Millisecond, 5))
-			// Go's runtime closes descriptors, too, but none twice.
+			// Go's runtime also closes descriptors, but none twice.
 			require.Equal(t, unix.EBADF, c.agent.Make(traffic.Calls{Number: unix.SYS_CLOSE, Args: [4]uintptr{noFD}, Count: 2000}).Errno)
 
 			m := r.Scrape(t).In(c.container)
@@ -139,12 +139,12 @@ func TestSyscallsAreCounted(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "syscall"))
 }
 
-// By default, all calls of all containers are one series per call and error. They have sums, but no buckets.
+// By default, the calls of all containers are one series per call and error. They have sums, but no buckets.
 func TestSyscallsOfTheHost(t *testing.T) {
 	testnet.Require(t)
 	first, container := newCaller(t, "kernel-test-caller")
 	second, _ := newCaller(t, "kernel-test-caller")
-	// Nobody else on this host makes this call with these errors.
+	// No other process of this host makes this call with these errors.
 	strange := func(a *traffic.Agent, count int) traffic.Made {
 		return a.Make(traffic.Calls{Number: unix.SYS_MEMBARRIER, Args: [4]uintptr{1 << 30}, Count: count})
 	}
@@ -163,14 +163,14 @@ func TestSyscallsOfTheHost(t *testing.T) {
 			assert.Less(t, points.Sum(), took.Seconds())
 			assert.Zero(t, points.BucketCounts().Len())
 			for _, metric := range []string{callDurationsMetric, errorsMetric} {
-				assert.Equal(t, []map[string]any{{}}, m.Resources(metric), "the host has no container")
+				assert.Equal(t, []map[string]any{{}}, m.Resources(metric), "the host's resource has no container")
 			}
 			assert.Empty(t, m.In(container).Series(errorsMetric))
 		})
 	}
 }
 
-// Numbers that no table has get no invented name.
+// Numbers without a known system call get no invented name.
 func TestSyscallsWithoutName(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {detail: full}}")
@@ -183,7 +183,7 @@ func TestSyscallsWithoutName(t *testing.T) {
 	assert.Equal(t, 20, callErrors(m, "_OTHER", "enosys"))
 }
 
-// slow checks the event of a call of an agent.
+// slow checks the event of an agent's call.
 func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgroup, name string, made traffic.Made, took time.Duration) {
 	t.Helper()
 	want, severity := attributes{
@@ -203,12 +203,12 @@ func slow(t *testing.T, e testreceiver.Event, a *traffic.Agent, in *testhost.Cgr
 	assert.Contains(t, e.Body, fmt.Sprintf("%s[%d] %s ", a.Thread, a.PID, name))
 }
 
-// A call that waits by design is an event only if asked for. It is counted anyhow.
+// A call that blocks by design is an event only if configured. It is counted anyway.
 func TestSyscallsThatWait(t *testing.T) {
 	testnet.Require(t)
 	const took = 60 * time.Millisecond
 	calls := "syscalls: [clock_nanosleep, rt_sigtimedwait, openat, read, ioctl, flock, fcntl], threshold: 50ms"
-	later := testenv.Patiently(300 * time.Millisecond) // when the call has surely begun
+	later := testenv.Patiently(300 * time.Millisecond) // by then the call has begun
 	for name, waiting := range map[string]bool{"left out": false, "asked for": true} {
 		t.Run(name, func(t *testing.T) {
 			r := testreceiver.Start(t, fmt.Sprintf("programs: {connection: {}, syscall: {%s, waiting: %t}}", calls, waiting))
@@ -239,7 +239,7 @@ func TestSyscallsThatWait(t *testing.T) {
 			read := a.Make(traffic.Calls{Number: unix.SYS_READ, Args: [4]uintptr{opened.Result, 0, 1}, Text: "room", Arguments: []int{1}, Count: 1})
 			require.Equal(t, uintptr(1), read.Result)
 
-			// Locks that this process holds for a while, of each kind.
+			// This process holds a lock of each kind for a while.
 			file := filepath.Join(filepath.Dir(traffic.Executable(t, a.Executable)), "lock-"+strconv.FormatBool(waiting))
 			locked := map[string]traffic.Made{}
 			for name, lock := range map[string]func(fd uintptr) traffic.Calls{
@@ -265,7 +265,7 @@ func TestSyscallsThatWait(t *testing.T) {
 				require.NoError(t, os.Remove(file))
 			}
 
-			// The agent itself reads from a pipe, too, and gets more.
+			// The agent itself also reads from a pipe, but larger amounts.
 			bySize := func(e testreceiver.Event) bool {
 				return e.Attributes[callKey] != "read" || e.Attributes[callResultKey] == int64(1)
 			}
@@ -295,12 +295,12 @@ func TestSyscallsThatWait(t *testing.T) {
 	}
 }
 
-// lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, and then zeros.
+// lockCall locks the file of a descriptor by fcntl. The text has the bytes of a struct flock: F_WRLCK, followed by zeros.
 func lockCall(fd, command uintptr) traffic.Calls {
 	return traffic.Calls{Number: unix.SYS_FCNTL, Args: [4]uintptr{fd, command}, Text: "\x01", Arguments: []int{2}, Count: 1}
 }
 
-// A negative result is not always an error: a process group that owns a descriptor is the negative of its id, and
+// A negative result is not always an error: fcntl returns a process group that owns a descriptor as a negative number, and
 // rt_sigreturn returns to interrupted code with that code's registers.
 func TestSyscallsWithNegativeResults(t *testing.T) {
 	testnet.Require(t)
@@ -316,17 +316,17 @@ func TestSyscallsWithNegativeResults(t *testing.T) {
 	socket := call(unix.SYS_SOCKET, unix.AF_INET, unix.SOCK_DGRAM)
 	require.Zero(t, socket.Errno)
 	require.Zero(t, call(unix.SYS_FCNTL, socket.Result, unix.F_SETOWN, ^uintptr(0)).Errno)
-	assert.Equal(t, unix.Errno(1), call(unix.SYS_FCNTL, socket.Result, unix.F_GETOWN).Errno, "the process group 1, which looks like EPERM")
+	assert.Equal(t, unix.Errno(1), call(unix.SYS_FCNTL, socket.Result, unix.F_GETOWN).Errno, "process group 1 looks like EPERM")
 	assert.Equal(t, unix.EBADF, call(unix.SYS_FCNTL, noFD, unix.F_GETOWN).Errno)
 
-	// The signal interrupts ppoll, and its handler ends with rt_sigreturn, whose register for the result has -EINTR then.
+	// The signal interrupts ppoll. Its handler ends with rt_sigreturn, and the result register then has ppoll's -EINTR.
 	interrupt := time.AfterFunc(testenv.Patiently(200*time.Millisecond), func() { _ = unix.Kill(a.PID, unix.SIGURG) })
 	defer interrupt.Stop()
 	polled := a.Make(traffic.Calls{Number: unix.SYS_PPOLL, Time: 10 * time.Second, Arguments: []int{2}, Count: 1})
 	require.Equal(t, unix.EINTR, polled.Errno)
 
 	m := r.Scrape(t).In(container)
-	assert.Equal(t, 1, m.Int(errorsMetric, testreceiver.Attributes{callKey: "fcntl"}), "of the closed descriptor")
+	assert.Equal(t, 1, m.Int(errorsMetric, testreceiver.Attributes{callKey: "fcntl"}), "only the closed descriptor")
 	assert.Equal(t, 1, callErrors(m, "fcntl", "ebadf"))
 	count, _ := callCount(m, "rt_sigreturn")
 	assert.Positive(t, count)
@@ -334,12 +334,12 @@ func TestSyscallsWithNegativeResults(t *testing.T) {
 	assert.Positive(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "ppoll"}))
 }
 
-// A call on a file is slow whatever its size, while a read from a pipe only waits.
+// A call on a file is slow, whatever its size. A read from a pipe just blocks.
 func TestSyscallsOnFiles(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [sendfile], threshold: 1ms}}")
 	a, container := newCaller(t, "kernel-test-caller")
-	// A file of nothing but a hole takes no room, and its target takes it as long as this test lasts.
+	// A sparse file uses no space, and copying it takes as long as this test needs.
 	dir := filepath.Dir(traffic.Executable(t, a.Executable))
 	const size = 32 * mebibyte
 	source, target := filepath.Join(dir, "source"), filepath.Join(dir, "target")
@@ -359,7 +359,7 @@ func TestSyscallsOnFiles(t *testing.T) {
 	slow(t, r.Wait(t, 1, testreceiver.Named(slowEvent), testreceiver.OfProcess(a.PID))[0], a, container, "sendfile", copied, time.Millisecond)
 }
 
-// Only selected calls are observed. The collector's own process is observed only if asked for.
+// Only selected calls are observed. The collector's own process is excluded by default.
 func TestSyscallFilters(t *testing.T) {
 	testnet.Require(t)
 	chosen, chosenContainer := newCaller(t, "kernel-test-chosen")
@@ -412,7 +412,7 @@ func TestSyscallFilters(t *testing.T) {
 	}
 }
 
-// A selected container is observed from its first call on, and again when it is back.
+// A selected container is observed from its first call on, and again when it is restarted.
 func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 	testnet.Require(t)
 	id := testhost.NewContainerID(t)
@@ -426,11 +426,11 @@ func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 		a.Exit()
 		container.Remove(t)
 		r.ScrapeUntil(t, func(testreceiver.Scrape) bool { return counted() == 0 })
-		require.Zero(t, counted(), "what was counted goes with the container")
+		require.Zero(t, counted(), "counts must end with the container")
 	}
 }
 
-// Whatever makes a container's cgroup, and wherever: what is moved there is looked at until it is moved out.
+// Whatever creates a container's cgroup, and wherever: processes are observed while they are in it.
 func TestSyscallsOfContainersByName(t *testing.T) {
 	testnet.Require(t)
 	id := testhost.NewContainerID(t)
@@ -488,7 +488,7 @@ func TestSyscallEventLimit(t *testing.T) {
 	assert.Len(t, held, 1, "%v", held)
 }
 
-// A process that executes is another one afterwards; the call itself is still that of the one before.
+// A process that executes is another program afterwards. The execve call itself still belongs to the program before.
 func TestSyscallsAcrossExecve(t *testing.T) {
 	testnet.Require(t)
 	program := traffic.Executable(t, "kernel-test-program")
@@ -521,7 +521,7 @@ func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	testnet.Require(t)
 	const cgroups, numbers = 60, 400
 	r := testreceiver.Start(t, "programs: {syscall: {events: false, executables: [kernel-test-many]}}")
-	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-many", "many")) // as root, which may move between cgroups
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.Named("kernel-test-many", "many")) // root may move between cgroups
 	a.MakeUnknownCalls(testhost.NewCgroup(t), cgroups, numbers)
 
 	m := r.Scrape(t)
@@ -533,7 +533,7 @@ func TestSyscallsInMoreSeriesThanThereIsRoomFor(t *testing.T) {
 	together := m.Int(errorsMetric, overflow)
 	assert.Positive(t, together)
 	assert.GreaterOrEqual(t, apart+together, cgroups*numbers)
-	assert.Less(t, apart+together, cgroups*numbers+1000, "others of its calls fail, too")
+	assert.Less(t, apart+together, cgroups*numbers+1000, "a few other calls of the agent fail, too")
 	p, ok := m.Histogram(callDurationsMetric, overflow)
 	require.True(t, ok)
 	assert.Equal(t, map[string]int{"map_full": int(p.Count())}, lost(m, "syscall"))

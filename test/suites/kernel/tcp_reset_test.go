@@ -27,12 +27,12 @@ const (
 	directionKey   = "network.io.direction"
 )
 
-// reset is the attributes of a reset in one direction, by or for a socket in a state.
+// reset returns the attributes of a reset in one direction, with the state of the socket.
 func reset(direction, state string) attributes {
 	return attributes{directionKey: direction, "network.connection.state": state}
 }
 
-// onWire is the attributes of a reset that belongs to no connection.
+// onWire returns the attributes of a reset without a connection.
 func onWire(from, to netip.AddrPort, ns *testnet.Namespace) attributes {
 	return attributes{
 		"network.transport": "tcp", "network.type": networkType(from.Addr()), directionKey: "transmit", resetReasonKey: "no_socket",
@@ -42,7 +42,7 @@ func onWire(from, to netip.AddrPort, ns *testnet.Namespace) attributes {
 	}
 }
 
-// A port that nobody listens at has no socket whose reset it could be: there is a client, and a host that refuses.
+// A closed port has no socket that could own the reset: the events are the client's and those of a host that refuses.
 func TestTCPResetOfClosedPort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -76,7 +76,7 @@ func TestTCPResetOfClosedPort(t *testing.T) {
 	}
 }
 
-// Each side of a connection that is reset has one event, of the socket's own process, closed though it is.
+// Each side of a connection that is reset has one event of the socket's own process, although the socket is closed.
 func TestTCPReset(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -100,7 +100,7 @@ func TestTCPReset(t *testing.T) {
 				with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "closed"))
 			var measured []string
 			if kernelSays().resetReasons {
-				// Which reason it is has changed from kernel to kernel.
+				// The reason differs between kernels.
 				assert.Contains(t, []any{"not_specified", "tcp_state"}, server.Attributes[resetReasonKey])
 				measured = append(measured, resetReasonKey)
 			}
@@ -142,8 +142,7 @@ func TestTCPResetOfUnreadBytes(t *testing.T) {
 			with(owner(s.server.OnThread("listener"), "socket")).with(reset("transmit", "closed")), measured...)
 }
 
-// What comes for a connection that its process has closed is answered by the small socket that the kernel keeps instead;
-// it is that process's all the same.
+// Segments for a closed connection are answered by a TIME_WAIT socket. The event still belongs to the process that closed.
 func TestTCPResetAfterClose(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -154,7 +153,7 @@ func TestTCPResetAfterClose(t *testing.T) {
 		sent := s.server.Info(p.server.FD).SegmentsSent
 		s.client.Close(p.client.FD)
 		s.server.ReceiveEOF(p.server.FD)
-		// The small socket takes over when the FIN is acknowledged.
+		// The TIME_WAIT socket replaces the full one when the FIN is acknowledged.
 		require.True(t, testreceiver.Eventually(func() bool { return s.server.Info(p.server.FD).SegmentsSent > sent }))
 		before := time.Now()
 		s.server.Send(p.server.FD, 10)
@@ -177,7 +176,7 @@ func TestTCPResetAfterClose(t *testing.T) {
 	}
 }
 
-// A connection that only one side still knows of: the other host has no socket for it, and cannot say who is the client.
+// Only one side still knows the connection. The other host has no socket for it, and cannot know who is the client.
 func TestTCPResetOfForgottenConnection(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -193,7 +192,7 @@ func TestTCPResetOfForgottenConnection(t *testing.T) {
 		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With("network.connection.state", "closed"))
 		r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.OfProcess(s.client.PID))
 		if !kernelSays().resetReasons {
-			r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right)) // the one before
+			r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right)) // that of the first connection
 			continue
 		}
 		forgotten := r.Exactly(t, 1, testreceiver.Named(resetEvent), testreceiver.InNamespace(s.right), testreceiver.With(resetReasonKey, "no_socket"))[0]
@@ -202,7 +201,7 @@ func TestTCPResetOfForgottenConnection(t *testing.T) {
 	}
 }
 
-// A listener answers for a connection that its host does not know any more, with its own socket.
+// A listener answers with its own socket for a connection that its host no longer knows.
 func TestTCPResetByListener(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -226,7 +225,8 @@ func TestTCPResetByListener(t *testing.T) {
 	}
 }
 
-// What is left out is in neither the events nor the metrics: the sides that are of an executable, or all that an address has.
+// Excluded traffic is in neither events nor metrics: one side, if excluded by its executable, or both, if excluded by an
+// address.
 func TestTCPSegmentsThatAreLeftOut(t *testing.T) {
 	testnet.Require(t)
 	for name, tt := range map[string]struct {
@@ -266,7 +266,7 @@ func TestTCPSegmentsThatAreLeftOut(t *testing.T) {
 	}
 }
 
-// What the limit holds back is counted, and the metrics have it all.
+// Rate-limited events are counted, and the metrics are complete.
 func TestTCPEventLimit(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {event_limit: 5}}")
@@ -280,14 +280,14 @@ func TestTCPEventLimit(t *testing.T) {
 	}
 	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.In(container).Int(resetsMetric, nil) >= count })
 	assert.Equal(t, count, m.In(container).Int(resetsMetric, nil))
-	// Both ends, wherever their events were held back; the host may reset others meanwhile.
+	// Events of both ends, whether delivered or rate-limited. Other connections of the host may be reset meanwhile.
 	delivered := m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "tcp"})
 	held := lost(m, "tcp")
 	assert.Positive(t, delivered)
 	assert.Equal(t, map[string]int{"rate_limit": m.Int(resetsMetric, nil) + m.Int(retransmitsMetric, nil) - delivered}, held)
 }
 
-// A program that is left out of the configuration attaches nothing, and its metrics are not there.
+// A program that is not configured attaches nothing and has no metrics.
 func TestTCPIsOffByDefault(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, packet_drop: {}}")

@@ -55,12 +55,12 @@ func init() {
 	})
 }
 
-// again is the attributes of something that a socket in a state has sent again.
+// again returns the attributes of a retransmit by a socket in this state.
 func again(why, state string) attributes {
 	return attributes{retransmitTypeKey: why, "network.connection.state": state, "ebpf.tcp.retransmit.segments": int64(1)}
 }
 
-// acknowledged waits until all that was sent has arrived, and returns how many segments were sent again.
+// acknowledged waits until all bytes have arrived, and returns the number of retransmitted segments.
 func acknowledged(t *testing.T, s clientServer, p pair, bytes int) int {
 	t.Helper()
 	require.Equal(t, bytes, s.server.Receive(p.server.FD, bytes).Bytes)
@@ -68,29 +68,29 @@ func acknowledged(t *testing.T, s clientServer, p pair, bytes int) int {
 	return s.client.Info(p.client.FD).Retransmits
 }
 
-// losses are segments of established connections that do not arrive, and what the client sends again for that.
+// losses are segments of established connections that get lost, and the client's retransmits.
 var losses = []struct {
 	name     string
 	families []family
-	// probes is whether the client's kernel may send tail loss probes. Where acknowledgements are slow, there would be
-	// one beside what a case is about.
+	// probes says that the client's kernel may send tail loss probes. It is off where slow acknowledgements would cause an
+	// additional probe.
 	probes bool
-	// segments are sent at once, of which the first ones are lost on their way in: that many packets.
+	// segments are sent at once. The first ones are lost on input; lost is their number.
 	segments, lost int
-	// keptBack is whether the first one that is sent again is lost on its way out.
+	// keptBack says that the first retransmit is lost on output.
 	keptBack bool
-	// counted is how many segments the kernel itself says that it has sent again; 0 is not compared.
+	// counted is the kernel's own count of retransmits; 0 means it is not compared.
 	counted int
 	// want are the types of the events.
 	want []string
 }{
 	{
 		name: "one that others follow", families: families, segments: 6, lost: 1, counted: 1,
-		want: []string{"fast"}, // as soon as the acknowledgements of the others tell
+		want: []string{"fast"}, // as soon as later segments are acknowledged
 	},
 	{
 		name: "the last one", families: families[:2], probes: true, segments: 1, lost: 1, counted: 1,
-		want: []string{"tail_loss_probe"}, // there is none behind it whose acknowledgement could tell
+		want: []string{"tail_loss_probe"}, // no later segment is acknowledged
 	},
 	{
 		name: "again and again", families: families[:2], segments: 1, lost: 3, counted: 3,
@@ -102,7 +102,7 @@ var losses = []struct {
 	},
 	{
 		name: "what the host itself keeps from going out", families: families[:2], segments: 1, lost: 1, keptBack: true,
-		want: []string{"timeout"}, // that is not sent again
+		want: []string{"timeout"}, // a dropped retransmit is not repeated
 	},
 }
 
@@ -136,7 +136,7 @@ func TestTCPRetransmits(t *testing.T) {
 	}
 }
 
-// checkResent checks the events of what a client has sent again, and what the metrics of its container say of it.
+// checkResent checks the events of a client's retransmits, and the metrics of its container.
 func checkResent(t *testing.T, r *testreceiver.Receiver, s clientServer, container *testhost.Cgroup, f family, p pair, types []string) {
 	t.Helper()
 	events := r.Exactly(t, len(types), testreceiver.Named(retransmitEvent), testreceiver.InNamespace(s.left, s.right))
@@ -156,7 +156,7 @@ func checkResent(t *testing.T, r *testreceiver.Receiver, s clientServer, contain
 	assert.Equal(t, len(types), m.Int(retransmitsMetric, nil), "%v", m.Series(retransmitsMetric))
 }
 
-// Segments that go out together are one event, and each counts.
+// Segments that are retransmitted together are one event. Each one counts.
 func TestTCPSegmentsTogether(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyTCP)
@@ -170,7 +170,7 @@ func TestTCPSegmentsTogether(t *testing.T) {
 	require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > 0 && s.client.Info(p.client.FD).BytesSent >= size }))
 	rule.Remove(t)
 	sent := acknowledged(t, s, p, size)
-	require.GreaterOrEqual(t, sent, size/1460, "all of it")
+	require.GreaterOrEqual(t, sent, size/1460, "the whole data")
 
 	assert.Equal(t, sent, r.Scrape(t).In(container).Int(retransmitsMetric, nil))
 	var total, most int64
@@ -183,22 +183,22 @@ func TestTCPSegmentsTogether(t *testing.T) {
 		return total >= int64(sent)
 	}), "%d of %d", total, sent)
 	assert.EqualValues(t, sent, total)
-	assert.Greater(t, most, int64(1), "after the first one is acknowledged, there is room for more")
+	assert.Greater(t, most, int64(1), "after the first acknowledgement, several segments fit")
 }
 
-// handshake is what was sent again of one.
+// handshake describes the retransmits of a handshake.
 type handshake struct {
 	count int
-	// kind is the type of the events, state that of the socket, role the side that sends.
+	// kind is the type of the events, state that of the socket, role the side that retransmits.
 	kind, state, role string
 	// want are the attributes of the connection and its owner.
 	want attributes
-	// in are the namespaces that no other segment is sent again from.
+	// in are the namespaces without other retransmits.
 	in         []*testnet.Namespace
 	start, end time.Time
 }
 
-// handshakes lose the first segments of connections that come about all the same.
+// handshakes lose the first segments of connections that succeed in the end.
 var handshakes = map[string]func(t *testing.T, s clientServer, f family) handshake{
 	"SYN": func(t *testing.T, s clientServer, f family) handshake {
 		listener := s.server.Listen(traffic.Addr(f.listen, 0))
@@ -212,10 +212,10 @@ var handshakes = map[string]func(t *testing.T, s clientServer, f family) handsha
 			in:   []*testnet.Namespace{s.left, s.right}, start: c.Start, end: c.End,
 		}
 	},
-	// The listener sends it again, for a connection that has a cookie already.
+	// The listener retransmits the SYN-ACK, for a connection that already has a cookie.
 	"SYN-ACK": func(t *testing.T, s clientServer, f family) handshake {
 		listener := s.server.OnThread("listener").Listen(traffic.Addr(f.listen, 0))
-		// The client's own SYN comes again after the same time; it must not get an answer to that as well.
+		// The client retransmits its SYN after the same time. It must not be answered, too.
 		lost := s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 1})
 		s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, Skip: 1})
 		c := s.client.Connect(traffic.Addr(f.dial, listener.Local.Port()))
@@ -228,13 +228,13 @@ var handshakes = map[string]func(t *testing.T, s clientServer, f family) handsha
 			in:   []*testnet.Namespace{s.right}, start: c.Start, end: time.Now(),
 		}
 	},
-	// Two who connect to each other at once have no listener: who has got the other one's SYN sends its own answer again.
+	// In a simultaneous open there is no listener: a side that has received the other's SYN retransmits its own SYN-ACK.
 	"SYN-ACK of a client": func(t *testing.T, s clientServer, f family) handshake {
 		here, there := traffic.Addr(f.clientAddress(), 40001), traffic.Addr(f.dial, 40002)
-		// Its SYN, and its answer to the other one's.
+		// Lose the client's SYN, and its answer to the other side's SYN.
 		lost := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: synFlag, First: 2})
 		c := s.client.OnThread("dialer").StartConnectFrom(here, there)
-		// The second to connect is as much later in sending its own SYN again.
+		// The second side connects later, so that its own SYN is retransmitted later.
 		time.Sleep(300 * time.Millisecond)
 		d := s.server.ConnectFrom(there, here)
 		end := time.Now()
@@ -269,7 +269,7 @@ func TestTCPHandshakes(t *testing.T) {
 	}
 }
 
-// Each side has its round trips counted when the first segment comes, and at the close, to the µs.
+// Round trips of each side are recorded at the first segment and at the close, in µs.
 func TestTCPRTT(t *testing.T) {
 	testnet.Require(t)
 	for _, older := range []bool{false, true} {
@@ -305,7 +305,7 @@ func TestTCPRTT(t *testing.T) {
 	}
 }
 
-// What is sampled goes on as the connection does, at the interval and not with every segment.
+// Sampling continues during the connection, at the interval and not for every segment.
 func TestTCPRTTInterval(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {tcp: {rtt_interval: 100ms}}")

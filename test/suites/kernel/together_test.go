@@ -22,8 +22,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// together are the tests of connection, packet_drop and tcp. These programs share what is kept with a socket, and a
-// program must report the same whether the others are on or off.
+// together are the tests of connection, packet_drop and tcp. These programs share state of sockets, and each must report the
+// same whether the others are on or off.
 var together = []func(*testing.T){
 	TestConnectionMetrics,
 	TestConnectionHistograms,
@@ -100,12 +100,12 @@ var together = []func(*testing.T){
 	TestPacketDropsExcluded,
 }
 
-// apart are the tests of these programs that are not repeated with all three, and why.
+// apart are the tests of these programs that are not repeated with all three, with the reason.
 var apart = map[string]string{
-	"TestTCPIsOffByDefault":           "it is about a receiver without one of them",
+	"TestTCPIsOffByDefault":           "it tests a receiver without one of them",
 	"TestConnectionPassedOn":          "it chooses the programs itself, with and without connection",
-	"TestConnectionUDPManyPeers":      "it is about a map that the others do not use, and takes long",
-	"TestPacketDropsOfHealthyTraffic": "it takes long, and what others keep of sockets has no part in it",
+	"TestConnectionUDPManyPeers":      "it tests a map that the others do not use, and takes long",
+	"TestPacketDropsOfHealthyTraffic": "it takes long, and does not depend on the shared state of sockets",
 }
 
 // TestProgramsTogether repeats the tests of connection, packet_drop and tcp with all three programs switched on. Each
@@ -126,7 +126,7 @@ func nameOf(test func(*testing.T)) string {
 	return whole[strings.LastIndex(whole, ".")+1:]
 }
 
-// No test of the three programs is left out of TestProgramsTogether by mistake.
+// Each test of the three programs is listed.
 func TestProgramsTogetherIsComplete(t *testing.T) {
 	listed := map[string]bool{}
 	for _, test := range together {

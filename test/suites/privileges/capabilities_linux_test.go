@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 )
 
-// restrictedTo is an ordinary user with these capabilities alone, which nothing can add to.
+// restrictedTo is an ordinary user with only these capabilities, who cannot gain others.
 func restrictedTo(set ...string) restrict.Restriction {
 	user := &restrict.User{ID: nobody}
 	for _, c := range set {
@@ -22,7 +22,7 @@ func restrictedTo(set ...string) restrict.Restriction {
 	return restrict.Restriction{User: user, NoNewPrivileges: true}
 }
 
-// With exactly what the table of capabilities lists, a program sees all that it is to see, as an ordinary user.
+// As an ordinary user with exactly the documented capabilities, a program reports everything.
 func TestDocumentedCapabilitiesSuffice(t *testing.T) {
 	for _, u := range uses() {
 		t.Run(u.title(), func(t *testing.T) {
@@ -39,8 +39,8 @@ func TestDocumentedCapabilitiesSuffice(t *testing.T) {
 	}
 }
 
-// Without one of them, the collector either does not start, and names it and only it; or it says so once and does
-// without what that serves.
+// If a capability is missing, either the collector does not start and names exactly that capability, or it logs once which
+// feature it lacks.
 func TestMissingCapabilityIsNamed(t *testing.T) {
 	for _, u := range uses() {
 		for _, missing := range u.documented() {

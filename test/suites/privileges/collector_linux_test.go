@@ -17,13 +17,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// trial is a collector that is started under a restriction, and writes its events to a file.
+// trial is a collector under a restriction that writes its events to a file.
 type trial struct {
 	cmd    *exec.Cmd
 	events provoke.Events
 }
 
-// newTrial prepares a collector with a receiver's settings in YAML. Each of more is a further configuration over that.
+// newTrial prepares a collector with settings of the receiver in YAML. Each of more is another configuration that overrides
+// it.
 func newTrial(t *testing.T, receiver string, r restrict.Restriction, more ...string) *trial {
 	t.Helper()
 	return newTrialOf(t, publicCollector(t), receiver, r, more...)
@@ -50,7 +51,7 @@ service:
 	return tr
 }
 
-// start starts the collector, which has to become ready.
+// start starts the collector, which must become ready.
 func (tr *trial) start(t *testing.T) *collector.Collector {
 	t.Helper()
 	c, err := collector.Start(tr.cmd)
@@ -59,7 +60,7 @@ func (tr *trial) start(t *testing.T) *collector.Collector {
 	return c
 }
 
-// fail starts the collector, which must not become ready, and returns what it says.
+// fail starts the collector, which must not become ready, and returns its log.
 func (tr *trial) fail(t *testing.T) (log string) {
 	t.Helper()
 	c, err := collector.Run(tr.cmd)

@@ -16,14 +16,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// An executable that has the capabilities (setcap) gives them to whoever starts it.
+// An executable with file capabilities (setcap) gives them to every user who starts it.
 func TestFileCapabilities(t *testing.T) {
 	for _, u := range uses() {
 		t.Run(u.title(), func(t *testing.T) {
 			binary := filepath.Join(provoke.PublicDir(t), "otelcol-ebpf")
 			testenv.Copy(t, testenv.Collector(t), binary)
 			if err := setcap(binary, u.documented()); err != nil {
-				testenv.Missing(t, "files can't have capabilities here: "+err.Error())
+				testenv.Missing(t, "file capabilities are not supported: "+err.Error())
 			}
 			tr := u.trialOf(t, binary, restrict.Restriction{User: &restrict.User{ID: nobody}})
 			c := tr.start(t)
@@ -33,7 +33,7 @@ func TestFileCapabilities(t *testing.T) {
 	}
 }
 
-// setcap gives a file capabilities, as `setcap …+ep` does.
+// setcap sets capabilities of a file, as `setcap …+ep` does.
 func setcap(path string, set []string) error {
 	// struct vfs_cap_data, version 2: permitted and inheritable, low half and high half.
 	const version2, effective = 0x02000000, 1

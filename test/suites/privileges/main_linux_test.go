@@ -20,16 +20,16 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// nobody is the user id of somebody who owns nothing.
+// nobody is an unprivileged user id.
 const nobody = 65534
 
-// publicCollector returns the path of the built collector where every user may execute it.
+// publicCollector returns a path of the built collector where every user may execute it.
 func publicCollector(t *testing.T) string {
 	t.Helper()
 	return public(t, testenv.Collector(t))
 }
 
-// public returns the path of a copy of an executable that every user may execute.
+// public returns the path of a copy of an executable. Every user may execute it.
 func public(t *testing.T, executable string) string {
 	t.Helper()
 	path := filepath.Join(provoke.PublicDir(t), filepath.Base(executable))

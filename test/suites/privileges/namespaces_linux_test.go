@@ -23,11 +23,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// everything is the receiver with all programs that run with their defaults. None of them takes tracefs.
+// everything is a receiver with all programs that run with default settings. None of them needs tracefs.
 var everything = "{programs: " + programs.Defaults() + "}"
 
-// contained is what a container's root has to do without, besides a namespace for process ids: namespaces, and
-// capabilities but for the documented ones. More is mounted there.
+// contained restricts root as in a container: with new namespaces (the PID namespace is added elsewhere), only the documented
+// capabilities, and additional mounts.
 func contained(namespaces int, more ...restrict.Mount) restrict.Restriction {
 	return restrict.Restriction{
 		Unshare: unix.CLONE_NEWNS | namespaces,
@@ -36,7 +36,7 @@ func contained(namespaces int, more ...restrict.Mount) restrict.Restriction {
 	}
 }
 
-// startIn starts the collector in a container's cgroup, with a namespace for process ids.
+// startIn starts the collector in a container's cgroup and in a new PID namespace.
 func (tr *trial) startIn(t *testing.T, own *testhost.Cgroup) *collector.Collector {
 	t.Helper()
 	tr.cmd.SysProcAttr.Cloneflags = unix.CLONE_NEWPID
@@ -44,8 +44,8 @@ func (tr *trial) startIn(t *testing.T, own *testhost.Cgroup) *collector.Collecto
 	return tr.start(t)
 }
 
-// From namespaces of its own, the collector sees what happens outside of them as the host does: its process ids, its
-// containers, older and younger ones, and its network namespaces. What it can't see is said.
+// In namespaces, the collector reports what happens outside of them with the host's process ids, containers (older and
+// younger than it) and network namespaces. It logs what it cannot see.
 func TestInContainer(t *testing.T) {
 	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
@@ -54,7 +54,7 @@ func TestInContainer(t *testing.T) {
 
 	tr := newTrial(t, everything, contained(unix.CLONE_NEWCGROUP|unix.CLONE_NEWNET))
 	c := tr.startIn(t, own)
-	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "it is whole")
+	assert.NotContains(t, c.Log(), "cgroup2 hierarchy", "the hierarchy is complete")
 	provoke.Container(t, tr.events, older)
 	provoke.Container(t, tr.events, testhost.NewDockerContainer(t))
 	provoke.Datagram(t, tr.events)
@@ -69,21 +69,21 @@ func TestInContainer(t *testing.T) {
 	connect := tr.events.Await(t, 1, "ebpf.connection.connect", mine)[0]
 	assert.Equal(t, int64(os.Getpid()), connect.Attributes["process.pid"])
 
-	// The listener is older than the collector, and not of its namespace.
+	// The listener is older than the collector, and not in its PID namespace.
 	assert.Contains(t, c.Log(), "hostPID: true")
 	accept := tr.events.Await(t, 1, "ebpf.connection.accept", mine)[0]
 	assert.NotContains(t, accept.Attributes, "process.pid")
 	assert.NoError(t, c.Stop())
 }
 
-// In a cgroup namespace, a cgroup2 file system of its own shows a part of the hierarchy as if it were all: that is said,
-// and the host's is taken where there is one too.
+// In a cgroup namespace, a cgroup2 file system shows only a part of the hierarchy as if it were all. The collector logs that,
+// and uses the host's cgroup2 file system if that is mounted, too.
 func TestPartOfTheCgroupHierarchy(t *testing.T) {
 	older, own := testhost.NewDockerContainer(t), testhost.NewDockerContainer(t)
 	usual := cgroupMount(t)
 	elsewhere := t.TempDir()
 	whole := restrict.Mount{Source: usual, At: elsewhere, ReadOnly: true}
-	// The kernel mounts no file system over itself.
+	// The kernel does not mount a file system over itself, so cover it first.
 	cover := restrict.Mount{Source: t.TempDir(), At: usual}
 	part := restrict.Mount{Type: "cgroup2", At: usual}
 
@@ -115,9 +115,9 @@ func cgroupMount(t *testing.T) string {
 	return ""
 }
 
-// The collector knows itself by the host's number, whatever its own namespace says, and leaves itself out if told to.
+// The collector knows its own process by the host's process id, even in a PID namespace, and excludes itself if configured.
 func TestItselfInContainer(t *testing.T) {
-	// Its exporter finds nobody, once a second.
+	// The exporter's connection is refused once per second.
 	const refused = `yaml:
 exporters: {otlp_http: {endpoint: "http://127.0.0.1:1", sending_queue: {enabled: false}, retry_on_failure: {enabled: false}}}
 service: {pipelines: {metrics: {exporters: [otlp_http]}}}
@@ -136,7 +136,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
 			tries := func() int { return strings.Count(c.Log(), "connection refused") }
 			require.Eventually(t, func() bool { return tries() >= 2 }, provoke.Patience, 100*time.Millisecond, c.Log())
-			// What comes after it is there when its own is, too.
+			// Events are in order: once the event of this later connection is there, so is that of the exporter's.
 			_, err := net.Dial("tcp4", "127.0.0.1:1")
 			require.ErrorIs(t, err, unix.ECONNREFUSED)
 			tr.events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})

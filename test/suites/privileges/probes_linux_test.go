@@ -17,14 +17,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// podIP is where the agent of a test listens.
+// podIP is the address on which the test's agent listens.
 const podIP = "127.0.13.1"
 
-// The agent of deploy/kubernetes answers its probes. Where a program cannot run it is not ready, but alive: to be
-// restarted would not help.
+// The agent of deploy/kubernetes answers its probes. If a program cannot run, the agent is not ready, but alive: a restart
+// would not help.
 func TestProbesOfTheAgent(t *testing.T) {
 	testenv.RequireKernel(t)
-	// There is no cluster to ask for pods, and no gateway.
+	// There is no API server, and no gateway.
 	const alone = `yaml:
 exporters: {nop: }
 service:
@@ -37,8 +37,8 @@ service:
 		more  string
 		ready int
 	}{
-		"all runs":              {"yaml:{}", http.StatusOK},
-		"a program can not run": {"yaml:receivers: {ebpf: {programs: {connection: {protocols: [unix]}}}}", http.StatusInternalServerError},
+		"all runs":             {"yaml:{}", http.StatusOK},
+		"a program cannot run": {"yaml:receivers: {ebpf: {programs: {connection: {protocols: [unix]}}}}", http.StatusInternalServerError},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cmd := collector.Command(public(t, testenv.FullCollector(t)), testenv.Repository(t, "deploy/kubernetes/agent-config.yaml"), alone, tt.more)
@@ -54,7 +54,7 @@ service:
 	}
 }
 
-// answer is the status that a probe of a port gets.
+// answer returns the status code of a probe of a port.
 func answer(t *testing.T, port string) int {
 	t.Helper()
 	response, err := http.Get("http://" + podIP + ":" + port + "/")

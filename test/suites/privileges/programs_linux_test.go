@@ -19,10 +19,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 )
 
-// capabilities are those that programs may need, in the order in which we list them.
+// capabilities are those that programs may need, in the order of the documentation.
 var capabilities = []string{"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYSLOG", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 
-// numbers are the numbers of the capabilities in the kernel.
+// numbers are the kernel's numbers of the capabilities.
 var numbers = map[string]uintptr{
 	"CAP_BPF":             unix.CAP_BPF,
 	"CAP_PERFMON":         unix.CAP_PERFMON,
@@ -38,7 +38,7 @@ type use struct {
 	programs.Privileges
 }
 
-// uses are all programs, each in the ways that need different capabilities.
+// uses are all programs, each in all ways that need different capabilities.
 func uses() (all []use) {
 	for _, p := range programs.All() {
 		for _, way := range p.Privileges {
@@ -48,7 +48,7 @@ func uses() (all []use) {
 	return all
 }
 
-// title is what a test of the use is called.
+// title is the name of the use's subtest.
 func (u use) title() string {
 	if u.With == "" {
 		return u.program.Name
@@ -56,7 +56,7 @@ func (u use) title() string {
 	return u.program.Name + " with " + u.With
 }
 
-// trial prepares a collector with the program alone.
+// trial prepares a collector with only this program.
 func (u use) trial(t *testing.T, r restrict.Restriction) *trial {
 	t.Helper()
 	return u.trialOf(t, publicCollector(t), r)
@@ -72,8 +72,8 @@ func (u use) trialOf(t *testing.T, binary string, r restrict.Restriction) *trial
 	return newTrialOf(t, binary, receiver, r, more...)
 }
 
-// provoke makes the program report something, and returns the event. Without knowing how, it is enough that the program
-// is attached.
+// provoke provokes an event of the program and returns it. If no provocation is known, it waits until the program is
+// attached.
 func (u use) provoke(t *testing.T, tr *trial) collector.Event {
 	t.Helper()
 	event := u.program.Event
@@ -89,14 +89,14 @@ func (u use) provoke(t *testing.T, tr *trial) collector.Event {
 					"ebpf.program.name": u.program.Name, "ebpf.program.state": "attached",
 				})
 				return len(attached) > 0
-			}, provoke.Patience, provoke.Patience/200, "program %s is attached nowhere", u.program.Name)
+			}, provoke.Patience, provoke.Patience/200, "program %s is not attached", u.program.Name)
 			return attached[0]
 		}
 	}
 	return event(t, tr.events)
 }
 
-// documented are the capabilities that the table lists.
+// documented are the capabilities in the table.
 func (u use) documented() (names []string) {
 	for _, c := range capabilities {
 		if u.Serves[c] != "" || slices.Contains(u.Needed, c) {
@@ -106,7 +106,7 @@ func (u use) documented() (names []string) {
 	return names
 }
 
-// Every program of the collector is in the list, and what is known of programs is of some that there are.
+// Every program of the collector is in the list, and every registered provocation is of a program in the list.
 func TestEveryProgramIsListed(t *testing.T) {
 	log := newTrial(t, "{programs: {none: }}", restrictedTo()).fail(t)
 	known := regexp.MustCompile(`there is no such program; the programs are ([a-z_, ]+)`).FindStringSubmatch(log)

@@ -21,7 +21,7 @@ import (
 
 const btfFolder = "/sys/kernel/btf"
 
-// allBut are the numbers of all system calls but one.
+// allBut returns the numbers of all system calls except one.
 func allBut(refused uint32) (numbers []uint32) {
 	for n := range uint32(600) {
 		if n != refused {
@@ -31,7 +31,7 @@ func allBut(refused uint32) (numbers []uint32) {
 	return numbers
 }
 
-// What the collector can't do without is named, with the way out.
+// The error names what the collector lacks, with the remedy.
 func TestSurroundingsThatAreMissing(t *testing.T) {
 	lockdown := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(lockdown, "lockdown"), []byte("none integrity [confidentiality]\n"), 0o600))
@@ -85,7 +85,7 @@ func TestSurroundingsThatAreMissing(t *testing.T) {
 	}
 }
 
-// Only the kernel's own BTF, which it keeps at that place, says where programs attach: a file is for the rest.
+// The kernel's own BTF at its usual place is needed to attach programs. A BTF file does not replace it.
 func TestBTFFile(t *testing.T) {
 	testenv.RequireKernel(t)
 	file := filepath.Join(provoke.PublicDir(t), "kernel.btf")
@@ -102,7 +102,7 @@ func TestBTFFile(t *testing.T) {
 	assert.Contains(t, log, "btf_path says only where the fields of this kernel are")
 }
 
-// Without the addresses of functions, places of drops have no names; why is said once.
+// Without the addresses of functions, drops have no location. The reason is logged once.
 func TestHiddenSymbols(t *testing.T) {
 	testenv.RequireKernel(t)
 	const symbols = "/proc/kallsyms"
@@ -128,7 +128,7 @@ func TestHiddenSymbols(t *testing.T) {
 	}
 }
 
-// What file systems are made for pinning programs, tracing and debugging, the programs do without.
+// The programs do not need the file systems for pinning, tracing and debugging.
 func TestNeitherBPFNorTracingFileSystem(t *testing.T) {
 	tr := newTrial(t, everything, restrict.Restriction{Unmount: []string{"bpf", "tracefs", "debugfs", "securityfs"}})
 	c := tr.start(t)

@@ -37,8 +37,8 @@ func setting(t *testing.T, name string) (words [][]string) {
 	return words
 }
 
-// usual are the capabilities that suffice for all programs without what is for root alone, which is to read tracefs: whoever
-// may do that with this capability may read every file.
+// usual are the documented capabilities without CAP_DAC_READ_SEARCH. An ordinary user needs that one to read tracefs, but it
+// allows reading every file.
 func usual() (names []string) {
 	for _, c := range capabilities {
 		if c != "CAP_DAC_READ_SEARCH" && slices.ContainsFunc(uses(), func(u use) bool { return slices.Contains(u.documented(), c) }) {
@@ -48,7 +48,7 @@ func usual() (names []string) {
 	return names
 }
 
-// What we deploy has the documented capabilities, and no others.
+// The files in deploy/ grant the documented capabilities, and no others.
 func TestDeploymentsHaveTheDocumentedCapabilities(t *testing.T) {
 	assert.Equal(t, [][]string{usual()}, setting(t, "AmbientCapabilities"))
 	assert.Equal(t, [][]string{usual()}, setting(t, "CapabilityBoundingSet"))
@@ -62,7 +62,7 @@ func TestDeploymentsHaveTheDocumentedCapabilities(t *testing.T) {
 	}
 }
 
-// Under the filter of system calls, the capabilities and the read-only paths of the systemd unit, everything works.
+// Under the system call filter, the capabilities and the read-only paths of the systemd unit, everything works.
 func TestUnderTheUnit(t *testing.T) {
 	r := restrictedTo(usual()...)
 	r.Syscalls = allowedSyscalls(t)
@@ -88,11 +88,12 @@ func TestUnderTheUnit(t *testing.T) {
 	assert.NotContains(t, c.Log(), "\terror\t")
 }
 
-// allowedSyscalls are the numbers of the system calls that the unit allows: a list of sets and names, less others.
+// allowedSyscalls returns the numbers of the system calls that the unit allows. The setting has sets and names, of which some
+// are excluded.
 func allowedSyscalls(t *testing.T) (numbers []uint32) {
 	t.Helper()
 	allowed := map[string]bool{}
-	expand(t, "@default", allowed, true) // systemd's own addition
+	expand(t, "@default", allowed, true) // systemd always allows these
 	for _, words := range setting(t, "SystemCallFilter") {
 		first, without := strings.CutPrefix(words[0], "~")
 		for _, word := range append([]string{first}, words[1:]...) {
@@ -109,7 +110,7 @@ func allowedSyscalls(t *testing.T) (numbers []uint32) {
 	return numbers
 }
 
-// expand sets what is allowed for a name, or for all names in a set of systemd's.
+// expand sets whether a system call, or each call in one of systemd's sets, is allowed.
 func expand(t *testing.T, word string, allowed map[string]bool, value bool) {
 	t.Helper()
 	if !strings.HasPrefix(word, "@") {
@@ -122,7 +123,7 @@ func expand(t *testing.T, word string, allowed map[string]bool, value bool) {
 	}
 	text, err := exec.Command(tool, "--no-pager", "syscall-filter", word).Output()
 	require.NoError(t, err)
-	_, members, _ := strings.Cut(string(text), "\n") // the first line is the set's own name
+	_, members, _ := strings.Cut(string(text), "\n") // the first line is the name of the set
 	for line := range strings.Lines(members) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			expand(t, line, allowed, value)
@@ -130,7 +131,7 @@ func expand(t *testing.T, word string, allowed map[string]bool, value bool) {
 	}
 }
 
-// syscallNumbers are the numbers of this architecture's system calls by their names, from the sources of x/sys.
+// syscallNumbers returns the numbers of this architecture's system calls by name, from the sources of x/sys.
 func syscallNumbers(t *testing.T) map[string]uint32 {
 	t.Helper()
 	dir, err := exec.Command("go", "list", "-f", "{{.Dir}}", "golang.org/x/sys/unix").Output()

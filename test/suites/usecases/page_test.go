@@ -19,7 +19,8 @@ import (
 // useCase is a section of the page.
 type useCase struct {
 	title string
-	// config is what the section adds to examples/queries.yaml; promql, logsql and jq are its queries, jq as a shell command.
+	// config is the section's addition to examples/queries.yaml. promql, logsql and jq are its queries; jq is a shell
+	// command.
 	config, promql, logsql, jq string
 }
 
@@ -36,10 +37,10 @@ func readPage(t *testing.T) (cases []useCase) {
 			into     *string
 		}{{"yaml", &c.config}, {"promql", &c.promql}, {"logsql", &c.logsql}, {"sh", &c.jq}} {
 			_, rest, found := strings.Cut(body, "```"+block.language+"\n")
-			require.True(t, found, "%q has no block of %s", title, block.language)
+			require.True(t, found, "section %q has no %s block", title, block.language)
 			code, rest, closed := strings.Cut(rest, "\n```")
-			require.True(t, closed, "%q has a block of %s without an end", title, block.language)
-			require.NotContains(t, rest, "```"+block.language+"\n", "%q has a second block of %s, which no test runs", title, block.language)
+			require.True(t, closed, "section %q has a %s block without an end", title, block.language)
+			require.NotContains(t, rest, "```"+block.language+"\n", "section %q has a second %s block, which no test runs", title, block.language)
 			*block.into = code
 		}
 		cases = append(cases, c)
@@ -47,7 +48,7 @@ func readPage(t *testing.T) (cases []useCase) {
 	return cases
 }
 
-// Every use case of the page has a test, and no test is of a use case that is gone.
+// Every use case of the page has a scenario, and every scenario is on the page.
 func TestPageIsTested(t *testing.T) {
 	var written, tested []string
 	for _, c := range readPage(t) {

@@ -20,10 +20,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// row is one line of an answer: a series with its labels and its value, or an object.
+// row is one line of a result: a series with its labels and its value, or an object.
 type row map[string]string
 
-// valueKey is where a row of PromQL has its value.
+// valueKey is the key of the value in a row of PromQL.
 const valueKey = "value"
 
 func (b *backends) promQL(query string) (rows []row, err error) {
@@ -75,7 +75,7 @@ func ask(api, query string) ([]byte, error) {
 	return text, err
 }
 
-// jq runs a command of the page in the root of the repository, where readers run it, on this collector's file.
+// jq runs a command of the page on this collector's file. It runs in the root of the repository, as for readers.
 func (b *backends) jq(t *testing.T, command string) ([]row, error) {
 	t.Helper()
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", strings.ReplaceAll(command, "/var/log/otelcol-ebpf/events.json", b.events))
@@ -90,7 +90,7 @@ func (b *backends) jq(t *testing.T, command string) ([]row, error) {
 	return objects(text)
 }
 
-// objects reads JSON objects, one after the other, whose values it turns into text.
+// objects reads a sequence of JSON objects and converts their values to text.
 func objects(text []byte) (rows []row, err error) {
 	decoder := json.NewDecoder(bytes.NewReader(text))
 	decoder.UseNumber()

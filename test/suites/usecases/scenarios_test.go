@@ -24,7 +24,8 @@ import (
 
 const mebibyte = 1 << 20
 
-// times is how often a scenario does something after the first time, which a counter's increase does not show.
+// times is how often a scenario repeats its operation after the first time. The increase of a counter does not include the
+// first time.
 const times = 5
 
 // scenarios are in the order of the page.
@@ -32,12 +33,12 @@ var scenarios = []scenario{
 	{title: "Which service is refused by the database?", act: refuse},
 	{title: "Who drops packets, and why?", act: overflow},
 	{title: "What was killed for lack of memory, and who asked for it?", act: runOut},
-	// The five minutes are some seconds here.
+	// The page's five minutes are some seconds here.
 	{title: "What changed in the last five minutes?", own: map[string]string{"5m": "20s", "now - 300": "now - 20"}, act: change},
 	{title: "Which process crashes again and again?", act: crash},
 	{title: "Who deletes files below a path?", prepare: dataFolder, act: deleteFiles},
 	{title: "Which process leaks descriptors?", own: map[string]string{"leak_intervals: 30": "leak_intervals: 3"}, act: leak},
-	// No disk here is slow, so all operations of all disks of the host are events.
+	// Disks of the test machine are not slow, so all disk operations of the host are events.
 	{
 		title: "Which disk is slow, and whose operations wait?",
 		own:   map[string]string{"threshold: 50ms": "threshold: 1us\n        event_limit: 1000000"}, act: useDisk,
@@ -48,26 +49,26 @@ var scenarios = []scenario{
 	{title: "Is anything lost, and does every program run?", act: exceedLimit},
 }
 
-// start starts an agent of that name, in a container and a network namespace of its own.
+// start starts an agent of that name in a new container and a new network namespace.
 func start(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup, *testnet.Namespace) {
 	t.Helper()
 	container, ns := testhost.NewContainer(t), testnet.NewNamespace(t)
 	return traffic.Start(t, ns, traffic.In(container), traffic.Named(name, name)), container, ns
 }
 
-// repeat does something once, so that its series is there, and then as often as counts for an increase.
+// repeat performs an operation once, so that its series exists, and then as often as the increase counts.
 func repeat(do func()) {
 	do()
-	time.Sleep(4 * time.Second) // the receiver collects, and Prometheus scrapes, once a second
+	time.Sleep(4 * time.Second) // both the collection and the scrape interval are one second
 	for range times {
 		do()
 	}
 }
 
-// increased is what PromQL's increase() has of what was done: it estimates beyond the first and the last scrape.
+// increased is the range of PromQL's increase(), which extrapolates beyond the first and the last scrape.
 var increased = fmt.Sprintf("%d..%d", times, 2*times)
 
-// counted is how often repeat has done something.
+// counted is the total number of operations of repeat.
 var counted = strconv.Itoa(times + 1)
 
 func refuse(t *testing.T) answers {
@@ -86,7 +87,7 @@ func overflow(t *testing.T) answers {
 	app := traffic.Start(t, ns, traffic.In(container), traffic.Named("app", "app"))
 	port := traffic.Addr(testnet.Loopback4, 8125)
 	server, client := statsd.OpenUDP(port), app.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
-	statsd.SetOption(server.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // as small as it can be
+	statsd.SetOption(server.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 0) // the minimum
 	sent := 0
 	repeat(func() { sent += app.SendMany(client.FD, port, 64, 20).Count })
 	lost := sent - statsd.ReadDatagrams(server.FD)
@@ -147,7 +148,7 @@ func crash(t *testing.T) answers {
 	}
 }
 
-// data is what stands for /srv/data.
+// data replaces /srv/data.
 var data string
 
 func dataFolder(t *testing.T) map[string]string {
@@ -213,7 +214,7 @@ func loseSegments(t *testing.T) answers {
 	checkout, container, ns := start(t, "checkout")
 	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: 443})
 	payment := netip.AddrPortFrom(testnet.Loopback4, 443)
-	// Each sends its SYN again after a second, and the next time two seconds later.
+	// Each retransmits its SYN after one second, and again two seconds later.
 	repeat(func() { checkout.StartConnect(payment) })
 	time.Sleep(2 * time.Second)
 	found := row{
@@ -239,7 +240,7 @@ func stall(t *testing.T) answers {
 	})
 	found := row{"process.executable.name": "web", "container.id": container.ContainerID, "stalls": counted + "..", "longest": "0.2..10"}
 	return answers{
-		// The long waits are a few of many.
+		// Long waits are a small part of all waits.
 		promql: row{"container_id": container.ContainerID, valueKey: "0.01..10"},
 		logsql: found, jq: found,
 	}

@@ -21,10 +21,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// patience is how long something may take that is on its way.
+// patience is the limit for data on its way.
 const patience = 30 * time.Second
 
-// backends are the servers and files that a collector of a test feeds, on loopback alone.
+// backends are the servers and files that receive a test collector's data. The servers listen on loopback only.
 type backends struct {
 	events                   string // path of the file exporter's file
 	page                     int    // port of the Prometheus exporter
@@ -46,7 +46,7 @@ func freePort(t *testing.T) int {
 	return port
 }
 
-// tool returns the path of what a target of the Makefile puts below .cache.
+// tool returns the path of a tool that a target of the Makefile installs below .cache.
 func tool(t *testing.T, path, target string) string {
 	t.Helper()
 	path = testenv.Repository(t, path)
@@ -104,8 +104,8 @@ func serve(t *testing.T, url, name string, args ...string) {
 	}, patience, 50*time.Millisecond, "%s does not answer at %s", filepath.Base(name), url)
 }
 
-// startCollector runs the collector as the page says, with a use case's configuration; what differs are ports, paths and
-// shorter intervals.
+// startCollector runs the collector with the page's configuration of a use case. Only ports, paths and intervals are
+// different.
 func (b *backends) startCollector(t *testing.T, config string) {
 	t.Helper()
 	override := fmt.Sprintf(`yaml:
@@ -120,9 +120,9 @@ service:
 	c, err := collector.Start(collector.Command(testenv.Collector(t), testenv.Repository(t, "examples/queries.yaml"), "yaml:"+config, override))
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
-	// A counter's increase is known from its second scrape on.
+	// The increase of a counter is known from its second scrape on.
 	require.Eventually(t, func() bool {
 		rows, err := b.promQL(`count_over_time(ebpf_event_delivered_total[1m]) >= 2`)
 		return err == nil && len(rows) > 0
-	}, patience, 100*time.Millisecond, "Prometheus never scrapes the collector")
+	}, patience, 100*time.Millisecond, "Prometheus does not scrape the collector")
 }

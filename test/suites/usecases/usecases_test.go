@@ -29,18 +29,18 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// scenario makes what a use case of the page asks about.
+// scenario provokes what a use case is about.
 type scenario struct {
 	title string
-	// own are parts of the page that are the reader's own, such as a path, with what stands for them here.
+	// own maps parts of the page that readers adapt, such as a path, to values for this test.
 	own map[string]string
-	// prepare returns further such parts, which are known only when it runs.
+	// prepare returns further such parts that are known only at run time.
 	prepare func(t *testing.T) map[string]string
-	// act makes the traffic, and returns what the queries have to find.
+	// act makes the traffic, and returns the expected results of the queries.
 	act func(t *testing.T) answers
 }
 
-// answers has a row that each query has to find, and one that those of events must not find.
+// answers has a row that each query must find, and one that queries of events must not find.
 type answers struct{ promql, logsql, jq, without row }
 
 func TestUseCases(t *testing.T) {
@@ -52,7 +52,7 @@ func TestUseCases(t *testing.T) {
 	for _, s := range scenarios {
 		t.Run(strings.Trim(s.title, "?"), func(t *testing.T) {
 			i := slices.IndexFunc(page, func(c useCase) bool { return c.title == s.title })
-			require.GreaterOrEqual(t, i, 0, "the page has no such section")
+			require.GreaterOrEqual(t, i, 0, "the page has no section with this title")
 			c := page[i]
 			own := maps.Clone(s.own)
 			if s.prepare != nil {
@@ -71,7 +71,7 @@ func TestUseCases(t *testing.T) {
 	}
 }
 
-// replace puts something in the place of what is the reader's own.
+// replace replaces a part that readers adapt.
 func (c *useCase) replace(t *testing.T, old, replacement string) {
 	t.Helper()
 	found := false
@@ -79,10 +79,10 @@ func (c *useCase) replace(t *testing.T, old, replacement string) {
 		found = found || strings.Contains(*text, old)
 		*text = strings.ReplaceAll(*text, old, replacement)
 	}
-	require.True(t, found, "%q has no %q", c.title, old)
+	require.True(t, found, "section %q does not contain %q", c.title, old)
 }
 
-// await waits until a query finds one row, and makes sure that it does not find another one.
+// await waits until a query finds a row, and checks that it does not find another one.
 func await(t *testing.T, language, query string, run func(string) ([]row, error), want, without row) {
 	t.Helper()
 	var rows []row
@@ -92,7 +92,7 @@ func await(t *testing.T, language, query string, run func(string) ([]row, error)
 			continue
 		}
 		if without != nil && slices.ContainsFunc(rows, without.matches) {
-			require.Failf(t, "too much is found", "%s\n%s\nnot %v\nanswer:\n%s", language, query, without, show(rows))
+			require.Failf(t, "found too much", "%s\n%s\nnot %v\nanswer:\n%s", language, query, without, show(rows))
 		}
 		return
 	}
@@ -107,8 +107,7 @@ func show(rows []row) string {
 	return b.String()
 }
 
-// matches returns whether another row has all that this one has. A value such as "5..7", or "5.." without an end, stands for
-// all numbers in between.
+// matches reports whether another row has all values of this one. A value such as "5..7" or "5.." matches a range of numbers.
 func (r row) matches(other row) bool {
 	for key, value := range r {
 		least, most, isRange := strings.Cut(value, "..")
@@ -129,7 +128,7 @@ func (r row) matches(other row) bool {
 func number(text string) float64 {
 	n, err := strconv.ParseFloat(text, 64)
 	if err != nil {
-		panic(err) // of the test itself
+		panic(err) // a bug in the test
 	}
 	return n
 }

@@ -16,9 +16,9 @@ import (
 )
 
 const (
-	// ready is the end of a start, in the collector's log.
+	// ready is the log message that ends a successful start.
 	ready = "Everything is ready"
-	// patience is how long a start or a stop may take.
+	// patience is the limit for a start or a stop.
 	patience = 30 * time.Second
 )
 
@@ -28,11 +28,11 @@ type Collector struct {
 	log    *log
 	output *log
 	ended  chan struct{}
-	err    error // of the process, once it has ended
+	err    error // how the process ended; valid after ended is closed
 }
 
-// Command returns the command that runs the collector with configurations, the later ones over the earlier ones. Each
-// is the path of a file or, with "yaml:" before it, the configuration itself.
+// Command returns the command that runs the collector with configurations. Later ones override earlier ones. Each is the path
+// of a file or, with the prefix "yaml:", the configuration itself.
 func Command(binary string, configs ...string) *exec.Cmd {
 	var args []string
 	for _, c := range configs {
@@ -43,7 +43,7 @@ func Command(binary string, configs ...string) *exec.Cmd {
 	return cmd
 }
 
-// Start runs a command and returns when the collector is ready.
+// Start starts a command and returns when the collector is ready.
 func Start(cmd *exec.Cmd) (*Collector, error) {
 	c, err := Run(cmd)
 	if err != nil {
@@ -56,7 +56,7 @@ func Start(cmd *exec.Cmd) (*Collector, error) {
 	return c, nil
 }
 
-// Run runs a command and returns at once.
+// Run starts a command and does not wait until the collector is ready.
 func Run(cmd *exec.Cmd) (*Collector, error) {
 	c := &Collector{cmd: cmd, log: newLog(), output: newLog(), ended: make(chan struct{})}
 	cmd.Stderr, cmd.Stdout = c.log, c.output
@@ -73,10 +73,10 @@ func Run(cmd *exec.Cmd) (*Collector, error) {
 // PID is the collector's process id.
 func (c *Collector) PID() int { return c.cmd.Process.Pid }
 
-// Log returns what the collector has written to standard error, where its own log goes.
+// Log returns the collector's standard error, which has its log.
 func (c *Collector) Log() string { return c.log.String() }
 
-// Output returns what the collector has written to standard output.
+// Output returns the collector's standard output.
 func (c *Collector) Output() string { return c.output.String() }
 
 // WaitLog waits until the collector's log has a text.
@@ -111,7 +111,7 @@ func (c *Collector) Stop() error {
 	return c.Wait()
 }
 
-// Wait waits for the end of the collector, and returns an error if that was none in order.
+// Wait waits until the collector ends. It returns an error if the collector was killed or failed.
 func (c *Collector) Wait() error {
 	select {
 	case <-c.ended:
@@ -125,13 +125,13 @@ func (c *Collector) Wait() error {
 	return nil
 }
 
-// Kill ends the collector whatever it does. It does nothing to one that has ended.
+// Kill ends the collector by SIGKILL, if it has not ended.
 func (c *Collector) Kill() {
 	_ = c.cmd.Process.Kill()
 	<-c.ended
 }
 
-// FreePort returns a TCP port of this host where nobody listens just now.
+// FreePort returns a TCP port of this host that is free at the moment.
 func FreePort() (int, error) {
 	l, err := net.Listen("tcp", "localhost:0")
 	if err != nil {
@@ -141,11 +141,11 @@ func FreePort() (int, error) {
 	return port, l.Close()
 }
 
-// log holds what a process writes.
+// log collects the output of a process.
 type log struct {
 	mu      sync.Mutex
 	text    bytes.Buffer
-	written chan struct{} // closed with the next write
+	written chan struct{} // closed by the next write
 }
 
 func newLog() *log { return &log{written: make(chan struct{})} }

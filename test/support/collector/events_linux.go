@@ -37,7 +37,7 @@ func Events(logs plog.Logs) (events []Event) {
 	return events
 }
 
-// ReadEvents reads what the file exporter has written so far: a batch of OTLP JSON per line.
+// ReadEvents reads what the file exporter has written so far: one batch of OTLP JSON per line.
 func ReadEvents(path string) (events []Event, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -46,7 +46,7 @@ func ReadEvents(path string) (events []Event, err error) {
 	if err != nil {
 		return nil, err
 	}
-	// The last line may be half written.
+	// Ignore the last line if it is incomplete.
 	text = text[:bytes.LastIndexByte(text, '\n')+1]
 	for line := range bytes.Lines(text) {
 		logs, err := (&plog.JSONUnmarshaler{}).UnmarshalLogs(line)

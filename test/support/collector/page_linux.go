@@ -22,7 +22,7 @@ type Sample struct {
 	Name   string
 	Labels Labels
 	Value  float64
-	// Time is when it was measured; zero if the exporter does not tell (send_timestamps).
+	// Time is the time of the measurement; zero without send_timestamps.
 	Time time.Time
 }
 
@@ -87,7 +87,7 @@ func parseSample(line string) (s Sample, err error) {
 	return s, nil
 }
 
-// parseLabels parses labels up to the closing brace, and returns what is behind it.
+// parseLabels parses labels up to the closing brace, and returns the rest of the line.
 func parseLabels(text string) (labels Labels, rest string, err error) {
 	labels = Labels{}
 	for text != "" && text[0] != '}' {
@@ -105,12 +105,12 @@ func parseLabels(text string) (labels Labels, rest string, err error) {
 		text = strings.TrimPrefix(value[len(quoted):], ",")
 	}
 	if !strings.HasPrefix(text, "}") {
-		return nil, "", errors.New("labels without an end")
+		return nil, "", errors.New("no closing brace after the labels")
 	}
 	return labels, text[1:], nil
 }
 
-// Find returns the samples of a name that have all of the labels; an empty value stands for a label that is absent.
+// Find returns the samples of a metric that have all of the labels. An empty value matches an absent label.
 func (p Page) Find(name string, labels Labels) (found Page) {
 	for _, s := range p {
 		if s.Name == name && s.has(labels) {
@@ -129,7 +129,7 @@ func (s *Sample) has(labels Labels) bool {
 	return true
 }
 
-// Sum returns the sum of the samples that Find finds.
+// Sum returns the sum of the samples that Find returns.
 func (p Page) Sum(name string, labels Labels) (sum float64) {
 	for _, s := range p.Find(name, labels) {
 		sum += s.Value
@@ -137,7 +137,7 @@ func (p Page) Sum(name string, labels Labels) (sum float64) {
 	return sum
 }
 
-// Time returns when the page was measured: the latest time of its samples.
+// Time returns the latest time of all samples.
 func (p Page) Time() (latest time.Time) {
 	for _, s := range p {
 		if s.Time.After(latest) {

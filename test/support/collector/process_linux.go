@@ -39,7 +39,8 @@ func (c *Collector) CPU() (CPU, error) {
 	if err != nil {
 		return CPU{}, err
 	}
-	// Behind the name, which may have any character: utime and stime are the fields 14 and 15 of the whole.
+	// The process name may contain any character, so split after its closing parenthesis. utime and stime are fields 14 and
+	// 15 of the line.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	if len(fields) < 13 {
 		return CPU{}, fmt.Errorf("%s: %q", c.proc("stat"), stat)
@@ -54,8 +55,8 @@ func (c *Collector) CPU() (CPU, error) {
 	return CPU{User: inUser, System: all - inUser}, nil
 }
 
-// Memory is the resident memory of a process in bytes. What is not anonymous are pages of files: those of the binary, which
-// the kernel takes back when it needs them, and the ring buffer.
+// Memory is the resident memory of a process in bytes. What is not anonymous are pages of files: the binary, which the kernel
+// can reclaim, and the ring buffer.
 type Memory struct{ Now, Peak, Anonymous uint64 }
 
 func (m Memory) String() string {
@@ -77,10 +78,10 @@ func (c *Collector) Memory() (m Memory, err error) {
 	return m, nil
 }
 
-// Held are the ids of what a process holds in the kernel.
+// Held are the ids of the BPF objects that a process has open.
 type Held struct{ Programs, Maps, Links []uint32 }
 
-// Held returns what the collector has of eBPF objects in the kernel.
+// Held returns the collector's BPF objects.
 func (c *Collector) Held() (h Held, err error) {
 	files, err := filepath.Glob(c.proc("fdinfo/*"))
 	if err != nil {
@@ -92,7 +93,7 @@ func (c *Collector) Held() (h Held, err error) {
 			id, err := value(file, key)
 			unique := fmt.Sprint(key, id)
 			if err != nil || seen[unique] {
-				continue // another kind of file, or one that was closed meanwhile
+				continue // another kind of file, or closed meanwhile
 			}
 			seen[unique] = true
 			*ids = append(*ids, uint32(id))
@@ -105,7 +106,7 @@ func (c *Collector) proc(name string) string {
 	return filepath.Join("/proc", strconv.Itoa(c.PID()), name)
 }
 
-// value returns the number behind a key in a file of lines such as "VmRSS:	   1024 kB".
+// value returns the number of a key in a file with lines such as "VmRSS:     1024 kB".
 func value(file, key string) (uint64, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

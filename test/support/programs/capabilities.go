@@ -5,10 +5,10 @@ package programs
 
 import "fmt"
 
-// Capabilities are those that programs may need, in the order in which we list them.
+// Capabilities are those that programs may need, in the order of the documentation.
 var Capabilities = []string{"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYSLOG", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
 
-// CapabilityNumbers returns the numbers that capabilities have in the kernel (linux/capability.h).
+// CapabilityNumbers returns the kernel's numbers of capabilities (linux/capability.h).
 func CapabilityNumbers(names ...string) []uintptr {
 	known := map[string]uintptr{
 		"CAP_DAC_READ_SEARCH": 2,

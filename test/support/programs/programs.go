@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package programs is the list of the receiver's programs, for tests and tools that cannot import their Definitions.
-// `make generate` makes programs.json from these.
+// Package programs has the list of the receiver's programs, for tests and tools that cannot import their Definitions. `make
+// generate` writes programs.json from the Definitions.
 package programs
 
 import (
@@ -11,30 +11,30 @@ import (
 	"strings"
 )
 
-// Program is what a program's Definition says of it.
+// Program has facts from a program's Definition.
 type Program struct {
 	// Name is the program's key in the configuration.
 	Name    string
 	Purpose string
-	// Defaults is whether the program runs with its defaults alone.
+	// Defaults says that the program runs with default settings.
 	Defaults bool
-	// Example is a block in YAML with which the program attaches all of its hooks.
+	// Example is a YAML block with which the program attaches all of its hooks.
 	Example string
-	// Containers is whether its metrics are those of containers.
+	// Containers says that its metrics are grouped by container.
 	Containers bool
-	// Privileges are the ways to run it that need different capabilities, the defaults first.
+	// Privileges are the ways to run it that need different capabilities. The defaults come first.
 	Privileges []Privileges
 }
 
 // Privileges are the capabilities of one way to run a program.
 type Privileges struct {
-	// With says in Markdown which settings this is about; "" for the defaults.
+	// With describes the settings in Markdown; "" for the defaults.
 	With string
-	// Settings are these settings, as a block in YAML.
+	// Settings are these settings as a YAML block.
 	Settings string
 	// Needed are the names of the capabilities without which the program does not start.
 	Needed []string
-	// Serves has the capabilities that the program does without, each with the attribute that its events then lack.
+	// Serves has optional capabilities, each with the attribute that events lack without it.
 	Serves map[string]string
 }
 
@@ -50,13 +50,13 @@ func All() []Program {
 	return all
 }
 
-// ExampleOn returns the example, with one network interface instead of all.
+// ExampleOn returns the example for a single network interface instead of all.
 func (p Program) ExampleOn(networkInterface string) string {
 	return strings.ReplaceAll(p.Example, `"*"`, networkInterface)
 }
 
-// Examples returns a block `programs` in YAML in which every program attaches all of its hooks, those of network
-// interfaces to one interface alone.
+// Examples returns a `programs` block in YAML in which every program attaches all of its hooks. Programs that attach to
+// network interfaces use only this one.
 func Examples(networkInterface string) string {
 	var blocks []string
 	for _, p := range All() {
@@ -65,7 +65,7 @@ func Examples(networkInterface string) string {
 	return "{" + strings.Join(blocks, ", ") + "}"
 }
 
-// Defaults returns a block `programs` in YAML with every program that runs with its defaults.
+// Defaults returns a `programs` block in YAML with every program that runs with default settings.
 func Defaults() string {
 	var blocks []string
 	for _, p := range All() {

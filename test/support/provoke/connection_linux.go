@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// The bench measures this program by itself, with connections flat out and at a fixed rate.
+// No Work: the bench measures connections separately, at full speed and at a fixed rate.
 func init() {
 	add(Program{
 		Name:  "connection",
@@ -30,7 +30,7 @@ func init() {
 	})
 }
 
-// Connections makes connections and datagrams of a container, and a connection that is refused.
+// Connections makes connections and sends datagrams from a container, and attempts a connection that is refused.
 func Connections(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	Container(t, events, testhost.NewDockerContainer(t))
@@ -55,7 +55,7 @@ func provokeUnixConnection(t *testing.T, events Events) collector.Event {
 	return events.Await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})[0]
 }
 
-// Container checks that a container's connections are its own.
+// Container checks that connections of a container are attributed to it.
 func Container(t *testing.T, events Events, container *testhost.Cgroup) {
 	t.Helper()
 	const count = 2
@@ -67,7 +67,7 @@ func Container(t *testing.T, events Events, container *testhost.Cgroup) {
 	assert.Equal(t, "0::/docker-"+container.ContainerID+".scope", found[0].Resource["process.linux.cgroup"])
 }
 
-// Datagram checks that this process's datagrams are its own.
+// Datagram checks that datagrams of this process are attributed to it.
 func Datagram(t *testing.T, events Events) {
 	t.Helper()
 	socket, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
@@ -87,7 +87,7 @@ func Port(a net.Addr) int64 {
 	return int64(number)
 }
 
-// self is the base name of this executable, and so of the processes that make the traffic, as the BPF side keeps it.
+// self is the base name of this executable, which makes the traffic, cut to the length that the BPF side keeps.
 func self(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()

@@ -43,7 +43,7 @@ func provokeOperation(t *testing.T, events Events) collector.Event {
 	})[0]
 }
 
-// diskReads are reads of a disk whose content is in memory, one after the other.
+// diskReads reads sequentially from a disk whose content is in memory.
 func diskReads(Place) (done traffic.LoopDone, err error) {
 	const size, count = 4096, 20_000
 	disk, err := testhost.MakeDisk(1 << 20)

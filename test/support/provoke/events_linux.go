@@ -15,10 +15,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Patience is how long an event may take until it is in the file.
+// Patience is the limit until an event must be in the file.
 const Patience = 10 * time.Second
 
-// Events is the path of a file that a collector writes its events to.
+// Events is the path of the file to which a collector writes its events.
 type Events string
 
 // Await waits until there are n events of a name with these attributes, and returns them.
@@ -33,12 +33,12 @@ func (e Events) AwaitIn(t *testing.T, in *testhost.Cgroup, n int, name string, a
 	require.Eventually(t, func() bool {
 		found = e.Matching(t, in, name, attributes)
 		return len(found) >= n
-	}, Patience, 50*time.Millisecond, "no %d events %s with %v", n, name, attributes)
+	}, Patience, 50*time.Millisecond, "fewer than %d events %s with %v", n, name, attributes)
 	require.Len(t, found, n, "events %s with %v", name, attributes)
 	return found
 }
 
-// Matching returns the events that there are, of a container if that is not nil.
+// Matching returns the events so far, only those of a container if that is not nil.
 func (e Events) Matching(t *testing.T, in *testhost.Cgroup, name string, attributes map[string]any) []collector.Event {
 	t.Helper()
 	events, err := collector.ReadEvents(string(e))
@@ -48,7 +48,7 @@ func (e Events) Matching(t *testing.T, in *testhost.Cgroup, name string, attribu
 	})
 }
 
-// PublicDir is a folder that every user may write to, which t.TempDir's are not.
+// PublicDir is a folder that every user may write to. Those of t.TempDir are private.
 func PublicDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "otelcol-ebpf-")

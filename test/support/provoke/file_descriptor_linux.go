@@ -22,14 +22,14 @@ func init() {
 		Settings: "{processes: 10000, leak_intervals: 2}",
 		Event:    provokeLeak,
 		Work: &Work{
-			// Each descriptor of the host is a hit, once an interval; the work is for what opens and closes some.
+			// Hits are all descriptors of the host, once per interval. The work only opens and closes some.
 			Counted:    "{}",
 			Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 		},
 	})
 }
 
-// provokeLeak opens more and more pipes, which is a leak after the third time that they are looked at.
+// provokeLeak opens more and more pipes. The third snapshot that shows growth reports a leak.
 func provokeLeak(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	done := make(chan struct{})

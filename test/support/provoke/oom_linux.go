@@ -30,7 +30,7 @@ func init() {
 	})
 }
 
-// provokeKill has the kernel kill a process that wants more memory than it may have.
+// provokeKill makes the kernel kill a process that exceeds its memory limit.
 func provokeKill(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	limit, err := testhost.MakeMemoryLimit("privileges-test-"+strconv.Itoa(os.Getpid()), 16<<20)
@@ -51,7 +51,7 @@ func provokeKill(t *testing.T, events Events) collector.Event {
 	})[0]
 }
 
-// kills are processes that are killed for lack of memory.
+// kills makes the kernel kill processes for lack of memory.
 func kills(Place) (done traffic.LoopDone, err error) {
 	limit, err := testhost.MakeMemoryLimit("otelcol-ebpf-bench", 16<<20)
 	if err != nil {

@@ -14,16 +14,16 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 )
 
-// The bench measures this program by itself, with drops of several kinds.
+// No Work: the bench measures drops of several kinds separately.
 func init() { add(Program{Name: "packet_drop", Event: Drop}) }
 
-// Drop sends more to a socket than it has room for.
+// Drop overflows the receive buffer of a socket.
 func Drop(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	receiver, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	require.NoError(t, err)
 	defer func() { require.NoError(t, receiver.Close()) }()
-	require.NoError(t, receiver.SetReadBuffer(1)) // the kernel makes it its least
+	require.NoError(t, receiver.SetReadBuffer(1)) // the kernel raises it to its minimum
 	sender, err := net.DialUDP("udp4", nil, receiver.LocalAddr().(*net.UDPAddr))
 	require.NoError(t, err)
 	defer func() { require.NoError(t, sender.Close()) }()
@@ -32,7 +32,7 @@ func Drop(t *testing.T, events Events) collector.Event {
 		_, err := sender.Write([]byte("datagram"))
 		require.NoError(t, err)
 	}
-	// Over loopback a datagram is there, or dropped, before the call that sends it returns.
+	// On loopback a datagram is received or dropped before the sending call returns.
 	received := 0
 	require.NoError(t, receiver.SetReadDeadline(time.Now().Add(10*time.Millisecond)))
 	for buffer := make([]byte, 16); err == nil; received++ {

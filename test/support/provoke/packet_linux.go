@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// packetInterface receives what provokePacket sends.
+// packetInterface receives the frame of provokePacket.
 const packetInterface = "private0"
 
 func init() {
@@ -32,7 +32,8 @@ func init() {
 	})
 }
 
-// provokePacket makes an interface while the collector runs, which is to find it, and has it receive a packet.
+// provokePacket creates an interface while the collector runs, and sends a frame to it. The collector must find the
+// interface.
 func provokePacket(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	wire, err := testnet.MakeWire(packetInterface)
@@ -44,13 +45,13 @@ func provokePacket(t *testing.T, events Events) collector.Event {
 		"ebpf.program.name": "packet", "ebpf.program.state": "attached", "ebpf.program.hook": "xdp/" + packetInterface + " native",
 	})
 	frame := make([]byte, 60)
-	frame[12], frame[13] = 0x88, 0xb5 // for experiments (IEEE 802)
+	frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments (IEEE 802)
 	require.NoError(t, wire.Put(frame))
 	sample := map[string]any{"network.interface.name": packetInterface, "ebpf.packet.size": int64(46)}
 	return events.Await(t, 1, "ebpf.packet.sample", sample)[0]
 }
 
-// wire is what frames sends on.
+// wire carries the traffic of frames.
 var wire *testnet.Wire
 
 func makeWire() (_ io.Closer, err error) {
@@ -58,7 +59,7 @@ func makeWire() (_ io.Closer, err error) {
 	return wire, err
 }
 
-// frames are received by an interface, one after the other. Nobody takes them then.
+// frames sends frames that an interface receives and that no protocol handles.
 func frames(Place) (done traffic.LoopDone, err error) {
 	frame := make([]byte, 60)
 	copy(frame[12:], []byte{8, 0, 4<<4 | 5, 0, 0, 46, 0, 0, 0, 0, 64, 6, 0, 0, 198, 18, 0, 1, 198, 18, 0, 2, 0, 80, 1, 187})

@@ -14,56 +14,56 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Program is what is known of how to make a program report something.
+// Program describes how to make a program report something.
 type Program struct {
 	// Name is the program's key in the configuration.
 	Name string
-	// Settings are added to those that the program runs with, as a block in YAML, so that Event is reported.
+	// Settings are a YAML block that is added to the program's settings, so that Event is reported.
 	Settings string
-	// Event makes what the program reports happen, and returns the event.
+	// Event provokes an event of the program, and returns the event.
 	Event Event
-	// With has Event for ways to run the program that report something else, by programs.Privileges.With.
+	// With has the Event of other ways to run the program, by programs.Privileges.With.
 	With map[string]Event
-	// Work is what the bench measures the program with; nil if it does that in another way.
+	// Work is the bench's load for the program; nil if the bench measures it differently.
 	Work *Work
 }
 
-// Event makes something happen that is an event, waits for that and returns it.
+// Event provokes an event, waits for it and returns it.
 type Event func(*testing.T, Events) collector.Event
 
-// Work is something that a program sees, over and over.
+// Work is a repeated operation that a program observes.
 type Work struct {
-	// Counted and Emitted are the program's settings: those that users begin with or that only count, and those in which
-	// each hit is an event. Without the latter, events are not measured.
+	// Counted and Emitted are settings of the program. With Counted it has the defaults or only counts. With Emitted each hit
+	// is an event. If Emitted is empty, the bench does not measure events.
 	Counted, Emitted string
-	// Tracepoint is one that the program attaches to, and Hits are the functions in the kernel whose every run is a hit.
+	// Tracepoint is one of the program's tracepoints. Hits are the BPF programs of which each run is a hit.
 	Tracepoint string
 	Hits       []string
-	// Goal is that for a hit that is counted, in ns; 0: none is set.
+	// Goal is the goal for a counted hit, in ns; 0 if there is none.
 	Goal float64
-	// Prepare makes what the work needs until it is closed; nil: nothing.
+	// Prepare sets up what the work needs. Closing the result removes it. It may be nil.
 	Prepare func() (io.Closer, error)
 	Run     func(Place) (traffic.LoopDone, error)
 }
 
-// Place is where work is done.
+// Place is where the work is done.
 type Place struct {
 	Container *testhost.Cgroup
-	// Connections are those of the work that is about connections.
+	// Connections are the connections to make for work that measures connections.
 	Connections traffic.Connections
 }
 
-// loop is work in the container.
+// loop repeats an operation in the container.
 func loop(of string, count int) func(Place) (traffic.LoopDone, error) {
 	return func(p Place) (traffic.LoopDone, error) { return traffic.Loop{Of: of, Count: count}.Run(p.Container) }
 }
 
-// registered are the programs of this package's files, each of which adds one.
+// registered are the programs of this package's files. Each file adds one.
 var registered = map[string]Program{}
 
 func add(p Program) { registered[p.Name] = p }
 
-// Of returns what is known of a program; nothing but its name, if no file of this package is about it.
+// Of returns what this package knows of a program. Without a file for it, that is only the name.
 func Of(name string) Program {
 	p := registered[name]
 	p.Name = name

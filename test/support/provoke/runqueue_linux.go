@@ -26,13 +26,13 @@ func init() {
 	})
 }
 
-// provokeWait waits until the kernel has let this process wait for a CPU, as it may each time that the process wakes up.
+// provokeWait waits for an event of this process. Each time the process wakes up, it may have to wait for a CPU.
 func provokeWait(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	var waits []collector.Event
 	require.Eventually(t, func() bool {
 		waits = events.Matching(t, nil, "ebpf.runqueue.stall", map[string]any{"process.pid": int64(os.Getpid())})
 		return len(waits) > 0
-	}, Patience, 50*time.Millisecond, "no wait of this process")
+	}, Patience, 50*time.Millisecond, "no event of this process")
 	return waits[0]
 }

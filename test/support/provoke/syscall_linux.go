@@ -25,7 +25,7 @@ func init() {
 	})
 }
 
-// provokeSleep sleeps longer than most.
+// provokeSleep makes a slow system call.
 func provokeSleep(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	cmd := exec.Command("sleep", "0.2")

@@ -26,7 +26,7 @@ func init() {
 	})
 }
 
-// provokeReset connects to a port that nobody listens at.
+// provokeReset connects to a closed port.
 func provokeReset(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	_, err := net.Dial("tcp4", "127.0.0.1:1")
@@ -36,7 +36,7 @@ func provokeReset(t *testing.T, events Events) collector.Event {
 	})[0]
 }
 
-// connections are connections flat out.
+// connections makes connections as fast as possible.
 func connections(p Place) (traffic.LoopDone, error) {
 	done, err := p.Connections.Run(p.Container)
 	return traffic.LoopDone{Count: done.Opened, Elapsed: done.Elapsed}, err

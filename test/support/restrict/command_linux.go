@@ -14,47 +14,47 @@ import (
 	"syscall"
 )
 
-// environment marks a process that gives something up and then becomes the program of its arguments.
+// environment marks a process that restricts itself and then executes its arguments.
 const environment = "OTELCOL_EBPF_RESTRICTION"
 
-// Restriction is what a program must run without. It is imposed in the order of the fields.
+// Restriction is what a program has to do without. It is imposed in the order of the fields.
 type Restriction struct {
-	// Unshare are the namespaces that the program gets for itself (CLONE_NEW…). One for process ids begins with a
-	// child, so it belongs in the command's Cloneflags instead.
+	// Unshare are the program's new namespaces (CLONE_NEW…). A PID namespace applies only to children, so use the command's
+	// Cloneflags for it.
 	Unshare int
-	// Unmount are the types of file systems that are not mounted.
+	// Unmount are the types of file systems to unmount.
 	Unmount []string
-	// Mount is what is mounted over the rest.
+	// Mount is mounted after that.
 	Mount []Mount
-	// Drop are capabilities that the program does not have and cannot get, not even as root.
+	// Drop are capabilities that the program does not have and cannot regain, not even as root.
 	Drop []uintptr
-	// User is who the program runs as; nil is root.
+	// User is the user that runs the program; nil is root.
 	User *User
-	// NoNewPrivileges reports that no executed file can give the program more privileges.
+	// NoNewPrivileges keeps executed files from gaining privileges.
 	NoNewPrivileges bool
-	// Syscalls are the numbers of the only system calls that are not refused with EPERM; nil is all of them.
+	// Syscalls are the numbers of the allowed system calls. Others fail with EPERM. nil allows all.
 	Syscalls []uint32
 }
 
 // Mount is a mount that only the program sees.
 type Mount struct {
-	// Type is the type of a file system that is mounted anew; if it is empty, Source is bind-mounted.
+	// Type is the type of a new file system. If it is empty, Source is bind-mounted.
 	Type string
 	// Source is the path that is bind-mounted at At, if Type is empty.
 	Source string
 	At     string
-	// ReadOnly is whether nothing can be written there.
+	// ReadOnly makes the mount read-only.
 	ReadOnly bool
 }
 
 // User is an ordinary user.
 type User struct {
 	ID int
-	// Capabilities are those that the program has (ambient).
+	// Capabilities are the user's ambient capabilities.
 	Capabilities []uintptr
 }
 
-// Command has a command run under a restriction.
+// Command makes a command run under a restriction.
 func Command(cmd *exec.Cmd, r Restriction) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -72,13 +72,13 @@ func Command(cmd *exec.Cmd, r Restriction) (*exec.Cmd, error) {
 	return under, nil
 }
 
-// Main becomes the program if this process was started for that, and then does not return.
+// Main restricts this process and executes the program, if the process was started by Command. Then it does not return.
 func Main() {
 	text := os.Getenv(environment)
 	if text == "" {
 		return
 	}
-	// What is given up is the thread's, and the thread becomes the program.
+	// Restrictions apply to a thread, and the thread that calls exec becomes the program.
 	runtime.LockOSThread()
 	var r Restriction
 	err := json.Unmarshal([]byte(text), &r)

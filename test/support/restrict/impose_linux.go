@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AllBut returns all capabilities but those that are kept, to be dropped.
+// AllBut returns all capabilities except those to keep. It is meant for Restriction.Drop.
 func AllBut(kept ...uintptr) (others []uintptr) {
 	for c := uintptr(0); c <= unix.CAP_LAST_CAP; c++ {
 		if !slices.Contains(kept, c) {
@@ -22,8 +22,7 @@ func AllBut(kept ...uintptr) (others []uintptr) {
 	return others
 }
 
-// Impose takes what is restricted from the calling thread, and from all processes that it starts later. The thread must
-// not be used for anything else.
+// Impose restricts the calling thread, and all processes that it starts later. The thread must not be used for anything else.
 func (r *Restriction) Impose() error {
 	if r.Unshare != 0 {
 		if err := unix.Unshare(r.Unshare); err != nil {
@@ -45,7 +44,7 @@ func (r *Restriction) Impose() error {
 			return err
 		}
 	}
-	if r.NoNewPrivileges || r.Syscalls != nil { // a filter takes either this or CAP_SYS_ADMIN
+	if r.NoNewPrivileges || r.Syscalls != nil { // a seccomp filter needs no_new_privs or CAP_SYS_ADMIN
 		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return fmt.Errorf("set no_new_privs: %w", err)
 		}
@@ -103,7 +102,7 @@ func (u *User) become() error {
 	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("keep capabilities: %w", err)
 	}
-	// The thread's own, which unix.Setresuid would make those of all threads.
+	// Only this thread changes its ids. unix.Setresuid would change those of all threads.
 	for _, call := range []struct {
 		name   string
 		number uintptr

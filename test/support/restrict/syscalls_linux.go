@@ -11,18 +11,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The offsets in what a filter sees: struct seccomp_data.
+// Offsets in struct seccomp_data.
 const (
 	numberOffset = 0
 	archOffset   = 4
 )
 
-// x32Bit marks the numbers of another calling convention of amd64.
+// x32Bit marks the system call numbers of the x32 ABI.
 const x32Bit = 0x40000000
 
 var auditArch = map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}
 
-// allow refuses all system calls but these with EPERM, as SystemCallFilter= and SystemCallErrorNumber=EPERM of systemd do.
+// allow makes all other system calls fail with EPERM, as systemd does for SystemCallFilter= with SystemCallErrorNumber=EPERM.
 func allow(numbers []uint32) error {
 	arch, ok := auditArch[runtime.GOARCH]
 	if !ok {

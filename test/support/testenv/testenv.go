@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// RequireEnv is the variable that turns a test that cannot run into one that fails; CI sets it to 1.
+// RequireEnv is the variable that makes a test that cannot run fail instead of skip. CI sets it to 1.
 const RequireEnv = "OTELCOL_EBPF_REQUIRE_KERNEL"
 
-// Missing skips a test for something that this environment lacks; with OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test.
+// Missing skips a test because this environment lacks something. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test.
 func Missing(tb testing.TB, reason string) {
 	tb.Helper()
 	if os.Getenv(RequireEnv) == "1" {
@@ -25,7 +25,7 @@ func Missing(tb testing.TB, reason string) {
 	tb.Skip(reason)
 }
 
-// Repository returns the absolute path of a path in this repository, whose root is the folder with the ocb manifest.
+// Repository returns the absolute path of a path in this repository. The root is the folder with the ocb manifest.
 func Repository(tb testing.TB, path string) string {
 	tb.Helper()
 	directory, err := os.Getwd()
@@ -44,19 +44,19 @@ func Repository(tb testing.TB, path string) string {
 	}
 }
 
-// Collector returns the path of the built collector, which OTELCOL_EBPF_COLLECTOR may name.
+// Collector returns the path of the built collector. OTELCOL_EBPF_COLLECTOR overrides it.
 func Collector(tb testing.TB) string {
 	tb.Helper()
 	return built(tb, "OTELCOL_EBPF_COLLECTOR", "dist/otelcol-ebpf", "build")
 }
 
-// FullCollector returns the path of the one for gateways and Kubernetes, which OTELCOL_EBPF_FULL_COLLECTOR may name.
+// FullCollector returns the path of the collector for gateways and Kubernetes. OTELCOL_EBPF_FULL_COLLECTOR overrides it.
 func FullCollector(tb testing.TB) string {
 	tb.Helper()
 	return built(tb, "OTELCOL_EBPF_FULL_COLLECTOR", "dist-full/otelcol-ebpf-full", "build-full")
 }
 
-// built returns the path that a variable names or, without it, the one where a target of the Makefile leaves its result.
+// built returns the path in a variable or, if that is not set, the result of a target of the Makefile.
 func built(tb testing.TB, variable, result, target string) string {
 	tb.Helper()
 	path := os.Getenv(variable)
@@ -64,35 +64,34 @@ func built(tb testing.TB, variable, result, target string) string {
 		path = Repository(tb, result)
 	}
 	if _, err := os.Stat(path); err != nil {
-		Missing(tb, "the collector is not built, `make "+target+"` does that: "+err.Error())
+		Missing(tb, "the collector is not built, run `make "+target+"`: "+err.Error())
 	}
 	return path
 }
 
-// RequireKernel ends a test where eBPF programs can't be loaded.
+// RequireKernel skips a test where BPF programs cannot be loaded.
 func RequireKernel(tb testing.TB) {
 	tb.Helper()
 	if os.Geteuid() != 0 {
-		Missing(tb, "it needs root to load eBPF programs")
+		Missing(tb, "loading BPF programs needs root")
 	}
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		Missing(tb, "this kernel has no BTF: "+err.Error())
 	}
 }
 
-// Lacking skips the test for something that this kernel lacks, so that there is nothing to go wrong. The kernels that may
-// lack it are listed beside the test's name in test/tools/vmtest; on the kernel of CI, each skip is a failure.
+// Lacking skips a test because this kernel lacks the feature under test. test/tools/vmtest lists the tests that may skip,
+// with the kernels. On the kernel of CI, each skip is a failure.
 func Lacking(tb testing.TB, what string) {
 	tb.Helper()
 	tb.Skip("this kernel lacks " + what)
 }
 
-// Disposable reports whether this kernel ends with the tests, so that what can't be undone does not matter:
-// OTELCOL_EBPF_TEST_DISPOSABLE=1 says so.
+// Disposable reports whether this kernel is shut down after the tests, so that a test may change it irreversibly.
+// OTELCOL_EBPF_TEST_DISPOSABLE=1 sets it.
 func Disposable() bool { return os.Getenv("OTELCOL_EBPF_TEST_DISPOSABLE") == "1" }
 
-// Patiently is how long a test waits for what usually comes within d: OTELCOL_EBPF_TEST_PATIENCE times as long, for
-// machines as slow as emulated ones.
+// Patiently scales a timeout by OTELCOL_EBPF_TEST_PATIENCE, for machines that are as slow as emulated ones.
 func Patiently(d time.Duration) time.Duration {
 	n, err := strconv.Atoi(os.Getenv("OTELCOL_EBPF_TEST_PATIENCE"))
 	if err != nil || n < 1 {
@@ -101,8 +100,8 @@ func Patiently(d time.Duration) time.Duration {
 	return time.Duration(n) * d
 }
 
-// LinkOrCopy gives a file another path, at which everybody may execute it. A link costs nothing; another file system takes
-// a copy.
+// LinkOrCopy gives a file another path, where everybody may execute it. It links the file, or copies it to another file
+// system.
 func LinkOrCopy(tb testing.TB, from, to string) {
 	tb.Helper()
 	if os.Link(from, to) != nil {

@@ -25,19 +25,19 @@ import (
 
 // Cgroup is a version 2 control group.
 type Cgroup struct {
-	// Path is the group's path below the hierarchy's root, as /proc/PID/cgroup shows it after "0::".
+	// Path is the group's path below the root of the hierarchy, as in /proc/PID/cgroup after "0::".
 	Path string
-	// ContainerID and PodUID are what a container runtime would have named it after; empty for an ordinary group.
+	// ContainerID and PodUID are the ids in the cgroup's name; empty for an ordinary group.
 	ContainerID, PodUID string
 
 	root string
 	dir  *os.File
 }
 
-// tree keeps one test from removing the parents below which another is making its group.
+// tree keeps a test from removing parents while another test creates its group below them.
 var tree sync.Mutex
 
-// makeCgroup makes a cgroup at a path below the hierarchy's root, and its parents.
+// makeCgroup makes a cgroup at a path below the root of the hierarchy, and its parents.
 func makeCgroup(path string) (*Cgroup, error) {
 	root, err := cgroupRoot()
 	if err != nil {
@@ -55,7 +55,7 @@ func makeCgroup(path string) (*Cgroup, error) {
 	return c, nil
 }
 
-// MakeContainer makes a cgroup named as Docker under systemd names those of its containers. Its id is new each time.
+// MakeContainer makes a cgroup with the name that Docker gives to a container under systemd. The id is random.
 func MakeContainer() (*Cgroup, error) {
 	id, err := randomHex(containerBytes)
 	if err != nil {
@@ -69,12 +69,12 @@ func MakeContainer() (*Cgroup, error) {
 	return c, nil
 }
 
-// Close removes the cgroup, in which no process may be left.
+// Close removes the cgroup. All its processes must have ended.
 func (c *Cgroup) Close() error { return errors.Join(c.dir.Close(), unix.Rmdir(c.directory())) }
 
 func (c *Cgroup) directory() string { return filepath.Join(c.root, c.Path) }
 
-// FD is a descriptor of the cgroup's directory, for processes to be started in it.
+// FD is a descriptor of the cgroup's directory, to start processes in it.
 func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 
 // NewDockerContainer is MakeContainer for a test.
@@ -88,8 +88,8 @@ func NewDockerContainer(t testing.TB) *Cgroup {
 	return c
 }
 
-// NewContainer makes a cgroup named as containerd names the cgroup of a Kubernetes container under systemd. Its names
-// are new each time.
+// NewContainer makes a cgroup with the name that containerd gives to a Kubernetes container under systemd. The ids are
+// random.
 func NewContainer(t testing.TB) *Cgroup {
 	t.Helper()
 	container, pod := NewContainerID(t), newHex(t, 16)
@@ -100,22 +100,22 @@ func NewContainer(t testing.TB) *Cgroup {
 	return c
 }
 
-// containerBytes is how many bytes the id of a container has.
+// containerBytes is the size of a container id in bytes.
 const containerBytes = 32
 
-// NewContainerID returns an id as container runtimes give them out, a new one each time.
+// NewContainerID returns a random container id.
 func NewContainerID(t testing.TB) string {
 	t.Helper()
 	return newHex(t, containerBytes)
 }
 
-// NewCgroup makes an ordinary cgroup that no container runtime would have made.
+// NewCgroup makes a cgroup that is not named like a container.
 func NewCgroup(t testing.TB) *Cgroup {
 	t.Helper()
 	return NewCgroupAt(t, "/kernel-test-"+newHex(t, 8)+".slice")
 }
 
-// NewCgroupAt makes a cgroup at a path below the hierarchy's root.
+// NewCgroupAt makes a cgroup at a path below the root of the hierarchy.
 func NewCgroupAt(t testing.TB, path string) *Cgroup {
 	t.Helper()
 	CgroupRoot(t)
@@ -125,7 +125,7 @@ func NewCgroupAt(t testing.TB, path string) *Cgroup {
 		_ = c.dir.Close()
 		tree.Lock()
 		defer tree.Unlock()
-		// The parents go too as far as they are empty; another test's groups keep them.
+		// Remove empty parents too. Groups of other tests may still be below them.
 		for at := c.directory(); at != c.root; at = filepath.Dir(at) {
 			if err := unix.Rmdir(at); err != nil && !errors.Is(err, unix.ENOENT) {
 				return
@@ -135,8 +135,8 @@ func NewCgroupAt(t testing.TB, path string) *Cgroup {
 	return c
 }
 
-// Nested makes a group inside of this one. A group that has processes can have such groups as long as no controller
-// is switched on for it.
+// Nested makes a group below this one. A group with processes can have child groups as long as no controller is enabled for
+// it.
 func (c *Cgroup) Nested(t testing.TB, name string) *Cgroup {
 	t.Helper()
 	return NewCgroupAt(t, filepath.Join(c.Path, name))
@@ -148,7 +148,7 @@ func (c *Cgroup) Take(t testing.TB, pid int) {
 	require.NoError(t, addProcess(c.directory(), pid), "moving a process")
 }
 
-// Remove removes the group at once. Its processes must have ended.
+// Remove removes the group now. Its processes must have ended.
 func (c *Cgroup) Remove(t testing.TB) {
 	t.Helper()
 	require.NoError(t, unix.Rmdir(c.directory()), "removing the cgroup")

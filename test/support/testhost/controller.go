@@ -15,17 +15,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// controlled is a cgroup that a controller limits.
+// controlled is a cgroup with a limit.
 type controlled struct {
 	dir string
-	// made is whether it was made to be limited.
+	// made says that the cgroup was made for the limit.
 	made bool
-	// v1 is whether the controller is one of version 1.
+	// v1 says that the controller is in a version 1 hierarchy.
 	v1 bool
 }
 
-// openControlled switches a controller on for the cgroup at a path below the root of the cgroup2 hierarchy, and makes the
-// cgroup if there is none. Where the controller is one of version 1, which may have another name, it makes a cgroup there.
+// openControlled enables a controller for the cgroup at a path below the root of the cgroup2 hierarchy, and creates the
+// cgroup if it does not exist. If the controller is in a version 1 hierarchy, where it may have another name, it creates a
+// cgroup there.
 func openControlled(path, controller, nameV1 string) (c controlled, err error) {
 	root, err := cgroupRoot()
 	if err != nil {
@@ -62,10 +63,10 @@ func openControlledV1(path, controller, name string) (controlled, error) {
 	return controlled{dir: dir, made: true, v1: true}, os.Mkdir(dir, 0o755)
 }
 
-// add limits a process from here on.
+// add moves a process into the cgroup.
 func (c controlled) add(pid int) error { return addProcess(c.dir, pid) }
 
-// close removes the cgroup if it was made to be limited; no process may be left in it.
+// close removes the cgroup if it was made for the limit. All its processes must have ended.
 func (c controlled) close() error {
 	if !c.made {
 		return nil

@@ -20,18 +20,18 @@ import (
 // loopMajor is the major number of loop devices.
 const loopMajor = 7
 
-// Disk is a loop device that nobody else uses.
+// Disk is a loop device for one test.
 type Disk struct {
-	// Name is the device's name in the kernel, Path a node of it that everybody may use.
+	// Name is the kernel's name of the device. Path is a device node that everybody may use.
 	Name, Path string
-	// number is that of the loop device.
+	// number is the minor number of the loop device.
 	number int
-	// device keeps the loop device alive, backing is what is behind it.
+	// device keeps the loop device alive. backing is its backing file.
 	device, backing *os.File
 	dir             string
 }
 
-// MakeDisk makes a disk over a new file of a size.
+// MakeDisk makes a disk on a new file of this size.
 func MakeDisk(size int64) (*Disk, error) {
 	return makeDisk(func(dir string) (*os.File, error) {
 		file, err := os.Create(filepath.Join(dir, "content"))
@@ -42,13 +42,13 @@ func MakeDisk(size int64) (*Disk, error) {
 	}, 0)
 }
 
-// NewDisk makes a disk over a new file of a size.
+// NewDisk makes a disk on a new file of this size.
 func NewDisk(t testing.TB, size int64) *Disk {
 	t.Helper()
 	return closing(t)(MakeDisk(size))
 }
 
-// NewDiskWithRoom makes a disk of a size whose content may take no more than room: writing more fails.
+// NewDiskWithRoom makes a disk of which only room bytes can be written; further writes fail.
 func NewDiskWithRoom(t testing.TB, size, room int64) *Disk {
 	t.Helper()
 	return closing(t)(makeDisk(func(dir string) (*os.File, error) {
@@ -63,7 +63,7 @@ func NewDiskWithRoom(t testing.TB, size, room int64) *Disk {
 	}, 0))
 }
 
-// NewDiskOver makes a disk over another one, to which it passes all operations on, without a cache.
+// NewDiskOver makes a disk on top of another one. It passes all operations on, without a cache.
 func NewDiskOver(t testing.TB, other *Disk) *Disk {
 	t.Helper()
 	return closing(t)(makeDisk(func(string) (*os.File, error) {
@@ -96,7 +96,7 @@ func makeDisk(open func(dir string) (*os.File, error), flags uint32) (_ *Disk, e
 	if d.backing, err = open(d.dir); err != nil {
 		return nil, err
 	}
-	// Others may take the same free one at the same time.
+	// Others may take the same free device at the same time.
 	for range 100 {
 		if err = d.attach(flags); !errors.Is(err, unix.EBUSY) {
 			break
@@ -105,7 +105,7 @@ func makeDisk(open func(dir string) (*os.File, error), flags uint32) (_ *Disk, e
 	return d, err
 }
 
-// attach takes a loop device that is free.
+// attach takes a free loop device.
 func (d *Disk) attach(flags uint32) error {
 	number, err := loopControl(unix.LOOP_CTL_GET_FREE, 0)
 	if err != nil {
@@ -140,12 +140,12 @@ func loopControl(command uint, argument int) (int, error) {
 	defer func() { _ = control.Close() }()
 	result, _, errno := unix.Syscall(unix.SYS_IOCTL, control.Fd(), uintptr(command), uintptr(argument))
 	if errno != 0 {
-		return 0, fmt.Errorf("ask for a loop device: %w", errno)
+		return 0, fmt.Errorf("get a free loop device: %w", errno)
 	}
 	return int(result), nil
 }
 
-// Close gives the loop device back and removes what is behind it.
+// Close frees the loop device and removes its backing file.
 func (d *Disk) Close() error {
 	var errs []error
 	for _, f := range []*os.File{d.device, d.backing} {
@@ -154,12 +154,12 @@ func (d *Disk) Close() error {
 		}
 	}
 	d.device, d.backing = nil, nil
-	// The loop device uses the mounted file system until it is gone.
+	// The loop device uses the mounted file system until it is detached.
 	_ = unix.Unmount(d.dir, unix.MNT_DETACH)
 	return errors.Join(append(errs, os.RemoveAll(d.dir))...)
 }
 
-// Remove removes a closed disk's device from the kernel.
+// Remove removes the device of a closed disk from the kernel.
 func (d *Disk) Remove() error {
 	_, err := loopControl(unix.LOOP_CTL_REMOVE, d.number)
 	return err

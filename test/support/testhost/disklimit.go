@@ -16,11 +16,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// DiskLimit is a limit of what some processes may read from a disk, and write to it, in a second.
+// DiskLimit limits how much some processes may read from and write to a disk, per second.
 type DiskLimit struct{ group controlled }
 
-// NewDiskLimit limits what processes may do with a disk, for a cgroup in which there is none yet; those that come are to
-// be added.
+// NewDiskLimit limits the disk use of a cgroup without processes. Use Add for the processes to limit.
 func NewDiskLimit(t testing.TB, c *Cgroup, disk *Disk, bytesPerSecond int) *DiskLimit {
 	t.Helper()
 	group, err := openControlled(c.Path, "io", "blkio")
@@ -40,8 +39,8 @@ func NewDiskLimit(t testing.TB, c *Cgroup, disk *Disk, bytesPerSecond int) *Disk
 	return &DiskLimit{group}
 }
 
-// Charges reports whether the kernel charges operations of disks to cgroups of version 2.
+// Charges reports whether the kernel charges disk operations to version 2 cgroups.
 func (l *DiskLimit) Charges() bool { return !l.group.v1 }
 
-// Add limits a process from here on.
+// Add limits a process from now on.
 func (l *DiskLimit) Add(pid int) error { return l.group.add(pid) }

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// DiskStat is what the kernel itself says that a disk has done: operations, and bytes of them.
+// DiskStat is the kernel's own count of a disk's operations and bytes.
 type DiskStat struct {
 	Reads, ReadBytes, Writes, WrittenBytes, Discards, DiscardedBytes, Flushes int
 }
@@ -26,7 +26,7 @@ func (d *Disk) stat() (s DiskStat, err error) {
 	if err != nil {
 		return s, err
 	}
-	// Documentation/block/stat.rst.
+	// The format is in Documentation/block/stat.rst.
 	fields := strings.Fields(string(text))
 	for i, value := range map[int]*int{
 		0: &s.Reads, 2: &s.ReadBytes, 4: &s.Writes, 6: &s.WrittenBytes, 11: &s.Discards, 13: &s.DiscardedBytes, 15: &s.Flushes,
@@ -40,7 +40,7 @@ func (d *Disk) stat() (s DiskStat, err error) {
 	return s, nil
 }
 
-// StatSince returns what the kernel says that the disk has done after an earlier time; since the zero value it is all.
+// StatSince returns the kernel's counts since an earlier reading; all of them since the zero value.
 func (d *Disk) StatSince(t testing.TB, before DiskStat) DiskStat {
 	t.Helper()
 	s, err := d.stat()
@@ -53,8 +53,8 @@ func (d *Disk) StatSince(t testing.TB, before DiskStat) DiskStat {
 	}
 }
 
-// Resize gives a disk over a file another size. A disk over this one keeps its own size: it reads over the end in parts,
-// of which only the first succeeds.
+// Resize changes the size of a disk on a file. A disk on top of this one keeps its size: it splits a read beyond the end into
+// parts, and only the first one succeeds.
 func (d *Disk) Resize(size int64) error {
 	if err := d.backing.Truncate(size); err != nil {
 		return err
@@ -62,7 +62,7 @@ func (d *Disk) Resize(size int64) error {
 	return unix.IoctlSetInt(int(d.device.Fd()), unix.LOOP_SET_CAPACITY, 0)
 }
 
-// InFlight returns how many reads and writes of the disk have begun and not completed.
+// InFlight returns the number of reads and writes that have begun and not completed.
 func (d *Disk) InFlight() (n int, err error) {
 	text, err := os.ReadFile(filepath.Join("/sys/block", d.Name, "inflight"))
 	if err != nil {
@@ -78,7 +78,7 @@ func (d *Disk) InFlight() (n int, err error) {
 	return n, nil
 }
 
-// SetQueue sets a setting of the disk's request queue, such as its scheduler.
+// SetQueue sets an attribute of the disk's request queue, such as its scheduler.
 func (d *Disk) SetQueue(name, value string) error {
 	return write(filepath.Join("/sys/block", d.Name, "queue", name), value)
 }

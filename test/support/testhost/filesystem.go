@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewFolder makes a folder that every user may write to, on the file system of the tests' files.
+// NewFolder makes a folder that every user may write to, on the file system of temporary files.
 func NewFolder(t testing.TB) string {
 	t.Helper()
-	// The kernel knows the path without symbolic links.
+	// The kernel reports paths without symbolic links.
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
 	for above := dir; above != os.TempDir() && above != "/"; above = filepath.Dir(above) {
@@ -28,7 +28,7 @@ func NewFolder(t testing.TB) string {
 	return dir
 }
 
-// NewTmpfs is as NewFolder, on a tmpfs.
+// NewTmpfs is NewFolder on a tmpfs.
 func NewTmpfs(t testing.TB) string {
 	t.Helper()
 	dir := NewFolder(t)
@@ -36,7 +36,7 @@ func NewTmpfs(t testing.TB) string {
 	return dir
 }
 
-// NewOverlay is as NewFolder, on an overlay of two folders of a tmpfs. There is none where the kernel has no overlayfs.
+// NewOverlay is NewFolder on an overlay of two folders of a tmpfs. ok is false if the kernel has no overlayfs.
 func NewOverlay(t testing.TB) (dir string, ok bool) {
 	t.Helper()
 	below, dir := NewTmpfs(t), NewFolder(t)
@@ -57,7 +57,7 @@ func NewOverlay(t testing.TB) (dir string, ok bool) {
 	return dir, true
 }
 
-// Bind mounts a folder at another place too, and returns that place.
+// Bind mounts a folder at a second place, and returns that place.
 func Bind(t testing.TB, from string) string {
 	t.Helper()
 	dir := NewFolder(t)

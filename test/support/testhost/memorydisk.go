@@ -18,10 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// NewMemoryDisk makes a disk in compressed memory (zram), whose driver makes no requests. ok is false if this kernel has no zram.
+// NewMemoryDisk makes a disk in compressed memory (zram). Its driver works on bios, without requests. ok is false if this
+// kernel has no zram.
 func NewMemoryDisk(t testing.TB, size int64) (disk *Disk, ok bool) {
 	t.Helper()
-	_ = exec.Command("modprobe", "zram").Run() // it may be there already, or a part of the kernel
+	_ = exec.Command("modprobe", "zram").Run() // it may be loaded already, or built in
 	number, err := os.ReadFile("/sys/class/zram-control/hot_add")
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, false

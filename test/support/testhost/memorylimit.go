@@ -20,16 +20,15 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// MemoryLimit is a limit of the memory that some processes may have together. When they go beyond it, the kernel kills
-// one of them.
+// MemoryLimit limits the memory that some processes may use together. Beyond it, the kernel kills one of them.
 type MemoryLimit struct {
 	group controlled
-	// kills is the file with the kernel's own count of kills.
+	// kills is the file with the kernel's count of kills.
 	kills string
 }
 
-// MakeMemoryLimit limits the memory of processes in the cgroup at a path below the root of the cgroup2 hierarchy, which
-// it makes if there is none. Where the memory controller is one of version 1, the cgroup is a new one of that version.
+// MakeMemoryLimit limits the memory of processes in the cgroup at a path below the root of the cgroup2 hierarchy, and creates
+// the cgroup if it does not exist. If the memory controller is in a version 1 hierarchy, it creates a cgroup there.
 func MakeMemoryLimit(path string, bytes int) (*MemoryLimit, error) {
 	group, err := openControlled(path, "memory", "memory")
 	if err != nil {
@@ -42,7 +41,7 @@ func MakeMemoryLimit(path string, bytes int) (*MemoryLimit, error) {
 		settings = map[string]string{"memory.limit_in_bytes": strconv.Itoa(bytes), "memory.swappiness": "0"}
 	}
 	for name, value := range settings {
-		// A kernel without swap has no limit of that.
+		// A kernel without swap accounting has no such file.
 		if err := write(filepath.Join(group.dir, name), value); err != nil && name != "memory.swap.max" {
 			return nil, errors.Join(err, l.Close())
 		}
@@ -50,7 +49,7 @@ func MakeMemoryLimit(path string, bytes int) (*MemoryLimit, error) {
 	return l, nil
 }
 
-// NewMemoryLimit limits the memory of a cgroup in which there is no process yet; those that come are to be added.
+// NewMemoryLimit limits the memory of a cgroup without processes. Use Add for the processes to limit.
 func NewMemoryLimit(t testing.TB, c *Cgroup, bytes int) *MemoryLimit {
 	t.Helper()
 	limit, err := MakeMemoryLimit(c.Path, bytes)
@@ -61,13 +60,13 @@ func NewMemoryLimit(t testing.TB, c *Cgroup, bytes int) *MemoryLimit {
 	return limit
 }
 
-// Close removes the cgroup if it was made for the limit; no process may be left in it.
+// Close removes the cgroup if it was made for the limit. All its processes must have ended.
 func (l *MemoryLimit) Close() error { return l.group.close() }
 
-// Add limits the memory of a process from here on.
+// Add limits the memory of a process from now on.
 func (l *MemoryLimit) Add(pid int) error { return l.group.add(pid) }
 
-// AllowSwap lets the kernel swap the memory, which it does not otherwise; the limit is of what is not swapped.
+// AllowSwap allows the kernel to swap the memory, which is off by default. Then the limit applies to what is not swapped.
 func (l *MemoryLimit) AllowSwap() error {
 	if l.group.v1 {
 		return write(filepath.Join(l.group.dir, "memory.swappiness"), "100")
@@ -75,7 +74,7 @@ func (l *MemoryLimit) AllowSwap() error {
 	return write(filepath.Join(l.group.dir, "memory.swap.max"), "max")
 }
 
-// Kills is how many processes the kernel says that it has killed for the limit.
+// Kills returns the kernel's count of processes killed because of the limit.
 func (l *MemoryLimit) Kills() (n int, err error) {
 	text, err := os.ReadFile(filepath.Join(l.group.dir, l.kills))
 	if err != nil {
@@ -83,7 +82,7 @@ func (l *MemoryLimit) Kills() (n int, err error) {
 	}
 	_, rest, _ := strings.Cut(string(text), "oom_kill ")
 	if _, err := fmt.Sscan(rest, &n); err != nil {
-		return 0, fmt.Errorf("no number of kills in %s: %w", text, err)
+		return 0, fmt.Errorf("no count of kills in %s: %w", text, err)
 	}
 	return n, nil
 }
@@ -96,7 +95,7 @@ func (l *MemoryLimit) CountKills(t testing.TB) int {
 	return n
 }
 
-// LimitLockedMemory sets how much memory a process may lock; unix.RLIM_INFINITY is as much as it likes.
+// LimitLockedMemory sets how much memory a process may lock; unix.RLIM_INFINITY means no limit.
 func LimitLockedMemory(t testing.TB, pid int, bytes uint64) {
 	t.Helper()
 	require.NoError(t, unix.Prlimit(pid, unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: bytes, Max: bytes}, nil))

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MountTracefs makes sure that tracefs is mounted during the test, at the usual place if it is not mounted yet.
+// MountTracefs mounts tracefs at the usual place during the test, unless it is mounted already.
 func MountTracefs(t testing.TB) {
 	t.Helper()
 	at, err := mountPoint("tracefs")
@@ -28,21 +28,21 @@ func MountTracefs(t testing.TB) {
 	t.Cleanup(func() { require.NoError(t, unix.Unmount(place, unix.MNT_DETACH), "unmounting tracefs") })
 }
 
-// AllowTracepoints lets processes with CAP_PERFMON attach to tracepoints during the test: Debian's setting of 3 keeps
-// them, on older kernels, to CAP_SYS_ADMIN.
+// AllowTracepoints lets processes with CAP_PERFMON attach to tracepoints during the test. On older kernels, Debian's setting
+// of 3 allows it only with CAP_SYS_ADMIN.
 func AllowTracepoints(t testing.TB) {
 	t.Helper()
 	const setting, allowed = "/proc/sys/kernel/perf_event_paranoid", "2"
 	before, err := os.ReadFile(setting)
 	require.NoError(t, err)
-	if strings.TrimSpace(string(before)) <= allowed { // they have one digit, or a minus sign
+	if strings.TrimSpace(string(before)) <= allowed { // the values have one digit, or are negative
 		return
 	}
 	require.NoError(t, os.WriteFile(setting, []byte(allowed), 0o600))
 	t.Cleanup(func() { require.NoError(t, os.WriteFile(setting, before, 0o600), "restoring %s", setting) })
 }
 
-// mountPoint is where the file system type is mounted first, or "".
+// mountPoint returns the first mount point of the file system type, or "".
 func mountPoint(fstype string) (string, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -56,9 +56,9 @@ func mountPoint(fstype string) (string, error) {
 	return "", nil
 }
 
-// mountOf is the mount point in a line of mountinfo if it is one of that type.
+// mountOf returns the mount point in a line of mountinfo if its file system has that type.
 func mountOf(line, fstype string) (at string, found bool) {
-	// The mount point is the fifth field; the type is the first after the dash.
+	// The mount point is the fifth field. The type is the first field after the dash.
 	mount, source, found := strings.Cut(line, " - ")
 	fields := strings.Fields(mount)
 	if !found || len(fields) < 5 || !strings.HasPrefix(source, fstype+" ") {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AddSwap gives the kernel that much room to swap to, until the test ends.
+// AddSwap adds a swap file of this size until the test ends.
 func AddSwap(t testing.TB, bytes int64) {
 	t.Helper()
 	disk := NewDisk(t, bytes)

@@ -18,11 +18,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// aloneEnv has the name of the test in the process that Alone starts for it.
+// aloneEnv has the name of the test in the process that Alone starts.
 const aloneEnv = "OTELCOL_EBPF_TEST_ALONE"
 
-// Alone runs a test of the top level in a process of its own, whose network namespace is empty: nothing but what the test
-// sends is on its loopback interface. It returns true in that process, and false in the first one, where the test has ended.
+// Alone runs a top-level test in a process with an empty network namespace, so that its loopback interface carries only the
+// traffic of the test. It returns true in that process, and false in the first one, where the test is over.
 func Alone(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(aloneEnv) == t.Name() {
@@ -37,6 +37,6 @@ func Alone(t *testing.T) bool {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	output, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", output)
-	require.Contains(t, string(output), "--- PASS: "+t.Name()+" ", "it has run")
+	require.Contains(t, string(output), "--- PASS: "+t.Name()+" ", "the test did not run")
 	return false
 }

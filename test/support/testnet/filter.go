@@ -15,16 +15,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Hook is where a packet filter sees packets.
+// Hook is the place of a packet filter.
 type Hook int
 
-// The hooks that tests filter at.
+// The hooks that tests use.
 const (
 	Input Hook = iota
 	Output
 )
 
-// Filter says which packets of a namespace are dropped or rejected.
+// Filter selects packets of a namespace that are dropped or rejected.
 type Filter struct {
 	Hook Hook
 	// Protocol is the IP protocol: unix.IPPROTO_TCP and so on.
@@ -33,24 +33,24 @@ type Filter struct {
 	Port uint16
 	// ICMPType is the type of an ICMP or ICMPv6 message; 0 is any.
 	ICMPType uint8
-	// TCPFlags are the flags of which at least one must be set, as in the header's flag byte; 0 is any.
+	// TCPFlags are flags as in the header's flag byte. At least one must be set; 0 is any.
 	TCPFlags byte
 	// Skip lets that many matching packets pass first.
 	Skip int
-	// First lets all but that many matching packets pass, the first ones; 0 is no limit.
+	// First drops only that many matching packets, the first ones; 0 is no limit.
 	First int
 	// Reject answers with this ICMP unreachable code (IPv4) instead of dropping silently.
 	Reject *uint8
 }
 
-// Rule is a filter that is in force.
+// Rule is an active filter.
 type Rule struct {
 	conn  *nftables.Conn
 	table *nftables.Table
 	chain *nftables.Chain
 }
 
-// AddFilter puts the filter into force in the namespace until Remove is called or the test ends.
+// AddFilter activates the filter in the namespace until Remove is called or the test ends.
 func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 	t.Helper()
 	conn, err := nftables.New(nftables.WithNetNSFd(int(n.handle)))
@@ -58,7 +58,7 @@ func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 
 	tables, err := conn.ListTablesOfFamily(nftables.TableFamilyINet)
 	require.NoError(t, err, "listing nftables tables")
-	// One table per filter, so that each can be removed and read alone.
+	// Use one table per filter, so that each can be removed and read alone.
 	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "kernel-test-" + string(rune('a'+len(tables)))})
 	hook := nftables.ChainHookInput
 	if f.Hook == Output {
@@ -72,21 +72,21 @@ func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 	return &Rule{conn: conn, table: table, chain: chain}
 }
 
-// Packets is the number of packets that the rule has dropped or rejected: the packet filter's own count.
+// Packets is the packet filter's own count of dropped or rejected packets.
 func (r *Rule) Packets(t testing.TB) int {
 	t.Helper()
 	counter := r.counter(t)
 	return int(counter.Packets)
 }
 
-// Bytes is the size of those packets, from the IP header on.
+// Bytes is the size of those packets, including the IP header.
 func (r *Rule) Bytes(t testing.TB) int {
 	t.Helper()
 	counter := r.counter(t)
 	return int(counter.Bytes)
 }
 
-// Remove takes the filter out again.
+// Remove removes the filter.
 func (r *Rule) Remove(t testing.TB) {
 	t.Helper()
 	r.conn.DelTable(r.table)
@@ -130,7 +130,7 @@ func (f Filter) expressions() []expr.Any {
 			&expr.Cmp{Op: expr.CmpOpNeq, Register: register, Data: []byte{0}})
 	}
 	if f.Skip > 0 {
-		// At this rate no token comes back during a test: what is over the burst matches.
+		// At this rate no token is added during a test, so packets beyond the burst match.
 		exprs = append(exprs, &expr.Limit{Type: expr.LimitTypePkts, Rate: 1, Unit: expr.LimitTimeWeek, Burst: uint32(f.Skip), Over: true})
 	}
 	if f.First > 0 {

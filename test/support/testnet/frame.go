@@ -20,7 +20,7 @@ const (
 	TypeOuterVLAN = 0x88a8
 )
 
-// Numbers of extension headers of IPv6.
+// IPv6 extension header numbers.
 const (
 	HeaderHopByHop       = 0
 	HeaderRouting        = 43
@@ -41,7 +41,7 @@ func VLAN(id, kind uint16, payload ...[]byte) []byte {
 	return slices.Concat(append([][]byte{binary.BigEndian.AppendUint16(tag, kind)}, payload...)...)
 }
 
-// IPv4 returns a packet. fragment is the field with the flags and the offset; the length of options is a multiple of four.
+// IPv4 returns a packet. fragment is the field with flags and offset. The length of options must be a multiple of four.
 func IPv4(from, to netip.Addr, ttl, protocol uint8, fragment uint16, options []byte, payload ...[]byte) []byte {
 	rest := slices.Concat(payload...)
 	h := make([]byte, 12, 20+len(options)+len(rest))
@@ -52,7 +52,7 @@ func IPv4(from, to netip.Addr, ttl, protocol uint8, fragment uint16, options []b
 	return slices.Concat(h, from.AsSlice(), to.AsSlice(), options, rest)
 }
 
-// IPv6 returns a packet whose first header is of a kind.
+// IPv6 returns a packet. first is the number of its first header.
 func IPv6(from, to netip.Addr, hopLimit, first uint8, headers ...[]byte) []byte {
 	rest := slices.Concat(headers...)
 	h := []byte{6 << 4, 0, 0, 0, 0, 0, first, hopLimit}
@@ -60,26 +60,26 @@ func IPv6(from, to netip.Addr, hopLimit, first uint8, headers ...[]byte) []byte 
 	return slices.Concat(h, from.AsSlice(), to.AsSlice(), rest)
 }
 
-// Extension returns an extension header of IPv6. units is its length field: the number of units of eight bytes after the
-// first ones, or of four bytes in an authentication header.
+// Extension returns an IPv6 extension header. units is its length field: the number of additional 8-byte units, or 4-byte
+// units in an authentication header.
 func Extension(next, units uint8, bytes int) []byte {
 	h := make([]byte, bytes)
 	h[0], h[1] = next, units
 	return h
 }
 
-// Fragment returns the fragment header of IPv6; offset is its field of the offset and the flag.
+// Fragment returns an IPv6 fragment header. offset is the field with offset and flag.
 func Fragment(next uint8, offset uint16) []byte {
 	return []byte{next, 0, uint8(offset >> 8), uint8(offset), 0, 0, 0, 1}
 }
 
-// Ports returns the header of UDP.
+// Ports returns a UDP header.
 func Ports(from, to uint16) []byte {
 	h := binary.BigEndian.AppendUint16(nil, from)
 	return append(binary.BigEndian.AppendUint16(h, to), 0, 8, 0, 0)
 }
 
-// Segment returns the header of TCP.
+// Segment returns a TCP header.
 func Segment(from, to uint16, flags uint8) []byte {
 	h := binary.BigEndian.AppendUint16(nil, from)
 	h = binary.BigEndian.AppendUint16(h, to)

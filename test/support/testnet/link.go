@@ -16,8 +16,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Prefixes that the links of all tests use: the IPv4 range for benchmarks (RFC 2544) and a unique local IPv6 one.
-// Nothing else on a host uses them.
+// Prefixes of the links of all tests: the IPv4 range for benchmarks (RFC 2544) and a unique local IPv6 one. Hosts do not use
+// them.
 var (
 	Prefix4 = netip.MustParsePrefix("198.18.0.0/24")
 	Prefix6 = netip.MustParsePrefix("fd18::/64")
@@ -31,7 +31,7 @@ type End struct {
 	IPv4, IPv6 netip.Addr
 }
 
-// Mapped is the IPv4 address as an IPv4-mapped IPv6 one.
+// Mapped is the IPv4 address as an IPv4-mapped IPv6 address.
 func (e End) Mapped() netip.Addr { return netip.AddrFrom16(e.IPv4.As16()) }
 
 // Left and Right are the ends of every link.
@@ -40,7 +40,7 @@ var (
 	Right = End{Device: "kt-right", IPv4: netip.MustParseAddr("198.18.0.2"), IPv6: netip.MustParseAddr("fd18::2")}
 )
 
-// Join links two namespaces by a veth pair, with an IPv4 and an IPv6 address on each end that can be used at once.
+// Join links two namespaces by a veth pair. Each end has an IPv4 and an IPv6 address that can be used at once.
 func Join(t testing.TB, left, right *Namespace) {
 	t.Helper()
 	require.NoError(t, left.links.LinkAdd(&netlink.Veth{
@@ -50,13 +50,13 @@ func Join(t testing.TB, left, right *Namespace) {
 	}), "making a veth pair")
 	sides := map[*Namespace]End{left: Left, right: Right}
 	for ns, end := range sides {
-		// Router solicitations and the like would be packets that no test has sent.
+		// Without router solicitations and the like, all packets are those of the test.
 		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".router_solicitations", "0")
 		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".accept_dad", "0")
 		ns.up(t, end.Device)
 	}
 	for ns, end := range sides {
-		// An IPv6 address that is added before the carrier is there can be used only later.
+		// An IPv6 address that is added before the interface has a carrier cannot be used at once.
 		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, testenv.Patiently(10*time.Second), time.Millisecond, "the link's carrier")
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Loopback addresses, as each namespace has them.
+// Loopback addresses. Each namespace has them.
 var (
 	Loopback4 = netip.MustParseAddr("127.0.0.1")
 	Loopback6 = netip.MustParseAddr("::1")
@@ -28,16 +28,16 @@ var (
 
 // Namespace is a network namespace of one test, with its loopback interface up.
 type Namespace struct {
-	// Inode is the namespace's inode number, the value of ebpf.network.namespace.
+	// Inode is the namespace's inode number: the value of ebpf.network.namespace.
 	Inode uint64
-	// Born is when it was made: the kernel reuses the inode number after the end of a namespace.
+	// Born is the time of its creation. The kernel reuses inode numbers.
 	Born time.Time
 
 	handle netns.NsHandle
 	links  *netlink.Handle
 }
 
-// NewNamespace makes an empty network namespace that goes away with the test and its processes.
+// NewNamespace makes an empty network namespace. It is removed with the test and its processes.
 func NewNamespace(t testing.TB) *Namespace {
 	t.Helper()
 	ns := &Namespace{Born: time.Now()}
@@ -59,10 +59,10 @@ func NewNamespace(t testing.TB) *Namespace {
 	return ns
 }
 
-// Descriptor stands for the namespace where a link is made.
+// Descriptor refers to the namespace when a link is made.
 func (n *Namespace) Descriptor() netlink.NsFd { return netlink.NsFd(int(n.handle)) }
 
-// Run runs f on a thread that has entered the namespace. Processes that f starts are in it from their beginning.
+// Run runs f on a thread in the namespace. Processes that f starts are in it, too.
 func (n *Namespace) Run(f func() error) error {
 	return inNewThread(func() error {
 		if err := netns.Set(n.handle); err != nil {
@@ -72,14 +72,14 @@ func (n *Namespace) Run(f func() error) error {
 	})
 }
 
-// Sysctl sets a network setting of this namespace, named as sysctl(8) does: net.ipv4.tcp_syn_retries.
+// Sysctl sets a network setting of this namespace. The name is as for sysctl(8): net.ipv4.tcp_syn_retries.
 func (n *Namespace) Sysctl(t testing.TB, name, value string) {
 	t.Helper()
 	path := filepath.Join("/proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
 	require.NoError(t, n.Run(func() error { return os.WriteFile(path, []byte(value), 0o600) }), "setting %s", name)
 }
 
-// AddAddress gives the interface one more address.
+// AddAddress adds an address to the interface.
 func (n *Namespace) AddAddress(t testing.TB, device string, prefix netip.Prefix) {
 	t.Helper()
 	link, err := n.links.LinkByName(device)

@@ -16,8 +16,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Require skips the test, with the reason, where the kernel or the privileges do not suffice.
-// With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the test instead.
+// Require skips the test, with the reason, if the kernel or the privileges do not suffice. With OTELCOL_EBPF_REQUIRE_KERNEL=1
+// it fails the test instead.
 func Require(t testing.TB) {
 	t.Helper()
 	testenv.RequireKernel(t)
@@ -43,17 +43,18 @@ func RequireMPTCP(t testing.TB) {
 	}
 }
 
-// usable reports what keeps this process from calling bpf() and making network namespaces.
+// usable reports why this process cannot call bpf() or make network namespaces.
 func usable() error {
-	// BPF_PROG_LOAD with an empty attribute is EINVAL or EACCES for who may call it, EPERM for who may not, ENOSYS without BPF.
+	// BPF_PROG_LOAD with an empty attribute returns EINVAL or EACCES with sufficient privileges, EPERM without, and ENOSYS
+	// without BPF.
 	const progLoad = 5
 	if _, _, errno := unix.Syscall(unix.SYS_BPF, progLoad, 0, 0); errno == unix.EPERM || errno == unix.ENOSYS {
-		return fmt.Errorf("bpf() is not available here: %w", errno)
+		return fmt.Errorf("bpf() is not available: %w", errno)
 	}
 	return inNewThread(func() error {
 		handle, err := netns.New()
 		if err != nil {
-			return fmt.Errorf("network namespaces cannot be made here: %w", err)
+			return fmt.Errorf("cannot make network namespaces: %w", err)
 		}
 		return handle.Close()
 	})

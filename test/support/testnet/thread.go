@@ -7,12 +7,12 @@ package testnet
 
 import "runtime"
 
-// inNewThread runs f on an OS thread of its own that ends with it, so that what f does to the thread (entering
-// a namespace, dropping capabilities) concerns no other thread.
+// inNewThread runs f on a new OS thread that ends with f. What f does to its thread (entering a namespace, dropping
+// capabilities) does not affect other threads.
 func inNewThread(f func() error) error {
 	result := make(chan error)
 	go func() {
-		// Never unlocked: the runtime ends the thread together with the goroutine.
+		// Do not unlock: then the runtime ends the thread together with the goroutine.
 		runtime.LockOSThread()
 		result <- f()
 	}()

@@ -18,8 +18,8 @@ import (
 // UpperVLAN is the VLAN of an upper interface of the kind "vlan".
 const UpperVLAN = 100
 
-// NewUpper puts an interface of a kind ("bond", "macvlan" or "vlan") on the wire, which then receives what the
-// wire does. It returns "" if this kernel has none of that kind.
+// NewUpper creates an interface of a kind ("bond", "macvlan" or "vlan") on top of the wire. It receives what the wire
+// receives. It returns "" if this kernel lacks the kind.
 func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 	t.Helper()
 	device = WireName(name)
@@ -27,7 +27,7 @@ func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 	require.NoError(t, err)
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name = device
-	// It is the destination of the frames that Ethernet makes.
+	// The frames of Ethernet have this destination.
 	attrs.HardwareAddr = net.HardwareAddr(Ethernet(0)[:6])
 	var upper netlink.Link
 	switch kind {
@@ -49,7 +49,7 @@ func (w *Wire) NewUpper(t testing.TB, kind, name string) (device string) {
 	require.NoError(t, err)
 	require.NoError(t, quiet(device))
 	if attrs.ParentIndex == 0 {
-		require.NoError(t, netlink.LinkSetDown(lower)) // a bond takes nothing else
+		require.NoError(t, netlink.LinkSetDown(lower)) // a bond accepts only interfaces that are down
 		require.NoError(t, netlink.LinkSetMaster(lower, upper))
 		require.NoError(t, netlink.LinkSetUp(lower))
 		require.NoError(t, w.await())

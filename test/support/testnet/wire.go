@@ -21,27 +21,27 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// Wire is a veth pair without addresses that ends in the namespace of the test or command that makes it. It carries
-// nothing but the frames of Send and Put: IPv6 is off, and so are the offloads that merge or split packets.
+// Wire is a veth pair without addresses that ends in the namespace of the test or command that makes it. It carries only the
+// frames of Send and Put: IPv6 is off, and so are the offloads that merge or split packets.
 type Wire struct {
-	// Device is the interface that receives, Peer the other one.
+	// Device is the receiving interface, Peer the other one.
 	Device, Peer string
-	// Index is that of Device.
+	// Index is the interface index of Device.
 	Index int
 
-	// ns is where Peer is; nil is where Device is.
+	// ns is the namespace of Peer; nil is that of Device.
 	ns     *Namespace
 	socket int
 	sent   uint64
 }
 
-// burst is how many frames are sent at once. The driver has room for some hundreds, and says nothing of those it drops.
+// burst is how many frames are sent at once. The driver has room for some hundreds, and drops more without an error.
 const burst = 64
 
-// WireName is the name of the interface of a test's wire that receives. No other process's wires have such a name.
+// WireName is the name of the receiving interface of a test's wire. No other process uses it.
 func WireName(name string) string { return fmt.Sprintf("kt%d-%s", os.Getpid(), name) }
 
-// MakeWire makes a wire with both ends in this namespace, whose receiving interface has a name. It is to be closed.
+// MakeWire makes a wire with both ends in this namespace. The receiving interface gets the name. The caller closes the wire.
 func MakeWire(device string) (*Wire, error) {
 	w := &Wire{Device: device, Peer: device + "-peer", socket: -1}
 	if err := w.lay(1); err != nil {
@@ -50,14 +50,14 @@ func MakeWire(device string) (*Wire, error) {
 	return w, nil
 }
 
-// NewWire makes a wire from a namespace that goes away with the test, with a driver that XDP programs run in.
+// NewWire makes a wire from a namespace, for the test. Its driver supports XDP programs.
 func NewWire(t testing.TB, ns *Namespace, name string) *Wire {
 	t.Helper()
 	return newWire(t, ns, name, 1)
 }
 
-// NewGenericWire makes a wire whose driver refuses XDP programs, because the other side has more queues to send from than
-// this one has to receive from.
+// NewGenericWire makes a wire whose driver refuses XDP programs: the other side has more sending queues than this one has
+// receiving queues.
 func NewGenericWire(t testing.TB, ns *Namespace, name string) *Wire {
 	t.Helper()
 	return newWire(t, ns, name, 2)
@@ -71,7 +71,7 @@ func newWire(t testing.TB, ns *Namespace, name string, sendingQueues uint32) *Wi
 	return w
 }
 
-// lay makes the interfaces, and the socket that sends.
+// lay makes the interfaces and the sending socket.
 func (w *Wire) lay(sendingQueues uint32) error {
 	pair := &netlink.Veth{
 		LinkAttrs:       netlink.LinkAttrs{Name: w.Device, TxQLen: -1, NumTxQueues: 1, NumRxQueues: 1},
@@ -116,7 +116,7 @@ func (w *Wire) atPeer(f func() error) error {
 	return w.ns.Run(f)
 }
 
-// await waits until the wire carries what is sent.
+// await waits until the wire has a carrier.
 func (w *Wire) await() error {
 	for end := time.Now().Add(testenv.Patiently(10 * time.Second)); ; time.Sleep(time.Millisecond) {
 		var up bool
@@ -133,7 +133,7 @@ func (w *Wire) await() error {
 	}
 }
 
-// Close takes the wire away, unless Cut has done that.
+// Close removes the wire, unless Cut has done so.
 func (w *Wire) Close() error {
 	err := w.cut()
 	if w.socket >= 0 {
@@ -143,7 +143,7 @@ func (w *Wire) Close() error {
 	return err
 }
 
-// Cut takes the wire away.
+// Cut removes the wire.
 func (w *Wire) Cut(t testing.TB) {
 	t.Helper()
 	require.NoError(t, w.cut())
@@ -152,7 +152,7 @@ func (w *Wire) Cut(t testing.TB) {
 func (w *Wire) cut() error {
 	link, err := netlink.LinkByIndex(w.Index)
 	if err != nil {
-		return nil //nolint:nilerr // it is gone, or was never made
+		return nil //nolint:nilerr // it is removed, or was never made
 	}
 	return netlink.LinkDel(link)
 }
@@ -182,16 +182,16 @@ func Loop(t testing.TB) (send func(testing.TB, []byte)) {
 	}
 }
 
-// Send puts a frame on the wire. After each burst it waits until the test's side has received all frames.
+// Send puts a frame on the wire. After each burst it waits until the receiving side has all frames.
 func (w *Wire) Send(t testing.TB, frame []byte) {
 	t.Helper()
 	require.NoError(t, w.Put(frame))
 	if w.sent++; w.sent%burst == 0 {
-		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, testenv.Patiently(10*time.Second), 10*time.Microsecond, "frames are lost")
+		require.Eventually(t, func() bool { return w.received(t) >= w.sent }, testenv.Patiently(10*time.Second), 10*time.Microsecond, "frames were lost")
 	}
 }
 
-// Put puts a frame on the wire and waits for nothing.
+// Put puts a frame on the wire without waiting.
 func (w *Wire) Put(frame []byte) error {
 	if _, err := unix.Write(w.socket, frame); err != nil {
 		return fmt.Errorf("send a frame of %d bytes: %w", len(frame), err)
@@ -199,7 +199,7 @@ func (w *Wire) Put(frame []byte) error {
 	return nil
 }
 
-// received is how many frames the test's side has received.
+// received is how many frames the receiving side has received.
 func (w *Wire) received(t testing.TB) uint64 {
 	t.Helper()
 	device, err := netlink.LinkByIndex(w.Index)
@@ -207,7 +207,7 @@ func (w *Wire) received(t testing.TB) uint64 {
 	return device.Attrs().Statistics.RxPackets
 }
 
-// SetMTU lets the wire carry packets of another size.
+// SetMTU sets the MTU of both ends.
 func (w *Wire) SetMTU(t testing.TB, mtu int) {
 	t.Helper()
 	device, err := netlink.LinkByIndex(w.Index)
@@ -218,7 +218,7 @@ func (w *Wire) SetMTU(t testing.TB, mtu int) {
 	require.NoError(t, w.ns.links.LinkSetMTU(peer, mtu))
 }
 
-// Rename gives the interface on the test's side another name.
+// Rename renames the receiving interface.
 func (w *Wire) Rename(t testing.TB, name string) {
 	t.Helper()
 	w.Device = WireName(name)
@@ -229,7 +229,7 @@ func (w *Wire) Rename(t testing.TB, name string) {
 	require.NoError(t, netlink.LinkSetUp(link))
 }
 
-// XDP returns the id of the XDP program on the test's side, 0 if there is none, and whether it runs in the driver.
+// XDP returns the id of the XDP program on the receiving interface, 0 if there is none, and whether it runs in the driver.
 func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	t.Helper()
 	link, err := netlink.LinkByIndex(w.Index)
@@ -242,7 +242,7 @@ func (w *Wire) XDP(t testing.TB) (id int, native bool) {
 	return int(xdp.ProgId), xdp.AttachMode == attachedToDriver
 }
 
-// quiet makes an interface send nothing by itself, and receive packets as they were sent.
+// quiet keeps an interface from sending anything by itself, and from changing packets that it receives.
 func quiet(device string) error {
 	if err := os.WriteFile("/proc/sys/net/ipv6/conf/"+device+"/disable_ipv6", []byte("1"), 0o600); err != nil {
 		return err
@@ -250,8 +250,8 @@ func quiet(device string) error {
 	return withoutOffloads(device)
 }
 
-// withoutOffloads switches off what merges received packets and splits sent ones. A driver that has none of it refuses
-// that, as those of older kernels do when the peer has an XDP program.
+// withoutOffloads switches off merging of received packets and splitting of sent ones. A driver without these features
+// refuses that, as drivers of older kernels do when the peer has an XDP program.
 func withoutOffloads(device string) error {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

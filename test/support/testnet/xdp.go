@@ -16,15 +16,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Occupation is an XDP program on a wire that is not the receiver's.
+// Occupation is an XDP program of somebody else on a wire.
 type Occupation struct {
-	// ID is that of the program.
+	// ID is the program's id.
 	ID int
-	// Leave detaches it; otherwise the end of the test does.
+	// Leave detaches it. The end of the test does, too.
 	Leave func()
 }
 
-// OccupyByLink attaches a program to the test's side of the wire as newer programs do it, by a link.
+// OccupyByLink attaches a program to the receiving interface by a BPF link, as newer loaders do.
 func (w *Wire) OccupyByLink(t testing.TB) Occupation {
 	t.Helper()
 	p, id := passingProgram(t)
@@ -34,7 +34,7 @@ func (w *Wire) OccupyByLink(t testing.TB) Occupation {
 	return Occupation{id, func() { require.NoError(t, l.Close()) }}
 }
 
-// OccupyGeneric attaches a program behind the driver, as `ip link set dev … xdpgeneric` does.
+// OccupyGeneric attaches a program in generic mode, as `ip link set dev … xdpgeneric` does.
 func (w *Wire) OccupyGeneric(t testing.TB) Occupation {
 	t.Helper()
 	p, id := passingProgram(t)
@@ -46,7 +46,7 @@ func (w *Wire) OccupyGeneric(t testing.TB) Occupation {
 	return Occupation{id, func() { require.NoError(t, set(-1)) }}
 }
 
-// DetachXDP detaches the program that a link has attached to the wire, as `bpftool link detach` does.
+// DetachXDP detaches the program of the wire's BPF link, as `bpftool link detach` does.
 func (w *Wire) DetachXDP(t testing.TB) {
 	t.Helper()
 	l := w.xdpLink(t)
@@ -54,7 +54,7 @@ func (w *Wire) DetachXDP(t testing.TB) {
 	require.NoError(t, l.Close())
 }
 
-// ReplaceXDP replaces the program that a link has attached to the wire, and keeps the link.
+// ReplaceXDP replaces the program of the wire's BPF link and keeps the link.
 func (w *Wire) ReplaceXDP(t testing.TB) Occupation {
 	t.Helper()
 	p, id := passingProgram(t)
@@ -64,7 +64,7 @@ func (w *Wire) ReplaceXDP(t testing.TB) Occupation {
 	return Occupation{id, func() { require.NoError(t, l.Close()) }}
 }
 
-// RemoveXDP does what `ip link set dev … xdp off` does, for programs behind the driver too.
+// RemoveXDP does what `ip link set dev … xdp off` does, also for generic mode.
 func (w *Wire) RemoveXDP(t testing.TB) error {
 	t.Helper()
 	device, err := netlink.LinkByIndex(w.Index)
@@ -76,7 +76,7 @@ func (w *Wire) RemoveXDP(t testing.TB) error {
 	return netlink.LinkSetXdpFdWithFlags(device, -1, flags)
 }
 
-// xdpLink returns the link that has attached something to the wire.
+// xdpLink returns the BPF link that attaches a program to the wire.
 func (w *Wire) xdpLink(t testing.TB) link.Link {
 	t.Helper()
 	all := &link.Iterator{}
@@ -91,7 +91,7 @@ func (w *Wire) xdpLink(t testing.TB) link.Link {
 	return nil
 }
 
-// passingProgram loads a program that lets every packet pass.
+// passingProgram loads a program that passes all packets.
 func passingProgram(t testing.TB) (p *ebpf.Program, id int) {
 	t.Helper()
 	const pass = 2 // XDP_PASS

@@ -16,14 +16,14 @@ import (
 	"go.opentelemetry.io/collector/receiver"
 )
 
-// defaults make the receiver quick; a test's own configuration overrides them.
+// defaults shorten the receiver's intervals. A test's own configuration overrides them.
 const defaults = `
 collection_interval: 100ms
 initial_delay: 1ms
 events: {flush_interval: 10ms}
 `
 
-// load reads and validates a configuration as the collector does. It returns the programs that were added to it.
+// load reads and validates a configuration as the collector does. It returns the names of the programs that it added.
 func load(factory receiver.Factory, yaml string, together bool) (_ component.Config, added []string, err error) {
 	merged := confmap.New()
 	for _, text := range []string{defaults, yaml} {
@@ -48,8 +48,8 @@ func load(factory receiver.Factory, yaml string, together bool) (_ component.Con
 	return config, added, errors.Join(merged.Unmarshal(config), confmap.Validate(config))
 }
 
-// AllBut is the value of exclude::cidrs that leaves out every address but those in the IPv4 prefix and the barrier's,
-// so that whatever else happens on the host stays out of a test's counts.
+// AllBut returns exclude::cidrs for all addresses except those of the IPv4 prefix and of the barrier, so that other traffic
+// of the host is not counted.
 func AllBut(kept netip.Prefix) string {
 	cidrs := []string{"2000::/3", "fc00::/7", "fe80::/10", "::1/128"}
 	for _, p := range without(netip.MustParsePrefix("0.0.0.0/0"), []netip.Prefix{kept, BarrierPrefix}) {
@@ -58,7 +58,7 @@ func AllBut(kept netip.Prefix) string {
 	return "['" + strings.Join(cidrs, "', '") + "']"
 }
 
-// without returns the parts of the prefix that are outside of those kept.
+// without returns the parts of the prefix that are outside of the kept prefixes.
 func without(p netip.Prefix, kept []netip.Prefix) []netip.Prefix {
 	apart := true
 	for _, k := range kept {

@@ -20,17 +20,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
-// Event is a log record as the pipeline got it.
+// Event is a log record that the pipeline received.
 type Event struct {
 	Name, Body, Scope string
 	Severity          plog.SeverityNumber
 	SeverityText      string
 	Time, Observed    time.Time
-	// Attributes and Resource are as pdata's AsRaw gives them: int64, float64, string, bool.
+	// Attributes and Resource have the types of pdata's AsRaw: int64, float64, string, bool.
 	Attributes, Resource map[string]any
 }
 
-// String is the event on one line, for failed tests.
+// String formats the event on one line, for failed tests.
 func (e Event) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s %s %s %q", e.Time.Format("15:04:05.000000"), e.Severity, e.Name, e.Body)
@@ -42,14 +42,14 @@ func (e Event) String() string {
 	return b.String()
 }
 
-// Events is the end of a logs pipeline. It takes everything unless told otherwise.
+// Events is the last consumer of a logs pipeline. By default it accepts everything.
 type Events struct {
 	mu     sync.Mutex
 	events []Event
 	calls  int
-	// hidden are programs whose events the test does not ask for.
+	// hidden are programs whose events the test did not ask for.
 	hidden []string
-	// answer replaces the acceptance of a batch by ConsumeLogs; nil accepts it.
+	// answer decides whether ConsumeLogs accepts a batch; nil accepts it.
 	answer func(context.Context) error
 }
 
@@ -87,15 +87,14 @@ func (s *Events) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return nil
 }
 
-// Answer makes the consumer call f for each batch before it accepts it, and refuse the batch if f returns an error;
-// nil accepts everything again.
+// Answer makes the consumer call f for each batch. An error of f refuses the batch. nil accepts everything again.
 func (s *Events) Answer(f func(context.Context) error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = f
 }
 
-// Calls is how many batches were offered, refused ones included.
+// Calls is how many batches were offered, including refused ones.
 func (s *Events) Calls() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -127,7 +126,7 @@ func Named(names ...string) Match {
 	return func(e Event) bool { return slices.Contains(names, e.Name) }
 }
 
-// With selects events with that value of the attribute; numbers are int64 or float64.
+// With selects events with this value of the attribute. Numbers are int64 or float64.
 func With(key string, value any) Match {
 	return func(e Event) bool { return e.Attributes[key] == value }
 }
@@ -140,12 +139,13 @@ func OfProcess(pids ...int) Match {
 	}
 }
 
-// InNamespace selects events of the network namespaces.
+// InNamespace selects events of network namespaces.
 func InNamespace(namespaces ...*testnet.Namespace) Match {
 	return func(e Event) bool {
 		inode, ok := e.Attributes["ebpf.network.namespace"].(int64)
 		return ok && slices.ContainsFunc(namespaces, func(ns *testnet.Namespace) bool {
-			// Wall time that is computed from the kernel's time may be wrong by less than this.
+			// The kernel's time converted to wall time has an error below this. An older event is of an earlier namespace
+			// with the same inode.
 			return uint64(inode) == ns.Inode && e.Time.After(ns.Born.Add(-time.Millisecond))
 		})
 	}

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 )
 
-// Host is the collector as the receiver sees it; it keeps the status events that the receiver reports.
+// Host is the collector from the receiver's point of view. It keeps the status events that the receiver reports.
 type Host struct {
 	mu     sync.Mutex
 	events []*componentstatus.Event

@@ -19,7 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Objects are eBPF objects of the kernel by their ids.
+// Objects are the kernel's BPF objects by id.
 type Objects struct {
 	Programs map[ebpf.ProgramID]string // with their names
 	Maps     map[ebpf.MapID]string
@@ -34,7 +34,7 @@ func (o Objects) String() string {
 	return fmt.Sprintf("programs %v, maps %v, links %v", o.Programs, o.Maps, o.Links)
 }
 
-// Owned are the eBPF objects that this process holds descriptors of, and the maps that those programs use.
+// Owned returns the BPF objects that this process has descriptors of, and the maps that its programs use.
 func Owned(t testing.TB) Objects {
 	t.Helper()
 	o := Objects{Programs: map[ebpf.ProgramID]string{}, Maps: map[ebpf.MapID]string{}, Links: map[link.ID]bool{}}
@@ -68,7 +68,7 @@ func (o Objects) addProgram(t testing.TB, id ebpf.ProgramID) {
 	t.Helper()
 	p, err := ebpf.NewProgramFromID(id)
 	if errors.Is(err, os.ErrNotExist) {
-		return // on its way out
+		return // being freed
 	}
 	require.NoError(t, err)
 	defer func() { _ = p.Close() }()
@@ -94,7 +94,7 @@ func (o Objects) addMap(t testing.TB, id ebpf.MapID) {
 	o.Maps[id] = info.Name
 }
 
-// All are the eBPF objects of the whole kernel.
+// All returns all BPF objects of the kernel.
 func All(t testing.TB) Objects {
 	t.Helper()
 	o := Objects{Programs: map[ebpf.ProgramID]string{}, Maps: map[ebpf.MapID]string{}, Links: map[link.ID]bool{}}
@@ -121,8 +121,8 @@ func All(t testing.TB) Objects {
 	return o
 }
 
-// addLinks adds the links of the whole kernel. It returns false if there is one that somebody else is only making, which
-// can't be looked at yet and ends the listing.
+// addLinks adds all links of the kernel. It returns false if somebody is just creating a link: that link cannot be opened
+// yet, and ends the listing.
 func (o Objects) addLinks(t testing.TB) bool {
 	t.Helper()
 	links := &link.Iterator{}
@@ -137,7 +137,7 @@ func (o Objects) addLinks(t testing.TB) bool {
 	return true
 }
 
-// Minus are the objects that the others do not have.
+// Minus returns the objects that the other set does not have.
 func (o Objects) Minus(others Objects) Objects {
 	left := Objects{Programs: map[ebpf.ProgramID]string{}, Maps: map[ebpf.MapID]string{}, Links: map[link.ID]bool{}}
 	for id, name := range o.Programs {
@@ -158,5 +158,5 @@ func (o Objects) Minus(others Objects) Objects {
 	return left
 }
 
-// Both are the objects that are in both sets.
+// Both returns the objects that are in both sets.
 func (o Objects) Both(others Objects) Objects { return o.Minus(o.Minus(others)) }

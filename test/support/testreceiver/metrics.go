@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// metricsSink is the end of a metrics pipeline; it keeps the last scrape.
+// metricsSink is the last consumer of a metrics pipeline. It keeps the last scrape.
 type metricsSink struct {
 	mu      sync.Mutex
 	scrapes int
@@ -45,23 +45,23 @@ func (s *metricsSink) latest() (pmetric.Metrics, int) {
 	return s.last, s.scrapes
 }
 
-// Scrape is what one collection of the metrics has brought.
+// Scrape has the metrics of one collection.
 type Scrape struct {
 	md pmetric.Metrics
-	// container limits the view to one container; "" is everything.
+	// container limits the view to one container; "" means everything.
 	container string
 }
 
-// Attributes are the attributes of a data point; values are strings, as all of the receiver's are.
+// Attributes are the attributes of a data point. All of the receiver's values are strings.
 type Attributes map[string]string
 
-// In is the part of the scrape that belongs to the container.
+// In returns the part of the scrape that belongs to the container.
 func (s Scrape) In(container *testhost.Cgroup) Scrape {
 	s.container = container.ContainerID
 	return s
 }
 
-// metrics calls f for each metric of that name, for all without one.
+// metrics calls f for each metric of that name, or for all metrics if it is empty.
 func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
 	for _, rm := range s.md.ResourceMetrics().All() {
 		if s.container != "" {
@@ -80,14 +80,14 @@ func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
 	}
 }
 
-// Find returns the metrics of that name, one for each resource that has it.
+// Find returns the metrics of that name, one per resource.
 func (s Scrape) Find(name string) []pmetric.Metric {
 	var found []pmetric.Metric
 	s.metrics(name, func(_ pcommon.Resource, m pmetric.Metric) { found = append(found, m) })
 	return found
 }
 
-// Names are the names of all metrics there are.
+// Names returns the names of all metrics.
 func (s Scrape) Names() []string {
 	names := map[string]bool{}
 	s.metrics("", func(_ pcommon.Resource, m pmetric.Metric) { names[m.Name()] = true })
@@ -101,7 +101,7 @@ func (s Scrape) Resources(name string) []map[string]any {
 	return found
 }
 
-// points calls f for each data point of a sum whose attributes include those given, but for those that only end a series.
+// points calls f for each data point of a sum whose attributes include these, except for those that only end a series.
 func (s Scrape) points(name string, attributes Attributes, f func(pmetric.NumberDataPoint)) {
 	for _, m := range s.Find(name) {
 		if m.Type() != pmetric.MetricTypeSum {
@@ -115,21 +115,21 @@ func (s Scrape) points(name string, attributes Attributes, f func(pmetric.Number
 	}
 }
 
-// Int is the sum of an integer metric over the data points whose attributes include those given, and 0 without any.
+// Int adds up the data points of an integer metric whose attributes include these. It is 0 if there are none.
 func (s Scrape) Int(name string, attributes Attributes) int {
 	total := 0
 	s.points(name, attributes, func(p pmetric.NumberDataPoint) { total += int(p.IntValue()) })
 	return total
 }
 
-// Float is the sum of a floating-point metric over the data points whose attributes include those given.
+// Float adds up the data points of a floating-point metric whose attributes include these.
 func (s Scrape) Float(name string, attributes Attributes) float64 {
 	total := 0.0
 	s.points(name, attributes, func(p pmetric.NumberDataPoint) { total += p.DoubleValue() })
 	return total
 }
 
-// Series are the attribute sets of the metric's data points, with their integer values.
+// Series returns the attribute sets of the metric's data points, with their integer values.
 func (s Scrape) Series(name string) []Series {
 	var found []Series
 	s.points(name, nil, func(p pmetric.NumberDataPoint) {
@@ -148,7 +148,7 @@ type Series struct {
 	Value      int
 }
 
-// Histogram returns the one explicit histogram point with exactly those attributes.
+// Histogram returns the only explicit histogram point with exactly these attributes.
 func (s Scrape) Histogram(name string, attributes Attributes) (found pmetric.HistogramDataPoint, ok bool) {
 	for _, m := range s.Find(name) {
 		if m.Type() != pmetric.MetricTypeHistogram {
@@ -163,7 +163,7 @@ func (s Scrape) Histogram(name string, attributes Attributes) (found pmetric.His
 	return found, false
 }
 
-// Exponential returns the one exponential histogram point with exactly those attributes.
+// Exponential returns the only exponential histogram point with exactly these attributes.
 func (s Scrape) Exponential(name string, attributes Attributes) (found pmetric.ExponentialHistogramDataPoint, ok bool) {
 	for _, m := range s.Find(name) {
 		if m.Type() != pmetric.MetricTypeExponentialHistogram {
@@ -187,7 +187,7 @@ func includes(have pcommon.Map, want Attributes) bool {
 	return true
 }
 
-// With returns the attributes with one more.
+// With returns the attributes with an additional one.
 func (a Attributes) With(key, value string) Attributes {
 	more := maps.Clone(a)
 	if more == nil {

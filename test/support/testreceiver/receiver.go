@@ -27,37 +27,37 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Deadline is the longest wait for an expected result.
+// Deadline is the limit for an expected result.
 var Deadline = testenv.Patiently(20 * time.Second)
 
-// Receiver is a receiver with both pipelines behind it.
+// Receiver is a receiver with a logs and a metrics pipeline.
 type Receiver struct {
-	// Events is the end of the logs pipeline.
+	// Events is the last consumer of the logs pipeline.
 	Events *Events
 	// Host has the component status.
 	Host *Host
-	// Log holds what the receiver has logged.
+	// Log has the receiver's own log.
 	Log *observer.ObservedLogs
 
 	metrics    *metricsSink
 	components []component.Component
 	barrier    *barrier
-	// down is whether it was shut down.
+	// down says that it was shut down.
 	down bool
 }
 
-// Option says how a receiver is made.
+// Option changes how a receiver is made.
 type Option func(*options)
 
 type options struct{ logs, metrics, together bool }
 
-// WithoutLogs leaves the logs pipeline out.
+// WithoutLogs makes no logs pipeline.
 func WithoutLogs() Option { return func(o *options) { o.logs = false } }
 
-// WithoutMetrics leaves the metrics pipeline out.
+// WithoutMetrics makes no metrics pipeline.
 func WithoutMetrics() Option { return func(o *options) { o.metrics = false } }
 
-// New makes a receiver from the YAML below `ebpf:` and does not start it. A configuration that is refused ends the test.
+// New makes a receiver from the YAML below `ebpf:` without starting it. An invalid configuration fails the test.
 func New(t testing.TB, yaml string, opts ...Option) *Receiver {
 	t.Helper()
 	r, err := build(yaml, append(opts, func(o *options) { o.together = isTogether(t.Name()) })...)
@@ -96,7 +96,7 @@ func build(yaml string, opts ...Option) (*Receiver, error) {
 	return r, nil
 }
 
-// Start makes and starts a receiver; it is shut down at the end of the test at the latest.
+// Start makes and starts a receiver. It is shut down at the end of the test at the latest.
 func Start(t testing.TB, yaml string, opts ...Option) *Receiver {
 	t.Helper()
 	r := New(t, yaml, opts...)
@@ -110,7 +110,7 @@ func Start(t testing.TB, yaml string, opts ...Option) *Receiver {
 	return r
 }
 
-// Start starts the pipelines as the collector does, and stops those that run when one fails.
+// Start starts the pipelines as the collector does. If one fails, it stops those that it has started.
 func (r *Receiver) Start() error {
 	for _, c := range r.components {
 		if err := c.Start(context.Background(), r.Host); err != nil {
@@ -123,7 +123,7 @@ func (r *Receiver) Start() error {
 // Shutdown shuts all pipelines down.
 func (r *Receiver) Shutdown() error { return r.ShutdownWithin(Deadline) }
 
-// ShutdownWithin shuts all pipelines down and gives them so much time.
+// ShutdownWithin shuts all pipelines down, with a time limit.
 func (r *Receiver) ShutdownWithin(patience time.Duration) error {
 	r.down = true
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -143,32 +143,32 @@ func (r *Receiver) Wait(t testing.TB, n int, matches ...Match) []Event {
 		found = r.Events.Matching(matches...)
 		return len(found) >= n
 	}) {
-		require.FailNowf(t, "events are missing", "%d of %d came; %s; these came:\n%s", len(found), n, r.losses(), r.sample(found))
+		require.FailNowf(t, "events are missing", "received %d of %d; %s; received:\n%s", len(found), n, r.losses(), r.sample(found))
 	}
 	return found
 }
 
-// Exactly waits until n events match, and checks that everything that has happened so far brings no more.
+// Exactly waits until n events match, and checks that no more come of what has happened so far.
 func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 	t.Helper()
 	r.Wait(t, n, matches...)
 	r.Settle(t)
 	found := r.Events.Matching(matches...)
 	if len(found) != n {
-		require.FailNowf(t, "too many events", "%d came instead of %d:\n%s", len(found), n, r.sample(found))
+		require.FailNowf(t, "too many events", "received %d instead of %d:\n%s", len(found), n, r.sample(found))
 	}
 	return found
 }
 
-// losses says which events the receiver itself has counted as lost: a busy host may have filled the ring.
+// losses describes the losses that the receiver counted: on a busy host the ring may have overflowed.
 func (r *Receiver) losses() string {
 	if md, scrapes := r.metrics.latest(); scrapes > 0 {
 		return fmt.Sprintf("ebpf.event.lost is %v", Scrape{md: md}.Series("ebpf.event.lost"))
 	}
-	return "ebpf.event.lost is not known"
+	return "ebpf.event.lost is unknown"
 }
 
-// sample shows the events that a failed test is about, or the last of all of them.
+// sample formats the given events, or the latest events if none are given.
 func (r *Receiver) sample(events []Event) (text string) {
 	if len(events) == 0 {
 		events = r.Events.Matching()
@@ -179,27 +179,27 @@ func (r *Receiver) sample(events []Event) (text string) {
 	return text
 }
 
-// Settle waits until everything that the kernel has seen so far has passed through the pipeline.
+// Settle waits until all that the kernel has observed so far has passed through the pipeline.
 func (r *Receiver) Settle(t testing.TB) {
 	t.Helper()
 	r.barrier.pass(t, r)
 }
 
-// Scrape returns a collection of the metrics that began after the call.
+// Scrape returns a collection of the metrics that begins after the call.
 func (r *Receiver) Scrape(t testing.TB) Scrape {
 	t.Helper()
 	_, before := r.metrics.latest()
 	var s Scrape
-	// The next one may have begun already; the one after it has not.
+	// The next collection may have begun already. The one after it has not.
 	require.True(t, Eventually(func() bool {
 		md, now := r.metrics.latest()
 		s.md = md
 		return now >= before+2
-	}), "no metrics are collected")
+	}), "no metrics were collected")
 	return s
 }
 
-// ScrapeUntil returns the first collection that the condition holds for, or the last one before the deadline.
+// ScrapeUntil returns the first collection that satisfies the condition, or the last one before the deadline.
 func (r *Receiver) ScrapeUntil(t testing.TB, condition func(Scrape) bool) Scrape {
 	t.Helper()
 	var s Scrape
@@ -210,10 +210,10 @@ func (r *Receiver) ScrapeUntil(t testing.TB, condition func(Scrape) bool) Scrape
 	return s
 }
 
-// Eventually waits until the condition holds, and reports whether it did within the deadline.
+// Eventually waits until the condition is true, and reports whether that was before the deadline.
 func Eventually(condition func() bool) bool { return Within(Deadline, condition) }
 
-// Within waits until the condition holds, and reports whether it did within that time.
+// Within waits until the condition is true, and reports whether that was in time.
 func Within(patience time.Duration, condition func() bool) bool {
 	for end := time.Now().Add(patience); ; time.Sleep(2 * time.Millisecond) {
 		if condition() {
@@ -225,19 +225,19 @@ func Within(patience time.Duration, condition func() bool) bool {
 	}
 }
 
-// BarrierPrefix is where the receiver's own probe connects in IPv4, so that a test which leaves addresses out can keep
-// it in. It connects in IPv6 too, so that a test may leave one of them out.
+// BarrierPrefix has the IPv4 destination of the barrier, so that a test that excludes addresses can keep it. The barrier also
+// connects over IPv6, so that a test may exclude one of the two.
 var (
 	BarrierPrefix  = netip.MustParsePrefix("198.18.255.1/32")
 	barrierPrefix6 = netip.MustParsePrefix("fd18:ff::1/128")
 )
 
-// barrier is an agent whose connections mark a point in time.
+// barrier is an agent whose connections mark a point in the stream of events.
 type barrier struct {
 	mu    sync.Mutex
 	ns    *testnet.Namespace
 	agent *traffic.Agent
-	// port is the last one that was connected to.
+	// port is the last destination port.
 	port uint16
 }
 
@@ -249,8 +249,8 @@ func newBarrier(t testing.TB) *barrier {
 	return &barrier{ns: ns, agent: traffic.Start(t, ns, traffic.Named("kt-barrier", "kt-barrier"))}
 }
 
-// pass connects to closed ports, which each of the network programs reports, and waits for such an event: then all
-// earlier records have passed.
+// pass connects to a closed port, which each of the network programs reports, and waits for the event. Then all earlier
+// records have passed.
 func (b *barrier) pass(t testing.TB, r *Receiver) {
 	t.Helper()
 	b.mu.Lock()
@@ -263,5 +263,5 @@ func (b *barrier) pass(t testing.TB, r *Receiver) {
 		return e.Attributes["server.port"] == int64(b.port) || e.Attributes["destination.port"] == int64(b.port)
 	}
 	require.True(t, Eventually(func() bool { return len(r.Events.Matching(InNamespace(b.ns), seen)) > 0 }),
-		"the receiver saw nothing of a refused connection")
+		"the receiver reported no refused connection")
 }

@@ -15,25 +15,25 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// eventPrefixes are the beginnings of the event names of the programs that Together switches on.
+// eventPrefixes are the prefixes of the event names of the programs that Together enables.
 var eventPrefixes = map[string]string{
 	"connection":  "ebpf.connection.",
 	"packet_drop": "ebpf.packet.drop",
 	"tcp":         "ebpf.tcp.",
 }
 
-// together has the names of the tests that Together was called for.
+// together has the names of the tests that called Together.
 var together sync.Map
 
-// Together switches all of the programs connection, packet_drop and tcp on in each receiver of the test and of its
-// subtests whose configuration has one of them: they share what is kept with a socket. Events of the programs that the
-// configuration does not name stay hidden, so that the test compares the same events as with its own programs alone.
+// Together enables all of the programs connection, packet_drop and tcp in each receiver of the test and its subtests whose
+// configuration has one of them: these programs share state of sockets. Events of the added programs stay hidden, so that the
+// test compares the same events as with its own programs alone.
 func Together(t testing.TB) {
 	together.Store(t.Name(), nil)
 	t.Cleanup(func() { together.Delete(t.Name()) })
 }
 
-// isTogether reports whether Together was called for the test or one that it is a subtest of.
+// isTogether reports whether the test or one of its parents called Together.
 func isTogether(test string) bool {
 	for ; test != "."; test = path.Dir(test) {
 		if _, ok := together.Load(test); ok {
@@ -43,7 +43,7 @@ func isTogether(test string) bool {
 	return false
 }
 
-// addPrograms adds the missing ones of the programs to a configuration that has one of them, and returns what it added.
+// addPrograms adds the missing programs to a configuration that has one of them, and returns the added ones.
 func addPrograms(config *confmap.Conf) (added []string, err error) {
 	more := map[string]any{}
 	for program := range eventPrefixes {
@@ -58,7 +58,7 @@ func addPrograms(config *confmap.Conf) (added []string, err error) {
 	return added, config.Merge(confmap.NewFromStringMap(map[string]any{"programs": more}))
 }
 
-// isOf reports whether the event is about one of the programs.
+// isOf reports whether one of the programs emits such events.
 func (e Event) isOf(programs []string) bool {
 	return slices.ContainsFunc(programs, func(program string) bool {
 		return strings.HasPrefix(e.Name, eventPrefixes[program]) || e.Attributes["ebpf.program.name"] == program

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Outcome is what came of starting a receiver in another process.
+// Outcome is the result of starting a receiver in another process.
 type Outcome struct {
 	// Error is the text of Start's error, or "".
 	Error string
@@ -26,7 +26,7 @@ type Outcome struct {
 	Statuses []string
 	// States are the ebpf.program.state events, as "program state".
 	States []string
-	// Left is what the process held of eBPF after the shutdown, or "".
+	// Left describes the BPF objects that the process still had after the shutdown, or "".
 	Left string
 }
 
@@ -56,7 +56,7 @@ var try = traffic.Define("receiver.try", func(yaml string) (Outcome, error) {
 	return o, err
 })
 
-// heldDescriptors lists the process's descriptors of eBPF objects. It takes no rights, unlike Owned.
+// heldDescriptors lists the process's descriptors of BPF objects. Unlike Owned, it needs no privileges.
 func heldDescriptors() (held string, err error) {
 	files, err := filepath.Glob("/proc/self/fd/*")
 	for _, file := range files {
@@ -67,7 +67,7 @@ func heldDescriptors() (held string, err error) {
 	return held, err
 }
 
-// Try starts a receiver in the agent, which may lack capabilities or mounts, and shuts it down again.
+// Try starts a receiver in the agent and shuts it down again. The agent may lack capabilities or mounts.
 func Try(a *traffic.Agent, yaml string) Outcome { return try.Call(a, yaml) }
 
 var trySelf = traffic.Define("receiver.self", func(yaml string) (int, error) {
@@ -87,6 +87,6 @@ var trySelf = traffic.Define("receiver.self", func(yaml string) (int, error) {
 	return len(r.Events.Matching(Named("ebpf.connection.connect"), With("ebpf.network.namespace", int64(ns.Ino)))), err
 })
 
-// TrySelf starts a receiver in the agent, has the same process connect to a closed port, and returns how many events
-// of that there are.
+// TrySelf starts a receiver in the agent, connects from the same process to a closed port, and returns the number of events
+// about that.
 func TrySelf(a *traffic.Agent, yaml string) int { return trySelf.Call(a, yaml) }

@@ -11,19 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// acceptBacklog is how many connections may wait to be accepted.
+// acceptBacklog is the backlog of each listener.
 const acceptBacklog = 1024
 
-// acceptArgs asks for one listener, and a thread that serves it, per share of connections; pinned, each on a CPU.
+// acceptArgs has the number of connections per listener. Each listener has its own thread; if pinned, on its own CPU.
 type acceptArgs struct {
 	Shares []int
 	Pinned bool
 }
 
-// accepting says where connections are accepted: at a port per share.
+// accepting has the listening ports.
 type accepting struct {
 	Ports []uint16
-	// FD names the server to the operation tcp.served, which waits for its end.
+	// FD identifies the server for the operation tcp.served, which waits for its end.
 	FD int
 }
 

@@ -21,8 +21,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 )
 
-// Agent is a child process that makes traffic. Its methods carry out one operation and return its ground truth;
-// they end the test when the operation could not be carried out.
+// Agent is a child process that makes traffic. Each method carries out one operation and returns the ground truth. If the
+// operation cannot be carried out, it fails the test.
 type Agent struct {
 	Identity
 
@@ -31,21 +31,21 @@ type Agent struct {
 	child  *child
 }
 
-// Identity is what an agent says of itself.
+// Identity is what an agent knows about itself.
 type Identity struct {
 	// PID is the process id in the initial PID namespace, UID the effective user id.
 	PID, UID int
-	// Executable is the base name of the file that it runs.
+	// Executable is the base name of its executable.
 	Executable string
-	// Thread is the name of the main thread, which carries out the operations.
+	// Thread is the name of the main thread, which does the operations.
 	Thread string
 	// NetNS is the inode number of its network namespace.
 	NetNS uint64
-	// Cgroup is its version 2 cgroup, as /proc/PID/cgroup has it: "0::/path".
+	// Cgroup is its version 2 cgroup as in /proc/PID/cgroup: "0::/path".
 	Cgroup string
 }
 
-// Option says how an agent is started.
+// Option changes how an agent is started.
 type Option func(*start)
 
 type start struct {
@@ -62,13 +62,13 @@ func Named(executable, thread string) Option {
 	return func(s *start) { s.executable, s.thread = executable, thread }
 }
 
-// AsUser runs the agent under that user id.
+// AsUser runs the agent with this user id.
 func AsUser(uid int) Option { return func(s *start) { s.uid = uid } }
 
-// In starts the agent in the cgroup; it has never been in another.
+// In starts the agent directly in the cgroup.
 func In(cgroup *testhost.Cgroup) Option { return func(s *start) { s.cgroup = cgroup } }
 
-// Restricted starts the agent with less than the test has.
+// Restricted starts the agent with fewer privileges than the test.
 func Restricted(r restrict.Restriction) Option { return func(s *start) { s.restriction = &r } }
 
 // InPIDNamespace starts the agent as the first process of a PID namespace.
@@ -104,7 +104,7 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 	require.NoError(t, err)
 	require.NoError(t, ns.Run(func() error {
 		if s.restriction != nil {
-			// The agent inherits what is left to this thread.
+			// The agent inherits the restrictions of this thread.
 			if err := s.restriction.Impose(); err != nil {
 				return err
 			}
@@ -123,7 +123,7 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 	return a
 }
 
-// OnThread is the same agent, carrying out its operations in new threads of that name.
+// OnThread returns the same agent, but with operations in new threads of that name.
 func (a *Agent) OnThread(name string) *Agent {
 	other := *a
 	other.thread = name
@@ -131,13 +131,13 @@ func (a *Agent) OnThread(name string) *Agent {
 	return &other
 }
 
-// Exit ends the agent in order, as a process that returns from main; the kernel closes what it had open.
+// Exit ends the agent normally, like a process that returns from main. The kernel closes its descriptors.
 func (a *Agent) Exit() {
 	a.t.Helper()
 	require.NoError(a.t, a.child.exit(), "the agent's exit")
 }
 
-// Kill ends the agent by SIGKILL, in whatever call it is.
+// Kill ends the agent by SIGKILL, even during a system call.
 func (a *Agent) Kill() { a.child.kill() }
 
 var identify = Define("identify", func(Nothing) (Identity, error) {

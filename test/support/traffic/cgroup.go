@@ -18,7 +18,7 @@ import (
 )
 
 type cgroupsArgs struct {
-	// Dir is the directory of the cgroup to make others in, Home that of the one to go back to.
+	// Dir is the directory of the parent cgroup, Home that of the cgroup to return to.
 	Dir, Home string
 	Count     int
 	Address   netip.AddrPort
@@ -36,7 +36,7 @@ var connectFromCgroups = Define("cgroups.connect", func(args cgroupsArgs) (Nothi
 		fd, err := socketFor(args.Address.Addr(), unix.SOCK_STREAM, unix.IPPROTO_TCP)
 		err = errors.Join(err, move(dir))
 		if connected := unix.Connect(fd, toSockaddr(args.Address)); !errors.Is(connected, unix.ECONNREFUSED) {
-			err = errors.Join(err, connected, errors.New("the connect was to be refused"))
+			err = errors.Join(err, connected, errors.New("the connection should have been refused"))
 		}
 		if err := errors.Join(err, unix.Close(fd), move(args.Home), unix.Rmdir(dir)); err != nil {
 			return Nothing{}, err
@@ -45,7 +45,7 @@ var connectFromCgroups = Define("cgroups.connect", func(args cgroupsArgs) (Nothi
 	return Nothing{}, nil
 })
 
-// ConnectFromCgroups connects count times to the address, which refuses, each time from a new cgroup inside of the given one.
+// ConnectFromCgroups connects count times to a closed port, each time from a new cgroup below the given one.
 func (a *Agent) ConnectFromCgroups(inside *testhost.Cgroup, count int, to netip.AddrPort) {
 	a.t.Helper()
 	root := testhost.CgroupRoot(a.t)

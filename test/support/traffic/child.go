@@ -19,10 +19,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// childEnv marks a process as a child; its value is the name of the main thread, after a colon.
+// childEnv marks a process as a child. Its value is a colon and the name of the main thread.
 const childEnv = "OTELCOL_EBPF_TRAFFIC_CHILD"
 
-// child is a process that carries out operations: the parent's end of it. Requests wait for each other.
+// child is the parent's handle of a process that carries out operations, one request at a time.
 type child struct {
 	mu        sync.Mutex
 	cmd       *exec.Cmd
@@ -32,10 +32,10 @@ type child struct {
 	ended     sync.Once
 }
 
-// newChild prepares a command that runs this executable again as a child whose main thread has the name, or keeps its own.
-// It does not start the command.
+// newChild prepares a command that runs this executable as a child, and names its main thread if a name is given. It does not
+// start the command.
 func newChild(cmd *exec.Cmd, thread string) (*child, error) {
-	// Preemption signals would cut long system calls short.
+	// Signals for asynchronous preemption would interrupt long system calls.
 	cmd.Env = append(os.Environ(), childEnv+"=:"+thread, "GODEBUG=asyncpreemptoff=1")
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -48,7 +48,7 @@ func newChild(cmd *exec.Cmd, thread string) (*child, error) {
 	return &child{cmd: cmd, in: in, requests: json.NewEncoder(in), responses: json.NewDecoder(out)}, nil
 }
 
-// exchange asks for one operation, in a new thread if that has a name, and waits for its response.
+// exchange requests an operation, in a new thread if thread is not empty, and waits for the response.
 func (c *child) exchange(op, thread string, args any) (json.RawMessage, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
@@ -69,7 +69,7 @@ func (c *child) exchange(op, thread string, args any) (json.RawMessage, error) {
 	return r.Result, nil
 }
 
-// exit ends the child in order, if it has not ended.
+// exit ends the child normally, if it has not ended.
 func (c *child) exit() (err error) {
 	c.ended.Do(func() {
 		_ = c.in.Close()
@@ -86,7 +86,7 @@ func (c *child) kill() {
 	})
 }
 
-// request asks a child for one operation.
+// request is a request for one operation.
 type request struct {
 	Op string
 	// Thread runs the operation in a new thread of that name instead of the main one.
@@ -94,22 +94,22 @@ type request struct {
 	Args   json.RawMessage
 }
 
-// response is an operation's outcome. Error is set when it could not be carried out as asked; an error number that
-// belongs to the outcome (a refused connect) is part of Result.
+// response is the outcome of an operation. Error means that it could not be carried out. An error number that is a valid
+// outcome, such as that of a refused connect, is part of Result.
 type response struct {
 	Result json.RawMessage `json:",omitempty"`
 	Error  string          `json:",omitempty"`
 }
 
-// The main goroutine of a child stays on the process's first thread, so that its thread id is the process id.
+// Keep the main goroutine of a child on the process's first thread, so that its thread id is the process id.
 func init() {
 	if os.Getenv(childEnv) != "" || os.Getenv(endEnv) != "" {
 		runtime.LockOSThread()
 	}
 }
 
-// Main carries out operations when the process was started as a child, and does not return then. Commands and TestMain
-// call it first.
+// Main carries out operations if the process was started as a child. Then it does not return. Commands and TestMain call it
+// first.
 func Main() {
 	if how := os.Getenv(endEnv); how != "" {
 		end(how)
@@ -125,7 +125,7 @@ func Main() {
 	os.Exit(0)
 }
 
-// serve answers requests until the parent closes the standard input.
+// serve carries out requests until the parent closes standard input.
 func serve(thread string, in io.Reader, out io.Writer) error {
 	if thread != "" {
 		if err := nameThread(thread); err != nil {
@@ -157,7 +157,7 @@ func respond(r request) response {
 	}
 	done := make(chan response)
 	go func() {
-		// Never unlocked: the thread ends with the operation.
+		// Do not unlock: the thread ends with the operation.
 		runtime.LockOSThread()
 		if err := nameThread(r.Thread); err != nil {
 			done <- response{Error: err.Error()}

@@ -14,34 +14,34 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Connections describes TCP connections over loopback that carry no data: the client connects, the server accepts and
-// closes, the client sees that and closes. Clients and servers are threads of two processes.
+// Connections makes TCP connections over loopback that carry no data: the client connects, the server accepts and closes, the
+// client reads the end and closes. Clients and servers are threads of two processes.
 type Connections struct {
 	// Count is the number of connections.
 	Count int
-	// Pairs is the number of clients, each with its own server, that share them; at least 1.
+	// Pairs is the number of clients, each with its own server, that share the connections; at least 1.
 	Pairs int
-	// Rate is how many connections each client begins per second; 0 means as many as possible.
+	// Rate is the number of connections that each client begins per second; 0 means as many as possible.
 	Rate int
-	// Pinned keeps each pair on its own CPU, as far as there are any. That CPU is then always busy, and the rate does not
-	// depend on where the scheduler places the other process of a pair.
+	// Pinned keeps each pair on its own CPU, if there are enough. Then the CPU is always busy, and the rate does not depend
+	// on where the scheduler places the two processes.
 	Pinned bool
 }
 
-// ConnectionsDone is what was done.
+// ConnectionsDone is the result.
 type ConnectionsDone struct {
 	// Opened is the number of established connections, as counted by the clients and by the servers.
 	Opened int
 	// Elapsed is the time from the first connect to the last close.
 	Elapsed time.Duration
-	// Connect is how long connect() took; it is measured only at a fixed rate.
+	// Connect is the duration of connect(). It is measured only at a fixed rate.
 	Connect Quantiles
 }
 
-// PerSecond is the rate that was reached.
+// PerSecond is the achieved rate.
 func (d ConnectionsDone) PerSecond() float64 { return float64(d.Opened) / d.Elapsed.Seconds() }
 
-// Run makes the connections, by processes in the cgroup if that is not nil.
+// Run makes the connections. If in is not nil, the processes are in that cgroup.
 func (c Connections) Run(in *testhost.Cgroup) (done ConnectionsDone, err error) {
 	server, err := startWorker(in)
 	if err != nil {
@@ -74,8 +74,8 @@ func shares(count, n int) []int {
 	return parts
 }
 
-// destinations is the number of addresses that the connections are spread over, so that no two connections of the last
-// minute have the same four numbers.
+// destinations is the number of addresses that the connections are spread over, so that connections in TIME_WAIT do not have
+// the same addresses and ports as new ones.
 const destinations = 64
 
 type connectManyArgs struct {
@@ -139,7 +139,7 @@ func connectAtRate(count, rate int, port uint16, latencies *[]time.Duration) (op
 	return opened, nil
 }
 
-// connectOnce makes the nth connection, and says how long connect() took if asked to.
+// connectOnce makes the nth connection, and optionally measures connect().
 func connectOnce(n int, port uint16, measure bool) (took time.Duration, err error) {
 	fd, err := openRaw(unix.SOCK_STREAM)
 	if err != nil {

@@ -40,8 +40,8 @@ var connectDeferred = Define("tcp.connectDeferred", func(args deferredArgs) (Con
 	return conn, err
 })
 
-// ConnectDeferred connects with TCP_FASTOPEN_CONNECT and sends that many bytes after a pause. Not before that does the kernel
-// send a SYN; the span is that of the write. Without bytes nothing is sent.
+// ConnectDeferred connects with TCP_FASTOPEN_CONNECT, and sends that many bytes after a pause. The kernel sends the SYN only
+// with the data, so the span is that of the write. With 0 bytes nothing is sent.
 func (a *Agent) ConnectDeferred(address netip.AddrPort, pause time.Duration, bytes int) Conn {
 	a.t.Helper()
 	return connectDeferred.Call(a, deferredArgs{Address: address, Pause: pause, Bytes: bytes})

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Openers make a descriptor of each kind; pipes come in pairs.
+// openers open a descriptor of each kind. A pipe has two.
 var openers = map[string]func() ([]int, error){
 	"file":      func() ([]int, error) { return one(unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)) },
 	"place":     func() ([]int, error) { return one(unix.Open("/dev/null", unix.O_PATH|unix.O_CLOEXEC, 0)) },
@@ -53,7 +53,7 @@ var openers = map[string]func() ([]int, error){
 	"other": func() ([]int, error) { return one(unix.FanotifyInit(unix.FAN_CLASS_NOTIF|unix.FAN_CLOEXEC, 0)) },
 }
 
-// DescriptorKinds are the kinds of descriptors that agents can open, each with ebpf.file_descriptor.kind.
+// DescriptorKinds are the kinds of descriptors that agents can open, with the value of ebpf.file_descriptor.kind.
 var DescriptorKinds = map[string]string{
 	"file": "file", "place": "file", "memfd": "file", "directory": "directory", "device": "device", "socket": "socket", "pipe": "pipe",
 	"epoll": "epoll", "eventfd": "eventfd", "timerfd": "timerfd", "signalfd": "signalfd", "inotify": "inotify", "pidfd": "pidfd",
@@ -68,7 +68,7 @@ func newBPFMap() (int, error) {
 	return int(fd), errnoError(errno)
 }
 
-// descriptors are what the agent has opened, by kind.
+// descriptors are the agent's open descriptors by kind.
 var descriptors = map[string][]int{}
 
 type descriptorArgs struct {
@@ -91,13 +91,13 @@ func openMore(kind string, count int) error {
 	return nil
 }
 
-// OpenDescriptors has the agent open that many descriptors of a kind, or pairs of pipes.
+// OpenDescriptors opens that many descriptors of a kind, or pairs of pipes.
 func (a *Agent) OpenDescriptors(kind string, count int) {
 	a.t.Helper()
 	openDescriptors.Call(a, descriptorArgs{kind, count})
 }
 
-// TryOpenDescriptors is the same where the kernel may not have the kind.
+// TryOpenDescriptors is OpenDescriptors for a kind that the kernel may lack.
 func (a *Agent) TryOpenDescriptors(kind string, count int) error {
 	_, err := openDescriptors.Try(a, descriptorArgs{kind, count})
 	return err
@@ -120,7 +120,7 @@ func closeSome(kind string, count int) error {
 	return nil
 }
 
-// CloseDescriptors has the agent close that many descriptors of a kind.
+// CloseDescriptors closes that many descriptors of a kind.
 func (a *Agent) CloseDescriptors(kind string, count int) {
 	a.t.Helper()
 	closeDescriptors.Call(a, descriptorArgs{kind, count})
@@ -140,7 +140,7 @@ var dupDescriptors = Define("descriptor.dup", func(args descriptorArgs) (Nothing
 	return Nothing{}, nil
 })
 
-// liftLimit lets the agent have MaxDescriptors, if it may.
+// liftLimit raises the agent's limit to MaxDescriptors, if it is allowed to.
 func liftLimit() error {
 	if unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: MaxDescriptors, Max: MaxDescriptors}) == nil {
 		return nil
@@ -153,10 +153,10 @@ func liftLimit() error {
 	return unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 }
 
-// MaxDescriptors is how many descriptors an agent can have.
+// MaxDescriptors is the maximum number of descriptors of an agent.
 const MaxDescriptors = 20_000
 
-// DupDescriptors has the agent duplicate its first descriptor of a kind that often.
+// DupDescriptors duplicates the agent's first descriptor of a kind that many times.
 func (a *Agent) DupDescriptors(kind string, count int) {
 	a.t.Helper()
 	dupDescriptors.Call(a, descriptorArgs{kind, count})
@@ -169,14 +169,14 @@ var replaceDescriptors = Define("descriptor.replace", func(args descriptorArgs) 
 			return Nothing{}, err
 		}
 	}
-	// What can't be done is not counted, nor is what changes nothing.
+	// Failed calls must not be counted, and neither must calls without effect.
 	if err := unix.Dup3(-1, open[0], 0); !errors.Is(err, unix.EBADF) {
 		return Nothing{}, fmt.Errorf("replacing by nothing: %w", err)
 	}
 	return Nothing{}, nil
 })
 
-// ReplaceDescriptors has the agent put its first descriptor of a kind in the place of that many others.
+// ReplaceDescriptors replaces that many other descriptors by the agent's first descriptor of a kind.
 func (a *Agent) ReplaceDescriptors(kind string, count int) {
 	a.t.Helper()
 	replaceDescriptors.Call(a, descriptorArgs{kind, count})
@@ -192,8 +192,8 @@ var closeRange = Define("descriptor.range", func(args descriptorArgs) (Nothing, 
 	return Nothing{}, unix.CloseRange(first, uint(first+args.Count-1), 0)
 })
 
-// CloseRange has the agent duplicate its first descriptor of a kind that often, to places where there is none, and close
-// them all at once.
+// CloseRange duplicates the agent's first descriptor of a kind that many times to unused numbers, and closes the duplicates
+// with one call of close_range().
 func (a *Agent) CloseRange(kind string, count int) {
 	a.t.Helper()
 	closeRange.Call(a, descriptorArgs{kind, count})
@@ -220,8 +220,8 @@ var crowd = Define("descriptor.crowd", func(args crowdArgs) (pids []int, err err
 	return pids, nil
 })
 
-// Crowd has the agent start that many processes, of an executable of that name, which inherit all its descriptors of a
-// kind and end with the test. It returns their ids.
+// Crowd starts that many processes from an executable of that name. They inherit all the agent's descriptors of a kind and
+// end with the test. It returns their ids.
 func (a *Agent) Crowd(t testing.TB, executable, kind string, processes int) []int {
 	t.Helper()
 	pids := crowd.Call(a, crowdArgs{kind, Executable(t, executable), processes})
@@ -253,8 +253,8 @@ var unshare = Define("descriptor.unshare", func(args descriptorArgs) (tids [2]in
 	return tids, nil
 })
 
-// Unshare has two new threads of the agent take tables of their own and open descriptors of a kind there: one, and one
-// more than that many. It returns their ids.
+// Unshare gives two new threads of the agent their own descriptor tables. The first opens one descriptor of a kind there, the
+// second one count + 1. It returns their ids.
 func (a *Agent) Unshare(kind string, count int) [2]int {
 	a.t.Helper()
 	return unshare.Call(a, descriptorArgs{kind, count})
@@ -265,15 +265,15 @@ var endFirstThread = Define("descriptor.zombie", func(Nothing) (Nothing, error) 
 	return Nothing{}, errno
 })
 
-// EndFirstThread ends the agent's first thread, and leaves the others. Nothing can be asked of it any more.
+// EndFirstThread ends the agent's first thread and keeps the others. The agent can carry out no more operations.
 func (a *Agent) EndFirstThread() {
 	go func() { _, _ = endFirstThread.Try(a, Nothing{}) }()
 }
 
-// Grow is how descriptors come and go.
+// Grow describes how the number of descriptors grows.
 type Grow struct {
 	Kind string
-	// Steps is how often Open are opened and then Close are closed, Every so often.
+	// In each of Steps, Open descriptors are opened and then Close are closed. A step begins every Every.
 	Steps, Open, Close int
 	Every              time.Duration
 }
@@ -292,14 +292,14 @@ var grow = Define("descriptor.grow", func(g Grow) (time.Duration, error) {
 	return time.Since(begin), nil
 })
 
-// Grow has the agent open and close descriptors for a while, and returns how long it took.
+// Grow opens and closes descriptors in the agent, and returns how long that took.
 func (a *Agent) Grow(g Grow) time.Duration {
 	a.t.Helper()
 	return grow.Call(a, g)
 }
 
-// OpenDescriptorsOf is what a process has open, by ebpf.file_descriptor.kind, as /proc shows it; of the thread if that is
-// not 0.
+// OpenDescriptorsOf returns the open descriptors of a process by ebpf.file_descriptor.kind, from /proc; those of a thread if
+// thread is not 0.
 func OpenDescriptorsOf(t testing.TB, pid, thread int) map[string]int {
 	t.Helper()
 	dir := filepath.Join("/proc", strconv.Itoa(pid), "fd")

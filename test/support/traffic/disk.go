@@ -21,18 +21,18 @@ type DiskWork string
 
 // The operations on a disk.
 const (
-	// DiskRead and DiskWrite go to the disk at once, each as one operation.
+	// DiskRead and DiskWrite bypass the page cache. Each is one operation.
 	DiskRead  DiskWork = "read"
 	DiskWrite DiskWork = "write"
-	// DiskWriteBack writes to memory, and from there to the disk, which is told to flush then.
+	// DiskWriteBack writes to the page cache, and then calls fsync.
 	DiskWriteBack DiskWork = "write back"
-	// DiskReadThirds reads as DiskRead does, but in three parts that the kernel can merge, the one in the middle last.
+	// DiskReadThirds is DiskRead in three parts that the kernel can merge. The middle part comes last.
 	DiskReadThirds DiskWork = "read thirds"
 	DiskFlush      DiskWork = "flush"
 	DiskDiscard    DiskWork = "discard"
 )
 
-// Do does the work with so many bytes of the disk of a path, from an offset on.
+// Do does the work with size bytes of a disk, from an offset on.
 func (w DiskWork) Do(path string, offset int64, size int) (err error) {
 	flags := os.O_RDWR
 	if w == DiskRead || w == DiskWrite || w == DiskReadThirds {
@@ -60,7 +60,7 @@ func (w DiskWork) Do(path string, offset int64, size int) (err error) {
 }
 
 func (w DiskWork) move(disk *os.File, offset int64, size int) error {
-	// Memory that begins with a page, as O_DIRECT wants it.
+	// O_DIRECT needs page-aligned memory.
 	data, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
 	if err != nil {
 		return err
@@ -79,7 +79,7 @@ func (w DiskWork) move(disk *os.File, offset int64, size int) error {
 	return disk.Sync()
 }
 
-// DiskDone is work that was done with a disk: when, and with what error.
+// DiskDone has the time and the error of an operation on a disk.
 type DiskDone struct {
 	Span
 	Errno unix.Errno
@@ -109,7 +109,7 @@ var diskWork = Define("disk.work", func(args diskArgs) (DiskDone, error) {
 	return DiskDone{span, errno}, err
 })
 
-// WorkDisk has the agent do something with so many bytes of a disk, a number of times.
+// WorkDisk does the work with size bytes of a disk, a number of times.
 func (a *Agent) WorkDisk(disk *testhost.Disk, work DiskWork, offset int64, size, times int) DiskDone {
 	a.t.Helper()
 	return diskWork.Call(a, diskArgs{work, disk.Path, offset, size, times})

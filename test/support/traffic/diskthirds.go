@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// iocb is the kernel's struct iocb of a read, as little-endian machines have it.
+// iocb is the kernel's struct iocb of a read on little-endian machines.
 type iocb struct {
 	_      [5]uint32
 	file   uint32
@@ -23,8 +23,8 @@ type iocb struct {
 	_      [2]uint64
 }
 
-// readThirds reads the last third of the data between the others, in one call, so that the kernel has two requests before
-// it finds that they are next to each other: it extends a request by data that directly precedes or follows it.
+// readThirds reads the first, the last and then the middle third of the data, in one call. The kernel gets two separate
+// requests, which become adjacent with the third one: it extends a request only by data that directly precedes or follows it.
 func readThirds(disk *os.File, data []byte, offset int64) error {
 	const count = 3
 	var context uintptr
@@ -43,7 +43,7 @@ func readThirds(disk *os.File, data []byte, offset int64) error {
 	if n, _, errno := unix.Syscall(unix.SYS_IO_SUBMIT, context, count, uintptr(unsafe.Pointer(&reads))); errno != 0 {
 		return fmt.Errorf("submit reads: %w", errno)
 	} else if n != count {
-		return fmt.Errorf("%d of %d reads were taken", n, count)
+		return fmt.Errorf("%d of %d reads were submitted", n, count)
 	}
 	var done [count]struct {
 		data, read       uint64
@@ -52,7 +52,7 @@ func readThirds(disk *os.File, data []byte, offset int64) error {
 	if n, _, errno := unix.Syscall6(unix.SYS_IO_GETEVENTS, context, count, count, uintptr(unsafe.Pointer(&done)), 0, 0); errno != 0 {
 		return fmt.Errorf("wait for reads: %w", errno)
 	} else if n != count {
-		return fmt.Errorf("%d of %d reads came", n, count)
+		return fmt.Errorf("%d of %d reads completed", n, count)
 	}
 	for _, d := range done {
 		if d.result != int64(size) {

@@ -1,12 +1,12 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package traffic makes load on the kernel whose every detail is known. All of it is done by child processes. They are
-// the program of the folder agent, or the test binary or command itself, run again: whoever uses the package calls Main first.
+// Package traffic makes traffic and other load whose every detail is known. Child processes do the work. They run the program
+// in the folder agent, or the same binary as the test or command, which must call Main first.
 //
-// An Agent is a child of a test. It carries out one operation after another as the test asks for them (connect, send,
-// delete a file, …), by raw system calls, and returns what it did: the ground truth that telemetry is compared with.
+// An Agent is a child of a test. It carries out one operation after another at the test's request (connect, send, delete a
+// file, …) by raw system calls, and returns what it did: the ground truth for the telemetry.
 //
-// Connections, Drops and Loop are masses of the same operation, as fast as the machine can or at a fixed rate. They
-// measure what a receiver costs, and count what its metrics have to say.
+// Connections, Drops and Loop repeat one operation many times, as fast as possible or at a fixed rate. They serve to measure
+// the cost of a receiver and to check its counts.
 package traffic

@@ -15,24 +15,24 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Drops asks for UDP datagrams over loopback to a port where nobody listens: the kernel drops each one.
+// Drops sends UDP datagrams over loopback to a closed port. The kernel drops each one.
 type Drops struct {
-	// Count is how many datagrams are sent.
+	// Count is the number of datagrams.
 	Count int
-	// Threads is how many threads share them; at least 1.
+	// Threads is the number of threads that share them; at least 1.
 	Threads int
 }
 
-// DropsDone is what was done.
+// DropsDone is the result.
 type DropsDone struct {
-	// Sent is how many datagrams the kernel took.
+	// Sent is how many datagrams the kernel accepted.
 	Sent int
-	// Bytes is the size of each of them, from the IP header on.
+	// Bytes is the size of each datagram, including the IP header.
 	Bytes   int
 	Elapsed time.Duration
 }
 
-// PerSecond is the rate that was reached.
+// PerSecond is the achieved rate.
 func (d DropsDone) PerSecond() float64 { return float64(d.Sent) / d.Elapsed.Seconds() }
 
 const (
@@ -41,11 +41,11 @@ const (
 	atOnce       = 64     // datagrams per system call
 )
 
-// Run sends the datagrams, by a process in the cgroup if that is not nil.
+// Run sends the datagrams. If in is not nil, the process is in that cgroup.
 func (d Drops) Run(in *testhost.Cgroup) (done DropsDone, err error) {
 	done, err = work(in, drop, d)
 	if err == nil && done.Sent != d.Count {
-		err = fmt.Errorf("of %d datagrams %d were sent", d.Count, done.Sent)
+		err = fmt.Errorf("of %d datagrams only %d were sent", d.Count, done.Sent)
 	}
 	return done, err
 }
@@ -69,9 +69,9 @@ var drop = Define("drops.send", func(d Drops) (done DropsDone, err error) {
 	return done, err
 })
 
-// closedPort returns a UDP port that was free just now, and that the kernel gives to nobody who asks for any.
+// closedPort returns an unused UDP port that the kernel does not assign automatically.
 func closedPort() (uint16, error) {
-	const below = 20000 // of the ports given out by default
+	const below = 20000 // outside of the default ephemeral range
 	for port := uint16(below); port > below-1000; port-- {
 		fd, err := openRaw(unix.SOCK_DGRAM)
 		if err != nil {
@@ -86,7 +86,7 @@ func closedPort() (uint16, error) {
 	return 0, fmt.Errorf("no free UDP port below %d", below)
 }
 
-// sendAll sends from one socket that is not connected: the kernel does not report to such a socket that nobody listens.
+// sendAll sends from an unconnected socket. The kernel does not report ICMP errors to such a socket.
 func sendAll(count int, port uint16) (sent int, err error) {
 	fd, err := openRaw(unix.SOCK_DGRAM)
 	if err != nil {

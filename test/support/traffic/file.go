@@ -15,21 +15,21 @@ import (
 
 // FileCall is a system call on a file.
 type FileCall struct {
-	// Call is its name.
+	// Call is the name of the system call.
 	Call string
-	// Dir is the directory whose descriptor the call gets, "" for AT_FDCWD, if it takes one.
+	// Dir is the directory whose descriptor the call gets, if it takes one; "" is AT_FDCWD.
 	Dir string
-	// Path is what the call gets: of a rename, what the file is renamed to.
+	// Path is the call's path; for a rename, the new path.
 	Path string
-	// From is what is renamed.
+	// From is the old path of a rename.
 	From string
 	// Flags are the flags of the call, if it takes any.
 	Flags int
-	// Resolve is that of openat2.
+	// Resolve is the field of openat2's struct open_how.
 	Resolve uint64
-	// ClosedDir makes the call with a descriptor that is not open, BadAddress with an address where no path is.
+	// ClosedDir passes a descriptor that is not open. BadAddress passes an invalid address instead of a path.
 	ClosedDir, BadAddress bool
-	// ByRing is whether it is made by io_uring, and Silently whether that is to give no result of a success.
+	// ByRing uses io_uring. Silently asks io_uring for no completion of a success.
 	ByRing, Silently bool
 }
 
@@ -40,7 +40,7 @@ const (
 	badAddress = 8
 )
 
-// Called is what came of a FileCall.
+// Called is the result of a FileCall.
 type Called struct {
 	Span
 	Errno unix.Errno
@@ -119,14 +119,14 @@ func (a *Agent) CallFile(c FileCall) Called {
 
 var changeDir = Define("file.chdir", func(dir string) (Nothing, error) { return Nothing{}, unix.Chdir(dir) })
 
-// ChangeDir has the agent work in another directory.
+// ChangeDir changes the agent's working directory.
 func (a *Agent) ChangeDir(dir string) {
 	a.t.Helper()
 	changeDir.Call(a, dir)
 }
 
 var changeRoot = Define("file.chroot", func(dir string) (Nothing, error) {
-	// Only this thread is to have another root.
+	// Change the root of this thread only.
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {
 		return Nothing{}, err
 	}
@@ -136,7 +136,7 @@ var changeRoot = Define("file.chroot", func(dir string) (Nothing, error) {
 	return Nothing{}, unix.Chdir("/")
 })
 
-// ChangeRoot gives the agent's main thread another root, and has it work there.
+// ChangeRoot changes the root of the agent's main thread, and its working directory to it.
 func (a *Agent) ChangeRoot(dir string) {
 	a.t.Helper()
 	changeRoot.Call(a, dir)
@@ -155,8 +155,8 @@ var mountPrivately = Define("file.mount", func(dir string) (Nothing, error) {
 	return Nothing{}, os.WriteFile(filepath.Join(dir, "file"), nil, 0o600)
 })
 
-// MountPrivately gives the agent's main thread a mount namespace of its own, with a tmpfs that only it sees and that has
-// an empty file of name "file".
+// MountPrivately gives the agent's main thread a mount namespace of its own, with a tmpfs that has an empty file named
+// "file".
 func (a *Agent) MountPrivately(dir string) {
 	a.t.Helper()
 	mountPrivately.Call(a, dir)
@@ -181,7 +181,7 @@ var deleteMany = Define("file.delete.many", func(args massArgs) (Nothing, error)
 	return Nothing{}, nil
 })
 
-// DeleteMany has the agent make a file, opened to be written, and delete it, that many times.
+// DeleteMany creates a file, open for writing, and deletes it, that many times.
 func (a *Agent) DeleteMany(dir string, count int) {
 	a.t.Helper()
 	deleteMany.Call(a, massArgs{dir, count})

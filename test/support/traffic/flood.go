@@ -14,18 +14,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// servers are what the child serves in the background, by the descriptor of a listener.
+// servers are the child's background servers, by the descriptor of the listener.
 var servers sync.Map
 
-// server counts what a background server has done.
+// server has the count of a background server.
 type server struct {
 	done chan struct{}
-	// served is how many connections it has accepted, and closed.
+	// served is the number of accepted and closed connections.
 	served int
 	err    error
 }
 
-// serveInBackground runs serve, which returns how many connections it has served; the operation tcp.served waits for it.
+// serveInBackground runs serve, which returns the number of connections. The operation tcp.served waits for it.
 func serveInBackground(fd int, serve func() (int, error)) {
 	s := &server{done: make(chan struct{})}
 	servers.Store(fd, s)
@@ -120,8 +120,8 @@ var floodTCP = Define("tcp.flood", func(args floodArgs) (Span, error) {
 	return span, errors.Join(err, errnoError(errno))
 })
 
-// Flood makes that many connections one after the other as fast as it can, each with so many bytes sent, and
-// closes each from this side first.
+// Flood makes that many connections, one after the other as fast as possible. It sends so many bytes on each, and closes it
+// from this side first.
 func (a *Agent) Flood(address netip.AddrPort, count, bytes int) Span {
 	a.t.Helper()
 	return floodTCP.Call(a, floodArgs{Address: address, Count: count, Bytes: bytes})

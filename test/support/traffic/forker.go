@@ -19,8 +19,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// forker is a program that forks, waits for its child, which ends at once, and begins again; the four bytes behind it
-// say how often. A process of Go is too large for forks in masses.
+// forker is a machine program that repeatedly forks and waits for its child, which ends at once. The four bytes after the
+// code are the number of repetitions. A Go process is too large to fork in large numbers.
 var forker = map[string]string{
 	"amd64": `
 		8b 1d 2e 00 00 00  b8 39 00 00 00  0f 05  85 c0  74 17                 # movl count, %ebx; 0: fork(); jz 2f
@@ -32,7 +32,7 @@ var forker = map[string]string{
 		73 06 00 71  21 fe ff 54  e0 03 1f aa  c8 0b 80 d2  01 00 00 d4  # subs w19, w19, #1; b.ne 0b; 2: exit_group(0)`,
 }
 
-// forkerPath is the path of a program that makes that many processes, one after the other.
+// forkerPath returns the path of a program that makes that many processes, one after the other.
 func forkerPath(t testing.TB, count int) string {
 	t.Helper()
 	var code []byte
@@ -49,7 +49,7 @@ func forkerPath(t testing.TB, count int) string {
 	return path
 }
 
-// program returns an ELF file that has nothing but code.
+// program returns an ELF executable with only this code.
 func program(t testing.TB, code []byte) []byte {
 	t.Helper()
 	const base = 0x400000

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HTTPServer is a running server made of nothing but Go's standard library.
+// HTTPServer is a running server of Go's standard library.
 type HTTPServer struct {
 	Address netip.AddrPort
-	// MPTCP is whether its listener is a Multipath TCP socket, which is Go's default where the kernel has it.
+	// MPTCP says that its listener is a Multipath TCP socket, which is Go's default if the kernel supports it.
 	MPTCP bool
 }
 
@@ -81,7 +81,7 @@ var getHTTP = Define("http.get", func(args getArgs) (Nothing, error) {
 	return Nothing{}, nil
 })
 
-// GetHTTP sends that many requests, each over a connection of its own.
+// GetHTTP sends that many requests, each over a new connection.
 func (a *Agent) GetHTTP(address netip.AddrPort, count int) {
 	a.t.Helper()
 	getHTTP.Call(a, getArgs{Address: address, Count: count})

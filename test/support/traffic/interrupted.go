@@ -27,7 +27,7 @@ type signalAction struct {
 	mask                     uint64
 }
 
-// setRestart sets whether the kernel begins a system call again that the signal has interrupted.
+// setRestart sets whether the kernel restarts a system call that the signal interrupted (SA_RESTART).
 func setRestart(signal unix.Signal, restart bool) error {
 	const size, saRestart = unsafe.Sizeof(uint64(0)), 0x10000000
 	var action signalAction
@@ -74,14 +74,14 @@ var connectInterrupted = Define("unix.connectInterrupted", func(args interrupted
 	return conn, err
 })
 
-// ConnectUnixInterrupted connects to the agent's own listener, whose queue is full. That many signals interrupt the call, then
-// the listener accepts one connection. The handler of the signals asks for the call to be restarted, or not.
+// ConnectUnixInterrupted connects to the agent's own listener, whose queue is full. That many signals interrupt the call.
+// Then the listener accepts one connection. restart is whether the signal handler has SA_RESTART.
 func (a *Agent) ConnectUnixInterrupted(listener int, path string, signals int, restart bool) Conn {
 	a.t.Helper()
 	return connectInterrupted.Call(a, interruptedArgs{Path: path, Listener: listener, Signals: signals, Restart: restart})
 }
 
-// FillUnix connects to a listener on the path until its queue is full.
+// FillUnix connects to the listener at the path until its queue is full.
 func (a *Agent) FillUnix(path string) {
 	a.t.Helper()
 	fillUnix.Call(a, path)

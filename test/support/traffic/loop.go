@@ -20,40 +20,40 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// What a Loop repeats.
+// What a Loop can repeat.
 const (
-	// LoopCalls are system calls that do nothing.
+	// LoopCalls makes system calls that do nothing.
 	LoopCalls = "calls"
-	// LoopProcesses are made, execute a program that does nothing, and end.
+	// LoopProcesses creates processes that execute a program that ends at once.
 	LoopProcesses = "processes"
-	// LoopDeletions are files that are made and deleted.
+	// LoopDeletions creates and deletes files.
 	LoopDeletions = "deletions"
-	// LoopSwitches are of one CPU between two threads that wake each other; each round has two.
+	// LoopSwitches makes two threads on one CPU wake each other. Each round has two context switches.
 	LoopSwitches = "switches"
-	// LoopDescriptors are opened and closed.
+	// LoopDescriptors opens and closes descriptors.
 	LoopDescriptors = "descriptors"
-	// LoopReads are of a block from the file or device Path, past the page cache.
+	// LoopReads reads a block of the file or device Path, without the page cache.
 	LoopReads = "reads"
 )
 
-// Loop is the same thing done over and over by one thread.
+// Loop repeats one operation in a single thread.
 type Loop struct {
 	Of    string
 	Count int
-	// Path is the file or device that is read.
+	// Path is the file or device to read.
 	Path string `json:",omitempty"`
 }
 
-// LoopDone is what a Loop has done.
+// LoopDone is the result of a Loop.
 type LoopDone struct {
 	Count   int
 	Elapsed time.Duration
 }
 
-// Each is how long one round took.
+// Each is the duration of one round.
 func (d LoopDone) Each() time.Duration { return d.Elapsed / time.Duration(d.Count) }
 
-// Run runs the loop in a process of its own, in the cgroup if that is not nil.
+// Run runs the loop in a new process. If in is not nil, the process is in that cgroup.
 func (l Loop) Run(in *testhost.Cgroup) (LoopDone, error) { return work(in, loop, l) }
 
 var loop = Define("loop", func(l Loop) (done LoopDone, err error) {
@@ -68,7 +68,7 @@ var loop = Define("loop", func(l Loop) (done LoopDone, err error) {
 	if !ok || l.Count <= 0 {
 		return done, fmt.Errorf("no loop of %d %q", l.Count, l.Of)
 	}
-	debug.SetGCPercent(-1) // or its threads would take their turns meanwhile
+	debug.SetGCPercent(-1) // threads of the garbage collector would be switched to
 	begin := time.Now()
 	err = repeat(&l)
 	return LoopDone{Count: l.Count, Elapsed: time.Since(begin)}, err
@@ -166,7 +166,7 @@ func (l *Loop) reads() error {
 		return fmt.Errorf("open %s: %w", l.Path, err)
 	}
 	defer closeRaw(fd)
-	// What the kernel maps is aligned as a device wants it.
+	// Memory from mmap has the alignment that O_DIRECT needs.
 	buffer, err := unix.Mmap(-1, 0, block, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_ANON|unix.MAP_PRIVATE)
 	if err != nil {
 		return fmt.Errorf("mmap: %w", err)

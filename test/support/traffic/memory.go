@@ -15,10 +15,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Memory is what a process says of its memory, in bytes.
+// Memory is a process's memory use in bytes, according to /proc.
 type Memory struct {
 	Total, Anonymous, File, Shmem, Swap, PageTables int
-	// Score is the one that the kernel compares it with others by.
+	// Score is oom_score, by which the kernel chooses its victim.
 	Score int
 }
 
@@ -37,7 +37,7 @@ var hold = Define("memory.hold", func(args holdArgs) (Memory, error) {
 	return ownMemory()
 })
 
-// fill takes that much memory, which is there until the process ends, and not in pages of another size.
+// fill allocates that much memory until the process ends, without huge pages.
 func fill(bytes, flags int) error {
 	if bytes == 0 {
 		return nil
@@ -77,19 +77,19 @@ func ownMemory() (m Memory, err error) {
 	return m, err
 }
 
-// HoldMemory has the agent take anonymous and shared memory, and say how willing it is to be killed for the lack of it.
+// HoldMemory allocates anonymous and shared memory in the agent, and sets its oom_score_adj.
 func (a *Agent) HoldMemory(anonymous, shared, scoreAdjust int) Memory {
 	a.t.Helper()
 	return hold.Call(a, holdArgs{Anonymous: anonymous, Shared: shared, ScoreAdjust: scoreAdjust})
 }
 
-// TryHoldMemory has the agent take more memory than there may be; an error is its end.
+// TryHoldMemory allocates more memory in the agent than its limit allows. An error means that the agent was killed.
 func (a *Agent) TryHoldMemory(anonymous int) error {
 	_, err := hold.Try(a, holdArgs{Anonymous: anonymous})
 	return err
 }
 
-// Exceed has a process take more memory than the limit allows, and returns when the kernel has killed it.
+// Exceed makes a process exceed the memory limit, and returns when the kernel has killed it.
 func Exceed(limit *testhost.MemoryLimit) error {
 	before, err := limit.Kills()
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// open is open(), which Go's own function by that name is not.
+// open makes the system call open(). unix.Open makes openat().
 func open(path string, flags int) (int, error) {
 	p, err := unix.BytePtrFromString(path)
 	if err != nil {

@@ -7,5 +7,5 @@ package traffic
 
 import "golang.org/x/sys/unix"
 
-// open is openat(): other processors have nothing else.
+// open makes the system call openat(): other architectures have no open().
 func open(path string, flags int) (int, error) { return unix.Open(path, flags, 0o600) }

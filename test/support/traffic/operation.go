@@ -11,13 +11,13 @@ import (
 	"unsafe"
 )
 
-// handlers are the operations by name, as a child carries them out.
+// handlers are the operations of a child by name.
 var handlers = map[string]func(args json.RawMessage) response{}
 
-// Operation is both ends of a remote call: a function that children carry out, and how their parent asks for it.
+// Operation is both sides of a remote call: the function that children run, and the parent's request for it.
 type Operation[Args, Result any] string
 
-// Define adds f to what children can do.
+// Define registers f as an operation of children.
 func Define[Args, Result any](name string, f func(Args) (Result, error)) Operation[Args, Result] {
 	handlers[name] = func(raw json.RawMessage) response {
 		var args Args
@@ -37,12 +37,12 @@ func Define[Args, Result any](name string, f func(Args) (Result, error)) Operati
 	return Operation[Args, Result](name)
 }
 
-// Try has the agent carry the operation out.
+// Try makes the agent carry out the operation.
 func (o Operation[Args, Result]) Try(a *Agent, args Args) (Result, error) {
 	return o.ask(a.child, a.thread, args)
 }
 
-// ask has a child carry the operation out, in a new thread if that has a name.
+// ask makes a child carry out the operation, in a new thread if thread is not empty.
 func (o Operation[Args, Result]) ask(c *child, thread string, args Args) (result Result, err error) {
 	raw, err := c.exchange(string(o), thread, args)
 	if err == nil {
@@ -51,7 +51,7 @@ func (o Operation[Args, Result]) ask(c *child, thread string, args Args) (result
 	return result, err
 }
 
-// Call has the agent carry the operation out and ends the test when it cannot.
+// Call makes the agent carry out the operation. If it cannot, the test fails.
 func (o Operation[Args, Result]) Call(a *Agent, args Args) Result {
 	a.t.Helper()
 	result, err := o.Try(a, args)

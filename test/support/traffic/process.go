@@ -19,25 +19,25 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// endEnv makes a process one that only ends: with that exit code, by the signal of that number below 0, or never.
+// endEnv makes a process end at once: with an exit code, by a signal (a negative number), or never.
 const endEnv = "OTELCOL_EBPF_TRAFFIC_END"
 
-// withoutLeader goes before an exit code that a thread gives when the process's first one has ended with another one.
+// withoutLeader precedes the exit code of another thread. The process's first thread ends before, with a different code.
 const withoutLeader = "without leader "
 
-// withArgs is for a process whose exit code is the number of its arguments.
+// withArgs makes the process exit with the number of its arguments.
 const withArgs = "with args"
 
-// RunTime is the least that a process of Run runs.
+// RunTime is the minimum duration of a process of Run.
 const RunTime = 20 * time.Millisecond
 
-// never is for a process that waits to be killed.
+// never makes a process wait until it is killed.
 const never = "never"
 
-// OnlyCall is a system call that each process of Run makes once, and no other process of a test.
+// OnlyCall is a system call that each process of Run makes exactly once, and no other process of a test makes.
 const OnlyCall = "getsid"
 
-// end ends a process that was started only to end.
+// end ends a process that was started to end.
 func end(how string) {
 	_, _ = unix.Getsid(0)
 	for how == never {
@@ -53,7 +53,7 @@ func end(how string) {
 			time.Sleep(RunTime)
 			os.Exit(code)
 		}()
-		// The thread alone.
+		// End only this thread.
 		_, _, _ = unix.Syscall(unix.SYS_EXIT, uintptr(code+1), 0, 0)
 	}
 	time.Sleep(RunTime)
@@ -68,37 +68,36 @@ func end(how string) {
 	}
 }
 
-// Executable is the path of a program that agents can run, of that base name.
+// Executable returns the path of a program with that base name that agents can run.
 func Executable(t testing.TB, name string) string {
 	t.Helper()
 	return executable(t, agentProgram, name)
 }
 
-// Command is a program that an agent runs.
+// Command is a program for an agent to run.
 type Command struct {
-	// Path is what is executed, Dir where.
+	// Path is the executable, Dir the working directory.
 	Path, Dir string
-	// Args are all arguments, the program's name included; the path is the only one if there is none.
+	// Args are all arguments including the program's name; if empty, only the path.
 	Args []string
-	// NoArgs gives the program no arguments at all, not even a name.
+	// NoArgs runs the program without any arguments, even without a name.
 	NoArgs bool
 	// InPIDNamespace starts the program as the first process of a PID namespace.
 	InPIDNamespace bool
-	// End is the exit code, or below 0 the signal that ends it.
+	// End is the exit code or, if negative, the signal that ends it.
 	End int
-	// EndWithArgs has it exit with the number of its arguments instead, as it sees them.
+	// EndWithArgs makes it exit with the number of its arguments instead.
 	EndWithArgs bool
-	// WithoutLeader has the process's first thread end before, with another exit code, which is none of the process's.
+	// WithoutLeader ends the process's first thread before the others, with an exit code that is not the process's.
 	WithoutLeader bool
 }
 
-// Run is what became of a Command: its process, and two moments between which it ran.
+// Run is the result of a Command: its process, and a span of time in which it ran.
 type Run struct {
 	// PID is the process id in the agent's own PID namespace.
 	PID        int
 	Start, End time.Time
-	// Created is when the process was created by /proc/PID/stat, which counts clock ticks. It is zero where /proc shows
-	// another PID namespace than the agent's.
+	// Created is the creation time in /proc/PID/stat, in clock ticks. It is zero if /proc belongs to another PID namespace.
 	Created time.Time
 	// ArgsCount is the exit code of EndWithArgs.
 	ArgsCount int
@@ -151,7 +150,7 @@ var run = Define("process.run", func(c Command) (r Run, err error) {
 	return r, nil
 })
 
-// readCreated reads when /proc says that the process was created.
+// readCreated reads the creation time from /proc.
 func (r *Run) readCreated() error {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return err
@@ -160,7 +159,7 @@ func (r *Run) readCreated() error {
 	if err != nil {
 		return err
 	}
-	// The name, which ends with the last parenthesis, may have any characters; starttime is the 20th field after it.
+	// The process name may contain any character, so split after its last parenthesis. starttime is the 20th field after it.
 	fields := strings.Fields(string(stat[bytes.LastIndexByte(stat, ')')+1:]))
 	ticks, err := strconv.ParseInt(fields[19], 10, 64)
 	if err != nil {
@@ -174,13 +173,13 @@ func (r *Run) readCreated() error {
 	return nil
 }
 
-// Run has the agent run a program, which ends as it was told to.
+// Run makes the agent run a program.
 func (a *Agent) Run(c Command) Run {
 	a.t.Helper()
 	return run.Call(a, c)
 }
 
-// Fork has the agent run a program that makes that many processes, one after the other, which end at once.
+// Fork makes the agent run a program that creates that many processes, one after the other, which end at once.
 func (a *Agent) Fork(count int) {
 	a.t.Helper()
 	run.Call(a, Command{Path: forkerPath(a.t, count), Args: []string{"forker"}})
@@ -190,7 +189,7 @@ var startThreads = Define("process.threads", func(count int) (Nothing, error) {
 	done := make(chan error)
 	for range count {
 		go func() {
-			// A thread of its own, which sleeps in the kernel until the process ends.
+			// Keep a thread that sleeps in the kernel until the process ends.
 			done <- nil
 			_ = unix.Pause()
 		}()
@@ -201,7 +200,7 @@ var startThreads = Define("process.threads", func(count int) (Nothing, error) {
 	return Nothing{}, nil
 })
 
-// StartThreads gives the agent that many more threads, which last as long as it does.
+// StartThreads starts that many more threads in the agent. They last as long as it does.
 func (a *Agent) StartThreads(count int) {
 	a.t.Helper()
 	startThreads.Call(a, count)

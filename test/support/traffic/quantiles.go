@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Quantiles describe a distribution of times.
+// Quantiles describes a distribution of durations.
 type Quantiles struct{ Median, P90, P99 time.Duration }
 
 func quantiles(samples ...[]time.Duration) Quantiles {
@@ -26,7 +26,7 @@ func quantiles(samples ...[]time.Duration) Quantiles {
 	return Quantiles{Median: at(50), P90: at(90), P99: at(99)}
 }
 
-// exactTimers has the kernel end this thread's sleeps at their time instead of up to 50 µs later.
+// exactTimers sets this thread's timer slack to its minimum. The default is 50 µs.
 func exactTimers() error {
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("set the timer slack: %w", err)
@@ -34,7 +34,7 @@ func exactTimers() error {
 	return nil
 }
 
-// ticker waits for the ticks of a fixed rate. A tick that was missed comes at once: the rate holds on average.
+// ticker waits for the ticks of a fixed rate. It delivers a missed tick at once, so that the average rate is right.
 type ticker struct {
 	next   int64 // CLOCK_MONOTONIC, ns
 	period int64

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// These calls are made without telling the Go scheduler, whose own work would be part of what is measured.
+// These calls bypass the Go scheduler, whose work would be part of the measurement.
 
 func closeRaw(fd int) { _, _, _ = unix.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0) }
 
@@ -40,7 +40,7 @@ func acceptRaw(fd int) (int, error) {
 	return int(conn), nil
 }
 
-// awaitEnd reads until the other side has closed.
+// awaitEnd reads until the peer has closed.
 func awaitEnd(fd int) error {
 	var b [1]byte
 	n, _, errno := unix.RawSyscall(unix.SYS_READ, uintptr(fd), uintptr(unsafe.Pointer(&b)), 1)
@@ -66,7 +66,7 @@ type message struct {
 	_      [4]byte
 }
 
-// loopbackAddress is an address of the loopback network; every one of 127.0.0.0/8 is this host.
+// loopbackAddress returns an address of the loopback network. All of 127.0.0.0/8 is this host.
 func loopbackAddress(second, third, fourth byte, port uint16) unix.RawSockaddrInet4 {
 	a := unix.RawSockaddrInet4{Family: unix.AF_INET, Addr: [4]byte{127, second, third, fourth}}
 	// The port is in network byte order.

@@ -20,7 +20,7 @@ import (
 type Socket struct {
 	// FD is its descriptor in the agent.
 	FD int
-	// Local is the address it is bound to, as getsockname(2) has it: IPv4-mapped on a dual-stack socket.
+	// Local is its address as returned by getsockname(2): IPv4-mapped on a dual-stack socket.
 	Local netip.AddrPort
 	// Cookie is the kernel's number of the socket, SO_COOKIE.
 	Cookie uint64
@@ -28,12 +28,12 @@ type Socket struct {
 	Protocol int
 }
 
-// Span is when a system call was made and when it returned, in wall time.
+// Span is the wall time of a system call, from before the call to after its return.
 type Span struct {
 	Start, End time.Time
 }
 
-// Duration is how long the call took.
+// Duration is the duration of the call.
 func (s Span) Duration() time.Duration { return s.End.Sub(s.Start) }
 
 // timed measures f.
@@ -47,7 +47,7 @@ func timed(f func() error) (Span, unix.Errno, error) {
 	return s, 0, err
 }
 
-// socketFor opens a socket of the family that the address needs; an IPv4-mapped address takes a dual-stack IPv6 one.
+// socketFor opens a socket of the family that fits the address. An IPv4-mapped address gets a dual-stack IPv6 socket.
 func socketFor(address netip.Addr, kind, protocol int) (int, error) {
 	if address.Is4() {
 		return unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, protocol)
@@ -59,7 +59,7 @@ func socketFor(address netip.Addr, kind, protocol int) (int, error) {
 	return fd, unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 0)
 }
 
-// describe fills in what the kernel says of an open socket.
+// describe reads the kernel's facts about an open socket.
 func describe(fd int) (Socket, error) {
 	s := Socket{FD: fd}
 	var err error
@@ -94,7 +94,7 @@ func fromSockaddr(a unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// ownCgroup is the process's version 2 cgroup in the form of /proc/PID/cgroup.
+// ownCgroup is the process's version 2 cgroup as in /proc/PID/cgroup.
 func ownCgroup() (string, error) {
 	groups, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
@@ -110,7 +110,7 @@ func ownCgroup() (string, error) {
 
 type closeArgs struct {
 	FD int
-	// Reset makes the close of a TCP connection a reset.
+	// Reset makes the close of a TCP connection send a reset.
 	Reset bool
 }
 
@@ -163,11 +163,11 @@ var take = Define("take", func(args takeArgs) (int, error) {
 	return unix.PidfdGetfd(process, args.FD, 0)
 })
 
-// Take shares another agent's open socket, as a forked worker shares its parent's; it returns the descriptor here.
+// Take duplicates another agent's open socket, as if it were inherited by a fork. It returns the descriptor in this agent.
 func (a *Agent) Take(from *Agent, fd int) int {
 	a.t.Helper()
 	return take.Call(a, takeArgs{PID: from.PID, FD: fd})
 }
 
-// order is the byte order of what system calls take as network data.
+// order is the byte order of network data.
 var order = binary.BigEndian

@@ -19,18 +19,19 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Calls is a system call that is made several times.
+// Calls is a system call to make several times.
 type Calls struct {
 	Number uintptr
 	Args   [4]uintptr
-	// Text and Time, one of which may be there, are what some arguments point to: those of these indices.
+	// Text and Time are data for arguments that are pointers. At most one is set. The indices say which arguments point to
+	// it.
 	Text      string
 	Time      time.Duration
 	Arguments []int
 	Count     int
 }
 
-// Made is what became of Calls: the last result, and two moments between which all of them were made.
+// Made is the result of Calls: the last return value, and a span of time in which all calls were made.
 type Made struct {
 	Result     uintptr
 	Errno      unix.Errno
@@ -62,19 +63,19 @@ var makeCalls = Define("syscall.make", func(c Calls) (m Made, err error) {
 	return m, nil
 })
 
-// Make has the agent make system calls, which its runtime knows nothing of.
+// Make makes raw system calls in the agent. The Go runtime does not know of them.
 func (a *Agent) Make(c Calls) Made {
 	a.t.Helper()
 	return makeCalls.Call(a, c)
 }
 
 type unknownCallsArgs struct {
-	// Dir is the directory of the cgroup to make others in, Home that of the one to go back to.
+	// Dir is the directory of the parent cgroup, Home that of the cgroup to return to.
 	Dir, Home      string
 	Cgroups, Calls int
 }
 
-// FirstUnknownCall is a number that no system call has.
+// FirstUnknownCall is a number that is not a system call.
 const FirstUnknownCall = 600
 
 var makeUnknownCalls = Define("syscall.unknown", func(args unknownCallsArgs) (Nothing, error) {
@@ -98,7 +99,7 @@ var makeUnknownCalls = Define("syscall.unknown", func(args unknownCallsArgs) (No
 	return Nothing{}, nil
 })
 
-// MakeUnknownCalls makes a system call of each of so many numbers that none has, in so many new cgroups, one after the other.
+// MakeUnknownCalls makes calls with so many unused system call numbers in each of so many new cgroups, one after the other.
 func (a *Agent) MakeUnknownCalls(inside *testhost.Cgroup, cgroups, calls int) {
 	a.t.Helper()
 	root := testhost.CgroupRoot(a.t)

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Conn is one end of a connection, or of an attempt at one.
+// Conn is one end of a connection or of a failed attempt.
 type Conn struct {
 	Socket
 	// Span is the connect or accept call.
@@ -25,7 +25,7 @@ type Conn struct {
 	Errno unix.Errno
 }
 
-// Addr is an address and port from its parts.
+// Addr combines an address and a port.
 func Addr(address netip.Addr, port uint16) netip.AddrPort { return netip.AddrPortFrom(address, port) }
 
 type listenArgs struct {
@@ -51,13 +51,13 @@ var listenTCP = Define("tcp.listen", func(args listenArgs) (Socket, error) {
 	return describe(fd)
 })
 
-// Listen opens a TCP listener. Port 0 takes a free port; "::" takes IPv4 too.
+// Listen opens a TCP listener. Port 0 means a free port. "::" also accepts IPv4.
 func (a *Agent) Listen(address netip.AddrPort) Socket {
 	a.t.Helper()
 	return a.ListenWithBacklog(address, 1024)
 }
 
-// ListenWithBacklog is Listen with a limit of the connections that wait to be accepted: there may be one more.
+// ListenWithBacklog is Listen with a limit of the accept queue. The kernel allows one connection more than the limit.
 func (a *Agent) ListenWithBacklog(address netip.AddrPort, backlog int) Socket {
 	a.t.Helper()
 	return listenTCP.Call(a, listenArgs{Address: address, Protocol: unix.IPPROTO_TCP, Backlog: backlog})
@@ -84,7 +84,7 @@ var accept = Define("tcp.accept", func(fd int) (Conn, error) {
 	return conn, err
 })
 
-// Accept takes the next connection of a listener, waiting for it.
+// Accept accepts a connection of a listener. It waits for one.
 func (a *Agent) Accept(fd int) Conn {
 	a.t.Helper()
 	return accept.Call(a, fd)
@@ -142,7 +142,7 @@ func (a *Agent) ConnectMPTCP(address netip.AddrPort) Conn {
 	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_MPTCP})
 }
 
-// StartConnect begins to connect by TCP and does not wait: Errno is EINPROGRESS.
+// StartConnect begins a TCP connection without waiting. Errno is EINPROGRESS.
 func (a *Agent) StartConnect(address netip.AddrPort) Conn {
 	a.t.Helper()
 	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP, Nonblocking: true})
@@ -188,18 +188,18 @@ var sendSegments = Define("tcp.segments", func(args segmentsArgs) (Nothing, erro
 	return Nothing{}, nil
 })
 
-// SendSegments sends that many segments of a size, one after the other.
+// SendSegments sends that many segments of this size, one after the other.
 func (a *Agent) SendSegments(fd, size, count int) {
 	a.t.Helper()
 	sendSegments.Call(a, segmentsArgs{FD: fd, Size: size, Count: count})
 }
 
-// Received is the outcome of reading from a connection.
+// Received is the result of reading from a connection.
 type Received struct {
 	Bytes int
-	// EOF is set when the peer has sent its FIN.
+	// EOF says that the peer has sent its FIN.
 	EOF bool
-	// Errno is the error that reading ended with.
+	// Errno is the error that ended the reading.
 	Errno unix.Errno
 }
 
@@ -227,7 +227,7 @@ func (a *Agent) Receive(fd, bytes int) Received {
 	return receive.Call(a, transferArgs{FD: fd, Bytes: bytes})
 }
 
-// ReceiveEOF waits for the peer's FIN and expects no more bytes before it.
+// ReceiveEOF waits for the peer's FIN, and expects no data before it.
 func (a *Agent) ReceiveEOF(fd int) {
 	a.t.Helper()
 	r := a.Receive(fd, 1)
@@ -240,13 +240,13 @@ var shutdownWrite = Define("tcp.shutdown", func(fd int) (Nothing, error) {
 	return Nothing{}, unix.Shutdown(fd, unix.SHUT_WR)
 })
 
-// CloseWrite sends this side's FIN and keeps reading.
+// CloseWrite sends this side's FIN. The other direction stays open.
 func (a *Agent) CloseWrite(fd int) {
 	a.t.Helper()
 	shutdownWrite.Call(a, fd)
 }
 
-// Info is what the kernel says of a TCP connection while it is open.
+// Info has the kernel's facts about an open TCP connection.
 type Info struct {
 	RTT, MinRTT                 time.Duration
 	Retransmits                 int
@@ -280,7 +280,7 @@ func errnoError(errno unix.Errno) error {
 	return errno
 }
 
-// ConnectUntilKilled connects by TCP and does not come back: the agent is killed in the middle of it.
+// ConnectUntilKilled connects by TCP and never returns: the agent is killed during the call.
 func (a *Agent) ConnectUntilKilled(address netip.AddrPort) {
 	go func() { _, _ = connectTCP.Try(a, connectArgs{Address: address, Protocol: unix.IPPROTO_TCP}) }()
 }

@@ -41,14 +41,14 @@ func TestAgentIsWhatItWasAskedToBe(t *testing.T) {
 	assert.Equal(t, "0::"+cgroup.Path, a.Cgroup)
 	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", a.PID))
 	require.NoError(t, err)
-	assert.Equal(t, "main-thread\n", string(comm), "as the kernel shows it to others")
+	assert.Equal(t, "main-thread\n", string(comm), "the name that other processes see")
 	a.Exit()
 	cgroup.Remove(t)
 
 	first := Start(t, ns, InPIDNamespace())
 	comm, err = os.ReadFile(fmt.Sprintf("/proc/%d/comm", first.PID))
 	require.NoError(t, err)
-	assert.Equal(t, "kt-main\n", string(comm), "by its number in this PID namespace")
+	assert.Equal(t, "kt-main\n", string(comm), "its PID in this namespace")
 }
 
 func TestOperationFailuresReachTheTest(t *testing.T) {
@@ -130,7 +130,7 @@ func TestFilterCountsAndSkips(t *testing.T) {
 	sender := a.OpenUDP(Addr(netip.IPv4Unspecified(), 0))
 	sent := a.SendMany(sender.FD, receiver.Local, 100, 10)
 	assert.Equal(t, 10, sent.Count)
-	require.Eventually(t, func() bool { return rule.Packets(t) == 7 }, 5*time.Second, 5*time.Millisecond, "over the burst")
+	require.Eventually(t, func() bool { return rule.Packets(t) == 7 }, 5*time.Second, 5*time.Millisecond, "packets beyond the burst")
 	assert.Equal(t, 7*(20+8+100), rule.Bytes(t))
 	assert.Equal(t, 3, b.ReadDatagrams(receiver.FD))
 

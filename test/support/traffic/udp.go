@@ -45,17 +45,17 @@ func (a *Agent) ConnectUDP(fd int, address netip.AddrPort) Conn {
 
 type datagramArgs struct {
 	FD int
-	// To is the peer; the zero value sends to the connected one.
+	// To is the peer; the zero value means the connected peer.
 	To           netip.AddrPort
 	Bytes, Count int
 }
 
-// Sent is the outcome of sending datagrams.
+// Sent is the result of sending datagrams.
 type Sent struct {
 	Span
-	// Count is how many the kernel took.
+	// Count is how many datagrams the kernel accepted.
 	Count int
-	// Errors is how many it refused, with Errno of the last; a closed port's answer refuses the one after.
+	// Errors is how many calls failed; Errno is the last error. The answer of a closed port makes the next call fail.
 	Errors int
 	Errno  unix.Errno
 }
@@ -93,7 +93,7 @@ func (a *Agent) SendTo(fd int, to netip.AddrPort, bytes int) Sent {
 	return sendDatagrams.Call(a, datagramArgs{FD: fd, To: to, Bytes: bytes, Count: 1})
 }
 
-// SendMany sends datagrams to the peer as fast as it can; an invalid address is the connected peer.
+// SendMany sends datagrams to the peer as fast as possible. An invalid address means the connected peer.
 func (a *Agent) SendMany(fd int, to netip.AddrPort, bytes, count int) Sent {
 	a.t.Helper()
 	return sendDatagrams.Call(a, datagramArgs{FD: fd, To: to, Bytes: bytes, Count: count})
@@ -116,7 +116,7 @@ var sendToPorts = Define("udp.ports", func(args portsArgs) (Nothing, error) {
 	return Nothing{}, nil
 })
 
-// SendToPorts sends a datagram to each of so many ports, and ignores that they are closed.
+// SendToPorts sends a datagram to each of count ports, and ignores that they are closed.
 func (a *Agent) SendToPorts(fd int, to netip.Addr, first uint16, count int) {
 	a.t.Helper()
 	sendToPorts.Call(a, portsArgs{FD: fd, To: to, First: first, Count: count})
@@ -136,7 +136,7 @@ var readDatagrams = Define("udp.read", func(fd int) (int, error) {
 	}
 })
 
-// ReadDatagrams reads all datagrams that wait in the socket and returns how many there were.
+// ReadDatagrams reads all queued datagrams of the socket and returns their number.
 func (a *Agent) ReadDatagrams(fd int) int {
 	a.t.Helper()
 	return readDatagrams.Call(a, fd)
@@ -147,7 +147,7 @@ type echoArgs struct {
 	Bytes int
 }
 
-// Ping sends one ICMP echo request with that much payload from a raw socket, and does not wait for the answer.
+// Ping sends an ICMP echo request with that much payload from a raw socket, without waiting for the answer.
 func (a *Agent) Ping(to netip.Addr, bytes int) Socket {
 	a.t.Helper()
 	return echo.Call(a, echoArgs{To: to, Bytes: bytes})
@@ -164,12 +164,12 @@ var echo = Define("icmp.echo", func(args echoArgs) (Socket, error) {
 		return Socket{}, fmt.Errorf("socket: %w", err)
 	}
 	packet := make([]byte, headerSize+args.Bytes)
-	packet[0], packet[5] = kind, 1 // the identifier: some kernels refuse the checksum of an answer that is nothing but zeros
+	packet[0], packet[5] = kind, 1 // the identifier: some kernels reject the checksum of an answer that is all zeros
 	if args.To.Is4() {
 		order.PutUint16(packet[2:], checksum(packet)) // the kernel fills it in for ICMPv6 only
 	}
 	if err := unix.Sendto(fd, packet, 0, toSockaddr(netip.AddrPortFrom(args.To, 0))); err != nil && !errors.Is(err, unix.EPERM) {
-		return Socket{}, err // EPERM is a packet filter's answer
+		return Socket{}, err // EPERM: a packet filter dropped it
 	}
 	return describe(fd)
 })

@@ -34,7 +34,7 @@ var listenUnix = Define("unix.listen", func(args unixArgs) (Socket, error) {
 	return describe(fd)
 })
 
-// ListenUnix binds a unix socket to the path, and listens unless it is a datagram socket.
+// ListenUnix binds a unix socket to the path. Unless it is a datagram socket, it also listens.
 func (a *Agent) ListenUnix(kind int, path string) Socket {
 	a.t.Helper()
 	return listenUnix.Call(a, unixArgs{Kind: kind, Path: path})
@@ -76,7 +76,7 @@ var discardUnix = Define("unix.discard", func(count int) (Nothing, error) {
 	return Nothing{}, unix.Close(pair[0])
 })
 
-// DiscardUnix sends datagrams over a pair of unix sockets and closes it without reading them.
+// DiscardUnix sends datagrams over a pair of unix sockets, and closes the sockets without reading them.
 func (a *Agent) DiscardUnix(count int) {
 	a.t.Helper()
 	discardUnix.Call(a, count)
@@ -88,7 +88,7 @@ var discardNetlink = Define("netlink.discard", func(count int) (Nothing, error) 
 		return Nothing{}, err
 	}
 	defer func() { _ = unix.Close(fd) }()
-	// RTM_GETLINK for interface 1: the kernel queues one answer a request.
+	// RTM_GETLINK for interface 1: the kernel queues one answer per request.
 	const size = unix.SizeofNlMsghdr + unix.SizeofIfInfomsg
 	message := make([]byte, size)
 	message[0], message[4], message[6] = size, unix.RTM_GETLINK, unix.NLM_F_REQUEST
@@ -101,7 +101,7 @@ var discardNetlink = Define("netlink.discard", func(count int) (Nothing, error) 
 	return Nothing{}, nil
 })
 
-// DiscardNetlink asks the kernel for so many answers on a netlink socket and closes it without reading them.
+// DiscardNetlink requests that many answers on a netlink socket, and closes it without reading them.
 func (a *Agent) DiscardNetlink(count int) {
 	a.t.Helper()
 	discardNetlink.Call(a, count)

@@ -21,7 +21,7 @@ const (
 	uringRenameat = 35
 	uringUnlinkat = 36
 
-	// uringSkipSuccess asks for no result of what is done.
+	// uringSkipSuccess asks for no completion on success.
 	uringSkipSuccess = 1 << 6
 )
 
@@ -52,7 +52,7 @@ type uringEntry struct {
 	_             [3]uint64
 }
 
-// doByRing makes the call by an io_uring of its own; silently asks for no result of a deletion that succeeds.
+// doByRing makes the call with a new io_uring. silently asks for no completion of a successful deletion.
 func (c FileCall) doByRing(dir int, silently bool) error {
 	path, err := unix.BytePtrFromString(c.Path)
 	if err != nil {
@@ -62,7 +62,7 @@ func (c FileCall) doByRing(dir int, silently bool) error {
 	if err != nil {
 		return err
 	}
-	// The kernel takes addresses as numbers, which keep nothing alive and do not follow what moves.
+	// The kernel gets addresses as numbers, which do not keep objects alive or in place.
 	var pin runtime.Pinner
 	defer pin.Unpin()
 	pin.Pin(path)
@@ -97,7 +97,8 @@ func (c FileCall) doByRing(dir int, silently bool) error {
 	}
 }
 
-// submit makes an io_uring, has it carry out one operation and returns the result, or 0 when it is seen to be done.
+// submit sets up an io_uring, submits one operation and waits. It returns the operation's result, or 0 if done returns true
+// before there is a completion.
 func submit(entry uringEntry, done func() bool) (int32, error) {
 	var p uringParams
 	ring, _, errno := unix.Syscall(unix.SYS_IO_URING_SETUP, 1, uintptr(unsafe.Pointer(&p)), 0)
@@ -131,13 +132,13 @@ func submit(entry uringEntry, done func() bool) (int32, error) {
 		if done() {
 			return 0, nil
 		}
-		// Results come when the thread enters the kernel.
+		// Completions arrive when the thread enters the kernel.
 		time.Sleep(time.Millisecond)
 	}
 	return int32(*word(cq, p.cq.cqes+8)), nil
 }
 
-// mapRing maps the part of an io_uring that is at an offset.
+// mapRing maps the part of an io_uring at an offset.
 func mapRing(ring uintptr, offset int64) ([]byte, error) {
 	area, err := unix.Mmap(int(ring), offset, 4096, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED|unix.MAP_POPULATE)
 	if err != nil {

@@ -24,18 +24,18 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// Waits are how often tasks began to run, and how long they had waited for a CPU before, by the kernel's own account.
+// Waits is the kernel's count of how often tasks began to run, and how long they had waited for a CPU (schedstat).
 type Waits struct {
 	Count int
 	Time  time.Duration
 }
 
-// Minus is what has been added to the account since it was that.
+// Minus returns the growth since an earlier reading.
 func (w Waits) Minus(before Waits) Waits {
 	return Waits{Count: w.Count - before.Count, Time: w.Time - before.Time}
 }
 
-// waits reads the account of a task from its file schedstat.
+// waits reads the schedstat file of a task.
 func waits(path string) (w Waits, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -46,7 +46,7 @@ func waits(path string) (w Waits, err error) {
 	return w, err
 }
 
-// Stop stops all threads of the agent, and returns the account of all their waits so far. They go on with Continue.
+// Stop stops all threads of the agent, and returns their waits so far. Continue resumes them.
 func (a *Agent) Stop() (all Waits) {
 	a.t.Helper()
 	require.NoError(a.t, unix.Kill(a.PID, unix.SIGSTOP))
@@ -74,13 +74,13 @@ func (a *Agent) Stop() (all Waits) {
 	return all
 }
 
-// Continue lets a stopped agent go on.
+// Continue resumes a stopped agent.
 func (a *Agent) Continue() {
 	a.t.Helper()
 	require.NoError(a.t, unix.Kill(a.PID, unix.SIGCONT))
 }
 
-// keepThread keeps the calling goroutine's thread until the process ends, so that its account is not lost.
+// keepThread keeps the calling goroutine's thread until the process ends. Otherwise its schedstat would be lost.
 func keepThread() {
 	for {
 		_ = unix.Pause()
@@ -93,13 +93,13 @@ func pin(cpu int) error {
 	return unix.SchedSetaffinity(0, &set)
 }
 
-// realTime makes the kernel prefer the calling thread to ordinary ones, and to real-time ones of a lower priority.
+// realTime gives the calling thread real-time priority over ordinary threads, and over real-time threads of lower priority.
 func realTime(priority uint32) error {
 	const fifo = 1
 	return unix.SchedSetAttr(0, &unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: fifo, Priority: priority}, 0)
 }
 
-// sleepUntil has the thread itself sleep in the kernel: the runtime would let another thread wait for its timers.
+// sleepUntil puts this thread to sleep in the kernel. With Go's timers, the runtime would wait in another thread.
 func sleepUntil(at time.Time) error {
 	d := unix.NsecToTimespec(max(time.Until(at), 0).Nanoseconds())
 	return unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &d, nil)
@@ -135,7 +135,7 @@ var takeTurns = Define("wait.turns", func(args turnsArgs) (Nothing, error) {
 	return Nothing{}, errors.Join(<-done, <-done)
 })
 
-// TakeTurns has two new threads of the agent wake each other that many times, on one CPU.
+// TakeTurns makes two new threads of the agent wake each other that many times, on one CPU.
 func (a *Agent) TakeTurns(cpu, count int) {
 	a.t.Helper()
 	takeTurns.Call(a, turnsArgs{CPU: cpu, Count: count})
@@ -144,7 +144,7 @@ func (a *Agent) TakeTurns(cpu, count int) {
 type competeArgs struct{ Threads, Moves int }
 
 var compete = Define("wait.compete", func(args competeArgs) (Nothing, error) {
-	runtime.GOMAXPROCS(args.Threads + 2) // or they would wait for the runtime instead
+	runtime.GOMAXPROCS(args.Threads + 2) // otherwise they would wait for the Go scheduler
 	cpus, err := allowedCPUs()
 	if err != nil {
 		return Nothing{}, err
@@ -176,7 +176,7 @@ var compete = Define("wait.compete", func(args competeArgs) (Nothing, error) {
 	return Nothing{}, <-moved
 })
 
-// moveThreads moves the started threads from one CPU to the next, in turns.
+// moveThreads moves the started threads from one CPU to the next, in turn.
 func moveThreads(started <-chan int, args competeArgs, cpus []int) error {
 	var tids []int
 	for range args.Threads {
@@ -206,14 +206,14 @@ func allowedCPUs() (cpus []int, err error) {
 	return cpus, nil
 }
 
-// Compete has threads of the agent, its own and new ones, compete for the CPUs while each is moved to another CPU again and
-// again, whether it runs or waits.
+// Compete makes threads of the agent, its main thread and new ones, compete for the CPUs. Each is moved to another CPU again
+// and again, whether it runs or waits.
 func (a *Agent) Compete(threads, moves int) {
 	a.t.Helper()
 	compete.Call(a, competeArgs{Threads: threads, Moves: moves})
 }
 
-// spinUntil calls nothing by which the runtime could take the CPU away from the thread.
+// spinUntil spins without calls that would let the Go runtime preempt the thread.
 func spinUntil(end time.Time) {
 	now, last := unix.Timespec{}, end.UnixNano()
 	for now.Sec*int64(time.Second)+now.Nsec < last {
@@ -234,7 +234,8 @@ var occupy = Define("wait.occupy", func(args occupyArgs) (Nothing, error) {
 	return Nothing{}, err
 })
 
-// Occupy has a thread of the agent, one of its own by OnThread, keep a CPU from a thread of WakeUp between two moments.
+// Occupy makes a thread of the agent occupy a CPU between two moments, so that a thread of WakeUp has to wait. Use OnThread
+// for a new thread.
 func (a *Agent) Occupy(cpu int, start, end time.Time) error {
 	_, err := occupy.Try(a, occupyArgs{CPU: cpu, Start: start, End: end})
 	return err
@@ -245,7 +246,7 @@ type wakeArgs struct {
 	At  time.Time
 }
 
-// Wake is when a thread ran again, and what the kernel says that it had waited for its CPU since it went to sleep.
+// Wake is when a thread ran again, and how long it waited for its CPU since it went to sleep, according to the kernel.
 type Wake struct {
 	At    time.Time
 	Waits Waits
@@ -267,15 +268,15 @@ var wakeUp = Define("wait.wake", func(args wakeArgs) (w Wake, err error) {
 	return w, errors.Join(err, readErr)
 })
 
-// WakeUp has a thread of the agent, which is root's, sleep until that moment, and returns when it had the CPU again. The thread
-// is one of its own, by OnThread: it does not stay an ordinary one, to which the kernel gives a share of what others keep.
+// WakeUp makes a thread of the agent, which runs as root, sleep until that moment, and returns when it ran again. Use
+// OnThread for a new thread: it becomes a real-time thread, because the kernel would give an ordinary one a share of the CPU.
 func (a *Agent) WakeUp(cpu int, at time.Time) Wake {
 	a.t.Helper()
 	return wakeUp.Call(a, wakeArgs{CPU: cpu, At: at})
 }
 
 type restArgs struct {
-	// Dir is the directory of the cgroup to make others in, Home that of the one to go back to.
+	// Dir is the directory of the parent cgroup, Home that of the cgroup to return to.
 	Dir, Home string
 	Count     int
 }
@@ -305,8 +306,8 @@ var restInCgroups = Define("wait.cgroups", func(args restArgs) (Nothing, error) 
 	return Nothing{}, err
 })
 
-// RestInCgroups has the agent sleep for a moment in that many new cgroups inside of the one given, which are there until
-// it is through.
+// RestInCgroups makes the agent sleep for a moment in each of that many new cgroups below the given one. They are removed at
+// the end.
 func (a *Agent) RestInCgroups(inside *testhost.Cgroup, count int) {
 	a.t.Helper()
 	root := testhost.CgroupRoot(a.t)

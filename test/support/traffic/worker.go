@@ -22,13 +22,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// worker is a child process that carries out masses of one operation, for a test or a command.
+// worker is a child process that repeats one operation many times, for a test or a command.
 type worker struct {
 	*child
 	errors bytes.Buffer
 }
 
-// startWorker starts a worker, in a cgroup if that is not nil. It is to be stopped or killed.
+// startWorker starts a worker, in a cgroup if that is not nil. The caller must stop or kill it.
 func startWorker(in *testhost.Cgroup) (*worker, error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -37,12 +37,12 @@ func startWorker(in *testhost.Cgroup) (*worker, error) {
 	return startWorkerAs(self, in)
 }
 
-// startWorkerAs starts a worker from the path of an executable, which is this one.
+// startWorkerAs starts a worker from another path of this executable.
 func startWorkerAs(path string, in *testhost.Cgroup) (_ *worker, err error) {
 	w := &worker{}
 	cmd := exec.Command(path)
 	cmd.Stderr = &w.errors
-	// It is busy for seconds without reading what it is asked.
+	// A busy worker does not read requests for seconds, so the kernel ends it with its parent.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if in != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, in.FD()
@@ -56,7 +56,7 @@ func startWorkerAs(path string, in *testhost.Cgroup) (_ *worker, err error) {
 	return w, nil
 }
 
-// stop ends the worker in order.
+// stop ends the worker normally.
 func (w *worker) stop() error {
 	if err := w.exit(); err != nil {
 		return fmt.Errorf("child process: %w: %s", err, bytes.TrimSpace(w.errors.Bytes()))
@@ -64,7 +64,7 @@ func (w *worker) stop() error {
 	return nil
 }
 
-// work has a new worker in the cgroup, if that is not nil, carry out one operation.
+// work makes a new worker carry out one operation, in the cgroup if that is not nil.
 func work[Args, Result any](in *testhost.Cgroup, o Operation[Args, Result], args Args) (result Result, err error) {
 	w, err := startWorker(in)
 	if err != nil {
@@ -73,7 +73,7 @@ func work[Args, Result any](in *testhost.Cgroup, o Operation[Args, Result], args
 	return once(w, o, args)
 }
 
-// once has a worker carry out one operation, and ends it.
+// once makes a worker carry out one operation, and ends it.
 func once[Args, Result any](w *worker, o Operation[Args, Result], args Args) (result Result, err error) {
 	defer w.kill()
 	if result, err = o.ask(w.child, "", args); err != nil {
@@ -82,8 +82,8 @@ func once[Args, Result any](w *worker, o Operation[Args, Result], args Args) (re
 	return result, w.stop()
 }
 
-// Once has a new process, whose executable has the name, carry out one operation and end. It runs in the test's own
-// network namespace, and in the cgroup if that is not nil.
+// Once carries out one operation in a new process whose executable has the name. The process is in the test's own network
+// namespace, and in the cgroup if that is not nil.
 func Once[Args, Result any](t testing.TB, name string, in *testhost.Cgroup, o Operation[Args, Result], args Args) Result {
 	t.Helper()
 	w, err := startWorkerAs(executable(t, testBinary, name), in)
@@ -93,8 +93,8 @@ func Once[Args, Result any](t testing.TB, name string, in *testhost.Cgroup, o Op
 	return result
 }
 
-// onThreads runs f on n threads of their own and returns when all have ended. The threads stay in system calls that the Go
-// runtime does not know of, so that it must not wait for them to collect garbage.
+// onThreads runs f on n new threads and returns when all have ended. The threads make system calls that the Go runtime does
+// not know of, and a garbage collection would wait for them, so it is off meanwhile.
 func onThreads(n int, f func(thread int) error) error {
 	debug.SetGCPercent(-1)
 	runtime.GOMAXPROCS(n + 2)
@@ -112,7 +112,7 @@ func onThreads(n int, f func(thread int) error) error {
 	return errors.Join(errs...)
 }
 
-// stayOn keeps this thread on the nth of the CPUs, or on one of those before it where there are fewer.
+// stayOn pins this thread to the nth of the CPUs, modulo their number.
 func stayOn(cpus []int, n int) error {
 	var one unix.CPUSet
 	one.Set(cpus[n%len(cpus)])

@@ -46,7 +46,7 @@ func (b *bench) cpu() error {
 	})
 }
 
-// cpuPerEvent adds what events have cost the collector, all of its work included.
+// cpuPerEvent adds the collector's CPU time per event. All of the collector's work is included.
 func (b *bench) cpuPerEvent(used collector.CPU, events int, elapsed time.Duration, how string) {
 	per := func(d time.Duration) float64 { return microseconds(d) / float64(events) }
 	what := fmt.Sprintf("CPU of the collector per event, %s, %.0f events/s", how, float64(events)/elapsed.Seconds())
@@ -54,7 +54,7 @@ func (b *bench) cpuPerEvent(used collector.CPU, events int, elapsed time.Duratio
 		per(used.Total()), per(used.User), per(used.System))
 }
 
-// idle measures what the collector costs while nothing happens.
+// idle measures the CPU use of an idle collector.
 func (b *bench) idle() error {
 	const seconds = 20
 	return b.with(asConfigured, func(s *subject) error {
@@ -69,16 +69,16 @@ func (b *bench) idle() error {
 		}
 		used := after.Sub(before).Total()
 		share := used.Seconds() / seconds
-		// The collector itself, without our receiver, uses some tenths of a per mille.
+		// The collector without this receiver uses some tenths of a per mille.
 		b.table.judge(share < 0.002, fmt.Sprintf("CPU while idle, over %d s", seconds), "not measurable (< 0.2 %)",
 			"%.2f %% of one CPU", 100*share)
 		return nil
 	})
 }
 
-// residentMemory adds the most memory that any of the collectors had.
+// residentMemory adds the highest resident memory of all collectors measured so far.
 func (b *bench) residentMemory() {
 	const goal = 120
-	b.table.judge(mebibytes(b.peak.Peak) <= goal, "resident memory, the most of all runs", fmt.Sprintf("≤ %d MiB", goal),
+	b.table.judge(mebibytes(b.peak.Peak) <= goal, "resident memory, maximum of all runs", fmt.Sprintf("≤ %d MiB", goal),
 		"%.0f MiB; at the end of that run %s", mebibytes(b.peak.Peak), b.peak)
 }

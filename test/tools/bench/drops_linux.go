@@ -19,14 +19,15 @@ func (b *bench) dropsOf(count int) traffic.Drops {
 	return traffic.Drops{Count: count, Threads: clients}
 }
 
-// drops makes a storm of drops: all are counted, few are events, and nothing grows.
+// drops provokes a storm of packet drops. It checks that all are counted, that the event limit holds, and that memory does
+// not grow.
 func (b *bench) drops() error {
 	return b.with(asConfigured, func(s *subject) error {
 		first, err := s.fresh(time.Now())
 		if err != nil {
 			return err
 		}
-		// The same storm before it: what the collector needs for one, it has then.
+		// Warm up with the same storm, so that caches and maps have their final size before memory is measured.
 		warm, err := b.dropsOf(b.dropCount).Run(b.container)
 		if err != nil {
 			return err
@@ -58,9 +59,9 @@ func (b *bench) drops() error {
 		events := grown("ebpf_event_delivered_total", program)
 		held := grown("ebpf_event_lost_total", collector.Labels{"ebpf_program_name": "packet_drop", "ebpf_loss_cause": "rate_limit"})
 		lost := grown("ebpf_event_lost_total", nil) - held
-		// The seconds of the limit begin with the first drop in each: a storm touches one more than it lasts.
+		// A second of the limit begins with its first drop, so a storm touches one more second than it lasts.
 		most := eventLimit * (math.Ceil(done.Elapsed.Seconds()) + math.Ceil(warm.Elapsed.Seconds()) + 2)
-		b.table.judge(events > 0 && events <= most, what+": events", fmt.Sprintf("≤ %.0f", most), "%.0f, %.0f held back by the limit, %.0f lost otherwise", events, held, lost)
+		b.table.judge(events > 0 && events <= most, what+": events", fmt.Sprintf("≤ %.0f", most), "%.0f, %.0f rate-limited, %.0f lost otherwise", events, held, lost)
 		b.table.judge(float64(after.Now) <= 1.02*float64(before.Now), what+": resident memory", "no growth", "%s; after as many before: %s", after, before)
 
 		sent := float64(warm.Sent + done.Sent)
@@ -71,11 +72,11 @@ func (b *bench) drops() error {
 			"ebpf_packet_drop_io_bytes_total": sent * float64(done.Bytes),
 		} {
 			if have := grown(metric, udp); have != want {
-				faults = append(faults, fmt.Sprintf("%s of udp has grown by %.0f instead of %.0f", metric, have, want))
+				faults = append(faults, fmt.Sprintf("%s for udp grew by %.0f instead of %.0f", metric, have, want))
 			}
 		}
 		if events+held+lost < sent {
-			faults = append(faults, fmt.Sprintf("events, held back and lost ones are %.0f of %.0f", events+held+lost, sent))
+			faults = append(faults, fmt.Sprintf("delivered, rate-limited and lost events: %.0f of %.0f", events+held+lost, sent))
 		}
 		return b.judgeExact(what+": metrics", faults)
 	})

@@ -10,7 +10,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 )
 
-// exact makes connections as fast as the machine can, and compares every metric of theirs with what was made.
+// exact makes connections as fast as possible, and compares all their metrics with the traffic.
 func (b *bench) exact() error {
 	return b.with(asConfigured, func(s *subject) error {
 		before, err := s.CPU()
@@ -43,14 +43,14 @@ func (b *bench) exact() error {
 	})
 }
 
-// truth is what a metric has to be.
+// truth is the expected value of a metric.
 type truth struct {
 	metric string
 	labels collector.Labels
 	value  float64
 }
 
-// connectionTruth is what the metrics of n connections of the container have to be when all are closed.
+// connectionTruth returns the expected metrics of the container after n connections were made and closed.
 func (b *bench) connectionTruth(n float64) (truths []truth) {
 	in := func(labels ...string) collector.Labels {
 		l := collector.Labels{"container_id": b.container.ContainerID, "network_transport": "tcp"}
@@ -74,7 +74,7 @@ func (b *bench) connectionTruth(n float64) (truths []truth) {
 	)
 }
 
-// causes tells of which program events were lost and why.
+// causes lists the losses by program and cause.
 func causes(page collector.Page) (text string) {
 	for _, s := range page.Find("ebpf_event_lost_total", nil) {
 		if s.Value > 0 {
@@ -84,7 +84,7 @@ func causes(page collector.Page) (text string) {
 	return text
 }
 
-// compare returns what is not as it has to be.
+// compare returns the metrics that differ from the truth.
 func compare(page collector.Page, truths []truth) (faults []string) {
 	for _, t := range truths {
 		if value := page.Sum(t.metric, t.labels); value != t.value {
@@ -94,7 +94,7 @@ func compare(page collector.Page, truths []truth) (faults []string) {
 	return faults
 }
 
-// judgeExact adds whether metrics were exact. That they are not is worse than a goal that is missed.
+// judgeExact adds whether the metrics were exact. If not, the command fails, which a missed goal does not cause.
 func (b *bench) judgeExact(what string, faults []string) error {
 	if len(faults) == 0 {
 		b.table.judge(true, what, "exact", "exact")

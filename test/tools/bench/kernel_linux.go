@@ -27,7 +27,7 @@ type runs struct {
 
 func (r runs) sub(before runs) runs { return runs{r.count - before.count, r.time - before.time} }
 
-// each is the time of one run without what the kernel's own measuring costs, in nanoseconds.
+// each is the mean time of one run in nanoseconds, without the overhead of the kernel's measuring.
 func (r runs) each(overhead float64) float64 {
 	if r.count == 0 {
 		return 0
@@ -37,15 +37,15 @@ func (r runs) each(overhead float64) float64 {
 
 func (r runs) total(overhead float64) float64 { return r.each(overhead) * float64(r.count) }
 
-// kernelRun is what the programs did in the kernel while some work was done.
+// kernelRun is what the kernel measured during some work.
 type kernelRun struct {
-	// programs are the collector's, by their names.
+	// programs are the collector's BPF programs, by name.
 	programs map[string]runs
-	// overhead is what an empty program at the same tracepoint seemed to take, in ns: the cost of the measuring itself.
+	// overhead is the time that the kernel reports for an empty program at the same tracepoint, in ns: the cost of measuring.
 	overhead float64
-	// used is the collector's CPU time meanwhile.
+	// used is the collector's CPU time during the work.
 	used collector.CPU
-	// page is the collector's metrics after it.
+	// page is the collector's metrics after the work.
 	page collector.Page
 }
 
@@ -69,7 +69,7 @@ func (k *kernelRun) String() string {
 	return fmt.Sprintf("%s; empty program %.0f ns", strings.Join(text, ", "), k.overhead)
 }
 
-// Names of programs in the kernel, which cuts them at 15 characters.
+// Names of BPF programs. The kernel cuts them at 15 characters.
 const (
 	connectionProgram = "connection_set_"
 	ownerProgram      = "socket_set_stat"
@@ -77,11 +77,11 @@ const (
 	dropProgram       = "packet_drop"
 )
 
-// kernel measures what the programs cost the kernel, by its own statistics.
+// kernel measures the kernel time of the programs with the kernel's own statistics.
 func (b *bench) kernel() error {
 	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if err != nil {
-		return fmt.Errorf("enable the kernel's statistics of eBPF programs: %w", err)
+		return fmt.Errorf("enable the kernel's run-time statistics of BPF programs: %w", err)
 	}
 	return errors.Join(b.kernelConnections(), b.kernelDrops(), statistics.Close())
 }
@@ -110,7 +110,7 @@ func (b *bench) kernelConnections() error {
 	return nil
 }
 
-// judgeCounted adds the cost of a state change of a socket that ends in a count or in nothing.
+// judgeCounted adds the cost of a socket state change that is counted or ignored, without an event.
 func (b *bench) judgeCounted(k *kernelRun, how string) {
 	changes := float64(k.programs[connectionProgram].count)
 	if changes == 0 {
@@ -148,7 +148,8 @@ func (b *bench) kernelDrops() error {
 	return nil
 }
 
-// kernelRun does the work under a collector of these settings, with an empty program beside its own at a tracepoint.
+// kernelRun does the work under a collector with these settings, and attaches an empty program to a tracepoint for
+// comparison.
 func (b *bench) kernelRun(these settings, tracepoint string, work func() error) (k *kernelRun, err error) {
 	err = b.with(these, func(s *subject) error {
 		empty, err := attachEmpty(tracepoint)
@@ -177,7 +178,7 @@ func (b *bench) kernelRun(these settings, tracepoint string, work func() error) 
 			return err
 		}
 		k = &kernelRun{programs: map[string]runs{}, used: usedThen.Sub(used)}
-		// A program that works once an interval has done so then.
+		// By then, programs that work once per interval have run.
 		if k.page, err = s.fresh(time.Now()); err != nil {
 			return err
 		}
@@ -198,7 +199,7 @@ func (b *bench) kernelRun(these settings, tracepoint string, work func() error) 
 	return k, err
 }
 
-// statisticsOf returns the statistics of programs, by name: functions of one name are added up.
+// statisticsOf returns the statistics of BPF programs by name. Programs of the same name are added up.
 func statisticsOf(ids []uint32) (map[string]runs, error) {
 	all := map[string]runs{}
 	for _, id := range ids {

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// options are what the flags say.
+// options are the command line's.
 type options struct {
 	binary, config  string
 	only            string
@@ -33,7 +33,7 @@ type options struct {
 	profile         string
 }
 
-// measurements are all there are, in the order in which they run.
+// measurements are in the order in which they run.
 var measurements = []struct {
 	name string
 	run  func(*bench) error
@@ -55,16 +55,16 @@ func main() {
 	for i, m := range measurements {
 		names[i] = m.name
 	}
-	flag.StringVar(&o.binary, "collector", "dist/otelcol-ebpf", "the collector, as `make build` leaves it")
+	flag.StringVar(&o.binary, "collector", "dist/otelcol-ebpf", "the collector that `make build` built")
 	flag.StringVar(&o.config, "config", "config.yaml", "the configuration whose receiver is measured")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
 	flag.StringVar(&o.programs, "programs", ".", "a regular expression of the programs that are measured one by one")
-	flag.IntVar(&o.connections, "connections", 400_000, "connections that have to be counted exactly")
-	flag.IntVar(&o.rateConnections, "rate-connections", 200_000, "connections of each turn that measures their rate")
+	flag.IntVar(&o.connections, "connections", 400_000, "connections of the measurement of exactness")
+	flag.IntVar(&o.rateConnections, "rate-connections", 200_000, "connections of each run that measures the connection rate")
 	flag.IntVar(&o.runs, "runs", 5, "alternating runs with and without the receiver")
-	flag.IntVar(&o.dropCount, "drops", 2_000_000, "drops that have to be counted exactly")
+	flag.IntVar(&o.dropCount, "drops", 2_000_000, "packet drops of the measurement of drops")
 	flag.IntVar(&o.seconds, "seconds", 5, "seconds of each run at a fixed rate")
-	flag.StringVar(&o.profile, "profile", "", "an existing directory for CPU profiles of the collector; none are taken by default")
+	flag.StringVar(&o.profile, "profile", "", "an existing directory for CPU profiles of the collector (default none)")
 	flag.Parse()
 	if err := run(o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -74,7 +74,7 @@ func main() {
 
 func run(o options) (err error) {
 	if os.Geteuid() != 0 {
-		return errors.New("this needs root, as the collector does to load eBPF programs")
+		return errors.New("bench needs root: the collector loads BPF programs")
 	}
 	directory, err := os.MkdirTemp("", "otelcol-ebpf-bench")
 	if err != nil {
@@ -109,12 +109,12 @@ func run(o options) (err error) {
 	return errors.Join(failed...)
 }
 
-// install copies the collector, as users do. What the linker has just written lies in larger pieces of the page cache, of
-// which each that is touched is resident as a whole: that takes 30 MiB more, until the file is read from the disk again.
+// install copies the collector, as users do. The page cache of a file that the linker has just written consists of large
+// folios, and touching one byte makes a whole folio resident. That adds 30 MiB until the file is read from the disk again.
 func install(binary, directory string) (path string, err error) {
 	from, err := os.Open(binary)
 	if err != nil {
-		return "", fmt.Errorf("%w: `make build` builds the collector", err)
+		return "", fmt.Errorf("%w: run `make build` first", err)
 	}
 	defer func() { err = errors.Join(err, from.Close()) }()
 	path = filepath.Join(directory, filepath.Base(binary))
@@ -126,7 +126,7 @@ func install(binary, directory string) (path string, err error) {
 	return path, errors.Join(err, to.Close())
 }
 
-// describe prints what machine the figures are of.
+// describe prints the machine that is measured.
 func describe() {
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
@@ -148,7 +148,7 @@ func processor() string {
 	return "unknown processor"
 }
 
-// loadAverage is that of the last minute: of figures taken under somebody else's load, none is of use.
+// loadAverage is the load of the last minute. Figures taken under other load are useless.
 func loadAverage() string {
 	text, _ := os.ReadFile("/proc/loadavg")
 	first, _, _ := strings.Cut(string(text), " ")

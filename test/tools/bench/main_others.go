@@ -11,6 +11,6 @@ import (
 )
 
 func main() {
-	fmt.Fprintln(os.Stderr, "eBPF programs run on Linux only, and so does this benchmark")
+	fmt.Fprintln(os.Stderr, "bench runs on Linux only")
 	os.Exit(1)
 }

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 )
 
-// programs measures each program alone for which there is work: in the kernel, in the collector, and what it slows down.
+// programs measures each program alone: its kernel time, the collector's CPU per event, and how much it slows down the work.
 func (b *bench) programs() error {
 	chosen, err := regexp.Compile(b.options.programs)
 	if err != nil {
@@ -48,7 +48,7 @@ func (b *bench) program(p provoke.Program) (err error) {
 	}
 	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if err != nil {
-		return fmt.Errorf("enable the kernel's statistics of eBPF programs: %w", err)
+		return fmt.Errorf("enable the kernel's run-time statistics of BPF programs: %w", err)
 	}
 	err = b.programInKernel(p)
 	if err := statistics.Close(); err != nil {
@@ -88,7 +88,7 @@ func (b *bench) programInKernel(p provoke.Program) error {
 	return nil
 }
 
-// perHit is the time of all programs by the number of hits, in nanoseconds.
+// perHit is the time of all programs divided by the number of hits, in nanoseconds.
 func (k *kernelRun) perHit(hits []string) float64 {
 	var n uint64
 	for name, r := range k.programs {
@@ -102,15 +102,15 @@ func (k *kernelRun) perHit(hits []string) float64 {
 	return k.total() / float64(n)
 }
 
-// slowDown adds how much longer the work takes with the program than without, by the medians of alternating runs.
+// slowDown compares the medians of alternating runs of the work with and without the program.
 func (b *bench) slowDown(p provoke.Program) error {
-	// The first work after a while is another.
+	// Warm up: the first run after a pause is slower.
 	if _, err := p.Work.Run(b.place()); err != nil {
 		return err
 	}
 	var each [2][]time.Duration // without, with
 	for run := range 2 * b.runs {
-		with := (run + run/2) % 2 // by turns first
+		with := (run + run/2) % 2 // alternate which of the two goes first
 		work := func(*subject) error {
 			done, err := p.Work.Run(b.place())
 			each[with] = append(each[with], done.Each())
@@ -129,11 +129,11 @@ func (b *bench) slowDown(p provoke.Program) error {
 	slices.Sort(each[0])
 	slices.Sort(each[1])
 	off, on := each[0][b.runs/2], each[1][b.runs/2]
-	b.table.note(p.Name+": its work is slower by", "%.1f %%: a round takes %s with it, %s without", 100*(float64(on)/float64(off)-1), on, off)
+	b.table.note(p.Name+": the work is slower by", "%.1f %%: a round takes %s with it, %s without", 100*(float64(on)/float64(off)-1), on, off)
 	return nil
 }
 
-// place is where the work of programs is done.
+// place is where the work is done.
 func (b *bench) place() provoke.Place {
 	return provoke.Place{Container: b.container, Connections: b.flatOut(b.rateConnections)}
 }

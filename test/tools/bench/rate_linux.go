@@ -11,10 +11,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// alternate makes the same traffic without the receiver and with it in each of the settings, in turns of several times, so
-// that what changes on the machine meanwhile is in all of them. It returns the results: those without first, then by settings.
+// alternate makes the same traffic without the receiver and with each of the settings. It repeats this several times, so that
+// changes of the machine's state affect all of them. It returns the results without the receiver first, then by settings.
 func (b *bench) alternate(connections traffic.Connections, times int, with ...settings) (all [][]traffic.ConnectionsDone, err error) {
-	// The first traffic after a while is another: the table of connections that have ended is empty.
+	// Warm up: at first the table of TIME_WAIT connections is empty.
 	if _, err := connections.Run(b.container); err != nil {
 		return nil, err
 	}
@@ -45,8 +45,8 @@ func (b *bench) alternate(connections traffic.Connections, times int, with ...se
 	return all, nil
 }
 
-// rate measures how much slower connections are made flat out. One long run tells less than the median of short ones, of
-// which some are disturbed.
+// rate measures how much the receiver lowers the maximum connection rate. The median of short runs is more robust than one
+// long run, because other activity disturbs some of them.
 func (b *bench) rate() error {
 	const times = 10
 	all, err := b.alternate(b.flatOut(b.rateConnections/times), times, asConfigured, withoutEvents)
@@ -67,7 +67,7 @@ func (b *bench) rate() error {
 	return nil
 }
 
-// latency measures how much longer connect() takes at a rate that leaves the machine time.
+// latency measures how much longer connect() takes at a fixed rate that does not saturate the machine.
 func (b *bench) latency() error {
 	all, err := b.alternate(b.atRate(), 1, asConfigured)
 	if err != nil {
@@ -89,7 +89,7 @@ func median[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traf
 	return values[len(values)/2]
 }
 
-// spread writes the median with the least and the most.
+// spread writes the median with the minimum and the maximum.
 func spread(results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) float64, format string) string {
 	values := sorted(results, of)
 	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(results, of), values[0], values[len(values)-1])

@@ -20,14 +20,14 @@ import (
 // bench is one run of this command.
 type bench struct {
 	options
-	// container is where the traffic is made, so that its metrics are apart from those of the rest of the host.
+	// container is the cgroup of the traffic, so that its metrics are separate from those of the rest of the host.
 	container *testhost.Cgroup
 	table     table
-	// peak is the memory of the collector that has had the most resident.
+	// peak is the memory of the collector with the highest resident memory so far.
 	peak collector.Memory
 }
 
-// subject is a collector that is measured.
+// subject is a collector under measurement.
 type subject struct {
 	*collector.Collector
 	bench    *bench
@@ -35,7 +35,7 @@ type subject struct {
 	profiles string
 }
 
-// settings are those of a receiver, over what the configuration file says of it.
+// settings override those of a receiver in the configuration file.
 type settings struct{ receiver, text string }
 
 var (
@@ -45,12 +45,12 @@ var (
 	withoutLimit  = settings{"ebpf", "{programs: {packet_drop: {event_limit: 1000000000}}}"}
 )
 
-// alone are the settings of a receiver that the file knows nothing of, with one program.
+// alone returns the settings of an additional receiver with a single program.
 func alone(program, text string) settings {
 	return settings{"ebpf/alone", fmt.Sprintf("{programs: {%s: %s}}", program, text)}
 }
 
-// start starts a collector with those settings over the configuration file, and the nop exporter for its events.
+// start starts a collector with these settings on top of the configuration file, and with the nop exporter for events.
 func (b *bench) start(with settings) (*subject, error) {
 	var ports [4]int
 	for i := range ports {
@@ -81,7 +81,7 @@ service:
 	if err != nil {
 		return nil, err
 	}
-	// What the start has left to do is not part of any measurement.
+	// Wait until the collector is idle after its start.
 	time.Sleep(3 * time.Second)
 	return &subject{
 		Collector: c, bench: b,
@@ -119,7 +119,7 @@ func (s *subject) fresh(after time.Time) (collector.Page, error) {
 	return nil, fmt.Errorf("no new metrics within %s", patience)
 }
 
-// profile writes a CPU profile of so many seconds from now on; the channel gives its error when it is there.
+// profile writes a CPU profile of the next seconds. The channel receives the error or nil when the profile is written.
 func (s *subject) profile(name string, seconds int) <-chan error {
 	done := make(chan error, 1)
 	if s.bench.options.profile == "" {
@@ -143,15 +143,15 @@ func (s *subject) profile(name string, seconds int) <-chan error {
 	return done
 }
 
-// clients is how many clients make traffic flat out: one for each CPU, with a server of its own.
+// clients is the number of clients that connect as fast as they can: one per CPU, each with its own server.
 const clients = 2
 
 func (b *bench) flatOut(count int) traffic.Connections {
 	return traffic.Connections{Count: count, Pairs: clients, Pinned: true}
 }
 
-// connectionRate is that of traffic at a fixed rate, eventsPerConnection how many events each one makes: connect and
-// accept, and a close of each side.
+// connectionRate is the fixed rate, in connections per second. eventsPerConnection counts connect, accept, and a close of
+// each side.
 const (
 	connectionRate      = 5000
 	eventsPerConnection = 4
@@ -161,7 +161,7 @@ func (b *bench) atRate() traffic.Connections {
 	return traffic.Connections{Count: connectionRate * b.seconds, Pairs: 1, Rate: connectionRate}
 }
 
-// settle is more than the longest that an event is on its way: it waits 200 ms for its batch to fill.
+// settle is longer than an event can be delayed: a batch waits at most 200 ms to fill.
 const settle = 500 * time.Millisecond
 
 func mebibytes(bytes uint64) float64 { return float64(bytes) / (1 << 20) }

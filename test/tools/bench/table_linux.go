@@ -9,12 +9,12 @@ import (
 	"text/tabwriter"
 )
 
-// table is what was found.
+// table has the results of all measurements.
 type table []row
 
 type row struct{ what, goal, measured, verdict string }
 
-// note adds a figure that nothing is promised of.
+// note adds a figure without a goal.
 func (t *table) note(what, format string, args ...any) {
 	*t = append(*t, row{what: what, measured: fmt.Sprintf(format, args...)})
 }

@@ -13,23 +13,23 @@ import (
 	"strings"
 )
 
-// testPackage is a package whose tests are run in the guests, but for those that it names as go test -skip does.
+// testPackage is a package whose tests run in the guests. Its lists are patterns of tests to skip, as for go test -skip.
 type testPackage struct {
 	path string
-	// skip are tests that ask nothing of the kernel, but minutes of an emulator.
+	// skip are tests that do not depend on the kernel but take minutes in an emulator.
 	skip []string
-	// once are tests that ask nothing of the architecture: they are run on amd64 alone.
+	// once are tests that do not depend on the architecture. They run on amd64 only.
 	once []string
-	// onOne are tests that ask nothing more of each kernel than other tests do: they are run on the kernel allIn alone.
+	// onOne are tests that find nothing on other kernels that other tests would not find. They run on the kernel allIn only.
 	onOne []string
-	// sources are tests that read the sources, which no kernel has.
+	// sources are tests that read source files. The guests have none.
 	sources []string
 }
 
-// allIn is the kernel that tests of onOne are run on.
+// allIn is the kernel that runs the tests of onOne.
 var allIn = line{"6.1", "amd64"}
 
-// skipped returns what is left out on a kernel, as a regular expression.
+// skipped returns the tests to skip on a kernel, as a regular expression.
 func (p *testPackage) skipped(l line) string {
 	skip := slices.Concat(p.skip, p.sources)
 	if l.architecture != "amd64" {
@@ -38,7 +38,7 @@ func (p *testPackage) skipped(l line) string {
 	if l != allIn {
 		skip = append(skip, p.onOne...)
 	}
-	// Subtests come last: of alternatives, the first is taken that the name of a test is the beginning of.
+	// Patterns of subtests come last: go test uses the first alternative that matches a prefix of the test's name.
 	slices.SortStableFunc(skip, func(a, b string) int { return strings.Count(a, "/") - strings.Count(b, "/") })
 	return strings.Join(skip, "|")
 }
@@ -46,7 +46,7 @@ func (p *testPackage) skipped(l line) string {
 var packages = []testPackage{
 	{
 		path: "./test/suites/kernel",
-		// Loads, and how the receiver deals with its pipelines and settings.
+		// Load tests, and how the receiver handles its pipelines and settings.
 		skip: []string{
 			".*/mapped", // what sockets for both families do is as with either
 			"AllBut",
@@ -89,7 +89,7 @@ var packages = []testPackage{
 	},
 	{path: "./receiver/ebpfreceiver/internal/kernel"},
 	{path: "./receiver/ebpfreceiver/internal/ring"},
-	// The kernel is not the same after this one.
+	// This package comes last: its test changes the kernel for good.
 	{path: "./test/suites/kernel/irreversible"},
 }
 
@@ -99,10 +99,10 @@ const (
 	agentPackage, agentFile = "./test/support/traffic/agent", "/agent"
 )
 
-// binaries are the files of an architecture's guests: by their paths in the guest.
+// binaries are the files for the guests of an architecture, by their paths in the guest.
 type binaries map[string]string
 
-// buildAll builds what the guests of each architecture run.
+// buildAll builds the binaries for the guests of each architecture.
 func buildAll(ctx context.Context, cache string, lines []line) (map[string]binaries, error) {
 	all := map[string]binaries{}
 	for _, l := range lines {
@@ -132,12 +132,12 @@ func buildAll(ctx context.Context, cache string, lines []line) (map[string]binar
 	return all, nil
 }
 
-// testBinary is where the guest has the test binary of a package.
+// testBinary is the path of a package's test binary in the guest.
 func testBinary(path string) string {
 	return "/" + strings.ReplaceAll(strings.TrimPrefix(path, "./"), "/", "-") + ".test"
 }
 
-// build builds a binary that needs nothing of the guest's file system, without what only debuggers read.
+// build builds a static binary without debug information.
 func build(ctx context.Context, architecture, verb, path, to string) error {
 	args := []string{verb, "-trimpath", "-ldflags=-s -w", "-o", to}
 	if verb == "test" {
@@ -151,7 +151,7 @@ func build(ctx context.Context, architecture, verb, path, to string) error {
 	return nil
 }
 
-// testdata are the files that a package's tests read, by their paths relative to the module.
+// testdata returns the files that a package's tests read, by their paths relative to the module.
 func testdata(path string) (files []string, err error) {
 	err = filepath.WalkDir(filepath.Join(path, "testdata"), func(file string, d os.DirEntry, err error) error {
 		if os.IsNotExist(err) {

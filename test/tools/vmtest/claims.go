@@ -13,10 +13,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 )
 
-// kernelsFile has the table of kernels. It is read from the root of the module, where the command runs.
+// kernelsFile has the table of kernels. The path is relative to the root of the module, the working directory of this
+// command.
 const kernelsFile = "docs/kernels.md"
 
-// claims returns the lines of kernels that the table in a page says are tested.
+// claims returns the kernel lines that the table on a page lists as tested.
 func claims(page string) (claimed []line, err error) {
 	_, table, begins := strings.Cut(page, "<!-- begin: kernels -->\n")
 	table, _, ends := strings.Cut(table, "<!-- end: kernels -->")
@@ -27,7 +28,7 @@ func claims(page string) (claimed []line, err error) {
 	for text := range strings.Lines(table) {
 		cells := strings.Split(strings.Trim(strings.TrimSpace(text), "|"), "|")
 		if len(cells) < 4 {
-			return nil, fmt.Errorf("the table of kernels has the line %q", text)
+			return nil, fmt.Errorf("the table of kernels has a malformed line %q", text)
 		}
 		series := strings.TrimSpace(cells[0])
 		for i, cell := range cells[1:3] {
@@ -42,8 +43,8 @@ func claims(page string) (claimed []line, err error) {
 	return claimed, nil
 }
 
-// checkClaims compares what docs/kernels.md claims with the results of all tests on all kernels: on each kernel that it says
-// is tested, each program has to be attached and to have passed tests.
+// checkClaims compares docs/kernels.md with the results of all tests on all kernels. On each kernel listed as tested, each
+// program must be attached and must have passed tests.
 func checkClaims(outcomes []outcome) error {
 	text, err := os.ReadFile(kernelsFile)
 	if err != nil {

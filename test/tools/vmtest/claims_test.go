@@ -21,7 +21,7 @@ func page(t *testing.T, path string) string {
 	return string(text)
 }
 
-// The page says tested of exactly the kernels that a run of this command fails for.
+// The page lists exactly the kernels that this command runs.
 func TestPageListsTheKernels(t *testing.T) {
 	claimed, err := claims(page(t, kernelsFile))
 	require.NoError(t, err)

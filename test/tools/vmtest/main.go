@@ -1,9 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command kernels runs the kernel tests on Debian's kernels, the newest build of each line, in QEMU, and prints what came
-// of it in one table: kernel, program, hooks, tests passed, failed and skipped. A run of all tests on all kernels also checks
-// what docs/kernels.md says is tested.
+// Command vmtest runs the kernel tests in QEMU on Debian's kernels, the newest build of each line. It prints the results as
+// one table: kernel, program, hooks, tests passed, failed and skipped. A run of all tests on all kernels is also compared
+// with the list of tested kernels in docs/kernels.md.
 package main
 
 import (
@@ -22,7 +22,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/debian"
 )
 
-// options are what the command line says.
+// options are the command line's.
 type options struct {
 	cache    string
 	archives debian.Archives
@@ -34,13 +34,13 @@ type options struct {
 
 func main() {
 	var o options
-	lines := flag.String("kernels", "", "run only the kernels whose line, such as '6.1 amd64', matches this regular expression")
-	flag.StringVar(&o.tests, "run", "", "run only the tests that match, as of go test")
-	flag.StringVar(&o.cache, "cache", ".cache/kernels", "the directory that downloads, test binaries and logs are kept in")
-	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()), "run that many kernels side by side")
-	flag.DurationVar(&o.timeout, "timeout", 45*time.Minute, "the time that one kernel has")
-	flag.StringVar(&o.archives.Main, "archive", "", "the URI of Debian's archive; without it, what the machine's apt uses")
-	flag.StringVar(&o.archives.Security, "security-archive", "", "the URI of Debian's security archive; without it, what the machine's apt uses")
+	lines := flag.String("kernels", "", "run only kernel lines that match this regular expression, such as '6.1 amd64'")
+	flag.StringVar(&o.tests, "run", "", "run only tests that match this pattern, as for go test")
+	flag.StringVar(&o.cache, "cache", ".cache/kernels", "directory for downloads, test binaries and logs")
+	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()), "number of kernels to run in parallel")
+	flag.DurationVar(&o.timeout, "timeout", 45*time.Minute, "time limit for one kernel")
+	flag.StringVar(&o.archives.Main, "archive", "", "URI of Debian's archive (default: that of the machine's apt)")
+	flag.StringVar(&o.archives.Security, "security-archive", "", "URI of Debian's security archive (default: that of the machine's apt)")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)

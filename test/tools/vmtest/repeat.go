@@ -8,11 +8,12 @@ import (
 	"strings"
 )
 
-// maxRepeated is how many failed tests of a kernel are repeated. Software emulation stops a processor for as long as the other
-// one, or another machine, has work, at which some tests' patience ends; more than a few such tests are no accident.
+// maxRepeated is how many failed tests of a kernel are repeated. Software emulation can stop a processor while the other one,
+// or another machine, is busy, and then a few tests time out. More failures than this are not caused by timing.
 const maxRepeated = 3
 
-// repeatable chooses the tests that failed, "" if none did, or if it is not by accident.
+// repeatable returns a pattern of the tests that failed. It returns "" if none failed, or if the failures are not caused by
+// timing.
 func (out *outcome) repeatable() string {
 	var all []string
 	for _, p := range out.packages {
@@ -28,7 +29,7 @@ func (out *outcome) repeatable() string {
 	return "^(" + strings.Join(all, "|") + ")$"
 }
 
-// repeat takes what came of a second run of the tests that failed. Its packages are the same, in the same order.
+// repeat merges the results of a second run of the failed tests. It has the same packages in the same order.
 func (out *outcome) repeat(second *outcome) {
 	for i, p := range out.packages {
 		p.Repeat(second.packages[i])
@@ -36,7 +37,7 @@ func (out *outcome) repeat(second *outcome) {
 	out.total += second.total
 }
 
-// repeated says which tests passed only when they were repeated.
+// repeated lists the tests that passed only when they were repeated.
 func (out *outcome) repeated() string {
 	var b strings.Builder
 	for _, p := range out.packages {

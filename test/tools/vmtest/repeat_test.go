@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
 )
 
-// ran is a package of which these tests ended so.
+// ran returns a package whose tests ended with this status.
 func ran(status results.Status, tests ...string) *results.Package {
 	p := results.NewPackage("./p")
 	for _, name := range tests {
@@ -51,7 +51,7 @@ func TestRepeatedIsReported(t *testing.T) {
 		ended(ran(results.Passed, "TestX"), ""), ended(ran(results.Failed, "TestConnectionUDPSend"), "exit status 1"),
 	}}
 	_, err := report([]outcome{first})
-	require.EqualError(t, err, "1 tests have failed")
+	require.EqualError(t, err, "1 tests failed")
 	first.repeat(&outcome{packages: []*results.Package{ended(ran(results.Passed), ""), ended(ran(results.Passed, "TestConnectionUDPSend"), "")}})
 	text, err := report([]outcome{first})
 	require.NoError(t, err)

@@ -16,14 +16,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/results"
 )
 
-// others is for the tests of what all programs have in common.
+// others stands for the tests of what all programs have in common.
 const others = "(all)"
 
-// plurals are the endings that the name of a program may have in the name of a test.
+// plurals matches what may follow a program's name in the name of a test.
 var plurals = regexp.MustCompile(`^(s|es)?([A-Z0-9]|$)`)
 
-// programOf returns the program that a test is about: the one with whose name, without underscores and in any case, the
-// test's begins. TestPacketDropSizes is about packet_drop, and not about packet.
+// programOf returns the program that a test is about. The test's name begins with the program's name without underscores, in
+// any case. The longest match counts: TestPacketDropSizes is about packet_drop, not about packet.
 func programOf(test string) string {
 	about, text := others, strings.TrimPrefix(test, "Test")
 	for _, p := range programs.All() {
@@ -49,7 +49,7 @@ func (r *row) add(other row) {
 	r.skipped += other.skipped
 }
 
-// rows returns what came of each program, in a fixed order.
+// rows returns the results by program, sorted.
 func (out *outcome) rows() []row {
 	byName := map[string]*row{}
 	get := func(name string) *row {
@@ -84,7 +84,7 @@ func (out *outcome) rows() []row {
 	return rows
 }
 
-// name is the line with the version that was tested.
+// name is the version that was tested, or the line if no version is known.
 func (out *outcome) name() string {
 	if out.version == "" {
 		return out.line.String()
@@ -92,7 +92,7 @@ func (out *outcome) name() string {
 	return out.version + " " + out.line.architecture
 }
 
-// summary says in one line what came of the kernel.
+// summary describes the results of the kernel in one line.
 func (out *outcome) summary() string {
 	var total row
 	for _, r := range out.rows() {
@@ -106,7 +106,7 @@ func (out *outcome) summary() string {
 	return text
 }
 
-// report says what failed, and gives the table; it is an error if anything failed.
+// report returns the output of failed tests and the table. It returns an error if anything failed.
 func report(outcomes []outcome) (string, error) {
 	var (
 		b     strings.Builder
@@ -117,7 +117,7 @@ func report(outcomes []outcome) (string, error) {
 		out := &outcomes[i]
 		for _, p := range out.packages {
 			for _, test := range slices.Sorted(maps.Keys(p.Text)) {
-				fmt.Fprintf(&b, "\n=== %s: %s of %s, with the whole console in %s\n%s\n", out.name(), test, p.Name, out.log, p.Text[test])
+				fmt.Fprintf(&b, "\n=== %s: %s of %s, console log: %s\n%s\n", out.name(), test, p.Name, out.log, p.Text[test])
 			}
 		}
 		if out.err != nil {
@@ -140,9 +140,9 @@ func report(outcomes []outcome) (string, error) {
 		for _, p := range outcomes[i].packages {
 			for _, t := range p.Tests {
 				if outcomes[i].hides(t) {
-					errs = append(errs, fmt.Errorf("%s skips %s, which it has all for", outcomes[i].name(), t.Name))
+					errs = append(errs, fmt.Errorf("%s skips %s, although it has what the test needs", outcomes[i].name(), t.Name))
 				} else if t.Status == results.Skipped {
-					fmt.Fprintf(&b, "\n%s has not what %s is about", outcomes[i].name(), t.Name)
+					fmt.Fprintf(&b, "\n%s lacks what %s needs", outcomes[i].name(), t.Name)
 				}
 			}
 		}
@@ -151,7 +151,7 @@ func report(outcomes []outcome) (string, error) {
 		b.WriteString(outcomes[i].repeated())
 	}
 	if total.failed > 0 {
-		errs = append(errs, fmt.Errorf("%d tests have failed", total.failed))
+		errs = append(errs, fmt.Errorf("%d tests failed", total.failed))
 	}
 	fmt.Fprintf(&b, "\n\n%d passed, %d failed, %d skipped\n", total.passed, max(total.failed, len(errs)), total.skipped)
 	return b.String(), errors.Join(errs...)

@@ -26,7 +26,7 @@ func TestReport(t *testing.T) {
 	text, err := report([]outcome{good})
 	assert.NoError(t, err)
 	assert.Contains(t, text, "| 5.10.5-1 amd64 | (all) |  | 1 | 0 | 0 |\n| 5.10.5-1 amd64 | connection | tp_btf/a, tp_btf/b | 0 | 0 | 1 |\n")
-	assert.Contains(t, text, "\n5.10.5-1 amd64 has not what TestConnectionOfMPTCPCountsOnce is about\n")
+	assert.Contains(t, text, "\n5.10.5-1 amd64 lacks what TestConnectionOfMPTCPCountsOnce needs\n")
 	assert.Contains(t, text, "\n1 passed, 0 failed, 1 skipped\n")
 
 	missing := outcome{line: line{"5.10", "amd64"}, err: errors.New("the archive has none")}
@@ -45,7 +45,7 @@ func TestReport(t *testing.T) {
 		p.Add("--- SKIP: " + name + " (0.00s)")
 		p.End("")
 		_, err = report([]outcome{{line: other, packages: []*results.Package{p}}})
-		assert.EqualError(t, err, other.String()+" skips "+name+", which it has all for")
+		assert.EqualError(t, err, other.String()+" skips "+name+", although it has what the test needs")
 	}
 
 	p = results.NewPackage("./p")
@@ -54,7 +54,7 @@ func TestReport(t *testing.T) {
 	p.Add("--- FAIL: TestPacketDropAtFullSocket (0.00s)")
 	p.End("exit status 1")
 	text, err = report([]outcome{{line: line{"7", "arm64"}, version: "7.1.2-1", packages: []*results.Package{p}}})
-	assert.EqualError(t, err, "1 tests have failed")
+	assert.EqualError(t, err, "1 tests failed")
 	assert.Contains(t, text, "=== 7.1.2-1 arm64: TestPacketDropAtFullSocket of ./p")
 	assert.Contains(t, text, "3 drops are missing")
 	assert.Contains(t, text, "| 7.1.2-1 arm64 | packet_drop |  | 0 | 1 | 0 |\n")

@@ -22,10 +22,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/vm"
 )
 
-// outcome is what came of one kernel.
+// outcome has the results of one kernel.
 type outcome struct {
 	line line
-	// version is the package's, release what the kernel says of itself once it has booted.
+	// version is the package's, release what the booted kernel reports.
 	version, release string
 	boot, total      time.Duration
 	packages         []*results.Package
@@ -98,7 +98,7 @@ func pack(to, kernel string, b binaries, l line, tests string) (err error) {
 	defer func() { err = errors.Join(err, f.Close()) }()
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	w := initramfs.NewWriter(buffered)
-	// Go programs do not start without the one, and the kernel wants the other.
+	// Go programs need /dev/null to start, and the kernel needs /dev/console.
 	w.Device("/dev/null", 0o666, 1, 3)
 	w.Device("/dev/console", 0o600, 5, 1)
 	for name, file := range b {
@@ -137,7 +137,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 	return nil
 }
 
-// packTests adds what the tests read, and returns the plan of their run.
+// packTests adds the files that the tests read, and returns the plan.
 func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 	plan := script.Plan{Environment: []string{
 		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
@@ -165,7 +165,7 @@ func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 	return json.Marshal(plan)
 }
 
-// run boots the machine and follows what the guest tells of all tests, or of chosen ones.
+// run boots the machine and follows its output. chosen means that tests were chosen by name.
 func (out *outcome) run(ctx context.Context, m *vm.Machine, chosen bool) error {
 	var (
 		begin   = time.Now()
@@ -209,9 +209,9 @@ func (out *outcome) run(ctx context.Context, m *vm.Machine, chosen bool) error {
 	case err != nil || failed != nil:
 		return errors.Join(err, failed)
 	case out.release == "":
-		return errors.New("it does not boot")
+		return errors.New("the kernel does not boot")
 	case !done:
-		return errors.New("it ended before the tests did")
+		return errors.New("the machine halted before the tests ended")
 	}
 	return nil
 }

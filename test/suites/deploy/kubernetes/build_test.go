@@ -19,13 +19,13 @@ import (
 // repository is the root of this repository.
 var repository, _ = filepath.Abs(filepath.Join("..", "..", "..", ".."))
 
-// object is one object that `kubectl apply -k deploy/kubernetes` would apply.
+// object is an object that `kubectl apply -k deploy/kubernetes` would apply.
 type object struct {
 	kind, name, namespace string
 	yaml                  []byte
 }
 
-// build returns all of them.
+// build returns all objects.
 func build(t *testing.T) (objects []object) {
 	t.Helper()
 	resources, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).
@@ -40,7 +40,7 @@ func build(t *testing.T) (objects []object) {
 	return objects
 }
 
-// decode returns the only object of a kind whose name begins so; a field that the type has not fails the test.
+// decode returns the only object of a kind whose name has this prefix. An unknown field fails the test.
 func decode[T any](t *testing.T, objects []object, kind, name string) (decoded T) {
 	t.Helper()
 	found := 0
@@ -66,7 +66,7 @@ func gateway(t *testing.T, objects []object) apps.Deployment {
 	return decode[apps.Deployment](t, objects, "Deployment", gatewayName)
 }
 
-// pods are the two kinds of pods, by their names.
+// pods returns the two pod templates by name.
 func pods(t *testing.T, objects []object) map[string]core.PodTemplateSpec {
 	t.Helper()
 	return map[string]core.PodTemplateSpec{

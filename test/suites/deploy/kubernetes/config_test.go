@@ -17,7 +17,7 @@ import (
 	core "k8s.io/api/core/v1"
 )
 
-// collector returns the path of the binary that `make build-full` leaves, as deploy/Containerfile does.
+// collector returns the path of the binary that `make build-full` builds, which deploy/Containerfile also uses.
 func collector(t *testing.T) string {
 	t.Helper()
 	path := os.Getenv("OTELCOL_EBPF_FULL_COLLECTOR")
@@ -28,7 +28,7 @@ func collector(t *testing.T) string {
 		if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
 			t.Fatal(err)
 		}
-		t.Skip("the collector is not built, `make build-full` does that: " + err.Error())
+		t.Skip("the collector is not built, run `make build-full`: " + err.Error())
 	}
 	return path
 }

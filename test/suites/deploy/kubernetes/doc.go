@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kubernetes checks deploy/kubernetes without a cluster: what kustomize makes of it is held against the schemas
-// of the Kubernetes API, its parts against each other, and its configurations against the built collector. It is a
-// module of its own, so that what it needs for that is nobody else's.
+// Package kubernetes checks deploy/kubernetes without a cluster. It validates the output of kustomize against the schemas of
+// the Kubernetes API, checks the references between objects, and validates the configurations with the built collector. It is
+// a module of its own, so that no other module gets its dependencies.
 package kubernetes

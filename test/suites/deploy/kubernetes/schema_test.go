@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/kubectl-validate/pkg/validator"
 )
 
-// releases are the oldest and the newest of Kubernetes whose schemas are at hand, among those that the manifests are for.
+// releases are the oldest and the newest supported Kubernetes releases whose schemas are available.
 var releases = []string{"1.26", "1.30"}
 
 func validate(v *validator.Validator, text []byte) error {
@@ -36,7 +36,7 @@ func TestObjectsAreOfTheSchemas(t *testing.T) {
 	}
 }
 
-// The check of the schema can fail.
+// The schema check finds mistakes.
 func TestMistakesAreFound(t *testing.T) {
 	v, err := validator.New(openapiclient.NewHardcodedBuiltins(releases[0]))
 	require.NoError(t, err)

@@ -17,7 +17,7 @@ import (
 func TestMain(m *testing.M) {
 	traffic.Main()
 	if !testenv.Disposable() {
-		fmt.Println("these tests are for kernels that end with them: make test-vm")
+		fmt.Println("these tests change the kernel irreversibly; run them in a virtual machine: make test-vm")
 		return
 	}
 	code := m.Run()

@@ -22,7 +22,7 @@ import (
 
 const programs = "programs: {connection: {}, packet_drop: {}, oom: {}, process: {}, tcp: {}}"
 
-// kernel.unprivileged_bpf_disabled does not concern a receiver with capabilities, even if it is 1 until the next boot.
+// kernel.unprivileged_bpf_disabled does not affect a receiver with capabilities, even if it is 1 until the next boot.
 func TestUnprivilegedBPF(t *testing.T) {
 	testnet.Require(t)
 	for _, value := range []string{"0", "2", "1"} {
@@ -36,8 +36,8 @@ func TestUnprivilegedBPF(t *testing.T) {
 	}
 }
 
-// With lockdown=integrity the programs run. With lockdown=confidentiality they do not, and the error says so even if the
-// state of the lockdown cannot be read.
+// With lockdown=integrity the programs run. With lockdown=confidentiality they do not, and the error says so, even if the
+// lockdown state cannot be read.
 func TestLockdown(t *testing.T) {
 	testnet.Require(t)
 	const dir, file = "/sys/kernel/security", "/sys/kernel/security/lockdown"
@@ -46,7 +46,7 @@ func TestLockdown(t *testing.T) {
 	}
 	lockDown := func(how string) {
 		require.NoError(t, unix.Mount("securityfs", dir, "securityfs", 0, ""))
-		require.NoError(t, os.WriteFile(file, []byte(how), 0), "what is locked down can't be undone: %s", how)
+		require.NoError(t, os.WriteFile(file, []byte(how), 0), "set the lockdown to %s", how)
 	}
 
 	lockDown("integrity")

@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command guest is the first process of a test kernel: it mounts the file systems, loads the modules, runs the test
-// binaries that it finds in its plan, tells the console what they print, and halts the machine.
+// Command guest is the init process of a test kernel. It mounts the file systems, loads the modules, runs the test binaries
+// of its plan, writes their output to the console, and halts the machine.
 package main
 
 import (
@@ -30,7 +30,7 @@ func main() {
 			_ = script.Write(console, script.Failed, strings.ReplaceAll(err.Error(), "\n", " "))
 		}
 		_ = script.Write(console, script.Done, "")
-		// Whatever is not written yet to the console is lost with the machine.
+		// Drain the console: output that is still buffered would be lost with the machine.
 		_ = unix.IoctlSetInt(int(console.Fd()), unix.TCSBRK, 1)
 	}
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
@@ -69,7 +69,7 @@ func run(console io.Writer, c script.Command, environment []string) error {
 	cmd.Dir = c.Directory
 	cmd.Env = append([]string{"PATH=/bin", "HOME=/root", "TMPDIR=/tmp"}, environment...)
 	cmd.Stdout, cmd.Stderr = output, output
-	// What tests leave running may hold the pipe.
+	// Processes that a test left running may hold the pipe open.
 	cmd.WaitDelay = 5 * time.Second
 	end := ""
 	if err := cmd.Run(); err != nil {
@@ -81,7 +81,7 @@ func run(console io.Writer, c script.Command, environment []string) error {
 	return script.Write(console, script.End, end)
 }
 
-// splitter writes what it is given to the console line by line.
+// splitter is a writer that sends complete lines to the console.
 type splitter struct {
 	console io.Writer
 	partial []byte

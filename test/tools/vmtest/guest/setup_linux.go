@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/tools/vmtest/internal/script"
 )
 
-// mounts are the file systems of an ordinary host, in an order in which they can be mounted.
+// mounts are the file systems of an ordinary host, in mounting order.
 var mounts = []struct{ kind, at string }{
 	{"proc", "/proc"},
 	{"sysfs", "/sys"},
@@ -27,7 +27,7 @@ var mounts = []struct{ kind, at string }{
 	{"bpf", "/sys/fs/bpf"},
 }
 
-// setUp makes a host of what the kernel has started, and returns its console.
+// setUp turns the bare kernel into an ordinary host, and returns its console.
 func setUp() (console *os.File, err error) {
 	for _, m := range mounts {
 		if err := os.MkdirAll(m.at, 0o755); err != nil {

@@ -20,7 +20,7 @@ import (
 
 // Archives is where packages come from.
 type Archives struct {
-	// Main and Security are the URIs of Debian's archive and of its security archive; both may be the same.
+	// Main and Security are the URIs of Debian's archive and of its security archive. They may be the same.
 	Main, Security string
 }
 
@@ -39,7 +39,7 @@ func MachineArchives(ctx context.Context) (a Archives, err error) {
 		}
 	}
 	if a.Main == "" || a.Security == "" {
-		return a, errors.New("apt's sources hold no lists of Debian's archive and its security archive: run `apt-get update`, or name the archives by flags")
+		return a, errors.New("apt has no lists of Debian's archives: run `apt-get update`, or set -archive and -security-archive")
 	}
 	return a, nil
 }
@@ -52,14 +52,14 @@ type Apt struct {
 
 const keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
 
-// releases are the Debian releases that together have the kernels, and the architectures that each is looked through for.
+// releases are the Debian releases that have the kernels, and the architectures to search in each.
 var releases = []struct{ name, architectures string }{
 	{"bullseye", "amd64"},
 	{"bookworm", "amd64,arm64"},
 	{"trixie", "amd64,arm64"},
 }
 
-// NewApt makes or takes over a private apt root in a directory.
+// NewApt creates or reuses a private apt root in a directory.
 func NewApt(dir string, archives Archives) (*Apt, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func sources(archives Archives) []byte {
 	for _, r := range releases {
 		add(archives.Main, r.name, r.architectures)
 		add(archives.Security, r.name+"-security", r.architectures)
-		if r.name != "bullseye" { // whose backports have left the archive
+		if r.name != "bullseye" { // bullseye-backports is no longer in the archive
 			add(archives.Main, r.name+"-backports", r.architectures)
 		}
 	}
@@ -109,7 +109,7 @@ func (a *Apt) command(ctx context.Context, dir, name string, args ...string) (st
 	return run(cmd)
 }
 
-// Kernels fetches the package lists and returns all packages that kernels for clouds consist of.
+// Kernels fetches the package lists and returns all packages of cloud kernels.
 func (a *Apt) Kernels(ctx context.Context) ([]Package, error) {
 	if _, err := a.command(ctx, a.dir, "apt-get", "-q", "update"); err != nil {
 		return nil, fmt.Errorf("fetch the package lists: %w", err)
@@ -121,7 +121,7 @@ func (a *Apt) Kernels(ctx context.Context) ([]Package, error) {
 	}
 	show := []string{"show"}
 	for line := range strings.Lines(found) {
-		// Without its architecture, which its name ends in, apt looks for the machine's own.
+		// Keep the architecture suffix: without it, apt looks for the machine's own architecture.
 		name, _, _ := strings.Cut(line, " ")
 		show = append(show, name+":"+name[strings.LastIndexByte(name, '-')+1:])
 	}
@@ -132,7 +132,7 @@ func (a *Apt) Kernels(ctx context.Context) ([]Package, error) {
 	return ParseIndex(strings.NewReader(index))
 }
 
-// Unpack downloads packages, unless that has been done before, and unpacks them together in a directory, which it returns.
+// Unpack downloads packages that are not in the cache, unpacks them into one directory, and returns it.
 func (a *Apt) Unpack(ctx context.Context, packages []Package) (string, error) {
 	to := filepath.Join(a.dir, "unpacked", packages[0].Name+"_"+packages[0].Version)
 	if _, err := os.Stat(to); err == nil {
@@ -160,7 +160,7 @@ func (a *Apt) download(ctx context.Context, p Package) (string, error) {
 	if sum, err := sha256Of(file); err == nil && sum == p.SHA256 {
 		return file, nil
 	}
-	// apt-get checks the sum, and escapes characters of the name as the archive does not.
+	// apt-get verifies the checksum, and escapes characters of the file name that the archive does not escape.
 	if _, err := a.command(ctx, dir, "apt-get", "-q", "download", p.String()); err != nil {
 		return "", fmt.Errorf("download %s: %w", p, err)
 	}
@@ -183,11 +183,11 @@ func sha256Of(file string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// run returns the command's standard output; an error has what it said of it.
+// run returns the command's standard output. An error contains its standard error.
 func run(cmd *exec.Cmd) (string, error) {
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	// The words are looked at nowhere, but shown.
+	// Error messages are for people only, but should be in English.
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	if err := cmd.Run(); err != nil {
 		return "", fmt.Errorf("%s: %w\n%s", cmd, err, strings.TrimSpace(errs.String()))

@@ -14,9 +14,9 @@ import (
 // Package is one version of a package in an index.
 type Package struct {
 	Name, Version, Architecture string
-	// Depends are the names of the packages that it depends on, of alternatives the first.
+	// Depends are the names of the packages that it depends on. Of alternatives, only the first is listed.
 	Depends []string
-	// File is the base name in the archive, SHA256 the file's sum in hexadecimal.
+	// File is the base name in the archive, SHA256 the file's checksum in hexadecimal.
 	File, SHA256 string
 }
 
@@ -70,13 +70,13 @@ func parseDepends(value string) (names []string) {
 	return names
 }
 
-// Newest returns the packages of the newest kernel image for clouds whose version begins with the series, such as 6.1:
-// the image, and the packages with the kernel and with its modules where they are apart.
+// Newest returns the packages of the newest cloud kernel whose version begins with the series, such as 6.1: the image
+// package, and the packages with the kernel and its modules where Debian has split them off.
 func Newest(packages []Package, series, architecture string) ([]Package, error) {
 	suffix := "-cloud-" + architecture
 	var image Package
 	for _, p := range packages {
-		// Those without the version in their name are empty, and pull in the newest one.
+		// Skip meta packages: they have no version in their name and no content, and depend on the newest kernel.
 		if !strings.HasPrefix(p.Name, "linux-image-"+series+".") || !strings.HasSuffix(p.Name, suffix) ||
 			!strings.HasPrefix(p.Version, series+".") {
 			continue

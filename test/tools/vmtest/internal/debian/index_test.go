@@ -38,7 +38,7 @@ Architecture: all
 	assert.Equal(t, "other:all=1", packages[1].String())
 }
 
-// image is a package as the archive has it for a kernel of that version.
+// image is a kernel package as in Debian's archive.
 func image(abi, version string, depends ...string) Package {
 	arch := abi[strings.LastIndexByte(abi, '-')+1:]
 	return Package{Name: "linux-image-" + abi, Version: version, Architecture: arch, Depends: depends}
@@ -56,9 +56,9 @@ func TestNewest(t *testing.T) {
 		image("6.1.0-0.deb11.50-cloud-amd64", "6.1.100-1~deb11u1"),
 		image("6.1.0-51-cloud-arm64", "6.1.101-1"),
 		image("6.12.5-cloud-amd64", "6.12.5-1"),
-		image("6.1-cloud-amd64", "6.1.999-1"), // an empty one
+		image("6.1-cloud-amd64", "6.1.999-1"), // meta package
 		image("cloud-amd64", "6.1.999-1"),
-		image("6.1.0-60-amd64", "6.1.999-1"), // not for clouds
+		image("6.1.0-60-amd64", "6.1.999-1"), // not a cloud kernel
 		image("6.1.0-60-cloud-amd64-dbg", "6.1.999-1"),
 		image("7.9.9-cloud-amd64", "7.9.9-1"),
 		image("7.2.1-cloud-arm64", "7.2.1-1", "linux-binary-7.2.1-cloud-arm64"),

@@ -31,7 +31,7 @@ func cutRevision(version string) (upstream, revision string) {
 	return version, "0"
 }
 
-// comparePart compares runs of other characters and runs of digits in turn.
+// comparePart compares alternating runs of non-digits and digits.
 func comparePart(a, b string) int {
 	for a != "" || b != "" {
 		var textA, textB, digitsA, digitsB string
@@ -58,7 +58,7 @@ func cutRun(s string, digits bool) (run, rest string) {
 	return s[:end], s[end:]
 }
 
-// compareText compares without digits: a tilde is before the end, and letters are before all else.
+// compareText compares strings without digits: a tilde sorts before the end, and letters sort before all else.
 func compareText(a, b string) int {
 	for i := range max(len(a), len(b)) {
 		if c := cmp.Compare(rank(a, i), rank(b, i)); c != 0 {

@@ -18,7 +18,7 @@ const (
 	typeCharacter = 0o020000
 )
 
-// Writer writes a cpio archive in the format that kernels unpack, newc. What went wrong is told by Close.
+// Writer writes a cpio archive in the kernel's format, newc. Errors are kept and returned by Close.
 type Writer struct {
 	w     io.Writer
 	inode int
@@ -29,7 +29,7 @@ type Writer struct {
 // NewWriter returns a writer of an empty archive.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w, made: map[string]bool{}} }
 
-// Directory adds a directory, and those above it, unless they are there.
+// Directory adds a directory and its missing parents.
 func (w *Writer) Directory(name string) {
 	name = strings.Trim(path.Clean(name), "/")
 	if name == "." || name == "" || w.made[name] {
@@ -40,13 +40,13 @@ func (w *Writer) Directory(name string) {
 	w.entry(name, typeDirectory|0o755, nil, 0, 0)
 }
 
-// File adds a file, and the directories above it.
+// File adds a file and its missing parent directories.
 func (w *Writer) File(name string, permissions int, content []byte) {
 	w.Directory(path.Dir(name))
 	w.entry(strings.Trim(path.Clean(name), "/"), typeFile|permissions, content, 0, 0)
 }
 
-// Device adds a character device, and the directories above it.
+// Device adds a character device and its missing parent directories.
 func (w *Writer) Device(name string, permissions, major, minor int) {
 	w.Directory(path.Dir(name))
 	w.entry(strings.Trim(path.Clean(name), "/"), typeCharacter|permissions, nil, major, minor)
@@ -54,7 +54,7 @@ func (w *Writer) Device(name string, permissions, major, minor int) {
 
 // Close ends the archive.
 func (w *Writer) Close() error {
-	w.inode = -1 // of the entry that ends an archive it is 0
+	w.inode = -1 // the trailer has inode 0
 	w.entry("TRAILER!!!", 0, nil, 0, 0)
 	if w.err != nil {
 		return fmt.Errorf("write the initramfs: %w", w.err)
@@ -75,7 +75,7 @@ func (w *Writer) entry(name string, mode int, content []byte, major, minor int) 
 	w.write(padded(content))
 }
 
-// padded fills up to a multiple of four bytes.
+// padded pads to a multiple of four bytes.
 func padded(b []byte) []byte { return append(slices.Clip(b), make([]byte, -len(b)&3)...) }
 
 func (w *Writer) write(b []byte) {

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// entry is what a kernel takes from an archive.
+// entry is what the kernel reads from an archive.
 type entry struct {
 	name                string
 	mode, links         int

@@ -1,6 +1,5 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package initramfs packs what a kernel boots into: a cpio archive with files, and the kernel's own modules in the order in
-// which they can be loaded.
+// Package initramfs writes an initramfs: a cpio archive with files, and with the kernel's own modules in loading order.
 package initramfs

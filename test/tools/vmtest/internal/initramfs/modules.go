@@ -17,13 +17,13 @@ import (
 	"strings"
 )
 
-// Module is a kernel module, not compressed.
+// Module is an uncompressed kernel module.
 type Module struct {
 	Name    string
 	Content []byte
 }
 
-// Modules are the modules of a kernel, by their names with underscores.
+// Modules are the modules of a kernel, by name with underscores.
 type Modules struct {
 	files map[string]string
 	read  func(file string) ([]byte, error)
@@ -41,17 +41,17 @@ func FindModules(dir string) (*Modules, error) {
 	})
 }
 
-// normal is the form of a module's name that names are compared in.
+// normal normalises a module's name: modprobe treats dashes and underscores alike.
 func normal(name string) string { return strings.ReplaceAll(name, "-", "_") }
 
-// Load returns the wanted modules that this kernel has, each behind those that it depends on.
+// Load returns the wanted modules that this kernel has, each after its dependencies.
 func (m *Modules) Load(wanted []string) (order []Module, err error) {
 	seen := map[string]bool{}
 	var add func(name string) error
 	add = func(name string) error {
 		name = normal(name)
 		file, found := m.files[name]
-		if !found || seen[name] { // not found: part of the kernel itself
+		if !found || seen[name] { // not found: built into the kernel
 			return nil
 		}
 		seen[name] = true
@@ -100,7 +100,8 @@ func readModule(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-// dependencies reads them where depmod does: Debian's packages hold no list of them.
+// dependencies reads the dependencies from the .modinfo section, as depmod does, because Debian's packages have no
+// modules.dep.
 func dependencies(module []byte) ([]string, error) {
 	f, err := elf.NewFile(bytes.NewReader(module))
 	if err != nil {

@@ -23,7 +23,7 @@ func TestParseModinfo(t *testing.T) {
 }
 
 func TestLoad(t *testing.T) {
-	// A module's content is what it depends on.
+	// The content of a fake module is its list of dependencies.
 	dir := t.TempDir()
 	gzipped := func(text string) string {
 		var b bytes.Buffer

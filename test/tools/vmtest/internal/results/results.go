@@ -22,7 +22,7 @@ const (
 	Skipped Status = "SKIP"
 )
 
-// Test is a test, or a subtest that has none below it.
+// Test is a test without subtests, or a subtest at the lowest level.
 type Test struct {
 	Name     string
 	Status   Status
@@ -35,25 +35,25 @@ func (t Test) Top() string {
 	return top
 }
 
-// Hook says where a program is attached.
+// Hook is a hook that a program is attached to.
 type Hook struct{ Program, Name string }
 
-// testsFailed is how a binary ends whose tests have all run and not all passed; one that panics ends otherwise.
+// testsFailed is how a binary ends if all tests ran and some failed. One that panics ends otherwise.
 const testsFailed = "exit status 1"
 
-// Package is what came of one test binary.
+// Package has the results of one test binary.
 type Package struct {
 	Name  string
 	Tests []Test
 	Hooks []Hook
-	// Text is what each failed test function printed.
+	// Text is the output of each failed test function.
 	Text map[string]string
-	// Chosen is whether tests were chosen by their names, so that there may be none.
+	// Chosen is whether tests were chosen by name. Then a package may have none.
 	Chosen bool
-	// Repeated are the test functions that failed, and passed when they were repeated.
+	// Repeated are the test functions that failed at first and passed when repeated.
 	Repeated []string
 
-	// complete is whether each test came to its own end.
+	// complete is whether each test ended by itself.
 	complete bool
 
 	current string
@@ -69,7 +69,7 @@ func NewPackage(name string) *Package {
 var (
 	begun = regexp.MustCompile(`^=== RUN +(\S+)$`)
 	ended = regexp.MustCompile(`^ *--- (PASS|FAIL|SKIP): (\S+) \((\d+\.\d+)s\)$`)
-	// hook is how a test tells where a program is attached.
+	// hook matches the line by which a test logs where a program is attached.
 	hook = regexp.MustCompile(`\bprogram (\w+) is attached to (\S.*)$`)
 )
 
@@ -93,7 +93,7 @@ func (p *Package) Add(line string) {
 	}
 }
 
-// flush keeps what the test function printed that ends here, if it failed.
+// flush keeps the output of the test function that ends here, if it failed.
 func (p *Package) flush() {
 	if p.current != "" && slices.ContainsFunc(p.Tests, func(t Test) bool { return t.Name == p.current && t.Status == Failed }) {
 		p.Text[p.current] = strings.Join(p.lines, "\n")
@@ -101,7 +101,8 @@ func (p *Package) flush() {
 	p.lines = nil
 }
 
-// End takes how the binary ended, "" for well. What had not ended by then has failed, and so has a binary without tests.
+// End takes how the binary ended; "" means success. Tests that have not ended by then have failed, and so has a binary that
+// ran no tests.
 func (p *Package) End(how string) {
 	p.complete = len(p.running) == 0 && (how == "" || how == testsFailed)
 	for name := range p.running {
@@ -114,7 +115,7 @@ func (p *Package) End(how string) {
 		p.Text["(binary)"] = fmt.Sprintf("%s: it ran %d tests and ended with %q", p.Name, len(p.Tests)-1, how)
 	}
 	slices.SortStableFunc(p.Tests, byName)
-	// A test with subtests says no more than they do.
+	// Drop tests that have subtests: the subtests are listed.
 	p.Tests = slices.DeleteFunc(p.Tests, func(t Test) bool {
 		return slices.ContainsFunc(p.Tests, func(sub Test) bool {
 			return strings.HasPrefix(sub.Name, t.Name+"/") && (t.Status != Failed || sub.Status == Failed)
@@ -122,8 +123,8 @@ func (p *Package) End(how string) {
 	})
 }
 
-// Failures are the test functions that failed. It is not ok where there is more to it than these, such as a test that never
-// ended, behind which others have not run.
+// Failures returns the test functions that failed. ok is false if there is more than these failures, such as a test that
+// never ended, because tests after it have not run.
 func (p *Package) Failures() (names []string, ok bool) {
 	for _, t := range p.Tests {
 		if t.Status != Failed {
@@ -139,7 +140,7 @@ func (p *Package) Failures() (names []string, ok bool) {
 	return names, p.complete
 }
 
-// Repeat takes what came of a second run of the tests that failed in place of the first.
+// Repeat replaces the results of failed tests with those of a second run.
 func (p *Package) Repeat(second *Package) {
 	failures, _ := p.Failures()
 	again, ok := second.Failures()

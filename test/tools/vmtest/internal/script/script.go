@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package script is what the host and the guest say to each other: the host puts a plan into the guest's file system, the
-// guest tells on its console what came of it, between whatever the kernel says there.
+// Package script is the protocol between host and guest. The host puts a plan into the guest's file system. The guest writes
+// its results to the console, between the kernel's own messages.
 package script
 
 import (
@@ -11,13 +11,13 @@ import (
 	"strings"
 )
 
-// Where the guest finds what the host has packed.
+// Paths of the packed files in the guest.
 const (
 	PlanFile    = "/plan.json"
 	ModulesFile = "/modules/order"
 )
 
-// Plan is what a guest does.
+// Plan is what a guest has to do.
 type Plan struct {
 	Commands []Command
 	// Environment is added to the environment of all commands.
@@ -26,23 +26,23 @@ type Plan struct {
 
 // Command is one test binary.
 type Command struct {
-	// Name is the import path of the package that it tests, Directory where that package's files are.
+	// Name is the import path of the package under test. Directory has that package's files.
 	Name, Directory string
-	// Arguments are the binary's path and what it is given.
+	// Arguments are the path of the binary and its arguments.
 	Arguments []string
 }
 
-// Kind is what a line of the guest is about.
+// Kind is the kind of a line that the guest writes.
 type Kind string
 
-// The kinds of lines, in the order in which they come.
+// The kinds of lines, in the order in which they are written.
 const (
 	Booted Kind = "booted" // the kernel's release
 	Begin  Kind = "begin"  // a command's name
 	Output Kind = "output" // a line that it wrote
-	End    Kind = "end"    // how it ended; empty: well
-	Failed Kind = "failed" // what keeps the guest from doing its work
-	Done   Kind = "done"   // nothing more is to come
+	End    Kind = "end"    // how it ended; empty means success
+	Failed Kind = "failed" // why the guest gives up
+	Done   Kind = "done"   // the last line
 )
 
 // Line is a line of the guest.
@@ -53,15 +53,15 @@ type Line struct {
 
 const mark = "@@ "
 
-// Write writes a line. It is one write, so that the kernel says nothing in the middle of it.
+// Write writes a line. It is one write call, so that no kernel message can get in between.
 func Write(w io.Writer, kind Kind, text string) error {
 	_, err := fmt.Fprintf(w, "%s%s %s\n", mark, kind, text)
 	return err
 }
 
-// Parse returns a line of the guest's; false for one that the kernel or the firmware has written.
+// Parse returns a line that the guest wrote; false for output of the kernel or the firmware.
 func Parse(raw string) (Line, bool) {
-	// Firmware leaves escape sequences at the start of a line, and the terminal adds carriage returns to its end.
+	// Firmware writes escape sequences at the start of a line, and the terminal appends a carriage return.
 	_, raw, found := strings.Cut(strings.TrimRight(raw, "\r\n"), mark)
 	if !found {
 		return Line{}, false

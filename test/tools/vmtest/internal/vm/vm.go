@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package vm boots kernels in QEMU, in software emulation: that works on every machine, for every architecture.
+// Package vm boots kernels in QEMU. It uses software emulation, which works on every machine and for every architecture.
 package vm
 
 import (
@@ -14,13 +14,13 @@ import (
 	"strings"
 )
 
-// Machine is a virtual machine that starts a kernel with an initramfs, and nothing else.
+// Machine is a virtual machine with a kernel and an initramfs, and nothing else.
 type Machine struct {
 	// Architecture is amd64 or arm64.
 	Architecture string
-	// Kernel and Initramfs are files.
+	// Kernel and Initramfs are file names.
 	Kernel, Initramfs string
-	// Log takes all that the machine writes to its console.
+	// Log receives the whole output of the console.
 	Log io.Writer
 }
 
@@ -33,11 +33,11 @@ type emulator struct {
 var emulators = map[string]emulator{
 	// With five-level page tables, QEMU 7.2 makes some kernels fault while they boot.
 	"amd64": {"qemu-system-x86_64", []string{"-cpu", "max,la57=off"}, "ttyS0"},
-	// Checking signed pointers as the architecture wants it takes most of the emulation's time.
+	// Emulating pointer authentication with the architected algorithm would take most of the CPU time.
 	"arm64": {"qemu-system-aarch64", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"},
 }
 
-// Run runs the machine until it halts, or until a line makes the function return false. Lines are those of the console.
+// Run runs the machine until it halts, or until line returns false. Lines are those of the console.
 func (m *Machine) Run(ctx context.Context, line func(string) bool) error {
 	e, ok := emulators[m.Architecture]
 	if !ok {
@@ -45,8 +45,8 @@ func (m *Machine) Run(ctx context.Context, line func(string) bool) error {
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	// One thread for both processors: with one each, QEMU 7.2 now and then runs an instruction that the kernel has just
-	// replaced, and the kernel panics. One that panics restarts at once, which ends the machine.
+	// One thread for both processors: with one thread each, QEMU 7.2 occasionally executes an instruction that the kernel has
+	// just patched, and the kernel panics. A kernel that panics reboots at once, which ends the machine.
 	cmd := exec.CommandContext(ctx, e.command, append(e.args,
 		"-accel", "tcg,thread=single", "-smp", "2", "-m", "1G", "-display", "none", "-serial", "stdio", "-monitor", "none", "-no-reboot", "-nic", "none",
 		"-kernel", m.Kernel, "-initrd", m.Initramfs, "-append", "console="+e.console+" panic=-1 quiet")...)
@@ -57,7 +57,7 @@ func (m *Machine) Run(ctx context.Context, line func(string) bool) error {
 	var complaints strings.Builder
 	cmd.Stderr = &complaints
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the emulator, which Debian has in package qemu-system-x86 or qemu-system-arm: %w", err)
+		return fmt.Errorf("start the emulator (Debian packages qemu-system-x86 and qemu-system-arm): %w", err)
 	}
 	stopped := false
 	lines := bufio.NewReader(io.TeeReader(out, m.Log))

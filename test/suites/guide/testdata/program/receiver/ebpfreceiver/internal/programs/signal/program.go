@@ -93,7 +93,7 @@ func name(signal uint64) string {
 	return fmt.Sprintf("SIG%d", signal)
 }
 
-// series identifies a series of the map as users see it.
+// series identifies a series of the metric.
 type series struct {
 	metrics.Group
 	signal uint64
