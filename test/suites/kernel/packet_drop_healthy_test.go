@@ -28,7 +28,10 @@ const soakVariable = "OTELCOL_EBPF_SOAK"
 func soakTime(t *testing.T) time.Duration {
 	t.Helper()
 	text := os.Getenv(soakVariable)
-	if text == "" {
+	switch {
+	case text == "" && testing.Short():
+		return 20 * time.Second
+	case text == "":
 		return 45 * time.Second
 	}
 	d, err := time.ParseDuration(text)

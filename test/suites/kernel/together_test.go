@@ -108,11 +108,25 @@ var apart = map[string]string{
 	"TestPacketDropsOfHealthyTraffic": "it takes long, and does not depend on the shared state of sockets",
 }
 
+// briefly are the tests of together that -short repeats: those of events and metrics that depend on what a socket's state has
+// of two programs.
+var briefly = []func(*testing.T){
+	TestConnectionReset,
+	TestConnectionRetransmits,
+	TestTCPReset,
+	TestTCPRetransmits,
+	TestPacketDropAtFullListener,
+}
+
 // TestProgramsTogether repeats the tests of connection, packet_drop and tcp with all three programs switched on. Each
 // test compares the events and metrics of its own program, exactly as it does when that program is alone.
 func TestProgramsTogether(t *testing.T) {
 	testnet.Require(t)
-	for _, test := range together {
+	tests := together
+	if testing.Short() {
+		tests = briefly
+	}
+	for _, test := range tests {
 		t.Run(nameOf(test), func(t *testing.T) {
 			testreceiver.Together(t)
 			test(t)
