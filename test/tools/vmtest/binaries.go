@@ -63,7 +63,7 @@ var packages = []testPackage{
 			"Reload",
 			"RoomFor",
 			"SeriesGoWithTheirContainer",
-			"ProgramsTogetherIsComplete", // it reads the sources, which the guests do not have
+			"ProgramsTogetherIsComplete",    // it reads the sources, which the guests do not have
 			"ShutdownLeavesNothing/^[^ ]*$", // all programs at once remain
 			"StalledConsumer",
 			"StuckConsumer",
