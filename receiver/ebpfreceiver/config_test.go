@@ -75,7 +75,7 @@ func TestConfig(t *testing.T) {
 			require.NoError(t, confmap.Validate(got))
 
 			if id == "ebpf/full" {
-				// mdatagen's types remember in unexported fields which switches the user set.
+				// Not compared as a whole: mdatagen's types remember in unexported fields which switches the user set.
 				assert.False(t, got.Events.EbpfConnectionAccept.Enabled)
 				assert.True(t, got.Events.EbpfConnectionClose.Enabled)
 				assert.False(t, got.Metrics.EbpfConnectionIo.Enabled)
@@ -161,7 +161,7 @@ func TestProgramWithoutEventLimit(t *testing.T) {
 	assert.Equal(t, 1000, *c.Programs["packet_drop"].config.Common().EventLimit)
 }
 
-// invalidConfigs are configurations that can be read, and have a value that is wrong.
+// invalidConfigs are configurations that can be loaded but have an invalid value.
 var invalidConfigs = []struct {
 	name   string
 	config string // beside a program, unless it has one
@@ -227,7 +227,7 @@ var invalidConfigs = []struct {
 	},
 }
 
-// What is wrong with a value is reported by Validate, with the path of its key.
+// Validate reports invalid values with the path of their keys.
 func TestConfigInvalid(t *testing.T) {
 	for _, tt := range invalidConfigs {
 		t.Run(tt.name, func(t *testing.T) {
@@ -238,7 +238,7 @@ func TestConfigInvalid(t *testing.T) {
 
 const blockHint = " is not a block of settings; write keys with their values below it, or nothing for the defaults"
 
-// unreadableConfigs are configurations that cannot be read at all.
+// unreadableConfigs are configurations that cannot be loaded.
 var unreadableConfigs = []struct {
 	name   string
 	config string
@@ -305,7 +305,7 @@ var unreadableConfigs = []struct {
 	{"event limit text", "programs: {packet_drop: {event_limit: many}}", []string{`packet_drop: event_limit: "many" is not a whole number`}},
 }
 
-// withProgram returns a configuration with a program, unless it has one.
+// withProgram adds a program to a configuration without one.
 func withProgram(config string) string {
 	if strings.HasPrefix(config, "programs") {
 		return config
@@ -313,7 +313,7 @@ func withProgram(config string) string {
 	return config + "\nprograms: {connection: }"
 }
 
-// What cannot be read into the configuration at all is reported when it is loaded.
+// Errors of a configuration that cannot be loaded are reported at loading.
 func TestConfigUnreadable(t *testing.T) {
 	for _, tt := range unreadableConfigs {
 		t.Run(tt.name, func(t *testing.T) {
@@ -328,7 +328,7 @@ func TestConfigUnreadable(t *testing.T) {
 	}
 }
 
-// One value where a list is wanted is a list of one.
+// A single value where a list is expected is a list of one.
 func TestConfigListsOfOne(t *testing.T) {
 	c := mustLoad(t, `
 exclude: {cidrs: 10.0.0.0/8, ports: 22, executables: curl}
@@ -392,7 +392,7 @@ func TestRingBufferSize(t *testing.T) {
 }
 
 func TestProgramsAreListedOnce(t *testing.T) {
-	// What a program can't do without and nobody but the user can know.
+	// Settings without a default, which only the user can know.
 	required := map[string]string{"packet": "interfaces: none is listed"}
 	var names []string
 	for _, definition := range programs {
@@ -438,7 +438,7 @@ func mustLoad(t *testing.T, yaml string) *Config {
 	return config
 }
 
-// A metric keeps the attributes that are listed, all where there is no list.
+// A metric keeps the listed attributes, or all if there is no list.
 func TestMetricAttributes(t *testing.T) {
 	for config, want := range map[string]map[string]metadata.MetricAttributes{
 		"": {},

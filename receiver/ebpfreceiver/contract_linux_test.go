@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// generator writes records with ids of their own to the source of the receiver that runs.
+// generator writes records with unique ids to the source of the running receiver.
 type generator struct {
 	source *fakeSource
 	last   atomic.Uint64
@@ -41,7 +41,7 @@ func TestConsumeContract(t *testing.T) {
 	g := &generator{}
 	config := fakeConfig(t)
 	config.Events.BatchSize = 100
-	config.Events.EbpfEventLost.Enabled = false // it is none of the generator's
+	config.Events.EbpfEventLost.Enabled = false // the generator does not write it
 	config.RetryOnFailure = configretry.BackOffConfig{
 		Enabled: true, InitialInterval: time.Microsecond, Multiplier: 2, MaxInterval: time.Millisecond,
 	}

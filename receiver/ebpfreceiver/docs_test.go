@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// mdatagen's page can't list the histograms; it must mention them.
+// mdatagen's page cannot list the histograms, so it must mention them.
 func TestDocumentationMentionsHistograms(t *testing.T) {
 	page, err := os.ReadFile("documentation.md")
 	require.NoError(t, err)

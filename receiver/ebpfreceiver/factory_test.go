@@ -43,7 +43,7 @@ func TestPipelinesOfOneConfigurationShareOneReceiver(t *testing.T) {
 	assert.NotSame(t, logs, other)
 	assert.Len(t, f.receivers.components, 2)
 
-	// Without a start, twice, in any order.
+	// Shutdown without a start, twice, in any order.
 	require.NoError(t, other.Shutdown(t.Context()))
 	for range 2 {
 		require.NoError(t, metrics.Shutdown(t.Context()))

@@ -26,7 +26,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// fakeConfig returns the default configuration, with type information that is there on every machine.
+// fakeConfig returns the default configuration with a BTF file that works on every machine.
 func fakeConfig(t testing.TB) *Config {
 	t.Helper()
 	builder, err := btf.NewBuilder([]btf.Type{&btf.Int{Name: "int", Size: 4}}, nil)
@@ -39,7 +39,7 @@ func fakeConfig(t testing.TB) *Config {
 	return config
 }
 
-// scene is a receiver whose programs are a fakeSource, with both of its pipelines.
+// scene is a receiver with both pipelines. Its programs are a fakeSource.
 type scene struct {
 	t      *testing.T
 	source *fakeSource
@@ -51,7 +51,7 @@ type scene struct {
 	shared        *sharedComponent[*ebpfReceiver]
 	logs, metrics receiver.Logs
 	published     consumertest.MetricsSink
-	// options are what the programs were opened with, opened how often that was.
+	// options are the arguments of opening the programs. opened is how often they were opened.
 	options program.Options
 	opened  int
 }
@@ -76,13 +76,13 @@ func newScene(t *testing.T, config *Config) *scene {
 	s.open(func(program.Options) error { return nil })
 	t.Cleanup(func() {
 		ctx := context.WithoutCancel(t.Context())
-		_ = s.logs.Shutdown(ctx) // if the test has failed before it did
+		_ = s.logs.Shutdown(ctx) // in case the test failed before its own shutdown
 		require.NoError(t, s.telemetry.Shutdown(ctx))
 	})
 	return s
 }
 
-// open makes the receiver's programs open with what f does.
+// open replaces how the receiver's programs are opened.
 func (s *scene) open(f func(program.Options) error) {
 	s.shared.component.loadPrograms = func(options program.Options) (source, error) {
 		s.opened++
@@ -100,7 +100,7 @@ func (s *scene) start() {
 	require.NoError(s.t, s.logs.Start(s.t.Context(), s.host))
 }
 
-// shutdown shuts the receiver down and gives it so much time.
+// shutdown shuts the receiver down with a time limit.
 func (s *scene) shutdown(patience time.Duration) error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -110,9 +110,9 @@ func (s *scene) shutdown(patience time.Duration) error {
 // fakeSource is a source without a kernel.
 type fakeSource struct {
 	*deliverytest.Source
-	// What the methods of these names return.
+	// Results of the methods with these names.
 	readerErr, scrapeErr, closeErr error
-	// onScrape and onDetach are called by the methods of these names.
+	// Callbacks of the methods with these names.
 	onScrape func(*metrics.Builder)
 	onDetach func()
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// Whatever is in the ring, each program makes a sound log record of it, or an error and nothing. It begins with what a
-// kernel has written for any program, which is garbage to the others.
+// Each program turns any bytes in the ring into a sound log record, or returns an error and appends nothing. The seeds are
+// records that a kernel wrote for any program: for the other programs they are garbage.
 func FuzzAppendLog(f *testing.F) {
 	files, err := filepath.Glob("internal/programs/*/testdata/records/*.bin")
 	require.NoError(f, err)
@@ -28,8 +28,8 @@ func FuzzAppendLog(f *testing.F) {
 		f.Add(record)
 		f.Add(record[:len(record)-1])                            // cut off
 		f.Add(record[:common.RecordSize])                        // nothing but the header
-		f.Add(append(slices.Clone(record), make([]byte, 64)...)) // longer than is known
-		f.Add(append([]byte{record[0], 200}, record[2:]...))     // an event that is not known
+		f.Add(append(slices.Clone(record), make([]byte, 64)...)) // longer than known
+		f.Add(append([]byte{record[0], 200}, record[2:]...))     // an unknown event
 	}
 	f.Add(make([]byte, common.RecordSize))
 
@@ -45,7 +45,7 @@ func FuzzAppendLog(f *testing.F) {
 	b := programtest.NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if len(raw) < common.RecordSize {
-			t.Skip("the frame refuses what has no header")
+			t.Skip("records without a header are refused earlier")
 		}
 		raw = slices.Clone(raw) // aligned, as it is in the ring
 		raw[0] %= uint8(common.MaxPrograms)
@@ -56,7 +56,7 @@ func FuzzAppendLog(f *testing.F) {
 			payload := b.Flush()
 			require.Equal(t, payload.Count, payload.Logs.LogRecordCount(), name)
 			if err != nil {
-				require.Zero(t, payload.Count, "%s: log records in spite of: %v", name, err)
+				require.Zero(t, payload.Count, "%s: log records despite the error: %v", name, err)
 				require.Zero(t, payload.ByProgram, name)
 				continue
 			}

@@ -16,8 +16,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Kernels may refuse trampolines, and those for arm64 do before Linux 6.0: what takes one is optional, or has
-// something behind it.
+// Some kernels refuse trampolines, and on arm64 all do before Linux 6.4. So a hook that needs one is optional, or has another
+// variant.
 func TestHooksDoWithoutTrampolines(t *testing.T) {
 	kerneltest.Require(t)
 	types, err := kernel.LoadBTF("")

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// What was counted since the last collection is published at the stop, once, whichever pipeline stops first.
+// What was counted since the last collection is published once at the stop, whichever pipeline stops first.
 func TestLastCountsArePublished(t *testing.T) {
 	for name, stop := range map[string]func(*scene) error{
 		"logs first": func(s *scene) error {
@@ -52,13 +52,13 @@ func TestLastCountsArePublished(t *testing.T) {
 				}
 				assert.True(t, found)
 				history := s.source.History()
-				assert.Equal(t, []string{"detach", "scrape", "close reader", "close"}, history[len(history)-4:], "after the last was counted")
+				assert.Equal(t, []string{"detach", "scrape", "close reader", "close"}, history[len(history)-4:], "the last scrape comes after Detach")
 			})
 		})
 	}
 }
 
-// A consumer that refuses them does not keep the receiver from its end, and the loss is said.
+// A consumer that refuses the last metrics does not block the shutdown, and the loss is logged.
 func TestLastCountsThatNobodyTakes(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))

@@ -25,7 +25,7 @@ const (
 
 func text(v any) string { return fmt.Sprint(v) }
 
-// reportStates makes the programs come to some states when they are opened, and to another when they are detached.
+// reportStates makes the programs report some states when they are opened, and others when they are detached.
 func (s *scene) reportStates() {
 	s.open(func(options program.Options) error {
 		options.Report(program.State{Program: "packet_drop", Name: program.StateLoading})
@@ -39,7 +39,7 @@ func (s *scene) reportStates() {
 	})
 }
 
-// What a program comes to later does not wait for a record, and is no status: that is for the start.
+// A later state is reported without waiting for a record, and does not change the component status: that is for the start.
 func TestLaterStateEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
@@ -114,9 +114,9 @@ func TestStateEvents(t *testing.T) {
 			assert.Equal(t, want.body, states[i].Body().AsString())
 			assert.NotZero(t, states[i].ObservedTimestamp())
 		}
-		assert.Equal(t, started.UnixNano(), states[1].Timestamp().AsTime().UnixNano(), "when it happened")
+		assert.Equal(t, started.UnixNano(), states[1].Timestamp().AsTime().UnixNano(), "the time of the state change")
 		delivered, refused := s.source.Counted()
-		assert.Zero(t, delivered+refused, "no program's own events")
+		assert.Zero(t, delivered+refused, "state events do not count for programs")
 	})
 }
 
@@ -175,7 +175,7 @@ func TestLifecycleEventsWithoutBody(t *testing.T) {
 	})
 }
 
-// With a metrics pipeline alone, states and losses have nobody to go to.
+// With only a metrics pipeline, states and losses have no consumer.
 func TestLifecycleEventsWithoutLogsPipeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))

@@ -22,17 +22,18 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-var write = flag.Bool("write", false, "write the files and tables that are made from the Definitions and from metadata.yaml")
+var write = flag.Bool("write", false, "write the files and tables that are generated from the Definitions and from metadata.yaml")
 
 const (
 	schemaFile   = "config.schema.json"
 	programsFile = "../../test/support/programs/programs.json"
 )
 
-// pages are where the tables and blocks of sections may be, as patterns. The sections have marks around them.
+// pages are patterns of the files with generated sections. Marks surround each section.
 var pages = []string{"../../docs/*.md", "../../examples/*.yaml"}
 
-// What is made from the Definitions and from metadata.yaml is what is committed. `make generate` writes it, by this test.
+// The committed files are those generated from the Definitions and from metadata.yaml. `make generate` writes them with this
+// test.
 func TestPublished(t *testing.T) {
 	for _, file := range []struct{ path, text string }{
 		{schemaFile, encode(t, configSchema(t))},
@@ -50,7 +51,7 @@ func TestPublished(t *testing.T) {
 	}
 }
 
-// publish compares a file with what it is to hold, or writes it.
+// publish compares a file with its expected content, or writes it.
 func publish(t *testing.T, path, want string) {
 	t.Helper()
 	if *write {
@@ -62,7 +63,7 @@ func publish(t *testing.T, path, want string) {
 	assert.Equal(t, want, string(have), "%s is out of date; run: make generate", path)
 }
 
-// publishSection does what publish does, for the part of a page between two marks.
+// publishSection is publish for the part of a page between two marks.
 func publishSection(t *testing.T, begin, end, want string) {
 	t.Helper()
 	found := false
@@ -95,15 +96,15 @@ func encode(t *testing.T, value any) string {
 	return b.String()
 }
 
-// publishedProgram is what programs.json says of a program, for the tests and tools that cannot import its Definition.
+// publishedProgram is a program in programs.json, for tests and tools that cannot import its Definition.
 type publishedProgram struct {
 	Name    string `json:"name"`
 	Purpose string `json:"purpose"`
-	// Defaults is whether the program runs with its defaults alone.
+	// Defaults says that the program runs with default settings.
 	Defaults bool `json:"defaults"`
-	// Example is a block in YAML with which the program attaches all of its hooks.
+	// Example is a YAML block with which the program attaches all of its hooks.
 	Example string `json:"example"`
-	// Containers is whether its metrics are those of containers.
+	// Containers says that its metrics are grouped by container.
 	Containers bool                  `json:"containers"`
 	Privileges []publishedPrivileges `json:"privileges"`
 }
@@ -162,8 +163,8 @@ func exampleOf(d program.Definition) string {
 	return d.Example
 }
 
-// everyProgram is a block `programs` with all programs in their cheapest form: their defaults, or the example where the
-// defaults do not suffice. Those without a limit of events are given one.
+// everyProgram returns a `programs` block with all programs in their cheapest form: default settings, or the example if the
+// defaults do not suffice. Programs without an event limit get one.
 func everyProgram() string {
 	var b strings.Builder
 	for _, d := range programs {

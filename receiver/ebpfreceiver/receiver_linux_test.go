@@ -26,7 +26,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// ignoreTimes is for data points of the receiver's own telemetry.
+// ignoreTimes ignores times of data points of the receiver's own telemetry.
 var ignoreTimes = []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
 
 var errNoPrograms = errors.New("CAP_BPF is missing")
@@ -67,7 +67,7 @@ func TestSettingsOfPrograms(t *testing.T) {
 	s.shared.component.logs = nil
 	s.start()
 	assert.False(t, s.options.KeepGoing)
-	assert.Nil(t, s.options.Emit, "nobody takes events")
+	assert.Nil(t, s.options.Emit, "there is no consumer of events")
 	require.NoError(t, s.shutdown(time.Second))
 }
 
@@ -96,10 +96,10 @@ func TestStartErrorIsKept(t *testing.T) {
 			tt.breakIt(s)
 			err := s.logs.Start(t.Context(), s.host)
 			require.ErrorContains(t, err, tt.want)
-			require.ErrorContains(t, s.metrics.Start(t.Context(), deliverytest.NewHost()), err.Error(), "the same again")
+			require.ErrorContains(t, s.metrics.Start(t.Context(), deliverytest.NewHost()), err.Error(), "the second start must return the same error")
 			assert.LessOrEqual(t, s.opened, 1)
 			assert.Equal(t, tt.history, s.source.History())
-			assert.Nil(t, s.shared.component.containers, "the hierarchy of cgroups is closed")
+			assert.Nil(t, s.shared.component.containers, "the cgroup hierarchy must be closed")
 			s.assertNoGauges()
 			for _, c := range []component.Component{s.logs, s.metrics, s.logs} {
 				require.NoError(t, c.Shutdown(t.Context()))
@@ -109,7 +109,7 @@ func TestStartErrorIsKept(t *testing.T) {
 	}
 }
 
-// With error_mode ignore the collector goes on, and both pipelines say what is wrong.
+// With error_mode ignore the collector continues, and both pipelines report the error.
 func TestStartErrorIsIgnored(t *testing.T) {
 	for name, tt := range map[string]struct {
 		breakIt func(*scene)
@@ -138,7 +138,7 @@ func TestStartErrorIsIgnored(t *testing.T) {
 			metrics, err := s.shared.component.scrape(t.Context())
 			require.NoError(t, err)
 			assert.Equal(t, map[string]string{"connection": "failed", "packet_drop": "failed"}, statesIn(t, metrics))
-			assert.Equal(t, 1, metrics.MetricCount(), "no zero that looks like a measurement")
+			assert.Equal(t, 1, metrics.MetricCount(), "a zero would look like a measurement")
 			require.NoError(t, s.metrics.Shutdown(t.Context()))
 			require.NoError(t, s.logs.Shutdown(t.Context()))
 			var failed []string
@@ -173,7 +173,7 @@ func statesIn(t *testing.T, metrics pmetric.Metrics) map[string]string {
 	return states
 }
 
-// Without any program the receiver still delivers that it has none, and waits for nothing but its end.
+// Without any program, the receiver still reports that state, and waits for its shutdown.
 func TestNothingRuns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
@@ -192,7 +192,7 @@ func TestNothingRuns(t *testing.T) {
 	})
 }
 
-// The collector takes no second permanent error, so all failed programs are in the first.
+// The collector ignores a second permanent error, so the first one must name all failed programs.
 func TestFailedProgramsInStatus(t *testing.T) {
 	report := func(options program.Options) error {
 		for _, name := range []string{"connection", "packet_drop", "socket"} {
@@ -221,7 +221,7 @@ func TestFailedProgramsInStatus(t *testing.T) {
 	s = newScene(t, fakeConfig(t))
 	s.open(report)
 	s.start()
-	assert.Empty(t, s.host.Statuses(), "with error_mode propagate the error of Start says it")
+	assert.Empty(t, s.host.Statuses(), "with error_mode propagate, Start returns the error")
 	require.NoError(t, s.shutdown(time.Second))
 }
 
@@ -245,7 +245,7 @@ func TestShutdownReportsWhatIsNotClosed(t *testing.T) {
 	s.assertNoGauges()
 }
 
-// A ring that can't be waited for is told of; what was read is delivered.
+// An error of waiting for the ring is reported. Records that were read are delivered.
 func TestReaderThatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t, fakeConfig(t))
@@ -263,7 +263,7 @@ func TestReaderThatFails(t *testing.T) {
 	})
 }
 
-// A program whose maps can't be read takes nothing from the others.
+// A program whose maps cannot be read does not affect the metrics of others.
 func TestScrapeError(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	s.start()
@@ -277,7 +277,7 @@ func TestScrapeError(t *testing.T) {
 	s.source.scrapeErr = errors.New("program packet_drop: no such map")
 	metrics, err = s.shared.component.scrape(t.Context())
 	require.ErrorContains(t, err, "program packet_drop: no such map")
-	assert.True(t, scrapererror.IsPartialScrapeError(err), "the collector would throw away all of it")
+	assert.True(t, scrapererror.IsPartialScrapeError(err), "otherwise the collector would drop all metrics")
 	assert.Equal(t, 1, metrics.DataPointCount())
 
 	point := metrics.ResourceMetrics().At(0).ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0)
@@ -287,10 +287,10 @@ func TestScrapeError(t *testing.T) {
 	require.NoError(t, s.shutdown(time.Second))
 	metrics, err = s.shared.component.scrape(t.Context())
 	require.NoError(t, err)
-	assert.Zero(t, metrics.MetricCount(), "a scrape that comes after the shutdown finds nothing")
+	assert.Zero(t, metrics.MetricCount(), "a scrape after the shutdown has no metrics")
 }
 
-// A scrape that is under way ends before the maps are closed.
+// A running scrape ends before the maps are closed.
 func TestShutdownWaitsForScrape(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	s.start()
@@ -303,7 +303,7 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 		}
 		s.source.Note("scraped")
 	}
-	s.shared.component.metrics = nil // nobody wants the last counts
+	s.shared.component.metrics = nil // without a consumer of the last counts
 	s.source.onDetach = func() { close(detached) }
 	go func() {
 		defer close(scraped)
@@ -316,7 +316,7 @@ func TestShutdownWaitsForScrape(t *testing.T) {
 	assert.Equal(t, []string{"scraped", "detach", "close reader", "close"}, s.source.History())
 }
 
-// A logs pipeline that can have no events is said to be one.
+// A logs pipeline that can have no events is logged as a warning.
 func TestLogsPipelineWithoutEvents(t *testing.T) {
 	for programs, warnings := range map[string]int{
 		"{connection: {events: false}, oom: {events: false}}": 1,
@@ -350,16 +350,16 @@ func TestOwnTelemetry(t *testing.T) {
 			{Value: known, Attributes: attribute.NewSet(attribute.String("cache", "cgroups"))},
 		}, ignoreTimes...)
 		accepted, refused := s.collectorCounts()
-		assert.Equal(t, 5+1, accepted, "the events, and that of the record that could not be decoded")
+		assert.Equal(t, 5+1, accepted, "the events, and the loss event of the undecodable record")
 		assert.Zero(t, refused)
 		require.NoError(t, s.shutdown(time.Second))
 		s.assertNoGauges()
 		s.shared.component.source = s.source
-		s.assertNoGauges() // nobody asks any more
+		s.assertNoGauges() // after the shutdown
 	})
 }
 
-// assertNoGauges checks that nothing is published of programs that do not run.
+// assertNoGauges checks that no metrics are published about programs that do not run.
 func (s *scene) assertNoGauges() {
 	s.t.Helper()
 	for _, name := range []string{"ring_utilization", "programs_attached", "cache_entries"} {

@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// Where there is no eBPF, the receiver is made and validated as elsewhere, and says at its start what it lacks.
+// On systems without BPF, the receiver can be created and validated, and its start returns an error.
 func TestStartOffLinux(t *testing.T) {
 	factory := NewFactory()
 	r, err := factory.CreateLogs(t.Context(), receivertest.NewNopSettings(metadata.Type), factory.CreateDefaultConfig(), consumertest.NewNop())

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// durationPattern is what time.ParseDuration takes, without a sign.
+// durationPattern matches what time.ParseDuration accepts, without a sign.
 const durationPattern = `^(([0-9]+(\.[0-9]*)?|\.[0-9]+)(ns|us|µs|ms|s|m|h))+$|^0$`
 
 // configSchema returns the JSON Schema of the receiver's configuration.
@@ -50,7 +50,7 @@ func configSchema(t *testing.T) program.Schema {
 	return root
 }
 
-// requireSettings makes the settings of a program required that have no default: lists that must have elements.
+// requireSettings makes settings without a default required: lists that must not be empty.
 func requireSettings(block program.Schema, d program.Definition) {
 	var required []any
 	for key, setting := range d.Settings {
@@ -63,7 +63,7 @@ func requireSettings(block program.Schema, d program.Definition) {
 
 type schemaMaker struct {
 	t *testing.T
-	// descriptions are those of events, metrics and resource attributes, by the key of the block and of the signal.
+	// descriptions are those of events, metrics and resource attributes, by block and name.
 	descriptions map[string]string
 }
 
@@ -74,7 +74,7 @@ func (s schemaMaker) block(prefix string, v reflect.Value) program.Schema {
 	return program.Schema{"type": []any{"object", "null"}, "properties": properties, "additionalProperties": false}
 }
 
-// fields adds the settings of a struct. Documented is the prefix with placeholders, by which the settings are documented.
+// fields adds the settings of a struct. documented is the prefix with placeholders, which the documentation uses.
 func (s schemaMaker) fields(prefix, documented string, v reflect.Value, properties program.Schema) {
 	for i := range v.NumField() {
 		field := v.Type().Field(i)
@@ -153,7 +153,7 @@ func (s schemaMaker) setting(key string, v reflect.Value) program.Schema {
 	return schema
 }
 
-// schemaOf returns what the type of a setting says.
+// schemaOf returns the schema of a setting's type.
 func schemaOf(t reflect.Type) program.Schema {
 	switch {
 	case t == reflect.TypeFor[time.Duration]():
@@ -168,7 +168,7 @@ func schemaOf(t reflect.Type) program.Schema {
 		return program.Schema{"type": "integer"}
 	case t.Kind() == reflect.Float64:
 		return program.Schema{"type": "number"}
-	case t.Kind() == reflect.Struct: // a filter: one of its fields
+	case t.Kind() == reflect.Struct: // a filter: exactly one of its fields
 		properties, one := program.Schema{}, []any{}
 		for field := range t.Fields() {
 			if key := field.Tag.Get("mapstructure"); key != "" {
@@ -182,7 +182,7 @@ func schemaOf(t reflect.Type) program.Schema {
 	}
 }
 
-// defaultValue returns the default of a setting as a configuration has it, if there is one.
+// defaultValue returns the default of a setting as a configuration would have it, if there is one.
 func defaultValue(v reflect.Value) (any, bool) {
 	switch value := v.Interface().(type) {
 	case time.Duration:
@@ -208,7 +208,7 @@ func defaultValue(v reflect.Value) (any, bool) {
 	return v.Interface(), true
 }
 
-// signalDescriptions are the descriptions of events, metrics and resource attributes in metadata.yaml, by their keys.
+// signalDescriptions returns the descriptions of events, metrics and resource attributes in metadata.yaml by key.
 func signalDescriptions(t *testing.T) map[string]string {
 	t.Helper()
 	conf, err := confmaptest.LoadConf("metadata.yaml")
@@ -236,7 +236,7 @@ func signalDescriptions(t *testing.T) map[string]string {
 	return descriptions
 }
 
-// yamlValue returns a value in YAML as JSON has it.
+// yamlValue converts a YAML value to its JSON form.
 func yamlValue(t *testing.T, text string) any {
 	t.Helper()
 	retrieved, err := confmap.NewRetrievedFromYAML([]byte(text))

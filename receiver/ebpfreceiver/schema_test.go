@@ -17,8 +17,8 @@ import (
 	"go.opentelemetry.io/collector/confmap/confmaptest"
 )
 
-// beyondSchema are those of the wrong configurations that a JSON Schema has no words for: durations are text to it, and
-// it knows neither the system calls of Linux nor what patterns of names and regular expressions look like.
+// beyondSchema are the wrong configurations that the JSON Schema accepts: in JSON Schema durations are strings, and it cannot
+// check system calls, patterns of names and regular expressions.
 var beyondSchema = []string{
 	"rtt interval", "flush interval too long", "unknown system call", "interface pattern", "resource attribute filter",
 	"huge number", // JSON has no other numbers than such
@@ -31,7 +31,7 @@ func compileSchema(t *testing.T) *jsonschema.Schema {
 	return schema
 }
 
-// The schema takes every configuration that is shown anywhere.
+// The schema accepts every configuration in the repository.
 func TestSchemaAccepts(t *testing.T) {
 	schema := compileSchema(t)
 	accepts := func(t *testing.T, config string) {
@@ -83,7 +83,7 @@ func TestSchemaAccepts(t *testing.T) {
 	}
 }
 
-// Each setting takes what the schema says is its default.
+// Each setting accepts its default.
 func TestSchemaAcceptsDefaults(t *testing.T) {
 	text, err := os.ReadFile(schemaFile)
 	require.NoError(t, err)
@@ -108,7 +108,7 @@ func TestSchemaAcceptsDefaults(t *testing.T) {
 	assert.Greater(t, checked, 100)
 }
 
-// The schema refuses every wrong configuration, but for those beyond it.
+// The schema refuses every wrong configuration except for those in beyondSchema.
 func TestSchemaRefuses(t *testing.T) {
 	schema := compileSchema(t)
 	wrong := map[string]string{}

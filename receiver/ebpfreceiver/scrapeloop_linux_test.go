@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
-// Without a metrics pipeline the receiver scrapes for those who make events of it, and for nobody else.
+// Without a metrics pipeline, the receiver scrapes only if a program emits events from scrapes.
 func TestScrapeLoop(t *testing.T) {
 	for name, tt := range map[string]struct {
 		programs string
@@ -75,7 +75,7 @@ func TestScrapeLoopLogsErrors(t *testing.T) {
 	})
 }
 
-// The pipelines tell the receiver whether somebody scrapes.
+// The receiver knows whether a metrics pipeline scrapes it.
 func TestScrapedByMetricsPipeline(t *testing.T) {
 	s := newScene(t, fakeConfig(t))
 	assert.NotNil(t, s.shared.component.metrics)

@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// settingOf returns what users read about a key.
+// settingOf returns the documentation of a key.
 func settingOf(t *testing.T, key string) program.Setting {
 	t.Helper()
 	all := settings
@@ -32,7 +32,7 @@ func settingOf(t *testing.T, key string) program.Setting {
 			return common
 		}
 	}
-	require.Contains(t, all, key, "a setting without a meaning")
+	require.Contains(t, all, key, "a setting without documentation")
 	return all[key]
 }
 
@@ -51,8 +51,8 @@ func unitOf(s program.Setting) string {
 // settingDefault is a key of the configuration with its default.
 type settingDefault struct{ key, value string }
 
-// settingDefaults returns all keys in the order of the configuration's fields. The switches of events, metrics and
-// resource attributes, which are all alike, are given once, with a placeholder for the name.
+// settingDefaults returns all keys in the order of the configuration's fields. Switches of events, metrics and resource
+// attributes are alike, so each kind is listed once, with a placeholder for the name.
 func settingDefaults(t *testing.T) []settingDefault {
 	t.Helper()
 	var all []settingDefault
@@ -92,7 +92,7 @@ func walkSettings(prefix string, v reflect.Value, add func(key, value string)) {
 	}
 }
 
-// placeholder returns what stands for the name of a block in a block of generated names.
+// placeholder returns the placeholder for a name in a block of generated names.
 func placeholder(prefix string) string {
 	return map[string]string{"events::": "<event>", "metrics::": "<metric>", "resource_attributes::": "<attribute>"}[prefix]
 }

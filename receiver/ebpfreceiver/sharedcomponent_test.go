@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
 
-// countingComponent counts its starts and shutdowns without a lock of its own: sharedComponent has to serialize them.
+// countingComponent counts starts and shutdowns without a lock: sharedComponent must serialize them.
 type countingComponent struct {
 	starts, shutdowns     int
 	startErr, shutdownErr error
@@ -50,9 +50,9 @@ func TestSharedComponentsShareByKey(t *testing.T) {
 
 	require.NoError(t, one.Shutdown(t.Context()))
 	again := components.loadOrStore(1, create)
-	assert.NotSame(t, one, again, "it is forgotten when it is shut down")
+	assert.NotSame(t, one, again, "a component is forgotten at its shutdown")
 	require.NoError(t, one.Shutdown(t.Context()))
-	assert.Same(t, again, components.loadOrStore(1, create), "the second shutdown of the old one leaves the new one alone")
+	assert.Same(t, again, components.loadOrStore(1, create), "a second shutdown of the old component does not affect the new one")
 	assert.Same(t, other, components.loadOrStore(2, create))
 }
 
@@ -85,7 +85,7 @@ func TestSharedComponentShutdownWithoutStart(t *testing.T) {
 	c := &countingComponent{}
 	require.NoError(t, newShared(c).Shutdown(t.Context()))
 	assert.Equal(t, 0, c.starts)
-	assert.Equal(t, 1, c.shutdowns, "what the component got when it was created is given back")
+	assert.Equal(t, 1, c.shutdowns, "resources from the creation must be released")
 }
 
 func TestSharedComponentReportsStatusToAllHosts(t *testing.T) {
@@ -99,7 +99,7 @@ func TestSharedComponentReportsStatusToAllHosts(t *testing.T) {
 	require.NoError(t, shared.Start(t.Context(), silent))
 	require.NoError(t, shared.Start(t.Context(), metrics))
 	assert.Equal(t, []componentstatus.Status{componentstatus.StatusRecoverableError}, metrics.Statuses(),
-		"a host that comes later hears the present status")
+		"a later host must get the present status")
 
 	componentstatus.ReportStatus(c.host, componentstatus.NewEvent(componentstatus.StatusOK))
 	assert.Equal(t, []componentstatus.Status{
@@ -111,7 +111,7 @@ func TestSharedComponentReportsStatusToAllHosts(t *testing.T) {
 	assert.Empty(t, c.host.GetExtensions())
 }
 
-// reportingComponent reports its status while it starts, as a receiver does whose programs cannot all be attached.
+// reportingComponent reports a status while it starts, like a receiver whose programs cannot all be attached.
 type reportingComponent struct {
 	countingComponent
 }
@@ -133,7 +133,7 @@ func TestSharedComponentReportsStatusWhileStarting(t *testing.T) {
 	}
 }
 
-// After a permanent error the collector heeds nothing, so a pipeline that starts later has to hear of that.
+// After a permanent error the collector ignores later statuses, so a pipeline that starts later must get the error.
 func TestSharedComponentKeepsPermanentError(t *testing.T) {
 	c := &countingComponent{}
 	shared := newShared(c)

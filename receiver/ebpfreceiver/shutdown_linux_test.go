@@ -20,7 +20,7 @@ import (
 
 var errBusy = errors.New("no room at the moment")
 
-// collectorCounts returns how many log records the collector says the receiver has had accepted and refused.
+// collectorCounts returns the collector's own counts of accepted and refused log records of the receiver.
 func (s *scene) collectorCounts() (accepted, refused int) {
 	sum := func(name string) (n int) {
 		metric, err := s.telemetry.GetMetric(name)
@@ -41,7 +41,7 @@ func (s *scene) assertRefusedBatches(n int64) {
 		ignoreTimes...)
 }
 
-// Shutdown tries as long as its context allows, and counts what is left.
+// Shutdown retries as long as its context allows, and counts the rest as lost.
 func TestRefusedWhileShutDown(t *testing.T) {
 	for name, tt := range map[string]struct {
 		context  func(context.Context) (context.Context, context.CancelFunc)
@@ -70,7 +70,7 @@ func TestRefusedWhileShutDown(t *testing.T) {
 				begin := time.Now()
 				require.NoError(t, s.logs.Shutdown(ctx))
 				assert.Equal(t, tt.patience, time.Since(begin))
-				assert.Greater(t, len(s.next.Called()), before, "it is tried till the end")
+				assert.Greater(t, len(s.next.Called()), before, "there must be retries until the deadline")
 				_, refused := s.source.Counted()
 				assert.Equal(t, 25, refused)
 				assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.History())
@@ -78,13 +78,13 @@ func TestRefusedWhileShutDown(t *testing.T) {
 
 				calls := len(s.next.Called())
 				deliverytest.Pass(time.Hour)
-				assert.Len(t, s.next.Called(), calls, "and no longer")
+				assert.Len(t, s.next.Called(), calls, "there must be no retry after the deadline")
 			})
 		})
 	}
 }
 
-// A consumer that heeds its context ends with the context of Shutdown.
+// A consumer that respects its context returns at the end of the context of Shutdown.
 func TestConsumerThatWaitsForItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
@@ -104,12 +104,12 @@ func TestConsumerThatWaitsForItsContext(t *testing.T) {
 		assert.Equal(t, 2*time.Second, time.Since(begin))
 		_, refused := s.source.Counted()
 		assert.Equal(t, 5, refused)
-		assert.Len(t, s.next.Called(), 1, "nothing is offered that could not be delivered in time")
+		assert.Len(t, s.next.Called(), 1, "a batch that cannot be delivered in time must not be offered")
 		assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.History())
 	})
 }
 
-// A consumer that heeds nothing does not keep Shutdown; what the goroutine still uses is given back when it can be.
+// A consumer that ignores its context does not block Shutdown. What its goroutine still uses is released later.
 func TestConsumerThatNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
@@ -128,22 +128,22 @@ func TestConsumerThatNeverReturns(t *testing.T) {
 		begin := time.Now()
 		require.EqualError(t, s.shutdown(2*time.Second), "deliver the last events: the next consumer does not return")
 		assert.Equal(t, 3*time.Second, time.Since(begin))
-		assert.Equal(t, []string{"detach"}, s.source.History(), "the ring is still being read")
-		require.Error(t, s.shutdown(time.Second), "a second time, which changes nothing")
+		assert.Equal(t, []string{"detach"}, s.source.History(), "the ring must still be open")
+		require.Error(t, s.shutdown(time.Second), "a second shutdown has no effect")
 
 		deliverytest.Pass(time.Hour)
 		assert.Equal(t, []string{"detach"}, s.source.History())
 		close(release)
 		synctest.Wait()
 		assert.Equal(t, []string{"detach", "close reader", "close"}, s.source.History())
-		assert.Len(t, s.next.Called(), 1, "a consumer that may be shut down gets nothing any more")
+		assert.Len(t, s.next.Called(), 1, "the consumer may be shut down, so it must get nothing more")
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, 2, delivered)
 		assert.Equal(t, 3, refused)
 	})
 }
 
-// What is in the ring and in the batch at Shutdown is delivered, however long it might still have waited.
+// Events in the ring and in the batch are delivered at Shutdown, even if they would have waited longer.
 func TestShutdownDelivers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		config := fakeConfig(t)
@@ -152,8 +152,8 @@ func TestShutdownDelivers(t *testing.T) {
 		s.start()
 		s.source.WriteAll(10)
 		deliverytest.Pass(deliverytest.AWhile)
-		assert.Empty(t, s.next.Called(), "the batch waits")
-		// What the kernel has written before it lets go of the programs.
+		assert.Empty(t, s.next.Called(), "the batch must still wait")
+		// A record that the kernel writes before the programs are detached.
 		s.source.onDetach = func() { s.source.Write(11, 11) }
 
 		begin := time.Now()

@@ -34,7 +34,7 @@ func settings() Settings {
 	containers.Add(database, "/system.slice/docker-"+databaseID+".scope")
 	containers.Add(service, "/system.slice/sshd.service")
 	return Settings{
-		Clock:      new(kernel.Clock), // whose wall time is the kernel's
+		Clock:      new(kernel.Clock), // wall time equals kernel time
 		Containers: containers,
 		Resources:  metadata.NewResourceBuilder(metadata.DefaultResourceAttributesConfig()),
 		Include:    func(pcommon.Resource) bool { return true },
@@ -53,8 +53,8 @@ func TestAppend(t *testing.T) {
 	b.Observe(time.Unix(2, 0))
 	lr := b.Append(record(3, 1_000_000_007), 0, "ebpf.oom.kill", plog.SeverityNumberError)
 
-	assert.Equal(t, pcommon.Timestamp(1_000_000_007), lr.Timestamp(), "the time of the record")
-	assert.Equal(t, pcommon.Timestamp(2_000_000_000), lr.ObservedTimestamp(), "the time at which it was read")
+	assert.Equal(t, pcommon.Timestamp(1_000_000_007), lr.Timestamp(), "the record's time")
+	assert.Equal(t, pcommon.Timestamp(2_000_000_000), lr.ObservedTimestamp(), "the time of reading")
 	assert.Equal(t, "ebpf.oom.kill", lr.EventName())
 	assert.Equal(t, plog.SeverityNumberError, lr.SeverityNumber())
 	assert.Equal(t, "ERROR", lr.SeverityText())
@@ -64,7 +64,7 @@ func TestAppend(t *testing.T) {
 
 	payload := b.Flush()
 	assert.Equal(t, 2, payload.Count)
-	assert.Equal(t, [common.MaxPrograms]int{3: 1}, payload.ByProgram, "only what a record stands behind is a program's")
+	assert.Equal(t, [common.MaxPrograms]int{3: 1}, payload.ByProgram, "only events with a record count for a program")
 	require.Equal(t, 1, payload.Logs.ResourceLogs().Len())
 	scope := payload.Logs.ResourceLogs().At(0).ScopeLogs()
 	require.Equal(t, 1, scope.Len())
@@ -73,7 +73,7 @@ func TestAppend(t *testing.T) {
 	assert.Equal(t, 2, scope.At(0).LogRecords().Len())
 }
 
-// What happens while records are read is not seen before it happens.
+// The observed time of an event is never before the event.
 func TestObservedTimestampIsNotBeforeTheEvent(t *testing.T) {
 	b := New(settings())
 	b.Observe(time.Unix(2, 0))
@@ -126,7 +126,7 @@ func TestAppendPerContainer(t *testing.T) {
 	}, got)
 }
 
-// The log records of a resource that is not wanted go nowhere, and are no events of their program.
+// Log records of an excluded resource are dropped, and do not count for their program.
 func TestUnwantedResources(t *testing.T) {
 	s := settings()
 	s.Include = func(r pcommon.Resource) bool {
@@ -161,12 +161,12 @@ func TestRoomAndAge(t *testing.T) {
 	b.AppendAt(2, 0, "", plog.SeverityNumberInfo)
 	assert.Equal(t, 2, b.Len())
 	assert.Equal(t, 2, b.Room())
-	assert.GreaterOrEqual(t, b.Age(), 2*time.Millisecond, "since the first")
+	assert.GreaterOrEqual(t, b.Age(), 2*time.Millisecond, "the age begins with the first event")
 
 	for range 3 {
 		b.AppendAt(3, 0, "", plog.SeverityNumberInfo)
 	}
-	assert.Equal(t, -1, b.Room(), "what no record stands behind may come on top")
+	assert.Equal(t, -1, b.Room(), "events without a record may exceed the size")
 }
 
 func TestFlushBeginsAnew(t *testing.T) {
@@ -182,14 +182,14 @@ func TestFlushBeginsAnew(t *testing.T) {
 	assert.Equal(t, [common.MaxPrograms]int{3: 1}, first.ByProgram)
 	assert.Equal(t, [common.MaxPrograms]int{4: 1}, second.ByProgram)
 	for i, payload := range []Payload{first, second} {
-		assert.Equal(t, 1, payload.Logs.LogRecordCount(), "batch %d is not touched by the other", i)
+		assert.Equal(t, 1, payload.Logs.LogRecordCount(), "batch %d must not be changed by the other", i)
 		id, ok := payload.Logs.ResourceLogs().At(0).Resource().Attributes().Get("container.id")
 		require.True(t, ok, "batch %d", i)
 		assert.Equal(t, webID, id.Str())
 	}
 }
 
-// A container that the configuration takes no attributes of gives resources without any.
+// If the configuration disables all attributes of containers, resources have none.
 func TestResourceAttributesConfig(t *testing.T) {
 	s := settings()
 	config := metadata.DefaultResourceAttributesConfig()

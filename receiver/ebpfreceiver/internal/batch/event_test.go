@@ -41,7 +41,7 @@ func TestEvent(t *testing.T) {
 			assert.Equal(t, map[string]any{
 				"string": "s", "text": "caf\uFFFD", "address": "10.0.0.5", "int": int64(i), "double": 0.5, "bool": true,
 				"list": []any{int64(1)}, "after": "list",
-			}, lr.Attributes().AsRaw(), "what is not known is not there")
+			}, lr.Attributes().AsRaw(), "unknown attributes are absent")
 			assert.Equal(t, "ebpf.test", lr.EventName())
 			if body {
 				assert.Equal(t, "one line", lr.Body().Str())
@@ -52,7 +52,7 @@ func TestEvent(t *testing.T) {
 	}
 }
 
-// An event allocates room for its attributes at once, as many as such events have had.
+// An event allocates room for as many attributes at once as earlier events of its kind had.
 func TestEventCapacity(t *testing.T) {
 	b := New(settings())
 	put := func(event uint8, n int) {
@@ -75,7 +75,7 @@ func TestEventCapacity(t *testing.T) {
 	assert.Zero(t, b.capacities[0][0])
 }
 
-// Beside the log record itself, an event is one allocation, for its attributes.
+// Besides the log record itself, an event needs one allocation for its attributes.
 func TestEventAllocates(t *testing.T) {
 	s := settings()
 	s.Size, s.Body = 1<<12, true
@@ -95,6 +95,6 @@ func TestEventAllocates(t *testing.T) {
 	without := testing.AllocsPerRun(1000, func() {
 		b.Append(r, 0, "ebpf.test", plog.SeverityNumberInfo)
 	})
-	// The attributes, and the value of each.
+	// One for the list of attributes, and one for each value.
 	assert.InDelta(t, without+1+float64(len(names)), testing.AllocsPerRun(1000, one), 1)
 }

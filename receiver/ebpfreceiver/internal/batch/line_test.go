@@ -43,7 +43,7 @@ func FuzzEscapeLine(f *testing.F) {
 		line := string(escapeLine(append([]byte(nil), text...)))
 		assert.True(t, utf8.ValidString(line), "%q", line)
 		assert.False(t, strings.ContainsFunc(line, func(r rune) bool { return !isPlain(r, utf8.RuneLen(r)) }), "%q", line)
-		assert.Equal(t, line, string(escapeLine([]byte(line))), "an escaped line is left alone")
+		assert.Equal(t, line, string(escapeLine([]byte(line))), "escaping is idempotent")
 	})
 }
 
@@ -52,7 +52,7 @@ func TestEscapeLineAllocates(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { escapeLine(text) }))
 }
 
-// Whoever a program names, the body is one line.
+// The body is one line, whatever names it contains.
 func TestBodyIsOneLine(t *testing.T) {
 	s := settings()
 	s.Body = true
@@ -69,7 +69,7 @@ func TestBodyIsOneLine(t *testing.T) {
 	lr := logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Equal(t, "a\\nb\\x1b\uFFFD[7]", lr.Body().Str())
 	name, _ := lr.Attributes().Get("thread.name")
-	assert.Equal(t, "a\nb\x1b\uFFFD", name.Str(), "an attribute is what the kernel has, as far as it is text")
+	assert.Equal(t, "a\nb\x1b\uFFFD", name.Str(), "attributes are not escaped")
 }
 
 func BenchmarkEscapeLine(b *testing.B) {

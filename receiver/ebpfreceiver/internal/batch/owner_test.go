@@ -49,7 +49,7 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{
-			name:        "current, names of the greatest length, no executable any more",
+			name:        "current, names of maximum length, no executable",
 			owner:       owner(1<<22, 1<<32-2, "123456789012345", ""),
 			attribution: common.AttributionCurrent,
 			want: map[string]any{
@@ -58,7 +58,7 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{
-			name:        "a thread that has taken its name away",
+			name:        "a thread without a name",
 			owner:       owner(7, 7, "", "x"),
 			attribution: common.AttributionSocket,
 			want: map[string]any{
@@ -66,7 +66,7 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{
-			name:        "only its cgroup is known",
+			name:        "only the cgroup is known",
 			owner:       owner(0, 1000, "swapper", "ghost"),
 			attribution: common.AttributionCgroup,
 			want:        map[string]any{"ebpf.attribution": "cgroup"},
@@ -81,7 +81,7 @@ func TestPutOwner(t *testing.T) {
 			},
 		},
 		{name: "none", owner: owner(0, 0, "", ""), want: map[string]any{}},
-		{name: "of a newer BPF side", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
+		{name: "unknown attribution", owner: owner(0, 0, "", ""), attribution: 99, want: map[string]any{}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			b := New(settings())

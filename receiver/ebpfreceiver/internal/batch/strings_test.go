@@ -18,7 +18,7 @@ func TestNames(t *testing.T) {
 	text := []byte("nginx")
 	first := n.Get(text)
 	copy(text, "hacks")
-	assert.Equal(t, "nginx", first, "the bytes are the ring's, and may change")
+	assert.Equal(t, "nginx", first, "the string must not share the ring's bytes")
 	assert.Equal(t, "hacks", n.Get(text))
 	assert.Empty(t, n.Get(nil))
 	for range 2 {
@@ -39,7 +39,7 @@ func TestAddresses(t *testing.T) {
 	assert.Zero(t, testing.AllocsPerRun(100, func() { a.Get(known) }))
 }
 
-// Addresses come from outside: whoever sends from many must not fill the memory.
+// Addresses come from outside: a sender with many addresses must not fill the memory.
 func TestCachesAreBounded(t *testing.T) {
 	names, addresses := NewNames(), NewAddresses()
 	for i := range 3*cacheSize + 1 {

@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
 
-// An event waits no longer than the flush interval, though the ring is never empty.
+// An event waits no longer than the flush interval, even if the ring is never empty.
 func TestFlushInterval(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -31,7 +31,7 @@ func TestFlushInterval(t *testing.T) {
 	})
 }
 
-// The reader does not run for each record, but lets some gather; nothing runs where nothing happens.
+// The reader does not wake up for each record, but lets some gather. While nothing happens, it does not run.
 func TestRecordsGather(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)

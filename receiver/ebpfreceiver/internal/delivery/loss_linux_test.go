@@ -19,7 +19,7 @@ import (
 
 const lostEvent = "ebpf.event.lost"
 
-// ktimes are times of the kernel with a second between them.
+// ktimes returns kernel times at intervals of one second.
 func ktimes(n int) []uint64 {
 	times := make([]uint64, n)
 	for i := range times {
@@ -28,13 +28,13 @@ func ktimes(n int) []uint64 {
 	return times
 }
 
-// losses returns the counts of the events of losses, and when they began and ended by the receiver's clock; 0 is absent.
+// losses returns the counts of the loss events, and the start and end times by the receiver's clock; 0 means absent.
 func (s *scene) losses() (counts, starts, ends []int64) {
 	s.t.Helper()
 	for _, lr := range s.next.Named(lostEvent) {
 		attributes := lr.Attributes().AsRaw()
 		if attributes["ebpf.loss.cause"] != "ring_full" {
-			continue // counted ones have tests of their own
+			continue // losses from counters have their own tests
 		}
 		assert.Equal(s.t, plog.SeverityNumberWarn, lr.SeverityNumber())
 		count := attributes["ebpf.loss.count"].(int64)
@@ -60,10 +60,10 @@ func TestLostEvents(t *testing.T) {
 		deliverytest.Pass(deliverytest.AWhile)
 		counts, starts, ends := s.losses()
 		require.Equal(t, []int64{2}, counts)
-		assert.Equal(t, []int64{0}, starts, "nothing is known before")
+		assert.Equal(t, []int64{0}, starts, "the start of the first loss is unknown")
 		assert.Equal(t, []int64{wall(k[0])}, ends)
 
-		// Several gaps in one batch are one loss.
+		// Several gaps in one batch are reported as one loss.
 		s.source.Lose(3)
 		s.source.Write(3, k[2])
 		s.source.Write(4, k[3])
@@ -75,12 +75,12 @@ func TestLostEvents(t *testing.T) {
 		assert.Equal(t, wall(k[1]), starts[1])
 		assert.Equal(t, wall(k[4]), ends[1])
 
-		// No loss, no event.
+		// Without a loss there is no event.
 		s.source.Write(6, k[5])
 		deliverytest.Pass(deliverytest.AWhile)
 		assert.Len(t, s.next.Named(lostEvent), 2)
 
-		// What was lost last has no record behind it.
+		// The last losses have no record after them.
 		s.source.Lose(5)
 		require.NoError(t, s.stop())
 		down := time.Now().UnixNano()
@@ -91,11 +91,11 @@ func TestLostEvents(t *testing.T) {
 		assert.Equal(t, deliverytest.UpTo(6), s.next.IDs())
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, 6, delivered)
-		assert.Zero(t, refused, "the kernel has counted what never came")
+		assert.Zero(t, refused, "the kernel counts these losses")
 	})
 }
 
-// A number that comes late is no loss; one that does not come is told of although nothing else happens.
+// A late record is not a loss. A missing one is reported, even if no other record follows.
 func TestLateRecordIsNotLost(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -105,7 +105,7 @@ func TestLateRecordIsNotLost(t *testing.T) {
 		late.Sequence = 1
 		s.source.Lose(1)
 		s.source.Write(2, 2)
-		deliverytest.Pass(maxCoalesce / 5) // at once, for the reader; for the programs, long
+		deliverytest.Pass(maxCoalesce / 5) // short for the reader, long for a BPF program
 		s.source.WriteRaw(late.Bytes())
 		deliverytest.Pass(deliverytest.AWhile)
 		assert.Equal(t, []int{2, 1}, s.next.IDs())
@@ -116,7 +116,7 @@ func TestLateRecordIsNotLost(t *testing.T) {
 		deliverytest.Pass(deliverytest.AWhile)
 		counts, _, _ := s.losses()
 		assert.Equal(t, []int64{1}, counts)
-		assert.Equal(t, []int{1, 1, 1, 1}, s.next.Batches(), "the last has the loss alone")
+		assert.Equal(t, []int{1, 1, 1, 1}, s.next.Batches(), "the last batch has only the loss")
 		deliverytest.Pass(deliverytest.Rest)
 		drains := s.source.Drains()
 		deliverytest.Pass(time.Hour)
@@ -126,7 +126,7 @@ func TestLateRecordIsNotLost(t *testing.T) {
 	})
 }
 
-// Losses are told of while records come faster than they are read.
+// Losses are reported while records arrive faster than they are read.
 func TestLostEventsInAFlood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -148,7 +148,7 @@ func TestLostEventsInAFlood(t *testing.T) {
 	})
 }
 
-// A loss that happens while the consumer stands still is told when it goes on.
+// A loss while the consumer blocks is reported when the consumer continues.
 func TestLostEventsBehindRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -172,7 +172,7 @@ func TestLostEventsBehindRefusal(t *testing.T) {
 	})
 }
 
-// Losses that a refused batch was to tell of are told by the next one that is taken, with those of that batch.
+// If a batch with loss events is refused, the next accepted batch reports these losses, and those of the refused batch.
 func TestLostEventsRefusedForGood(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -190,6 +190,6 @@ func TestLostEventsRefusedForGood(t *testing.T) {
 		assert.Equal(t, []string{"refused 1"}, s.counted())
 		assert.Equal(t, []int{2}, s.next.IDs())
 		_, refused := s.source.Counted()
-		assert.Equal(t, 1, refused, "events of the program, not the one of the loss")
+		assert.Equal(t, 1, refused, "the loss event does not count for the program")
 	})
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
 
-// counted returns the losses that were told from counters, as "cause count".
+// counted returns the losses that were reported from counters, as "cause count".
 func (s *scene) counted() (told []string) {
 	s.t.Helper()
 	for _, lr := range s.next.Named(lostEvent) {
@@ -32,7 +32,7 @@ func (s *scene) counted() (told []string) {
 	return told
 }
 
-// What the limit of events held back is told once a second, also if no event follows, and then the loop sleeps.
+// Rate-limited events are reported once per second, even if no event follows. Then the loop sleeps.
 func TestHeldBackEventsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -50,7 +50,7 @@ func TestHeldBackEventsAreTold(t *testing.T) {
 		events := s.next.Named(lostEvent)
 		assert.Equal(t, "connection: 300 events were held back by event_limit", events[0].Body().Str())
 		first, second := events[0].Attributes().AsRaw(), events[1].Attributes().AsRaw()
-		assert.NotContains(t, first, "ebpf.loss.start", "the start of the receiver")
+		assert.NotContains(t, first, "ebpf.loss.start", "the first loss has no start")
 		assert.Equal(t, first["ebpf.loss.end"], second["ebpf.loss.start"])
 
 		deliverytest.Pass(deliverytest.Rest)
@@ -59,11 +59,11 @@ func TestHeldBackEventsAreTold(t *testing.T) {
 		assert.Equal(t, readings, s.source.Readings(), "an idle receiver reads no counters")
 		s.source.HoldBack(5)
 		require.NoError(t, s.stop())
-		assert.Equal(t, "rate_limit 5", s.counted()[2], "at the stop, however short after the last")
+		assert.Equal(t, "rate_limit 5", s.counted()[2], "the stop reports losses at once")
 	})
 }
 
-// While events flow, counters are read once a second, not with each batch.
+// While events flow, the counters are read once per second, not for each batch.
 func TestCountersAreReadOnceASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -77,7 +77,7 @@ func TestCountersAreReadOnceASecond(t *testing.T) {
 	})
 }
 
-// A record that cannot be decoded is counted and told, and the log has one line, whatever their number.
+// Records that cannot be decoded are counted and reported. The log has a single line, whatever their number.
 func TestUndecodableRecordsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -94,7 +94,7 @@ func TestUndecodableRecordsAreTold(t *testing.T) {
 	})
 }
 
-// What was refused is told when the next consumer takes events again.
+// Refused events are reported when the consumer accepts events again.
 func TestRefusedEventsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -111,6 +111,6 @@ func TestRefusedEventsAreTold(t *testing.T) {
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, []string{fmt.Sprintf("refused %d", refused)}, s.counted())
 		assert.Equal(t, 6, delivered+refused)
-		assert.Equal(t, 3, refused, "the second refusal is of the event that tells of the first")
+		assert.Equal(t, 3, refused, "the second refusal does not count the loss event")
 	})
 }

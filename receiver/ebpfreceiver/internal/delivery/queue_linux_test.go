@@ -30,7 +30,7 @@ func (s *scene) emit() bool {
 	})
 }
 
-// An event of user space does not wait for a record, and is counted as its program's.
+// An event from user space is delivered without waiting for a record, and counts for its program.
 func TestEmit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -48,14 +48,14 @@ func TestEmit(t *testing.T) {
 		require.Len(t, s.next.Named(emittedEvent), 2)
 		assert.True(t, s.emit())
 		require.NoError(t, s.stop())
-		assert.Len(t, s.next.Named(emittedEvent), 3, "what came before Stop is delivered")
+		assert.Len(t, s.next.Named(emittedEvent), 3, "events from before Stop are delivered")
 		delivered, refused := s.source.Counted()
 		assert.Equal(t, 3, delivered)
 		assert.Zero(t, refused)
 	})
 }
 
-// While the next consumer refuses, as many events wait as there is room for.
+// While the consumer refuses, the queue keeps a limited number of events.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -78,7 +78,7 @@ func TestQueueIsBounded(t *testing.T) {
 	})
 }
 
-// Where nobody takes events, none is kept.
+// Without a consumer, no event is kept.
 func TestEmitWithoutConsumer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)

@@ -42,7 +42,7 @@ func TestResourceFilter(t *testing.T) {
 	}
 }
 
-// A resource attribute that is added to metadata.yaml must be added to the filter too.
+// The filter must cover every resource attribute in metadata.yaml.
 func TestResourceFilterCoversEveryAttribute(t *testing.T) {
 	config := metadata.DefaultResourceAttributesConfig()
 	fields := reflect.ValueOf(&config).Elem()

@@ -29,13 +29,13 @@ import (
 
 var (
 	errBusy    = errors.New("no room at the moment")
-	errForGood = consumererror.NewPermanent(errors.New("not my kind of events"))
+	errForGood = consumererror.NewPermanent(errors.New("refused permanently"))
 )
 
-// ignoreTimes is for data points of the receiver's own telemetry.
+// ignoreTimes ignores times of data points of the receiver's own telemetry.
 var ignoreTimes = []metricdatatest.Option{metricdatatest.IgnoreTimestamp(), metricdatatest.IgnoreExemplars()}
 
-// scene is a loop between a source without a kernel and a consumer.
+// scene is a loop between a fake source and a fake consumer.
 type scene struct {
 	t         *testing.T
 	source    *deliverytest.Source
@@ -43,7 +43,7 @@ type scene struct {
 	host      *deliverytest.Host
 	log       *observer.ObservedLogs
 	telemetry *componenttest.Telemetry
-	// settings are changed before start, if at all.
+	// settings may be changed before the start.
 	settings Settings
 	loop     *Loop
 }
@@ -88,7 +88,7 @@ func newScene(t *testing.T) *scene {
 	return s
 }
 
-// open makes the loop, which is not started yet.
+// open creates the loop without starting it.
 func (s *scene) open() { s.loop = New(s.settings) }
 
 // start starts the loop.
@@ -99,14 +99,14 @@ func (s *scene) start() {
 	s.loop.Start(s.source, deliverytest.NewReader(s.source))
 }
 
-// stop stops the loop, which has enough time for that.
+// stop stops the loop with enough time.
 func (s *scene) stop() error {
 	ctx, cancel := context.WithTimeout(s.t.Context(), time.Second)
 	defer cancel()
 	return s.loop.Stop(ctx)
 }
 
-// collectorCounts returns how many log records the collector says the receiver has had accepted and refused.
+// collectorCounts returns the collector's own counts of accepted and refused log records of the receiver.
 func (s *scene) collectorCounts() (accepted, refused int) {
 	sum := func(name string) (n int) {
 		metric, err := s.telemetry.GetMetric(name)

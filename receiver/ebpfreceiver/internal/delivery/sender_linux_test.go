@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
 )
 
-// retries are those of the tests: without chance, so that their pauses can be told.
+// retries are the retry settings of the tests, without randomness, so that pauses are predictable.
 func retries() configretry.BackOffConfig {
 	return configretry.BackOffConfig{Enabled: true, InitialInterval: 50 * time.Millisecond, Multiplier: 2, MaxInterval: 5 * time.Second}
 }
@@ -54,13 +54,13 @@ func TestRefusedForAWhile(t *testing.T) {
 		assert.Zero(t, refused)
 		accepted, refused := s.collectorCounts()
 		assert.Equal(t, 4, accepted)
-		assert.Zero(t, refused, "what is taken in the end was not refused")
+		assert.Zero(t, refused, "a batch that is accepted in the end does not count as refused")
 		s.assertRetries(9)
 		require.NoError(t, s.stop())
 	})
 }
 
-// The pauses begin anew with each batch, and so does the status.
+// The pauses start from the shortest again for each batch, and so does the status.
 func TestRefusedForAWhileAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -82,7 +82,7 @@ func TestRefusedForAWhileAgain(t *testing.T) {
 	})
 }
 
-// One that changes what it is given gets it as it was each time.
+// A consumer that modifies the logs gets the original ones at each attempt.
 func TestRefusedByConsumerThatChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -98,12 +98,12 @@ func TestRefusedByConsumerThatChanges(t *testing.T) {
 		s.source.WriteAll(3)
 		deliverytest.Pass(deliverytest.AWhile)
 		assert.Len(t, s.next.Called(), 2)
-		assert.Equal(t, []int{2}, s.next.Batches(), "it takes away one of three, not of what its first attempt has left")
+		assert.Equal(t, []int{2}, s.next.Batches(), "each attempt offers all three records")
 		require.NoError(t, s.stop())
 	})
 }
 
-// What is taken in part is offered again without that part.
+// After a partial success, only the rest is offered again.
 func TestRefusedInPart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -140,14 +140,14 @@ func TestRefusedForGood(t *testing.T) {
 		s.assertRefusedBatches(2)
 		s.assertRetries(1)
 		lost := s.log.FilterMessageSnippet("lost and counted").All()
-		require.Len(t, lost, 1, "once until a batch is taken again")
+		require.Len(t, lost, 1, "logged once until a batch is accepted")
 		assert.Equal(t, int64(2), lost[0].ContextMap()["events"])
-		assert.Contains(t, lost[0].ContextMap()["error"], "not my kind of events")
+		assert.Contains(t, lost[0].ContextMap()["error"], "refused permanently")
 		require.NoError(t, s.stop())
 	})
 }
 
-// Without retries a batch is offered once: whoever else has taken it does not get it twice, and nothing waits.
+// Without retries a batch is offered once: other consumers of the batch do not get it twice, and later batches do not wait.
 func TestRefusedWithoutRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -167,7 +167,7 @@ func TestRefusedWithoutRetries(t *testing.T) {
 			componentstatus.StatusRecoverableError, componentstatus.StatusOK,
 		}, s.host.Statuses())
 		lost := s.log.FilterMessageSnippet("lost and counted").All()
-		require.Len(t, lost, 1, "once, however many batches")
+		require.Len(t, lost, 1, "logged once, whatever the number of batches")
 		assert.Equal(t, zap.WarnLevel, lost[0].Level)
 		again := s.log.FilterMessageSnippet("accepts events again").All()
 		require.Len(t, again, 1)
@@ -176,7 +176,7 @@ func TestRefusedWithoutRetries(t *testing.T) {
 	})
 }
 
-// Retries end with their time.
+// Retries end after their maximum time.
 func TestRetriesThatEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
@@ -196,7 +196,7 @@ func TestRetriesThatEnd(t *testing.T) {
 		}())
 		_, refused := s.source.Counted()
 		assert.Equal(t, 1, refused)
-		// The event of the loss is refused, too: it goes on to be offered once a second with its retries.
+		// The loss event is refused, too. It is offered once per second with its own retries.
 		assert.Less(t, last.Sub(begin), time.Minute)
 		s.next.AnswerWith(nil)
 		s.source.Write(2, 2)

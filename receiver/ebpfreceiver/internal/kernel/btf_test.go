@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// marshal returns raw BTF of types, as /sys/kernel/btf/vmlinux has it.
+// marshal returns types as raw BTF, like /sys/kernel/btf/vmlinux.
 func marshal(tb testing.TB, types ...btf.Type) []byte {
 	tb.Helper()
 	builder, err := btf.NewBuilder(types, nil)
@@ -68,7 +68,7 @@ func TestLoadBTFFromFile(t *testing.T) {
 
 	var opts ebpf.CollectionOptions
 	b.Apply(&opts)
-	assert.NotNil(t, opts.Programs.KernelTypes, "programs are loaded with the types of the file")
+	assert.NotNil(t, opts.Programs.KernelTypes, "programs must be loaded with the types of the file")
 }
 
 func TestFunctionArgs(t *testing.T) {

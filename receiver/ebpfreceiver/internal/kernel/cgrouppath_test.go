@@ -15,7 +15,7 @@ const (
 	otherID = "0a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718293a4b5c6d7e8f9"
 	pod     = "1b2c3d4e-5f60-7182-93a4-b5c6d7e8f901"
 	podUnit = "1b2c3d4e_5f60_7182_93a4_b5c6d7e8f901"
-	// staticPod is the uid of a pod from a file: a hash.
+	// staticPod is the uid of a static pod: a hash.
 	staticPod = "a0b1c2d3e4f5a6b7c8d9e0f1a2b3c4d5"
 	guid      = "70eb4178-4f2c-4ad1-6b1c-5d55"
 )

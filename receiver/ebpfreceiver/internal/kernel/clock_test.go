@@ -14,7 +14,7 @@ import (
 
 type reading struct{ before, wall, after int64 }
 
-// fakeClock returns readings one after another, and repeats the last one.
+// clockThatReads returns a clock with this reading function.
 func clockThatReads(read func() (before, wall, after int64, err error)) *Clock {
 	c := new(Clock)
 	c.monotonic.read = read

@@ -80,7 +80,7 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 	require.NoError(t, c.Close())
 	require.NoError(t, c.Close())
 	assert.True(t, tree.closed)
-	assert.NotNil(t, c.Lookup(3), "what is known stays known")
+	assert.NotNil(t, c.Lookup(3), "known cgroups are kept")
 	assert.Nil(t, c.Lookup(99))
 }
 
@@ -102,12 +102,12 @@ func TestContainersAddAndRemove(t *testing.T) {
 	c.Remove(3)
 	c.Remove(3)
 	c.Remove(99)
-	assert.Same(t, container, c.Lookup(3), "still to be named in what comes late")
+	assert.Same(t, container, c.Lookup(3), "late events still need the container")
 	assert.Same(t, container, c.Lookup(4))
 	assert.Len(t, c.removed, 1)
 	assert.True(t, c.Gone(3))
 	assert.False(t, c.Gone(4))
-	assert.False(t, c.Gone(99), "nobody has said so")
+	assert.False(t, c.Gone(99), "its removal was not reported")
 	require.NoError(t, c.Close())
 }
 
@@ -124,14 +124,14 @@ func TestContainersAskForTheUnknown(t *testing.T) {
 	assert.Nil(t, c.Lookup(8))
 	assert.Nil(t, c.Lookup(8))
 	assert.True(t, c.Gone(8))
-	assert.Equal(t, 2, tree.opened, "one that is gone is asked for once")
+	assert.Equal(t, 2, tree.opened, "a removed cgroup is looked up once")
 	noAllocations(t, func() { c.Lookup(8) })
 
 	// It was not removed: its creation is read after its first event.
 	c.Add(8, "/docker/"+otherID)
 	require.NotNil(t, c.Lookup(8))
 	assert.Equal(t, otherID, c.Lookup(8).ID)
-	assert.Equal(t, 1, tree.walked, "no walk but the first")
+	assert.Equal(t, 1, tree.walked, "there is only the first walk")
 }
 
 func TestContainersWithoutTheRightToAsk(t *testing.T) {
@@ -142,7 +142,7 @@ func TestContainersWithoutTheRightToAsk(t *testing.T) {
 	c.now, c.walkedAt = func() time.Time { return now }, now
 
 	tree.paths[7] = "/docker/" + id
-	assert.Nil(t, c.Lookup(7), "the last walk is not long ago")
+	assert.Nil(t, c.Lookup(7), "the last walk is too recent")
 	now = now.Add(walkInterval)
 	require.NotNil(t, c.Lookup(7))
 	assert.Nil(t, c.Lookup(8))
@@ -168,7 +168,7 @@ func TestContainersAreBounded(t *testing.T) {
 	c.Remove(10)
 	c.Add(1<<32, dockerPath(1<<32))
 	assert.Equal(t, maxCgroups, c.Len())
-	assert.Nil(t, c.Lookup(20), "the first removed is the first forgotten")
+	assert.Nil(t, c.Lookup(20), "the one removed first is forgotten first")
 	assert.NotNil(t, c.Lookup(10))
 	c.Add(1<<32+1, dockerPath(1<<32+1))
 	assert.Nil(t, c.Lookup(10))
@@ -179,7 +179,7 @@ func TestContainersAreBounded(t *testing.T) {
 		require.NotNil(t, c.Lookup(uint64(1<<33+i)))
 	}
 	assert.Equal(t, maxCgroups, c.Len())
-	assert.Len(t, c.shared, maxCgroups, "containers go with the last of their cgroups")
+	assert.Len(t, c.shared, maxCgroups, "containers are forgotten with their last cgroup")
 }
 
 func TestContainersChurn(t *testing.T) {
@@ -268,7 +268,7 @@ func TestContainersThatDoNotDiffer(t *testing.T) {
 				assert.Equal(t, want, c.Lookup(cgroup), "%d", cgroup)
 				assert.True(t, c.Lives(cgroup), "%d", cgroup)
 			}
-			assert.True(t, c.Has(otherID), "known, whatever is kept")
+			assert.True(t, c.Has(otherID), "known, whichever fields are kept")
 			assert.Equal(t, "0::"+pod+id, c.Path(first))
 
 			shared := tt.first != nil && *tt.first == *tt.second

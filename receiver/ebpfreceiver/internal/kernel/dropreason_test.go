@@ -116,7 +116,7 @@ func TestDropReasonsOfAModuleLoadedLater(t *testing.T) {
 	}
 
 	name, subsystem := d.Name(3<<16 | 1)
-	assert.Equal(t, "196609", name, "the last look is not long ago")
+	assert.Equal(t, "196609", name, "the last refresh is too recent")
 	assert.Equal(t, "openvswitch", subsystem)
 	assert.Zero(t, reloads)
 
@@ -124,7 +124,7 @@ func TestDropReasonsOfAModuleLoadedLater(t *testing.T) {
 	name, _ = d.Name(1<<16 | 1)
 	assert.Equal(t, "65537", name, "mac80211 is still not loaded")
 	name, _ = d.Name(3<<16 | 1)
-	assert.Equal(t, "196609", name, "one look in an interval")
+	assert.Equal(t, "196609", name, "one refresh per interval")
 	assert.Equal(t, 1, reloads)
 
 	now = now.Add(refreshInterval)

@@ -45,7 +45,7 @@ func TestInterfaceChanges(t *testing.T) {
 	device := netlink.NewVeth(netlink.LinkAttrs{Name: fmt.Sprint("kd", os.Getpid())})
 	device.PeerName = device.Name + "-peer"
 	require.NoError(t, netlink.LinkAdd(device))
-	assert.True(t, receives(changes.C), "it has come")
+	assert.True(t, receives(changes.C), "interface added")
 	all, err := Interfaces()
 	require.NoError(t, err)
 	link, err := netlink.LinkByName(device.Name)
@@ -53,6 +53,6 @@ func TestInterfaceChanges(t *testing.T) {
 	index := link.Attrs().Index
 	assert.Equal(t, Interface{Index: index, Name: device.Name, Ethernet: true}, all[index])
 	require.NoError(t, netlink.LinkDel(device))
-	assert.True(t, receives(changes.C), "it has gone")
+	assert.True(t, receives(changes.C), "interface removed")
 	changes.Close()
 }

@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 			func(t *testing.T, h *Host) { pidNamespace(t, h, "pid:[4026532178]") },
 			[]string{"pid namespace", "hostPID: true", "--pid=host"},
 		},
-		"whole hierarchy behind a part": {inodes(map[string]uint64{"/sys/fs/cgroup/unified": 77, "/mnt/part": 1}), nil},
+		"the whole hierarchy is mounted, too": {inodes(map[string]uint64{"/sys/fs/cgroup/unified": 77, "/mnt/part": 1}), nil},
 		"part of the hierarchy": {
 			inodes(map[string]uint64{"/sys/fs/cgroup/unified": 77, "/mnt/part": 78}),
 			[]string{"cgroup2 hierarchy at /sys/fs/cgroup/unified is a part", "/sys/fs/cgroup in Kubernetes", "--cgroupns=host"},

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// mountinfo is from a host with both versions of cgroups, and from a container that sees a part of the second.
+// mountinfo is from a host with both cgroup versions, and from a container that sees a part of version 2.
 const mountinfo = `22 27 0:21 / /proc rw,relatime - proc proc rw
 24 27 0:6 / /dev rw,relatime shared:2 master:1 - devtmpfs devtmpfs rw,size=12334556k
 31 23 0:28 / /sys/fs/cgroup rw,relatime - tmpfs tmpfs rw,mode=755
@@ -30,7 +30,7 @@ func TestMountsOf(t *testing.T) {
 		{"/", "/sys/fs/cgroup/unified", "cgroup2"},
 		{"/", `/mnt/with space\`, "cgroup2"},
 		{"/../../user.slice", "/mnt/part", "cgroup2"},
-	}, mountsOf(mounts, "cgroup2"), "those that show all come first")
+	}, mountsOf(mounts, "cgroup2"), "mounts of the whole hierarchy come first")
 	assert.Equal(t, []mount{{"/", "/sys/kernel/tracing", "tracefs"}}, mountsOf(mounts, "tracefs"))
 	assert.Empty(t, mountsOf(mounts, "bpf"))
 	assert.Empty(t, parseMountinfo(""))

@@ -16,7 +16,7 @@ func need(tb testing.TB, met bool, lacking string) {
 		return
 	}
 	if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
-		tb.Fatalf("this test can't run here: %s", lacking)
+		tb.Fatalf("this test cannot run here: %s", lacking)
 	}
 	tb.Skip(lacking)
 }

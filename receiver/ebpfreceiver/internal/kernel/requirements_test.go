@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fakeHost has everything that can be required, in a folder.
+// fakeHost returns a host that meets all requirements, with its files in a folder.
 func fakeHost(t *testing.T) *Host {
 	root := t.TempDir()
 	write := func(path, text string) {

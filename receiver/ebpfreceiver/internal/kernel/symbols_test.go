@@ -51,7 +51,7 @@ func TestSymbolName(t *testing.T) {
 		0:                  "",
 		1:                  "",
 		0xffffffff80ffffff: "",
-		0xffffffff81000000: "srso_alias_untrain_ret", // the first of those with one address
+		0xffffffff81000000: "srso_alias_untrain_ret", // the first of several with this address
 		0xffffffff81000130: "tcp_v4_rcv",
 		0xffffffff810007ff: "tcp_v4_rcv",
 		0xffffffff81000800: "ip_rcv_core",
@@ -101,7 +101,7 @@ func TestFunctions(t *testing.T) {
 	assert.Equal(t, []Code{{0xffffffff81000800, 0x200}, {0xffffffffc0001000, 0x200}}, found)
 }
 
-// The reason why there are no names is returned once, whoever asks. A missing name is searched for again all the same.
+// Every caller gets the reason why there are no names only once. Missing names are still searched for again.
 func TestFunctionsAndNames(t *testing.T) {
 	text := "0000000000000000 T tcp_v4_rcv\n"
 	s := newSymbols(func() (io.ReadCloser, error) { return reader(text)() }, time.Now)
@@ -120,7 +120,7 @@ func TestFunctionsAndNames(t *testing.T) {
 	text += "ffffffffc0005000 t late\t[late]\n"
 	name, err = s.Name(0xffffffffc0005010)
 	require.NoError(t, err)
-	assert.Equal(t, "late", name, "of a module that was loaded right after")
+	assert.Equal(t, "late", name, "a module that was loaded afterwards")
 }
 
 func TestSymbolsWithoutMarks(t *testing.T) {
@@ -144,7 +144,7 @@ func TestSymbolsOfAModuleLoadedLater(t *testing.T) {
 
 	text += "ffffffffc0005000 t late\t[late]\n"
 	name, _ = s.Name(address)
-	assert.Empty(t, name, "the last look is not long ago")
+	assert.Empty(t, name, "the last refresh is too recent")
 	assert.Equal(t, 1, reads)
 
 	now = now.Add(refreshInterval)
@@ -152,7 +152,7 @@ func TestSymbolsOfAModuleLoadedLater(t *testing.T) {
 	assert.Equal(t, "late", name)
 	assert.Equal(t, 2, reads)
 
-	// An address without a symbol is searched for once, not in each interval.
+	// An address without a symbol triggers one refresh, not one per interval.
 	now = now.Add(refreshInterval)
 	name, _ = s.Name(42)
 	assert.Empty(t, name)
@@ -165,7 +165,7 @@ func TestSymbolsOfAModuleLoadedLater(t *testing.T) {
 	}
 	now = now.Add(refreshInterval)
 	_, _ = s.Name(43)
-	assert.Len(t, s.missing, 1, "bounded: all is forgotten at once")
+	assert.Len(t, s.missing, 1, "the set is bounded: it is cleared when full")
 }
 
 func TestSymbolsCovered(t *testing.T) {

@@ -21,7 +21,7 @@ import (
 
 const receiver = "../.."
 
-// What is committed is what is generated.
+// The committed file is up to date.
 func TestGenerated(t *testing.T) {
 	want, err := generate(receiver)
 	require.NoError(t, err)
@@ -36,7 +36,7 @@ func TestIdentifier(t *testing.T) {
 	assert.Equal(t, "EbpfFileDescriptorAge", metric{Name: "ebpf.file_descriptor.age"}.Identifier())
 }
 
-// A name that two programs give to a metric, and a key that says nothing, are errors.
+// A metric name used by two programs, and an unknown key, are errors.
 func TestGenerateRefuses(t *testing.T) {
 	for name, files := range map[string]map[string]string{
 		"there are two metrics a.b": {"one": "a.b: {unit: s}", "two": "a.b: {unit: s}"},
@@ -55,7 +55,7 @@ func TestGenerateRefuses(t *testing.T) {
 	}
 }
 
-// Every histogram has its switch, enabled by default, and attributes that metadata.yaml declares.
+// Every histogram has a switch that is on by default, and its attributes are declared in metadata.yaml.
 func TestHistograms(t *testing.T) {
 	conf, err := confmaptest.LoadConf(filepath.Join(receiver, "metadata.yaml"))
 	require.NoError(t, err)

@@ -30,7 +30,7 @@ func newTestBuilder(containers *kernel.Containers) *Builder {
 	})
 }
 
-// Where nothing tells containers apart, what they did is one series with what the host did.
+// If no attribute distinguishes containers, their counts are added to the host's series.
 func TestMetricsOfContainersThatDoNotDiffer(t *testing.T) {
 	containers := kernel.NewContainers(kernel.ContainerFields{})
 	m := newTestBuilder(containers)
@@ -50,7 +50,7 @@ func TestMetricsByContainer(t *testing.T) {
 	containers.Add(pod, "/kubepods/pod00000000-1111-2222-3333-444444444444/"+id)
 	containers.Add(child, "/kubepods/pod00000000-1111-2222-3333-444444444444/"+id+"/worker")
 	containers.Add(service, "/system.slice/sshd.service")
-	containers.Add(OverflowCgroup, "/docker/"+strings.Repeat("b", 64)) // were it a cgroup
+	containers.Add(OverflowCgroup, "/docker/"+strings.Repeat("b", 64)) // must not be treated as a cgroup
 
 	m := newTestBuilder(containers)
 	assert.Zero(t, m.Emit().ResourceMetrics().Len(), "nothing was recorded")
@@ -71,7 +71,7 @@ func TestMetricsByContainer(t *testing.T) {
 		handshake.Histogram().DataPoints().AppendEmpty().SetCount(1)
 	}
 	all := m.Emit().ResourceMetrics()
-	require.Equal(t, 2, all.Len(), "the container and the host, in the order of their coming")
+	require.Equal(t, 2, all.Len(), "the container and the host, in recording order")
 	assert.Equal(t, map[string]any{
 		"container.id":         id,
 		"k8s.pod.uid":          "00000000-1111-2222-3333-444444444444",
@@ -93,6 +93,6 @@ func TestMetricsByContainer(t *testing.T) {
 			assert.Equal(t, testStart, metric.Sum().DataPoints().At(0).StartTimestamp())
 			assert.Equal(t, testNow, metric.Sum().DataPoints().At(0).Timestamp())
 		}
-		assert.Equal(t, map[string]int{histogram.Name: 1, "ebpf.event.delivered": 1}, byName, "one metric for all of its points")
+		assert.Equal(t, map[string]int{histogram.Name: 1, "ebpf.event.delivered": 1}, byName, "one metric with all of its points")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// kinds make an empty metric of each kind.
+// kinds create an empty metric of each kind.
 var kinds = map[string]func(pmetric.Metric){
 	"sum":         func(m pmetric.Metric) { m.SetEmptySum().SetIsMonotonic(true) },
 	"gauge":       func(m pmetric.Metric) { m.SetEmptyGauge() },
@@ -21,7 +21,7 @@ var kinds = map[string]func(pmetric.Metric){
 	"exponential": func(m pmetric.Metric) { m.SetEmptyExponentialHistogram() },
 }
 
-// seriesMetrics returns the series "resource/metric/attribute", all of one kind, as a scrape has them at a time.
+// seriesMetrics returns the series "resource/metric/attribute", all of one kind, as in a scrape at this time.
 func seriesMetrics(kind string, now pcommon.Timestamp, series ...[3]string) pmetric.Metrics {
 	all := pmetric.NewMetrics()
 	for _, s := range series {
@@ -101,19 +101,19 @@ func TestLifetimes(t *testing.T) {
 				return listPoints(t, all)
 			}
 			assert.ElementsMatch(t, []string{fmt.Sprintf("a/opened/x %d-10", start(1))}, scrape(10, a),
-				"what the first scrape has began with the receiver")
+				"series of the first scrape start with the receiver")
 			assert.ElementsMatch(t, []string{
 				fmt.Sprintf("a/opened/x %d-20", start(1)), fmt.Sprintf("a/opened/y %d-20", start(10)), fmt.Sprintf("b/opened/x %d-20", start(10)),
-			}, scrape(20, a, b, c), "what the scrape before had not was zero then")
+			}, scrape(20, a, b, c), "a new series starts at the previous scrape")
 			assert.ElementsMatch(t, []string{
 				fmt.Sprintf("a/opened/x %d-30", start(1)), fmt.Sprintf("a/opened/y %d-30 ended", start(10)), fmt.Sprintf("b/opened/x %d-30", start(10)),
 			}, scrape(30, a, c))
 			assert.ElementsMatch(t, []string{
 				fmt.Sprintf("a/opened/x %d-40", start(1)), fmt.Sprintf("b/opened/x %d-40 ended", start(10)),
-			}, scrape(40, a), "with its resource; and the end is told once")
+			}, scrape(40, a), "series end with their resource, and end once")
 			assert.ElementsMatch(t, []string{
 				fmt.Sprintf("a/opened/x %d-50", start(1)), fmt.Sprintf("a/opened/y %d-50", start(40)),
-			}, scrape(50, a, b), "what comes again begins anew")
+			}, scrape(50, a, b), "a series that comes back starts again")
 			assert.Len(t, l.series, 2)
 		})
 	}

@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// Series that differ only in what is not kept are one, per resource and with any order of attributes. Other metrics, and
-// attributes that only look alike, are left as they are.
+// Series that differ only in removed attributes become one, per resource and in any order of attributes. Other metrics, and
+// attributes with similar names, stay unchanged.
 func TestRegroup(t *testing.T) {
 	const web = 1 << 40
 	containers := kernel.NewContainers(kernel.AllFields)
@@ -71,7 +71,7 @@ func TestRegroup(t *testing.T) {
 	}
 }
 
-// The data points of many series are found by what they are, and not by comparing each with all others.
+// Many data points are grouped by a key, not by comparing each with all others.
 func BenchmarkRegroup(b *testing.B) {
 	metrics := pmetric.NewMetrics()
 	metric := metrics.ResourceMetrics().AppendEmpty().ScopeMetrics().AppendEmpty().Metrics().AppendEmpty()

@@ -23,7 +23,7 @@ type testKey struct {
 
 type testValue struct{ N, Bytes uint64 }
 
-// testSeries is a key as users see it: all cgroups of a container, or of none, are one.
+// testSeries is a series: all cgroups of a container are one, and so are all cgroups of the host.
 type testSeries struct {
 	container *kernel.Container
 	kind      uint64
@@ -47,7 +47,7 @@ func testSeriesOf(group Group, key *testKey) testSeries { return testSeries{grou
 
 func keepAll(*Builder, *testKey, *testValue) Fate { return Keep }
 
-// byCgroup is what happens where nothing else is asked for.
+// byCgroup is the default fate.
 var byCgroup func(*Builder, *testKey, *testValue) Fate
 
 func scrapeSeries(t *testing.T, s *Series[testKey, testSeries, testValue], containers *kernel.Containers) map[testSeries]testValue {
@@ -61,7 +61,7 @@ func scrapeSeries(t *testing.T, s *Series[testKey, testSeries, testValue], conta
 	return got
 }
 
-// The cgroups of the tests: two of a container, two of none.
+// The cgroups of the tests: two of a container, two of the host.
 const (
 	web uint64 = 1<<48 + iota
 	webChild
@@ -83,7 +83,7 @@ func put(t *testing.T, m *ebpf.Map, key testKey, values ...testValue) {
 	t.Helper()
 	if m.Type() == ebpf.PerCPUHash {
 		cpus := ebpf.MustPossibleCPU()
-		require.Greater(t, cpus, 1, "the sums of one CPU say nothing")
+		require.Greater(t, cpus, 1, "needs several CPUs to test sums")
 		perCPU := make([]testValue, cpus)
 		perCPU[0] = values[0]
 		if len(values) > 1 {
@@ -101,7 +101,7 @@ func TestSeriesOfAllCPUs(t *testing.T) {
 	m := newTestMap(t, ebpf.PerCPUHash, 10)
 	s := newTestSeries(keepAll)
 	require.NoError(t, s.Loaded(m, testSeriesOf, testKey{Cgroup: OverflowCgroup}))
-	assert.Empty(t, scrapeSeries(t, s, containers), "the entry for what finds no room has counted nothing")
+	assert.Empty(t, scrapeSeries(t, s, containers), "the overflow entry has no counts")
 
 	put(t, m, testKey{web, 1}, testValue{1, 10}, testValue{2, 20})
 	put(t, m, testKey{webChild, 1}, testValue{4, 40}, testValue{})
@@ -125,7 +125,7 @@ func TestSeriesSharedByCPUs(t *testing.T) {
 	assert.Equal(t, map[testSeries]testValue{{containers.Lookup(web), 1}: {4, 6}}, scrapeSeries(t, s, containers))
 }
 
-// What is counted for a container goes with it; what is counted for another cgroup stays part of the host's.
+// Counts of a container end with it. Counts of another cgroup stay part of the host's.
 func TestSeriesOfWhatIsGone(t *testing.T) {
 	for _, kind := range []ebpf.MapType{ebpf.PerCPUHash, ebpf.Hash} {
 		t.Run(kind.String(), func(t *testing.T) {
@@ -142,7 +142,7 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 				require.Equal(t, all, scrapeSeries(t, s, containers))
 			}
 
-			// A part of the container: its counts stay the container's.
+			// If a nested cgroup is removed, its counts stay with the container.
 			put(t, m, testKey{webChild, 1}, testValue{8, 80})
 			all[testSeries{container, 1}] = testValue{9, 90}
 			containers.Remove(webChild)
@@ -154,18 +154,18 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 			containers.Remove(web)
 			containers.Remove(session)
 			for range scrapesKept {
-				require.Equal(t, all, scrapeSeries(t, s, containers), "its last counts are still to be seen")
+				require.Equal(t, all, scrapeSeries(t, s, containers), "its last counts are still reported")
 			}
-			require.Equal(t, all, scrapeSeries(t, s, containers), "the scrape that removes it has read it")
+			require.Equal(t, all, scrapeSeries(t, s, containers), "the scrape that removes it still reports it")
 			delete(all, testSeries{container, 1})
 			for range 2 {
 				require.Equal(t, all, scrapeSeries(t, s, containers))
 			}
 			assert.Empty(t, s.gone)
-			assert.Len(t, s.merged, 1, "what was merged into the container's series is gone with it")
+			assert.Len(t, s.merged, 1, "merged counts of the container end with it")
 			assert.ElementsMatch(t, []uint64{OverflowCgroup, sshd}, cgroupsIn(t, m))
 
-			// A late count adds to what was merged.
+			// A late count is added to the merged counts.
 			put(t, m, testKey{session, 1}, testValue{8, 80})
 			for range 2 * scrapesKept {
 				require.Equal(t, map[testSeries]testValue{{nil, 1}: {14, 140}}, scrapeSeries(t, s, containers))
@@ -174,8 +174,8 @@ func TestSeriesOfWhatIsGone(t *testing.T) {
 	}
 }
 
-// A pod's containers are one series where only the pod tells them apart, and it does not fall when one of them goes; where
-// nothing does, they are part of the host's.
+// If only the pod distinguishes a pod's containers, they are one series, which does not fall when one of them is removed. If
+// nothing distinguishes them, they are part of the host's series.
 func TestSeriesOfContainersThatDoNotDiffer(t *testing.T) {
 	const pod = "/kubepods/pod00000000-1111-2222-3333-444444444444/"
 	const first, second = 1<<50 + 1, 1<<50 + 2
@@ -216,7 +216,7 @@ func TestSeriesOfContainersThatDoNotDiffer(t *testing.T) {
 	}
 }
 
-// What is counted for something else than a cgroup ends with that, what was merged included.
+// Counts whose key is not a cgroup end when their object is removed, including merged ones.
 func TestSeriesForget(t *testing.T) {
 	containers := testContainers()
 	m := newTestMap(t, ebpf.Hash, 10)
@@ -250,7 +250,7 @@ func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 	for range 3 * scrapesKept {
 		require.Len(t, scrapeSeries(t, s, containers), 1)
 	}
-	// What comes back in time begins its last scrapes anew.
+	// A key that comes back in time gets all of its last scrapes again.
 	for range 2 {
 		put(t, m, testKey{web, 1}, testValue{1, 1})
 		for range scrapesKept {
@@ -266,7 +266,7 @@ func TestSeriesThatAreKeptForTheirValue(t *testing.T) {
 	assert.Empty(t, scrapeSeries(t, s, containers))
 }
 
-// What is no cgroup at all is never gone, whatever is known of such an id.
+// A key without a cgroup is never removed, whatever is known about its id.
 func TestFateOfNoCgroup(t *testing.T) {
 	containers := testContainers()
 	m := NewBuilder(0, 0, containers, nil)
@@ -303,7 +303,7 @@ func cgroupsIn(t *testing.T, m *ebpf.Map) (cgroups []uint64) {
 	return cgroups
 }
 
-// There is room for as many series as the memory allows, but for no fewer than a small host has.
+// The size of the map depends on the memory, but has a minimum for small hosts.
 func TestMakeRoom(t *testing.T) {
 	const histogram = 177 * 8 // bytes
 	for cpus, want := range map[int]uint32{1: 1024, 2: 1024, 46: 1024, 64: 740, 128: 370, 512: 128, 8192: 128} {
@@ -314,10 +314,10 @@ func TestMakeRoom(t *testing.T) {
 	assert.Equal(t, roomFor(histogram, ebpf.MustPossibleCPU()), spec.MaxEntries)
 }
 
-// keyBehind is a key whose cgroup is not its first field.
+// keyBehind is a key whose first field is not the cgroup.
 type keyBehind struct{ Kind, Cgroup uint64 }
 
-// The cgroup of a key is the field of that name; a key without one belongs to the host.
+// The cgroup of a key is its field of that name. A key without that field belongs to the host.
 func TestCgroupOfKeys(t *testing.T) {
 	first, behind := Series[testKey, Group, testValue]{}, Series[keyBehind, Group, testValue]{}
 	first.cgroupAt, behind.cgroupAt = cgroupOffset[testKey](), cgroupOffset[keyBehind]()

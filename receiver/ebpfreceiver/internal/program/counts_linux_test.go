@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// openTestSet opens programs, to be closed at the end of the test.
+// openTestSet opens programs and closes them at the end of the test.
 func openTestSet(t *testing.T, options Options, definitions ...*Definition) *Set {
 	t.Helper()
 	kerneltest.LeavesNothing(t)
@@ -31,12 +31,12 @@ func openTestSet(t *testing.T, options Options, definitions ...*Definition) *Set
 	return set
 }
 
-// perCPU returns per-CPU values, of which the first CPU's and the last one's are given.
+// perCPU returns per-CPU values with these values for the first and the last CPU.
 func perCPU[V any](t *testing.T, first, last V) []V {
 	t.Helper()
 	cpus, err := ebpf.PossibleCPU()
 	require.NoError(t, err)
-	require.Greater(t, cpus, 1, "the sums of one CPU say nothing")
+	require.Greater(t, cpus, 1, "needs several CPUs to test sums")
 	values := make([]V, cpus)
 	values[0], values[cpus-1] = first, last
 	return values
@@ -57,7 +57,7 @@ func TestScrapeCounts(t *testing.T) {
 	record[0] = 1
 	assert.True(t, set.CountUndecodable(record))
 	assert.False(t, set.CountUndecodable(record))
-	assert.True(t, set.CountUndecodable(nil), "of no program")
+	assert.True(t, set.CountUndecodable(nil), "a record of no program")
 
 	m := newTestMetrics(options.Kernel.Containers)
 	require.NoError(t, set.Scrape(m))
@@ -80,7 +80,7 @@ func TestScrapeCounts(t *testing.T) {
 			"ring_full": int64(0), "rate_limit": int64(7), "map_full": int64(0), "refused": int64(5),
 			"undecodable": int64(0), "recursion": int64(0),
 		},
-	}, losses, "and a second scrape counts nothing twice")
+	}, losses, "a second scrape must not count twice")
 
 	told, err := set.Losses()
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestScrapeCounts(t *testing.T) {
 		{"connection", "undecodable", 2},
 		{"packet_drop", "rate_limit", 7},
 		{"packet_drop", "refused", 5},
-	}, told.Since(nil), "what the sequence numbers tell is left out")
+	}, told.Since(nil), "losses known by sequence numbers are left out")
 	assert.Empty(t, told.Since(told))
 	set.CountRefused([common.MaxPrograms]int{1: 4})
 	later, err := set.Losses()
@@ -105,7 +105,7 @@ func TestScrapeErrors(t *testing.T) {
 	set := openTestSet(t, options, broken.define("broken"), working().define("connection"))
 	m := newTestMetrics(options.Kernel.Containers)
 	require.EqualError(t, set.Scrape(m), "program broken: broken")
-	assert.NotEmpty(t, points(t, m, "ebpf.event.delivered"), "the rest is there")
+	assert.NotEmpty(t, points(t, m, "ebpf.event.delivered"), "other metrics are still reported")
 
 	require.NoError(t, set.shared.maps[common.MapLost].Close())
 	require.ErrorContains(t, set.Scrape(newTestMetrics(options.Kernel.Containers)), "read map ebpf_lost: ")
@@ -114,7 +114,7 @@ func TestScrapeErrors(t *testing.T) {
 	require.ErrorContains(t, err, "read map ebpf_sequences: ")
 }
 
-// hostWithStats returns this host with another value of kernel.bpf_stats_enabled.
+// hostWithStats returns this host with a different value of kernel.bpf_stats_enabled.
 func hostWithStats(t *testing.T, enabled string) *kernel.Host {
 	t.Helper()
 	host := kernel.ThisHost()
@@ -160,7 +160,7 @@ func TestScrapeRuns(t *testing.T) {
 
 	set.options.Kernel.Host = hostWithStats(t, "1\n")
 	set.Detach()
-	assert.Empty(t, scrape("ebpf.program.runs"), "nothing runs any more")
+	assert.Empty(t, scrape("ebpf.program.runs"), "no program runs")
 }
 
 func TestLastSequences(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
-// Any bytes in the ring go once, and whole, to the program that their header names, or are an error.
+// Dispatch passes any record unchanged to the program in its header exactly once, or returns an error.
 func FuzzDispatch(f *testing.F) {
 	for _, size := range []int{0, 1, common.RecordSize - 1, common.RecordSize, common.RecordSize + 64} {
 		for _, number := range []byte{0, 1, 2, 3, byte(common.MaxPrograms), 255} {
@@ -32,12 +32,12 @@ func FuzzDispatch(f *testing.F) {
 		for i, p := range programs {
 			for _, appended := range p.appended {
 				require.Equal(t, raw, appended)
-				require.Equal(t, i+1, int(raw[0]), "it is another program's")
+				require.Equal(t, i+1, int(raw[0]), "record of another program")
 				taken++
 			}
 		}
 		if err != nil {
-			require.Zero(t, taken, "taken in spite of: %v", err)
+			require.Zero(t, taken, "accepted despite the error: %v", err)
 			return
 		}
 		require.GreaterOrEqual(t, len(raw), common.RecordSize)

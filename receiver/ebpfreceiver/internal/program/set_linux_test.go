@@ -121,24 +121,24 @@ func TestOpen(t *testing.T) {
 	assert.Equal(t, "other", set.Name(2))
 	assert.Equal(t, ebpf.RingBuf, set.Records().Type())
 	for _, p := range []*fakeProgram{one, other, need} {
-		require.Len(t, p.maps, 1, "the object's own, not the shared ones")
-		require.NoError(t, p.maps["own"].Put(uint32(0), uint64(7)), "a map of the kernel's")
+		require.Len(t, p.maps, 1, "only the object's own maps")
+		require.NoError(t, p.maps["own"].Put(uint32(0), uint64(7)), "the map must exist in the kernel")
 	}
 	running := kerneltest.Objects(t)
 	assert.Equal(t, 4, kerneltest.Kinds(running)["prog_id"])
 	assert.Equal(t, 4, kerneltest.Kinds(running)["link_id"])
 
 	set.Detach()
-	assert.Equal(t, []string{"helper detached", "other detached", "one detached"}, states(), "the last first")
+	assert.Equal(t, []string{"helper detached", "other detached", "one detached"}, states(), "in reverse order")
 	assert.Zero(t, set.Attached())
 	assert.Zero(t, kerneltest.Kinds(kerneltest.Objects(t))["link_id"]+kerneltest.Kinds(kerneltest.Objects(t))["prog_id"])
 	var value uint64
-	require.NoError(t, one.maps["own"].Lookup(uint32(0), &value), "what it has left is still there to be read")
+	require.NoError(t, one.maps["own"].Lookup(uint32(0), &value), "maps stay readable after Detach")
 	assert.EqualValues(t, 7, value)
 	_, err = set.LastSequences()
 	require.NoError(t, err)
 	set.Detach()
-	assert.Empty(t, states(), "a second time, which changes nothing")
+	assert.Empty(t, states(), "a second Detach has no effect")
 	require.NoError(t, set.Close())
 	kerneltest.RequireGone(t, running)
 }
@@ -201,13 +201,13 @@ func TestOpenKeepsGoing(t *testing.T) {
 			assert.Contains(t, got[3], "broken failed: program broken: "+want)
 			assert.Equal(t, []string{"last loading", "last attached tp_btf/oom_score_adj_update"}, got[4:])
 			assert.Equal(t, 2, set.Attached())
-			assert.Equal(t, 2, kerneltest.Kinds(kerneltest.Objects(t))["prog_id"], "nothing of the failed one")
+			assert.Equal(t, 2, kerneltest.Kinds(kerneltest.Objects(t))["prog_id"], "no objects of the failed program")
 			assert.Empty(t, set.Name(2))
 			require.ErrorContains(t, set.AppendLog(nil, headerOf(2)), "unknown program 2")
 			m := newTestMetrics(options.Kernel.Containers)
 			require.NoError(t, set.Scrape(m))
 			for _, point := range points(t, m, "ebpf.event.delivered") {
-				assert.NotEqual(t, "broken", point["ebpf.program.name"], "no zero that looks like a measurement")
+				assert.NotEqual(t, "broken", point["ebpf.program.name"], "a zero would look like a measurement")
 			}
 			set.Detach()
 			assert.Equal(t, []string{"last detached", "first detached"}, states())
@@ -250,7 +250,7 @@ func TestOpenOfNothingThatRuns(t *testing.T) {
 	require.NoError(t, set.Close())
 }
 
-// An error that concerns all programs fails before the first program, with or without KeepGoing.
+// An error that affects all programs is returned before the first program is loaded, with or without KeepGoing.
 func TestOpenWithoutWhatAllNeed(t *testing.T) {
 	for _, keepGoing := range []bool{false, true} {
 		for want, spoil := range map[string]func(*Options){
@@ -299,7 +299,7 @@ func TestOpenTakesVariantWhoseNeedsAreMet(t *testing.T) {
 	p := working()
 	needy := p.hooks[0].Variants[0]
 	needy.Needs.Capabilities = []kernel.Capability{kernel.CapNetAdmin}
-	needy.Attach = func(*ebpf.Program) (io.Closer, error) { panic("it was taken") }
+	needy.Attach = func(*ebpf.Program) (io.Closer, error) { panic("attached despite its unmet needs") }
 	modest := p.hooks[0].Variants[0]
 	modest.Hook = "tp_btf/modest"
 	p.hooks[0].Variants = []Variant{needy, modest}

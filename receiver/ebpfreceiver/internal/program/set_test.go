@@ -75,7 +75,7 @@ func TestAppendLogDispatches(t *testing.T) {
 	raw := append(headerOf(4), 7, 8, 9)
 	require.NoError(t, s.AppendLog(nil, raw))
 	require.Len(t, other.appended, 1)
-	assert.Same(t, unsafe.SliceData(raw), unsafe.SliceData(other.appended[0]), "in place, with all of its bytes")
+	assert.Same(t, unsafe.SliceData(raw), unsafe.SliceData(other.appended[0]), "in place, unchanged")
 	assert.Len(t, other.appended[0], len(raw))
 	assert.Empty(t, one.appended)
 
@@ -128,8 +128,8 @@ func TestRequirements(t *testing.T) {
 			return nil
 		}
 	}
-	assert.Equal(t, all, requirements(hooks, lacks(true)), "each once, those of the second variant where the first one's are not met")
-	assert.Equal(t, all.And(tracefs), requirements(hooks, lacks(false)), "those of the first variant where they are")
+	assert.Equal(t, all, requirements(hooks, lacks(true)), "each once, those of the second variant if the first one's are not met")
+	assert.Equal(t, all.And(tracefs), requirements(hooks, lacks(false)), "those of the first variant if they are met")
 }
 
 // Functions of several hooks that need each other are one variant, with the needs of all of them.
@@ -152,7 +152,7 @@ func TestTogether(t *testing.T) {
 		names = append(names, v.Function)
 	}
 	assert.Equal(t, []string{"a", "b", "c"}, names)
-	assert.Empty(t, a.Variants[0].With, "which are as they were")
+	assert.Empty(t, a.Variants[0].With, "the arguments must not be changed")
 	assert.Len(t, b.Variants, 1)
 }
 

@@ -85,10 +85,10 @@ func TestExcludedCIDRs(t *testing.T) {
 			}
 			s := newTestShared(t, Exclude{CIDRs: cidrs})
 			for _, address := range tt.out {
-				assert.True(t, s.excludes(t, address), "%s is left out", address)
+				assert.True(t, s.excludes(t, address), "%s must be excluded", address)
 			}
 			for _, address := range tt.in {
-				assert.False(t, s.excludes(t, address), "%s stays in", address)
+				assert.False(t, s.excludes(t, address), "%s must not be excluded", address)
 			}
 			assert.Equal(t, len(cidrs) > 0, s.variables[common.VarExcludeCidrs])
 		})
@@ -161,7 +161,7 @@ func TestSharedReplacements(t *testing.T) {
 	spec.Maps[common.MapRecords] = &ebpf.MapSpec{Name: common.MapRecords, Type: ebpf.RingBuf, MaxEntries: 8 << 20}
 	spec.Maps[common.MapExcludedCidrs] = &ebpf.MapSpec{Name: common.MapExcludedCidrs, Type: ebpf.LPMTrie, MaxEntries: 1}
 	replacements := s.replacements(spec)
-	assert.Len(t, replacements, 2, "those that the object has, and not its own")
+	assert.Len(t, replacements, 2, "only shared maps that the object uses")
 	assert.Same(t, s.maps[common.MapRecords], replacements[common.MapRecords])
 	assert.EqualValues(t, 1<<16, spec.Maps[common.MapRecords].MaxEntries)
 	assert.EqualValues(t, 2, spec.Maps[common.MapExcludedCidrs].MaxEntries)

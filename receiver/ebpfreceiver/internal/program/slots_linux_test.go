@@ -73,10 +73,10 @@ func TestTwoKeysOfOneSlot(t *testing.T) {
 
 	s.run(s.TestFree, second)
 	s.run(s.TestFree, third)
-	assert.Zero(t, s.entry(third).Slot, "nothing is left")
+	assert.Zero(t, s.entry(third).Slot, "the slot must be empty")
 	assert.Equal(t, slotstest.SlotsPlacePLACE_NOWHERE, s.find(second))
 	s.run(s.TestFree, third)
-	assert.Zero(t, s.entry(third).Slot, "what is not there is not freed twice")
+	assert.Zero(t, s.entry(third).Slot, "freeing a missing key has no effect")
 }
 
 // A claimed slot is not found by lookups until it is published.

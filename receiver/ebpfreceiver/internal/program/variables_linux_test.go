@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// constants returns what the constants of a real object came to in the kernel, by their names.
+// constants returns the values of a real object's constants in the kernel, by name.
 func constants(t *testing.T, options Options, config *CommonConfig) func(name string) []byte {
 	t.Helper()
 	spec, err := bpf.LoadPacketDrop()
@@ -27,7 +27,7 @@ func constants(t *testing.T, options Options, config *CommonConfig) func(name st
 	v := spec.Variables[bpf.PacketDropVarEventLimit]
 	var data []byte
 	require.NoError(t, p.maps[v.SectionName].Lookup(uint32(0), &data))
-	require.Error(t, p.maps[v.SectionName].Put(uint32(0), data), "frozen, so that the verifier takes them for constants")
+	require.Error(t, p.maps[v.SectionName].Put(uint32(0), data), "the map must be frozen, so that the verifier knows its values")
 	return func(name string) []byte {
 		v := spec.Variables[name]
 		require.NotNil(t, v, name)
@@ -55,7 +55,7 @@ func TestVariables(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
 
-	// Without a limit, and without anybody who takes events.
+	// Without a limit, and without a consumer of events.
 	options.Exclude = Exclude{Executables: []string{"sshd"}}
 	options.Emit = nil
 	value = constants(t, options, &CommonConfig{Events: true})
@@ -63,7 +63,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarSelfPid))
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeExecutables))
-	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames), "to leave executables out by their names")
+	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames), "exclusion by executable needs names")
 
 	// With metrics only.
 	options.Exclude, options.Emit = Exclude{}, emitNowhere

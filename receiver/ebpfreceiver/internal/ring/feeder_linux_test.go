@@ -18,17 +18,17 @@ import (
 // maxRecord is the size of the longest record that a feeder writes, in bytes.
 const maxRecord = 255
 
-// feeder is a ring buffer of this kernel and the programs that write to it when they are told to.
+// feeder is a ring buffer in this kernel, with BPF programs that write to it.
 type feeder struct {
 	ring           *ebpf.Map
 	write, discard *ebpf.Program
 }
 
-// record is what a feeder's programs get as their context.
+// record is the context of a feeder's programs.
 type record struct {
-	// Value is what the record is filled with.
+	// Value is the content, repeated.
 	Value uint64
-	// Size is the record's, at most maxRecord.
+	// Size is the size in bytes, at most maxRecord.
 	Size uint64
 }
 
@@ -49,7 +49,7 @@ func newProgram(t testing.TB, instructions asm.Instructions) *ebpf.Program {
 	return p
 }
 
-// writeRecord fills its stack with the value and writes as much of it as it is told.
+// writeRecord fills the stack with the value, and writes the given number of bytes from it.
 func writeRecord(ring *ebpf.Map) asm.Instructions {
 	const top = maxRecord + 1
 	instructions := asm.Instructions{asm.LoadMem(asm.R6, asm.R1, 0, asm.DWord)}
@@ -68,7 +68,7 @@ func writeRecord(ring *ebpf.Map) asm.Instructions {
 	)
 }
 
-// discardRecord asks for 24 bytes and thinks better of it.
+// discardRecord reserves 24 bytes and discards them.
 func discardRecord(ring *ebpf.Map) asm.Instructions {
 	return asm.Instructions{
 		asm.LoadMapPtr(asm.R1, ring.FD()),
@@ -86,10 +86,10 @@ func discardRecord(ring *ebpf.Map) asm.Instructions {
 	}
 }
 
-// put writes a record; it returns false when the ring has no room for it.
+// put writes a record. It returns false if the ring is full.
 func (f *feeder) put(t testing.TB, r record) bool { return run(t, f.write, r) == 0 }
 
-// skip writes a record that is discarded; it returns false when the ring has no room for it.
+// skip reserves and discards a record. It returns false if the ring is full.
 func (f *feeder) skip(t testing.TB) bool { return run(t, f.discard, record{}) == 0 }
 
 func run(t testing.TB, p *ebpf.Program, context record) int32 {
@@ -99,7 +99,7 @@ func run(t testing.TB, p *ebpf.Program, context record) int32 {
 	return int32(result)
 }
 
-// bytes is what a record of the feeder holds.
+// bytes returns the expected bytes of a record.
 func (r record) bytes() []byte {
 	var b []byte
 	for len(b) < int(r.Size) {

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-// all is a limit that no ring of a test reaches.
+// all is a limit that no ring in these tests reaches.
 const all = math.MaxInt
 
 func newReader(t testing.TB, f *feeder) *Reader {
@@ -55,10 +55,10 @@ func TestReaderReadsRecords(t *testing.T) {
 		want = append(want, append([]byte{}, in.bytes()...))
 	}
 	assert.Equal(t, want, drain(t, r, all))
-	assert.Empty(t, drain(t, r, all), "they are read once")
+	assert.Empty(t, drain(t, r, all), "records are read once")
 }
 
-// The ring is gone around many times, with records of all sizes lying over its end.
+// Records of all sizes wrap around the end of the ring, many times.
 func TestReaderWrapsAround(t *testing.T) {
 	f := newFeeder(t, uint32(os.Getpagesize()))
 	r := newReader(t, f)
@@ -87,7 +87,7 @@ func TestReaderLimit(t *testing.T) {
 			got = append(got, value(record))
 		}
 	}
-	assert.Equal(t, []uint64{0, 1, 2, 3, 4}, got, "none is lost or told twice at a limit")
+	assert.Equal(t, []uint64{0, 1, 2, 3, 4}, got, "a limit neither loses nor repeats records")
 }
 
 func TestReaderSkipsDiscardedRecords(t *testing.T) {
@@ -98,16 +98,16 @@ func TestReaderSkipsDiscardedRecords(t *testing.T) {
 		require.True(t, f.put(t, record{Value: i, Size: 8}))
 	}
 	require.True(t, f.skip(t))
-	assert.Len(t, drain(t, r, 2), 2, "they do not count towards the limit")
+	assert.Len(t, drain(t, r, 2), 2, "discarded records do not count towards the limit")
 	assert.Len(t, drain(t, r, all), 1)
-	assert.Zero(t, r.Used(), "their place is freed")
+	assert.Zero(t, r.Used(), "the space of discarded records is freed")
 
 	require.True(t, f.skip(t))
 	assert.Empty(t, drain(t, r, all))
 	assert.Zero(t, r.Used())
 }
 
-// A record that is reserved and not written yet holds back those behind it.
+// A record that is reserved but not submitted blocks the records after it.
 func TestReaderStopsAtABusyRecord(t *testing.T) {
 	const header = unix.BPF_RINGBUF_HDR_SZ
 	var consumer, producer uint64
@@ -143,7 +143,7 @@ func TestReaderFullRing(t *testing.T) {
 	assert.False(t, f.put(t, in), "a full ring stays full")
 
 	assert.Len(t, drain(t, r, 1), 1)
-	assert.True(t, f.put(t, in), "what is read makes room")
+	assert.True(t, f.put(t, in), "reading frees space")
 	assert.Len(t, drain(t, r, all), written)
 	assert.Zero(t, r.Used())
 }
@@ -153,12 +153,12 @@ func TestReaderWaitsForRecords(t *testing.T) {
 	r := newReader(t, f)
 
 	assertWaits(t, r, 30*time.Millisecond, 30*time.Millisecond)
-	assertWaits(t, r, time.Nanosecond, time.Millisecond/2) // not a loop that never sleeps
+	assertWaits(t, r, time.Nanosecond, time.Millisecond/2) // must not be a busy loop
 	began := time.Now()
 	require.NoError(t, r.Wait(0))
 	assert.Less(t, time.Since(began), 10*time.Second)
 
-	// One that is there already, and one that comes.
+	// One record that is already there, and one that arrives.
 	require.True(t, f.put(t, record{Size: 8}))
 	require.NoError(t, r.Wait(-1))
 	require.Len(t, drain(t, r, all), 1)
@@ -167,7 +167,7 @@ func TestReaderWaitsForRecords(t *testing.T) {
 		time.Sleep(20 * time.Millisecond)
 		f.put(t, record{Size: 8})
 	})
-	// The notice of the first one may come late, when there is nothing to read any more.
+	// The wake-up for the first record may come late, when nothing is left to read.
 	var came int
 	for came == 0 {
 		require.NoError(t, r.Wait(-1))
@@ -189,14 +189,15 @@ func TestReaderWake(t *testing.T) {
 	require.NoError(t, r.Wake())
 	<-returned
 
-	// Before the Wait, twice: one Wait returns, the next one waits.
+	// Wake twice before Wait: the first Wait returns, the second one waits.
 	require.NoError(t, r.Wake())
 	require.NoError(t, r.Wake())
 	require.NoError(t, r.Wait(-1))
 	assertWaits(t, r, 20*time.Millisecond, 20*time.Millisecond)
 }
 
-// assertWaits checks that a Wait without records lasts. One may end early by a signal, such as those of Go's scheduler.
+// assertWaits checks that a Wait without records lasts for the timeout. A signal, such as one from Go's scheduler, may end
+// one of them early.
 func assertWaits(t testing.TB, r *Reader, timeout, want time.Duration) {
 	t.Helper()
 	for range 50 {
@@ -209,7 +210,7 @@ func assertWaits(t testing.TB, r *Reader, timeout, want time.Duration) {
 	assert.Fail(t, "does not wait", "for %s, given %s", want, timeout)
 }
 
-// With the kernel's adaptive notice a reader that looks away at the wrong moment sleeps for ever.
+// With the kernel's adaptive notification, a reader that checks for records at the wrong moment could sleep forever.
 func TestReaderLosesNoWakeUp(t *testing.T) {
 	const (
 		writers = 2
@@ -233,7 +234,7 @@ func TestReaderLosesNoWakeUp(t *testing.T) {
 		began := time.Now()
 		require.NoError(t, r.Wait(forever))
 		if time.Since(began) >= forever {
-			assert.Fail(t, "a wake-up was lost", "%d of %d records came", received, writers*each)
+			assert.Fail(t, "a wake-up was lost", "%d of %d records received", received, writers*each)
 			break
 		}
 		received += r.Drain(all, func(record []byte) {
@@ -254,7 +255,7 @@ func TestReaderClose(t *testing.T) {
 	require.NoError(t, r.Close())
 	require.NoError(t, r.Close())
 	assert.Equal(t, before, openFiles(t))
-	assert.True(t, f.put(t, record{Size: 8}), "the map is not the reader's")
+	assert.True(t, f.put(t, record{Size: 8}), "the reader must not close the map")
 }
 
 func TestReaderOfAnotherMap(t *testing.T) {
@@ -268,7 +269,7 @@ func TestReaderOfAnotherMap(t *testing.T) {
 	assert.Equal(t, before, openFiles(t))
 }
 
-// A map that was closed under the reader's hands is an error, and leaves nothing open.
+// Creating a reader of a closed map is an error, and leaves nothing open.
 func TestReaderOfAClosedMap(t *testing.T) {
 	f := newFeeder(t, uint32(os.Getpagesize()))
 	require.NoError(t, f.ring.Close())

@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// seen is a record as the reader sees it.
+// seen is a record from the reader's point of view.
 type seen struct {
 	cpu            uint16
 	sequence, time uint64
 }
 
-// batchOf is what is seen between two calls of TakeLoss, and what the second one returns.
+// batchOf has the records between two calls of TakeLoss, and the expected result of the second one.
 type batchOf struct {
 	seen []seen
 	want Gap
@@ -27,7 +27,7 @@ func TestSequences(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		batches []batchOf
-		// highest is given to Finish, which want is for; nil if it is not called.
+		// highest is the argument of Finish, and want its result; nil if it is not called.
 		highest []uint64
 		want    Gap
 	}{
@@ -67,21 +67,21 @@ func TestSequences(t *testing.T) {
 			},
 		},
 		{
-			name: "a number later than the next, from a program that was interrupted",
+			name: "a number after the next one, from an interrupted program",
 			batches: []batchOf{
 				{seen: []seen{{0, 1, 10}, {0, 3, 31}, {0, 2, 30}}},
 				{seen: []seen{{0, 4, 40}, {0, 6, 60}}, want: Gap{Count: 1, Start: 40, End: 60}},
 			},
 		},
 		{
-			name: "the same number twice, from programs that asked for it at a time",
+			name: "the same number twice, from two programs at the same time",
 			batches: []batchOf{
 				{seen: []seen{{0, 1, 10}, {0, 3, 30}, {0, 3, 29}}},
 				{seen: []seen{{0, 4, 40}, {0, 6, 60}}, want: Gap{Count: 1, Start: 40, End: 60}},
 			},
 		},
 		{
-			name: "a number that is later still takes the place of a loss",
+			name: "a number that arrives even later cancels a loss",
 			batches: []batchOf{
 				{seen: []seen{{0, 1, 10}, {0, 3, 31}}, want: Gap{Count: 1, Start: 10, End: 31}},
 				{seen: []seen{{0, 2, 30}, {0, 5, 50}}},
@@ -89,14 +89,15 @@ func TestSequences(t *testing.T) {
 			},
 		},
 		{
-			name: "an interrupting program's time is before the gap's",
+			name: "the time of an interrupting program is before that of the gap",
 			batches: []batchOf{
-				// The program that wrote number 4 read the time, was interrupted by those of 2 and 3, and only then took a number.
+				// The program with number 4 read the time, was then interrupted by those with 2 and 3, and only then took its
+				// number.
 				{seen: []seen{{0, 1, 10}, {0, 2, 45}, {0, 4, 40}}, want: Gap{Count: 1, Start: 45, End: 45}},
 			},
 		},
 		{
-			name: "CPUs count for themselves",
+			name: "each CPU has its own numbers",
 			batches: []batchOf{
 				{seen: []seen{{3, 1, 10}, {0, 1, 11}, {3, 2, 12}, {0, 3, 33}}, want: Gap{Count: 1, Start: 11, End: 33}},
 				{seen: []seen{{3, 5, 50}, {0, 6, 45}}, want: Gap{Count: 4, Start: 12, End: 50}},
@@ -129,7 +130,7 @@ func TestSequences(t *testing.T) {
 				}
 				s.Checkpoint()
 				assert.Equal(t, b.want, s.TakeLoss(), "batch %d", i)
-				assert.Zero(t, s.TakeLoss(), "batch %d is told of once", i)
+				assert.Zero(t, s.TakeLoss(), "the loss of batch %d is reported once", i)
 			}
 			s.Finish(tt.highest)
 			assert.Equal(t, tt.want, s.TakeLoss(), "at the end")
@@ -137,8 +138,8 @@ func TestSequences(t *testing.T) {
 	}
 }
 
-// What is missing is told of when another look at the ring has not found it: an interrupting program may have written the
-// later number already, and the one that it interrupted is about to write the earlier.
+// A gap is reported only if the next pass does not fill it: an interrupting program may have written the later number
+// already, while the interrupted one is about to write the earlier number.
 func TestJoin(t *testing.T) {
 	first, second := Gap{Count: 2, Start: 10, End: 20}, Gap{Count: 3, Start: 30, End: 40}
 	assert.Equal(t, Gap{Count: 5, Start: 10, End: 40}, first.Join(second))
@@ -176,7 +177,7 @@ func TestSequencesCheckpoint(t *testing.T) {
 	assertSays(true, true, Gap{Count: 2, Start: 90})
 }
 
-// A loss that is not told yet when the last numbers come in reaches to an end that nobody has seen.
+// If a loss is not reported yet when Finish is called, its end is unknown.
 func TestSequencesFinishAfterAGap(t *testing.T) {
 	var s Sequences
 	s.Observe(0, 1, 10)
@@ -185,7 +186,7 @@ func TestSequencesFinishAfterAGap(t *testing.T) {
 	assert.Equal(t, Gap{Count: 3, Start: 10}, s.TakeLoss())
 }
 
-// Whatever is lost and however the rest is shuffled, the counts add up to the truth, and each range holds its losses.
+// Whatever is lost and however records are reordered, the counts are right, and each range contains its losses.
 func TestSequencesAddUp(t *testing.T) {
 	for seed := range uint64(200) {
 		random := rand.New(rand.NewPCG(seed, 0))
@@ -204,7 +205,7 @@ func TestSequencesAddUp(t *testing.T) {
 			records = append(records, seen{uint16(cpu), highest[cpu], uint64(i + 1)})
 		}
 		for i := 0; i < len(records); i++ {
-			// An interrupting program comes first, and then the one that it interrupted.
+			// An interrupting program comes first, followed by the interrupted one.
 			if i+1 < len(records) && random.IntN(4) == 0 {
 				s.Observe(records[i+1].cpu, records[i+1].sequence, records[i+1].time)
 				s.Observe(records[i].cpu, records[i].sequence, records[i].time)

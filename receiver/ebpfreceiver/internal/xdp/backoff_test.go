@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// Each detachment by somebody else doubles the delay, until there was none for long.
+// Each detachment by somebody else doubles the delay, until there is none for a long time.
 func TestReattachBackoff(t *testing.T) {
 	const index, other = 7, 8
 	all := reattachBackoff{}
@@ -37,5 +37,5 @@ func TestReattachBackoff(t *testing.T) {
 	all.prune(func(i int) bool { return i == index })
 	assert.Len(t, all, 1)
 	all.prune(func(i int) bool { return i == other })
-	assert.Empty(t, all, "nothing is kept of interfaces that are gone")
+	assert.Empty(t, all, "removed interfaces are forgotten")
 }

@@ -14,9 +14,9 @@ import (
 	"go.opentelemetry.io/collector/receiver/receivertest"
 )
 
-// Consumer keeps the log records that it takes.
+// Consumer keeps the log records that it accepts.
 type Consumer struct {
-	// Change, if it is set, changes what is offered.
+	// Change, if set, modifies the offered logs.
 	Change func(plog.Logs)
 
 	mu      sync.Mutex
@@ -60,14 +60,14 @@ func (c *Consumer) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	return nil
 }
 
-// AnswerWith sets what decides about a batch; nil takes it.
+// AnswerWith sets the function that accepts or refuses batches; nil accepts all.
 func (c *Consumer) AnswerWith(answer func(context.Context) error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.answer = answer
 }
 
-// Answers returns an answer that gives errors one after another, and then takes everything.
+// Answers returns an answer that returns the errors one after another, and then accepts everything.
 func Answers(errs ...error) func(context.Context) error {
 	return func(context.Context) (err error) {
 		if len(errs) > 0 {
@@ -77,28 +77,28 @@ func Answers(errs ...error) func(context.Context) error {
 	}
 }
 
-// Called returns the times at which something was offered.
+// Called returns the times of all offers.
 func (c *Consumer) Called() []time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.calls
 }
 
-// Batches returns the sizes of the batches that were taken.
+// Batches returns the sizes of the accepted batches.
 func (c *Consumer) Batches() []int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.batches
 }
 
-// Taken returns the log records that were taken.
+// Taken returns the accepted log records.
 func (c *Consumer) Taken() []plog.LogRecord {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.taken
 }
 
-// Named returns the events of a name that were taken.
+// Named returns the accepted events of a name.
 func (c *Consumer) Named(name string) (events []plog.LogRecord) {
 	for _, lr := range c.Taken() {
 		if lr.EventName() == name {
@@ -108,7 +108,7 @@ func (c *Consumer) Named(name string) (events []plog.LogRecord) {
 	return events
 }
 
-// IDs returns those of the records of a Source that were taken, in their order.
+// IDs returns the ids of the accepted records of a Source, in order.
 func (c *Consumer) IDs() (ids []int) {
 	for _, lr := range c.Named("ebpf.connection.connect") {
 		value, _ := lr.Attributes().Get(receivertest.UniqueIDAttrName)

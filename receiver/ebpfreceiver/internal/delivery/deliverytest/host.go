@@ -13,7 +13,7 @@ import (
 	"go.opentelemetry.io/collector/component/componenttest"
 )
 
-// Host keeps the status events that are reported to it.
+// Host keeps reported status events.
 type Host struct {
 	component.Host
 	mu     sync.Mutex
@@ -47,13 +47,13 @@ func (h *Host) Statuses() []componentstatus.Status {
 	return statuses
 }
 
-// AWhile is enough for what was written to the ring to be delivered, with the default flush interval.
+// AWhile is long enough to deliver what was written to the ring, with the default flush interval.
 const AWhile = time.Second
 
-// Rest is enough for the loop to have looked for losses once more after its last event; then it sleeps.
+// Rest is long enough for the loop to check for losses once more after its last event. After that it sleeps.
 const Rest = 2 * time.Second
 
-// Pass lets time go by in a synctest bubble, until all that should have happened has happened.
+// Pass lets time pass in a synctest bubble, and waits until all goroutines are blocked.
 func Pass(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

@@ -20,34 +20,34 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Number is the number of the program that writes the records of a Source.
+// Number is the program number in the records of a Source.
 const Number = 3
 
-// Program is its name.
+// Program is the program's name.
 const Program = "connection"
 
-// Record is a record of the ring as a Source writes it.
+// Record is a record of a Source.
 type Record struct {
 	common.Record
 	ID uint64
 }
 
-// RecordOf returns a record with an id, at a time of the kernel.
+// RecordOf returns a record with an id and a kernel time.
 func RecordOf(id, ktime uint64) *Record {
 	return &Record{Record: common.Record{Program: Number, Time: ktime}, ID: id}
 }
 
-// Bytes returns the record as it lies in the ring.
+// Bytes returns the record's bytes in the ring.
 func (r *Record) Bytes() []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(r)), unsafe.Sizeof(*r))
 }
 
 // Source decodes and counts the records that tests write, all of one CPU. Its Reader reads them.
 type Source struct {
-	// WaitErr is what Reader.Wait returns, UsedRatio what Reader.Used does. Set them before the start.
+	// WaitErr is the result of Reader.Wait, UsedRatio that of Reader.Used. Set them before the start.
 	WaitErr   error
 	UsedRatio float64
-	// Flood is whether there are always more records than are read.
+	// Flood makes the ring never become empty.
 	Flood atomic.Bool
 
 	notice chan struct{}
@@ -55,11 +55,11 @@ type Source struct {
 	mu       sync.Mutex
 	ring     [][]byte
 	sequence uint64
-	// delivered and refused are what was counted, by program.
+	// delivered and refused are the counts by program.
 	delivered, refused [common.MaxPrograms]int
 	undecodable        uint64
 	limited            uint64
-	// readings is how often the counters of losses were read.
+	// readings is how often the loss counters were read.
 	readings int
 	history  []string
 	drains   int
@@ -68,7 +68,7 @@ type Source struct {
 // NewSource returns a source with an empty ring.
 func NewSource() *Source { return &Source{notice: make(chan struct{}, 1)} }
 
-// Write puts a record with an id into the ring, at a time of the kernel.
+// Write puts a record with an id and a kernel time into the ring.
 func (s *Source) Write(id, ktime uint64) {
 	r := RecordOf(id, ktime)
 	s.put(r.Bytes(), func() {
@@ -84,10 +84,10 @@ func (s *Source) WriteAll(n int) {
 	}
 }
 
-// WriteRaw puts anything into the ring.
+// WriteRaw puts arbitrary bytes into the ring.
 func (s *Source) WriteRaw(raw []byte) { s.put(raw, func() {}) }
 
-// put does what the kernel does: it wakes the reader if that has seen all that came before.
+// put acts like the kernel: it wakes the reader if that has read all earlier records.
 func (s *Source) put(raw []byte, number func()) {
 	s.mu.Lock()
 	number()
@@ -99,7 +99,7 @@ func (s *Source) put(raw []byte, number func()) {
 	}
 }
 
-// Lose does what the kernel does when the ring has no room.
+// Lose acts like the kernel when the ring is full.
 func (s *Source) Lose(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -113,21 +113,21 @@ func (s *Source) wake() {
 	}
 }
 
-// Note adds a line to the history.
+// Note appends a line to the history.
 func (s *Source) Note(line string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.history = append(s.history, line)
 }
 
-// History returns what was done to the source, in order.
+// History returns the calls of the source's methods, in order.
 func (s *Source) History() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.history
 }
 
-// Counted returns how many records were counted as delivered and as refused.
+// Counted returns the number of records counted as delivered and as refused.
 func (s *Source) Counted() (delivered, refused int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -184,14 +184,14 @@ func (s *Source) CountUndecodable([]byte) (first bool) {
 	return s.undecodable == 1
 }
 
-// HoldBack does what the kernel does when the limit of events is reached.
+// HoldBack acts like the kernel when the event limit is exceeded.
 func (s *Source) HoldBack(n uint64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.limited += n
 }
 
-// Readings returns how often the counters of losses were read.
+// Readings returns how often the loss counters were read.
 func (s *Source) Readings() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,7 +210,7 @@ func (s *Source) Losses() (program.Losses, error) {
 	}, nil
 }
 
-// Reader is the delivery.Reader of a source's ring.
+// Reader reads a source's ring.
 type Reader struct{ source *Source }
 
 // NewReader returns a reader of a source's ring.

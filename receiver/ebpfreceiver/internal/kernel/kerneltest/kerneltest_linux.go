@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package kerneltest is for tests that load eBPF programs and maps.
+// Package kerneltest helps tests that load BPF programs and maps.
 package kerneltest
 
 import (
@@ -14,8 +14,8 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 )
 
-// Require skips a test that needs eBPF where that can't be had, and says why. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails
-// the test instead.
+// Require skips a test, with the reason, if BPF programs cannot be loaded. With OTELCOL_EBPF_REQUIRE_KERNEL=1 it fails the
+// test instead.
 func Require(tb testing.TB) {
 	tb.Helper()
 	err := usable()
@@ -23,7 +23,7 @@ func Require(tb testing.TB) {
 		return
 	}
 	if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
-		tb.Fatalf("OTELCOL_EBPF_REQUIRE_KERNEL=1, but this test can't run here: %v", err)
+		tb.Fatalf("OTELCOL_EBPF_REQUIRE_KERNEL=1, but this test cannot run here: %v", err)
 	}
 	tb.Skip(err)
 }
@@ -32,18 +32,18 @@ func usable() error {
 	if _, err := os.Stat("/sys/kernel/btf/vmlinux"); err != nil {
 		return fmt.Errorf("this kernel has no BTF: %w", err)
 	}
-	// Before Linux 5.11 maps count as locked memory.
+	// Before Linux 5.11, maps count as locked memory.
 	if err := rlimit.RemoveMemlock(); err != nil {
-		return fmt.Errorf("the limit of locked memory can't be lifted: %w", err)
+		return fmt.Errorf("cannot raise the limit of locked memory: %w", err)
 	}
 	m, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.RingBuf, MaxEntries: uint32(os.Getpagesize())})
 	if err != nil {
-		return fmt.Errorf("no eBPF map can be made, which takes root or CAP_BPF and Linux 5.8: %w", err)
+		return fmt.Errorf("cannot create a BPF map, which needs root or CAP_BPF, and Linux 5.8: %w", err)
 	}
 	return m.Close()
 }
 
-// Programs returns the ids of all programs of the kernel that have a name.
+// Programs returns the ids of all BPF programs of the kernel with this name.
 func Programs(tb testing.TB, name string) (ids []ebpf.ProgramID) {
 	tb.Helper()
 	var last ebpf.ProgramID
@@ -58,11 +58,11 @@ func Programs(tb testing.TB, name string) (ids []ebpf.ProgramID) {
 		last = id
 		p, err := ebpf.NewProgramFromID(id)
 		if err != nil {
-			continue // it has just gone away
+			continue // freed meanwhile
 		}
 		info, err := p.Info()
 		if err != nil {
-			tb.Fatalf("look at program %d: %v", id, err)
+			tb.Fatalf("get information about program %d: %v", id, err)
 		}
 		if info.Name == name {
 			ids = append(ids, id)
@@ -71,7 +71,7 @@ func Programs(tb testing.TB, name string) (ids []ebpf.ProgramID) {
 	}
 }
 
-// Maps returns the ids of all maps of the kernel that have a name.
+// Maps returns the ids of all BPF maps of the kernel with this name.
 func Maps(tb testing.TB, name string) (ids []ebpf.MapID) {
 	tb.Helper()
 	var last ebpf.MapID
@@ -90,7 +90,7 @@ func Maps(tb testing.TB, name string) (ids []ebpf.MapID) {
 		}
 		info, err := m.Info()
 		if err != nil {
-			tb.Fatalf("look at map %d: %v", id, err)
+			tb.Fatalf("get information about map %d: %v", id, err)
 		}
 		if info.Name == name {
 			ids = append(ids, id)

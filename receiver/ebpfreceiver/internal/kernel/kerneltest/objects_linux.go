@@ -18,13 +18,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Object is an eBPF object of the kernel.
+// Object is a BPF object of the kernel.
 type Object struct {
 	kind string // prog_id, map_id or link_id, as in /proc/self/fdinfo
 	id   uint32
 }
 
-// exists returns whether the kernel has the object still.
+// exists reports whether the kernel still has the object.
 func (o Object) exists(t testing.TB) bool {
 	t.Helper()
 	var (
@@ -47,7 +47,7 @@ func (o Object) exists(t testing.TB) bool {
 	return true
 }
 
-// Objects returns the eBPF objects that this process holds descriptors of.
+// Objects returns the BPF objects that this process has descriptors of.
 func Objects(t testing.TB) (objects []Object) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/fdinfo/*")
@@ -61,7 +61,7 @@ func Objects(t testing.TB) (objects []Object) {
 		for line := range strings.Lines(string(info)) {
 			key, value, _ := strings.Cut(line, ":")
 			switch key {
-			case "link_id": // it has the id of its program too
+			case "link_id": // fdinfo of a link also has a prog_id
 				found.kind = key
 			case "prog_id", "map_id":
 				if found.kind != "" {
@@ -81,7 +81,7 @@ func Objects(t testing.TB) (objects []Object) {
 	return objects
 }
 
-// Kinds counts objects by their kinds.
+// Kinds counts objects by kind.
 func Kinds(objects []Object) map[string]int {
 	counts := map[string]int{}
 	for _, o := range objects {
@@ -90,10 +90,10 @@ func Kinds(objects []Object) map[string]int {
 	return counts
 }
 
-// LeavesNothing checks at the end of the test that this process holds no eBPF object, and has none mapped.
+// LeavesNothing checks at the end of the test that this process has no BPF object open or mapped.
 func LeavesNothing(t testing.TB) {
 	t.Helper()
-	require.Empty(t, Objects(t), "left by another test")
+	require.Empty(t, Objects(t), "objects left by another test")
 	t.Cleanup(func() {
 		assert.Empty(t, Objects(t), "held still")
 		maps, err := os.ReadFile("/proc/self/maps")
@@ -102,7 +102,7 @@ func LeavesNothing(t testing.TB) {
 	})
 }
 
-// RequireGone waits until the kernel has let go of objects, which it does when their last user is through.
+// RequireGone waits until the kernel has freed the objects. It frees them after their last user.
 func RequireGone(t testing.TB, objects []Object) {
 	t.Helper()
 	for _, o := range objects {

@@ -11,11 +11,11 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// What is added up is what the kernel would have counted in one histogram.
+// The sum of histograms is what the kernel would have counted in a single one.
 func TestAdd(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 200 {
-		// Some slots of some part, which may be none.
+		// Each part has some slots, possibly none.
 		some := func() (slots []uint64, sum uint64) {
 			slots = make([]uint64, Slots)
 			from := random.IntN(Slots)

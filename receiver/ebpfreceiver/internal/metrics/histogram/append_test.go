@@ -24,8 +24,8 @@ const (
 	now   = start + 10_000_000_000
 )
 
-// update writes the golden files anew; the test fails then, so that the flag is not left on.
-var update = flag.Bool("update", false, "write the golden files anew")
+// update rewrites the golden files. A test with this flag fails, so that the flag is not left on.
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 // kernelSlots counts durations as the kernel does.
 func kernelSlots(kind Kind, durations ...uint64) (slots []uint64, sum uint64) {
@@ -98,7 +98,7 @@ func TestAppendFewSlots(t *testing.T) {
 	}
 }
 
-// bucket is what a data point says of the durations in it, in seconds: above low, up to high.
+// bucket is a bucket of a data point, in seconds: above low, up to high.
 type bucket struct {
 	low, high float64
 	count     uint64
@@ -137,7 +137,7 @@ func bucketsOf(metric pmetric.Metric) buckets {
 	return b
 }
 
-// quantile returns the bucket that holds the duration of a rank.
+// quantile returns the bucket of the duration with this rank.
 func (b buckets) quantile(rank int) bucket {
 	for _, one := range b.all {
 		if rank -= int(one.count); rank < 0 {
@@ -176,9 +176,10 @@ func TestKindsAgreeAndLoseNothing(t *testing.T) {
 			require.Equal(t, got.count, inBuckets, kind)
 			for rank, ns := range sorted {
 				one, s := got.quantile(rank), float64(ns)/1e9
-				// The last exponential bucket takes all above it.
+				// The last exponential bucket has no upper bound.
 				last := kind == Exponential && s > math.Exp2(23.5)
-				// A float can't tell a duration from a bound to the nanosecond, which TestExponentialBoundsAreExact does.
+				// Floats cannot distinguish a duration from a bound to the nanosecond. TestExponentialBoundsAreExact checks
+				// that.
 				const epsilon = 1e-12
 				require.Greater(t, s, one.low*(1-epsilon), "%s: rank %d", kind, rank)
 				require.True(t, last || s <= one.high*(1+epsilon), "%s: rank %d: %v s above %v", kind, rank, s, one.high)

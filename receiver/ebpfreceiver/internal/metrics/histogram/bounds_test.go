@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// bisect is the kernel's way to a slot, step for step.
+// bisect finds a slot in the same steps as the BPF side.
 func bisect(table *[TableSize]uint64, ns uint64) int {
 	slot := 0
 	for step := TableSize / 2; step > 0; step /= 2 {
@@ -24,7 +24,7 @@ func bisect(table *[TableSize]uint64, ns uint64) int {
 	return slot
 }
 
-// durations returns all bounds with their neighbours, and random durations of every magnitude.
+// durations returns all bounds and their neighbours, and random durations of every magnitude.
 func durations() []uint64 {
 	all := []uint64{0, 1, math.MaxUint64, math.MaxUint64 - 1, math.MaxInt64}
 	for _, bounds := range [][]uint64{explicitBounds, exponentialBounds} {
@@ -70,7 +70,7 @@ func TestExplicitBounds(t *testing.T) {
 		0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600,
 	}, ExplicitBounds())
 	ExplicitBounds()[0] = 0
-	assert.NotZero(t, ExplicitBounds()[0], "the caller's copy is its own")
+	assert.NotZero(t, ExplicitBounds()[0], "callers must get a copy")
 }
 
 func TestSlotBoundsAreInclusive(t *testing.T) {
@@ -95,14 +95,14 @@ func TestSlotBoundsAreInclusive(t *testing.T) {
 		{Exponential, 1_189_207_116, 82},   //
 		{Exponential, 1 << 20 * 1e9, 160},  // 2^20 s
 		{Exponential, 1<<20*1e9 + 1, 161},  //
-		{Exponential, math.MaxUint64, 175}, // the last bucket takes all that is above
+		{Exponential, math.MaxUint64, 175}, // the last bucket has no upper bound
 	} {
 		assert.Equal(t, tc.slot, tc.kind.Slot(tc.ns), "%s: %d ns", tc.kind, tc.ns)
 	}
 }
 
-// Each bound is the greatest whole number of nanoseconds n for which n <= 2^(-20+i/4) s, that is
-// n^4 <= 2^(-80+i) * 10^36, in exact arithmetic.
+// Each bound is the greatest integer n, in nanoseconds, with n <= 2^(-20+i/4) s, that is n^4 <= 2^(-80+i) * 10^36. The check
+// uses exact arithmetic.
 func TestExponentialBoundsAreExact(t *testing.T) {
 	atMost := func(n uint64, i int) bool {
 		left := new(big.Int).Exp(new(big.Int).SetUint64(n), big.NewInt(4), nil)

@@ -16,7 +16,7 @@ func TestTransportName(t *testing.T) {
 	} {
 		assert.Equal(t, want, TransportName(protocol, 4), "protocol %d", protocol)
 		assert.Equal(t, want, TransportName(protocol, 6), "protocol %d", protocol)
-		assert.Empty(t, TransportName(protocol, 0), "what is not IP has no protocol of it")
+		assert.Empty(t, TransportName(protocol, 0), "packets without IP have no transport")
 	}
 }
 

@@ -34,13 +34,13 @@ func FuzzAppendLog[E ~uint32](f *testing.F, host *program.Host, p program.Progra
 		err := p.AppendLog(b, raw)
 		logs := b.Flush().Logs
 		if err != nil {
-			require.Zero(t, logs.LogRecordCount(), "in spite of: %v", err)
+			require.Zero(t, logs.LogRecordCount(), "a log record despite the error: %v", err)
 			return
 		}
-		require.GreaterOrEqual(t, len(raw), 2, "what is shorter has no event")
+		require.GreaterOrEqual(t, len(raw), 2, "a record this short has no event")
 		size, known := sizes[E(raw[1])]
-		require.True(t, known, "event %d was taken for one that is known", raw[1])
-		require.GreaterOrEqual(t, len(raw), int(size), "so many bytes were taken for a record of event %d", raw[1])
+		require.True(t, known, "unknown event %d was accepted", raw[1])
+		require.GreaterOrEqual(t, len(raw), int(size), "too few bytes were accepted for event %d", raw[1])
 		AssertSound(t, logs)
 	})
 }

@@ -26,7 +26,7 @@ import (
 
 // update rewrites the golden files and the recorded records. A test with this flag fails, so that the flag is not left
 // on.
-var update = flag.Bool("update", false, "write the files in testdata anew")
+var update = flag.Bool("update", false, "rewrite the files in testdata")
 
 // CompareLogs compares logs with a golden file in testdata, except for the observed time.
 func CompareLogs(t *testing.T, file string, logs plog.Logs) {
@@ -86,10 +86,10 @@ func AssertSound(t testing.TB, logs plog.Logs) {
 			require.True(t, utf8.ValidString(lr.Body().AsString()), "%q", lr.Body().AsString())
 			keys := map[string]bool{}
 			for key, value := range lr.Attributes().All() {
-				require.False(t, keys[key], "attribute %s is there twice", key)
+				require.False(t, keys[key], "duplicate attribute %s", key)
 				keys[key] = true
 				if value.Type() == pcommon.ValueTypeStr {
-					require.NotEmpty(t, value.Str(), "what is not known is not there: %s", key)
+					require.NotEmpty(t, value.Str(), "unknown attributes must be absent: %s", key)
 					require.True(t, utf8.ValidString(value.Str()), "%s: %q", key, value.Str())
 				}
 			}

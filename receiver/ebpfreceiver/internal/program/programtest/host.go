@@ -102,7 +102,7 @@ func BTF(t testing.TB, kfreeSkbArguments int) *kernel.BTF {
 	t.Helper()
 	pointer := &btf.Pointer{Target: (*btf.Void)(nil)}
 	proto := &btf.FuncProto{Return: (*btf.Void)(nil)}
-	for range kfreeSkbArguments + 1 { // the first is the tracepoint's own
+	for range kfreeSkbArguments + 1 { // the first parameter is the tracepoint's context
 		proto.Params = append(proto.Params, btf.FuncParam{Type: pointer})
 	}
 	types := []btf.Type{&btf.Typedef{Name: "btf_trace_kfree_skb", Type: &btf.Pointer{Target: proto}}}

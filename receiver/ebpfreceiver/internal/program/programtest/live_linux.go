@@ -83,6 +83,6 @@ func RecordsOf(t testing.TB, name string, programs []program.Selected, traffic f
 func Eventually(t testing.TB, condition func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !condition(); time.Sleep(time.Millisecond) {
-		require.True(t, time.Now().Before(end), "it does not come about")
+		require.True(t, time.Now().Before(end), "the condition is not met in time")
 	}
 }

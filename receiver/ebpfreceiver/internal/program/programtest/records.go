@@ -46,7 +46,7 @@ func CompareRecords(t *testing.T, live map[string][]byte) {
 		for name, raw := range live {
 			require.NoError(t, os.WriteFile(filepath.Join("testdata/records", name+".bin"), raw, 0o600))
 		}
-		t.Error("testdata/records is written anew; leave the flag -update out now")
+		t.Error("testdata/records was rewritten; run without -update now")
 	}
 	recorded := Recorded(t)
 	for name, raw := range recorded {

@@ -49,8 +49,8 @@ func TestContainersOfAMoment(t *testing.T) {
 	assert.Equal(t, known+1, host.Containers.Len())
 
 	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_REMOVED, "/kubepods/pod1/"+container)))
-	require.NotNil(t, host.Containers.Lookup(id), "its last events are still to come")
-	assert.Zero(t, b.Len(), "a cgroup is no event of its own")
+	require.NotNil(t, host.Containers.Lookup(id), "its last events may still arrive")
+	assert.Zero(t, b.Len(), "cgroup records are not events")
 }
 
 func TestAppendLogRefuses(t *testing.T) {
@@ -73,7 +73,7 @@ func TestAppendLogRefuses(t *testing.T) {
 	}
 }
 
-// A path of the greatest length has no zero byte at its end.
+// A path of maximum length has no terminating zero byte.
 func TestLongPath(t *testing.T) {
 	host, p := newCgroups(t)
 	container := strings.Repeat("d", 64)

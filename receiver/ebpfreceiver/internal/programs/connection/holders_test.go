@@ -51,28 +51,28 @@ func TestHolders(t *testing.T) {
 	}
 
 	found = []bpf.ConnectionHolder{holder(10, 0), holder(11, 1), holder(12, 0)}
-	assert.EqualValues(t, 10, pidOf(h.of(event(eventAccept, 1, 80))), "the first that has the listener")
+	assert.EqualValues(t, 10, pidOf(h.of(event(eventAccept, 1, 80))), "the first process with the listener")
 	assert.Equal(t, []bpf.ConnectionWanted{{Cookie: 1, Port: bpf.ConnectionPort{Netns: 7, Number: 80, Family: 2}}}, searched)
 	assert.EqualValues(t, 10, pidOf(h.of(event(eventAccept, 2, 80))), "the same listener")
-	assert.Len(t, searched, 1, "its holder was just found")
-	assert.Zero(t, pidOf(h.of(event(eventClose, 1, 80))), "searches take a tenth of the time")
+	assert.Len(t, searched, 1, "the holder is cached")
+	assert.Zero(t, pidOf(h.of(event(eventClose, 1, 80))), "searches use at most a tenth of the time")
 	assert.Zero(t, pidOf(h.of(event(eventAccept, 3, 81))))
 	closers[3] = &common.Owner{Pid: 30}
-	assert.EqualValues(t, 30, pidOf(h.of(event(eventAccept, 3, 81))), "who has closed it since needs no search")
+	assert.EqualValues(t, 30, pidOf(h.of(event(eventAccept, 3, 81))), "a process that has closed it since needs no search")
 	assert.Len(t, searched, 1)
 
 	now = now.Add((searchShare - 1) * took)
-	assert.EqualValues(t, 11, pidOf(h.of(event(eventClose, 1, 80))), "who has the connection")
+	assert.EqualValues(t, 11, pidOf(h.of(event(eventClose, 1, 80))), "the process with the connection")
 	now = now.Add(searchValid)
 	found = nil
-	assert.Zero(t, pidOf(h.of(event(eventAccept, 4, 80))), "nobody has it any more")
+	assert.Zero(t, pidOf(h.of(event(eventAccept, 4, 80))), "no process has it any more")
 	assert.Len(t, searched, 3)
 	now = now.Add((searchShare - 1) * took)
 	assert.Zero(t, pidOf(h.of(event(eventAccept, 5, 80))))
-	assert.Len(t, searched, 3, "that nobody has it is a result, too")
+	assert.Len(t, searched, 3, "the result that no process has it is cached, too")
 	now = now.Add(searchValid)
 	failure = errors.New("no iterator")
 	assert.Zero(t, pidOf(h.of(event(eventAccept, 6, 80))))
 
-	assert.Nil(t, (&holders{}).of(event(eventAccept, 1, 80)), "where sockets cannot be searched")
+	assert.Nil(t, (&holders{}).of(event(eventAccept, 1, 80)), "no search on this kernel")
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// BenchmarkAppendLog makes log records of records, as the reader of the ring buffer does. A failed connect is the event
-// of 16 attributes: at most 1.5 µs and 24 allocations are promised for it.
+// BenchmarkAppendLog converts records as the reader of the ring buffer does. A failed connect is an event with 16 attributes.
+// The goal for it is at most 1.5 µs and 24 allocations.
 func BenchmarkAppendLog(b *testing.B) {
 	const here, there = "10.0.0.9:51234", "10.0.0.5:443"
 	for name, records := range map[string][][]byte{
@@ -29,7 +29,7 @@ func BenchmarkAppendLog(b *testing.B) {
 	}
 }
 
-// ports returns records that differ in their client's port, as those of different connections do.
+// ports returns records with different client ports, like those of different connections.
 func ports(local, remote string, id bpf.ConnectionEventId, set ...func(*bpf.ConnectionEvent)) (records [][]byte) {
 	for i := range uint16(256) {
 		records = append(records, event(id, local, remote, append(set, func(e *bpf.ConnectionEvent) {
@@ -44,7 +44,7 @@ func ports(local, remote string, id bpf.ConnectionEventId, set ...func(*bpf.Conn
 	return records
 }
 
-// BenchmarkAppendLogOfManyPeers has each record another address, more of them than the cache of their texts holds.
+// BenchmarkAppendLogOfManyPeers gives each record another address, more than the cache of address strings holds.
 func BenchmarkAppendLogOfManyPeers(b *testing.B) {
 	address := netip.MustParseAddr("10.0.0.0")
 	var records [][]byte

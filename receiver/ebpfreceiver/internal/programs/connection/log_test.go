@@ -71,13 +71,13 @@ func failed(err uint32) func(*bpf.ConnectionEvent) {
 
 func errno(err syscall.Errno) func(*bpf.ConnectionEvent) { return failed(uint32(err)) }
 
-// totals are what a connection has come to when it closes.
+// totals sets the totals of a closed connection.
 func totals(e *bpf.ConnectionEvent) {
 	e.Duration, e.BytesSent, e.BytesReceived = 2_500_000_000, 517, 5_300_000
 	e.Rtt, e.RttMin, e.Retransmits = 12_345, 11_000, 3
 }
 
-// unmeasured is a connection that was closed before anything was measured.
+// unmeasured is a connection that was closed without any measurement.
 func unmeasured(e *bpf.ConnectionEvent) {
 	e.Duration, e.BytesSent, e.BytesReceived = 40_000, 0, 0
 	e.Rtt, e.RttMin = 0, noRTT
@@ -93,7 +93,7 @@ func datagram(e *bpf.ConnectionEvent) {
 	e.Attribution = uint8(common.AttributionCurrent)
 }
 
-// local returns the record of a connect() to a unix socket; an abstract name begins with a zero byte.
+// local returns the record of a connect() to a unix socket. An abstract name begins with a zero byte.
 func local(path string, set ...func(*bpf.ConnectionUnixEvent)) []byte {
 	e := &bpf.ConnectionUnixEvent{Cookie: 4712, Netns: 4026531840, Length: uint32(len(path))}
 	header(&e.Record.Program, &e.Record.Event, &e.Record.Time, eventUnix)
@@ -152,7 +152,7 @@ func TestAppendLogGolden(t *testing.T) {
 			local("", func(e *bpf.ConnectionUnixEvent) { e.Error = uint32(syscall.EINVAL) }),
 			local("/run/gone.sock", func(e *bpf.ConnectionUnixEvent) { e.Error, e.Owner.Cgroup = uint32(syscall.ENOENT), programtest.Web }),
 			local("/run/caf\xe9", func(e *bpf.ConnectionUnixEvent) { e.Cookie = 0 }), // not UTF-8, and a socket without a number
-			local("/"+string(make([]byte, 107)), func(e *bpf.ConnectionUnixEvent) { // the longest name has no zero byte behind it
+			local("/"+string(make([]byte, 107)), func(e *bpf.ConnectionUnixEvent) { // the longest name has no terminating zero byte
 				for i := range e.Path {
 					e.Path[i] = 'x'
 				}
@@ -187,7 +187,7 @@ func TestBodyOff(t *testing.T) {
 	}
 }
 
-// A name at the right place is worth nothing if a longer one was there before.
+// A path must not contain bytes of a longer path in an earlier record.
 func TestRecordsDoNotLeakIntoEachOther(t *testing.T) {
 	host := programtest.Host(t)
 	p := newProgram(defaultConfig(), host)
@@ -222,7 +222,7 @@ func TestAppendLogRefuses(t *testing.T) {
 			host := programtest.Host(t)
 			b := programtest.NewBatch(host, true)
 			require.ErrorContains(t, newProgram(defaultConfig(), host).AppendLog(b, tt.record), tt.want)
-			assert.Zero(t, b.Len(), "nothing is made of it")
+			assert.Zero(t, b.Len(), "no log record")
 		})
 	}
 }
@@ -270,7 +270,7 @@ func TestHooks(t *testing.T) {
 		for _, hook := range p.Hooks() {
 			got = append(got, hook.Variants[0].Hook)
 			for _, v := range hook.Variants {
-				assert.Contains(t, spec.Programs, v.Function, "the object has what is to be attached")
+				assert.Contains(t, spec.Programs, v.Function, "the object must have the function")
 			}
 		}
 		for _, hooks := range tt.want {
@@ -280,7 +280,7 @@ func TestHooks(t *testing.T) {
 	}
 }
 
-// The variables that the program sets are in its object, and are of the right size.
+// The variables that the program sets exist in its object and have the right size.
 func TestVariables(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	spec, err := p.Spec()

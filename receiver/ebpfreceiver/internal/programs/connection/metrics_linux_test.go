@@ -45,7 +45,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
 }
 
-// count writes a series of the counts, in which the last CPU has one of all that is not zero.
+// count writes a series of counts. On the last CPU, each count that is not zero has 1.
 func (s *scraped) count(t *testing.T, key bpf.ConnectionSeries, first bpf.ConnectionCounts) {
 	t.Helper()
 	one := func(n uint64) uint64 { return min(n, 1) }
@@ -55,7 +55,7 @@ func (s *scraped) count(t *testing.T, key bpf.ConnectionSeries, first bpf.Connec
 	})
 }
 
-// time writes a series of durations, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of durations in the same slots as the BPF side, alternately on the first and the last CPU.
 func (s *scraped) time(t *testing.T, key bpf.ConnectionSeries, durations ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.ConnectionHistogram
@@ -83,10 +83,10 @@ func withError(key bpf.ConnectionSeries, err uint32) bpf.ConnectionSeries {
 	return key
 }
 
-// fill writes what a host with two containers may have seen.
+// fill writes the counts of a host with two containers.
 func (s *scraped) fill(t *testing.T) {
 	t.Helper()
-	// The host's own: of two cgroups, and of one that nobody knows.
+	// The host's own: two cgroups, and an unknown one.
 	s.count(t, key(programtest.Service, tcp, 4, client), bpf.ConnectionCounts{Opened: 10, Closed: 7, BytesSent: 1000, BytesReceived: 5000})
 	s.count(t, key(1<<50, tcp, 4, client), bpf.ConnectionCounts{Opened: 5, Closed: 5, BytesSent: 500, BytesReceived: 50})
 	s.count(t, key(programtest.Service, tcp, 6, serverRole), bpf.ConnectionCounts{Found: 3, Opened: 4, Closed: 2, BytesSent: 9, BytesReceived: 8})
@@ -95,11 +95,11 @@ func (s *scraped) fill(t *testing.T) {
 	s.count(t, withError(key(programtest.Service, tcp, 4, client), uint32(syscall.ECONNREFUSED)), bpf.ConnectionCounts{Failed: 6})
 	s.count(t, withError(key(programtest.Service, tcp, 4, client), uint32(bpf.ConnectionFailureERROR_ABORTED)), bpf.ConnectionCounts{Failed: 2})
 	s.count(t, withError(key(programtest.Service, unix, 0, client), uint32(syscall.ENOENT)), bpf.ConnectionCounts{Failed: 1})
-	// A container in two cgroups, and one that is older than the receiver and has not closed yet.
+	// A container with two cgroups, and one with connections older than the receiver that are still open.
 	s.count(t, key(programtest.Web, tcp, 4, serverRole), bpf.ConnectionCounts{Opened: 100, Closed: 60, BytesSent: 1 << 40, BytesReceived: 1 << 20})
 	s.count(t, key(programtest.WebChild, tcp, 4, serverRole), bpf.ConnectionCounts{Opened: 50, Closed: 50, BytesSent: 1 << 40, BytesReceived: 1 << 20})
 	s.count(t, key(programtest.Database, tcp, 4, serverRole), bpf.ConnectionCounts{Found: 1})
-	// What was made room for and not counted yet.
+	// A series that was created but has no counts yet.
 	s.count(t, key(programtest.Database, udp, 4, client), bpf.ConnectionCounts{})
 
 	s.time(t, key(programtest.Service, tcp, 4, noRole), 900, 1_200_000, 1_300_000)
@@ -118,7 +118,7 @@ func TestScrapeGolden(t *testing.T) {
 	}
 }
 
-// What found no room in the maps is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
@@ -142,7 +142,7 @@ func TestScrapeDisabled(t *testing.T) {
 	s.host.Histograms.EbpfConnectionDuration.Enabled = false
 	assert.ElementsMatch(t, []string{"ebpf.connection.failed", "ebpf.connection.handshake.duration"}, names(s.scrape(t, config)))
 
-	// Only a histogram is left.
+	// Only one histogram remains.
 	config.EbpfConnectionFailed.Enabled = false
 	assert.ElementsMatch(t, []string{"ebpf.connection.handshake.duration"}, names(s.scrape(t, config)))
 
@@ -159,7 +159,7 @@ func names(metrics pmetric.Metrics) (names []string) {
 	return names
 }
 
-// Two scrapes begin at the same time, and the second has all that the first had.
+// Two scrapes have the same start time, and the second one includes the counts of the first.
 func TestScrapeIsCumulative(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	series := key(programtest.Service, tcp, 4, client)
@@ -199,7 +199,7 @@ func find(t *testing.T, metrics pmetric.Metrics, name string) pmetric.Metric {
 	return pmetric.Metric{}
 }
 
-// The BPF side finds the series of what finds no room by exactly this key, in a map that is full.
+// The BPF side looks up the overflow series by exactly this key when a map is full.
 func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	var counts []bpf.ConnectionCounts
@@ -210,14 +210,14 @@ func TestLoadedMakesTheOverflowSeries(t *testing.T) {
 	}
 }
 
-// A connection may live on when the cgroup of its container is gone.
+// A connection may outlive the cgroup of its container.
 func TestSeriesStayUntilTheLastConnectionHasClosed(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	open, closed := key(programtest.Web, tcp, 4, serverRole), key(programtest.Database, tcp, 4, serverRole)
 	s.count(t, open, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 5})
 	s.count(t, closed, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 14})
 	s.time(t, open, 1_000_000)
-	// The containers that there are after some scrapes.
+	// The number of containers after some scrapes.
 	containers := func() (n int) {
 		for range 10 {
 			n = s.scrape(t, metadata.DefaultMetricsConfig()).ResourceMetrics().Len()
@@ -229,7 +229,7 @@ func TestSeriesStayUntilTheLastConnectionHasClosed(t *testing.T) {
 	s.host.Containers.Remove(programtest.Database)
 	require.Equal(t, 1, containers())
 	s.count(t, open, bpf.ConnectionCounts{Found: 4, Opened: 9, Closed: 14})
-	require.Equal(t, 1, containers(), "a cgroup is left in the container")
+	require.Equal(t, 1, containers(), "one cgroup of the container still exists")
 	s.host.Containers.Remove(programtest.WebChild)
 	require.Zero(t, containers())
 }

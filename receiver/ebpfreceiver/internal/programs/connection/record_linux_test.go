@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	var open, refused, datagrams uint16
 	const path = "test.sock"
@@ -40,7 +40,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	programtest.CompareRecords(t, named)
 }
 
-// nameOf names a record of the test's own traffic, and "" one of others'.
+// nameOf names a record of the test's own traffic. For other records it returns "".
 func nameOf(raw []byte, open, refused, datagrams uint16, path string) string {
 	if raw[1] == eventUnix {
 		e, _ := common.View[bpf.ConnectionUnixEvent](raw)
@@ -65,7 +65,7 @@ func nameOf(raw []byte, open, refused, datagrams uint16, path string) string {
 	return ""
 }
 
-// exchange sends a few bytes to a server of its own and reads them back, and returns the server's port.
+// exchange sends a few bytes to its own server and reads them back. It returns the server's port.
 func exchange(t *testing.T, network, address string) uint16 {
 	t.Helper()
 	if network == "udp4" {
@@ -79,7 +79,7 @@ func exchange(t *testing.T, network, address string) uint16 {
 		require.NoError(t, err)
 		return uint16(conn.LocalAddr().(*net.UDPAddr).Port)
 	}
-	// Not multipath TCP, whose subflows are another story.
+	// Without multipath TCP, whose subflows are connections of their own.
 	config := new(net.ListenConfig)
 	config.SetMultipathTCP(false)
 	listener, err := config.Listen(t.Context(), network, address)
@@ -107,7 +107,7 @@ func exchange(t *testing.T, network, address string) uint16 {
 	return 0
 }
 
-// closedPort connects to a port where nobody listens, and returns it.
+// closedPort connects to a port without a listener and returns it.
 func closedPort(t *testing.T) uint16 {
 	t.Helper()
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")

@@ -23,10 +23,10 @@ const (
 	stateEstablished, stateSynSent, stateSynRecv, stateFinWait2, stateClose, stateLastAck, stateListen = 1, 2, 3, 5, 7, 9, 10
 )
 
-// change is one of a socket's state.
+// change is a state change of a socket.
 type change struct{ from, to int32 }
 
-// without is the program, but for a change that its hook does not see: as where the kernel leaves the hook out.
+// without is the program with a hook that ignores one state change, as when the kernel skips the hook.
 type without struct {
 	program.Program
 	change change
@@ -38,7 +38,7 @@ func (w without) Spec() (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	function := spec.Programs[bpf.ConnectionProgConnectionSetState]
-	// The arguments of the tracepoint are the socket, its state, and the new one, of 8 bytes each.
+	// The tracepoint's arguments are the socket, its state, and the new state, of 8 bytes each.
 	blind := asm.Instructions{
 		asm.LoadMem(asm.R2, asm.R1, 8, asm.DWord),
 		jumpUnless(asm.R2, w.change.from, 4),
@@ -47,26 +47,27 @@ func (w without) Spec() (*ebpf.CollectionSpec, error) {
 		asm.Mov.Imm(asm.R0, 0),
 		asm.Return(),
 	}
-	// What is known of the function goes with its first instruction.
+	// The metadata of the function is attached to its first instruction.
 	first := &function.Instructions[0].Metadata
 	blind[0].Metadata, *first = *first, asm.Metadata{}
 	function.Instructions = append(blind, function.Instructions...)
 	return spec, nil
 }
 
-// jumpUnless skips so many instructions if a register is not a value.
+// jumpUnless skips that many instructions if a register does not have the value.
 func jumpUnless(r asm.Register, value int32, instructions int16) asm.Instruction {
 	return asm.Instruction{OpCode: asm.JNE.Op(asm.ImmSource), Dst: r, Offset: instructions, Constant: int64(value)}
 }
 
-// Where the kernel leaves the hook out at one change, the next one of the same socket tells what it was, or the socket's end.
+// If the kernel skips the hook at one change, the missed change is reconstructed from the next one, or from the end of the
+// socket.
 func TestUnseenChanges(t *testing.T) {
 	orderly := map[string]int{"connect": 1, "accept": 1, "close_client": 1, "close_server": 1}
 	for name, tt := range map[string]struct {
 		change change
 		refuse bool
 		want   map[string]int
-		// noTime is the event that lacks a duration.
+		// noTime is the event without a duration.
 		noTime string
 	}{
 		"none":                     {want: orderly},

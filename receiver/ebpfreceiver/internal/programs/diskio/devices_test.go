@@ -20,14 +20,14 @@ func TestDevicesThatAreGone(t *testing.T) {
 	gone := func() bool {
 		d.look()
 		first := d.gone("sdb")
-		assert.Equal(t, first, d.gone("sdb"), "however often it is asked")
+		assert.Equal(t, first, d.gone("sdb"), "repeated calls return the same")
 		return first
 	}
 	names = []string{"sda", "sdb"}
 	assert.False(t, gone())
 	names = []string{"sda"}
 	for range scrapesKept {
-		assert.False(t, gone(), "its last counts are still to be seen")
+		assert.False(t, gone(), "its last counts are still reported")
 	}
 	assert.True(t, gone())
 	assert.True(t, gone())

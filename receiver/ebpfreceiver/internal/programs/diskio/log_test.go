@@ -34,7 +34,7 @@ func slow(set ...func(*bpf.DiskIOEvent)) []byte {
 
 func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
 
-// of changes it to another operation with that many bytes.
+// of changes the record to another operation with that many bytes.
 func of(operation uint8, size uint32) func(*bpf.DiskIOEvent) {
 	return func(e *bpf.DiskIOEvent) { e.Operation, e.Size = operation, size }
 }

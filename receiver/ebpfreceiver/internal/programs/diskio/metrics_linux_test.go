@@ -120,16 +120,16 @@ func TestScrapeOfADeviceThatIsGone(t *testing.T) {
 	for range 10 {
 		s.scrape(t)
 	}
-	assert.Equal(t, 10, s.entries(), "that of the service is part of the host's now")
+	assert.Equal(t, 10, s.entries(), "the service's counts were added to the host's")
 
 	s.devices = []string{"cciss/c0d0"}
 	for range scrapesKept {
-		assert.Contains(t, s.seen(t), "vda", "its last counts are still to be seen")
+		assert.Contains(t, s.seen(t), "vda", "its last counts are still reported")
 	}
 	for range 2 * scrapesKept {
 		assert.Equal(t, map[string]bool{"cciss/c0d0": true}, s.seen(t))
 	}
-	assert.Equal(t, 2, s.entries(), "the other device and the overflow")
+	assert.Equal(t, 2, s.entries(), "the other device and the overflow series")
 
 	// A new device with the same name starts from zero.
 	s.devices = append(s.devices, "vda")
@@ -141,7 +141,7 @@ func TestScrapeOfADeviceThatIsGone(t *testing.T) {
 		}
 		for _, p := range m.Sum().DataPoints().All() {
 			if device, _ := p.Attributes().Get("system.device"); device.Str() == "vda" {
-				assert.EqualValues(t, 1, p.IntValue(), "and has nothing of what was merged before")
+				assert.EqualValues(t, 1, p.IntValue(), "without the counts merged before")
 			}
 		}
 	}

@@ -26,7 +26,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	records := programtest.Records(t, program.Selected{Definition: &Definition, Config: config}, func() {
 		for number, operation := range []string{"read", "write", "flush", "discard"} {
 			require.NoError(t, disk.operate(t, operation, 8192, 4096))
-			types[operation] = uint8(number) // those of enum req_op
+			types[operation] = uint8(number) // values of enum req_op
 		}
 	})
 	named := map[string][]byte{}

@@ -26,11 +26,11 @@ func TestDefaultConfig(t *testing.T) {
 	c := defaultConfig()
 	require.NoError(t, c.Validate())
 	assert.True(t, c.Events)
-	assert.Empty(t, c.Opens.Paths, "they cost a look at every open")
+	assert.Empty(t, c.Opens.Paths, "they cost time at every open")
 	require.NotNil(t, c.EventLimit)
 	assert.Equal(t, 1000, *c.EventLimit)
 	*c.EventLimit = -1
-	assert.Equal(t, 1000, *defaultConfig().EventLimit, "each has its own")
+	assert.Equal(t, 1000, *defaultConfig().EventLimit, "defaults are not shared")
 	require.ErrorContains(t, c.Validate(), "event_limit: -1 is not a positive number")
 }
 
@@ -57,7 +57,7 @@ func TestValidateOpens(t *testing.T) {
 	}
 	all := (&Opens{Paths: []string{"a", "/b/"}}).validate()
 	require.ErrorContains(t, all, "opens::paths::0")
-	require.ErrorContains(t, all, "opens::paths::1", "all at once")
+	require.ErrorContains(t, all, "opens::paths::1", "all errors at once")
 }
 
 func many(n int) (paths []string) {
@@ -72,7 +72,7 @@ func TestPrefixes(t *testing.T) {
 	of := prefixesOf("/etc")
 	require.Len(t, of, 2)
 	assert.Equal(t, "/etc", text(of[0]))
-	assert.EqualValues(t, 40, of[0].Length, "with the end")
+	assert.EqualValues(t, 40, of[0].Length, "including the terminating zero")
 	assert.Equal(t, "/etc/", text(of[1]))
 	assert.EqualValues(t, 40, of[1].Length)
 	root := prefixesOf("/")
@@ -108,7 +108,7 @@ func TestHooks(t *testing.T) {
 	symbols := filepath.Join(t.TempDir(), "kallsyms")
 	require.NoError(t, os.WriteFile(symbols, []byte("0 t vfs_rmdir.part.0\n"), 0o600))
 	host.Symbols = kernel.SymbolsIn(symbols)
-	assert.Equal(t, "tracepoint/syscalls/sys_exit_unlinkat", newProgram(config, host).Hooks()[0].Variants[0].Hook, "not all come through what is split")
+	assert.Equal(t, "tracepoint/syscalls/sys_exit_unlinkat", newProgram(config, host).Hooks()[0].Variants[0].Hook, "a split function does not see all deletions")
 
 	require.NoError(t, os.WriteFile(symbols, []byte("0 T vfs_rmdir\n"), 0o600))
 	p := newProgram(config, host)
@@ -153,6 +153,6 @@ func functionsOf(t *testing.T, p program.Program, spec *ebpf.CollectionSpec) map
 		add(v)
 	}
 	assert.False(t, variants[0].Needs.Tracefs)
-	assert.False(t, variants[len(variants)-1].Needs.Tracefs, "there is a way without it")
+	assert.False(t, variants[len(variants)-1].Needs.Tracefs, "the last variant must not need tracefs")
 	return functions
 }

@@ -31,6 +31,6 @@ func TestAppendFlags(t *testing.T) {
 	}[runtime.GOARCH]
 	assert.Equal(t, []string{"O_RDONLY", "O_DIRECT"}, appendFlags(nil, of[0]))
 	assert.Equal(t, []string{"O_RDONLY", "O_DIRECTORY", "O_NOFOLLOW"}, appendFlags(nil, of[1]|of[2]))
-	assert.Equal(t, []string{"O_RDWR", "O_TMPFILE"}, appendFlags(nil, 2|0o20000000|of[1]), "which has the bit of a directory")
-	assert.Equal(t, []string{"O_RDONLY"}, appendFlags(nil, of[3]), "as any is on 64 bits")
+	assert.Equal(t, []string{"O_RDWR", "O_TMPFILE"}, appendFlags(nil, 2|0o20000000|of[1]), "O_TMPFILE includes the bit of O_DIRECTORY")
+	assert.Equal(t, []string{"O_RDONLY"}, appendFlags(nil, of[3]), "O_LARGEFILE is always set on 64 bits")
 }

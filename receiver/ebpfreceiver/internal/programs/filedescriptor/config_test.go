@@ -54,7 +54,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, map[string]any{bpf.FileDescriptorVarReadNames: true}, p.Variables(), "metrics name processes")
 }
 
-// From Linux 6.6 on close() bypasses filp_close, where most closes would be missed.
+// Since Linux 6.6 close() bypasses filp_close, so a hook there would miss most closes.
 func TestHooks(t *testing.T) {
 	for release, want := range map[string][]string{
 		"5.10.0-46-cloud-amd64": {"iter/task_file", "fentry/fd_install", "fexit/do_dup2", "fentry/filp_flush", "fentry/filp_close"},

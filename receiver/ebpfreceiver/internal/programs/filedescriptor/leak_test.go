@@ -120,7 +120,7 @@ func TestLeakDetectorForgets(t *testing.T) {
 		assert.Empty(t, at(g, i, all...))
 		assert.Len(t, g.processes, len(all))
 	}
-	// So is what a part was missing of.
+	// Partial information is dropped, too.
 	at(g, 6, sockets(7, 1))
 	at(g, 7, sockets(7, 2))
 	g.forget(process{7, 7})
@@ -142,7 +142,7 @@ func TestLeakAfterAFailedScan(t *testing.T) {
 	assert.Len(t, at(g, 3, sockets(7, 4), sockets(8, 3)), 1)
 }
 
-// Several at once are all told.
+// Several leaks at once are all reported.
 func TestLeaksOfMany(t *testing.T) {
 	g := newLeakDetector(2)
 	for i := range uint32(3) {
@@ -166,7 +166,7 @@ func TestObservedProcessesAreBounded(t *testing.T) {
 		assert.Len(t, g.processes, maxObserved)
 		assert.Len(t, leaks, map[uint32]int{2: 1}[i])
 	}
-	// One that ends makes room.
+	// A process that ends makes room.
 	at(g, 3, sockets(maxObserved, 1))
 	at(g, 4, sockets(maxObserved, 2))
 	assert.Len(t, g.processes, 1)

@@ -128,7 +128,7 @@ func TestScrapeFindsLeaks(t *testing.T) {
 	assert.Equal(t, "socket", attributes["ebpf.file_descriptor.kind"])
 	assert.Equal(t, int64(20), attributes["process.pid"])
 	assert.Equal(t, host.Containers.Path(programtest.Web), attributes["process.linux.cgroup"])
-	assert.WithinRange(t, found[0].Timestamp().AsTime(), begin, time.Now(), "when it was found")
+	assert.WithinRange(t, found[0].Timestamp().AsTime(), begin, time.Now(), "the time of detection")
 }
 
 // The tables of a process with unshared tables are not known all at once. That is not growth.

@@ -78,7 +78,7 @@ func TestSnapshotKeepsThoseThatHaveMost(t *testing.T) {
 		assert.Equal(t, uint32(processes-i), h.pid, "in order")
 		assert.Equal(t, uint64(processes-i-1+2), h.total())
 	}
-	require.Len(t, counts, processes, "each is looked at, whether it has much or not")
+	require.Len(t, counts, processes, "each process is checked, whatever its count")
 	for pid, total := range counts {
 		assert.Equal(t, uint64(pid-1+2), total)
 	}
@@ -146,7 +146,7 @@ func TestSnapshotBoundsUnsharedTables(t *testing.T) {
 		c.add(ofThread(i+1, 1<<20, map[int]uint32{file: 1}))
 	}
 	assert.Len(t, c.finish(), maxUnshared)
-	assert.Equal(t, uint64(2*maxUnshared), c.other[file], "left out until it is known what belongs together")
+	assert.Equal(t, uint64(2*maxUnshared), c.other[file], "without series of their own until they are known to be unshared")
 }
 
 func TestReadTables(t *testing.T) {

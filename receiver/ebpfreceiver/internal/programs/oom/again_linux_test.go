@@ -55,5 +55,5 @@ func TestVictimsThatAreMarkedAgain(t *testing.T) {
 	for pid, events := range victims {
 		assert.Equal(t, 1, events, "events of process %d", pid)
 	}
-	assert.EqualValues(t, len(records), counted, "each of them, and those of others meanwhile")
+	assert.EqualValues(t, len(records), counted, "all victims, including those of other processes")
 }

@@ -35,7 +35,7 @@ func limitMemory(t *testing.T) string {
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Rmdir(dir)) })
 	for name, value := range settings {
-		// A kernel without swap has no such limit.
+		// A kernel without swap accounting has no such limit.
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(value), 0); name != "memory.swap.max" {
 			require.NoError(t, err)
 		}
@@ -47,7 +47,7 @@ func limitMemory(t *testing.T) string {
 func killOne(t *testing.T) int {
 	t.Helper()
 	limited := limitMemory(t)
-	// The shell waits until it is limited, and then asks for more memory.
+	// The shell waits until it is limited, and then allocates memory.
 	cmd := exec.Command("sh", "-c", "read go && exec tail /dev/zero")
 	in, err := cmd.StdinPipe()
 	require.NoError(t, err)

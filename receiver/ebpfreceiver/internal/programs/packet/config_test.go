@@ -20,7 +20,7 @@ func on(interfaces ...string) *Config {
 
 func TestDefaultConfig(t *testing.T) {
 	c := defaultConfig()
-	require.ErrorContains(t, c.Validate(), "interfaces: none is listed", "nothing is attached that nobody asked for")
+	require.ErrorContains(t, c.Validate(), "interfaces: none is listed", "there is no default interface")
 	require.NoError(t, on("eth0").Validate())
 	assert.True(t, c.Events)
 	assert.Equal(t, 1000, c.SampleEvery)
@@ -57,5 +57,5 @@ func TestChooses(t *testing.T) {
 	} {
 		assert.Equal(t, want, c.chooses(name), name)
 	}
-	assert.Equal(t, []string{"eth0"}, c.named(), "patterns need not be there")
+	assert.Equal(t, []string{"eth0"}, c.named(), "patterns need not match an interface")
 }

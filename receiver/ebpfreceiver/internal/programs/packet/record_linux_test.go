@@ -31,7 +31,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	tcp := append(append(append([]byte{5 << 4, 0, 0, 40, 0, 0, 0x40, 0, 64, 6, 0, 0}, from.AsSlice()...), to.AsSlice()...), syn...)
 	tcp[0] = 4<<4 | 5
 	ethernet := []byte{2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2}
-	// Types that nobody else sends on the wire: experimental protocols, and a VLAN tag.
+	// EtherTypes that nobody else sends on the wire: experimental protocols, and a VLAN tag.
 	experiment := append(append([]byte{}, ethernet...), 0x88, 0xb5, 0, 0)
 	outer := append(append([]byte{}, ethernet...), 0x88, 0xa8, 0, 100, 0x81, 0, 0, 7, 8, 0)
 	frames := map[string][]byte{"tcp_two_tags": append(outer, tcp...), "not_ip": append(experiment, make([]byte, 42)...)}
@@ -40,7 +40,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 		for _, frame := range frames {
 			wire.send(t, frame)
 		}
-		// They are behind it when it is.
+		// When the device has received a frame, the program has run.
 		programtest.Eventually(t, func() bool { return wire.received(t) >= len(frames) })
 	})
 	named := map[string][]byte{}

@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// BenchmarkAppendLog makes log records of records, as the reader of the ring buffer does: one of 18 attributes, of which
-// the place of the drop is missing where the kernel hides its addresses, and one of what has no owner.
+// BenchmarkAppendLog converts records as the reader of the ring buffer does: one with 18 attributes (without the drop
+// location if the kernel hides addresses), and one without an owner.
 func BenchmarkAppendLog(b *testing.B) {
 	owned := func(e *bpf.PacketDropEvent) {
 		e.Attribution = uint8(common.AttributionReceivingSocket)
@@ -46,7 +46,7 @@ func BenchmarkAppendLog(b *testing.B) {
 	}
 }
 
-// benchmarkRecord returns the record of a TCP segment that found no socket.
+// benchmarkRecord returns the record of a TCP segment without a socket.
 func benchmarkRecord(i uint16, set func(*bpf.PacketDropEvent)) []byte {
 	e := &bpf.PacketDropEvent{Reason: programtest.ReasonNoSocket, Location: 0xffffffff81000000 + 1, Netns: 4026531840}
 	e.Record.Program = programtest.Number

@@ -23,7 +23,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// drop returns the record of a packet between two hosts that was dropped for want of a socket, changed by set.
+// drop returns the record of a packet between two hosts that was dropped for lack of a socket, changed by set.
 func drop(protocol uint8, source, destination string, set ...func(*bpf.PacketDropEvent)) []byte {
 	e := &bpf.PacketDropEvent{Reason: programtest.ReasonNoSocket, Netns: 4026531840}
 	e.Record.Program = programtest.Number
@@ -65,7 +65,7 @@ func owned(attribution common.Attribution, cgroup uint64) func(*bpf.PacketDropEv
 	}
 }
 
-// inCgroup is a packet of whose socket only the cgroup is known.
+// inCgroup is a packet whose socket has only a known cgroup.
 func inCgroup(cgroup uint64) func(*bpf.PacketDropEvent) {
 	return func(e *bpf.PacketDropEvent) {
 		e.Owner.Cgroup, e.Attribution, e.Cookie = cgroup, uint8(common.AttributionCgroup), 4712
@@ -129,7 +129,7 @@ func TestAppendLogGolden(t *testing.T) {
 	}
 }
 
-// A kernel before 5.17 gives no reasons: 0, which is what the BPF side writes then, must not look like one.
+// A kernel before 5.17 gives no reasons. The BPF side then writes 0, which must not look like a reason.
 func TestKernelWithoutReasons(t *testing.T) {
 	host := programtest.Host(t)
 	host.Reasons = programtest.BTF(t, 2).DropReasons()
@@ -182,7 +182,7 @@ func TestEvents(t *testing.T) {
 	assert.Zero(t, p.Events())
 }
 
-// What the BPF side must know of this kernel comes from its types.
+// What the BPF side must know about this kernel comes from its BTF.
 func TestVariables(t *testing.T) {
 	symbols := filepath.Join(t.TempDir(), "symbols")
 	require.NoError(t, os.WriteFile(symbols, []byte(`ffffffff81000000 T _stext
@@ -238,7 +238,7 @@ ffffffff81001400 T _etext
 	}
 }
 
-// someJudgements are those of the reasons that the types of programtest have.
+// someJudgements are the judgements of the drop reasons in programtest's BTF.
 var someJudgements = map[uint32]bpf.PacketDropJudgement{
 	0:                              noLoss,
 	1:                              noLoss,
@@ -247,7 +247,7 @@ var someJudgements = map[uint32]bpf.PacketDropJudgement{
 	programtest.ReasonQueuePurge:   noLoss,
 }
 
-// Where the kernel does not say where its functions are, which is logged once, nothing is taken for one of them.
+// If kernel symbols are unavailable, which is logged once, no location matches a function.
 func TestVariablesWithoutSymbols(t *testing.T) {
 	host := programtest.Host(t)
 	core, log := observer.New(zap.WarnLevel)

@@ -36,7 +36,7 @@ func newScraped(t *testing.T) *scraped {
 	return &scraped{host, p, programtest.Maps(t, p, bpf.PacketDropMapPacketDropCounts)[bpf.PacketDropMapPacketDropCounts]}
 }
 
-// count writes a series, in which the last CPU has one packet of a byte.
+// count writes a series. The last CPU has one packet of one byte.
 func (s *scraped) count(t *testing.T, key bpf.PacketDropSeries, packets, bytes uint64) {
 	t.Helper()
 	programtest.PutPerCPU(t, s.drops, &key,
@@ -64,7 +64,7 @@ func (s *scraped) fill(t *testing.T) {
 	s.count(t, key(0, programtest.ReasonNotSpecified, 50, 4), 5, 500)
 	s.count(t, key(0, programtest.ReasonLastAction, inet.ProtocolTCP, 4), 6, 600)
 	s.count(t, key(0, 77, inet.ProtocolICMPv6, 6), 8, 800)
-	// A container in two cgroups, and another one.
+	// A container with two cgroups, and another container.
 	s.count(t, key(programtest.Web, programtest.ReasonSocketRcvbuff, inet.ProtocolUDP, 4), 10, 1000)
 	s.count(t, key(programtest.WebChild, programtest.ReasonSocketRcvbuff, inet.ProtocolUDP, 4), 20, 2000)
 	s.count(t, key(programtest.Database, programtest.ReasonNetfilterDrop, inet.ProtocolTCP, 4), 30, 3000)
@@ -76,7 +76,7 @@ func TestScrapeGolden(t *testing.T) {
 	programtest.CompareMetrics(t, "metrics.yaml", s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()))
 }
 
-// What found no room in the map is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t)
 	assert.Zero(t, s.scrape(t, aScrapeLater, metadata.DefaultMetricsConfig()).MetricCount(), "nothing has happened yet")
@@ -108,7 +108,7 @@ func TestScrapeDisabled(t *testing.T) {
 	assert.Zero(t, s.scrape(t, aScrapeLater, config).MetricCount())
 }
 
-// Two scrapes begin at the same time, and the second has all that the first had.
+// Two scrapes have the same start time, and the second one includes the counts of the first.
 func TestScrapeIsCumulative(t *testing.T) {
 	s := newScraped(t)
 	for scrape := range uint64(2) {

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	ports := map[uint16]string{}
 	config := &program.CommonConfig{Events: true}
@@ -41,7 +41,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	programtest.CompareRecords(t, named)
 }
 
-// sendToNobody sends to a port that nobody listens to, and returns it.
+// sendToNobody sends to a port without a listener and returns it.
 func sendToNobody(t *testing.T, network string) uint16 {
 	t.Helper()
 	host := "127.0.0.1:0"
@@ -67,7 +67,7 @@ func sendToNobody(t *testing.T, network string) uint16 {
 	return uint16(server.LocalAddr().(*net.UDPAddr).Port)
 }
 
-// assertLocation checks that a drop for want of a socket has a place in the kernel whose name is shown.
+// assertLocation checks that the location of a drop for lack of a socket has a name.
 func assertLocation(t *testing.T, location uint64) {
 	t.Helper()
 	host := programtest.Host(t)

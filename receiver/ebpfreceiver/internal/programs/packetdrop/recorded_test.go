@@ -9,7 +9,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// Bytes that a kernel has written once, in the order of their names.
+// Records that a kernel wrote earlier, in the order of their names.
 func TestRecordedGolden(t *testing.T) {
 	host := programtest.Host(t)
 	programtest.CompareRecorded(t, host, newProgram(defaultConfig(), host))

@@ -32,7 +32,7 @@ func TestVariables(t *testing.T) {
 		config.Arguments = arguments
 		variables := newProgram(config, host).Variables()
 		assert.Equal(t, arguments, variables[bpf.ProcessVarReadArguments])
-		assert.Equal(t, uint32(1), variables[bpf.ProcessVarProcessExitArguments], "what every kernel has")
+		assert.Equal(t, uint32(1), variables[bpf.ProcessVarProcessExitArguments], "the arguments that every kernel has")
 	}
 }
 

@@ -26,7 +26,7 @@ func header[R any](record *R, owner *common.Owner, event bpf.ProcessEventId, cgr
 	copy(chars(owner.Executable[:]), "bash")
 }
 
-// execution returns the record of an execution; names are those of the path, as the BPF side has them.
+// execution returns the record of an exec. names are those of the path, as the BPF side writes them.
 func execution(cgroup uint64, names, script string) []byte {
 	e := &bpf.ProcessExecEvent{Parent: 77, PathLength: uint32(len(names)), Start: created, ArgumentCount: 3}
 	header(e, common.OwnerOf(&e.Owner), bpf.ProcessEventIdEVENT_EXEC, cgroup)
@@ -35,7 +35,7 @@ func execution(cgroup uint64, names, script string) []byte {
 	return programtest.Bytes(e)
 }
 
-// withArguments returns the record of an execution with arguments. count may be greater than their number.
+// withArguments returns the record of an exec with arguments. more is how many bytes of them do not fit.
 func withArguments(text string, more int) []byte {
 	raw := append([]byte(nil), execution(0, "bash\x00bin\x00", "")...)
 	raw[1] = uint8(bpf.ProcessEventIdEVENT_EXEC_ARGUMENTS)
@@ -50,7 +50,7 @@ func exit(cgroup uint64, status uint32, duration uint64) []byte {
 	return programtest.Bytes(e)
 }
 
-// inNamespace returns the record of an execution or an end in a pid namespace of its own.
+// inNamespace changes a record to a process in a PID namespace.
 func inNamespace(raw []byte, vpid uint32) []byte {
 	if bpf.ProcessEventId(raw[1]) == bpf.ProcessEventIdEVENT_EXIT {
 		(*bpf.ProcessEvent)(unsafe.Pointer(&raw[0])).Vpid = vpid

@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	named := map[string][]byte{}
 	for _, arguments := range []bool{false, true} {
@@ -32,7 +32,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 			pid = cmd.Process.Pid
 		})
 		for _, raw := range records {
-			e, _ := common.View[bpf.ProcessEvent](raw) // which begins as the others do
+			e, _ := common.View[bpf.ProcessEvent](raw) // all records begin alike
 			if int(e.Owner.Pid) != pid {
 				continue
 			}

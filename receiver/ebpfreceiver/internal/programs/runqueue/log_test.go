@@ -16,7 +16,7 @@ import (
 
 func chars(s []int8) []byte { return unsafe.Slice((*byte)(unsafe.Pointer(&s[0])), len(s)) }
 
-// stall returns the record of a task that has waited that many ns; a thread of the kernel has no executable.
+// stall returns the record of a task that waited for that many ns. Kernel threads have no executable.
 func stall(cgroup uint64, pid uint32, duration uint64) []byte {
 	e := &bpf.RunqueueEvent{Duration: duration}
 	e.Record.Program, e.Record.Event, e.Record.Cpu = programtest.Number, stalled, 3
@@ -68,7 +68,7 @@ func TestAppendLogRefuses(t *testing.T) {
 	assert.Zero(t, b.Len())
 }
 
-// A record has as many attributes as room is made for, at most.
+// A record has at most as many attributes as room is reserved for.
 func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)

@@ -37,8 +37,8 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.RunqueueMapRunqueueWaits]}
 }
 
-// put writes the waits of a cgroup's tasks, as the BPF side sorts them into slots: the first one on the first CPU, the
-// others on the last.
+// put writes the waits of a cgroup's tasks in the same slots as the BPF side: the first one on the first CPU, the others on
+// the last.
 func (s *scraped) put(t *testing.T, cgroup, first uint64, others ...uint64) {
 	t.Helper()
 	of := func(waits ...uint64) (h bpf.RunqueueHistogram) {
@@ -66,7 +66,7 @@ func TestScrapeGolden(t *testing.T) {
 
 			s.put(t, 1, 50_000, 1_200_000)
 			s.put(t, programtest.Service, 0, 3_000)
-			s.put(t, 1<<50, 1_000_000_000) // a cgroup that nobody knows
+			s.put(t, 1<<50, 1_000_000_000) // an unknown cgroup
 			s.put(t, programtest.Web, 40_000)
 			s.put(t, programtest.WebChild, 41_000, 1_000, 1_001)
 			s.put(t, programtest.Database, 3_600_000_000_001)

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	config := defaultConfig()
 	config.Threshold = program.Threshold.Least
@@ -39,7 +39,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 	programtest.CompareRecords(t, named)
 }
 
-// In a storm of stalls all are in the metric, and each is a record in the ring or counted as lost.
+// In a storm of stalls, all are in the metric, and each is a record in the ring or counted as lost.
 func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	config, limit := defaultConfig(), 500
 	config.Threshold, config.EventLimit = program.Threshold.Least, &limit
@@ -100,5 +100,5 @@ func TestStallsAreDeliveredOrCounted(t *testing.T) {
 	}
 	require.Positive(t, lost["rate_limit"], "%v", lost)
 	require.Zero(t, lost["map_full"], "%v", lost)
-	require.Equal(t, stalls, delivered+lost["rate_limit"]+lost["ring_full"], "%d are delivered, lost are %v", delivered, lost)
+	require.Equal(t, stalls, delivered+lost["rate_limit"]+lost["ring_full"], "%d delivered, %v lost", delivered, lost)
 }

@@ -21,17 +21,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/tcp"
 )
 
-// timeWait is the state of what the kernel keeps of a closed socket.
+// timeWait is the TCP state TIME_WAIT.
 const timeWait = 6
 
-// told is what program tcp reports of a reset.
+// told is a reset that program tcp reports.
 type told struct {
 	event, role, attribution, state uint8
 	owned                           bool
 }
 
-// resetClosed makes a connection whose client has closed it when the server sends: the client's side sends a reset, from what
-// the kernel keeps of the closed socket. It returns the server's port.
+// resetClosed makes a connection whose server sends after the client has closed it. The client's TIME_WAIT socket answers
+// with a reset. It returns the server's port.
 func resetClosed(t *testing.T) uint16 {
 	t.Helper()
 	config := new(net.ListenConfig)
@@ -48,12 +48,12 @@ func resetClosed(t *testing.T) uint16 {
 	defer server.Close()
 	require.NoError(t, client.Close())
 	_, err = server.Read(make([]byte, 1))
-	require.Error(t, err, "the client has closed it")
-	// The kernel acknowledges the client's FIN after 40 ms at most. Then it keeps a small socket only.
+	require.Error(t, err, "the client must have closed it")
+	// The server acknowledges the client's FIN after 40 ms at most. Then the kernel keeps only a TIME_WAIT socket.
 	time.Sleep(200 * time.Millisecond)
 	_, err = server.Write([]byte("x"))
 	require.NoError(t, err)
-	// The reset comes at once on the loopback device.
+	// On loopback the reset is immediate.
 	programtest.Eventually(t, func() bool {
 		_, err := server.Write([]byte("x"))
 		return err != nil
@@ -61,8 +61,8 @@ func resetClosed(t *testing.T) uint16 {
 	return uint16(listener.Addr().(*net.TCPAddr).Port)
 }
 
-// What tcp reports of a socket that has been closed does not depend on whether connection runs at the same hook, nor on which of
-// both is called first.
+// What tcp reports about a closed socket does not depend on whether connection is attached to the same hook, nor on which of
+// them is called first.
 func TestTCPBesideConnection(t *testing.T) {
 	select1 := func(d *program.Definition) program.Selected {
 		return program.Selected{Definition: d, Config: d.DefaultConfig()}
@@ -86,7 +86,7 @@ func TestTCPBesideConnection(t *testing.T) {
 		assert.True(t, one.owned, "%+v", one)
 	}
 	require.NotEmpty(t, want)
-	// From Linux 6.10 on, as the reason, the kernel shows resets that small sockets send.
+	// Resets of TIME_WAIT sockets are visible since Linux 6.10, as is the reason.
 	if n, _ := programtest.LiveHost(t).BTF.TracepointArgs("tcp_send_reset"); n > 2 {
 		require.True(t, slices.ContainsFunc(want, func(one told) bool { return one.state == timeWait }), "%+v", want)
 	}

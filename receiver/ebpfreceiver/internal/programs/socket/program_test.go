@@ -17,7 +17,7 @@ import (
 func TestHooks(t *testing.T) {
 	for tracked, want := range map[bool][]string{
 		false: {"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "cgroup/sock_create", "iter/task_file"},
-		true:  {"cgroup/sock_create", "iter/task_file"}, // somebody else does what the first would
+		true:  {"cgroup/sock_create", "iter/task_file"}, // another program does the work of the first hook
 	} {
 		host := programtest.Host(t)
 		host.SocketsTracked = tracked

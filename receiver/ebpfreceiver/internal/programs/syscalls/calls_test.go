@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// numberOf returns the number of a call of this architecture.
+// numberOf returns the number of a call on this architecture.
 func numberOf(t testing.TB, name string) int {
 	t.Helper()
 	number := slices.Index(names[:], name)
@@ -60,7 +60,7 @@ func TestIsCall(t *testing.T) {
 	assert.True(t, slices.IsSorted(everywhere))
 }
 
-// Each name that the program knows something of is one that calls have.
+// Each name in the program's tables is a system call.
 func TestKindsAreCalls(t *testing.T) {
 	seen := map[string]bool{}
 	for _, list := range append(slices.Collect(maps.Values(kinds)), noreturn) {

@@ -23,7 +23,7 @@ func TestDefaultConfig(t *testing.T) {
 	assert.True(t, c.Events)
 	assert.Equal(t, 100, *c.EventLimit)
 	assert.Equal(t, 100*time.Millisecond, c.Threshold)
-	assert.False(t, c.Waiting, "an idle host waits all the time")
+	assert.False(t, c.Waiting, "an idle host blocks all the time")
 }
 
 const containerID = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
@@ -85,7 +85,7 @@ func TestValidateGivesAllErrorsAtOnce(t *testing.T) {
 	assert.Len(t, strings.Split(c.Validate().Error(), "\n"), 4)
 }
 
-// Everything that a configuration may say is valid together.
+// All settings are valid together.
 func TestValidateOfEverything(t *testing.T) {
 	c := defaultConfig()
 	c.Syscalls = []string{"openat", "open", "epoll_wait", "_llseek", "recv", "listns"} // of any architecture
@@ -94,7 +94,7 @@ func TestValidateOfEverything(t *testing.T) {
 	require.NoError(t, c.Validate())
 }
 
-// bit returns whether a set of the BPF side has a call of this architecture.
+// bit returns whether a set of the BPF side contains a call of this architecture.
 func bit(t *testing.T, variables map[string]any, name, call string) bool {
 	t.Helper()
 	set := variables[name].(bits)
@@ -115,9 +115,9 @@ func TestVariables(t *testing.T) {
 	} {
 		assert.Equal(t, uint8(want), kinds[numberOf(t, call)], call)
 	}
-	assert.Zero(t, kinds[600], "a number without a name is ordinary")
+	assert.Zero(t, kinds[600], "a number without a name has no special kind")
 	assert.Equal(t, uint64(100_000_000), variables[bpf.SyscallVarSlowThreshold], "ns")
-	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "left to the frame")
+	assert.NotContains(t, variables, bpf.SyscallVarReadNames, "the loader sets it")
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyExecutables])
 	assert.Equal(t, false, variables[bpf.SyscallVarByContainer])
 	assert.Equal(t, false, variables[bpf.SyscallVarWithBuckets])
@@ -142,7 +142,7 @@ func TestEvents(t *testing.T) {
 	assert.Zero(t, newProgram(defaultConfig(), host).Events())
 }
 
-// A kernel without storage in tasks, as that of these types, knows threads by their address, and when they end.
+// A kernel without task storage, like that of these types, identifies threads by address, and needs a hook for their end.
 func TestWithoutTaskStorage(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	spec, err := p.Spec()

@@ -41,7 +41,7 @@ func TestAppendLogGolden(t *testing.T) {
 		slow(programtest.Service, numberOf(t, "connect"), -110),
 		slow(programtest.Service, numberOf(t, "fcntl"), -512),
 		slow(programtest.Service, numberOf(t, "mmap"), -4096), // an address
-		slow(1<<50, 600, -38), // of a cgroup that nobody knows, by a number without a name
+		slow(1<<50, 600, -38), // of an unknown cgroup, with a number without a name
 		slow(0, unknownCall, -3000),
 	} {
 		require.NoError(t, p.AppendLog(b, record))
@@ -57,7 +57,7 @@ func TestAppendLogWithoutBody(t *testing.T) {
 	require.NoError(t, p.AppendLog(b, slow(programtest.Web, 1, 0)))
 	lr := b.Flush().Logs.ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0)
 	assert.Empty(t, lr.Body().AsString())
-	assert.Equal(t, 8, lr.Attributes().Len(), "as many as room is made for")
+	assert.Equal(t, 8, lr.Attributes().Len(), "as many as room is reserved for")
 }
 
 func TestAppendLogOfBadRecords(t *testing.T) {

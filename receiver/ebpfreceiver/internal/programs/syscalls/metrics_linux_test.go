@@ -45,7 +45,7 @@ func scrapedWith(t *testing.T, config *Config, host *program.Host) *scraped {
 	return &scraped{host, p, maps[bpf.SyscallMapSyscallCounts]}
 }
 
-// count writes calls of one duration, as the BPF side sorts them into slots; the last CPU has one of them.
+// count writes calls of one duration in the same slot as the BPF side. The last CPU has one of them.
 func (s *scraped) count(t *testing.T, cgroup uint64, call int, errno unix.Errno, ns, n uint64) {
 	t.Helper()
 	key := bpf.SyscallSeries{Cgroup: cgroup, Call: uint16(call), Error: uint16(errno), Slot: uint16(s.host.Histogram.Slot(ns))}
@@ -59,7 +59,7 @@ func (s *scraped) scrape(t *testing.T) pmetric.Metrics {
 	return m.Emit()
 }
 
-// fill writes what a host with two containers may have seen.
+// fill writes the counts of a host with two containers.
 func (s *scraped) fill(t *testing.T) {
 	t.Helper()
 	read, futex := numberOf(t, "read"), numberOf(t, "futex")
@@ -68,13 +68,13 @@ func (s *scraped) fill(t *testing.T) {
 	s.count(t, programtest.Service, read, unix.EAGAIN, 300, 20)
 	s.count(t, programtest.Service, read, unix.EAGAIN, 1200, 5)
 	s.count(t, programtest.Service, read, unix.EIO, 2_000_000_000, 1)
-	s.count(t, 1<<50, read, 0, 400, 1000) // of a cgroup that nobody knows
+	s.count(t, 1<<50, read, 0, 400, 1000) // of an unknown cgroup
 	s.count(t, programtest.Web, futex, unix.ETIMEDOUT, 50_000_000, 7)
 	s.count(t, programtest.WebChild, futex, unix.ETIMEDOUT, 50_000_000, 3)
 	s.count(t, programtest.WebChild, futex, 0, 7_200_000_000_000, 1)
 	s.count(t, programtest.Database, 600, unix.ENOSYS, 200, 2)
-	s.count(t, programtest.Database, compat+600, unix.ENOSYS, 200, 3) // of the same name in the other table
-	// What was made room for and not counted yet.
+	s.count(t, programtest.Database, compat+600, unix.ENOSYS, 200, 3) // the same name in the 32-bit table
+	// A series that was created but has no counts yet.
 	key := bpf.SyscallSeries{Cgroup: programtest.Database, Call: uint16(read)}
 	programtest.PutPerCPU(t, s.counts, &key, bpf.SyscallCounts{}, bpf.SyscallCounts{})
 }
@@ -89,7 +89,7 @@ func TestScrapeGolden(t *testing.T) {
 	}
 }
 
-// Without buckets, the histogram has the number of calls and the sum of their durations.
+// Without buckets, the histogram only has the number of calls and the sum of their durations.
 func TestScrapeWithoutBuckets(t *testing.T) {
 	host := programtest.Host(t)
 	host.Histogram = histogram.Exponential
@@ -131,7 +131,7 @@ func TestDetail(t *testing.T) {
 	require.ErrorContains(t, c.Validate(), `detail: "Full" is not one of auto, host, container, full`)
 }
 
-// What found no room in the map is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
@@ -169,7 +169,7 @@ func TestScrapeOfAClosedMap(t *testing.T) {
 	require.ErrorContains(t, s.program.Scrape(programtest.NewMetrics(s.host, aScrapeLater, metadata.DefaultMetricsConfig())), "read map")
 }
 
-// The filters are in the kernel's maps, whether there is such a container or not.
+// The kernel's maps have the filters, whether or not such a container exists.
 func TestLoadedFillsTheFilters(t *testing.T) {
 	host := programtest.LiveHost(t)
 	config := defaultConfig()
@@ -182,7 +182,7 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 		key := name.Key()
 		require.NoError(t, maps[bpf.SyscallMapSyscallExecutables].Lookup(&key, &value), name)
 	}
-	// A whole id is looked up, as the BPF side does.
+	// Look up a whole id, as the BPF side does.
 	for id, wanted := range map[string]bool{
 		containerID:                         true,
 		containerID[:63] + "0":              false,

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// What this kernel writes is of the kind of what is recorded; with -update it is what is recorded.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those.
 func TestRecordsOfThisKernel(t *testing.T) {
 	config := defaultConfig()
 	config.Syscalls, config.Waiting, config.Threshold = []string{"clock_nanosleep"}, true, time.Millisecond
@@ -26,7 +26,7 @@ func TestRecordsOfThisKernel(t *testing.T) {
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		for {
-			// A signal of the runtime's may come.
+			// A signal of the Go runtime may interrupt the call.
 			length := unix.NsecToTimespec(20_000_000)
 			if err := unix.ClockNanosleep(unix.CLOCK_MONOTONIC, 0, &length, nil); err != unix.EINTR {
 				require.NoError(t, err)

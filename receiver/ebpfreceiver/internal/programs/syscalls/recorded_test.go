@@ -13,14 +13,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// Bytes that a kernel has written once.
+// Records that a kernel wrote earlier.
 func TestRecordedGolden(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
 	record := programtest.Recorded(t)["slow"]
 	e, ok := common.View[bpf.SyscallEvent](record)
 	require.True(t, ok)
-	e.Call = uint32(numberOf(t, "clock_nanosleep")) // another one on each architecture
+	e.Call = uint32(numberOf(t, "clock_nanosleep")) // the number depends on the architecture
 	require.NoError(t, p.AppendLog(b, record))
 	logs := b.Flush().Logs
 	programtest.AssertSound(t, logs)

@@ -10,8 +10,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// BenchmarkAppendLog makes log records of records, as the reader of the ring buffer does: one of 17 attributes, and one of
-// what belongs to no socket.
+// BenchmarkAppendLog converts records as the reader of the ring buffer does: one with 17 attributes, and one without a
+// socket.
 func BenchmarkAppendLog(b *testing.B) {
 	for name, record := range map[string][]byte{
 		"retransmit": event(eventRetransmit, v4, v4peer, again(bpf.TCPRetransmitRETRANSMIT_FAST, 1)),

@@ -23,7 +23,7 @@ const (
 	established, closeState = 1, 7
 )
 
-// event returns the record of a client's established connection that belongs to a process of the host, changed by set.
+// event returns the record of a client's established connection, owned by a process of the host, changed by set.
 func event(id uint8, local, remote string, set ...func(*bpf.TCPEvent)) []byte {
 	e := &bpf.TCPEvent{Reason: noReason, Netns: 4026531840, Cookie: 4711, Role: roleClient, State: established}
 	e.Record.Program = programtest.Number
@@ -50,7 +50,7 @@ func owned(cgroup uint64) func(*bpf.TCPEvent) {
 	}
 }
 
-// inCgroup is a connection of whose socket only the cgroup is known.
+// inCgroup is a connection whose socket has only a known cgroup.
 func inCgroup(cgroup uint64) func(*bpf.TCPEvent) {
 	return func(e *bpf.TCPEvent) {
 		e.Owner = bpf.TCPEvent{}.Owner
@@ -58,7 +58,7 @@ func inCgroup(cgroup uint64) func(*bpf.TCPEvent) {
 	}
 }
 
-// nobodys is a segment that belongs to no socket, between ends that have that role here.
+// nobodys is a segment without a socket. role is that of this host's end.
 func nobodys(role uint8) func(*bpf.TCPEvent) {
 	return func(e *bpf.TCPEvent) {
 		e.Owner = bpf.TCPEvent{}.Owner
@@ -92,8 +92,8 @@ func TestAppendLogGolden(t *testing.T) {
 			event(resetSent, v4, v4peer, because(programtest.ResetAbortOnClose), in(closeState, roleClient)),
 			event(resetSent, v6peer, v6, because(programtest.ResetNoSocket), nobodys(roleServer)),
 			event(resetSent, v4peer, v4, because(programtest.ResetNoSocket), nobodys(0)),
-			event(resetSent, v4, v4peer, because(77)), // newer than the types
-			event(resetSent, v4, v4peer), // older than reasons
+			event(resetSent, v4, v4peer, because(77)), // unknown to the BTF
+			event(resetSent, v4, v4peer), // a kernel without reset reasons
 			event(resetReceived, v4, v4peer, in(2, roleClient)),
 			event(resetReceived, v6peer, v6, in(8, roleServer), owned(programtest.Web)),
 		},
@@ -127,7 +127,7 @@ func TestAppendLogOfBadRecords(t *testing.T) {
 	assert.Zero(t, b.Flush().Logs.LogRecordCount())
 }
 
-// A record has as many attributes as room is made for, at most.
+// A record has at most as many attributes as room is reserved for.
 func TestAppendLogAttributes(t *testing.T) {
 	host := programtest.Host(t)
 	p, b := newProgram(defaultConfig(), host), programtest.NewBatch(host, true)
@@ -145,7 +145,7 @@ func TestReasons(t *testing.T) {
 	assert.Equal(t, "1", reasonsOf(programtest.BTF(t, 2)).name(1), "a kernel without the enumeration")
 }
 
-// How many arguments the tracepoints have is for the BPF side to know.
+// The BPF side is told how many arguments the tracepoints have.
 func TestVariables(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	variables := p.Variables()

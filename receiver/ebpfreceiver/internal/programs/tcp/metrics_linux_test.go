@@ -37,13 +37,13 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	return &scraped{host, p, maps[bpf.TCPMapTcpCounts], maps[bpf.TCPMapTcpRtts]}
 }
 
-// count writes a series of which the last CPU has one.
+// count writes a series. The last CPU has a count of one.
 func (s *scraped) count(t *testing.T, key bpf.TCPSeries, n uint64) {
 	t.Helper()
 	programtest.PutPerCPU(t, s.counts, &key, bpf.TCPCounts{N: n - 1}, bpf.TCPCounts{N: 1})
 }
 
-// time writes a series of round trips, as the BPF side sorts them into slots: the first CPU's and the last one's in turn.
+// time writes a series of round trips in the same slots as the BPF side, alternately on the first and the last CPU.
 func (s *scraped) time(t *testing.T, key bpf.TCPSeries, rtts ...uint64) {
 	t.Helper()
 	var byCPU [2]bpf.TCPHistogram
@@ -74,19 +74,19 @@ func rtt(cgroup uint64, ipVersion, role uint8) bpf.TCPSeries {
 	return bpf.TCPSeries{Cgroup: cgroup, Type: ipVersion, Role: role}
 }
 
-// fill writes what a host with two containers may have seen.
+// fill writes the counts of a host with two containers.
 func (s *scraped) fill(t *testing.T) {
 	t.Helper()
 	s.count(t, sentAgain(programtest.Service, bpf.TCPRetransmitRETRANSMIT_SYN, 4, roleClient), 3)
 	s.count(t, sentAgain(programtest.Service, bpf.TCPRetransmitRETRANSMIT_UNKNOWN, 4, roleClient), 2)
-	s.count(t, sentAgain(1<<50, bpf.TCPRetransmitRETRANSMIT_SYN, 4, roleClient), 4) // a cgroup that nobody knows
+	s.count(t, sentAgain(1<<50, bpf.TCPRetransmitRETRANSMIT_SYN, 4, roleClient), 4) // an unknown cgroup
 	s.count(t, sentAgain(programtest.Web, bpf.TCPRetransmitRETRANSMIT_TIMEOUT, 6, roleServer), 10)
 	s.count(t, sentAgain(programtest.WebChild, bpf.TCPRetransmitRETRANSMIT_TIMEOUT, 6, roleServer), 20)
 	s.count(t, reset(0, resetSent, programtest.ResetNoSocket, 4, 0), 5)
 	s.count(t, reset(0, resetSent, programtest.ResetNoSocket, 6, roleServer), 6)
 	s.count(t, reset(programtest.Database, resetSent, noReason, 4, roleServer), 7)
 	s.count(t, reset(programtest.Database, resetReceived, noReason, 4, roleServer), 8)
-	// What was made room for and not counted yet.
+	// A series that was created but has no counts yet.
 	programtest.PutPerCPU(t, s.counts, &bpf.TCPSeries{Cgroup: programtest.Database, Type: 4}, bpf.TCPCounts{}, bpf.TCPCounts{})
 
 	s.time(t, rtt(programtest.Service, 4, roleClient), 50_000, 1_200_000)
@@ -105,7 +105,7 @@ func TestScrapeGolden(t *testing.T) {
 	}
 }
 
-// What found no room in the maps is a series of its own; while there is none of it, so is the series not.
+// Counts without room in the map are the overflow series. It is absent while it is empty.
 func TestScrapeOverflowGolden(t *testing.T) {
 	s := newScraped(t, histogram.Explicit)
 	assert.Zero(t, s.scrape(t).MetricCount(), "nothing has happened yet")
