@@ -1,5 +1,5 @@
-# `make` lists the targets. The tools are pinned in internal/tools/go.mod and built from there into .cache/bin;
-# clang is needed by `make generate` alone, whose output is committed.
+# `make` lists the targets. The tools are pinned in internal/tools/go.mod and built into .cache/bin. Only `make generate`
+# needs clang, and its output is committed.
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
@@ -11,23 +11,23 @@ BIN := $(CURDIR)/.cache/bin
 PROMETHEUS := $(CURDIR)/.cache/prometheus/usr/bin/prometheus
 VICTORIALOGS := $(CURDIR)/.cache/bin/victoria-logs
 COLLECTOR := dist/otelcol-ebpf
-# The Go that go.mod names.
+# The Go version of go.mod.
 GO_NEEDED := $(shell awk '$$1 == "go" {print $$2}' go.mod)
 
 export PATH := $(BIN):$(PATH)
-# A workspace of the user's would change the versions. A checkout owned by somebody else must not break the build.
+# A user's workspace would change the versions. The build must also work in a checkout of another user.
 export GOWORK := off
 export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 
-# The race detector needs cgo: Go itself turns that off where there is no C compiler.
+# The race detector needs cgo, which Go turns off if there is no C compiler.
 RACE = $(if $(filter 1,$(shell go env CGO_ENABLED)),-race)
-# How the tests below test/ are shown: gotestsum --help lists the ways.
+# The output format of the tests below test/; `gotestsum --help` lists the formats.
 export GOTESTSUM_FORMAT ?= standard-quiet
-# Given to every `go test`, for example TESTFLAGS='-v -run Refused'.
+# Additional arguments of every `go test`, for example TESTFLAGS='-v -run Refused'.
 TESTFLAGS ?=
-# The tests below test/ see the whole host, so their packages run one after the other, and never from the test cache. On some
-# virtual machines no eBPF program runs on top of the hypervisor's agent, which hides one event in some ten thousand: where
-# no more than a few tests fail, they are repeated once, and named in the end.
+# The tests below test/ observe the whole host, so their packages run one after the other, and without the test cache. On some
+# virtual machines no BPF program runs in the context of the hypervisor's agent, which hides about one event in ten thousand:
+# if only a few tests fail, they are repeated once, and listed at the end.
 TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
 	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
 
@@ -39,14 +39,14 @@ help: ## Show this list
 build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
 	builder --config builder-config.yaml --skip-strict-versioning=false
 
-build-full: $(BIN)/builder ## Build the one for gateways and Kubernetes, with Kafka besides: dist-full/otelcol-ebpf-full
+build-full: $(BIN)/builder ## Build the full collector, for gateways, Kubernetes and Kafka: dist-full/otelcol-ebpf-full
 	builder --config distributions/full.yaml --skip-strict-versioning=false
 
 run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml
 
-# A Go that is too old, as Debian 12's own 1.19, says of go.mod that it is malformed, or of a package that it is missing: both
-# name no way out. A Go from 1.21 on fetches the one that go.mod names, if it may, and then says that version here.
+# A Go that is too old, such as 1.19 of Debian 12, reports that go.mod is malformed or that a package is missing, without a
+# remedy. A Go since 1.21 downloads the version of go.mod, if it may, and reports that version here.
 go:
 	@if ! command -v go >/dev/null; then \
 		echo "Go $(GO_NEEDED) or newer is needed, and there is no go in PATH. Install it from https://go.dev/dl/ and add its bin folder" \
@@ -62,9 +62,9 @@ go:
 ##@ Release
 .PHONY: release release-files
 RELEASE_VERSION = $(shell awk '$$1 == "version:" {print $$2; exit}' builder-config.yaml)
-# What an archive has beside the executable, as far as it is committed.
+# The committed files in an archive besides the executable.
 RELEASE_FILES = $(shell git ls-files LICENSE bpf/LICENSE README.md CHANGELOG.md SECURITY.md config.yaml docs examples deploy)
-# The time of all files in the archives is that of the commit, so that everybody who builds it gets the same bytes.
+# All files in the archives have the time of the commit, so that the archives are reproducible.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
 TAR_REPRODUCIBLE = --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w --format=gnu
 
@@ -85,17 +85,17 @@ release: build build-full ## Build both collectors for linux/amd64 and linux/arm
 	cd dist-release && sha256sum *.tar.gz >otelcol-ebpf_$(RELEASE_VERSION)_checksums.txt
 	cat dist-release/*_checksums.txt
 
-release-files: ## List what the archives of `make release` have beside the executable
+release-files: ## List the files in the archives of `make release` besides the executable
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
 .PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-deploy test-guide systemd prometheus victorialogs jq bench
-test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root, or what needs the kernel is skipped)
+test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
 test-unit: go ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 
-test-kernel: $(BIN)/gotestsum ## Run the tests that make traffic in network namespaces and load the programs (as root)
+test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, with traffic in network namespaces (as root)
 	$(call TEST_HOST,./test/suites/kernel/...)
 
 test-vm: go emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
@@ -116,20 +116,20 @@ emulators:
 test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
 	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
 
-test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md on jq, Prometheus and VictoriaLogs (as root)
+test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md with jq, Prometheus and VictoriaLogs (as root)
 	$(call TEST_HOST,./test/suites/usecases)
 
-test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and with parts of /proc and /sys missing (as root)
+test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and without parts of /proc and /sys (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
-test-deploy: build-full systemd $(BIN)/gotestsum ## Check what is in deploy/, with systemd's own tools and the schemas of Kubernetes
+test-deploy: build-full systemd $(BIN)/gotestsum ## Check the files in deploy/, with systemd's own tools and the schemas of Kubernetes
 	$(call TEST_HOST,./test/suites/deploy)
 	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
-test-guide: generate-deps ## Follow the README's guide "Add a program" in a copy of the repository (as root, with clang)
+test-guide: generate-deps ## Follow docs/add-a-program.md in a copy of the repository (as root, with clang)
 	go test -count=1 $(TESTFLAGS) ./test/suites/guide
 
-# For systemd-analyze alone: nothing is started.
+# Only systemd-analyze is used. Nothing is started.
 systemd:
 	@if command -v systemd-analyze >/dev/null; then exit 0; fi; \
 	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
@@ -138,11 +138,11 @@ systemd:
 		echo "install systemd-analyze (Debian's package systemd), or the tests that need it are skipped" >&2; \
 	fi
 
-prometheus: $(PROMETHEUS) ## Fetch the Prometheus server that the end-to-end test scrapes with; nothing is installed
+prometheus: $(PROMETHEUS) ## Download the Prometheus server for the end-to-end tests; nothing is installed
 
-victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server that the tests of the use cases query; nothing is installed
+victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests of the use cases; nothing is installed
 
-# Its Go module has a go.mod of its own, so that its dependencies are nobody else's.
+# It has its own go.mod, so that no other module gets its dependencies.
 $(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum
 	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/victorialogs build -o $@ github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
 	@touch $@
@@ -160,13 +160,13 @@ bench: build ## Measure the built collector (as root, on an idle machine)
 
 ##@ Change
 .PHONY: generate generate-deps lint lint-bpf format tidy clean
-# The multiarch folder has the headers that clang looks for in vain when it compiles for the bpf target.
+# The multiarch folder has headers that clang does not find for the bpf target.
 BPF_CFLAGS := -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/include/x86_64-linux-gnu
 
 generate: export BPF2GO_CC := clang-19
 generate: export BPF2GO_STRIP := llvm-strip-19
 generate: export BPF2GO_CFLAGS := $(BPF_CFLAGS)
-generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the eBPF programs with clang and run mdatagen
+generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the BPF programs with clang, and generate code, tables and schema
 	go generate ./...
 
 generate-deps:
@@ -183,9 +183,9 @@ generate-deps:
 		echo "make generate needs these Debian packages, or what they hold: $${missing[*]}" >&2; exit 1; \
 	fi
 
-# The cache names files relative to the checkout that filled it, which a second checkout's exclusions do not match.
+# The cache stores paths relative to the checkout that filled it, so that exclusions would not match in another checkout.
 lint format: export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
-lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint, lint-bpf, and vet for the other systems that the module must compile on
+lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint and lint-bpf, and go vet for the other supported systems
 	golangci-lint run ./...
 	cd test/suites/deploy/kubernetes && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
@@ -193,7 +193,7 @@ lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint, lint-bpf, and vet for 
 	done
 
 C_FILES = $(shell git ls-files --cached --others --exclude-standard 'bpf/*.h' 'bpf/*.bpf.c')
-lint-bpf: generate-deps ## Check that each header of the BPF side compiles alone, and the format of its C files
+lint-bpf: generate-deps ## Check the format of the C files, and that each header compiles alone
 	for header in $(filter %.h,$(C_FILES)); do \
 		for architecture in x86 arm64; do \
 			clang-19 $(BPF_CFLAGS) -Wno-unused-function -Wno-pragma-once-outside-header -fsyntax-only -target bpf -D__TARGET_ARCH_$$architecture -x c $$header; \
@@ -211,10 +211,10 @@ tidy: ## Tidy the go.mod files
 	go -C internal/tools/victorialogs mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 
-clean: ## Remove what the other targets made, outside of Go's own caches
+clean: ## Remove the output of the other targets; Go's own caches stay
 	rm -rf dist dist-full dist-release .cache
 
-# Tools, each rebuilt when a version changes; for this machine, whatever GOOS and GOARCH ask of the collector.
+# Tools are rebuilt when go.mod or go.sum changes. They are built for this machine, whatever GOOS and GOARCH are.
 tool_benchstat := golang.org/x/perf/cmd/benchstat
 tool_bpf2go := github.com/cilium/ebpf/cmd/bpf2go
 tool_builder := go.opentelemetry.io/collector/cmd/builder
@@ -226,7 +226,7 @@ $(BIN)/%: internal/tools/go.mod internal/tools/go.sum | go
 	GOOS= GOARCH= go -C internal/tools build -o $@ $(tool_$*)
 	@touch $@
 
-# Debian's own package, unpacked beside the sources: no service is installed or started.
+# Debian's package, unpacked below .cache: no service is installed or started.
 $(PROMETHEUS):
 	@rm -rf $(CURDIR)/.cache/prometheus && mkdir -p $(CURDIR)/.cache/prometheus
 	@if ! command -v apt-get >/dev/null; then \

@@ -1,5 +1,5 @@
-# For jq: `include "events";` with `jq -L examples` turns each line that the file exporter has written into flat objects, one
-# per event, with the attributes of the event and of its resource by their names.
+# For jq: `include "events";` with `jq -L examples` converts each line of the file exporter to flat objects, one per event,
+# with the attributes of the event and of its resource by name.
 def value:
   if has("intValue") then .intValue | tonumber
   elif has("arrayValue") then [.arrayValue.values[]? | value]
