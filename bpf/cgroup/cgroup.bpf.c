@@ -12,6 +12,7 @@ enum event_id {
 struct event {
 	struct record record;
 	__u64 id;
+	char comm[16]; /* of the thread that makes or removes it */
 	char path[1024]; /* in the cgroup2 hierarchy; the tracepoint has no more, and cuts a longer one */
 };
 
@@ -26,6 +27,7 @@ static __always_inline int report(__u8 event, struct cgroup *cgroup, const char 
 	if (!e)
 		return 0;
 	e->id = cgroup->kn->id;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	bpf_probe_read_kernel_str(e->path, sizeof(e->path), path);
 	submit_record(e);
 	return 0;

@@ -25,6 +25,7 @@ type CgroupEvent struct {
 		Time     uint64
 	}
 	Id   uint64
+	Comm [16]int8
 	Path [1024]int8
 }
 

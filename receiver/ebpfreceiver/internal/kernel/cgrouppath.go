@@ -43,6 +43,29 @@ func parseContainer(path string) (container Container, ok bool) {
 	return container, ok
 }
 
+// parseNamed returns the container of containerd's clients that give ids of their own, such as ctr: "/namespace/id", and what is
+// below that. Other cgroups may look the same, so that more has to be known of it.
+func parseNamed(path string) (container Container, ok bool) {
+	namespace, rest, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	id, _, _ := strings.Cut(rest, "/")
+	if namespace == "" || id == "" || isUnit(namespace) || isUnit(id) {
+		return container, false
+	}
+	return Container{ID: id, CgroupPath: "0::/" + namespace + "/" + id}, true
+}
+
+// isUnit reports whether the name of a cgroup is that of one of systemd's units.
+func isUnit(name string) bool {
+	switch name[strings.LastIndexByte(name, '.')+1:] {
+	case "slice", "service", "scope", "mount", "socket", "swap":
+		return true
+	}
+	return false
+}
+
+// IsRuntime reports whether a thread of this name makes the cgroups of containers.
+func IsRuntime(comm string) bool { return comm == "runc" || comm == "crun" || comm == "youki" }
+
 // containerID returns the id if a path element, below its parent, is a container, or "".
 func containerID(parent, part string) string {
 	name := strings.TrimSuffix(part, ".scope")

@@ -106,6 +106,30 @@ func (t *mountedTree) path(id uint64) (string, error) {
 	return "/" + strings.TrimPrefix(strings.TrimSuffix(path, " (deleted)"), "/"), nil
 }
 
+// runs looks at the parent of the first process, which containerd's shim is until the container ends.
+func (t *mountedTree) runs(path string) bool {
+	below, ok := strings.CutPrefix(path, t.root)
+	if !ok {
+		return false
+	}
+	processes, err := os.ReadFile(filepath.Join(t.point, below, "cgroup.procs"))
+	if err != nil {
+		return false
+	}
+	first, _, _ := strings.Cut(string(processes), "\n")
+	stat, err := os.ReadFile(filepath.Join("/proc", first, "stat"))
+	if err != nil {
+		return false
+	}
+	// "pid (comm) state parent …", and the comm may have parentheses.
+	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
+	if len(fields) < 2 {
+		return false
+	}
+	comm, err := os.ReadFile(filepath.Join("/proc", fields[1], "comm"))
+	return err == nil && strings.HasPrefix(string(comm), "containerd-shim")
+}
+
 func (t *mountedTree) walk(limit int, visit func(id uint64, path string)) error {
 	visited := 0
 	for queue := []string{""}; len(queue) > 0 && visited < limit; queue = queue[1:] {

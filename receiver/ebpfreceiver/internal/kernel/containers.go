@@ -28,6 +28,8 @@ var (
 type cgroupTree interface {
 	// path returns the path of a cgroup from the root of the hierarchy, errCgroupGone or errNoHandles.
 	path(id uint64) (string, error)
+	// runs reports whether a container runtime has started the processes in a cgroup.
+	runs(path string) bool
 	// walk visits at most limit cgroups, those nearer to the root first.
 	walk(limit int, visit func(id uint64, path string)) error
 	close() error
@@ -180,10 +182,15 @@ func (c *Containers) Has(id string) bool {
 }
 
 // Add records a new cgroup. Its path starts at the root of the hierarchy.
-func (c *Containers) Add(id uint64, path string) {
+func (c *Containers) Add(id uint64, path string) { c.addMade(id, path, false) }
+
+// AddByRuntime records a new cgroup that a container runtime has made.
+func (c *Containers) AddByRuntime(id uint64, path string) { c.addMade(id, path, true) }
+
+func (c *Containers) addMade(id uint64, path string, byRuntime bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.add(id, path)
+	c.add(id, path, func() bool { return byRuntime })
 }
 
 // Remove records that a cgroup was removed. It stays known while there is room, because late events still name it.
@@ -235,7 +242,7 @@ func (c *Containers) find(id uint64) cgroup {
 	if !c.byWalk {
 		switch path, err := c.tree.path(id); {
 		case err == nil:
-			c.add(id, path)
+			c.addFound(id, path)
 			return c.cgroups[id]
 		case errors.Is(err, errCgroupGone):
 			// The kernel does not reuse ids, so there is no need to ask for this one again.
@@ -267,17 +274,29 @@ func (c *Containers) Refresh() error {
 
 func (c *Containers) walk() error {
 	c.walkedAt = c.now()
-	return c.tree.walk(maxCgroups, c.add)
+	return c.tree.walk(maxCgroups, c.addFound)
+}
+
+// addFound adds a cgroup of the tree.
+func (c *Containers) addFound(id uint64, path string) {
+	c.add(id, path, func() bool { return c.tree.runs(path) })
 }
 
 // add puts a cgroup with its container. A path may be any bytes; what is not UTF-8, and so not allowed in OTLP, becomes U+FFFD.
-func (c *Containers) add(id uint64, path string) {
+// Where the path alone does not tell whether it is a container, a runtime that has made it does.
+func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return
 	}
 	path = strings.ToValidUTF8(path, "\uFFFD")
 	added := cgroup{path: "0::" + path}
-	if container, ok := parseContainer(path); ok {
+	container, ok := parseContainer(path)
+	if !ok {
+		if container, ok = parseNamed(path); ok && c.shared[container.CgroupPath] == nil {
+			ok = container.CgroupPath == added.path && byRuntime()
+		}
+	}
+	if ok {
 		added.container = c.shared[container.CgroupPath]
 		if added.container == nil {
 			added.container = &sharedContainer{Container: container, resource: c.resource(container)}

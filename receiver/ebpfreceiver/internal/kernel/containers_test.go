@@ -23,6 +23,8 @@ type fakeTree struct {
 	// opened and walked count the calls.
 	opened, walked int
 	walkErr        error
+	// run is the path of a cgroup whose processes a runtime has started.
+	run string
 	closed         bool
 }
 
@@ -47,6 +49,8 @@ func (f *fakeTree) walk(limit int, visit func(id uint64, path string)) error {
 	}
 	return f.walkErr
 }
+
+func (f *fakeTree) runs(path string) bool { return path == f.run }
 
 func (f *fakeTree) close() error {
 	f.closed = true
@@ -82,6 +86,38 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 	assert.True(t, tree.closed)
 	assert.NotNil(t, c.Lookup(3), "known cgroups are kept")
 	assert.Nil(t, c.Lookup(99))
+}
+
+// Where the name of a cgroup does not tell that it is a container, who has made it does, or who has started what is in it.
+func TestContainersWithNames(t *testing.T) {
+	tree := &fakeTree{run: "/default/web", paths: map[uint64]string{
+		2: "/default", 3: "/default/web", 4: "/default/web/init.scope", 5: "/default/other",
+	}}
+	c := NewContainers(AllFields)
+	c.tree = tree
+	for id := range uint64(4) {
+		c.Find(id + 2)
+	}
+	web := &Container{ID: "web", CgroupPath: "0::/default/web"}
+	assert.Nil(t, c.Lookup(2))
+	assert.Equal(t, web, c.Lookup(3))
+	assert.Same(t, c.Lookup(3), c.Lookup(4), "what a container makes below its own cgroup")
+	assert.Nil(t, c.Lookup(5))
+
+	c.AddByRuntime(6, "/team")
+	c.AddByRuntime(7, "/team/api")
+	c.Add(8, "/team/api/worker")
+	c.Add(9, "/user.slice/other")
+	c.AddByRuntime(10, "/system.slice/runc.service")
+	c.AddByRuntime(11, "/docker/"+id)
+	c.AddByRuntime(12, "/team/deep/er")
+	assert.Nil(t, c.Lookup(6))
+	assert.Equal(t, &Container{ID: "api", CgroupPath: "0::/team/api"}, c.Lookup(7))
+	assert.Same(t, c.Lookup(7), c.Lookup(8))
+	for _, service := range []uint64{9, 10, 12} {
+		assert.Nil(t, c.Lookup(service), "%d", service)
+	}
+	assert.Equal(t, id, c.Lookup(11).ID)
 }
 
 func TestContainersOpenError(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/cgroup"
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -60,6 +61,10 @@ func (c *cgroups) AppendLog(_ *batch.Batch, raw []byte) error {
 		path := common.Text(e.Path[:])
 		if len(path) == len(e.Path)-1 {
 			c.host.Containers.Find(e.Id) // the path is cut
+			break
+		}
+		if kernel.IsRuntime(string(common.Text(e.Comm[:]))) {
+			c.host.Containers.AddByRuntime(e.Id, string(path))
 			break
 		}
 		c.host.Containers.Add(e.Id, string(path))

@@ -53,6 +53,20 @@ func TestContainersOfAMoment(t *testing.T) {
 	assert.Zero(t, b.Len(), "cgroup records are not events")
 }
 
+// A container of ctr is known by the runtime that makes its cgroup.
+func TestContainersWithNames(t *testing.T) {
+	host, p := newCgroups(t)
+	b := programtest.NewBatch(host, true)
+	byRuntime := record(bpf.CgroupEventIdEVENT_MADE, "/default/web")
+	copy(byRuntime[unsafe.Offsetof(bpf.CgroupEvent{}.Comm):], "runc")
+	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_MADE, "/default/web")))
+	assert.Nil(t, host.Containers.Lookup(id))
+	require.NoError(t, p.AppendLog(b, record(bpf.CgroupEventIdEVENT_REMOVED, "/default/web")))
+	require.NoError(t, p.AppendLog(b, byRuntime))
+	require.NotNil(t, host.Containers.Lookup(id))
+	assert.Equal(t, "web", host.Containers.Lookup(id).ID)
+}
+
 func TestAppendLogRefuses(t *testing.T) {
 	whole := record(bpf.CgroupEventIdEVENT_MADE, "/x")
 	for name, tt := range map[string]struct {
