@@ -54,7 +54,7 @@ var packages = []testPackage{
 			"ConsumerThat",
 			"DeliversTheRest",
 			"EventLimit",
-			"ExcludeDrops",
+			"DropsExcluded",
 			"FileDescriptorLeak",
 			"FileDescriptors(Of|In)Masses",
 			"FullRing",
