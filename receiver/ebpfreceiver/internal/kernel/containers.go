@@ -164,7 +164,7 @@ func (c *Containers) lookup(id uint64) cgroup {
 	return known
 }
 
-// Find makes a new cgroup known whose path nobody has, as long as it exists.
+// Find looks up a new cgroup of unknown path, as long as it exists.
 func (c *Containers) Find(id uint64) { c.lookup(id) }
 
 // Has reports whether a container is known whose id has this prefix.
@@ -270,7 +270,7 @@ func (c *Containers) walk() error {
 	return c.tree.walk(maxCgroups, c.add)
 }
 
-// add puts a cgroup with its container. A path may be any bytes; what is not UTF-8, and so not allowed in OTLP, becomes U+FFFD.
+// add adds a cgroup and its container. A path may be any bytes. Invalid UTF-8, which OTLP does not allow, becomes U+FFFD.
 func (c *Containers) add(id uint64, path string) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return
