@@ -5,6 +5,6 @@
 //go:generate go run ./internal/metricgen
 //go:generate go test -run ^TestPublished$ . -write
 
-// Package ebpfreceiver is the collector receiver `ebpf`: it loads small eBPF programs into the kernel and turns what
-// they see into log records, one per event, and metrics, which the kernel itself aggregates.
+// Package ebpfreceiver is the collector receiver `ebpf`. It loads small eBPF programs into the kernel, and turns their events
+// into log records, and the counts that they keep in the kernel into metrics.
 package ebpfreceiver

@@ -87,7 +87,7 @@ func (c CIDR) prefix() (netip.Prefix, error) {
 // Port is a TCP or UDP port.
 type Port int
 
-// Validate reports what is not a port.
+// Validate returns an error if the number is not a port.
 func (p Port) Validate() error {
 	if p < 1 || p > math.MaxUint16 {
 		return fmt.Errorf("%d is not a port; ports are 1 to %d", int(p), math.MaxUint16)

@@ -57,8 +57,8 @@ var (
 	_ confmap.Validator   = Program{}
 )
 
-// Unmarshal reads each block over the defaults of its program. A name of no program is kept for Validate to report, so
-// that it comes together with all other errors.
+// Unmarshal reads each block on top of the defaults of its program. An unknown program name is kept for Validate, so that it
+// is reported together with all other errors.
 func (p *Programs) Unmarshal(conf *confmap.Conf) error {
 	blocks := conf.ToStringMap()
 	*p = make(Programs, len(blocks))

@@ -185,8 +185,8 @@ func (r *ebpfReceiver) read(source source) (pmetric.Metrics, error) {
 	return all, err
 }
 
-// Shutdown implements component.Component. It detaches the programs, publishes what they have counted since the last
-// collection, delivers the events so far within the context's deadline, and leaves nothing in the kernel.
+// Shutdown implements component.Component. It detaches the programs, publishes their counts since the last collection,
+// delivers the remaining events within the context's deadline, and frees all objects in the kernel.
 func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 	r.mu.Lock()
 	source := r.source

@@ -11,14 +11,14 @@ import (
 	"go.uber.org/zap"
 )
 
-// scrapeLoop scrapes once per interval for the events that programs find in a scrape. It replaces a metrics pipeline where
-// there is none; the metrics are dropped.
+// scrapeLoop scrapes once per interval for events that programs find in a scrape. It replaces a missing metrics pipeline; the
+// metrics are dropped.
 type scrapeLoop struct {
 	cancel context.CancelFunc
 	done   chan struct{}
 }
 
-// needsScrapeLoop reports whether a program's events depend on scrapes that nobody else makes.
+// needsScrapeLoop reports whether a program's events depend on scrapes and there is no metrics pipeline.
 func (r *ebpfReceiver) needsScrapeLoop() bool {
 	if r.logs == nil || r.metrics != nil {
 		return false

@@ -57,8 +57,8 @@ type sharedComponent[V component.Component] struct {
 
 var _ component.Component = (*sharedComponent[component.Component])(nil)
 
-// Start starts the component if no pipeline has done so, and returns the result of that one start. What the component
-// reports of its status to its host goes to the hosts of all pipelines.
+// Start starts the component if no pipeline has started it, and returns the result of that start. Statuses that the component
+// reports go to the hosts of all pipelines.
 func (s *sharedComponent[V]) Start(ctx context.Context, host component.Host) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,7 +118,7 @@ func (f *statusFanOut) add(host component.Host) {
 func (f *statusFanOut) Report(event *componentstatus.Event) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	// The collector lets nothing follow a permanent error, so that is what a host that comes later has to hear.
+	// The collector ignores statuses after a permanent error, so a later host must get that one.
 	if f.last == nil || f.last.Status() != componentstatus.StatusPermanentError {
 		f.last = event
 	}

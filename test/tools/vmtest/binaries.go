@@ -52,7 +52,7 @@ var packages = []testPackage{
 			"ConsumerThat",
 			"DeliversTheRest",
 			"EventLimit",
-			"ExcludeDrops",
+			"DropsExcluded",
 			"FileDescriptorLeak",
 			"FileDescriptorsInMasses",
 			"FullRing",

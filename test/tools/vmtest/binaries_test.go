@@ -4,9 +4,17 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
 func TestSkipped(t *testing.T) {
@@ -17,5 +25,31 @@ func TestSkipped(t *testing.T) {
 	assert.Equal(t, "Reload|Together|.*/mapped|TestA/^(b|c)$", p.skipped(line{"5.10", "amd64"}))
 	assert.Equal(t, "Reload|Masses|Together|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "arm64"}))
 	assert.Contains(t, supported, allIn)
-	assert.Equal(t, ".*/mapped", p.skip[0], "it is not changed")
+	assert.Equal(t, ".*/mapped", p.skip[0], "the lists must not be changed")
+}
+
+// Each pattern, and each test that may skip, names a test that exists: otherwise a renamed test would not be skipped.
+func TestPatternsMatchTests(t *testing.T) {
+	declaration := regexp.MustCompile(`(?m)^func (Test\w+)\(`)
+	var all []string
+	for _, p := range packages {
+		files, err := filepath.Glob(filepath.Join(testenv.Repository(t, p.path), "*_test.go"))
+		require.NoError(t, err)
+		var names []string
+		for _, file := range files {
+			source, err := os.ReadFile(file)
+			require.NoError(t, err)
+			for _, match := range declaration.FindAllSubmatch(source, -1) {
+				names = append(names, string(match[1]))
+			}
+		}
+		all = append(all, names...)
+		for _, pattern := range slices.Concat(p.skip, p.once, p.onOne, p.sources) {
+			top, _, _ := strings.Cut(pattern, "/")
+			assert.True(t, slices.ContainsFunc(names, regexp.MustCompile(top).MatchString), "no test of %s matches %s", p.path, pattern)
+		}
+	}
+	for name := range maySkip {
+		assert.Contains(t, all, name)
+	}
 }

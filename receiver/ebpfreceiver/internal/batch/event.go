@@ -16,8 +16,8 @@ import (
 // eventKinds is how many events of each program have a capacity of their own.
 const eventKinds = 16
 
-// capacities are the most attributes that an event has had so far, by its program and its number: a log record allocates
-// room for so many at once.
+// capacities are the highest numbers of attributes of an event so far, by program and event number. A log record allocates
+// room for that many at once.
 type capacities [common.MaxPrograms][eventKinds]uint8
 
 // Event is a log record that is being built. Put adds attributes, and End finishes it. A batch has one Event, so end it before

@@ -30,7 +30,7 @@ func escapeLine(text []byte) []byte {
 	return text
 }
 
-// isPlain reports whether a decoded character of so many bytes may stand in a line.
+// isPlain reports whether a decoded character of that many bytes may be in a line unescaped.
 func isPlain(r rune, size int) bool {
 	const ours = '→' // in most bodies
 	return r == ours || strconv.IsPrint(r) && (r != utf8.RuneError || size > 1)

@@ -38,7 +38,7 @@ func (e *Event) PutProcess(owner *common.Owner) {
 	e.PutStr(string(conventions.ProcessLinuxCgroupKey), e.batch.settings.Containers.Path(owner.Cgroup))
 }
 
-// AppendOwner appends a process to the text of a body, as in "curl[4242]"; "?" stands for one that is not known.
+// AppendOwner appends a process to the text of a body, as in "curl[4242]". An unknown name is "?".
 func (b *Batch) AppendOwner(text []byte, owner *common.Owner) []byte {
 	if owner.Pid == 0 {
 		return append(text, '?')

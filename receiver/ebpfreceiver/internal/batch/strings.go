@@ -17,8 +17,8 @@ type Names struct{ known map[string]string }
 // NewNames returns an empty cache.
 func NewNames() *Names { return &Names{known: map[string]string{}} }
 
-// Get returns the text as a string. Names in the kernel may be any bytes; what is not UTF-8, and so not allowed in OTLP,
-// becomes U+FFFD.
+// Get returns the text as a string. Names in the kernel may be any bytes. Invalid UTF-8, which OTLP does not allow, becomes
+// U+FFFD.
 func (n *Names) Get(text []byte) string {
 	if s, ok := n.known[string(text)]; ok {
 		return s

@@ -8,7 +8,7 @@ import "time"
 // idleReader is a Reader without a ring.
 type idleReader struct{ wake chan struct{} }
 
-// NewIdleReader returns a reader without records, for a receiver that goes on although none of its programs can run.
+// NewIdleReader returns a reader without records, for a receiver that continues although none of its programs can run.
 func NewIdleReader() Reader { return idleReader{wake: make(chan struct{}, 1)} }
 
 // Wait implements Reader.

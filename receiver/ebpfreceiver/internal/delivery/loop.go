@@ -38,7 +38,7 @@ type Settings struct {
 	StateEvents, LossEvents bool
 }
 
-// Source is what decodes the records of the ring, and counts what became of them.
+// Source decodes the records of the ring, and counts whether they were delivered.
 type Source interface {
 	AppendLog(b *batch.Batch, record []byte) error
 	LastSequences() ([]uint64, error)
@@ -94,7 +94,8 @@ func (l *Loop) Start(source Source, reader Reader) {
 	go l.run()
 }
 
-// Stop delivers what is left, within the context, and ends the goroutine. After an error the goroutine still runs: see Done.
+// Stop delivers the remaining events, within the context, and ends the goroutine. After an error the goroutine still runs:
+// see Done.
 func (l *Loop) Stop(ctx context.Context) error {
 	l.stopping.Store(true)
 	if err := l.reader.Wake(); err != nil {
@@ -216,7 +217,7 @@ func (l *Loop) appendRecord(raw []byte) {
 	}
 }
 
-// flush delivers the batch, with events of what was lost since the last one.
+// flush delivers the batch, with events of the losses since the last one.
 func (l *Loop) flush(last bool) {
 	l.appendGap(l.sequences.TakeLoss())
 	l.appendLosses(last)

@@ -15,14 +15,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
 )
 
-// lossInterval is how often losses that counters show are told in the event stream.
+// lossInterval is the interval of reporting losses from counters in the event stream.
 const lossInterval = time.Second
 
-// lossReport compares the counters of losses with what the event stream has told of them.
+// lossReport compares the loss counters with the losses that the event stream has reported.
 type lossReport struct {
-	// told is what was told and taken; appended is what the batch under way tells.
+	// told are the losses in accepted batches, appended those in the current batch.
 	told, appended program.Losses
-	// gap is what is missing in the sequence numbers and was not told yet.
+	// gap are missing sequence numbers that were not reported yet.
 	gap ring.Gap
 	// checked is when the counters were last read, due when they are to be read again; zero if nothing has happened since.
 	checked, due time.Time
@@ -63,13 +63,13 @@ func (l *Loop) appendLosses(last bool) {
 	}
 	r.appended = counted
 	r.checked, r.due = now, time.Time{}
-	// What was held back after these counters were read is told a second later, although no other event may follow.
+	// Events that are rate-limited after this reading are reported a second later, even if no other event follows.
 	if rises || l.batch.Len() > 0 {
 		r.due = now.Add(lossInterval)
 	}
 }
 
-// tellsLosses reports whether somebody takes events of losses.
+// tellsLosses reports whether loss events have a consumer.
 func (l *Loop) tellsLosses() bool { return l.settings.LossEvents && l.settings.Next.Consumer != nil }
 
 // appendCounted appends the event of a loss that happened between two readings of the counters.
@@ -89,7 +89,8 @@ func (l *Loop) appendCounted(loss program.Loss, start, end time.Time) {
 	})
 }
 
-// appendGap appends an ebpf.event.lost event for gaps in the sequence numbers, with those that a refused batch was to tell of.
+// appendGap appends an ebpf.event.lost event for gaps in the sequence numbers, including those that were reported in a
+// refused batch.
 func (l *Loop) appendGap(latest ring.Gap) {
 	gap := l.losses.gap.Join(latest)
 	if gap.Count == 0 || !l.tellsLosses() {

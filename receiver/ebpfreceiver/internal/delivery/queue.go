@@ -39,8 +39,8 @@ func (q *queue) take() []func(*batch.Batch) {
 	return pending
 }
 
-// Emit queues an event of user space: the loop calls appendLog, which appends its log record to the batch. It returns false
-// if the queue has no room, and true without queueing if nobody takes events. It may be called from any goroutine, and
+// Emit queues an event from user space. The loop calls appendLog, which appends the log record to the batch. It returns false
+// if the queue is full, and true without queueing if there is no consumer of events. It may be called from any goroutine, and
 // before Start.
 func (l *Loop) Emit(appendLog func(b *batch.Batch)) (queued bool) {
 	if l.settings.Next.Consumer == nil {

@@ -112,7 +112,7 @@ func (s *sender) pauses() *backoff.ExponentialBackOff {
 }
 
 // pause waits before the next attempt. It returns false if there is none: retries are off, their time is over, or the context
-// ends before.
+// ends first.
 func (s *sender) pause(pauses *backoff.ExponentialBackOff, begin time.Time) bool {
 	if !s.next.Retry.Enabled {
 		return false

@@ -166,7 +166,7 @@ func (c *Containers) lookup(id uint64) cgroup {
 	return known
 }
 
-// Find makes a new cgroup known whose path nobody has, as long as it exists.
+// Find looks up a new cgroup of unknown path, as long as it exists.
 func (c *Containers) Find(id uint64) { c.lookup(id) }
 
 // Has reports whether a container is known whose id has this prefix.
@@ -282,8 +282,8 @@ func (c *Containers) addFound(id uint64, path string) {
 	c.add(id, path, func() bool { return c.tree.runs(path) })
 }
 
-// add puts a cgroup with its container. A path may be any bytes; what is not UTF-8, and so not allowed in OTLP, becomes U+FFFD.
-// Where the path alone does not tell whether it is a container, a runtime that has made it does.
+// add adds a cgroup and its container. A path may be any bytes. Invalid UTF-8, which OTLP does not allow, becomes U+FFFD. If the
+// path alone does not tell whether the cgroup is a container, byRuntime does.
 func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return

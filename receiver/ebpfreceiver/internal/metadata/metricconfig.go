@@ -1,7 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package metadata is what mdatagen makes of metadata.yaml, and what it has no templates for.
+// Package metadata has the code that mdatagen generates from metadata.yaml, and additions for which mdatagen has no
+// templates.
 package metadata
 
 import (

@@ -17,7 +17,7 @@ const OverflowCgroup = ^uint64(0)
 type Group struct {
 	// Container is nil for the host.
 	Container *kernel.Container
-	// Overflow marks the series of what found no room in the map.
+	// Overflow marks the series that counts what has no room in the map.
 	Overflow bool
 }
 

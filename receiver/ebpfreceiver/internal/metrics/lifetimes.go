@@ -9,8 +9,8 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Lifetimes knows the series of the scrape before, so that each series begins when it does and ends when it does. Backends take
-// what is not heard of for a value that has not changed, for minutes.
+// Lifetimes remembers the series of the previous scrape, so that each series has the right start and gets an end. Without an
+// end, backends assume for minutes that a missing series still has its last value.
 type Lifetimes struct {
 	series map[seriesID]*lifetime
 	// scrape numbers the scrapes, from 1; before is when the one before this one was.
@@ -24,14 +24,14 @@ type seriesID struct {
 	metric               string
 }
 
-// lifetime is what is known of a series.
+// lifetime is the state of a series.
 type lifetime struct {
 	// scrape is the last one that had it.
 	scrape uint64
 	// start is when it was still zero, 0 for the start of the receiver.
 	start pcommon.Timestamp
-	// end is the series with one data point that ends it, last that data point if it is a number. It has the last value, so that
-	// who does not know the flag sees a series that stands still, and not one that falls to zero.
+	// end is the series with the data point that ends it. last is that data point if it is a number. It has the last value:
+	// consumers that do not know the flag see a series that stays constant, not one that falls to zero.
 	end  pmetric.ResourceMetrics
 	last pmetric.NumberDataPoint
 }
@@ -167,8 +167,8 @@ func describe(to, from pmetric.Metric) {
 	}
 }
 
-// appendEnd appends the data point that ends the series. It stands in metrics of its own, because exporters do not read on behind
-// it: the Prometheus exporter leaves a metric at its first data point without a value.
+// appendEnd appends the data point that ends the series. It is in a metric of its own, because some exporters stop reading
+// there: the Prometheus exporter skips the rest of a metric after a data point without a value.
 func (l *lifetime) appendEnd(all pmetric.Metrics, now pcommon.Timestamp) {
 	metric := l.end.ScopeMetrics().At(0).Metrics().At(0)
 	points(metric, func(p point) {

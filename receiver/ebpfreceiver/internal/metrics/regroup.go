@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/histogram"
 )
 
-// Regroup takes from metrics, by their names, the attributes that are not kept, and adds up the data points of a resource
+// Regroup removes the attributes that are not kept from the metrics with these names, and adds up data points of a resource
 // that become equal.
 func Regroup(metrics pmetric.Metrics, kept map[string]metadata.MetricAttributes) {
 	if len(kept) == 0 {
@@ -45,7 +45,7 @@ func regroup(metric pmetric.Metric, kept metadata.MetricAttributes) {
 	}
 }
 
-// addUp leaves the first of the data points that are equal in what is kept, with the sum of all of them.
+// addUp keeps the first of the data points with equal kept attributes, with the sum of all of them.
 func addUp[P interface{ Attributes() pcommon.Map }](
 	points interface{ RemoveIf(remove func(P) bool) }, kept metadata.MetricAttributes, add func(to, from P),
 ) {
@@ -64,7 +64,7 @@ func addUp[P interface{ Attributes() pcommon.Map }](
 	})
 }
 
-// appendIdentity appends what is the same for equal attributes in any order, and for no others.
+// appendIdentity appends bytes that are the same for equal attributes in any order, and different for others.
 func appendIdentity(text []byte, attributes pcommon.Map) []byte {
 	keys := make([]string, 0, attributes.Len())
 	for key := range attributes.All() {

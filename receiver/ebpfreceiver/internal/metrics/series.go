@@ -11,7 +11,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// scrapesKept is in how many scrapes an entry is still read after its cgroup is gone: its last counts must reach somebody.
+// scrapesKept is the number of scrapes that still read an entry after its cgroup is removed: the last counts must be
+// exported.
 const scrapesKept = 3
 
 // Fate says what happens to a map entry at a scrape.
@@ -44,7 +45,7 @@ type Series[K, S, V comparable] struct {
 	gone map[K]int
 }
 
-// merged is what was merged into a series.
+// merged are the counts that were merged into a series.
 type merged[K, V comparable] struct {
 	value V
 	// key is one of the series, if possible of an entry that is still there: the series ends when that entry would.
@@ -104,7 +105,7 @@ func (s *Series[K, S, V]) Scrape(b *Builder) (map[S]*V, error) {
 	return sums, err
 }
 
-// endMerged drops what was merged into series that have ended.
+// endMerged drops the merged counts of series that have ended.
 func (s *Series[K, S, V]) endMerged(b *Builder) {
 	for series, one := range s.merged {
 		if s.fate(b, &one.key, &one.value) != Remove {

@@ -14,8 +14,8 @@ const (
 	maxReattachDelay = time.Hour
 )
 
-// reattachBackoff delays attaching again to an interface that somebody else has detached the program from, by the
-// interface's index. The delay doubles each time, so that two programs that want the same interface do not fight for it.
+// reattachBackoff delays attaching again to an interface from which somebody else has detached the program, by interface
+// index. The delay doubles each time, so that two programs do not fight for an interface.
 type reattachBackoff map[int]reattachDelay
 
 type reattachDelay struct {

@@ -189,8 +189,8 @@ func (f *follower) update() (states []program.State, err error) {
 	return states, nil
 }
 
-// detached returns the interfaces that no longer run the function. Whoever has the right can detach somebody else's link or
-// replace its program, and the kernel notifies nobody.
+// detached returns the interfaces that no longer run the function. A process with the privileges can detach a link or replace
+// its program, and the kernel sends no notification.
 func (f *follower) detached() map[int]bool {
 	detached := map[int]bool{}
 	for index, p := range f.places {

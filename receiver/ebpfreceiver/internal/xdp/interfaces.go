@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package xdp attaches an XDP program to network interfaces and follows those that come and go.
+// Package xdp attaches an XDP program to network interfaces, and follows new, renamed and removed ones.
 package xdp
 
 // Interfaces selects the network interfaces to attach to: those that exist, and those that appear later.

@@ -43,7 +43,7 @@ func appendExplicit(metric pmetric.Metric, slots []uint64, sum uint64, start, no
 	point.SetStartTimestamp(start)
 	point.SetTimestamp(now)
 	point.ExplicitBounds().FromRaw(explicitSeconds)
-	// What is above all bounds is in the bucket after the last.
+	// Values above all bounds are in the bucket after the last bound.
 	buckets := make([]uint64, len(explicitBounds)+1)
 	copy(buckets, slots)
 	point.BucketCounts().FromRaw(buckets)

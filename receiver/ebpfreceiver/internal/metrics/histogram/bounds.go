@@ -33,7 +33,7 @@ const (
 	// scale is OTLP's: there are 2^scale buckets in a power of two.
 	scale         = 2
 	bucketsPerTwo = 1 << scale
-	// zeroExponent makes 2^-20 s, somewhat less than 1 µs, the least duration that is told from zero.
+	// zeroExponent stands for 2^-20 s, slightly less than 1 µs: the shortest duration that is distinguished from zero.
 	zeroExponent = -20
 )
 
@@ -54,8 +54,8 @@ var explicitSeconds = func() []float64 {
 	return seconds
 }()
 
-// exponentialBounds are 2^(zeroExponent + i/bucketsPerTwo) seconds, in whole nanoseconds. Durations are whole too, so
-// that nothing is lost by rounding down: what is not above a bound is not above the whole nanoseconds in it.
+// exponentialBounds are 2^(zeroExponent + i/bucketsPerTwo) seconds, rounded down to nanoseconds. Durations are whole
+// nanoseconds, so rounding down moves no duration to another bucket.
 var exponentialBounds = func() []uint64 {
 	// 2^(i/4) as fixed-point numbers of 62 bits behind the point.
 	roots := [bucketsPerTwo]uint64{4611686018427387904, 5484249825272419511, 6521908912666391106, 7755900482342532474}

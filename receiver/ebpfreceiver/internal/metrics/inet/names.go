@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package inet names what is in packet headers and sockets, by the values of the semantic conventions.
+// Package inet names values of packet headers and sockets as the semantic conventions do.
 package inet
 
 import (
@@ -46,7 +46,7 @@ func ProtocolName(protocol uint8) string {
 	}
 }
 
-// TypeName returns network.type of an IP version, "" for what is not IP.
+// TypeName returns network.type of an IP version, "" if it is not IP.
 func TypeName(ipVersion uint8) string {
 	switch ipVersion {
 	case 4:

@@ -85,7 +85,7 @@ func (h *holders) of(e *bpf.ConnectionEvent) *common.Owner {
 	return listener
 }
 
-// closerIn returns a function that finds who has closed a connection in what is known of sockets.
+// closerIn returns a function that looks up who has closed a connection in the map of known sockets.
 func closerIn(sockets *ebpf.Map) func(cookie uint64) *common.Owner {
 	return func(cookie uint64) *common.Owner {
 		var s common.SocketSlot
@@ -97,7 +97,7 @@ func closerIn(sockets *ebpf.Map) func(cookie uint64) *common.Owner {
 	}
 }
 
-// searchBy returns a search that writes what is wanted into a map and reads an iterator.
+// searchBy returns a search that writes the wanted sockets into a map and reads an iterator.
 func searchBy(wanted *ebpf.Map, open func() (io.ReadCloser, error)) func(*bpf.ConnectionWanted) ([]bpf.ConnectionHolder, error) {
 	return func(w *bpf.ConnectionWanted) (found []bpf.ConnectionHolder, err error) {
 		if err := wanted.Put(uint32(0), w); err != nil {

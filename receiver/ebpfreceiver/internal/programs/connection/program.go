@@ -44,7 +44,7 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 		return nil, err
 	}
 	if !c.host.StoresInSockets() {
-		// Nothing tells which sockets are gone: what was used least recently goes.
+		// The kernel does not report which sockets are freed, so the least recently used entry is dropped.
 		peers := spec.Maps[bpf.ConnectionMapConnectionUdpPeers]
 		peers.Type, peers.Flags, peers.MaxEntries = ebpf.LRUHash, 0, 65536
 	}
@@ -129,7 +129,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 	return hooks
 }
 
-// datagrams is a hook that learns the result of what it sees, on Linux 6.18 or 7, or assumes that it succeeds.
+// datagrams is a hook that reads the result of a send on Linux 6.18 or newer, and otherwise assumes success.
 func (c *connections) datagrams(function, implicit, assumed, name string, attach ebpf.AttachType) program.Hook {
 	return program.FirstOf(
 		program.Cgroup(function, name, c.host.CgroupRoot, attach),

@@ -58,7 +58,7 @@ func (d *devices) look() {
 	}
 }
 
-// gone reports whether a device has been absent for so many scrapes that its series end.
+// gone reports whether a device has been absent for enough scrapes to end its series.
 func (d *devices) gone(name string) bool {
 	if d.present == nil || d.present[name] {
 		return false

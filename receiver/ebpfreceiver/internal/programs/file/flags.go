@@ -22,8 +22,8 @@ type flag struct {
 // O_PATH opens a file neither for reading nor for writing.
 const onlyPath = 0o10000000
 
-// openFlags are the flags that concern the file. O_NONBLOCK is not among them, because io_uring sets it by itself. A flag
-// whose bits are part of another flag comes after that one.
+// openFlags are the flags that concern the file. O_NONBLOCK is left out, because io_uring sets it by itself. A flag whose
+// bits are part of another flag comes after that one.
 var openFlags = func() []flag {
 	var direct, directory, noFollow uint32 = 0o40000, 0o200000, 0o400000
 	if runtime.GOARCH == "arm64" {

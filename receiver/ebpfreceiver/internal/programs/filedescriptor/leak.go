@@ -43,7 +43,7 @@ type leakDetector struct {
 type observed struct {
 	// lastScan is the number of the last scan that saw the process.
 	lastScan uint64
-	// kinds are nil for kinds of which there was none yet, as most are.
+	// kinds are nil for kinds without descriptors so far, which are most.
 	kinds [kinds]*[len(windows)]growth
 }
 
@@ -52,7 +52,7 @@ type growth struct {
 	// since is the last time at which the number was still first.
 	since       time.Duration
 	first, last uint32
-	// lowest is that of the current window, of which there were so many scans.
+	// lowest is the lowest number in the current window, scans the number of its scans so far.
 	lowest, scans uint32
 	// rises is the number of windows in which it grew.
 	rises uint32

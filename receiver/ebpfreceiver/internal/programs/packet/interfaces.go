@@ -20,11 +20,10 @@ const goneKept = 1024
 // firstFormer begins the indices of former names. The kernel's own are below.
 const firstFormer uint32 = 1 << 31
 
-// interfaces are those that the program is attached to, and those that it was attached to until a while ago, by their
-// indices. The kernel does not give out an index again, but keeps it when an interface is renamed: what was counted under the
-// former name gets an index of its own then.
+// interfaces are those that the program is attached to, or was attached to until recently, by index. The kernel does not
+// reuse an index, but keeps it when an interface is renamed. Then the counts under the old name get an index of their own.
 type interfaces struct {
-	// names is the BPF side's map of those that are there, counts that of what was counted, by bpf.PacketSeries.
+	// names is the BPF side's map of existing interfaces, counts its map of counts by bpf.PacketSeries.
 	names, counts *ebpf.Map
 	// reading is held while counts are read, and while they move to the index of a former name.
 	reading sync.Mutex
@@ -65,7 +64,7 @@ func (i *interfaces) add(index uint32, name string) error {
 	return nil
 }
 
-// separate moves what was counted for an interface under another name to an index of its own.
+// separate moves the counts of an interface under another name to an index of their own.
 func (i *interfaces) separate(index uint32, name string) error {
 	i.mu.Lock()
 	k, ok := i.known[index]

@@ -17,10 +17,10 @@ import (
 // frees by the address that they come from.
 var functions = map[bpf.PacketDropCodeKind][]string{
 	bpf.PacketDropCodeKindCODE_CONSUMES: {
-		// They free what is left in a socket that is closed (TCP before Linux 6.7, UDP on all kernels).
+		// They free unread data of a closed socket (TCP before Linux 6.7, UDP on all kernels).
 		"sk_stream_kill_queues", "inet_sock_destruct", "skb_queue_purge", "skb_rbtree_purge",
 		"udp_destruct_sock", "udp_destruct_common", "udpv6_destruct_sock",
-		// It frees messages that were handled (before 6.3), and those of neighbours that are about nobody here.
+		// It frees handled messages (before 6.3), and messages of neighbours about unknown addresses.
 		"icmpv6_rcv",
 		// It frees what a program was tried with: that was no packet.
 		"bpf_prog_test_run_skb",

@@ -71,7 +71,7 @@ func (d *drops) reasonNames(reason uint32) (name, subsystem string) {
 	return d.host.Reasons.Name(reason)
 }
 
-// location returns the function at an address, "" if the kernel does not tell.
+// location returns the function at an address, "" if it is unknown.
 func (d *drops) location(address uint64) string {
 	name, err := d.host.Symbols.Name(address)
 	if err != nil {

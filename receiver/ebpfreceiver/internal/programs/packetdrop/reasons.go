@@ -7,7 +7,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 )
 
-// Short names of what the BPF side makes of a reason; bpf/packetdrop/loss.h says what each means.
+// Short names of the BPF side's judgements; bpf/packetdrop/loss.h describes them.
 const (
 	noLoss     = bpf.PacketDropJudgementJUDGEMENT_NO_LOSS
 	noReason   = bpf.PacketDropJudgementJUDGEMENT_NONE
@@ -34,7 +34,7 @@ var judgements = map[string]bpf.PacketDropJudgement{
 	"SKB_DROP_REASON_UNHANDLED_PROTO": thisHost,
 	"SKB_DROP_REASON_OTHERHOST":       thisHost,
 
-	// A packet for a group comes to every host on the link, whether or not it has joined.
+	// A packet for a multicast group arrives at every host on the link, member or not.
 	"SKB_DROP_REASON_IP_INNOROUTES":            group,
 	"SKB_DROP_REASON_IP_INADDRERRORS":          group,
 	"SKB_DROP_REASON_IP_INVALID_DEST":          group,
@@ -47,15 +47,15 @@ var judgements = map[string]bpf.PacketDropJudgement{
 	"SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL":     group,
 	"SKB_DROP_REASON_TAP_TXFILTER":             group,
 
-	// What has come before.
+	// Data that was received before.
 	"SKB_DROP_REASON_TCP_OLD_SEQUENCE":     noLoss,
 	"SKB_DROP_REASON_TCP_OLD_DATA":         noLoss,
 	"SKB_DROP_REASON_TCP_OFOMERGE":         noLoss,
 	"SKB_DROP_REASON_TCP_OFO_DROP":         noLoss,
 	"SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK": noLoss,
 
-	// What is lost only if the segment brought something. Reasons that are missing here, such as a wrong checksum or signature, a
-	// full backlog or a full listener, take something away whatever the segment was.
+	// Losses only if the segment carried something new. Reasons that are missing here, such as a wrong checksum or signature,
+	// a full backlog or a full listener, are losses for any segment.
 	"SKB_DROP_REASON_TCP_ZEROWINDOW":           overWindow,
 	"SKB_DROP_REASON_TCP_OVERWINDOW":           overWindow,
 	"SKB_DROP_REASON_TCP_RFC7323_PAWS":         segment,

@@ -36,7 +36,7 @@ var x32Calls = [...]string{
 
 const firstX32Call = 512
 
-// names are the names of system calls by the BPF side's numbers, for this architecture; "" where there is none.
+// names are the names of this architecture's system calls by the BPF side's numbers; "" for unused numbers.
 var names = namesOn(runtime.GOARCH)
 
 func namesOn(architecture string) (names [allCalls]string) {
@@ -53,7 +53,7 @@ func namesOn(architecture string) (names [allCalls]string) {
 	return names
 }
 
-// callName returns the name of a call. A call newer than the tables has its number, as the kernel has it.
+// callName returns the name of a call. A call that is newer than the tables has its number as its name.
 func callName(call int) string {
 	if call < 0 || call >= allCalls {
 		return otherName
@@ -105,7 +105,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// bits is a set of calls, as the BPF side has it.
+// bits is a set of calls in the BPF side's format.
 type bits [allCalls / 64]uint64
 
 func (b *bits) set(call int) { b[call/64] |= 1 << (call % 64) }

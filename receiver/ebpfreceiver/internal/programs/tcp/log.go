@@ -44,7 +44,7 @@ func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// putEnds puts both ends as client and server, or as the reset has them if nobody knows who is which.
+// putEnds puts both ends as client and server, or as source and destination of the reset if the roles are unknown.
 func putEnds(event *batch.Event, e *bpf.TCPEvent, local, remote netip.Addr) {
 	localPort, remotePort := int64(e.Flow.LocalPort), int64(e.Flow.RemotePort)
 	put := func(address, port string, to netip.Addr, number int64) {
