@@ -89,8 +89,8 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-deploy test-guide systemd prometheus victorialogs jq bench
-test: test-unit test-kernel test-e2e test-usecases test-privileges test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
+.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
+test: test-unit test-kernel test-e2e test-usecases test-privileges test-runtimes test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
 test-unit: go ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
@@ -122,12 +122,29 @@ test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the quer
 test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and without parts of /proc and /sys (as root)
 	$(call TEST_HOST,./test/suites/privileges)
 
+test-runtimes: build runtimes $(BIN)/gotestsum ## Run containers with podman, Docker and containerd, and the image of deploy/Containerfile (as root)
+	$(call TEST_HOST,./test/suites/runtimes/...)
+
 test-deploy: build-full systemd $(BIN)/gotestsum ## Check the files in deploy/, with systemd's own tools and the schemas of Kubernetes
 	$(call TEST_HOST,./test/suites/deploy)
 	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
 test-guide: generate-deps ## Follow docs/add-a-program.md in a copy of the repository (as root, with clang)
 	go test -count=1 $(TESTFLAGS) ./test/suites/guide
+
+# The tests start the daemons that they need, with folders of their own. crun is left out: it refuses hosts with both versions of
+# cgroups.
+runtimes:
+	@missing=(); \
+	for package in podman:podman runc:runc docker.io:dockerd containerd:containerd buildah:buildah; do \
+		PATH="$$PATH:/usr/sbin" command -v $${package#*:} >/dev/null || missing+=($${package%:*}); \
+	done; \
+	if (( $${#missing[@]} == 0 )); then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends "$${missing[@]}" crun-; \
+	else \
+		echo "install these Debian packages, or the tests that need them are skipped: $${missing[*]}" >&2; \
+	fi
 
 # Only systemd-analyze is used. Nothing is started.
 systemd:

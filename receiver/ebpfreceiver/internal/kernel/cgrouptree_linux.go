@@ -117,17 +117,27 @@ func (t *mountedTree) runs(path string) bool {
 		return false
 	}
 	first, _, _ := strings.Cut(string(processes), "\n")
-	stat, err := os.ReadFile(filepath.Join("/proc", first, "stat"))
+	pid, err := strconv.Atoi(first)
 	if err != nil {
 		return false
+	}
+	comm, err := os.ReadFile(fmt.Sprintf("/proc/%d/comm", parentOf(pid)))
+	return err == nil && strings.HasPrefix(string(comm), "containerd-shim")
+}
+
+// parentOf returns the id of a process's parent, 0 if unknown.
+func parentOf(pid int) (parent int) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return 0
 	}
 	// "pid (comm) state parent …", and the comm may have parentheses.
 	fields := strings.Fields(string(stat[strings.LastIndexByte(string(stat), ')')+1:]))
 	if len(fields) < 2 {
-		return false
+		return 0
 	}
-	comm, err := os.ReadFile(filepath.Join("/proc", fields[1], "comm"))
-	return err == nil && strings.HasPrefix(string(comm), "containerd-shim")
+	parent, _ = strconv.Atoi(fields[1])
+	return parent
 }
 
 func (t *mountedTree) walk(limit int, visit func(id uint64, path string)) error {

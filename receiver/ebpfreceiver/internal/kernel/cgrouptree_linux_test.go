@@ -42,6 +42,13 @@ func makeCgroup(tb testing.TB, c *Containers, below string) (id uint64, path str
 	return info.Sys().(*syscall.Stat_t).Ino, path
 }
 
+func TestParentOf(t *testing.T) {
+	assert.Equal(t, os.Getppid(), parentOf(os.Getpid()))
+	assert.Zero(t, parentOf(1<<30))
+	tree := &mountedTree{point: "/sys/fs/cgroup"}
+	assert.False(t, tree.runs("/nowhere"))
+}
+
 func TestContainersOfTheMachine(t *testing.T) {
 	c := machineContainers(t)
 	before := c.Len()

@@ -24,8 +24,8 @@ type fakeTree struct {
 	opened, walked int
 	walkErr        error
 	// run is the path of a cgroup whose processes a runtime has started.
-	run string
-	closed         bool
+	run    string
+	closed bool
 }
 
 func (f *fakeTree) path(id uint64) (string, error) {

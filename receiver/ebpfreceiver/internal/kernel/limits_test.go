@@ -13,6 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// inVersion1 makes cgroups in a hierarchy of version 1.
+func inVersion1(t *testing.T, h *Host, paths ...string) {
+	t.Helper()
+	mountinfo, err := os.OpenFile(h.path("/proc/self/mountinfo"), os.O_APPEND|os.O_WRONLY, 0)
+	require.NoError(t, err)
+	_, err = mountinfo.WriteString("99 20 0:30 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n")
+	require.NoError(t, err)
+	require.NoError(t, mountinfo.Close())
+	for _, path := range paths {
+		require.NoError(t, os.MkdirAll(h.path("/sys/fs/cgroup/memory"+path), 0o755))
+	}
+}
+
 func TestLimits(t *testing.T) {
 	pidNamespace := func(t *testing.T, h *Host, link string) {
 		require.NoError(t, os.Symlink(link, h.path("/proc/self/ns/pid")))
@@ -44,6 +57,21 @@ func TestLimits(t *testing.T) {
 		"part of the hierarchy": {
 			inodes(map[string]uint64{"/sys/fs/cgroup/unified": 77, "/mnt/part": 78}),
 			[]string{"cgroup2 hierarchy at /sys/fs/cgroup/unified is a part", "/sys/fs/cgroup in Kubernetes", "--cgroupns=host"},
+		},
+		"container of version 1 alone": {
+			func(t *testing.T, h *Host) {
+				pidNamespace(t, h, initialPIDNS)
+				inVersion1(t, h, "/docker/"+id, "/docker/"+otherID)
+				require.NoError(t, os.MkdirAll(h.path("/sys/fs/cgroup/unified/docker/"+otherID), 0o755))
+			},
+			[]string{"container " + id + " is in cgroups of version 1 only", "systemd.unified_cgroup_hierarchy=1"},
+		},
+		"containers of both versions": {
+			func(t *testing.T, h *Host) {
+				pidNamespace(t, h, initialPIDNS)
+				inVersion1(t, h, "/docker/"+id+"/init.scope", "/system.slice/sshd.service")
+				require.NoError(t, os.MkdirAll(h.path("/sys/fs/cgroup/unified/docker/"+id), 0o755))
+			}, nil,
 		},
 		"no hierarchy": {inodes(nil), nil},
 		"no /proc": {func(_ *testing.T, h *Host) {
