@@ -349,6 +349,7 @@ const (
 	ConnectionMapEbpfSocketStorage           = "ebpf_socket_storage"
 	ConnectionMapEbpfSocketsByAddress        = "ebpf_sockets_by_address"
 	ConnectionMapEmptyHistogram              = "empty_histogram"
+	ConnectionMapEventShares                 = "event_shares"
 	ConnectionProgConnectionConnect4         = "connection_connect4"
 	ConnectionProgConnectionConnect4Assumed  = "connection_connect4_assumed"
 	ConnectionProgConnectionConnect4Implicit = "connection_connect4_implicit"
@@ -489,6 +490,7 @@ type ConnectionMapSpecs struct {
 	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 }
 
 // ConnectionVariableSpecs contains global variables before they are loaded into the kernel.
@@ -561,6 +563,7 @@ type ConnectionMaps struct {
 	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 }
 
 func (m *ConnectionMaps) Close() error {
@@ -592,6 +595,7 @@ func (m *ConnectionMaps) Close() error {
 		m.EbpfSocketStorage,
 		m.EbpfSocketsByAddress,
 		m.EmptyHistogram,
+		m.EventShares,
 	)
 }
 

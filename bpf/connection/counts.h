@@ -4,6 +4,7 @@
 
 #include "../include/filter.h"
 #include "../include/histogram.h"
+#include "../include/shares.h"
 #include "../include/sockets.h"
 
 enum event_id {

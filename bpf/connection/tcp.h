@@ -122,7 +122,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
 
-	if (!event_enabled(event) || !take_from_limit())
+	if (!event_enabled(event) || !take_from_limit_of(event_kind(event, error)))
 		return;
 	e = reserve_record(event, sizeof(*e), now, urgent);
 	if (!e)

@@ -134,7 +134,7 @@ static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
 	if (counts)
 		__sync_fetch_and_add(error ? &counts->failed : &counts->opened, 1);
 
-	if (!event_enabled(EVENT_CONNECT) || !take_from_limit())
+	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, error)))
 		return;
 	e = reserve_record(EVENT_CONNECT, sizeof(*e), a->time, error);
 	if (!e)

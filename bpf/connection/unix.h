@@ -82,7 +82,7 @@ static __always_inline void report_unix(struct task_struct *task, const struct u
 	if (counts)
 		__sync_fetch_and_add(result < 0 ? &counts->failed : &counts->opened, 1);
 
-	if (!event_enabled(EVENT_CONNECT) || !take_from_limit())
+	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, key.error)))
 		return;
 	e = reserve_record(EVENT_CONNECT_UNIX, sizeof(*e), now, result < 0);
 	if (!e)

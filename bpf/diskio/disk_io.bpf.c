@@ -6,6 +6,7 @@
 #include "../include/filter.h"
 #include "../include/histogram.h"
 #include "../include/series.h"
+#include "../include/shares.h"
 
 enum event_id {
 	EVENT_SLOW,
@@ -242,7 +243,8 @@ static __always_inline void count(const struct operation *op, const struct compl
 		add_to_histogram(&c->durations, now - op->issued);
 		__sync_fetch_and_add(&c->bytes, done->size - op->failed);
 	}
-	if (now - op->issued >= slow_threshold && event_enabled(EVENT_SLOW) && take_from_limit())
+	if (now - op->issued >= slow_threshold && event_enabled(EVENT_SLOW) &&
+	    take_from_limit_of(event_kind(key.operation, key.error)))
 		report(op, done, &key, now);
 }
 

@@ -148,6 +148,7 @@ const (
 	DiskIOMapEbpfRecords             = "ebpf_records"
 	DiskIOMapEbpfSequences           = "ebpf_sequences"
 	DiskIOMapEmptyHistogram          = "empty_histogram"
+	DiskIOMapEventShares             = "event_shares"
 	DiskIOProgDiskIoBioComplete      = "disk_io_bio_complete"
 	DiskIOProgDiskIoBioQueue         = "disk_io_bio_queue"
 	DiskIOProgDiskIoComplete         = "disk_io_complete"
@@ -247,6 +248,7 @@ type DiskIOMapSpecs struct {
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
 	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 }
 
 // DiskIOVariableSpecs contains global variables before they are loaded into the kernel.
@@ -306,6 +308,7 @@ type DiskIOMaps struct {
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
 	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 }
 
 func (m *DiskIOMaps) Close() error {
@@ -322,6 +325,7 @@ func (m *DiskIOMaps) Close() error {
 		m.EbpfRecords,
 		m.EbpfSequences,
 		m.EmptyHistogram,
+		m.EventShares,
 	)
 }
 

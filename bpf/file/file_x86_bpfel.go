@@ -164,6 +164,7 @@ const (
 	FileMapEbpfLost                = "ebpf_lost"
 	FileMapEbpfRecords             = "ebpf_records"
 	FileMapEbpfSequences           = "ebpf_sequences"
+	FileMapEventShares             = "event_shares"
 	FileMapFileOpenedPaths         = "file_opened_paths"
 	FileMapFileOperations          = "file_operations"
 	FileMapFilePaths               = "file_paths"
@@ -290,6 +291,7 @@ type FileMapSpecs struct {
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 	FileOpenedPaths         *ebpf.MapSpec `ebpf:"file_opened_paths"`
 	FileOperations          *ebpf.MapSpec `ebpf:"file_operations"`
 	FilePaths               *ebpf.MapSpec `ebpf:"file_paths"`
@@ -352,6 +354,7 @@ type FileMaps struct {
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 	FileOpenedPaths         *ebpf.Map `ebpf:"file_opened_paths"`
 	FileOperations          *ebpf.Map `ebpf:"file_operations"`
 	FilePaths               *ebpf.Map `ebpf:"file_paths"`
@@ -369,6 +372,7 @@ func (m *FileMaps) Close() error {
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
+		m.EventShares,
 		m.FileOpenedPaths,
 		m.FileOperations,
 		m.FilePaths,

@@ -5,6 +5,7 @@
 #include "../include/filter.h"
 #include "../include/path.h"
 #include "../include/series.h"
+#include "../include/shares.h"
 
 enum event_id {
 	EVENT_DELETE,
@@ -39,6 +40,12 @@ struct outcome {
 	__u8 operation;
 	bool uncertain; /* it is not known whether a file was deleted */
 };
+
+/* See shares.h. */
+static __always_inline __u32 kind_of_outcome(const struct outcome *o)
+{
+	return event_kind(o->operation, o->error);
+}
 
 struct event {
 	struct record record;
@@ -186,7 +193,7 @@ static __always_inline struct pathname *count_deletion(struct owner *owner, cons
 	if (is_excluded_owner(owner))
 		return NULL;
 	count(owner, o);
-	if (!event_enabled(EVENT_DELETE) || !take_from_limit())
+	if (!event_enabled(EVENT_DELETE) || !take_from_limit_of(kind_of_outcome(o)))
 		return NULL;
 	return path_buffer(o->operation);
 }
@@ -210,7 +217,7 @@ static __always_inline int report_open(const struct owner *owner, struct pathnam
 	if (!p->length || !bpf_map_lookup_elem(&file_opened_paths, &p->prefix_length))
 		return 0;
 	count(owner, o);
-	if (!event_enabled(EVENT_OPEN) || !take_from_limit())
+	if (!event_enabled(EVENT_OPEN) || !take_from_limit_of(kind_of_outcome(o)))
 		return 0;
 	return emit(owner, p, o);
 }

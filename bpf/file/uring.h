@@ -105,7 +105,7 @@ static __noinline int on_uring_submit(const struct submission *s)
 			return report_open(&r->owner, p, &o);
 		}
 		count(&r->owner, &o);
-		if (event_enabled(EVENT_DELETE) && take_from_limit())
+		if (event_enabled(EVENT_DELETE) && take_from_limit_of(kind_of_outcome(&o)))
 			emit(&r->owner, p, &o);
 		return 0;
 	}
@@ -190,7 +190,7 @@ static __always_inline void on_uring_complete(const struct uring_request *r, int
 	if (!describe_deletion(&o, r->operation, result))
 		return;
 	count(&r->owner, &o);
-	if (event_enabled(EVENT_DELETE) && take_from_limit())
+	if (event_enabled(EVENT_DELETE) && take_from_limit_of(kind_of_outcome(&o)))
 		emit(&r->owner, p, &o);
 }
 

@@ -18,6 +18,12 @@ struct {
 	__type(value, struct event_window);
 } event_shares SEC(".maps");
 
+/* A kind by two numbers, such as what happened and its error. Numbers that are close to each other are different kinds. */
+static __always_inline __u32 event_kind(__u32 what, __u32 detail)
+{
+	return ((what * 31 + detail) * 0x9E3779B1U) >> 26;
+}
+
 /* As take_from_limit(), for an event of a kind. */
 static __always_inline bool take_from_limit_of(__u32 kind)
 {

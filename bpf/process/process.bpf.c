@@ -7,6 +7,7 @@
 #include "../include/path_reversed.h"
 #include "../include/preemptible.h"
 #include "../include/series.h"
+#include "../include/shares.h"
 
 enum event_id {
 	EVENT_EXEC,
@@ -177,7 +178,7 @@ static __always_inline void on_exec(struct task_struct *task, struct linux_binpr
 	if (is_excluded_owner(&owner) || (is_preemptible && test_and_set_change(task, task->self_exec_id)))
 		return;
 	count(&owner, OUTCOME_EXEC, 0);
-	if (!event_enabled(EVENT_EXEC) || !take_from_limit())
+	if (!event_enabled(EVENT_EXEC) || !take_from_limit_of(event_kind(OUTCOME_EXEC, 0)))
 		return;
 	now = bpf_ktime_get_ns();
 	if (read_arguments) {
@@ -210,7 +211,7 @@ int BPF_PROG(process_exec_missed, struct task_struct *task, int old_pid, struct 
 
 static __always_inline void on_exit(struct task_struct *task, bool last)
 {
-	__u32 status, signal;
+	__u32 status, signal, outcome;
 	struct owner owner;
 	struct event *e;
 	__u64 now;
@@ -227,8 +228,9 @@ static __always_inline void on_exit(struct task_struct *task, bool last)
 	else
 		status = task->group_leader->exit_code;
 	signal = status & 0x7f;
-	count(&owner, signal ? OUTCOME_SIGNAL : status ? OUTCOME_FAILURE : OUTCOME_SUCCESS, signal);
-	if (!event_enabled(EVENT_EXIT) || !take_from_limit())
+	outcome = signal ? OUTCOME_SIGNAL : status ? OUTCOME_FAILURE : OUTCOME_SUCCESS;
+	count(&owner, outcome, signal);
+	if (!event_enabled(EVENT_EXIT) || !take_from_limit_of(event_kind(outcome, signal)))
 		return;
 	now = bpf_ktime_get_ns();
 	e = reserve_record(EVENT_EXIT, sizeof(*e), now, false);

@@ -161,6 +161,7 @@ const (
 	ProcessMapEbpfLost                = "ebpf_lost"
 	ProcessMapEbpfRecords             = "ebpf_records"
 	ProcessMapEbpfSequences           = "ebpf_sequences"
+	ProcessMapEventShares             = "event_shares"
 	ProcessMapProcessChanges          = "process_changes"
 	ProcessMapProcessCounts           = "process_counts"
 	ProcessProgProcessExec            = "process_exec"
@@ -248,6 +249,7 @@ type ProcessMapSpecs struct {
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 	ProcessChanges          *ebpf.MapSpec `ebpf:"process_changes"`
 	ProcessCounts           *ebpf.MapSpec `ebpf:"process_counts"`
 }
@@ -305,6 +307,7 @@ type ProcessMaps struct {
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 	ProcessChanges          *ebpf.Map `ebpf:"process_changes"`
 	ProcessCounts           *ebpf.Map `ebpf:"process_counts"`
 }
@@ -318,6 +321,7 @@ func (m *ProcessMaps) Close() error {
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
+		m.EventShares,
 		m.ProcessChanges,
 		m.ProcessCounts,
 	)

@@ -8,6 +8,7 @@
 #include "../include/histogram.h"
 #include "../include/preemptible.h"
 #include "../include/registers.h"
+#include "../include/shares.h"
 
 enum event_id {
 	EVENT_SLOW,
@@ -342,7 +343,7 @@ static __always_inline void report_slow(struct task_struct *task, const void *re
 		return;
 	if (!report_waiting && is_waiting(task, regs, key->call, result))
 		return;
-	if (!take_from_limit())
+	if (!take_from_limit_of(event_kind(key->call, key->error)))
 		return;
 	e = reserve_record(EVENT_SLOW, sizeof(*e), now, false);
 	if (!e)

@@ -153,6 +153,7 @@ const (
 	SyscallMapEbpfRecords             = "ebpf_records"
 	SyscallMapEbpfSequences           = "ebpf_sequences"
 	SyscallMapEmptyHistogram          = "empty_histogram"
+	SyscallMapEventShares             = "event_shares"
 	SyscallMapSelectedContainers      = "selected_containers"
 	SyscallMapSyscallByAddress        = "syscall_by_address"
 	SyscallMapSyscallCounts           = "syscall_counts"
@@ -253,6 +254,7 @@ type SyscallMapSpecs struct {
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
 	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 	SelectedContainers      *ebpf.MapSpec `ebpf:"selected_containers"`
 	SyscallByAddress        *ebpf.MapSpec `ebpf:"syscall_by_address"`
 	SyscallCounts           *ebpf.MapSpec `ebpf:"syscall_counts"`
@@ -321,6 +323,7 @@ type SyscallMaps struct {
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
 	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 	SelectedContainers      *ebpf.Map `ebpf:"selected_containers"`
 	SyscallByAddress        *ebpf.Map `ebpf:"syscall_by_address"`
 	SyscallCounts           *ebpf.Map `ebpf:"syscall_counts"`
@@ -338,6 +341,7 @@ func (m *SyscallMaps) Close() error {
 		m.EbpfRecords,
 		m.EbpfSequences,
 		m.EmptyHistogram,
+		m.EventShares,
 		m.SelectedContainers,
 		m.SyscallByAddress,
 		m.SyscallCounts,

@@ -7,6 +7,7 @@
 #include "../include/missed.h"
 #include "../include/packet.h"
 #include "../include/parts.h"
+#include "../include/shares.h"
 
 enum event_id {
 	EVENT_RETRANSMIT,
@@ -207,7 +208,7 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 	if (counts)
 		__sync_fetch_and_add(&counts->n, segments);
 
-	if (!event_enabled(event) || !take_from_limit())
+	if (!event_enabled(event) || !take_from_limit_of(event_kind(event, retransmit + reason)))
 		return;
 	e = reserve_record(event, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)

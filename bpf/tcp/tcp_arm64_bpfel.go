@@ -218,6 +218,7 @@ const (
 	TCPMapEbpfSocketStorage          = "ebpf_socket_storage"
 	TCPMapEbpfSocketsByAddress       = "ebpf_sockets_by_address"
 	TCPMapEmptyHistogram             = "empty_histogram"
+	TCPMapEventShares                = "event_shares"
 	TCPMapHandledMarks               = "handled_marks"
 	TCPMapTcpByAddress               = "tcp_by_address"
 	TCPMapTcpCounts                  = "tcp_counts"
@@ -329,6 +330,7 @@ type TCPMapSpecs struct {
 	EbpfSocketStorage       *ebpf.MapSpec `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
+	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
 	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
 	TcpByAddress            *ebpf.MapSpec `ebpf:"tcp_by_address"`
 	TcpCounts               *ebpf.MapSpec `ebpf:"tcp_counts"`
@@ -396,6 +398,7 @@ type TCPMaps struct {
 	EbpfSocketStorage       *ebpf.Map `ebpf:"ebpf_socket_storage"`
 	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
+	EventShares             *ebpf.Map `ebpf:"event_shares"`
 	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
 	TcpByAddress            *ebpf.Map `ebpf:"tcp_by_address"`
 	TcpCounts               *ebpf.Map `ebpf:"tcp_counts"`
@@ -420,6 +423,7 @@ func (m *TCPMaps) Close() error {
 		m.EbpfSocketStorage,
 		m.EbpfSocketsByAddress,
 		m.EmptyHistogram,
+		m.EventShares,
 		m.HandledMarks,
 		m.TcpByAddress,
 		m.TcpCounts,

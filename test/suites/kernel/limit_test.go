@@ -97,7 +97,8 @@ func TestConnectionEventLimit(t *testing.T) {
 	}))
 	delivered := len(r.Events.Matching(testreceiver.Named(connectEvent, acceptEvent, closeEvent)))
 	assert.Equal(t, map[string]int{"rate_limit": 4*count - delivered}, heldBack)
-	assert.LessOrEqual(t, delivered, limit*(int(math.Ceil(span.Duration().Seconds()))+1))
+	const shares = 3 * (limit/32 + 1) // of the three events, which may come on top
+	assert.LessOrEqual(t, delivered, (limit+shares)*(int(math.Ceil(span.Duration().Seconds()))+1))
 }
 
 // In a storm of drops for one reason, drops for other reasons are still reported.
