@@ -52,7 +52,7 @@ func (l *Loop) appendLosses(last bool) {
 	}
 	counted, err := l.source.Losses()
 	if err != nil {
-		l.settings.Logger.Warn("Cannot read the counters of lost events; they are not told in the event stream", zap.Error(err))
+		l.settings.Logger.Warn("Cannot read the loss counters; these losses are not reported in the event stream", zap.Error(err))
 		r.checked, r.due = now, time.Time{}
 		return
 	}

@@ -21,7 +21,7 @@ var (
 	// errCgroupGone means that no cgroup has this id, or none any more.
 	errCgroupGone = errors.New("no such cgroup")
 	// errNoHandles means that this process may not open cgroups by their id.
-	errNoHandles = errors.New("cgroups can't be opened by their id")
+	errNoHandles = errors.New("cgroups cannot be opened by their id")
 )
 
 // cgroupTree is the mounted hierarchy of cgroups.
