@@ -24,11 +24,11 @@ type lossReport struct {
 	told, appended program.Losses
 	// gap are missing sequence numbers that were not reported yet.
 	gap ring.Gap
-	// checked is when the counters were last read, due when they are to be read again; zero if nothing has happened since.
+	// checked is when the counters were last read, due when they must be read again; zero if nothing has happened since.
 	checked, due time.Time
 }
 
-// lossTexts are what the body says behind the number of events.
+// lossTexts are the texts in the body after the number of events.
 var lossTexts = map[string]string{
 	"rate_limit":  " events were held back by event_limit",
 	"refused":     " events were refused by the next consumer",

@@ -17,8 +17,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Requirements are what programs need from the kernel and from this process, besides what every program needs: Linux 5.10
-// and type information.
+// Requirements are what programs need from the kernel and from this process, in addition to what every program needs: Linux
+// 5.10 and BTF.
 type Requirements struct {
 	// Capabilities are needed in the effective set.
 	Capabilities []Capability
