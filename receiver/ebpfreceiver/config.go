@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	// minInterval is less than anybody means: a number without a unit is read as nanoseconds.
+	// minInterval catches intervals without a unit, which are read as nanoseconds.
 	minInterval      = time.Millisecond
 	maxFlushInterval = time.Minute
 	maxBatchSize     = 1 << 16
@@ -26,28 +26,29 @@ const (
 
 // Config is the configuration of the receiver.
 type Config struct {
-	// ControllerConfig says how often the metrics are read from the kernel.
+	// ControllerConfig has the interval at which metrics are read from the kernel.
 	scraperhelper.ControllerConfig `mapstructure:",squash"`
 
 	// ErrorMode is what becomes of the receiver when a program cannot be attached.
 	ErrorMode ErrorMode `mapstructure:"error_mode"`
-	// RingBufferSize is the size of the one ring buffer that the events of all programs go through.
+	// RingBufferSize is the size of the ring buffer. All programs share it.
 	RingBufferSize RingBufferSize `mapstructure:"ring_buffer_size"`
-	// BTFPath names a BTF file of the running kernel, for kernels without /sys/kernel/btf/vmlinux; empty for the kernel's own.
+	// BTFPath is a BTF file of the running kernel, for kernels without /sys/kernel/btf/vmlinux; empty for the kernel's own
+	// BTF.
 	BTFPath string `mapstructure:"btf_path"`
 	// Histogram is the kind of buckets that histograms are published in.
 	Histogram Histogram `mapstructure:"histogram"`
-	// RetryOnFailure says whether a batch of events that the next consumer refuses is offered again.
+	// RetryOnFailure configures retries of a batch of events that the next consumer refuses.
 	RetryOnFailure configretry.BackOffConfig `mapstructure:"retry_on_failure"`
-	// Events says how events are batched and which ones are left out.
+	// Events configures how events are batched and which ones are disabled.
 	Events EventsConfig `mapstructure:"events"`
-	// Metrics says which metrics, and which of their attributes, are left out: it has a block for each, by the metric's name.
+	// Metrics configures which metrics, and which of their attributes, are disabled. It has a block for each metric.
 	Metrics metadata.AllMetricsConfig `mapstructure:"metrics"`
-	// ResourceAttributes says which attributes of resources are left out.
+	// ResourceAttributes configures which attributes of resources are disabled.
 	ResourceAttributes metadata.ResourceAttributesConfig `mapstructure:"resource_attributes"`
-	// Exclude says which traffic and processes are left out.
+	// Exclude configures which traffic and processes are excluded.
 	Exclude ExcludeConfig `mapstructure:"exclude"`
-	// Programs are the programs that are to run; one runs when its key is there.
+	// Programs are the programs to run. A program runs if its key is present.
 	Programs Programs `mapstructure:"programs"`
 }
 
@@ -62,11 +63,11 @@ type EventsConfig struct {
 	// EventsConfig has a block with `enabled` for each event, by the event's name.
 	metadata.EventsConfig `mapstructure:",squash"`
 
-	// FlushInterval is the longest that an event waits for its batch to fill.
+	// FlushInterval is the maximum time for which an event waits for its batch to fill.
 	FlushInterval time.Duration `mapstructure:"flush_interval"`
 	// BatchSize is the number of events at which a batch is sent without waiting.
 	BatchSize BatchSize `mapstructure:"batch_size"`
-	// Body is whether log records have a body, one line for people.
+	// Body enables the body of log records, one line for people.
 	Body bool `mapstructure:"body"`
 }
 
@@ -74,7 +75,8 @@ func createDefaultConfig() component.Config {
 	controller := scraperhelper.NewDefaultControllerConfig()
 	controller.CollectionInterval = 10 * time.Second
 	retry := configretry.NewDefaultBackOffConfig()
-	// Off, because the collector joins all pipelines to one consumer: a retry repeats a batch to those that have taken it.
+	// Off by default: the collector joins all pipelines to one consumer, so a retry repeats a batch to pipelines that have
+	// accepted it.
 	retry.Enabled = false
 	retry.InitialInterval, retry.MaxInterval, retry.MaxElapsedTime = 100*time.Millisecond, 5*time.Second, 30*time.Second
 	return &Config{

@@ -32,10 +32,10 @@ func unmarshal(conf *confmap.Conf, target any) error {
 	return errors.Join(append(errs, reword(conf, conf.Unmarshal(target)))...)
 }
 
-// valueReader checks the values of a block against the types of its settings. A wrong one is taken out of the block.
+// valueReader checks the values of a block against the types of its settings. It removes wrong values from the block.
 type valueReader struct {
 	conf *confmap.Conf
-	// lists are the values that become lists of one, by their paths.
+	// lists are the paths of values that become lists of one.
 	lists map[string]any
 	errs  []error
 }
@@ -93,13 +93,13 @@ func (r *valueReader) readScalar(path string, value any, t reflect.Type) {
 	}
 }
 
-// readsText reports whether a type reads its own text.
+// readsText reports whether a type parses text by itself.
 func readsText(t reflect.Type) bool {
 	return reflect.PointerTo(t).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) ||
 		reflect.PointerTo(t).Implements(reflect.TypeFor[confmap.Unmarshaler]())
 }
 
-// problemOf returns why a value cannot be one of a type, "" if it can be, or if that is for others to say.
+// problemOf returns why a value cannot have a type; "" if it can, or if another check reports it.
 func problemOf(value any, t reflect.Type) string {
 	if t.Kind() == reflect.Pointer {
 		t = t.Elem()
@@ -152,10 +152,11 @@ func problemOfNumber(value any) string {
 	return fmt.Sprintf("%q is not a whole number", fmt.Sprint(value))
 }
 
-// wrongType is what the decoder says of a value of another type than the setting's, by its key and place in a list.
+// wrongType matches the decoder's error for a value of a wrong type, with its key and its place in a list.
 var wrongType = regexp.MustCompile(`'([^'[]*)(?:\[(\d+)\])?' expected type '[^']*', got unconvertible type '[^']*'`)
 
-// reword says in words of the configuration what the decoder says in those of Go. The decoder takes no number for a text.
+// reword translates an error of the decoder from Go's terms to those of the configuration. The decoder does not convert
+// numbers to text.
 func reword(conf *confmap.Conf, err error) error {
 	if err == nil || !wrongType.MatchString(err.Error()) {
 		return err

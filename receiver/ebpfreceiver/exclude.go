@@ -12,17 +12,17 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// ExcludeConfig says what the programs leave out, in the kernel already, from events and metrics both.
+// ExcludeConfig configures what the programs exclude in the kernel, from both events and metrics.
 type ExcludeConfig struct {
-	// Self leaves out the collector's own process.
+	// Self excludes the collector's own process.
 	Self bool `mapstructure:"self"`
-	// Loopback leaves out traffic from and to loopback addresses.
+	// Loopback excludes traffic from and to loopback addresses.
 	Loopback bool `mapstructure:"loopback"`
-	// CIDRs leaves out traffic from and to the addresses of these networks.
+	// CIDRs excludes traffic from and to the addresses of these networks.
 	CIDRs []CIDR `mapstructure:"cidrs"`
-	// Ports leaves out traffic from and to these ports.
+	// Ports excludes traffic from and to these ports.
 	Ports []Port `mapstructure:"ports"`
-	// Executables leaves out what belongs to processes of these executables.
+	// Executables excludes what belongs to processes of these executables.
 	Executables []Executable `mapstructure:"executables"`
 }
 
@@ -58,7 +58,7 @@ func (c *ExcludeConfig) ExecutableNames() []string {
 // CIDR is a network such as 10.0.0.0/8 or fd00::/8, or one address.
 type CIDR string
 
-// Validate reports text that is neither a network nor an address.
+// Validate returns an error if the text is neither a network nor an address.
 func (c CIDR) Validate() error {
 	_, err := c.prefix()
 	return err
@@ -77,7 +77,7 @@ func (c CIDR) prefix() (netip.Prefix, error) {
 	if err != nil {
 		return netip.Prefix{}, fmt.Errorf("%q is not a network such as 10.0.0.0/8 or fd00::/8", c)
 	}
-	// The programs show IPv4-mapped addresses as IPv4, so a network of them is one of IPv4.
+	// The programs report IPv4-mapped addresses as IPv4, so a network of them is an IPv4 network.
 	if mapped := 96; prefix.Addr().Is4In6() && prefix.Bits() >= mapped {
 		prefix = netip.PrefixFrom(prefix.Addr().Unmap(), prefix.Bits()-mapped)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// failures collects the errors of a start that continues in spite of them.
+// failures collects the errors of a start that continues despite them.
 type failures struct {
 	mu    sync.Mutex
 	errs  []error

@@ -107,7 +107,7 @@ func (p Program) Marshal(conf *confmap.Conf) error {
 	return conf.Marshal(p.config)
 }
 
-// Validate reports the faults of the program's block, or that there is no such program.
+// Validate returns the errors of the program's block, or an error that there is no such program.
 func (p Program) Validate() error {
 	if p.config == nil {
 		return fmt.Errorf("there is no such program; the programs are %s", programNames())

@@ -119,7 +119,7 @@ func (r *ebpfReceiver) openSet(options program.Options) (source, error) {
 
 // runWithout returns a source of no programs, and reports each selected one as failed.
 func (r *ebpfReceiver) runWithout(err error) (source, delivery.Reader) {
-	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector goes on without them", zap.Error(err))
+	r.settings.Logger.Error("No program can run; error_mode is ignore, so the collector continues without them", zap.Error(err))
 	r.failures.add(err)
 	for definition := range r.config.Programs.selected() {
 		state := program.State{Program: definition.Name, Name: program.StateFailed, Err: err}

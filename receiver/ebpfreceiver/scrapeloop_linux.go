@@ -52,7 +52,7 @@ func startScrapeLoop(interval time.Duration, logger *zap.Logger, scrape func(con
 	return l
 }
 
-// stop returns when no scrape runs any more.
+// stop returns when no scrape is running.
 func (l *scrapeLoop) stop() {
 	if l != nil {
 		l.cancel()

@@ -30,7 +30,7 @@ type Settings struct {
 	Size int
 }
 
-// Batch is the batch that is being filled. It is for one goroutine.
+// Batch is a batch that is being filled. Only one goroutine may use it.
 type Batch struct {
 	Names     *Names
 	Addresses *Addresses
@@ -59,8 +59,7 @@ func New(settings Settings) *Batch {
 	}
 }
 
-// Observe sets the observed time of the log records that follow. One that happens later than that is observed when it
-// happens.
+// Observe sets the observed time of the following log records. For an event later than that, it is the time of the event.
 func (b *Batch) Observe(now time.Time) { b.observed = pcommon.NewTimestampFromTime(now) }
 
 // Append appends a log record for a record of the ring, with its time, to the resource of the cgroup's container, if it has
@@ -79,7 +78,7 @@ func (b *Batch) AppendFor(program uint8, appendLog func(b *Batch)) {
 	b.programs[program] += b.count - before
 }
 
-// AppendAt appends a log record of user space, which no record of the ring is behind.
+// AppendAt appends a log record from user space, which has no record in the ring.
 func (b *Batch) AppendAt(at pcommon.Timestamp, cgroup uint64, eventName string, severity plog.SeverityNumber) plog.LogRecord {
 	if b.count == 0 {
 		b.began = time.Now()
@@ -110,7 +109,7 @@ func severityText(severity plog.SeverityNumber) string {
 	}
 }
 
-// unwanted marks a resource whose log records are filtered out.
+// unwanted marks a resource that is filtered out.
 var unwanted plog.LogRecordSlice
 
 func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
@@ -163,7 +162,7 @@ func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
 // Len returns the number of log records.
 func (b *Batch) Len() int { return b.count }
 
-// Room returns how many log records are missing until the batch is full; it may be negative.
+// Room returns how many log records fit until the batch is full. It may be negative.
 func (b *Batch) Room() int { return b.settings.Size - b.count }
 
 // Age returns how long ago the first log record was added.
@@ -174,7 +173,7 @@ func (b *Batch) Age() time.Duration {
 	return time.Since(b.began)
 }
 
-// Payload is what a batch holds when it is flushed.
+// Payload is the content of a batch when it is flushed.
 type Payload struct {
 	Logs plog.Logs
 	// Count is the number of log records.

@@ -29,7 +29,7 @@ type Event struct {
 	lr         plog.LogRecord
 	attributes xpdata.MapBuilder
 	count      uint8
-	// capacity is where the number of attributes of such events is kept.
+	// capacity is the number of attributes of such events.
 	capacity *uint8
 }
 
@@ -64,7 +64,7 @@ func (e *Event) PutStr(key, value string) {
 	}
 }
 
-// PutText puts a text that is likely to come again, such as a process name, unless it is empty.
+// PutText puts a text that probably repeats, such as a process name, unless it is empty.
 func (e *Event) PutText(key string, text []byte) {
 	if len(text) > 0 {
 		e.put(key).SetStr(e.batch.Names.Get(text))

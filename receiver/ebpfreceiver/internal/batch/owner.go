@@ -19,7 +19,7 @@ var attributions = [...]string{
 	common.AttributionCurrent:         "current",
 }
 
-// PutOwner puts the attributes of a process, as far as it is known, and how it was found.
+// PutOwner puts the known attributes of a process, and how it was found.
 func (e *Event) PutOwner(owner *common.Owner, attribution uint8) {
 	if owner.Pid != 0 {
 		e.PutInt(string(conventions.ProcessPIDKey), int64(owner.Pid))

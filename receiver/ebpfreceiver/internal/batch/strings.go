@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// cacheSize bounds each cache of strings; one that is full is begun anew, which costs a few allocations and no memory.
+// cacheSize bounds each cache of strings. A full cache is cleared, which costs a few allocations.
 const cacheSize = 4096
 
-// Names keeps the strings of process and interface names, so that a name that comes again costs no allocation.
+// Names caches the strings of process and interface names, so that a repeated name needs no allocation.
 type Names struct{ known map[string]string }
 
 // NewNames returns an empty cache.
@@ -32,7 +32,7 @@ func (n *Names) Get(text []byte) string {
 	return valid
 }
 
-// Addresses keeps the strings of IP addresses.
+// Addresses caches the strings of IP addresses.
 type Addresses struct{ known map[netip.Addr]string }
 
 // NewAddresses returns an empty cache.

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package delivery brings events from the ring buffer, and those of user space, to the next consumer.
+// Package delivery delivers events, from the ring buffer and from user space, to the next consumer.
 package delivery
 
 import (
@@ -34,7 +34,7 @@ type Settings struct {
 	// FlushInterval is how long an event waits at most for its batch to fill.
 	FlushInterval time.Duration
 	Next          Next
-	// StateEvents and LossEvents are whether ebpf.program.state and ebpf.event.lost are wanted.
+	// StateEvents and LossEvents enable ebpf.program.state and ebpf.event.lost.
 	StateEvents, LossEvents bool
 }
 
@@ -59,7 +59,7 @@ type Reader interface {
 	Close() error
 }
 
-// Loop is the way of events to the next consumer: one goroutine that reads records, decodes them in place and sends them in
+// Loop delivers events to the next consumer. It is one goroutine that reads records, decodes them in place and sends them in
 // batches.
 type Loop struct {
 	settings  Settings
@@ -115,13 +115,13 @@ func (l *Loop) Stop(ctx context.Context) error {
 	return nil
 }
 
-// Done is closed when the goroutine has ended, and uses neither source nor reader any more.
+// Done is closed when the goroutine has ended and no longer uses source and reader.
 func (l *Loop) Done() <-chan struct{} { return l.done }
 
 func (l *Loop) run() {
 	defer close(l.done)
 	for {
-		// Load this before draining, so that what came before Stop is still delivered.
+		// Load this before draining, so that events from before Stop are still delivered.
 		stopping := l.stopping.Load()
 		l.batch.Observe(time.Now())
 		l.appendQueued()

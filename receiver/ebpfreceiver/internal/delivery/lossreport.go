@@ -24,11 +24,11 @@ type lossReport struct {
 	told, appended program.Losses
 	// gap are missing sequence numbers that were not reported yet.
 	gap ring.Gap
-	// checked is when the counters were last read, due when they are to be read again; zero if nothing has happened since.
+	// checked is when the counters were last read, due when they must be read again; zero if nothing has happened since.
 	checked, due time.Time
 }
 
-// lossTexts are what the body says behind the number of events.
+// lossTexts are the texts in the body after the number of events.
 var lossTexts = map[string]string{
 	"rate_limit":  " events were held back by event_limit",
 	"refused":     " events were refused by the next consumer",
@@ -52,7 +52,7 @@ func (l *Loop) appendLosses(last bool) {
 	}
 	counted, err := l.source.Losses()
 	if err != nil {
-		l.settings.Logger.Warn("Cannot read the counters of lost events; they are not told in the event stream", zap.Error(err))
+		l.settings.Logger.Warn("Cannot read the loss counters; these losses are not reported in the event stream", zap.Error(err))
 		r.checked, r.due = now, time.Time{}
 		return
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// maxQueued bounds the events of user space that wait, as they do while the next consumer refuses.
+// maxQueued bounds the queued events of user space, which wait while the next consumer refuses.
 const maxQueued = 4096
 
 // queue holds events of user space until the loop appends them to the batch.
@@ -20,7 +20,7 @@ type queue struct {
 	pending []func(*batch.Batch)
 }
 
-// put returns false if there is no room.
+// put returns false if the queue is full.
 func (q *queue) put(appendLog func(*batch.Batch)) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -23,11 +23,11 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 )
 
-// Next is where batches are sent.
+// Next is the consumer of the batches.
 type Next struct {
 	Consumer consumer.Logs // nil if nobody takes events
 	Report   *receiverhelper.ObsReport
-	// Host is told the component's status.
+	// Host receives the component's status.
 	Host component.Host
 	// Retry is whether, and for how long, a refused batch is offered again. The collector joins all pipelines of a receiver to
 	// one consumer: with a retry, the pipelines that have taken a batch get it once more, and nothing new until it is taken.
@@ -89,7 +89,7 @@ func (s *sender) offer(ctx context.Context, logs plog.Logs) error {
 			return nil
 		}
 		s.reportRefusal(err)
-		// What some of several consumers have taken is not offered again.
+		// What some of several consumers have accepted is not offered again.
 		if rest := (consumererror.Logs{}); errors.As(err, &rest) {
 			logs = rest.Data()
 		}

@@ -18,10 +18,10 @@ const (
 )
 
 var (
-	// errCgroupGone means that no cgroup has this id, or none any more.
+	// errCgroupGone means that no cgroup has this id, or no longer.
 	errCgroupGone = errors.New("no such cgroup")
 	// errNoHandles means that this process may not open cgroups by their id.
-	errNoHandles = errors.New("cgroups can't be opened by their id")
+	errNoHandles = errors.New("cgroups cannot be opened by their id")
 )
 
 // cgroupTree is the mounted hierarchy of cgroups.
@@ -262,7 +262,7 @@ func (c *Containers) find(id uint64) cgroup {
 	return c.cgroups[id]
 }
 
-// Refresh finds the cgroups that were made since the last look at all of them.
+// Refresh finds the cgroups that were created since the last walk of the tree.
 func (c *Containers) Refresh() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

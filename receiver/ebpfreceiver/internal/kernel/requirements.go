@@ -17,8 +17,8 @@ import (
 	"github.com/cilium/ebpf"
 )
 
-// Requirements are what programs need from the kernel and from this process, besides what every program needs: Linux 5.10
-// and type information.
+// Requirements are what programs need from the kernel and from this process, in addition to what every program needs: Linux
+// 5.10 and BTF.
 type Requirements struct {
 	// Capabilities are needed in the effective set.
 	Capabilities []Capability
@@ -48,7 +48,7 @@ func (r Requirements) And(other Requirements) Requirements {
 var (
 	errNoTracefs = errors.New("no tracefs is mounted: `mount -t tracefs tracefs /sys/kernel/tracing`, or give the container the host's /sys/kernel/tracing")
 	errNoCgroup2 = errors.New("no cgroup2 hierarchy is mounted: `mount -t cgroup2 none /sys/fs/cgroup` (/sys/fs/cgroup/unified beside a hierarchy of version 1), or give the container the host's /sys/fs/cgroup")
-	errLockdown  = errors.New("the kernel is locked down for confidentiality, where eBPF programs can't read its memory: boot it with lockdown=integrity or without lockdown= on its command line")
+	errLockdown  = errors.New("the kernel is locked down for confidentiality, where eBPF programs cannot read its memory: boot with lockdown=integrity, or without lockdown= on the command line")
 	errUserNS    = errors.New("this process is in a user namespace, where capabilities do not count for eBPF: run it in the host's (a privileged, not rootless container; hostUsers: true in Kubernetes)")
 )
 

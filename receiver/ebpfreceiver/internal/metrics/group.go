@@ -13,7 +13,7 @@ import (
 // OverflowCgroup is the cgroup in the key of an overflow entry, which counts what found no room in the map.
 const OverflowCgroup = ^uint64(0)
 
-// Group is whom a series belongs to. It is by container instead of by cgroup, because a container may have several.
+// Group is the owner of a series. It is a container and not a cgroup, because a container may have several cgroups.
 type Group struct {
 	// Container is nil for the host.
 	Container *kernel.Container
@@ -34,7 +34,7 @@ func (b *Builder) Container(cgroup uint64) *kernel.Container {
 	return b.containers.Lookup(cgroup)
 }
 
-// Groups returns the host and each container that exists: those whose series are to be there before they count anything.
+// Groups returns the host and each container. These have series before they count anything.
 func (b *Builder) Groups() []Group {
 	groups := []Group{{}}
 	for _, container := range b.containers.Living() {

@@ -13,12 +13,12 @@ import (
 // end, backends assume for minutes that a missing series still has its last value.
 type Lifetimes struct {
 	series map[seriesID]*lifetime
-	// scrape numbers the scrapes, from 1; before is when the one before this one was.
+	// scrape is the number of the scrape, from 1. before is the time of the previous one.
 	scrape uint64
 	before pcommon.Timestamp
 }
 
-// seriesID is a hash of what identifies a series.
+// seriesID is a hash of the identity of a series.
 type seriesID struct {
 	resource, attributes [16]byte
 	metric               string
@@ -26,9 +26,9 @@ type seriesID struct {
 
 // lifetime is the state of a series.
 type lifetime struct {
-	// scrape is the last one that had it.
+	// scrape is the last scrape with the series.
 	scrape uint64
-	// start is when it was still zero, 0 for the start of the receiver.
+	// start is the last time when it was zero; 0 is the start of the receiver.
 	start pcommon.Timestamp
 	// end is the series with the data point that ends it. last is that data point if it is a number. It has the last value:
 	// consumers that do not know the flag see a series that stays constant, not one that falls to zero.
@@ -36,7 +36,7 @@ type lifetime struct {
 	last pmetric.NumberDataPoint
 }
 
-// NewLifetimes returns lifetimes that know no series.
+// NewLifetimes returns lifetimes without any series.
 func NewLifetimes() *Lifetimes { return &Lifetimes{series: map[seriesID]*lifetime{}} }
 
 // Apply changes the metrics of a scrape. Cumulative series that were not in the scrape before start at its time: they were zero

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// histogramMemory is the most memory in bytes that the histograms of a map take on all CPUs, unless that is too little for
+	// histogramMemory is the maximum memory in bytes for the histograms of a map on all CPUs, unless that is too little for
 	// minHistograms.
 	histogramMemory              = 64 << 20
 	minHistograms, maxHistograms = 128, 1024

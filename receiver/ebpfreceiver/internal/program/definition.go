@@ -44,7 +44,7 @@ type Privileges struct {
 	With string
 	// Settings are these settings, as a block in YAML flow style.
 	Settings string
-	// Needed are the capabilities without which the program does not start, besides AlwaysNeeded.
+	// Needed are the capabilities without which the program does not start, in addition to AlwaysNeeded.
 	Needed []kernel.Capability
 	// Serves has the capabilities that the program can do without, each with the attribute that its events then lack.
 	Serves map[kernel.Capability]string

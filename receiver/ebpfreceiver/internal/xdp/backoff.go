@@ -35,7 +35,7 @@ func (b reattachBackoff) start(index int, now time.Time) {
 // check returns an error while an interface is delayed; the text stays the same for all of the delay, so it is reported once.
 func (b reattachBackoff) check(index int, now time.Time) error {
 	if current := b[index]; now.Before(current.end) {
-		return fmt.Errorf("somebody else has detached the program from it, as `bpftool link detach` does, or put another one in its place; it is attached to again after %s, if it is free then: leave the interface out to keep the program off it", current.length)
+		return fmt.Errorf("somebody else has detached the program from it, as `bpftool link detach` does, or has replaced the program; the interface is attached to again after %s, if it is free: leave the interface out to keep the program off it", current.length)
 	}
 	return nil
 }

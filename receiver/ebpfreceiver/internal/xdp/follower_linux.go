@@ -180,7 +180,7 @@ func (f *follower) update() (states []program.State, err error) {
 	}
 	for _, name := range f.interfaces.Named {
 		if !names[name] {
-			fail(name, fmt.Errorf("interface %s: there is no such network interface here; `ip link` lists those of the collector's network namespace, and a pattern waits for one that comes later, as %s does",
+			fail(name, fmt.Errorf("interface %s: there is no such network interface here; `ip link` lists those of the collector's network namespace. A pattern, such as %s, waits for an interface that appears later",
 				name, "["+name[:1]+"]"+name[1:]))
 		}
 	}

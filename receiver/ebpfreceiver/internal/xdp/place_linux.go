@@ -72,5 +72,5 @@ func occupied(i kernel.Interface, err error) error {
 	if i.XDPGeneric {
 		mode = "xdpgeneric"
 	}
-	return fmt.Errorf("another XDP program%s is attached to it, and the kernel lets it have only one: stop what has attached that, or `ip link set dev %s %s off` (`bpftool link detach` where `bpftool link` has it), or leave the interface out: %w", other, i.Name, mode, err)
+	return fmt.Errorf("another XDP program%s is attached to it, and the kernel allows only one: stop what attached it, or `ip link set dev %s %s off` (`bpftool link detach` where `bpftool link` has it), or leave the interface out: %w", other, i.Name, mode, err)
 }

@@ -26,10 +26,10 @@ const (
 	maxResults = 1024
 )
 
-// holders finds processes that have a socket whose owner is gone. It searches the descriptors of all processes, which makes
-// the BPF side replace the owners that are gone, too.
+// holders finds processes that have a socket whose owner has ended. It searches the descriptors of all processes. On the way,
+// the BPF side replaces owners that have ended.
 type holders struct {
-	// closer returns who has closed a connection since; nil if it is not known.
+	// closer returns the process that has closed a connection since; nil if unknown.
 	closer func(cookie uint64) *common.Owner
 	search func(*bpf.ConnectionWanted) ([]bpf.ConnectionHolder, error) // nil: not on this system
 	now    func() time.Time
@@ -39,7 +39,7 @@ type holders struct {
 	results map[bpf.ConnectionPort]result
 }
 
-// result is who has a listener.
+// result is the process that has a listener.
 type result struct {
 	until time.Time
 	owner *common.Owner // nil: nobody

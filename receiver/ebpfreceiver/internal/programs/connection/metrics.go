@@ -37,7 +37,7 @@ func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
 	}
 }
 
-// countsFate keeps the entries of a cgroup that is gone until its last connection has closed.
+// countsFate keeps the entries of a removed cgroup until its last connection has closed.
 func countsFate(m *metrics.Builder, key *bpf.ConnectionSeries, value *bpf.ConnectionCounts) metrics.Fate {
 	if key.Transport == tcp && value.Found+value.Opened != value.Closed {
 		return metrics.Keep

@@ -15,7 +15,7 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
 )
 
-// peers removes the UDP peers of sockets that are gone from the map of the BPF side.
+// peers removes the UDP peers of closed sockets from the map of the BPF side.
 type peers struct {
 	all, inserted *ebpf.Map
 	open          func() (io.ReadCloser, error) // nil: the map forgets by itself
@@ -23,23 +23,23 @@ type peers struct {
 	swept uint64 // how many were inserted before the last sweep
 }
 
-// sweepAfter is after how many new peers the map is swept. It has room for eight times as many.
+// sweepAfter is the number of new peers after which the map is swept. The map has room for eight times as many.
 const sweepAfter = 32768
 
-// sweep looks for sockets that are gone if the map has got many peers since it did so.
+// sweep removes closed sockets if the map has got many peers since the last sweep.
 func (p *peers) sweep() error {
 	var inserted uint64
 	if p.open == nil {
 		return nil
 	}
 	if err := p.inserted.Lookup(uint32(0), &inserted); err != nil {
-		return fmt.Errorf("read how many UDP peers there are: %w", err)
+		return fmt.Errorf("read the number of UDP peers: %w", err)
 	}
 	if inserted-p.swept < sweepAfter {
 		return nil
 	}
 	p.swept = inserted
-	// What is inserted from now on may be of sockets that are younger than the list of sockets.
+	// Peers that are inserted later may belong to sockets that are younger than the list of sockets.
 	var (
 		known []bpf.ConnectionUdpPeer
 		peer  bpf.ConnectionUdpPeer

@@ -116,7 +116,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgConnectionSetStateMissed, "inet_sock_set_state")
 		states.TracksSockets = true
 		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroy, "tcp_destroy_sock")
-		// What one of them is left out of, the next run for the same socket tells.
+		// If the kernel skips a run of one of them, the next run for the same socket makes up for it.
 		states.Lossless, ends.Lossless = true, true
 		hooks = append(hooks,
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),

@@ -37,7 +37,7 @@ func listDevices() ([]string, error) {
 	return names, nil
 }
 
-// look begins a scrape. If the devices cannot be listed, it takes all devices as present.
+// look begins a scrape. If the devices cannot be listed, it assumes that all are present.
 func (d *devices) look() {
 	d.present = nil
 	names, err := d.list()

@@ -10,8 +10,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// memoryDisk are the names of disks in memory. Their drivers (zram, brd, pmem) make no requests, so they have hooks of their own,
-// which see every bio of every disk. These are attached only if there is such a disk at the start.
+// memoryDisk are the names of disks in memory. Their drivers (zram, brd, pmem) make no requests, so these disks have hooks of
+// their own, which run for every bio of every disk. They are attached only if there is such a disk at the start.
 var memoryDisk = regexp.MustCompile(`^(zram|ram|pmem)\d`)
 
 func (o *operations) hasMemoryDisks() bool {
@@ -19,7 +19,7 @@ func (o *operations) hasMemoryDisks() bool {
 	return err == nil && slices.ContainsFunc(names, memoryDisk.MatchString)
 }
 
-// warnOfMemoryDisks says once that a disk in memory is not measured because it is newer than the program.
+// warnOfMemoryDisks logs once that a disk in memory is not measured because it is newer than the program.
 func (o *operations) warnOfMemoryDisks() {
 	if o.seesMemoryDisks() || o.warned {
 		return

@@ -52,7 +52,7 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::file`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// Opens selects the opens that are reported besides deletions.
+	// Opens selects the opens that are reported in addition to deletions.
 	Opens Opens `mapstructure:"opens"`
 }
 

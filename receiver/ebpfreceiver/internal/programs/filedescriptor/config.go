@@ -13,7 +13,7 @@ import (
 
 var (
 	processes = program.Range[int]{Least: 1, Most: 10_000, Default: 100, Unit: "processes"}
-	// leakIntervals is by default so high that a number that changes by chance rises so often in a row once in a billion times.
+	// leakIntervals has a default at which a number that changes at random rises that often in a row once in a billion times.
 	// With fewer than two, everything that starts would be a leak.
 	leakIntervals = program.Range[int]{Least: 2, Most: 1_000_000, Default: 30, Unit: "intervals"}
 )

@@ -31,7 +31,7 @@ type interfaces struct {
 	mu    sync.Mutex
 	known map[uint32]known
 	gone  int
-	// former is how many names were former ones.
+	// former is the number of former names so far.
 	former uint32
 }
 

@@ -13,8 +13,8 @@ import (
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 )
 
-// functions are those that free packets with kfree_skb() and no reason although none may be lost. The BPF side recognises these
-// frees by the address that they come from.
+// functions free packets with kfree_skb() and no reason although the packets may not be lost. The BPF side recognises these
+// frees by their call site.
 var functions = map[bpf.PacketDropCodeKind][]string{
 	bpf.PacketDropCodeKindCODE_CONSUMES: {
 		// They free unread data of a closed socket (TCP before Linux 6.7, UDP on all kernels).
@@ -22,12 +22,12 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 		"udp_destruct_sock", "udp_destruct_common", "udpv6_destruct_sock",
 		// It frees handled messages (before 6.3), and messages of neighbours about unknown addresses.
 		"icmpv6_rcv",
-		// It frees what a program was tried with: that was no packet.
+		// It frees the packet of a BPF_PROG_TEST_RUN.
 		"bpf_prog_test_run_skb",
-		// They free the parts of a buffer; if that was dropped, it was reported itself.
+		// They free parts of a buffer. If the buffer was dropped, that was reported.
 		"skb_release_data", "skb_release_all", "__kfree_skb",
 	},
-	// They look for those who want a packet.
+	// They look up the receivers of a packet.
 	bpf.PacketDropCodeKindCODE_ASKS: {
 		"ip_rcv", "ip_rcv_core", "ip6_rcv_core", "ipv6_rcv", "ip_rcv_finish_core", "ip_rcv_finish", "ip_mr_input", "ip_mc_output", "icmp_rcv", "ping_rcv", "igmp_rcv",
 		"__udp4_lib_rcv", "__udp4_lib_mcast_deliver", "__udp6_lib_rcv", "__udp6_lib_mcast_deliver",
@@ -45,7 +45,7 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 // codes are the ranges of their code that the BPF side has room for. Some functions have two: the compiler moves cold code elsewhere.
 type codes [64]bpf.PacketDropCode
 
-// codesOfKernel returns where these functions are, as far as the kernel shows addresses, in the order of their addresses.
+// codesOfKernel returns the address ranges of these functions, sorted, if the kernel shows addresses.
 func (d *drops) codesOfKernel() (all codes) {
 	var found []bpf.PacketDropCode
 	for kind, names := range functions {

@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/socket"
 )
 
-// defaultEventLimit holds back the events of a drop storm, never its metrics.
+// defaultEventLimit limits the events of a drop storm, but not its metrics.
 const defaultEventLimit = 1000
 
 // Definition is the program's entry in the receiver's list of programs.

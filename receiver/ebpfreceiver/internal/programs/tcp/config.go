@@ -40,7 +40,7 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::tcp`.
 type Config struct {
 	program.CommonConfig `mapstructure:",squash"`
-	// RTTInterval is the least time between two looks at the round-trip time of a connection.
+	// RTTInterval is the minimum time between two samples of a connection's round-trip time.
 	RTTInterval time.Duration `mapstructure:"rtt_interval"`
 }
 
