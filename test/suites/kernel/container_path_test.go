@@ -8,12 +8,15 @@ package kernel
 import (
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
@@ -76,4 +79,42 @@ func TestContainerOfPathThatIsNoText(t *testing.T) {
 	younger, youngerPath := named()
 	assertInContainer(t, r, older, olderPath)
 	assertInContainer(t, r, younger, youngerPath)
+}
+
+// asThread runs a function in a thread of this name, which ends with it.
+func asThread(t *testing.T, name string, run func()) {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // never unlocked: the thread keeps its name
+		text, err := unix.BytePtrFromString(name)
+		if err == nil {
+			err = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(text)), 0, 0, 0)
+		}
+		if err == nil {
+			run()
+		}
+		done <- err
+	}()
+	require.NoError(t, <-done)
+}
+
+// Where the id of a container is a name, as with containerd's ctr, its cgroup looks like any other: that a runtime makes it tells.
+func TestContainerWithName(t *testing.T) {
+	testnet.Require(t)
+	namespace := "/kernel-test-" + testhost.NewContainerID(t)[:12]
+	r := testreceiver.Start(t, bothPrograms)
+	for maker, id := range map[string]string{"runc": "web", "crun": "api"} {
+		var c *testhost.Cgroup
+		asThread(t, maker, func() { c = testhost.NewCgroupAt(t, namespace+"/"+id) })
+		require.False(t, t.Failed())
+		c.ContainerID = id
+		assertInContainer(t, r, c, c.Path)
+	}
+	other := testhost.NewCgroupAt(t, namespace+"/other")
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(other))
+	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
+	e := r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.OfProcess(a.PID))[0]
+	assert.NotContains(t, e.Resource, "container.id")
 }
