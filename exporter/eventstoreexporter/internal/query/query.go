@@ -36,7 +36,7 @@ type Type struct {
 	Text string
 	// Prefix is whether Text is the beginning of a name.
 	Prefix bool
-	// Program is whether Text is the name of a program.
+	// Program is whether Text may be the name of a program as well.
 	Program bool
 }
 
@@ -44,7 +44,7 @@ type Type struct {
 func (t Type) Matches(name string) bool {
 	switch {
 	case t.Program:
-		return event.Program(name) == t.Text
+		return event.Program(name) == t.Text || name == t.Text
 	case t.Prefix:
 		return len(name) >= len(t.Text) && name[:len(t.Text)] == t.Text
 	default:

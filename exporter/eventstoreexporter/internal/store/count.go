@@ -56,7 +56,7 @@ func columnOf(key query.Key) int {
 }
 
 // maxKeys is how many fields events may be counted by.
-const maxKeys = 8
+const maxKeys = query.MaxKeys
 
 // numbers are the values of a record in the columns that are counted by. A bit of none says that there is no value.
 type numbers struct {
@@ -80,10 +80,10 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 		columns = append(columns, columnNames[column].name)
 	}
 	if whole {
-		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, c.event)
+		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, anyOrder, c.event)
 	}
 	known := map[numbers]*query.Group{}
-	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, func(p *plan, stmt *statement) error {
+	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, anyOrder, func(p *plan, stmt *statement) error {
 		var n numbers
 		for i := range q.By {
 			if stmt.ColumnIsNull(i + 2) {

@@ -24,7 +24,7 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 		if one.first+records-1 <= q.After || one.first > newest {
 			continue
 		}
-		err := s.scan(ctx, one, &q.Filter, selection, q.After+1, newest, func(p *plan, stmt *statement) error {
+		err := s.scan(ctx, one, &q.Filter, selection, q.After+1, newest, inOrder, func(p *plan, stmt *statement) error {
 			var r record
 			r.read(stmt.Stmt)
 			e, err := decode(&r, p)
@@ -49,15 +49,25 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 	return events, max(newest, q.After), nil
 }
 
-// scan calls a function for all records of a slice that a filter leaves, in the order of their arrival.
+// order is that of the records of a scan.
+type order bool
+
+const (
+	inOrder  order = false
+	anyOrder order = true
+)
+
+// scan calls a function for all records of a slice that a filter leaves, in the order of their arrival or in the
+// one that is the fastest.
 func (s *Store) scan(
-	ctx context.Context, one *slice, f *query.Filter, columns string, from, to int64, row func(p *plan, stmt *statement) error,
+	ctx context.Context, one *slice, f *query.Filter, columns string, from, to int64, o order,
+	row func(p *plan, stmt *statement) error,
 ) error {
 	r, err := one.reader(ctx)
 	if err != nil {
 		return s.readError(ctx, one, err)
 	}
-	err = scan(r, f, columns, from, to, row)
+	err = scan(r, f, columns, from, to, o, row)
 	if err != nil && !errors.Is(err, errEnough) {
 		r.close()
 		return s.readError(ctx, one, err)
@@ -66,10 +76,13 @@ func (s *Store) scan(
 	return err
 }
 
-func scan(r *reader, f *query.Filter, columns string, from, to int64, row func(p *plan, stmt *statement) error) error {
+func scan(r *reader, f *query.Filter, columns string, from, to int64, o order, row func(p *plan, stmt *statement) error) error {
 	p, err := r.plan(f)
 	if err != nil || len(p.blocks) == 0 {
 		return err
+	}
+	if p.warnings && o == anyOrder {
+		return p.byWarnings(columns, to, func(stmt *statement) error { return row(p, stmt) })
 	}
 	stmt, err := p.prepare(columns, " ORDER BY sequence")
 	if err != nil {

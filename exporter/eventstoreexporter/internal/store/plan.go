@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/plog"
 	"zombiezen.com/go/sqlite"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
@@ -23,6 +24,8 @@ type plan struct {
 	condition string
 	// attributes must be compared with those of the decoded event.
 	attributes map[string]string
+	// warnings is whether the index of warnings has all that is wanted.
+	warnings bool
 	// since is included, until is not.
 	since, until int64
 }
@@ -47,6 +50,7 @@ func (r *reader) plan(f *query.Filter) (*plan, error) {
 		reader: r, attributes: f.Attributes,
 		since: nanoseconds(f.Since, math.MinInt64), until: nanoseconds(f.Until, math.MaxInt64),
 	}
+	p.warnings = f.Severity >= plog.SeverityNumberWarn
 	b := builder{reader: r}
 	b.filter(f)
 	if b.err != nil || b.none {
@@ -113,6 +117,9 @@ func (b *builder) filter(f *query.Filter) {
 			values = append(values, severity)
 		}
 		b.limit(values, columnSeverity)
+		if f.Severity > plog.SeverityNumberWarn { // the index of warnings has to be seen in the condition
+			b.conditions = append(b.conditions, fmt.Sprintf("severity >= %d", plog.SeverityNumberWarn))
+		}
 		b.conditions = append(b.conditions, fmt.Sprintf("severity >= %d", f.Severity))
 	}
 	for key := range f.Attributes {
@@ -248,6 +255,27 @@ type statement struct {
 func (p *plan) prepare(columns, order string) (*statement, error) {
 	stmt, _, err := p.conn.PrepareTransient("SELECT " + columns + " FROM records WHERE " + p.condition + order)
 	return &statement{stmt, p}, err
+}
+
+// byWarnings calls a function for each record up to a sequence number, which the index of warnings finds.
+func (p *plan) byWarnings(columns string, to int64, row func(stmt *statement) error) error {
+	condition := strings.Replace(p.condition, "sequence BETWEEN", "+sequence BETWEEN", 1)
+	stmt, _, err := p.conn.PrepareTransient("SELECT " + columns + " FROM records INDEXED BY warnings WHERE " + condition)
+	if err != nil {
+		return err
+	}
+	s := &statement{stmt, p}
+	stmt.BindInt64(1, p.slice.first)
+	stmt.BindInt64(2, to)
+	for {
+		found, err := stmt.Step()
+		if err == nil && found {
+			err = row(s)
+		}
+		if err != nil || !found {
+			return errors.Join(err, stmt.Finalize())
+		}
+	}
 }
 
 // block calls a function for each record of a block from one sequence number to another that fulfils the condition.

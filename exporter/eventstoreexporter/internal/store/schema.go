@@ -50,8 +50,9 @@ var columnNames = [columns]struct {
 // Strings, resources and lists of attributes are stored once per file. A record has the numbers of them, the fields that
 // it is found by, its body, and the values of its other attributes in the order of its shape.
 //
-// No index belongs to the table records: one would make a record half as long again. The table postings says instead in which
-// blocks of blockSize records a value occurs, and the table blocks the times of each. Both are written when the file is full.
+// The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
+// again. The table postings says instead in which blocks of blockSize records a value occurs, and the table blocks the times
+// of each. Both are written when the file is full.
 func schema() string {
 	var table, view, joins strings.Builder
 	for i, column := range columnNames {
@@ -75,6 +76,7 @@ CREATE TABLE records (
 ` + table.String() + `	body TEXT,
 	rest BLOB
 );
+CREATE INDEX warnings ON records (type, time) WHERE severity >= 13;
 CREATE TABLE postings (value INTEGER PRIMARY KEY, blocks BLOB NOT NULL);
 CREATE TABLE blocks (block INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
 CREATE TABLE slice (sealed INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL, earliest INTEGER, latest INTEGER);

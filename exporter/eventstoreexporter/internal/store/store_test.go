@@ -191,7 +191,9 @@ func TestFilters(t *testing.T) {
 		}},
 		"two": {query.Filter{
 			Fields: map[event.Field]any{event.Executable: "curl", event.PID: int64(1100)}, Severity: plog.SeverityNumberInfo,
-		}, func(e *event.Event) bool { return is("process.pid", "1100")(e) && is("process.executable.name", "curl")(e) }},
+		}, func(e *event.Event) bool {
+			return is("process.pid", "1100")(e) && is("process.executable.name", "curl")(e)
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var want []int

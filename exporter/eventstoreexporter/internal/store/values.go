@@ -14,7 +14,9 @@ import (
 var errValue = errors.New("the values of attributes cannot be read")
 
 // A string is written as the number that the file has for it (odd) or with its length (even).
-func appendNumber(to []byte, number int64) []byte { return binary.AppendUvarint(to, uint64(number)<<1|1) }
+func appendNumber(to []byte, number int64) []byte {
+	return binary.AppendUvarint(to, uint64(number)<<1|1)
+}
 
 func appendString(to []byte, text string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(text))<<1), text...)
