@@ -17,7 +17,6 @@ import (
 	"go.opentelemetry.io/collector/config/confignet"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
-	"go.opentelemetry.io/collector/exporter/exporterhelper"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -41,6 +40,7 @@ type eventStore struct {
 	server    *http.Server
 	serving   sync.WaitGroup
 	stop      chan struct{}
+	stopping  sync.Once
 	// queueFull counts the events that found no room in the queue.
 	queueFull atomic.Int64
 	// failing is whether the last batch was not stored.
@@ -59,7 +59,7 @@ func newEventStore(config *Config, settings exporter.Settings) (*eventStore, err
 func (e *eventStore) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	count := int64(logs.LogRecordCount())
 	err := e.Logs.ConsumeLogs(ctx, logs)
-	if errors.Is(err, exporterhelper.ErrQueueIsFull) {
+	if err != nil && !errors.Is(err, errNotStored) { // the store counts what it was given
 		e.queueFull.Add(count)
 	}
 	return err
@@ -129,13 +129,16 @@ func isLocal(address net.Addr) bool {
 	return !ok || tcp.IP.IsLoopback()
 }
 
+// errNotStored is the error of what has passed the queue.
+var errNotStored = errors.New("events were not stored")
+
 // push stores a batch.
 func (e *eventStore) push(ctx context.Context, logs plog.Logs) error {
 	err := e.store.Write(ctx, logs)
 	if err != nil {
 		e.failing.Store(true)
 		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
-		return consumererror.NewPermanent(err)
+		return consumererror.NewPermanent(errors.Join(errNotStored, err))
 	}
 	if e.failing.CompareAndSwap(true, false) {
 		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
@@ -144,7 +147,7 @@ func (e *eventStore) push(ctx context.Context, logs plog.Logs) error {
 }
 
 func (e *eventStore) shutdown(ctx context.Context) error {
-	close(e.stop)
+	e.stopping.Do(func() { close(e.stop) })
 	var errs []error
 	if e.server != nil {
 		errs = append(errs, e.server.Shutdown(ctx))
