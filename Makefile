@@ -89,11 +89,17 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-unit test-kernel test-vm emulators test-e2e test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
+.PHONY: test test-unit test-exporter test-kernel test-vm emulators test-e2e test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
 test: test-unit test-kernel test-e2e test-usecases test-privileges test-runtimes test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
-test-unit: go ## Run the tests of the packages
+# The exporter is a module of its own, so that those who take the receiver alone do not get SQLite. Its tests run without the race
+# detector: SQLite takes minutes to compile with it. `make test-exporter RACE=-race` does it all the same.
+test-unit: go test-exporter ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
+
+test-exporter: RACE =
+test-exporter: go ## Run the tests of the exporter event_store
+	go -C exporter/eventstoreexporter test $(RACE) $(TESTFLAGS) ./...
 
 test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, with traffic in network namespaces (as root)
 	$(call TEST_HOST,./test/suites/kernel/...)
@@ -185,6 +191,7 @@ generate: export BPF2GO_STRIP := llvm-strip-19
 generate: export BPF2GO_CFLAGS := $(BPF_CFLAGS)
 generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the BPF programs with clang, and generate code, tables and schema
 	go generate ./...
+	go -C exporter/eventstoreexporter generate ./...
 
 generate-deps:
 	@missing=(); \
@@ -205,6 +212,7 @@ lint format: export GOLANGCI_LINT_CACHE := $(CURDIR)/.cache/golangci-lint
 lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint and lint-bpf, and go vet for the other supported systems
 	golangci-lint run ./...
 	cd test/suites/deploy/kubernetes && golangci-lint run ./...
+	cd exporter/eventstoreexporter && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -227,6 +235,7 @@ tidy: ## Tidy the go.mod files
 	go -C internal/tools mod tidy
 	go -C internal/tools/victorialogs mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
+	go -C exporter/eventstoreexporter mod tidy
 
 clean: ## Remove the output of the other targets; Go's own caches stay
 	rm -rf dist dist-full dist-release .cache

@@ -23,6 +23,8 @@ import (
 const (
 	nodeManifest = "builder-config.yaml"
 	fullManifest = "distributions/full.yaml"
+	// exporterModule is that of the exporter event_store, which has dependencies of its own.
+	exporterModule = "exporter/eventstoreexporter/go.mod"
 )
 
 const contrib = "github.com/open-telemetry/opentelemetry-collector-contrib/"
@@ -63,8 +65,10 @@ func TestVersionsAgree(t *testing.T) {
 		}
 	}
 	assert.Empty(t, unused, "these exceptions are in no manifest")
-	for path, version := range module {
-		assertRelease(t, "go.mod", path, version, beta, stable)
+	for _, file := range []string{"go.mod", exporterModule} {
+		for path, version := range requirements(t, file) {
+			assertRelease(t, file, path, version, beta, stable)
+		}
 	}
 }
 
@@ -86,7 +90,7 @@ func TestFullManifestHasTheOther(t *testing.T) {
 // All modules of this repository, and `make`, require the same Go version.
 func TestGoVersionsAgree(t *testing.T) {
 	want := goVersion(t, "go.mod")
-	for _, file := range []string{"internal/tools/go.mod", "test/suites/deploy/kubernetes/go.mod"} {
+	for _, file := range []string{"internal/tools/go.mod", "test/suites/deploy/kubernetes/go.mod", exporterModule} {
 		assert.Equal(t, want, goVersion(t, file), file)
 	}
 }

@@ -1,0 +1,197 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package eventstoreexporter
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"sync/atomic"
+
+	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confignet"
+	"go.opentelemetry.io/collector/consumer/consumererror"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/metric"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/api"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
+)
+
+// eventStore is the exporter.
+type eventStore struct {
+	exporter.Logs // with the queue in front of push
+
+	config    *Config
+	settings  exporter.Settings
+	telemetry *metadata.TelemetryBuilder
+	host      component.Host
+	store     query.Store
+	server    *http.Server
+	serving   sync.WaitGroup
+	stop      chan struct{}
+	stopping  sync.Once
+	// queueFull counts the events that found no room in the queue.
+	queueFull atomic.Int64
+	// failing is whether the last batch was not stored.
+	failing atomic.Bool
+}
+
+func newEventStore(config *Config, settings exporter.Settings) (*eventStore, error) {
+	telemetry, err := metadata.NewTelemetryBuilder(settings.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return &eventStore{config: config, settings: settings, telemetry: telemetry, stop: make(chan struct{})}, nil
+}
+
+// ConsumeLogs implements consumer.Logs.
+func (e *eventStore) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
+	count := int64(logs.LogRecordCount())
+	err := e.Logs.ConsumeLogs(ctx, logs)
+	if err != nil && !errors.Is(err, errNotStored) { // the store counts what it was given
+		e.queueFull.Add(count)
+	}
+	return err
+}
+
+func (e *eventStore) start(ctx context.Context, host component.Host) error {
+	e.host = host
+	opened, err := store.Open(store.Settings{
+		Directory: e.config.Directory, MaxSize: int64(e.config.MaxSize), MaxAge: e.config.MaxAge, Logger: e.settings.Logger,
+	})
+	if err != nil {
+		return err
+	}
+	e.store = counted{opened, e}
+	if err := e.observe(); err != nil {
+		return err
+	}
+	return e.serve(ctx)
+}
+
+// serve starts the HTTP server.
+func (e *eventStore) serve(ctx context.Context) error {
+	guard := e.guard()
+	handler := guard.Wrap(api.New(api.Settings{
+		Store: e.store, Version: e.settings.BuildInfo.Version, Logger: e.settings.Logger, Done: e.stop,
+	}))
+	listener, err := e.config.ServerConfig.ToListener(ctx)
+	if err != nil {
+		return err
+	}
+	e.server, err = e.config.ServerConfig.ToServer(ctx, e.host.GetExtensions(), e.settings.TelemetrySettings, handler)
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	if guard.Hosts != nil && !isLocal(listener.Addr()) {
+		e.settings.Logger.Warn("Everybody who reaches this address can read all events: what processes connect to, what they execute and "+
+			"which files they delete. Set endpoint to localhost:8080, or auth to an extension that asks for credentials.",
+			zap.Stringer("address", listener.Addr()))
+	}
+	e.settings.Logger.Info("Events can be asked for", zap.Stringer("address", listener.Addr()))
+	e.serving.Go(func() {
+		if err := e.server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			componentstatus.ReportStatus(e.host, componentstatus.NewFatalErrorEvent(err))
+		}
+	})
+	return nil
+}
+
+// guard returns who may ask. A page that a browser shows cannot reach a unix socket, and has no credentials.
+func (e *eventStore) guard() api.Guard {
+	server := &e.config.ServerConfig
+	if server.Auth.HasValue() || server.NetAddr.Transport == confignet.TransportTypeUnix {
+		return api.Guard{}
+	}
+	hosts := append([]string{}, e.config.AllowedHosts...)
+	if name, err := os.Hostname(); err == nil {
+		hosts = append(hosts, name)
+	}
+	if host, _, err := net.SplitHostPort(server.NetAddr.Endpoint); err == nil && host != "" {
+		hosts = append(hosts, host)
+	}
+	return api.Guard{Hosts: hosts}
+}
+
+func isLocal(address net.Addr) bool {
+	tcp, ok := address.(*net.TCPAddr)
+	return !ok || tcp.IP.IsLoopback()
+}
+
+// errNotStored is the error of what has passed the queue.
+var errNotStored = errors.New("events were not stored")
+
+// push stores a batch.
+func (e *eventStore) push(ctx context.Context, logs plog.Logs) error {
+	err := e.store.Write(ctx, logs)
+	if err != nil {
+		e.failing.Store(true)
+		componentstatus.ReportStatus(e.host, componentstatus.NewRecoverableErrorEvent(err))
+		return consumererror.NewPermanent(errors.Join(errNotStored, err))
+	}
+	if e.failing.CompareAndSwap(true, false) {
+		componentstatus.ReportStatus(e.host, componentstatus.NewEvent(componentstatus.StatusOK))
+	}
+	return nil
+}
+
+func (e *eventStore) shutdown(ctx context.Context) error {
+	e.stopping.Do(func() { close(e.stop) })
+	var errs []error
+	if e.server != nil {
+		errs = append(errs, e.server.Shutdown(ctx))
+		e.serving.Wait()
+	}
+	e.telemetry.Shutdown()
+	if e.store != nil {
+		errs = append(errs, e.store.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// counted is a store whose status has what did not reach it.
+type counted struct {
+	query.Store
+	exporter *eventStore
+}
+
+// queueFull is the cause of what found no room in the queue.
+const queueFull = "queue_full"
+
+func (c counted) Status() query.Status {
+	status := c.Store.Status()
+	status.Lost[queueFull] = c.exporter.queueFull.Load()
+	return status
+}
+
+// observe registers the metrics of the exporter.
+func (e *eventStore) observe() error {
+	number := func(of func(query.Status) int64) metric.Int64Callback {
+		return func(_ context.Context, o metric.Int64Observer) error {
+			o.Observe(of(e.store.Status()))
+			return nil
+		}
+	}
+	return errors.Join(
+		e.telemetry.RegisterExporterEventStoreBytesCallback(number(func(s query.Status) int64 { return s.Bytes })),
+		e.telemetry.RegisterExporterEventStoreEventsStoredCallback(number(func(s query.Status) int64 { return s.Stored })),
+		e.telemetry.RegisterExporterEventStoreEventsEvictedCallback(number(func(s query.Status) int64 { return s.Evicted })),
+		e.telemetry.RegisterExporterEventStoreEventsLostCallback(func(_ context.Context, o metric.Int64Observer) error {
+			for cause, count := range e.store.Status().Lost {
+				o.Observe(count, metric.WithAttributes(attribute.String("cause", cause)))
+			}
+			return nil
+		}))
+}
+

@@ -1,0 +1,121 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package eventstoreexporter
+
+import (
+	"context"
+	"io"
+	"net"
+	"net/http"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/component/componenttest"
+	"go.opentelemetry.io/collector/config/confignet"
+	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
+	"go.opentelemetry.io/collector/exporter"
+	"go.opentelemetry.io/collector/exporter/exporterhelper"
+	"go.opentelemetry.io/collector/exporter/exportertest"
+	"go.uber.org/zap"
+	"go.uber.org/zap/zaptest/observer"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
+)
+
+func TestConfig(t *testing.T) {
+	cfg := createDefaultConfig().(*Config)
+	require.NoError(t, cfg.Validate())
+	require.NoError(t, confmap.NewFromStringMap(map[string]any{
+		"endpoint": "localhost:9", "directory": "/tmp/x", "max_size": "20MiB", "max_age": "24h", "allowed_hosts": []any{"host.example"},
+		"auth": map[string]any{"authenticator": "basicauth"},
+	}).Unmarshal(cfg))
+	assert.Equal(t, "localhost:9", cfg.ServerConfig.NetAddr.Endpoint)
+	assert.Equal(t, Size(20<<20), cfg.MaxSize)
+	assert.Equal(t, 24*time.Hour, cfg.MaxAge)
+	assert.True(t, cfg.ServerConfig.Auth.HasValue())
+	assert.Equal(t, int64(5000), cfg.QueueConfig.Get().Batch.Get().MinSize)
+
+	cfg.Directory, cfg.MaxSize, cfg.MaxAge, cfg.ServerConfig.NetAddr.Endpoint = "", 1, -1, ""
+	err := cfg.Validate()
+	for _, part := range []string{"directory: ", "max_size: ", "max_age: ", "endpoint: "} {
+		assert.ErrorContains(t, err, part)
+	}
+	for _, bad := range []string{"1GB", "-1", "x", "", "9999999TiB"} {
+		assert.ErrorContains(t, new(Size).UnmarshalText([]byte(bad)), "is not a size", bad)
+	}
+}
+
+// begin starts an exporter with a unix socket or, with an address, TCP.
+func begin(t *testing.T, change func(*Config)) (exporter.Logs, *Config, *observer.ObservedLogs) {
+	t.Helper()
+	cfg := createDefaultConfig().(*Config)
+	cfg.Directory = t.TempDir()
+	cfg.ServerConfig.NetAddr.Endpoint = "localhost:0"
+	change(cfg)
+	settings := exportertest.NewNopSettings(metadata.Type)
+	core, logs := observer.New(zap.InfoLevel)
+	settings.Logger = zap.New(core)
+	e, err := NewFactory().CreateLogs(t.Context(), settings, cfg)
+	require.NoError(t, err)
+	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
+	t.Cleanup(func() { assert.NoError(t, e.Shutdown(context.Background())) }) //nolint:usetesting // the test's own is done by then
+	return e, cfg, logs
+}
+
+func TestUnixSocket(t *testing.T) {
+	socket := filepath.Join(t.TempDir(), "s")
+	e, cfg, _ := begin(t, func(c *Config) {
+		c.ServerConfig.NetAddr = confignet.AddrConfig{Transport: confignet.TransportTypeUnix, Endpoint: socket}
+	})
+	require.NoError(t, e.ConsumeLogs(t.Context(), storetest.Logs(0, 1000)))
+	client := &http.Client{Transport: &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return new(net.Dialer).DialContext(ctx, "unix", socket)
+	}, DisableKeepAlives: true}}
+	assert.EventuallyWithT(t, func(c *assert.CollectT) {
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://any/api/summary", http.NoBody)
+		require.NoError(c, err)
+		response, err := client.Do(r)
+		require.NoError(c, err)
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		require.NoError(c, err)
+		assert.Contains(c, string(body), `"total":1000`)
+		assert.Contains(c, string(body), `"lost":{"disk_full":0,"error":0,"queue_full":0}`)
+	}, 10*time.Second, 50*time.Millisecond)
+
+	other, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
+	require.NoError(t, err)
+	assert.ErrorContains(t, other.Start(t.Context(), componenttest.NewNopHost()), "a directory belongs to one exporter")
+	assert.NoError(t, other.Shutdown(t.Context()))
+}
+
+// What finds no room in the queue is counted.
+func TestQueueFull(t *testing.T) {
+	e, _, _ := begin(t, func(c *Config) {
+		queue := exporterhelper.NewDefaultQueueConfig()
+		queue.Sizer, queue.QueueSize, queue.NumConsumers = exporterhelper.RequestSizerTypeItems, 100, 1
+		c.QueueConfig = configoptional.Some(queue)
+	})
+	assert.Error(t, e.ConsumeLogs(t.Context(), storetest.Logs(0, 1000)))
+	assert.Equal(t, int64(1000), e.(*eventStore).store.Status().Lost[queueFull])
+}
+
+func TestWarnsOfAnOpenAddress(t *testing.T) {
+	const warning = "Everybody who reaches this address can read all events"
+	for endpoint, want := range map[string]int{"localhost:0": 0, "127.0.0.1:0": 0, "0.0.0.0:0": 1} {
+		_, _, logs := begin(t, func(c *Config) { c.ServerConfig.NetAddr.Endpoint = endpoint })
+		found := 0
+		for _, entry := range logs.All() {
+			if len(entry.Message) > len(warning) && entry.Message[:len(warning)] == warning {
+				found++
+			}
+		}
+		assert.Equal(t, want, found, endpoint)
+	}
+}

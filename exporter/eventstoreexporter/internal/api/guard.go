@@ -1,0 +1,89 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Guard says who may ask.
+type Guard struct {
+	// Hosts are the names in the header Host, beside addresses and localhost. Nil takes any: of a server that asks for
+	// credentials, or one that no browser can reach.
+	Hosts []string
+}
+
+// Wrap keeps web pages of other hosts from reading what the handler answers. A browser sends the name that the page's author has
+// chosen as Host, even if it leads to this server; and it says in Origin and Sec-Fetch-Site whose page asks.
+func (g Guard) Wrap(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("Referrer-Policy", "no-referrer")
+		if h.Get("Content-Security-Policy") == "" {
+			h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		}
+		if !g.isHost(r.Host) {
+			refuse(w, http.StatusMisdirectedRequest, "the header Host has "+quoted(r.Host)+
+				", which is no name of this server. List its names in allowed_hosts of event_store.")
+			return
+		}
+		// The collector's handler for CORS has allowed it.
+		allowed := h.Get("Access-Control-Allow-Origin") != ""
+		if !allowed {
+			h.Set("Cross-Origin-Resource-Policy", "same-origin")
+			if !isOwn(r) {
+				refuse(w, http.StatusForbidden, "a page of another host asks. List its origin in cors::allowed_origins of event_store.")
+				return
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func quoted(s string) string { return sprintf("%q", s) }
+
+func refuse(w http.ResponseWriter, status int, detail string) {
+	w.Header().Set("Content-Type", "application/problem+json")
+	w.WriteHeader(status)
+	_ = writeJSON(w, &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}) // the client may have left
+}
+
+// isHost is whether the server can be called by this name. An address is always its own: no page can choose that.
+func (g Guard) isHost(host string) bool {
+	if g.Hosts == nil {
+		return true
+	}
+	name := host
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		name = h
+	}
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
+		return true
+	}
+	return name == "localhost" || slices.ContainsFunc(g.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
+}
+
+// isOwn is whether a request comes from no page, or from one of this server.
+func isOwn(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+			return false
+		}
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "cross-site", "same-site": // a link to here is fine
+		return r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document" && r.Method == http.MethodGet
+	}
+	return true
+}

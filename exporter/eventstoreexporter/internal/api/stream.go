@@ -1,0 +1,165 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package api
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+const (
+	// streamPart is how many events are read at a time.
+	streamPart = 500
+	// maxBehind is how many events, of all kinds, a client may be behind. It is told what it misses then.
+	maxBehind = 50_000
+	// keepAlive is how often something is sent.
+	keepAlive = 15 * time.Second
+	// patience is how long a client may not read before the connection is closed.
+	patience = time.Minute
+)
+
+func (a *api) stream() {
+	op := a.operation(http.MethodGet, "/api/events/stream", "stream-events", "Receive events as they come in",
+		query.Parameters("limit", "from"))
+	op.Description += " Server-sent events: the last ones first, as many as the limit says, or those after the number in the " +
+		"header Last-Event-ID. A comment says what a client that reads too slowly has missed."
+	op.Responses = map[string]*huma.Response{"200": {Description: "Events", Content: map[string]*huma.MediaType{
+		"text/event-stream": {Schema: &huma.Schema{Type: huma.TypeString}},
+	}}}
+	getStream(a, op, a.answerStream)
+}
+
+// subscriber is a client of a stream.
+type subscriber struct {
+	api    *api
+	ctx    huma.Context
+	w      *bufio.Writer
+	rc     *http.ResponseController
+	filter query.Filter
+	after  int64
+}
+
+var errEnd = errors.New("the stream has ended")
+
+func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
+	w, ok := ctx.BodyWriter().(http.ResponseWriter)
+	if !ok {
+		return errors.New("the connection cannot be streamed to")
+	}
+	s := &subscriber{api: a, ctx: ctx, w: bufio.NewWriter(w), rc: http.NewResponseController(w), filter: r.Filter}
+	after := r.After
+	if id := ctx.Header("Last-Event-ID"); after == "" && id != "" {
+		after = id
+	}
+	var backfill []event.Event
+	if known, err := strconv.ParseInt(after, 10, 64); err == nil {
+		s.after = known
+		if newest := a.Store.Status().Newest; known > newest {
+			s.after = newest // of a store that was emptied meanwhile
+		}
+	} else {
+		s.after = a.Store.Status().Newest
+		page, err := a.Store.Events(ctx.Context(), query.Events{
+			Filter: r.Filter, Limit: r.Limit, After: &query.Cursor{Time: 1<<63 - 1, Sequence: 1<<63 - 1, Newest: s.after},
+		})
+		if err != nil {
+			return err
+		}
+		backfill = page.Events
+		slices.Reverse(backfill)
+	}
+	ctx.SetHeader("Content-Type", "text/event-stream")
+	ctx.SetHeader("Cache-Control", "no-store")
+	if err := s.send(backfill); err == nil {
+		err = s.follow()
+		_ = err // the client has left, or the collector ends
+	}
+	return nil
+}
+
+// follow sends what comes in. Nothing is read or kept for a client that does not read.
+func (s *subscriber) follow() error {
+	ticker := time.NewTicker(keepAlive)
+	defer ticker.Stop()
+	for {
+		changed := s.api.Store.Changed()
+		for more := true; more; {
+			var err error
+			if more, err = s.part(); err != nil {
+				return err
+			}
+		}
+		select {
+		case <-changed:
+		case <-ticker.C:
+			if err := s.comment("nothing new"); err != nil {
+				return err
+			}
+		case <-s.ctx.Context().Done():
+			return errEnd
+		case <-s.api.Done:
+			return errEnd
+		}
+	}
+}
+
+// part sends some events. It says whether there may be more.
+func (s *subscriber) part() (bool, error) {
+	if behind := s.api.Store.Status().Newest - s.after; behind > maxBehind {
+		skip := behind - maxBehind/2
+		if err := s.comment(fmt.Sprintf("missed: of %d events, those that match were left out, because they were not read in time", skip)); err != nil {
+			return false, err
+		}
+		s.after += skip
+	}
+	events, next, err := s.api.Store.Follow(s.ctx.Context(), query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
+	if err != nil {
+		return false, err
+	}
+	s.after = next
+	return len(events) == streamPart, s.send(events)
+}
+
+func (s *subscriber) send(events []event.Event) error {
+	for i := range events {
+		if _, err := fmt.Fprintf(s.w, "id: %d\ndata: ", events[i].Sequence); err != nil {
+			return err
+		}
+		if err := writeJSON(s.w, makeEvent(&events[i])); err != nil { // which ends the line
+			return err
+		}
+		if err := s.w.WriteByte('\n'); err != nil {
+			return err
+		}
+	}
+	return s.flush()
+}
+
+func (s *subscriber) comment(text string) error {
+	if _, err := s.w.WriteString(": " + text + "\n\n"); err != nil {
+		return err
+	}
+	return s.flush()
+}
+
+func (s *subscriber) flush() error {
+	// The server's own deadline is for answers that end.
+	if err := s.rc.SetWriteDeadline(time.Now().Add(patience)); err != nil && !errors.Is(err, http.ErrNotSupported) {
+		return err
+	}
+	if err := s.w.Flush(); err != nil {
+		return err
+	}
+	return s.rc.Flush()
+}

@@ -1,0 +1,215 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package problems
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+// Problem is something that is wrong.
+type Problem struct {
+	Kind string
+	// Title says it in a line.
+	Title string
+	// Values are what it has in common, by the names of the parameters.
+	Values map[string]string
+	// Count is how often it happened in the window, and Before in the one before that.
+	Count, Before int64
+	// First and Last are in the window, in nanoseconds.
+	First, Last int64
+	// Sample is the sequence number of the newest event.
+	Sample int64
+	// Link is where its events are.
+	Link string
+
+	score float64
+}
+
+// Find returns the problems between two times, the worst first.
+func Find(ctx context.Context, store query.Store, since, until time.Time) ([]Problem, error) {
+	f := finder{store: store, since: since, until: until}
+	var list []Problem
+	for i := range kinds {
+		found, err := f.kind(ctx, &kinds[i])
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, found...)
+	}
+	others, err := f.others(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list = append(list, others...)
+	slices.SortStableFunc(list, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(b.Last, a.Last), cmp.Compare(a.Title, b.Title))
+	})
+	return list, nil
+}
+
+type finder struct {
+	store        query.Store
+	since, until time.Time
+}
+
+// count counts events in the window and in the one before it.
+func (f *finder) count(ctx context.Context, filter query.Filter, by []query.Key) (now, before []query.Group, err error) {
+	filter.Since, filter.Until = f.since, f.until
+	if now, err = f.store.Count(ctx, query.Count{Filter: filter, By: by}); err != nil || len(now) == 0 {
+		return nil, nil, err
+	}
+	filter.Since, filter.Until = f.since.Add(-f.until.Sub(f.since)), f.since
+	before, err = f.store.Count(ctx, query.Count{Filter: filter, By: by})
+	return now, before, err
+}
+
+func (f *finder) kind(ctx context.Context, k *kind) ([]Problem, error) {
+	names := k.by
+	if k.sum != "" {
+		names = append(slices.Clone(names), k.sum)
+	}
+	by := make([]query.Key, len(names))
+	for i, name := range names {
+		by[i], _ = query.ByName(name)
+	}
+	now, before, err := f.count(ctx, query.Filter{Types: []query.Type{{Text: k.event}}, Severity: k.severity}, by)
+	if err != nil {
+		return nil, err
+	}
+	byKey := map[string]*Problem{}
+	var order []*Problem
+	for i := range now {
+		v := valuesOf(&now[i], k.by)
+		key := fmt.Sprint(v)
+		p, ok := byKey[key]
+		if !ok {
+			p = &Problem{Kind: k.name, Values: v, First: now[i].First}
+			byKey[key] = p
+			order = append(order, p)
+		}
+		p.Count += k.number(&now[i])
+		p.First = min(p.First, now[i].First)
+		if now[i].Last >= p.Last {
+			p.Last, p.Sample = now[i].Last, now[i].Sample
+		}
+	}
+	for i := range before {
+		if p, ok := byKey[fmt.Sprint(valuesOf(&before[i], k.by))]; ok {
+			p.Before += k.number(&before[i])
+		}
+	}
+	var list []Problem
+	for _, p := range order {
+		if p.Count < f.least(k) {
+			continue
+		}
+		p.Title = k.title(p.Values)
+		p.score = score(k.weight, p.Count, p.Before)
+		p.Link = f.link(k.event, k.severity, p.Values)
+		list = append(list, *p)
+	}
+	return list, nil
+}
+
+// least is how many events make a problem of this kind in this window.
+func (f *finder) least(k *kind) int64 {
+	const window = 15 * time.Minute
+	if length := f.until.Sub(f.since); length < window {
+		return max(int64(math.Ceil(float64(k.least)*float64(length)/float64(window))), 1)
+	}
+	return k.least
+}
+
+// number is how many events a group stands for.
+func (k *kind) number(g *query.Group) int64 {
+	if k.sum == "" {
+		return g.Count
+	}
+	each, err := strconv.ParseInt(asText(g.Values[len(k.by)]), 10, 64)
+	if err != nil {
+		return g.Count
+	}
+	return each * g.Count
+}
+
+func valuesOf(g *query.Group, names []string) map[string]string {
+	v := map[string]string{}
+	for i, name := range names {
+		if g.Values[i] != nil {
+			v[name] = asText(g.Values[i])
+		}
+	}
+	return v
+}
+
+func asText(value any) string {
+	switch v := value.(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	default:
+		return ""
+	}
+}
+
+// score ranks problems: by what one of them hurts, by how many there are, and those that grow before those that do not.
+func score(weight float64, count, before int64) float64 {
+	growth := 1.0
+	if count > 2*before {
+		growth = 1.5
+	}
+	return weight * (1 + math.Log10(float64(max(count, 1)))) * growth
+}
+
+func (f *finder) link(event string, severity plog.SeverityNumber, v map[string]string) string {
+	parameters := url.Values{"type": {event}, "since": {f.since.UTC().Format(time.RFC3339Nano)}, "until": {f.until.UTC().Format(time.RFC3339Nano)}}
+	if severity != 0 {
+		parameters.Set("severity", "warn")
+	}
+	for name, value := range v {
+		parameters.Set(name, value)
+	}
+	return "/api/events?" + parameters.Encode()
+}
+
+// others are the problems of other events that are WARN or worse.
+func (f *finder) others(ctx context.Context) ([]Problem, error) {
+	const name = "type"
+	key, _ := query.ByName(name)
+	now, before, err := f.count(ctx, query.Filter{Severity: warn}, []query.Key{key})
+	if err != nil {
+		return nil, err
+	}
+	var list []Problem
+	for i := range now {
+		event := asText(now[i].Values[0])
+		if event == "" || slices.ContainsFunc(kinds, func(k kind) bool { return k.event == event }) {
+			continue
+		}
+		p := Problem{
+			Kind: "other", Title: event, Values: map[string]string{name: event},
+			Count: now[i].Count, First: now[i].First, Last: now[i].Last, Sample: now[i].Sample,
+		}
+		for j := range before {
+			if asText(before[j].Values[0]) == event {
+				p.Before = before[j].Count
+			}
+		}
+		p.score, p.Link = score(3, p.Count, p.Before), f.link(event, warn, p.Values)
+		list = append(list, p)
+	}
+	return list, nil
+}

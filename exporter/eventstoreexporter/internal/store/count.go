@@ -1,0 +1,203 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+// Count counts events by the values of fields.
+func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error) {
+	s.mu.Lock()
+	newest := s.newest
+	s.mu.Unlock()
+	total := counts{query: &q, byText: map[string]*query.Group{}}
+	for _, one := range s.all() {
+		earliest, latest, records := one.span()
+		if records == 0 || !q.Since.IsZero() && latest < nanoseconds(q.Since, 0) || !q.Until.IsZero() && earliest >= nanoseconds(q.Until, 0) {
+			continue
+		}
+		if err := total.add(ctx, s, one, newest); err != nil {
+			return nil, err
+		}
+	}
+	groups := make([]query.Group, len(total.list))
+	for i, group := range total.list {
+		groups[i] = *group
+	}
+	return groups, nil
+}
+
+// counts adds up what the files have.
+type counts struct {
+	query  *query.Count
+	byText map[string]*query.Group
+	list   []*query.Group
+}
+
+// columnOf returns the column that a key is counted by, or one of decoded events.
+func columnOf(key query.Key) int {
+	switch key.Kind {
+	case query.ByType, query.ByProgram:
+		return columnType
+	case query.BySeverity:
+		return columnSeverity
+	case query.ByField:
+		return int(key.Field)
+	default:
+		return inRest
+	}
+}
+
+// maxKeys is how many fields events may be counted by.
+const maxKeys = query.MaxKeys
+
+// numbers are the values of a record in the columns that are counted by. A bit of none says that there is no value.
+type numbers struct {
+	values [maxKeys]int64
+	none   uint8
+}
+
+func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) error {
+	q := c.query
+	if len(q.By) > maxKeys {
+		return fmt.Errorf("events can be counted by %d fields at most", maxKeys)
+	}
+	columns := []string{"time", "sequence"}
+	whole := len(q.Attributes) > 0
+	for _, key := range q.By {
+		column := columnOf(key)
+		if column == inRest {
+			whole = true
+			continue
+		}
+		columns = append(columns, columnNames[column].name)
+	}
+	if whole {
+		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, anyOrder, c.event)
+	}
+	known := map[numbers]*query.Group{}
+	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, anyOrder, func(p *plan, stmt *statement) error {
+		var n numbers
+		for i := range q.By {
+			if stmt.ColumnIsNull(i + 2) {
+				n.none |= 1 << i
+			} else {
+				n.values[i] = stmt.ColumnInt64(i + 2)
+			}
+		}
+		group, ok := known[n]
+		if !ok {
+			var err error
+			if group, err = c.resolve(p, n); err != nil {
+				return err
+			}
+			known[n] = group
+		}
+		c.count(group, stmt.ColumnInt64(0), stmt.ColumnInt64(1))
+		return nil
+	})
+}
+
+// resolve finds the group of values that are numbers in one file.
+func (c *counts) resolve(p *plan, n numbers) (*query.Group, error) {
+	values := make([]any, len(c.query.By))
+	for i, key := range c.query.By {
+		if n.none&(1<<i) != 0 {
+			continue
+		}
+		values[i] = n.values[i]
+		if !columnNames[columnOf(key)].text {
+			continue
+		}
+		text, err := p.text(n.values[i])
+		if err != nil {
+			return nil, err
+		}
+		values[i] = text
+		if key.Kind == query.ByProgram {
+			values[i] = programValue(text)
+		}
+	}
+	return c.group(values), nil
+}
+
+func programValue(name string) any {
+	if program := event.Program(name); program != "" {
+		return program
+	}
+	return nil
+}
+
+// event counts an event that had to be decoded.
+func (c *counts) event(p *plan, stmt *statement) error {
+	var r record
+	r.read(stmt.Stmt)
+	e, err := decode(&r, p)
+	if err != nil || !matches(&e, p.attributes) {
+		return err
+	}
+	fields := e.Values()
+	values := make([]any, len(c.query.By))
+	for i, key := range c.query.By {
+		switch key.Kind {
+		case query.ByType:
+			if name := e.Record.EventName(); name != "" {
+				values[i] = name
+			}
+		case query.ByProgram:
+			values[i] = programValue(e.Record.EventName())
+		case query.BySeverity:
+			if severity := e.Record.SeverityNumber(); severity != 0 {
+				values[i] = int64(severity)
+			}
+		case query.ByField:
+			values[i] = fields[key.Field]
+		case query.ByAttribute:
+			v, ok := e.Record.Attributes().Get(key.Attribute)
+			if !ok {
+				v, ok = e.Origin.Resource.Attributes().Get(key.Attribute)
+			}
+			if ok {
+				values[i] = v.AsString()
+			}
+		}
+	}
+	c.count(c.group(values), r.values[columnTime], r.sequence)
+	return nil
+}
+
+// group returns the group of these values.
+func (c *counts) group(values []any) *query.Group {
+	key := fmt.Sprintf("%#v", values)
+	if group, ok := c.byText[key]; ok {
+		return group
+	}
+	group := &query.Group{Values: values}
+	c.byText[key] = group
+	c.list = append(c.list, group)
+	return group
+}
+
+func (c *counts) count(group *query.Group, at, sequence int64) {
+	if group.Count == 0 {
+		group.First, group.Last, group.Sample = at, at, sequence
+	}
+	group.Count++
+	group.First = min(group.First, at)
+	if at >= group.Last {
+		group.Last, group.Sample = at, sequence
+	}
+	if step := int64(c.query.Step); step > 0 {
+		if group.Times == nil {
+			group.Times = map[int64]int64{}
+		}
+		group.Times[at-((at%step)+step)%step]++
+	}
+}

@@ -1,0 +1,217 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.uber.org/zap"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// seal seals a slice in the background. At most two are sealed at a time: then the writer waits.
+func (s *Store) seal(w *writer) {
+	s.sealing <- struct{}{}
+	s.background.Go(func() {
+		defer func() { <-s.sealing }()
+		if err := w.seal(); err != nil {
+			// The file can be read without its index as long as this process runs. The next one seals it.
+			s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
+		}
+	})
+}
+
+// checkpoint moves what was written from the log of SQLite to its file, beside the writer, which does not wait for it.
+func (s *Store) checkpoint(one *slice) {
+	select {
+	case s.checkpointing <- struct{}{}:
+	default:
+		return
+	}
+	s.background.Go(func() {
+		defer func() { <-s.checkpointing }()
+		conn, err := open(one.path, sqlite.OpenReadWrite)
+		if err == nil {
+			err = sqlitex.ExecuteTransient(conn, "PRAGMA wal_checkpoint(PASSIVE)", nil)
+			_ = conn.Close() // the writer has one open: nothing is left to do
+		}
+		if err != nil {
+			s.settings.Logger.Debug("no checkpoint", zap.String("file", one.path), zap.Error(err))
+		}
+	})
+}
+
+// retain removes the oldest slices until the others take no more than they may. The one at work stays.
+func (s *Store) retain() {
+	for _, one := range s.all() {
+		if s.writer != nil && one == s.writer.slice {
+			return
+		}
+		one.mu.Lock()
+		ended := one.ended
+		one.mu.Unlock()
+		tooOld := s.settings.MaxAge > 0 && s.settings.Now().Sub(ended) > s.settings.MaxAge
+		if !tooOld && s.bytes() <= s.settings.MaxSize {
+			return
+		}
+		if s.removeDamaged() {
+			continue
+		}
+		s.evict(one)
+	}
+}
+
+// bytes returns how much of the disk the files take, those that were set aside included.
+func (s *Store) bytes() int64 {
+	var sum int64
+	for _, one := range s.all() {
+		sum += one.size()
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range s.damaged {
+		if info, err := os.Stat(filepath.Join(s.settings.Directory, name)); err == nil {
+			sum += info.Size()
+		}
+	}
+	return sum
+}
+
+// dropOldest removes the oldest slice because the disk is full. It says whether there was one.
+func (s *Store) dropOldest() bool {
+	if s.removeDamaged() {
+		return true
+	}
+	all := s.all()
+	if len(all) == 0 || s.writer != nil && all[0] == s.writer.slice {
+		return false
+	}
+	s.evict(all[0])
+	return true
+}
+
+// evict removes a slice.
+func (s *Store) evict(one *slice) {
+	_, _, records := one.span()
+	s.forget(one)
+	if err := one.remove(); err != nil {
+		s.settings.Logger.Warn("An old file of events could not be removed", zap.String("file", one.path), zap.Error(err))
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.evicted += records
+}
+
+// forget takes a slice off the list. It says whether it was there.
+func (s *Store) forget(one *slice) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := len(s.slices)
+	s.slices = slices.DeleteFunc(s.slices, func(other *slice) bool { return other == one })
+	s.rested = slices.DeleteFunc(s.rested, func(other *slice) bool { return other == one })
+	return len(s.slices) < before
+}
+
+const damagedSuffix = ".damaged"
+
+// abandon takes a file that is damaged out of the store. The next read or write goes on without it.
+func (s *Store) abandon(one *slice, why error) {
+	if !s.forget(one) {
+		return // somebody else has
+	}
+	one.leave()
+	s.setAsideLocked(one.path, why)
+}
+
+// setAsideLocked is setAside for a store that is in use.
+func (s *Store) setAsideLocked(path string, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.setAside(path, why)
+}
+
+// setAside renames a file that is damaged, so that somebody can look at it. It counts as what it takes, and goes first when
+// there is no room.
+func (s *Store) setAside(path string, why error) {
+	s.settings.Logger.Error("A file of events is damaged and was set aside. Its events are missing in all answers.",
+		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
+	for _, suffix := range suffixes {
+		if suffix == "-shm" {
+			_ = os.Remove(path + suffix) // SQLite makes it anew
+			continue
+		}
+		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {
+			s.settings.Logger.Warn("A damaged file of events could not be renamed", zap.String("file", path+suffix), zap.Error(err))
+		}
+	}
+	name := filepath.Base(path) + damagedSuffix
+	if !slices.Contains(s.damaged, name) {
+		s.damaged = append(s.damaged, name)
+	}
+}
+
+// removeDamaged removes the oldest of the files that were set aside. It says whether there was one.
+func (s *Store) removeDamaged() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, name := range s.damaged {
+		path := filepath.Join(s.settings.Directory, name)
+		err := os.Remove(path)
+		_ = os.Remove(path + "-wal")
+		if err == nil {
+			s.settings.Logger.Warn("A damaged file of events was removed to make room", zap.String("file", path))
+			s.damaged = slices.Delete(s.damaged, i, i+1)
+			return true
+		}
+	}
+	return false
+}
+
+// expire removes what is too old while nothing is written.
+func (s *Store) expire() {
+	every := time.Minute
+	if s.settings.MaxAge > 0 {
+		every = min(every, max(s.settings.MaxAge/slicesPerStore, time.Second))
+	}
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-s.stop:
+			return
+		case <-ticker.C:
+		}
+		if !s.writing.TryLock() { // the writer does it, or the store is being closed
+			continue
+		}
+		if s.writer != nil && s.isOld(s.writer.slice) {
+			w := s.writer
+			s.writer = nil
+			s.seal(w)
+		}
+		s.retain()
+		s.writing.Unlock()
+	}
+}
+
+// isFull is whether an error says that there is no room on the disk.
+func isFull(err error) bool {
+	return sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull || isNoSpace(err)
+}
+
+// isDamage is whether an error of a read says that the file is not what was written.
+func isDamage(err error) bool {
+	switch code := sqlite.ErrCode(err).ToPrimary(); code {
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultSchema:
+		return true
+	case sqlite.ResultError:
+		return strings.Contains(err.Error(), "no such")
+	}
+	return false
+}

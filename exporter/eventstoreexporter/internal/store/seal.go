@@ -1,0 +1,60 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// seal writes the index to the file, which nobody writes to any longer, and gives back the memory. It closes the connection.
+func (w *writer) seal() (err error) {
+	defer func() { err = errors.Join(err, w.conn.Close()) }()
+	if err := w.writeIndex(); err != nil {
+		return err
+	}
+	if err := sqlitex.ExecuteTransient(w.conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.index, w.tables = nil, nil
+	idle := w.idle
+	w.idle = nil
+	w.mu.Unlock()
+	if idle != nil {
+		idle.close()
+	}
+	w.measure()
+	return nil
+}
+
+func (w *writer) writeIndex() (err error) {
+	defer sqlitex.Save(w.conn)(&err)
+	keys := make([]int64, 0, len(w.index.postings))
+	for key := range w.index.postings {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if err := run(w.conn, "INSERT INTO postings VALUES (?,?)", key, w.index.postings[key].bytes()); err != nil {
+			return err
+		}
+	}
+	for _, b := range w.index.blocks {
+		if err := run(w.conn, "INSERT INTO blocks VALUES (?,?,?)", int64(b.number), b.earliest, b.latest); err != nil {
+			return err
+		}
+	}
+	if err := run(w.conn, "CREATE INDEX strings_by_text ON strings (text)"); err != nil {
+		return err
+	}
+	return run(w.conn, "UPDATE slice SET sealed = 1, records = ?, earliest = ?, latest = ?", w.records, w.earliest, w.latest)
+}
+
+func run(conn *sqlite.Conn, query string, args ...any) error {
+	return sqlitex.Execute(conn, query, &sqlitex.ExecOptions{Args: args})
+}

@@ -1,0 +1,108 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+)
+
+// shape is the list of attributes that log records have in common: their keys and types in their order. A record then
+// needs only their values.
+type shape struct {
+	id         int64
+	attributes []attribute
+}
+
+type attribute struct {
+	key  string
+	kind pcommon.ValueType
+	// column has the value, unless it is inRest.
+	column int
+	role   role
+	// counter is shared by the attributes of a file that have this key.
+	counter *counter
+}
+
+const inRest = -1
+
+// role is what else an attribute tells.
+type role uint8
+
+const (
+	noRole role = iota
+	isContainer
+	isCgroup
+)
+
+// counter counts the strings of one key that were given a number.
+type counter struct{ strings int }
+
+// Parts of a log record that are rare or short are stored as if they were attributes. Their keys are not valid ones: they
+// are of a single byte that is no UTF-8.
+const (
+	keyObserved     = "\xff" // as the difference to the time
+	keySeverityText = "\xfe"
+	keyTraceID      = "\xfd"
+	keySpanID       = "\xfc"
+	keyFlags        = "\xfb"
+	keyBody         = "\xfa" // if it is not a string
+	keyDropped      = "\xf9"
+)
+
+// appendKey appends one attribute to the key of a shape, which is also what the table shapes has.
+func appendKey(to []byte, key string, kind pcommon.ValueType) []byte {
+	to = binary.AppendUvarint(to, uint64(len(key)))
+	to = append(to, key...)
+	return append(to, byte(kind))
+}
+
+var errShape = errors.New("the list of attributes cannot be read")
+
+// parseShape reads what appendKey has written. The same key always gives the same columns.
+func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, error) {
+	s := &shape{id: id}
+	var taken [event.Fields]bool
+	for len(text) > 0 {
+		length, n := binary.Uvarint(text)
+		if n <= 0 || length >= uint64(len(text)-n) {
+			return nil, errShape
+		}
+		a := attribute{key: string(text[n : n+int(length)]), kind: pcommon.ValueType(text[n+int(length)]), column: inRest}
+		text = text[n+int(length)+1:]
+		if field, ok := event.Attributes[a.key]; ok && field.Type == a.kind && !taken[field.Field] {
+			a.column = int(field.Field)
+			taken[field.Field] = true
+		}
+		if a.kind == pcommon.ValueTypeStr {
+			switch a.key {
+			case event.ContainerID:
+				a.role = isContainer
+			case event.Cgroup:
+				a.role = isCgroup
+			}
+		}
+		a.counter = counters[a.key]
+		if a.counter == nil {
+			a.counter = new(counter)
+			counters[a.key] = a.counter
+		}
+		s.attributes = append(s.attributes, a)
+	}
+	return s, nil
+}
+
+// has says whether the log records have an attribute.
+func (s *shape) has(key string) bool {
+	for i := range s.attributes {
+		if s.attributes[i].key == key {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,147 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// slice is one file: the events of some time, in the order in which they arrived.
+type slice struct {
+	path  string
+	first int64
+
+	mu sync.Mutex
+	// records is how many are committed; the times are those of them.
+	records          int64
+	earliest, latest int64
+	// index and tables are in memory until the file is sealed.
+	index  *index
+	tables *tables
+	bytes  int64
+	// gone is set when the file is no longer part of the store.
+	gone bool
+	idle *reader
+	// began and ended are when the first and the last event arrived.
+	began, ended time.Time
+}
+
+func (s *slice) sealed() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.index == nil
+}
+
+// span returns the times and number of the committed records.
+func (s *slice) span() (earliest, latest, records int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.earliest, s.latest, s.records
+}
+
+func (s *slice) extend(r int64, earliest, latest int64, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.records == 0 {
+		s.earliest, s.latest = earliest, latest
+	}
+	s.records += r
+	s.earliest, s.latest = min(s.earliest, earliest), max(s.latest, latest)
+	s.ended = now
+}
+
+// measure returns how much of the disk the file takes, with what belongs to it.
+func (s *slice) measure() int64 {
+	var bytes int64
+	for _, suffix := range suffixes {
+		if info, err := os.Stat(s.path + suffix); err == nil {
+			bytes += info.Size()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bytes = bytes
+	return bytes
+}
+
+func (s *slice) size() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.bytes
+}
+
+// suffixes are those of the files that SQLite keeps.
+var suffixes = [...]string{"", "-wal", "-shm"}
+
+// leave closes the idle reader. Readers at work close when they are done.
+func (s *slice) leave() {
+	s.mu.Lock()
+	idle := s.idle
+	s.gone, s.idle = true, nil
+	s.mu.Unlock()
+	if idle != nil {
+		idle.close()
+	}
+}
+
+// remove deletes the file. Who reads it goes on doing so.
+func (s *slice) remove() error {
+	s.leave()
+	var errs []error
+	for _, suffix := range suffixes {
+		if err := os.Remove(s.path + suffix); err != nil && !errors.Is(err, os.ErrNotExist) {
+			errs = append(errs, err)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// open opens a connection to a file. A checkpoint is made by whoever asks for one: never in the middle of an insertion.
+func open(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
+	conn, err := sqlite.OpenConn(path, flags)
+	if err != nil {
+		return nil, err
+	}
+	conn.SetBusyTimeout(time.Second)
+	for _, pragma := range []string{"wal_autocheckpoint=0", "synchronous=NORMAL", "temp_store=MEMORY", "cache_size=-1024"} {
+		if err := sqlitex.ExecuteTransient(conn, "PRAGMA "+pragma, nil); err != nil {
+			return nil, errors.Join(err, conn.Close())
+		}
+	}
+	return conn, nil
+}
+
+// integer runs a query whose result is one integer.
+func integers(conn *sqlite.Conn, query string, to ...*int64) error {
+	found := false
+	err := sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {
+		found = true
+		for i := range to {
+			*to[i] = stmt.ColumnInt64(i)
+		}
+		return nil
+	}})
+	if err == nil && !found {
+		err = fmt.Errorf("%q has no result", query)
+	}
+	return err
+}
+
+// close closes the idle reader, if there is one.
+func (s *slice) close() {
+	s.mu.Lock()
+	idle := s.idle
+	s.idle = nil
+	s.mu.Unlock()
+	if idle != nil {
+		idle.close()
+	}
+}

@@ -1,0 +1,352 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Package store keeps events in SQLite files of a directory, one file per slice of time. Retention is the removal of files.
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+// Settings are what a Store needs.
+type Settings struct {
+	Directory string
+	// MaxSize is how many bytes the files may take, the one at work aside.
+	MaxSize int64
+	// MaxAge is how long ago the last event of a file may have arrived; 0 is forever.
+	MaxAge time.Duration
+	Logger *zap.Logger
+	// Now is the clock, nil for time.Now.
+	Now func() time.Time
+}
+
+// The causes for which events are not stored.
+const (
+	DiskFull = "disk_full"
+	Failed   = "error"
+)
+
+// The size of a slice: a part of MaxSize or of the disk, within bounds. The upper ones bound the memory that an index takes.
+const (
+	slicesPerStore  = 32
+	minSliceBytes   = 1 << 20
+	maxSliceBytes   = 32 << 20
+	maxSliceRecords = 200_000
+	checkpointBytes = 4 << 20
+)
+
+// Store keeps events. It implements query.Store.
+type Store struct {
+	settings Settings
+	lock     *os.File
+	// sliceBytes is how large a slice becomes.
+	sliceBytes int64
+
+	// writing is held by who writes.
+	writing sync.Mutex
+	writer  *writer
+	// sealing is a place per file that is being sealed.
+	sealing chan struct{}
+	// checkpointing is a place for a checkpoint that runs.
+	checkpointing chan struct{}
+	background    sync.WaitGroup
+	stop          chan struct{}
+
+	mu sync.Mutex
+	// slices are in the order of their sequence numbers.
+	slices  []*slice
+	newest  int64
+	stored  int64
+	evicted int64
+	lost    map[string]int64
+	damaged []string
+	failure error
+	changed chan struct{}
+	// rested are slices that may have an idle reader, the one that was read last at the end.
+	rested []*slice
+	closed bool
+}
+
+var _ query.Store = (*Store)(nil)
+
+// Open opens the store of a directory, which is made if it does not exist. No other process may use it.
+func Open(settings Settings) (*Store, error) {
+	if settings.Now == nil {
+		settings.Now = time.Now
+	}
+	if err := os.MkdirAll(settings.Directory, 0o750); err != nil {
+		return nil, err
+	}
+	lock, err := acquire(filepath.Join(settings.Directory, "lock"))
+	if err != nil {
+		return nil, err
+	}
+	s := &Store{
+		settings: settings, lock: lock,
+		sliceBytes: min(settings.MaxSize/slicesPerStore, maxSliceBytes),
+		sealing:    make(chan struct{}, 2), checkpointing: make(chan struct{}, 1), stop: make(chan struct{}),
+		lost: map[string]int64{DiskFull: 0, Failed: 0}, changed: make(chan struct{}),
+	}
+	if total := diskSize(settings.Directory); total > 0 {
+		s.sliceBytes = min(s.sliceBytes, total/slicesPerStore)
+	}
+	s.sliceBytes = max(s.sliceBytes, min(minSliceBytes, settings.MaxSize/4))
+	if err := s.load(); err != nil {
+		return nil, errors.Join(err, lock.Close())
+	}
+	s.background.Go(s.expire)
+	return s, nil
+}
+
+// load finds the files of earlier runs. The newest one is written on, unless it is full.
+func (s *Store) load() error {
+	entries, err := os.ReadDir(s.settings.Directory)
+	if err != nil {
+		return err
+	}
+	var open []*writer
+	for _, entry := range entries {
+		name := entry.Name()
+		if strings.HasSuffix(name, damagedSuffix) {
+			s.damaged = append(s.damaged, name)
+		}
+		if strings.HasPrefix(name, "events-") && strings.HasSuffix(name, newSuffix) {
+			removeNew(filepath.Join(s.settings.Directory, name))
+		}
+		if !strings.HasPrefix(name, "events-") || !strings.HasSuffix(name, ".db") {
+			continue
+		}
+		path := filepath.Join(s.settings.Directory, name)
+		found, w, err := load(path)
+		if err != nil {
+			if isFull(err) {
+				return fmt.Errorf("open %s: %w", path, err)
+			}
+			s.setAside(path, err)
+			continue
+		}
+		s.slices = append(s.slices, found)
+		if w != nil {
+			open = append(open, w)
+		}
+	}
+	slices.SortFunc(s.slices, func(a, b *slice) int { return int(min(max(a.first-b.first, -1), 1)) })
+	for _, one := range s.slices {
+		s.newest = max(s.newest, one.first+one.records-1)
+	}
+	for _, w := range open {
+		if w.slice == s.slices[len(s.slices)-1] {
+			s.writer = w
+		} else {
+			s.seal(w)
+		}
+	}
+	return nil
+}
+
+// Write stores a batch. What it cannot store is counted, and the error is permanent: the caller need not try again.
+func (s *Store) Write(_ context.Context, logs plog.Logs) error {
+	count := int64(logs.LogRecordCount())
+	if count == 0 {
+		return nil
+	}
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	err := s.write(logs)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failure = err
+	switch {
+	case err == nil:
+		s.stored += count
+		s.newest += count
+		close(s.changed)
+		s.changed = make(chan struct{})
+	case isFull(err):
+		s.lost[DiskFull] += count
+	default:
+		s.lost[Failed] += count
+	}
+	return err
+}
+
+// attempts is how often a batch is tried, with one slice less or a new file each time.
+const attempts = 8
+
+func (s *Store) write(logs plog.Logs) error {
+	for attempt := 1; ; attempt++ {
+		err := s.try(logs)
+		if err == nil {
+			s.afterWrite()
+			return nil
+		}
+		again := attempt < attempts && s.recover(err)
+		if !again {
+			return err
+		}
+	}
+}
+
+func (s *Store) try(logs plog.Logs) error {
+	now := s.settings.Now()
+	if s.writer == nil {
+		s.mu.Lock()
+		first, closed := s.newest+1, s.closed
+		s.mu.Unlock()
+		if closed {
+			return errors.New("the store is closed")
+		}
+		w, err := create(s.settings.Directory, first, now)
+		if err != nil {
+			return err
+		}
+		s.writer = w
+		s.mu.Lock()
+		s.slices = append(s.slices, w.slice)
+		s.mu.Unlock()
+	}
+	return s.writer.write(logs, now)
+}
+
+// recover makes room or sets a damaged file aside after a failed write. It says whether another attempt makes sense.
+func (s *Store) recover(err error) bool {
+	w := s.writer
+	if !isFull(err) {
+		if w == nil {
+			return false // not even a new file could be made
+		}
+		s.writer = nil
+		s.abandon(w.slice, errors.Join(err, w.close()))
+		return true
+	}
+	// The transaction is undone, and what is in memory read again: it has rows that the file has not.
+	if w != nil {
+		s.writer = nil
+		s.forget(w.slice)
+		w.leave()
+		if err := w.close(); err != nil {
+			s.settings.Logger.Debug("a file was closed after its disk was full", zap.Error(err))
+		}
+		loaded, again, err := load(w.path)
+		if err != nil {
+			s.setAsideLocked(w.path, err)
+		} else {
+			loaded.began = w.began
+			s.writer = again
+			s.mu.Lock()
+			s.slices = append(s.slices, loaded)
+			s.mu.Unlock()
+		}
+	}
+	return s.dropOldest()
+}
+
+// afterWrite begins a new slice if this one is full, and removes those that are too many.
+func (s *Store) afterWrite() {
+	w := s.writer
+	bytes := w.measure()
+	_, _, records := w.span()
+	if bytes >= s.sliceBytes || records >= maxSliceRecords || s.isOld(w.slice) {
+		s.writer = nil
+		s.seal(w)
+	} else if info, err := os.Stat(w.path + "-wal"); err == nil && info.Size() > checkpointBytes {
+		s.checkpoint(w.slice)
+	}
+	s.retain()
+}
+
+// isOld is whether a slice has lasted long enough, so that MaxAge is kept with slices that fill slowly.
+func (s *Store) isOld(one *slice) bool {
+	return s.settings.MaxAge > 0 && s.settings.Now().Sub(one.began) > s.settings.MaxAge/slicesPerStore
+}
+
+// Changed returns a channel that is closed by the next write.
+func (s *Store) Changed() <-chan struct{} {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.changed
+}
+
+// Status returns numbers about the store.
+func (s *Store) Status() query.Status {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	status := query.Status{
+		Newest: s.newest, Stored: s.stored, Evicted: s.evicted, Lost: maps.Clone(s.lost),
+		Damaged: slices.Clone(s.damaged), Failure: s.failure,
+	}
+	for _, one := range s.slices {
+		earliest, _, records := one.span()
+		if records > 0 && (status.Oldest == 0 || earliest < status.Oldest) {
+			status.Oldest = earliest
+		}
+		status.Bytes += one.size()
+	}
+	return status
+}
+
+// Close ends the store. What was written is on disk.
+func (s *Store) Close() error {
+	s.writing.Lock()
+	defer s.writing.Unlock()
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return nil
+	}
+	s.closed = true
+	all := s.slices
+	s.slices = nil
+	s.mu.Unlock()
+	close(s.stop)
+	s.background.Wait()
+	for _, one := range all {
+		one.leave()
+	}
+	var err error
+	if s.writer != nil {
+		err = s.writer.close()
+		s.writer = nil
+	}
+	return errors.Join(err, s.lock.Close())
+}
+
+// all returns the slices.
+func (s *Store) all() []*slice {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.slices)
+}
+
+// maxRested bounds the memory and descriptors of idle readers.
+const maxRested = 8
+
+// rest gives a reader back.
+func (s *Store) rest(r *reader) {
+	r.release()
+	s.mu.Lock()
+	s.rested = append(slices.DeleteFunc(s.rested, func(one *slice) bool { return one == r.slice }), r.slice)
+	var over *slice
+	if len(s.rested) > maxRested {
+		over = s.rested[0]
+		s.rested = slices.Delete(s.rested, 0, 1)
+	}
+	s.mu.Unlock()
+	if over != nil {
+		over.close()
+	}
+}

@@ -1,0 +1,218 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"go.opentelemetry.io/collector/pdata/plog"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+)
+
+// rowsPerInsertion is how many records one statement inserts. In batches of 5,000, a record takes 2.7 µs of CPU with 50 a
+// statement and 4.0 µs with one; by modernc.org/sqlite's driver for database/sql, it takes 8.8 µs and 18 allocations.
+const rowsPerInsertion = 32
+
+// writer writes to the slice that is at work. It is used by one goroutine at a time.
+type writer struct {
+	*slice
+	conn    *sqlite.Conn
+	encoder *encoder
+	file    os.FileInfo
+	// many and one insert records.
+	many, one *sqlite.Stmt
+	rows      [rowsPerInsertion]record
+}
+
+// create makes the file of a new slice, in which the sequence numbers begin with first.
+func create(directory string, first int64, now time.Time) (*writer, error) {
+	name := fmt.Sprintf("events-%s-%d.db", now.UTC().Format("20060102T150405Z"), first)
+	s := &slice{path: filepath.Join(directory, name), first: first, index: newIndex(first), tables: newTables(), began: now, ended: now}
+	if err := makeFile(s.path, first); err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	conn, err := open(s.path, sqlite.OpenReadWrite)
+	if err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return newWriter(s, conn)
+}
+
+// newSuffix is that of a file until it has its tables: it is nothing to a process that is killed before.
+const newSuffix = ".new"
+
+func makeFile(path string, first int64) error {
+	conn, err := open(path+newSuffix, sqlite.OpenReadWrite|sqlite.OpenCreate)
+	if err == nil {
+		err = sqlitex.ExecuteScript(conn, fmt.Sprintf("%s\nINSERT INTO slice VALUES (0, %d, 0, NULL, NULL);\nPRAGMA user_version = %d;",
+			schema(), first, version), nil)
+		if err == nil {
+			err = sqlitex.ExecuteTransient(conn, "PRAGMA journal_mode = WAL", nil)
+		}
+		err = errors.Join(err, conn.Close())
+	}
+	if err == nil {
+		err = os.Rename(path+newSuffix, path)
+	}
+	if err != nil {
+		removeNew(path + newSuffix)
+	}
+	return err
+}
+
+// removeNew removes what is left of a file that was not finished.
+func removeNew(path string) {
+	for _, suffix := range [...]string{"", "-journal", "-wal", "-shm"} {
+		_ = os.Remove(path + suffix) // it takes little, and the next start tries again
+	}
+}
+
+func newWriter(s *slice, conn *sqlite.Conn) (*writer, error) {
+	w := &writer{slice: s, conn: conn}
+	w.encoder = newEncoder(s.tables, w.insert)
+	var err error
+	if w.file, err = os.Stat(s.path); err == nil {
+		if w.many, err = conn.Prepare(insertion(rowsPerInsertion)); err == nil {
+			w.one, err = conn.Prepare(insertion(1))
+		}
+	}
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	s.measure()
+	return w, nil
+}
+
+// insert writes a row of one of the other tables.
+func (w *writer) insert(table string, id int64, columns ...any) error {
+	query := "INSERT INTO " + table + " VALUES (?,?)"
+	if len(columns) > 1 {
+		query = "INSERT INTO " + table + " VALUES (?,?,?)"
+	}
+	return sqlitex.Execute(w.conn, query, &sqlitex.ExecOptions{Args: append([]any{id}, columns...)})
+}
+
+var errReplaced = errors.New("the file was deleted or replaced")
+
+// check finds out whether the file is still the one that was opened: SQLite goes on writing to one that is deleted.
+func (w *writer) check() error {
+	if info, err := os.Stat(w.path); err != nil || !os.SameFile(info, w.file) {
+		return errReplaced
+	}
+	return nil
+}
+
+// write stores a batch, all of it or, with an error, nothing. After an error, the writer is of no more use.
+func (w *writer) write(logs plog.Logs, now time.Time) (err error) {
+	if err := w.check(); err != nil {
+		return err
+	}
+	if err := sqlitex.Execute(w.conn, "BEGIN IMMEDIATE", nil); err != nil {
+		return err
+	}
+	_, _, written := w.span()
+	b := batch{writer: w, next: w.first + written, now: now}
+	for _, rl := range logs.ResourceLogs().All() {
+		for _, sl := range rl.ScopeLogs().All() {
+			if err := b.scope(rl, sl); err != nil {
+				return err
+			}
+		}
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	if err := sqlitex.Execute(w.conn, "COMMIT", nil); err != nil {
+		return err
+	}
+	if b.count > 0 {
+		w.extend(b.count, b.earliest, b.latest, now)
+	}
+	return nil
+}
+
+func (w *writer) close() error { return w.conn.Close() }
+
+// batch is what is being written.
+type batch struct {
+	*writer
+	next             int64
+	now              time.Time
+	pending          int
+	count            int64
+	earliest, latest int64
+}
+
+func (b *batch) scope(rl plog.ResourceLogs, sl plog.ScopeLogs) error {
+	if sl.LogRecords().Len() == 0 {
+		return nil
+	}
+	from, err := b.encoder.origin(rl, sl)
+	if err != nil {
+		return err
+	}
+	for _, lr := range sl.LogRecords().All() {
+		at := event.Time(lr, b.now)
+		r, err := b.encoder.record(b.next, at, lr, from)
+		if err != nil {
+			return err
+		}
+		// The buffers change places, so that neither is made anew.
+		b.rows[b.pending], b.encoder.row = *r, b.rows[b.pending]
+		if b.count == 0 {
+			b.earliest, b.latest = at, at
+		}
+		b.earliest, b.latest = min(b.earliest, at), max(b.latest, at)
+		b.next++
+		b.count++
+		if b.pending++; b.pending == rowsPerInsertion {
+			if err := b.flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// flush inserts the records that wait.
+func (b *batch) flush() error {
+	rows := b.rows[:b.pending]
+	b.pending = 0
+	if len(rows) == rowsPerInsertion {
+		if err := insertRows(b.many, rows); err != nil {
+			return err
+		}
+	} else {
+		for i := range rows {
+			if err := insertRows(b.one, rows[i:i+1]); err != nil {
+				return err
+			}
+		}
+	}
+	b.index.mu.Lock()
+	defer b.index.mu.Unlock()
+	for i := range rows {
+		b.index.add(&rows[i])
+	}
+	return nil
+}
+
+func insertRows(stmt *sqlite.Stmt, rows []record) error {
+	if err := errors.Join(stmt.Reset(), stmt.ClearBindings()); err != nil {
+		return err
+	}
+	parameter := 0
+	for i := range rows {
+		parameter = rows[i].bind(stmt, parameter)
+	}
+	_, err := stmt.Step()
+	return errors.Join(err, stmt.Reset())
+}
