@@ -25,6 +25,12 @@ import (
 // together are the tests of connection, packet_drop and tcp. These programs share what is kept with a socket, and a
 // program must report the same whether the others are on or off.
 var together = []func(*testing.T){
+	TestConnectionLinkLocal,
+	TestConnectionLinkLocalFailed,
+	TestConnectionUDPLinkLocal,
+	TestConnectionUnixByRing,
+	TestConnectionSubflows,
+	TestConnectionTranslated,
 	TestConnectionMetrics,
 	TestConnectionHistograms,
 	TestConnectionMetricTypes,
