@@ -83,7 +83,9 @@ type ConnectionEvent struct {
 	Netns         uint32
 	Error         uint32
 	Family        uint16
-	Pad           uint16
+	Subflow       bool
+	Hooked        bool
+	Interface     [16]int8
 }
 
 type ConnectionEventId uint32
@@ -93,6 +95,7 @@ const (
 	ConnectionEventIdEVENT_ACCEPT       ConnectionEventId = 1
 	ConnectionEventIdEVENT_CLOSE        ConnectionEventId = 2
 	ConnectionEventIdEVENT_CONNECT_UNIX ConnectionEventId = 3
+	ConnectionEventIdEVENT_JOIN         ConnectionEventId = 4
 )
 
 type ConnectionEventWindow struct {
@@ -238,9 +241,11 @@ type ConnectionUdpNew struct {
 			LocalPort  uint16
 			RemotePort uint16
 		}
-		Netns uint32
-		State uint8
-		Pad   [7]uint8
+		Netns     uint32
+		State     uint8
+		Hooked    bool
+		Pad       [6]uint8
+		Interface [16]int8
 	}
 }
 
@@ -279,9 +284,11 @@ type ConnectionUdpWait struct {
 			LocalPort  uint16
 			RemotePort uint16
 		}
-		Netns uint32
-		State uint8
-		Pad   [7]uint8
+		Netns     uint32
+		State     uint8
+		Hooked    bool
+		Pad       [6]uint8
+		Interface [16]int8
 	}
 }
 
@@ -312,6 +319,12 @@ type ConnectionUnixEvent struct {
 	Path   [108]int8
 }
 
+type ConnectionUnixRequest struct {
+	_       structs.HostLayout
+	Owner   ConnectionOwner
+	Connect ConnectionUnixConnect
+}
+
 type ConnectionWanted struct {
 	_      structs.HostLayout
 	Cookie uint64
@@ -333,6 +346,7 @@ const (
 	ConnectionMapConnectionUdpPeers          = "connection_udp_peers"
 	ConnectionMapConnectionUdpWaits          = "connection_udp_waits"
 	ConnectionMapConnectionUnix              = "connection_unix"
+	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
 	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
 	ConnectionMapEbpfEnds                    = "ebpf_ends"
@@ -373,6 +387,8 @@ const (
 	ConnectionProgConnectionSetStateMissed   = "connection_set_state_missed"
 	ConnectionProgConnectionSignal           = "connection_signal"
 	ConnectionProgConnectionUdpSockets       = "connection_udp_sockets"
+	ConnectionProgConnectionUringComplete    = "connection_uring_complete"
+	ConnectionProgConnectionUringSubmit      = "connection_uring_submit"
 	ConnectionVarByAddress                   = "by_address"
 	ConnectionVarEnabledEvents               = "enabled_events"
 	ConnectionVarEventLimit                  = "event_limit"
@@ -390,6 +406,7 @@ const (
 	ConnectionVarRingReserveAbove            = "ring_reserve_above"
 	ConnectionVarRingWakeAbove               = "ring_wake_above"
 	ConnectionVarSelfPid                     = "self_pid"
+	ConnectionVarUringCompleteArguments      = "uring_complete_arguments"
 )
 
 // LoadConnection returns the embedded CollectionSpec for Connection.
@@ -457,6 +474,8 @@ type ConnectionProgramSpecs struct {
 	ConnectionSetStateMissed   *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
 	ConnectionSignal           *ebpf.ProgramSpec `ebpf:"connection_signal"`
 	ConnectionUdpSockets       *ebpf.ProgramSpec `ebpf:"connection_udp_sockets"`
+	ConnectionUringComplete    *ebpf.ProgramSpec `ebpf:"connection_uring_complete"`
+	ConnectionUringSubmit      *ebpf.ProgramSpec `ebpf:"connection_uring_submit"`
 }
 
 // ConnectionMapSpecs contains maps before they are loaded into the kernel.
@@ -474,6 +493,7 @@ type ConnectionMapSpecs struct {
 	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
 	ConnectionUdpWaits      *ebpf.MapSpec `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
+	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
@@ -497,23 +517,24 @@ type ConnectionMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionVariableSpecs struct {
-	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
-	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
-	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
-	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
-	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
-	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
-	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
-	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
-	ExportFailure      *ebpf.VariableSpec `ebpf:"export_failure"`
-	ExportUnixEvent    *ebpf.VariableSpec `ebpf:"export_unix_event"`
-	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
-	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
-	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
-	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
-	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
-	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
+	ByAddress              *ebpf.VariableSpec `ebpf:"by_address"`
+	EnabledEvents          *ebpf.VariableSpec `ebpf:"enabled_events"`
+	EventLimit             *ebpf.VariableSpec `ebpf:"event_limit"`
+	ExcludeCidrs           *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
+	ExcludeExecutables     *ebpf.VariableSpec `ebpf:"exclude_executables"`
+	ExcludeLoopback        *ebpf.VariableSpec `ebpf:"exclude_loopback"`
+	ExcludePorts           *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	ExportEvent            *ebpf.VariableSpec `ebpf:"export_event"`
+	ExportEventId          *ebpf.VariableSpec `ebpf:"export_event_id"`
+	ExportFailure          *ebpf.VariableSpec `ebpf:"export_failure"`
+	ExportUnixEvent        *ebpf.VariableSpec `ebpf:"export_unix_event"`
+	HistogramBounds        *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
+	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
+	RingReserveAbove       *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove          *ebpf.VariableSpec `ebpf:"ring_wake_above"`
+	SelfPid                *ebpf.VariableSpec `ebpf:"self_pid"`
+	UringCompleteArguments *ebpf.VariableSpec `ebpf:"uring_complete_arguments"`
 }
 
 // ConnectionObjects contains all objects after they have been loaded into the kernel.
@@ -547,6 +568,7 @@ type ConnectionMaps struct {
 	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
 	ConnectionUdpWaits      *ebpf.Map `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
+	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
@@ -579,6 +601,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionUdpPeers,
 		m.ConnectionUdpWaits,
 		m.ConnectionUnix,
+		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
 		m.EbpfClosedByAddress,
 		m.EbpfEnds,
@@ -603,23 +626,24 @@ func (m *ConnectionMaps) Close() error {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionVariables struct {
-	ByAddress          *ebpf.Variable `ebpf:"by_address"`
-	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
-	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
-	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
-	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
-	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
-	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
-	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
-	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
-	ExportFailure      *ebpf.Variable `ebpf:"export_failure"`
-	ExportUnixEvent    *ebpf.Variable `ebpf:"export_unix_event"`
-	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
-	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
-	ReadNames          *ebpf.Variable `ebpf:"read_names"`
-	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
-	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
-	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
+	ByAddress              *ebpf.Variable `ebpf:"by_address"`
+	EnabledEvents          *ebpf.Variable `ebpf:"enabled_events"`
+	EventLimit             *ebpf.Variable `ebpf:"event_limit"`
+	ExcludeCidrs           *ebpf.Variable `ebpf:"exclude_cidrs"`
+	ExcludeExecutables     *ebpf.Variable `ebpf:"exclude_executables"`
+	ExcludeLoopback        *ebpf.Variable `ebpf:"exclude_loopback"`
+	ExcludePorts           *ebpf.Variable `ebpf:"exclude_ports"`
+	ExportEvent            *ebpf.Variable `ebpf:"export_event"`
+	ExportEventId          *ebpf.Variable `ebpf:"export_event_id"`
+	ExportFailure          *ebpf.Variable `ebpf:"export_failure"`
+	ExportUnixEvent        *ebpf.Variable `ebpf:"export_unix_event"`
+	HistogramBounds        *ebpf.Variable `ebpf:"histogram_bounds"`
+	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
+	ReadNames              *ebpf.Variable `ebpf:"read_names"`
+	RingReserveAbove       *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove          *ebpf.Variable `ebpf:"ring_wake_above"`
+	SelfPid                *ebpf.Variable `ebpf:"self_pid"`
+	UringCompleteArguments *ebpf.Variable `ebpf:"uring_complete_arguments"`
 }
 
 // ConnectionPrograms contains all programs after they have been loaded into the kernel.
@@ -649,6 +673,8 @@ type ConnectionPrograms struct {
 	ConnectionSetStateMissed   *ebpf.Program `ebpf:"connection_set_state_missed"`
 	ConnectionSignal           *ebpf.Program `ebpf:"connection_signal"`
 	ConnectionUdpSockets       *ebpf.Program `ebpf:"connection_udp_sockets"`
+	ConnectionUringComplete    *ebpf.Program `ebpf:"connection_uring_complete"`
+	ConnectionUringSubmit      *ebpf.Program `ebpf:"connection_uring_submit"`
 }
 
 func (p *ConnectionPrograms) Close() error {
@@ -676,6 +702,8 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionSetStateMissed,
 		p.ConnectionSignal,
 		p.ConnectionUdpSockets,
+		p.ConnectionUringComplete,
+		p.ConnectionUringSubmit,
 	)
 }
 

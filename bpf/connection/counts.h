@@ -4,6 +4,7 @@
 
 #include "../include/filter.h"
 #include "../include/histogram.h"
+#include "../include/interface.h"
 #include "../include/shares.h"
 #include "../include/sockets.h"
 
@@ -12,6 +13,7 @@ enum event_id {
 	EVENT_ACCEPT,
 	EVENT_CLOSE,
 	EVENT_CONNECT_UNIX,
+	EVENT_JOIN, /* a further subflow of an MPTCP connection */
 };
 
 /* network.transport: an IP protocol number, or this. */
@@ -35,7 +37,9 @@ struct event {
 	__u32 netns;
 	__u32 error; /* errno or enum failure */
 	__u16 family;
-	__u16 pad;
+	bool subflow;                        /* a further one of an MPTCP connection */
+	bool hooked;                         /* netfilter looks at what its namespace sends, and may translate addresses */
+	char interface[INTERFACE_NAME_SIZE]; /* of a link-local address; empty: not known */
 };
 
 /* Values of an error that are no errno. */
@@ -93,4 +97,11 @@ static __always_inline void add_duration(const struct series *series, __u8 role,
 	h = FIND_SERIES(&connection_durations, &key, zero_histogram(), {.cgroup = OVERFLOW_CGROUP, .role = role});
 	if (h)
 		add_to_histogram(h, ns);
+}
+
+/* Whether netfilter looks at what a namespace sends. By a helper: verifiers want a branch for each pointer, see interface.h. */
+static __always_inline bool is_hooked(const struct net *net)
+{
+	return (__u64)BPF_CORE_READ(net, nf.hooks_ipv4[NF_INET_LOCAL_OUT]) |
+	       (__u64)BPF_CORE_READ(net, nf.hooks_ipv6[NF_INET_LOCAL_OUT]);
 }

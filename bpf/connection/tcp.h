@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* TCP connections, by the changes of a socket's state. */
+/*
+ * TCP connections, by the changes of a socket's state. A connection of MPTCP has a TCP socket for each subflow. The first one is
+ * the connection; further ones add their bytes to it, but are neither opened nor closed as connections.
+ */
 #pragma once
 
 #include "../include/parts.h"
@@ -10,6 +13,7 @@
 enum connection_flags {
 	CONNECTION_OPENED = 1 << 0,   /* it is counted as active */
 	CONNECTION_EXCLUDED = 1 << 1, /* the configuration excludes it */
+	CONNECTION_SUBFLOW = 1 << 2,  /* it is a further subflow, which is not counted */
 };
 
 struct connection {
@@ -117,7 +121,8 @@ static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock
 }
 
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
-				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error)
+				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error,
+				     bool subflow)
 {
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
@@ -144,18 +149,31 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->error = error;
 	e->family = sk->__sk_common.skc_family;
-	e->pad = 0;
+	e->subflow = subflow;
+	e->hooked = is_hooked(sk->__sk_common.skc_net.net);
+	read_interface(e->interface, flow, sk->__sk_common.skc_net.net, sk->__sk_common.skc_bound_dev_if);
 	submit_record(e);
+}
+
+/* Without a branch, as in interface.h. */
+static __always_inline bool is_subflow(const struct connection *c)
+{
+	__u32 flags = c->flags;
+
+	barrier_var(flags);
+	return flags / CONNECTION_SUBFLOW & 1;
 }
 
 /* Counts and reports an established connection. It was established now, or, if the hook missed that, some time before. */
 static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
 					  struct connection *c, __u64 now, bool seen)
 {
+	bool subflow = is_subflow(c);
 	struct series series = {.transport = IPPROTO_TCP};
 	struct counts *counts;
 	struct flow flow;
 	__u64 duration = 0;
+	__u8 event;
 
 	read_flow(&flow, sk, tp);
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
@@ -164,19 +182,22 @@ static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, 
 	}
 	if (seen && s->role == ROLE_CLIENT)
 		duration = handshake_duration(tp, c->since, now, true);
-	c->flags = CONNECTION_OPENED;
+	c->flags |= CONNECTION_OPENED;
 	if (seen)
 		c->since = now;
 
 	series.cgroup = cgroup_of(s, sk);
 	series.type = type_of(&flow);
 	series.role = s->role;
-	counts = find_counts(&series);
+	counts = subflow ? NULL : find_counts(&series);
 	if (counts)
 		__sync_fetch_and_add(&counts->opened, 1);
-	if (duration)
+	if (duration && !subflow)
 		add_duration(&series, ROLE_UNKNOWN, duration);
-	emit_tcp(s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0);
+	event = s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT;
+	if (subflow)
+		event = EVENT_JOIN;
+	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0, subflow);
 }
 
 /* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
@@ -194,9 +215,9 @@ static __always_inline struct connection *begin_connection(struct sock *sk, __u6
 }
 
 /* CLOSE → SYN_SENT. */
-static __always_inline void on_connect(struct sock *sk)
+static __always_inline void on_connect(struct sock *sk, struct tcp_sock *tp)
 {
-	if (track_connect(sk))
+	if (track_connect(sk, tp))
 		begin_connection(sk, bpf_ktime_get_ns());
 }
 
@@ -224,9 +245,12 @@ static __always_inline void on_established(struct sock *sk, struct tcp_sock *tp,
 			return;
 		c = begin_connection(sk, 0);
 	}
+	if (!c)
+		return;
+	if (share_owner(s, tp))
+		c->flags |= CONNECTION_SUBFLOW;
 	/* The time of the segment that is being processed. TCP has read it, so that it is cheaper than the clock. */
-	if (c)
-		report_opened(sk, tp, s, c, tp->tcp_clock_cache, true);
+	report_opened(sk, tp, s, c, tp->tcp_clock_cache, true);
 }
 
 /*
@@ -246,14 +270,21 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	__u64 now, sent, duration = 0;
 	struct counts *counts;
 	struct flow flow;
+	bool opened, subflow;
 	__u32 error;
-	bool opened;
+	__u8 event;
 
 	now = is_closed_by_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	/* The establishment was missed. */
-	if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old))
+	if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old)) {
+		if (further_subflow(tp))
+			c->flags = CONNECTION_SUBFLOW;
 		report_opened(sk, tp, s, c, now, false);
+	}
 	opened = c->flags & CONNECTION_OPENED;
+	if (!opened && further_subflow(tp))
+		c->flags |= CONNECTION_SUBFLOW;
+	subflow = is_subflow(c);
 	/* A server's connection that was not established was never accepted. */
 	if (c->flags & CONNECTION_EXCLUDED || (!opened && s->role != ROLE_CLIENT))
 		return;
@@ -276,17 +307,21 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	series.role = s->role;
 	if (!opened)
 		series.error = error;
-	counts = find_counts(&series);
+	counts = subflow && !opened ? NULL : find_counts(&series);
 	if (counts && opened) {
-		__sync_fetch_and_add(&counts->closed, 1);
+		if (!subflow)
+			__sync_fetch_and_add(&counts->closed, 1);
 		__sync_fetch_and_add(&counts->bytes_sent, sent);
 		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
 	} else if (counts) {
 		__sync_fetch_and_add(&counts->failed, 1);
 	}
-	if (opened && duration)
+	if (opened && duration && !subflow)
 		add_duration(&series, s->role, duration);
-	emit_tcp(opened ? EVENT_CLOSE : EVENT_CONNECT, sk, tp, s, &flow, series.cgroup, now, duration, sent, error);
+	event = subflow ? EVENT_JOIN : EVENT_CONNECT;
+	if (opened)
+		event = EVENT_CLOSE;
+	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, sent, error, subflow);
 }
 
 /* Counts a connection that existed before the hooks did. */
@@ -301,7 +336,7 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 		return;
 	}
 	c->flags |= CONNECTION_OPENED;
-	counts = find_counts(&key);
+	counts = c->flags & CONNECTION_SUBFLOW ? NULL : find_counts(&key);
 	if (counts)
 		__sync_fetch_and_add(&counts->found, 1);
 }
@@ -319,6 +354,8 @@ static __always_inline struct socket_state *find_ending(struct sock *sk, struct 
 	c = s ? begin_connection(sk, 0) : NULL;
 	if (!c)
 		return NULL;
+	if (share_owner(s, tp))
+		c->flags |= CONNECTION_SUBFLOW;
 	read_flow(&flow, sk, tp);
 	count_existing(s, c, &flow, cgroup_of(s, sk));
 	return s;
@@ -332,8 +369,10 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 
 	if (!s)
 		return;
-	check_owner(sk, s);
 	c = connection_part(sk);
+	/* The process that closes a further subflow may be another one than that of the connection. */
+	if (!c || !(c->flags & CONNECTION_SUBFLOW))
+		check_owner(sk, s);
 	if (c)
 		report_closed(sk, tp, s, c, old);
 	connection_forget(sk);
@@ -345,7 +384,7 @@ static __always_inline void on_shutdown(struct sock *sk, struct tcp_sock *tp, in
 {
 	struct socket_state *s = find_ending(sk, tp, old);
 
-	if (s)
+	if (s && !further_subflow(tp))
 		check_owner(sk, s);
 }
 
@@ -375,7 +414,7 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 			on_close(sk, tp, old);
 	} else if (old == TCP_CLOSE) {
 		if (next == TCP_SYN_SENT)
-			on_connect(sk);
+			on_connect(sk, tp);
 		else
 			track_listener(sk, current_task(), false);
 	}

@@ -84,8 +84,10 @@ struct udp_attempt {
 	__u64 time; /* ns */
 	struct flow flow;
 	__u32 netns;
-	__u8 state; /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
-	__u8 pad[7];
+	__u8 state;  /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
+	bool hooked; /* as in struct event */
+	__u8 pad[6];
+	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
 };
 
 struct udp_wait {
@@ -114,12 +116,45 @@ struct {
 	__type(value, struct udp_new);
 } connection_udp_new SEC(".maps");
 
-/* The inode number of a socket's namespace. A struct bpf_sock is a struct sock of which programs see some fields only. */
-static __always_inline __u32 netns_of(struct bpf_sock *sk)
-{
-	struct sock *address = (struct sock *)address_of(sk);
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
-	return BPF_CORE_READ(address, __sk_common.skc_net.net, ns.inum);
+struct sockaddr_in6 {
+	__u16 sin6_family;
+	__u32 sin6_scope_id; /* index of a network interface */
+};
+
+/* What the hooks of cgroups are given: they see the fields of struct bpf_sock_addr instead. */
+struct bpf_sock_addr_kern {
+	struct sockaddr_in6 *uaddr;
+};
+
+#pragma clang attribute pop
+
+/*
+ * The index of the network interface of a link-local address, which the process names with the address or binds the socket to.
+ * Otherwise routing finds one: 0.
+ */
+static __always_inline __u32 interface_of(struct bpf_sock_addr *ctx, const struct sock *sk, const struct flow *flow)
+{
+	struct bpf_sock_addr_kern *kernel = (struct bpf_sock_addr_kern *)address_of(ctx);
+	__u32 scope = 0;
+
+	if (!is_ipv4(&flow->remote) && is_link_local(&flow->remote))
+		scope = BPF_CORE_READ(kernel, uaddr, sin6_scope_id);
+	return scope ? scope : (__u32)BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
+/* Reads what the hooks do not show of a socket. A struct bpf_sock is a struct sock of which programs see some fields only. */
+static __always_inline void read_place(struct udp_attempt *a, struct bpf_sock_addr *ctx, struct bpf_sock *bpf_sock)
+{
+	struct sock *sk = (struct sock *)address_of(bpf_sock);
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+
+	a->netns = BPF_CORE_READ(net, ns.inum);
+	a->hooked = is_hooked(net);
+	__builtin_memset(a->interface, 0, sizeof(a->interface));
+	if (has_link_local(&a->flow))
+		find_interface(a->interface, (__u64)net, interface_of(ctx, sk, &a->flow));
 }
 
 /* Counts and reports an attempt to reach a new peer; error is an errno or 0. */
@@ -155,7 +190,9 @@ static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
 	e->netns = a->netns;
 	e->error = error;
 	e->family = 0;
-	e->pad = 0;
+	e->subflow = false;
+	e->hooked = a->hooked;
+	__builtin_memcpy(e->interface, a->interface, sizeof(e->interface));
 	submit_record(e);
 }
 
@@ -320,7 +357,7 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	a->flow = *flow;
 	a->peer = peer;
 	a->time = bpf_ktime_get_ns();
-	a->netns = netns_of(sk);
+	read_place(a, ctx, sk);
 	if (by == NO_TASK_WORK || !await_result(new, by))
 		on_reached(a);
 }

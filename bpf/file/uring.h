@@ -1,24 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/*
- * io_uring, beside system calls: what a process requests there is no system call. The name is known at the submission only; any
- * thread may complete the request.
- */
+/* io_uring, beside system calls. The name is known at the submission only. */
 #pragma once
 
+#include "../include/uring.h"
 #include "report.h"
 
 enum { IORING_OP_OPENAT = 18, IORING_OP_OPENAT2 = 28, IORING_OP_RENAMEAT = 35, IORING_OP_UNLINKAT = 36 };
 enum { REQ_F_CQE_SKIP = 1 << 6 };
 
-/* The number of arguments of btf_trace_io_uring_complete: 7 with the result; from 6.15 on 3, with the entry of the queue. */
-const volatile __u32 uring_complete_arguments;
-
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct io_kiocb {
-	__u8 opcode;
-	__u64 flags;
-};
 
 /* Each of these is at the beginning of the request. */
 struct io_unlink {
@@ -38,10 +28,6 @@ struct io_open {
 	__u32 file_slot;
 	struct filename *filename;
 	struct open_how how;
-};
-
-struct io_uring_cqe {
-	__s32 res;
 };
 
 #pragma clang attribute pop
@@ -202,10 +188,7 @@ int file_uring_complete(__u64 *ctx)
 
 	if (!r)
 		return 0;
-	if (uring_complete_arguments == 3)
-		on_uring_complete(r, BPF_CORE_READ((struct io_uring_cqe *)ctx[2], res));
-	else
-		on_uring_complete(r, ctx[3]);
+	on_uring_complete(r, uring_result(ctx));
 	bpf_map_delete_elem(&file_uring_requests, &address);
 	return 0;
 }

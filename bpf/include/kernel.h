@@ -52,6 +52,9 @@ enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021A
 /* include/uapi/linux/if_packet.h: for whom the link layer takes a packet. What was not received is for this host, too. */
 enum { PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING, PACKET_LOOPBACK };
 
+/* enum nf_inet_hooks */
+enum { NF_INET_LOCAL_OUT = 3 };
+
 /* include/net/tcp_states.h */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -95,8 +98,25 @@ struct ns_common {
 	unsigned int inum;
 };
 
+struct hlist_node {
+	struct hlist_node *next;
+};
+
+struct hlist_head {
+	struct hlist_node *first;
+};
+
+struct nf_hook_entries;
+
+struct netns_nf {
+	struct nf_hook_entries *hooks_ipv4[5];
+	struct nf_hook_entries *hooks_ipv6[5];
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_nf nf;
+	struct hlist_head *dev_index_head;
 };
 
 typedef struct {
@@ -149,6 +169,7 @@ struct sock_common {
 	struct in6_addr skc_v6_rcv_saddr;
 	atomic64_t skc_cookie;
 	unsigned long skc_flags;
+	int skc_bound_dev_if; /* index of the network interface that the socket is bound to; 0: it is not */
 	__u32 skc_tw_rcv_nxt; /* in TIME_WAIT */
 };
 
@@ -192,6 +213,7 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
+	void *icsk_ulp_data; /* of an upper-layer protocol such as MPTCP; NULL: there is none */
 };
 
 struct minmax_sample {
@@ -219,6 +241,7 @@ struct tcp_sock {
 	__u32 total_retrans;
 	__u32 srtt_us;
 	struct minmax rtt_min;
+	bool is_mptcp;
 };
 
 struct request_sock {
@@ -226,7 +249,13 @@ struct request_sock {
 };
 
 struct mptcp_sock {
-	struct sock *first;
+	struct sock *first; /* the TCP socket that it began with */
+};
+
+struct mptcp_subflow_context {
+	__u32 request_join : 1;
+	__u32 mp_join : 1;
+	struct sock *conn; /* the MPTCP socket */
 };
 
 struct socket {
@@ -324,14 +353,6 @@ struct files_struct {
 struct fs_struct {
 	struct path root;
 	struct path pwd;
-};
-
-struct hlist_node {
-	struct hlist_node *next;
-};
-
-struct hlist_head {
-	struct hlist_node *first;
 };
 
 struct xarray {
@@ -436,6 +457,7 @@ struct netdev_queue {
 struct net_device {
 	char name[16];
 	int ifindex;
+	struct hlist_node index_hlist;
 	possible_net_t nd_net;
 	struct netdev_queue *_tx;
 	unsigned char addr_len;

@@ -119,12 +119,64 @@ static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
 	read_current_holder(s, pid);
 }
 
+/*
+ * The context of a TCP socket that has joined a connection of MPTCP, or asks to: a further subflow. NULL for all others. An
+ * accepted socket has it when it is established.
+ */
+static __always_inline struct mptcp_subflow_context *further_subflow(struct tcp_sock *tp)
+{
+	struct mptcp_subflow_context *context = tp->inet_conn.icsk_ulp_data;
+
+	if (!context || !bpf_core_field_exists(tp->is_mptcp) || !tp->is_mptcp)
+		return NULL;
+	if (!BPF_CORE_READ_BITFIELD_PROBED(context, request_join) && !BPF_CORE_READ_BITFIELD_PROBED(context, mp_join))
+		return NULL;
+	return context;
+}
+
+/* The state of an open TCP socket by its address; NULL if it is not known, or not in a slot. */
+static __always_inline struct socket_state *state_at(struct sock *sk)
+{
+	struct socket_slot *slot;
+	__u64 cookie;
+
+	if (by_address)
+		return entry_by_address(&ebpf_sockets_by_address, (__u64)sk, NULL);
+	cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
+	slot = cookie ? socket_slot(cookie) : NULL;
+	return slot && holds_slot(&slot->slot, cookie) && !slot->state.closed ? &slot->state : NULL;
+}
+
+/*
+ * A further subflow belongs to the owner of the first one: the kernel opens it, or a daemon that manages paths. Returns whether
+ * it is one.
+ */
+static __always_inline bool share_owner(struct socket_state *s, struct tcp_sock *tp)
+{
+	struct mptcp_subflow_context *context = further_subflow(tp);
+	struct socket_state *first;
+	struct mptcp_sock *whole;
+
+	if (!context)
+		return false;
+	whole = (struct mptcp_sock *)BPF_CORE_READ(context, conn);
+	first = state_at(BPF_CORE_READ(whole, first));
+	if (first && !is_gone(&first->owner, &first->life)) {
+		s->owner = first->owner;
+		s->life = first->life;
+	} else if (s->role == ROLE_CLIENT) {
+		__builtin_memset(&s->owner, 0, sizeof(s->owner));
+	}
+	return true;
+}
+
 /* CLOSE → SYN_SENT, in the context of the process that connects. */
-static __always_inline struct socket_state *track_connect(struct sock *sk)
+static __always_inline struct socket_state *track_connect(struct sock *sk, struct tcp_sock *tp)
 {
 	struct socket_state state = {.role = ROLE_CLIENT};
 
 	read_holder(&state.owner, &state.life, current_task());
+	share_owner(&state, tp);
 	return put_state(sk, &state);
 }
 

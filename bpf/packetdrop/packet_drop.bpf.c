@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Dropped packets: the calls of kfree_skb() that lose a packet.
 #include "../include/filter.h"
+#include "../include/interface.h"
 #include "../include/missed.h"
 #include "../include/series.h"
 #include "../include/shares.h"
@@ -24,7 +25,7 @@ struct event {
 	__u32 netns;
 	__u8 attribution;
 	__u8 pad[3];
-	char interface[16];
+	char interface[INTERFACE_NAME_SIZE];
 };
 
 struct series {
@@ -159,10 +160,12 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 		/* All of it: to find its end takes longer. */
 		bpf_probe_read_kernel(e->interface, sizeof(e->interface), dev->name);
 		e->netns = dev->nd_net.net->ns.inum;
+	} else if (sk) {
+		e->netns = sk->__sk_common.skc_net.net->ns.inum;
+		/* On the way out there may be no interface yet. */
+		read_interface(e->interface, &packet->flow, sk->__sk_common.skc_net.net, sk->__sk_common.skc_bound_dev_if);
 	} else {
 		__builtin_memset(e->interface, 0, sizeof(e->interface));
-		if (sk)
-			e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	}
 	submit_record(e);
 }

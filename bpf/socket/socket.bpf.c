@@ -6,13 +6,25 @@
 #include "../include/filter.h"
 #include "../include/track.h"
 
+static __always_inline void on_connect(struct sock *sk)
+{
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+
+	if (tp)
+		track_connect(sk, tp);
+}
+
 static __always_inline void on_established(struct sock *sk)
 {
+	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct socket_state *s = find_state(sk);
 
 	/* Of two sides that connect to each other at the same time, none accepts. */
-	if (!s || s->role != ROLE_CLIENT)
-		track_accept(sk);
+	if (s && s->role == ROLE_CLIENT)
+		return;
+	s = track_accept(sk);
+	if (s && tp)
+		share_owner(s, tp);
 }
 
 static __always_inline void on_end(struct sock *sk, int old, int next)
@@ -37,7 +49,7 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 	if (sk->sk_protocol != IPPROTO_TCP)
 		return;
 	if (old == TCP_CLOSE && next == TCP_SYN_SENT)
-		track_connect(sk);
+		on_connect(sk);
 	else if (old == TCP_CLOSE && next == TCP_LISTEN)
 		track_listener(sk, current_task(), false);
 	else if (old == TCP_LISTEN && next == TCP_CLOSE)

@@ -4,6 +4,7 @@
 // Retransmits, resets and round-trip times of TCP connections.
 #include "../include/filter.h"
 #include "../include/histogram.h"
+#include "../include/interface.h"
 #include "../include/missed.h"
 #include "../include/packet.h"
 #include "../include/parts.h"
@@ -47,6 +48,7 @@ struct event {
 	__u8 attribution;
 	__u8 state; /* of the socket; 0: there is none */
 	__u32 pad;
+	char interface[INTERFACE_NAME_SIZE]; /* of a link-local address; empty: not known */
 };
 
 struct series {
@@ -87,6 +89,8 @@ struct side {
 	__u8 role;
 	__u8 attribution;
 	__u8 state;
+	__u32 interface; /* index; 0: not known */
+	__u64 net;       /* address of its namespace */
 };
 
 /* What this program keeps of a connection. */
@@ -140,14 +144,25 @@ static __always_inline __u8 role_of(const struct socket_state *s, const struct s
 	return sk->sk_max_ack_backlog ? ROLE_SERVER : ROLE_CLIENT;
 }
 
+/* What sockets of all kinds have. */
+static __always_inline void read_place(struct side *side, const struct sock_common *sk)
+{
+	const struct net *net = sk->skc_net.net;
+
+	side->netns = net->ns.inum;
+	side->interface = sk->skc_bound_dev_if;
+	if (side->interface)
+		side->net = address_of(net);
+	side->cookie = sk->skc_cookie.counter;
+}
+
 static __always_inline void read_side(struct side *side, struct sock *sk, struct tcp_sock *tp)
 {
 	const struct socket_state *s = read_ownership(side, sk);
 
 	side->state = sk->__sk_common.skc_state;
 	side->role = role_of(s, sk);
-	side->netns = sk->__sk_common.skc_net.net->ns.inum;
-	side->cookie = sk->__sk_common.skc_cookie.counter;
+	read_place(side, &sk->__sk_common);
 	read_flow(&side->flow, sk, tp);
 }
 
@@ -155,8 +170,7 @@ static __always_inline void read_side(struct side *side, struct sock *sk, struct
 static __always_inline void read_small_socket(struct side *side, const struct sock_common *sk)
 {
 	side->state = sk->skc_state;
-	side->netns = sk->skc_net.net->ns.inum;
-	side->cookie = sk->skc_cookie.counter;
+	read_place(side, sk);
 	read_common_flow(&side->flow, sk, false);
 }
 
@@ -183,8 +197,11 @@ static __always_inline void read_segment(struct side *side, const struct sk_buff
 	if ((h.tcp[9] & (TCP_SYN | TCP_ACK)) == TCP_SYN)
 		side->role = ROLE_SERVER;
 	dev = skb->dev;
-	if (!side->netns && is_kernel_pointer(dev))
+	if (is_kernel_pointer(dev)) {
 		side->netns = dev->nd_net.net->ns.inum;
+		side->net = address_of(dev->nd_net.net);
+		side->interface = dev->ifindex;
+	}
 }
 
 /* Counts and reports what happened on one side. */
@@ -228,6 +245,9 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 	e->attribution = side->attribution;
 	e->state = side->state;
 	e->pad = 0;
+	__builtin_memset(e->interface, 0, sizeof(e->interface));
+	if (has_link_local(&side->flow))
+		find_interface(e->interface, side->net, side->interface);
 	submit_record(e);
 }
 

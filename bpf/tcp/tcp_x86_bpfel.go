@@ -67,6 +67,7 @@ type TCPEvent struct {
 	Attribution uint8
 	State       uint8
 	Pad         uint32
+	Interface   [16]int8
 }
 
 type TCPEventId uint32

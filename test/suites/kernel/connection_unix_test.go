@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -166,4 +167,37 @@ func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	s.client.ConnectUDP(s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)).FD, listener.Local)
 	r.Settle(t)
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID)))
+}
+
+// What a process asks io_uring for is no system call.
+func TestConnectionUnixByRing(t *testing.T) {
+	testnet.Require(t)
+	if !kernelSays().requests {
+		testenv.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
+	}
+	testhost.MountTracefs(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, unix]}}")
+	container := testhost.NewContainer(t)
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))
+	path, abstract := filepath.Join(t.TempDir(), "s"), "@kt-ring-"+strconv.Itoa(a.PID)
+	a.ListenUnix(unix.SOCK_STREAM, path)
+	a.ListenUnix(unix.SOCK_STREAM, abstract)
+	for to, errorType := range map[string]string{path: "", abstract: "", path + "-none": "enoent", abstract + "-none": "refused"} {
+		c := a.OnThread("dialer").ConnectUnixByRing(unix.SOCK_STREAM, to)
+		e := r.Exactly(t, 1, testreceiver.OfProcess(a.PID), testreceiver.With("server.address", to))[0]
+		assert.Equal(t, errorType == "", c.Errno == 0)
+		assert.Equal(t, connectEvent, e.Name)
+		assert.Equal(t, "unix", e.Attributes["network.transport"])
+		if errorType == "" {
+			assert.NotContains(t, e.Attributes, "error.type")
+		} else {
+			assert.Equal(t, errorType, e.Attributes["error.type"])
+		}
+		assert.Equal(t, "dialer", e.Attributes["thread.name"])
+		assert.Equal(t, container.ContainerID, e.Resource["container.id"])
+		within(t, e, c.Start, c.End)
+	}
+	m := r.Scrape(t).In(container)
+	assert.Equal(t, 2, m.Int(openedMetric, testreceiver.Attributes{"network.transport": "unix"}))
+	assert.Equal(t, 2, m.Int(failedMetric, testreceiver.Attributes{"network.transport": "unix"}))
 }

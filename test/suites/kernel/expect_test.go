@@ -74,12 +74,12 @@ func connection(transport, role string, client, server netip.AddrPort, cookie ui
 	a := attributes{
 		"network.transport":      transport,
 		"network.type":           networkType(server.Addr()),
-		"server.address":         server.Addr().Unmap().String(),
+		"server.address":         server.Addr().Unmap().WithZone("").String(),
 		"server.port":            int64(server.Port()),
 		"ebpf.connection.role":   role,
 		"ebpf.socket.cookie":     int64(cookie),
 		"ebpf.network.namespace": int64(ns.Inode),
-		"client.address":         client.Addr().Unmap().String(),
+		"client.address":         client.Addr().Unmap().WithZone("").String(),
 		"client.port":            int64(client.Port()),
 	}
 	return a

@@ -25,6 +25,12 @@ import (
 // together are the tests of connection, packet_drop and tcp. These programs share state of sockets, and each must report the
 // same whether the others are on or off.
 var together = []func(*testing.T){
+	TestConnectionLinkLocal,
+	TestConnectionLinkLocalFailed,
+	TestConnectionUDPLinkLocal,
+	TestConnectionUnixByRing,
+	TestConnectionSubflows,
+	TestConnectionTranslated,
 	TestConnectionMetrics,
 	TestConnectionHistograms,
 	TestConnectionMetricTypes,

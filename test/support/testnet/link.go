@@ -40,24 +40,40 @@ var (
 	Right = End{Device: "kt-right", IPv4: netip.MustParseAddr("198.18.0.2"), IPv6: netip.MustParseAddr("fd18::2")}
 )
 
-// Join links two namespaces by a veth pair. Each end has an IPv4 and an IPv6 address that can be used at once.
-func Join(t testing.TB, left, right *Namespace) {
+// JoinBy links two namespaces by a veth pair whose ends have these names. Addresses that are added can be used at once.
+func JoinBy(t testing.TB, left *Namespace, leftDevice string, right *Namespace, rightDevice string) {
 	t.Helper()
 	require.NoError(t, left.links.LinkAdd(&netlink.Veth{
-		LinkAttrs:     netlink.LinkAttrs{Name: Left.Device},
-		PeerName:      Right.Device,
+		LinkAttrs:     netlink.LinkAttrs{Name: leftDevice},
+		PeerName:      rightDevice,
 		PeerNamespace: netlink.NsFd(int(right.handle)),
 	}), "making a veth pair")
-	sides := map[*Namespace]End{left: Left, right: Right}
-	for ns, end := range sides {
-		// Without router solicitations and the like, all packets are those of the test.
-		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".router_solicitations", "0")
-		ns.Sysctl(t, "net.ipv6.conf."+end.Device+".accept_dad", "0")
-		ns.up(t, end.Device)
+	devices := map[*Namespace]string{left: leftDevice, right: rightDevice}
+	for ns, device := range devices {
+		// Router solicitations and the like would be packets that no test has sent.
+		ns.Sysctl(t, "net.ipv6.conf."+device+".router_solicitations", "0")
+		ns.Sysctl(t, "net.ipv6.conf."+device+".accept_dad", "0")
+		ns.up(t, device)
 	}
-	for ns, end := range sides {
-		// An IPv6 address that is added before the interface has a carrier cannot be used at once.
-		require.Eventually(t, func() bool { return ns.carrier(t, end.Device) }, testenv.Patiently(10*time.Second), time.Millisecond, "the link's carrier")
+	for ns, device := range devices {
+		// An IPv6 address that is added before the carrier is there can be used only later.
+		require.Eventually(t, func() bool { return ns.carrier(t, device) }, testenv.Patiently(10*time.Second), time.Millisecond, "the link's carrier")
+	}
+}
+
+// InterfaceIndex is the index of a network interface of the namespace.
+func (n *Namespace) InterfaceIndex(t testing.TB, device string) int {
+	t.Helper()
+	link, err := n.links.LinkByName(device)
+	require.NoError(t, err)
+	return link.Attrs().Index
+}
+
+// Join links two namespaces by a veth pair, with an IPv4 and an IPv6 address on each end that can be used at once.
+func Join(t testing.TB, left, right *Namespace) {
+	t.Helper()
+	JoinBy(t, left, Left.Device, right, Right.Device)
+	for ns, end := range map[*Namespace]End{left: Left, right: Right} {
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv4, Prefix4.Bits()))
 		ns.AddAddress(t, end.Device, netip.PrefixFrom(end.IPv6, Prefix6.Bits()))
 	}

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"net/netip"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -81,7 +82,8 @@ func toSockaddr(a netip.AddrPort) unix.Sockaddr {
 	if a.Addr().Is4() {
 		return &unix.SockaddrInet4{Port: int(a.Port()), Addr: a.Addr().As4()}
 	}
-	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16()}
+	scope, _ := strconv.ParseUint(a.Addr().Zone(), 10, 32) // the index of an interface, as fromSockaddr writes it
+	return &unix.SockaddrInet6{Port: int(a.Port()), Addr: a.Addr().As16(), ZoneId: uint32(scope)}
 }
 
 func fromSockaddr(a unix.Sockaddr) netip.AddrPort {
@@ -89,7 +91,11 @@ func fromSockaddr(a unix.Sockaddr) netip.AddrPort {
 	case *unix.SockaddrInet4:
 		return netip.AddrPortFrom(netip.AddrFrom4(a.Addr), uint16(a.Port))
 	case *unix.SockaddrInet6:
-		return netip.AddrPortFrom(netip.AddrFrom16(a.Addr), uint16(a.Port))
+		address := netip.AddrFrom16(a.Addr)
+		if a.ZoneId != 0 {
+			address = address.WithZone(strconv.FormatUint(uint64(a.ZoneId), 10))
+		}
+		return netip.AddrPortFrom(address, uint16(a.Port))
 	}
 	return netip.AddrPort{}
 }

@@ -7,6 +7,8 @@ package traffic
 
 import (
 	"fmt"
+	"runtime"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -58,6 +60,46 @@ var connectUnix = Define("unix.connect", func(args unixArgs) (Conn, error) {
 func (a *Agent) ConnectUnix(kind int, path string) Conn {
 	a.t.Helper()
 	return connectUnix.Call(a, unixArgs{Kind: kind, Path: path})
+}
+
+var connectUnixByRing = Define("unix.connect.ring", func(args unixArgs) (Conn, error) {
+	fd, err := unix.Socket(unix.AF_UNIX, args.Kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return Conn{}, fmt.Errorf("socket: %w", err)
+	}
+	address := &unix.RawSockaddrUnix{Family: unix.AF_UNIX}
+	for i, c := range []byte(args.Path) {
+		address.Path[i] = int8(c)
+	}
+	size := int(unsafe.Offsetof(address.Path)) + len(args.Path)
+	if args.Path[0] == '@' {
+		address.Path[0] = 0
+	} else {
+		size++ // the zero at the end
+	}
+	var pin runtime.Pinner
+	defer pin.Unpin()
+	pin.Pin(address)
+	entry := uringEntry{opcode: uringConnect, fd: int32(fd), address: uint64(uintptr(unsafe.Pointer(address))), address2: uint64(size)}
+	span, errno, err := timed(func() error {
+		result, err := submit(entry, func() bool { return false })
+		if err == nil && result < 0 {
+			err = unix.Errno(-result)
+		}
+		return err
+	})
+	if err != nil {
+		return Conn{}, err
+	}
+	conn := Conn{Span: span, Errno: errno}
+	conn.Socket, err = describe(fd)
+	return conn, err
+})
+
+// ConnectUnixByRing is ConnectUnix by an io_uring.
+func (a *Agent) ConnectUnixByRing(kind int, path string) Conn {
+	a.t.Helper()
+	return connectUnixByRing.Call(a, unixArgs{Kind: kind, Path: path})
 }
 
 var discardUnix = Define("unix.discard", func(count int) (Nothing, error) {

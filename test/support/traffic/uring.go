@@ -17,6 +17,7 @@ import (
 
 // Operations of io_uring.
 const (
+	uringConnect  = 16
 	uringOpenat   = 18
 	uringRenameat = 35
 	uringUnlinkat = 36

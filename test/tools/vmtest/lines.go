@@ -23,5 +23,5 @@ var supported = []line{
 // modules are the modules that the tests need. Debian builds them into some kernels, and as modules for others.
 var modules = []string{
 	"veth", "bridge", "dummy", "ifb", "sch_netem", "loop", "mq-deadline", "overlay", "bonding", "macvlan", "8021q", "zram", "lzo-rle",
-	"nf_tables", "nft_counter", "nft_limit", "nft_reject", "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6",
+	"nf_conntrack_netlink", "nf_tables", "nft_chain_nat", "nft_nat", "nft_counter", "nft_limit", "nft_reject", "nft_reject_inet", "nft_reject_ipv4", "nft_reject_ipv6",
 }

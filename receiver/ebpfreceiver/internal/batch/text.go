@@ -10,9 +10,17 @@ import (
 
 // AppendEndpoint appends an address and port, as in "10.0.0.5:443" or "[::1]:443".
 func (b *Batch) AppendEndpoint(text []byte, address netip.Addr, port uint16) []byte {
+	return b.AppendEndpointOn(text, address, port, nil)
+}
+
+// AppendEndpointOn appends an address and port with the network interface of a link-local address, as in "[fe80::1%eth0]:443".
+func (b *Batch) AppendEndpointOn(text []byte, address netip.Addr, port uint16, networkInterface []byte) []byte {
 	if address.Is6() {
 		text = append(text, '[')
 		text = append(text, b.Addresses.Get(address)...)
+		if len(networkInterface) > 0 && isLinkLocal(address) {
+			text = append(append(text, '%'), networkInterface...)
+		}
 		text = append(text, ']')
 	} else {
 		text = append(text, b.Addresses.Get(address)...)
@@ -22,6 +30,10 @@ func (b *Batch) AppendEndpoint(text []byte, address netip.Addr, port uint16) []b
 	}
 	text = append(text, ':')
 	return strconv.AppendUint(text, uint64(port), 10)
+}
+
+func isLinkLocal(a netip.Addr) bool {
+	return a.IsLinkLocalUnicast() || a.IsLinkLocalMulticast() || a.IsInterfaceLocalMulticast()
 }
 
 // AppendDuration appends nanoseconds in the unit that suits them, as in "1.2 ms".

@@ -28,6 +28,21 @@ func TestAppendEndpoint(t *testing.T) {
 	}
 }
 
+func TestAppendEndpointOn(t *testing.T) {
+	b := New(settings())
+	for _, tt := range []struct{ address, networkInterface, want string }{
+		{"fe80::1", "eth0", "[fe80::1%eth0]:443"},
+		{"ff02::fb", "eth0", "[ff02::fb%eth0]:443"},
+		{"ff01::1", "lo", "[ff01::1%lo]:443"},
+		{"fe80::1", "", "[fe80::1]:443"},
+		{"fd00::1", "eth0", "[fd00::1]:443"},
+		{"169.254.0.1", "eth0", "169.254.0.1:443"}, // IPv4 has no form for it
+	} {
+		have := b.AppendEndpointOn([]byte("to "), netip.MustParseAddr(tt.address), 443, []byte(tt.networkInterface))
+		assert.Equal(t, "to "+tt.want, string(have))
+	}
+}
+
 func TestAppendDuration(t *testing.T) {
 	for ns, want := range map[uint64]string{
 		0:                 "0 ns",

@@ -616,6 +616,7 @@ type EventsConfig struct {
 	EbpfConnectionAccept   EventConfig `mapstructure:"ebpf.connection.accept"`
 	EbpfConnectionClose    EventConfig `mapstructure:"ebpf.connection.close"`
 	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
+	EbpfConnectionJoin     EventConfig `mapstructure:"ebpf.connection.join"`
 	EbpfDiskSlowOperation  EventConfig `mapstructure:"ebpf.disk.slow_operation"`
 	EbpfEventLost          EventConfig `mapstructure:"ebpf.event.lost"`
 	EbpfFileDelete         EventConfig `mapstructure:"ebpf.file.delete"`
@@ -642,6 +643,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfConnectionConnect: EventConfig{
+			Enabled: true,
+		},
+		EbpfConnectionJoin: EventConfig{
 			Enabled: true,
 		},
 		EbpfDiskSlowOperation: EventConfig{

@@ -113,6 +113,24 @@ func WithEbpfConnectionRttSmoothedEventAttribute(ebpfConnectionRttSmoothedAttrib
 	})
 }
 
+func WithEbpfConnectionSubflowEventAttribute(ebpfConnectionSubflowAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.connection.subflow", ebpfConnectionSubflowAttributeValue)
+	})
+}
+
+func WithEbpfConnectionTranslatedAddressEventAttribute(ebpfConnectionTranslatedAddressAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.connection.translated.address", ebpfConnectionTranslatedAddressAttributeValue)
+	})
+}
+
+func WithEbpfConnectionTranslatedPortEventAttribute(ebpfConnectionTranslatedPortAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.translated.port", ebpfConnectionTranslatedPortAttributeValue)
+	})
+}
+
 func WithEbpfDiskOperationSectorEventAttribute(ebpfDiskOperationSectorAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.disk.operation.sector", ebpfDiskOperationSectorAttributeValue)
@@ -653,6 +671,44 @@ func (e *eventEbpfConnectionConnect) emit(lrs plog.LogRecordSlice) {
 
 func newEventEbpfConnectionConnect(cfg EventConfig) eventEbpfConnectionConnect {
 	e := eventEbpfConnectionConnect{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
+type eventEbpfConnectionJoin struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfConnectionJoin) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.connection.join")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfConnectionJoin) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfConnectionJoin(cfg EventConfig) eventEbpfConnectionJoin {
+	e := eventEbpfConnectionJoin{config: cfg}
 	if cfg.Enabled {
 		e.data = plog.NewLogRecordSlice()
 	}
@@ -1246,6 +1302,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionAccept      eventEbpfConnectionAccept
 	eventEbpfConnectionClose       eventEbpfConnectionClose
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
+	eventEbpfConnectionJoin        eventEbpfConnectionJoin
 	eventEbpfDiskSlowOperation     eventEbpfDiskSlowOperation
 	eventEbpfEventLost             eventEbpfEventLost
 	eventEbpfFileDelete            eventEbpfFileDelete
@@ -1277,6 +1334,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionAccept:      newEventEbpfConnectionAccept(lbc.Events.EbpfConnectionAccept),
 		eventEbpfConnectionClose:       newEventEbpfConnectionClose(lbc.Events.EbpfConnectionClose),
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
+		eventEbpfConnectionJoin:        newEventEbpfConnectionJoin(lbc.Events.EbpfConnectionJoin),
 		eventEbpfDiskSlowOperation:     newEventEbpfDiskSlowOperation(lbc.Events.EbpfDiskSlowOperation),
 		eventEbpfEventLost:             newEventEbpfEventLost(lbc.Events.EbpfEventLost),
 		eventEbpfFileDelete:            newEventEbpfFileDelete(lbc.Events.EbpfFileDelete),
@@ -1360,6 +1418,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionAccept.emit(ils.LogRecords())
 	lb.eventEbpfConnectionClose.emit(ils.LogRecords())
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
+	lb.eventEbpfConnectionJoin.emit(ils.LogRecords())
 	lb.eventEbpfDiskSlowOperation.emit(ils.LogRecords())
 	lb.eventEbpfEventLost.emit(ils.LogRecords())
 	lb.eventEbpfFileDelete.emit(ils.LogRecords())
@@ -1424,6 +1483,11 @@ func (lb *LogsBuilder) RecordEbpfConnectionCloseEvent(ctx context.Context, times
 // RecordEbpfConnectionConnectEvent adds a log record of ebpf.connection.connect event.
 func (lb *LogsBuilder) RecordEbpfConnectionConnectEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
 	lb.eventEbpfConnectionConnect.recordEvent(ctx, timestamp, options...)
+}
+
+// RecordEbpfConnectionJoinEvent adds a log record of ebpf.connection.join event.
+func (lb *LogsBuilder) RecordEbpfConnectionJoinEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfConnectionJoin.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfDiskSlowOperationEvent adds a log record of ebpf.disk.slow_operation event.

@@ -130,13 +130,16 @@ func TestLogsBuilder(t *testing.T) {
 			allEventsCount := 0
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfConnectionAcceptEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfConnectionAcceptEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfConnectionCloseEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionDurationEventAttribute(24.100000), WithEbpfConnectionBytesSentEventAttribute(26), WithEbpfConnectionBytesReceivedEventAttribute(30), WithEbpfConnectionRttSmoothedEventAttribute(28.100000), WithEbpfConnectionRttMinEventAttribute(23.100000), WithEbpfConnectionRetransmitsEventAttribute(27), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfConnectionCloseEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfConnectionSubflowEventAttribute(false), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionDurationEventAttribute(24.100000), WithEbpfConnectionBytesSentEventAttribute(26), WithEbpfConnectionBytesReceivedEventAttribute(30), WithEbpfConnectionRttSmoothedEventAttribute(28.100000), WithEbpfConnectionRttMinEventAttribute(23.100000), WithEbpfConnectionRetransmitsEventAttribute(27), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithEbpfConnectionTranslatedAddressEventAttribute("ebpf.connection.translated.address-val"), WithEbpfConnectionTranslatedPortEventAttribute(31))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfConnectionConnectEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionHandshakeDurationEventAttribute(34.100000), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfConnectionConnectEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionHandshakeDurationEventAttribute(34.100000), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithEbpfConnectionTranslatedAddressEventAttribute("ebpf.connection.translated.address-val"), WithEbpfConnectionTranslatedPortEventAttribute(31))
+			defaultEventsCount++
+			allEventsCount++
+			lb.RecordEbpfConnectionJoinEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfConnectionSubflowEventAttribute(false), WithErrorTypeEventAttribute("error.type-val"), WithEbpfConnectionHandshakeDurationEventAttribute(34.100000), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"), WithEbpfConnectionTranslatedAddressEventAttribute("ebpf.connection.translated.address-val"), WithEbpfConnectionTranslatedPortEventAttribute(31))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfDiskSlowOperationEvent(ctx, timestamp, 28.100000, WithSystemDeviceEventAttribute("system.device-val"), WithEbpfDiskOperationTypeEventAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionEventAttribute("disk.io.direction-val"), WithEbpfDiskOperationSizeEventAttribute(24), WithEbpfDiskOperationSectorEventAttribute(26), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"))
@@ -178,10 +181,10 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfSyscallSlowEvent(ctx, timestamp, WithEbpfSyscallNameEventAttribute("ebpf.syscall.name-val"), WithEbpfSyscallDurationEventAttribute(21.100000), WithEbpfSyscallResultEventAttribute(19), WithErrorTypeEventAttribute("error.type-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfTCPResetEvent(ctx, timestamp, AttributeNetworkIoDirectionTransmit, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonEventAttribute("ebpf.tcp.reset.reason-val"), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfTCPResetEvent(ctx, timestamp, AttributeNetworkIoDirectionTransmit, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithSourceAddressEventAttribute("source.address-val"), WithSourcePortEventAttribute(11), WithDestinationAddressEventAttribute("destination.address-val"), WithDestinationPortEventAttribute(16), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonEventAttribute("ebpf.tcp.reset.reason-val"), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfTCPRetransmitEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeEventAttribute("ebpf.tcp.retransmit.type-val"), WithEbpfTCPRetransmitSegmentsEventAttribute(28), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22))
+			lb.RecordEbpfTCPRetransmitEvent(ctx, timestamp, WithNetworkTransportEventAttribute("network.transport-val"), WithNetworkTypeEventAttribute("network.type-val"), WithClientAddressEventAttribute("client.address-val"), WithClientPortEventAttribute(11), WithServerAddressEventAttribute("server.address-val"), WithServerPortEventAttribute(11), WithEbpfConnectionRoleEventAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeEventAttribute("ebpf.tcp.retransmit.type-val"), WithEbpfTCPRetransmitSegmentsEventAttribute(28), WithNetworkConnectionStateEventAttribute("network.connection.state-val"), WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithEbpfAttributionEventAttribute("ebpf.attribution-val"), WithEbpfSocketCookieEventAttribute(18), WithEbpfNetworkNamespaceEventAttribute(22), WithNetworkInterfaceNameEventAttribute("network.interface.name-val"))
 
 			rb := lb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
@@ -258,6 +261,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
 				case "ebpf.connection.close":
 					assert.False(t, validatedEvents["ebpf.connection.close"], "Found a duplicate in the events slice: ebpf.connection.close")
 					validatedEvents["ebpf.connection.close"] = true
@@ -286,6 +292,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.connection.role")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.connection.role-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.subflow")
+					assert.True(t, ok)
+					assert.False(t, attrVal.Bool())
 					attrVal, ok = lr.Attributes().Get("error.type")
 					assert.True(t, ok)
 					assert.Equal(t, "error.type-val", attrVal.Str())
@@ -328,6 +337,15 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.address")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.connection.translated.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 31, attrVal.Int())
 				case "ebpf.connection.connect":
 					assert.False(t, validatedEvents["ebpf.connection.connect"], "Found a duplicate in the events slice: ebpf.connection.connect")
 					validatedEvents["ebpf.connection.connect"] = true
@@ -383,6 +401,82 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.address")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.connection.translated.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 31, attrVal.Int())
+				case "ebpf.connection.join":
+					assert.False(t, validatedEvents["ebpf.connection.join"], "Found a duplicate in the events slice: ebpf.connection.join")
+					validatedEvents["ebpf.connection.join"] = true
+					lr := lrs.At(i)
+					assert.Equal(t, timestamp, lr.Timestamp())
+					assert.Equal(t, pcommon.TraceID(traceID), lr.TraceID())
+					assert.Equal(t, pcommon.SpanID(spanID), lr.SpanID())
+					attrVal, ok := lr.Attributes().Get("network.transport")
+					assert.True(t, ok)
+					assert.Equal(t, "network.transport-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("network.type")
+					assert.True(t, ok)
+					assert.Equal(t, "network.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("client.address")
+					assert.True(t, ok)
+					assert.Equal(t, "client.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("client.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.role")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.connection.role-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.subflow")
+					assert.True(t, ok)
+					assert.False(t, attrVal.Bool())
+					attrVal, ok = lr.Attributes().Get("error.type")
+					assert.True(t, ok)
+					assert.Equal(t, "error.type-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.handshake.duration")
+					assert.True(t, ok)
+					assert.Equal(t, 34.100000, attrVal.Double())
+					attrVal, ok = lr.Attributes().Get("process.pid")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("process.executable.name")
+					assert.True(t, ok)
+					assert.Equal(t, "process.executable.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("process.user.id")
+					assert.True(t, ok)
+					assert.EqualValues(t, 15, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("thread.name")
+					assert.True(t, ok)
+					assert.Equal(t, "thread.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.attribution")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.attribution-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.socket.cookie")
+					assert.True(t, ok)
+					assert.EqualValues(t, 18, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
+					assert.True(t, ok)
+					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.address")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.connection.translated.address-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.connection.translated.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 31, attrVal.Int())
 				case "ebpf.disk.slow_operation":
 					assert.False(t, validatedEvents["ebpf.disk.slow_operation"], "Found a duplicate in the events slice: ebpf.disk.slow_operation")
 					validatedEvents["ebpf.disk.slow_operation"] = true
@@ -955,6 +1049,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
 				case "ebpf.tcp.retransmit":
 					assert.False(t, validatedEvents["ebpf.tcp.retransmit"], "Found a duplicate in the events slice: ebpf.tcp.retransmit")
 					validatedEvents["ebpf.tcp.retransmit"] = true
@@ -1013,6 +1110,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.network.namespace")
 					assert.True(t, ok)
 					assert.EqualValues(t, 22, attrVal.Int())
+					attrVal, ok = lr.Attributes().Get("network.interface.name")
+					assert.True(t, ok)
+					assert.Equal(t, "network.interface.name-val", attrVal.Str())
 				}
 			}
 		})

@@ -13,21 +13,31 @@ import (
 )
 
 // appendBody appends the line for people, such as "curl[4242] → 10.0.0.5:443 tcp refused after 1.2 ms".
-func appendBody(b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *common.Owner, remote netip.Addr, failure string) []byte {
+func appendBody(
+	b *batch.Batch, text []byte, e *bpf.ConnectionEvent, owner *common.Owner, remote netip.Addr, translated netip.AddrPort, failure string,
+) []byte {
 	text = b.AppendOwner(text, owner)
 	if e.Role == roleServer {
 		text = append(text, " ← "...)
 	} else {
 		text = append(text, " → "...)
 	}
-	text = b.AppendEndpoint(text, remote, e.Flow.RemotePort)
+	text = b.AppendEndpointOn(text, remote, e.Flow.RemotePort, common.Text(e.Interface[:]))
+	if translated.IsValid() {
+		text = append(b.AppendEndpoint(append(text, " (sent to "...), translated.Addr(), translated.Port()), ')')
+	}
 	text = append(text, ' ')
 	text = append(text, transportName(e.Transport)...)
 	text = append(text, ' ')
+	if e.Subflow {
+		text = append(text, "subflow "...)
+	}
 	switch e.Record.Event {
 	case eventAccept:
 		text = append(text, "accepted on port "...)
 		return strconv.AppendUint(text, uint64(e.Flow.LocalPort), 10)
+	case eventJoin:
+		return appendAfter(appendResult(text, failure, "joined"), e.Duration)
 	case eventClose:
 		text = appendResult(text, failure, "closed")
 		text = appendAfter(text, e.Duration)

@@ -25,6 +25,7 @@ const (
 	eventUnix   = uint8(bpf.ConnectionEventIdEVENT_CONNECT_UNIX)
 	eventAccept = uint8(bpf.ConnectionEventIdEVENT_ACCEPT)
 	eventClose  = uint8(bpf.ConnectionEventIdEVENT_CLOSE)
+	eventJoin   = uint8(bpf.ConnectionEventIdEVENT_JOIN)
 	roleServer  = uint8(common.RoleServer)
 )
 
@@ -36,6 +37,7 @@ var eventNames = [...]string{
 	bpf.ConnectionEventIdEVENT_ACCEPT:       "ebpf.connection.accept",
 	bpf.ConnectionEventIdEVENT_CLOSE:        "ebpf.connection.close",
 	bpf.ConnectionEventIdEVENT_CONNECT_UNIX: "ebpf.connection.connect",
+	bpf.ConnectionEventIdEVENT_JOIN:         "ebpf.connection.join",
 }
 
 // AppendLog implements program.Program.
@@ -58,7 +60,11 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	}
 	local, remote := common.Addr(e.Flow.Local.Octets), common.Addr(e.Flow.Remote.Octets)
 	failure := errorType(e.Error)
-	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], severity(failure))
+	level := severity(failure)
+	if e.Record.Event == eventJoin {
+		level = plog.SeverityNumberInfo // the connection goes on without it
+	}
+	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], level)
 	event.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
 	event.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
 	if e.Role == roleServer {
@@ -67,6 +73,9 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 		putEnds(event, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
 	}
 	event.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
+	if e.Subflow {
+		event.PutBool("ebpf.connection.subflow", true)
+	}
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
 		putTotals(event, e)
@@ -78,7 +87,13 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
 	event.PutInt("ebpf.network.namespace", int64(e.Netns))
-	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, remote, failure) })
+	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
+	translated, ok := c.sentTo.of(e, local, remote)
+	if ok {
+		event.PutAddress("ebpf.connection.translated.address", translated.Addr())
+		event.PutInt("ebpf.connection.translated.port", int64(translated.Port()))
+	}
+	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, remote, translated, failure) })
 	return nil
 }
 

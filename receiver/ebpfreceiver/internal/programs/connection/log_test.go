@@ -242,13 +242,14 @@ func TestEvents(t *testing.T) {
 		host.Events.EbpfConnectionConnect.Enabled = tt.connect
 		host.Events.EbpfConnectionAccept.Enabled = tt.accept
 		host.Events.EbpfConnectionClose.Enabled = tt.close
+		host.Events.EbpfConnectionJoin.Enabled = false
 		assert.Equal(t, tt.want, newProgram(defaultConfig(), host).Events())
 	}
 }
 
 func TestHooks(t *testing.T) {
 	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file"}
-	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver"}
+	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver", "tp_btf/io_uring_submit_req"}
 	states := []string{
 		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock",
 		"iter/task_file", "iter/task_file",

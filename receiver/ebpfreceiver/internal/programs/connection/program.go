@@ -11,6 +11,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -21,6 +22,7 @@ type connections struct {
 	host    *program.Host
 	holders holders
 	peers   peers
+	sentTo  translations
 	wanted  *ebpf.Map
 	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
@@ -53,7 +55,11 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 
 // Variables implements program.Program.
 func (c *connections) Variables() map[string]any {
-	return map[string]any{bpf.ConnectionVarHistogramBounds: c.host.Histogram.Table()}
+	arguments, _ := c.host.BTF.TracepointArgs("io_uring_complete") // none: there is no such hook
+	return map[string]any{
+		bpf.ConnectionVarHistogramBounds:        c.host.Histogram.Table(),
+		bpf.ConnectionVarUringCompleteArguments: uint32(arguments),
+	}
 }
 
 // Events implements program.Program.
@@ -62,6 +68,7 @@ func (c *connections) Events() uint32 {
 		bpf.ConnectionEventIdEVENT_CONNECT: c.host.Events.EbpfConnectionConnect.Enabled,
 		bpf.ConnectionEventIdEVENT_ACCEPT:  c.host.Events.EbpfConnectionAccept.Enabled,
 		bpf.ConnectionEventIdEVENT_CLOSE:   c.host.Events.EbpfConnectionClose.Enabled,
+		bpf.ConnectionEventIdEVENT_JOIN:    c.host.Events.EbpfConnectionJoin.Enabled,
 	})
 }
 
@@ -73,6 +80,9 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	}
 	c.peers.all, c.peers.inserted = maps[bpf.ConnectionMapConnectionUdpPeers], maps[bpf.ConnectionMapConnectionUdpInserted]
 	c.wanted = maps[bpf.ConnectionMapConnectionWanted]
+	c.sentTo = translations{
+		own: kernel.NetworkNamespace(), tracks: kernel.TracksConnections, lookup: kernel.Translated, now: time.Now, logger: c.host.Logger,
+	}
 	return errors.Join(
 		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
@@ -111,6 +121,12 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.Syscall(bpf.ConnectionProgConnectionExitConnect, "sys_exit_connect"),
 			program.Tracepoint(bpf.ConnectionProgConnectionSignal, "signal_deliver"),
 		)
+		requests := program.Together(
+			program.Tracepoint(bpf.ConnectionProgConnectionUringSubmit, "io_uring_submit_req"),
+			program.Tracepoint(bpf.ConnectionProgConnectionUringComplete, "io_uring_complete"),
+		)
+		requests.Optional = true // before Linux 6.3 io_uring does not show what it is asked
+		hooks = append(hooks, requests)
 	}
 	if c.config.Has(TCP) {
 		states := c.host.PreemptibleTracepoint(bpf.ConnectionProgConnectionSetState, bpf.ConnectionProgConnectionSetStateMissed, "inet_sock_set_state")

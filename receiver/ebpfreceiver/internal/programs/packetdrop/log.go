@@ -88,8 +88,9 @@ func appendBody(b *batch.Batch, text []byte, e *bpf.PacketDropEvent, owner *comm
 		text = append(append(text, name...), ' ')
 	}
 	if p.Type != 0 {
-		text = append(b.AppendEndpoint(text, common.Addr(p.Flow.Local.Octets), p.Flow.LocalPort), " → "...)
-		text = append(b.AppendEndpoint(text, common.Addr(p.Flow.Remote.Octets), p.Flow.RemotePort), ' ')
+		networkInterface := common.Text(e.Interface[:])
+		text = append(b.AppendEndpointOn(text, common.Addr(p.Flow.Local.Octets), p.Flow.LocalPort, networkInterface), " → "...)
+		text = append(b.AppendEndpointOn(text, common.Addr(p.Flow.Remote.Octets), p.Flow.RemotePort, networkInterface), ' ')
 	}
 	text = append(text, "dropped"...)
 	if reason != "" {

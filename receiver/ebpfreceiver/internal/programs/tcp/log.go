@@ -40,6 +40,7 @@ func (s *segments) AppendLog(b *batch.Batch, raw []byte) error {
 	if e.Netns != 0 {
 		event.PutInt("ebpf.network.namespace", int64(e.Netns))
 	}
+	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
 	event.End(func(text []byte) []byte { return s.appendBody(b, text, e, owner, local, remote) })
 	return nil
 }
@@ -83,20 +84,21 @@ func (s *segments) putWhat(event *batch.Event, e *bpf.TCPEvent) {
 // appendBody appends the line for people, such as "curl[4242] → 10.0.0.5:443 tcp retransmit: timeout" or
 // "10.0.0.5:80 → 10.0.0.9:51234 tcp reset sent: no_socket".
 func (s *segments) appendBody(b *batch.Batch, text []byte, e *bpf.TCPEvent, owner *common.Owner, local, remote netip.Addr) []byte {
+	networkInterface := common.Text(e.Interface[:])
 	switch {
 	case e.Role == 0:
-		text = b.AppendEndpoint(text, local, e.Flow.LocalPort)
+		text = b.AppendEndpointOn(text, local, e.Flow.LocalPort, networkInterface)
 	case owner.Pid != 0:
 		text = b.AppendOwner(text, owner)
 	default: // nobody's, or not known
-		text = b.AppendEndpoint(text, local, e.Flow.LocalPort)
+		text = b.AppendEndpointOn(text, local, e.Flow.LocalPort, networkInterface)
 	}
 	if e.Role == roleServer {
 		text = append(text, " ← "...)
 	} else {
 		text = append(text, " → "...)
 	}
-	text = append(b.AppendEndpoint(text, remote, e.Flow.RemotePort), " tcp "...)
+	text = append(b.AppendEndpointOn(text, remote, e.Flow.RemotePort, networkInterface), " tcp "...)
 	what, why := "reset received", ""
 	switch e.Record.Event {
 	case eventRetransmit:

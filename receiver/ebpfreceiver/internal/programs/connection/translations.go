@@ -1,0 +1,94 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connection
+
+import (
+	"net/netip"
+	"time"
+
+	"go.uber.org/zap"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+)
+
+const (
+	// translationShare is the part of the time, one in so many, that questions to conntrack take at most.
+	translationShare = 10
+	// translationBurst is how much of that may be used at once.
+	translationBurst = 100 * time.Millisecond
+	// trackingValid is how long it is taken for granted that this namespace has no connections that are tracked.
+	trackingValid = 100 * time.Millisecond
+)
+
+// translations ask conntrack where the kernel has sent connections (DNAT). It is asked in the network namespace of the connection
+// if netfilter looks there at what is sent, and otherwise in the receiver's own, where a host translates what its containers
+// send.
+type translations struct {
+	own uint32 // inode number of the receiver's namespace; 0: it is not known, and nothing is asked
+	// tracks reports whether connections are tracked in the receiver's own namespace.
+	tracks func() bool
+	lookup func(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (netip.AddrPort, bool, error)
+	now    func() time.Time
+	logger *zap.Logger
+
+	tracked time.Time // until when tracks need not be asked: nothing is tracked
+	budget  time.Duration
+	counted time.Time // until when the budget has grown
+	warned  bool
+}
+
+// of returns the server that a client's connection was sent to in place of the one that it named; ok is false if that is not known
+// to have happened.
+func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to netip.AddrPort, ok bool) {
+	if t.own == 0 || e.Role != uint8(common.RoleClient) || e.Flow.LocalPort == 0 || client.IsUnspecified() || server.IsLoopback() && !e.Hooked {
+		return to, false
+	}
+	here := e.Netns == t.own
+	if !e.Hooked && (here || !t.tracksHere()) {
+		return to, false
+	}
+	now := t.now()
+	t.budget = min(t.budget+now.Sub(t.counted)/translationShare, translationBurst)
+	t.counted = now
+	if t.budget <= 0 {
+		return to, false
+	}
+	defer func() { t.budget -= t.now().Sub(now) }()
+	from, target := netip.AddrPortFrom(client, e.Flow.LocalPort), netip.AddrPortFrom(server, e.Flow.RemotePort)
+	if here {
+		return t.ask(0, 0, e.Transport, from, target)
+	}
+	if e.Hooked {
+		if to, ok := t.ask(e.Netns, e.Owner.Pid, e.Transport, from, target); ok {
+			return to, true
+		}
+	}
+	if !t.tracksHere() {
+		return to, false
+	}
+	return t.ask(0, 0, e.Transport, from, target)
+}
+
+// tracksHere reports whether connections are tracked in the receiver's own namespace.
+func (t *translations) tracksHere() bool {
+	now := t.now()
+	if now.Before(t.tracked) {
+		return false
+	}
+	if t.tracks() {
+		return true
+	}
+	t.tracked = now.Add(trackingValid)
+	return false
+}
+
+func (t *translations) ask(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (netip.AddrPort, bool) {
+	to, ok, err := t.lookup(namespace, pid, protocol, client, server)
+	if err != nil && !t.warned {
+		t.warned = true
+		t.logger.Warn("Cannot ask conntrack where connections are sent; events have no ebpf.connection.translated.address", zap.Error(err))
+	}
+	return to, ok
+}
