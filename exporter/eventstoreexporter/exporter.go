@@ -194,4 +194,3 @@ func (e *eventStore) observe() error {
 			return nil
 		}))
 }
-

@@ -64,7 +64,7 @@ func begin(t *testing.T, change func(*Config)) (exporter.Logs, *Config, *observe
 	e, err := NewFactory().CreateLogs(t.Context(), settings, cfg)
 	require.NoError(t, err)
 	require.NoError(t, e.Start(t.Context(), componenttest.NewNopHost()))
-	t.Cleanup(func() { assert.NoError(t, e.Shutdown(context.Background())) }) //nolint:usetesting // the test's own is done by then
+	t.Cleanup(func() { assert.NoError(t, e.Shutdown(context.Background())) })
 	return e, cfg, logs
 }
 

@@ -128,8 +128,10 @@ func TestFormats(t *testing.T) {
 	rows, err := csv.NewReader(s.get(ask + "csv").Body).ReadAll()
 	require.NoError(t, err)
 	assert.Len(t, rows, 44)
-	assert.Equal(t, []string{"2026-11-27T06:00:00.142456789Z", "ebpf.packet.drop", "WARN", "kubelet[1019] → 10.0.3.19:443 tcp", "1019", "kubelet",
-		"kubelet.service", "", "10.9.0.1", "32777", "10.0.3.19", "80", "", "netfilter_drop", ""}, rows[1])
+	assert.Equal(t, []string{
+		"2026-11-27T06:00:00.142456789Z", "ebpf.packet.drop", "WARN", "kubelet[1019] → 10.0.3.19:443 tcp", "1019", "kubelet",
+		"kubelet.service", "", "10.9.0.1", "32777", "10.0.3.19", "80", "", "netfilter_drop", "",
+	}, rows[1])
 
 	w := s.get(ask + "otlp&limit=10")
 	logs, err := new(plog.JSONUnmarshaler).UnmarshalLogs(w.Body.Bytes())
@@ -406,8 +408,10 @@ func TestDocs(t *testing.T) {
 	for _, p := range spec.Paths["/api/events"]["get"].Parameters {
 		names = append(names, p.Name)
 	}
-	assert.Equal(t, []string{"type", "pid", "command", "container", "unit", "address", "port", "error", "reason", "cookie", "severity", "since", "until",
-		"limit", "after", "order", "format"}, names)
+	assert.Equal(t, []string{
+		"type", "pid", "command", "container", "unit", "address", "port", "error", "reason", "cookie", "severity", "since", "until",
+		"limit", "after", "order", "format",
+	}, names)
 	for _, path := range []string{"/health", "/api/events", "/api/events/stream", "/api/summary", "/api/problems", "/api/programs", "/api/connection-summary"} {
 		assert.Contains(t, spec.Paths, path)
 	}

@@ -173,10 +173,17 @@ var columns = []struct {
 	name  string
 	field event.Field
 }{
-	{"pid", event.PID}, {"command", event.Executable}, {"unit", event.Unit}, {"container", event.Container},
-	{"client_address", event.ClientAddress}, {"client_port", event.ClientPort},
-	{"server_address", event.ServerAddress}, {"server_port", event.ServerPort},
-	{"error", event.Error}, {"reason", event.Reason}, {"cookie", event.Cookie},
+	{"pid", event.PID},
+	{"command", event.Executable},
+	{"unit", event.Unit},
+	{"container", event.Container},
+	{"client_address", event.ClientAddress},
+	{"client_port", event.ClientPort},
+	{"server_address", event.ServerAddress},
+	{"server_port", event.ServerPort},
+	{"error", event.Error},
+	{"reason", event.Reason},
+	{"cookie", event.Cookie},
 }
 
 func writeCSV(w io.Writer, events []event.Event) error {

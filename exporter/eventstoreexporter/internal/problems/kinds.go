@@ -72,7 +72,9 @@ var kinds = []kind{
 	{
 		name: "connection_aborted", doc: "An established connection ended with an error.", event: "ebpf.connection.close", severity: warn,
 		by: []string{"command", "unit", "container", "address", "port", "error", "attr.ebpf.connection.cause"}, weight: 30, least: 1,
-		title: func(v values) string { return "connections of " + v.who() + " with " + v.peer() + " break: " + v.error() },
+		title: func(v values) string {
+			return "connections of " + v.who() + " with " + v.peer() + " break: " + v.error()
+		},
 	},
 	{
 		name: "events_lost", doc: "The receiver lost events: what is said here is incomplete.", event: "ebpf.event.lost", severity: warn,
@@ -98,7 +100,9 @@ var kinds = []kind{
 	{
 		name: "descriptor_leak", doc: "A process opens descriptors and does not close them.", event: "ebpf.file_descriptor.leak", severity: warn,
 		by: []string{"command", "pid", "unit", "container", "attr.ebpf.file_descriptor.kind"}, weight: 40, least: 1,
-		title: func(v values) string { return v.who() + " leaks descriptors of kind " + v["attr.ebpf.file_descriptor.kind"] },
+		title: func(v values) string {
+			return v.who() + " leaks descriptors of kind " + v["attr.ebpf.file_descriptor.kind"]
+		},
 	},
 	{
 		name: "tcp_reset", doc: "TCP connections were reset.", event: "ebpf.tcp.reset", severity: warn,
@@ -131,7 +135,9 @@ var kinds = []kind{
 	{
 		name: "slow_syscall", doc: "System calls took longer than the threshold.", event: "ebpf.syscall.slow",
 		by: []string{"command", "unit", "container", "attr.ebpf.syscall.name"}, weight: 4, least: 5,
-		title: func(v values) string { return "system call " + v["attr.ebpf.syscall.name"] + " of " + v.who() + " is slow" },
+		title: func(v values) string {
+			return "system call " + v["attr.ebpf.syscall.name"] + " of " + v.who() + " is slow"
+		},
 	},
 }
 

@@ -4,6 +4,7 @@
 package query
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -61,15 +62,19 @@ type Parameter struct {
 
 // filters are the parameters that say which events are wanted.
 var filters = []Parameter{
-	{Name: "type", Type: "string", Example: "connection", parse: parseType,
+	{
+		Name: "type", Type: "string", Example: "connection", parse: parseType,
 		Doc: "Name of the event (ebpf.connection.connect), beginning of it with a * (ebpf.connection.*), or program (connection, packet_drop). " +
-			"Several are separated by commas."},
+			"Several are separated by commas.",
+	},
 	{Name: "pid", Type: "integer", Example: "4242", Doc: "Process id of the owner.", parse: integerField(event.PID, 1<<32-1)},
 	{Name: "command", Type: "string", Example: "curl", Doc: "Base name of the owner's executable.", parse: textField(event.Executable)},
 	{Name: "container", Type: "string", Doc: "Id of the container.", parse: textField(event.Container)},
 	{Name: "unit", Type: "string", Example: "nginx.service", Doc: "Unit of systemd.", parse: textField(event.Unit)},
-	{Name: "address", Type: "string", Example: "10.0.0.5", parse: parseAddress,
-		Doc: "Address of either side: an IP address, or the path of a unix socket."},
+	{
+		Name: "address", Type: "string", Example: "10.0.0.5", parse: parseAddress,
+		Doc: "Address of either side: an IP address, or the path of a unix socket.",
+	},
 	{Name: "port", Type: "integer", Example: "443", Doc: "Port of either side.", parse: func(r *Request, value string, _ time.Time) error {
 		port, err := integer(value, 1<<16-1)
 		r.Port = &port
@@ -77,8 +82,10 @@ var filters = []Parameter{
 	}},
 	{Name: "error", Type: "string", Example: "refused", Doc: "How it failed (error.type).", parse: textField(event.Error)},
 	{Name: "reason", Type: "string", Example: "netfilter_drop", Doc: "Why a packet was dropped or a connection reset.", parse: textField(event.Reason)},
-	{Name: "cookie", Type: "integer", Doc: "Number of the socket (ebpf.socket.cookie): all events of one connection.",
-		parse: integerField(event.Cookie, 1<<63-1)},
+	{
+		Name: "cookie", Type: "integer", Doc: "Number of the socket (ebpf.socket.cookie): all events of one connection.",
+		parse: integerField(event.Cookie, 1<<63-1),
+	},
 	{Name: "severity", Type: "string", Enum: []string{"trace", "debug", "info", "warn", "error", "fatal"}, Doc: "The lowest severity.", parse: parseSeverity},
 	{Name: "since", Type: "string", Example: "15m", Doc: "Events from this time on: RFC 3339, or how long ago.", parse: func(r *Request, value string, now time.Time) (err error) {
 		r.Since, err = parseTime(value, now)
@@ -116,7 +123,7 @@ var others = map[string]Parameter{
 	"step": {Name: "step", Type: "string", Example: "10s", Doc: "Length of the parts of time that are counted apart.", parse: func(r *Request, value string, _ time.Time) (err error) {
 		r.Step, err = ParseDuration(value)
 		if err == nil && r.Step < time.Millisecond {
-			err = fmt.Errorf("it must be 1ms or longer")
+			err = errors.New("it must be 1ms or longer")
 		}
 		return err
 	}},
@@ -236,7 +243,7 @@ func parseType(r *Request, value string, _ time.Time) error {
 	for text := range strings.SplitSeq(value, ",") {
 		prefix, isPrefix := strings.CutSuffix(text, "*")
 		if text == "" || strings.Contains(prefix, "*") {
-			return fmt.Errorf("it must be names of events or programs, separated by commas; a * may stand at the end of each")
+			return errors.New("it must be names of events or programs, separated by commas; a * may stand at the end of each")
 		}
 		r.Types = append(r.Types, Type{Text: prefix, Prefix: isPrefix, Program: !isPrefix && !strings.Contains(text, ".")})
 	}
@@ -248,7 +255,7 @@ func parseAddress(r *Request, value string, _ time.Time) error {
 	if err == nil {
 		value = address.Unmap().String()
 	} else if !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@") && (strings.Contains(value, ":") || strings.Trim(value, "0123456789.") == "") {
-		return fmt.Errorf("it is no IP address")
+		return errors.New("it is no IP address")
 	}
 	r.Address = &value
 	return nil
@@ -262,7 +269,7 @@ var severities = map[string]plog.SeverityNumber{
 func parseSeverity(r *Request, value string, _ time.Time) error {
 	severity, ok := severities[strings.ToLower(value)]
 	if !ok {
-		return fmt.Errorf("it must be trace, debug, info, warn, error or fatal")
+		return errors.New("it must be trace, debug, info, warn, error or fatal")
 	}
 	r.Severity = severity
 	return nil
@@ -277,7 +284,7 @@ func ParseDuration(value string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(value)
 	if err != nil || d < 0 {
-		return 0, fmt.Errorf("it must be a duration, such as 15m, 2h30m or 7d")
+		return 0, errors.New("it must be a duration, such as 15m, 2h30m or 7d")
 	}
 	return d, nil
 }
@@ -288,7 +295,7 @@ func parseTime(value string, now time.Time) (time.Time, error) {
 	}
 	d, err := ParseDuration(value)
 	if err != nil {
-		return time.Time{}, fmt.Errorf("it must be a time in RFC 3339, such as 2026-11-27T08:00:00Z, or how long ago it is, such as 15m, 2h30m or 7d")
+		return time.Time{}, errors.New("it must be a time in RFC 3339, such as 2026-11-27T08:00:00Z, or how long ago it is, such as 15m, 2h30m or 7d")
 	}
 	return now.Add(-d), nil
 }
@@ -361,4 +368,4 @@ func ParseCursor(text string) (*Cursor, error) {
 	return nil, errCursor
 }
 
-var errCursor = fmt.Errorf("it must be the field next of another answer")
+var errCursor = errors.New("it must be the field next of another answer")

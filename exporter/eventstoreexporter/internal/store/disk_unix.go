@@ -15,7 +15,7 @@ import (
 
 // acquire locks a file until it is closed. The kernel unlocks it when the process ends, however that happens.
 func acquire(path string) (*os.File, error) {
-	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o640)
+	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
 		return nil, err
 	}
@@ -40,7 +40,7 @@ func diskSize(directory string) int64 {
 	if err := syscall.Statfs(directory, &stat); err != nil {
 		return 0
 	}
-	return int64(stat.Blocks) * int64(stat.Bsize)
+	return int64(stat.Blocks * uint64(stat.Bsize))
 }
 
 func isNoSpace(err error) bool {

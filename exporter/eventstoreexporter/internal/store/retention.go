@@ -207,11 +207,12 @@ func isFull(err error) bool {
 
 // isDamage is whether an error of a read says that the file is not what was written.
 func isDamage(err error) bool {
-	switch code := sqlite.ErrCode(err).ToPrimary(); code {
+	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultSchema:
 		return true
 	case sqlite.ResultError:
 		return strings.Contains(err.Error(), "no such")
+	default:
+		return false
 	}
-	return false
 }

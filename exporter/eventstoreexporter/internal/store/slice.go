@@ -34,12 +34,6 @@ type slice struct {
 	began, ended time.Time
 }
 
-func (s *slice) sealed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.index == nil
-}
-
 // span returns the times and number of the committed records.
 func (s *slice) span() (earliest, latest, records int64) {
 	s.mu.Lock()
@@ -47,7 +41,7 @@ func (s *slice) span() (earliest, latest, records int64) {
 	return s.earliest, s.latest, s.records
 }
 
-func (s *slice) extend(r int64, earliest, latest int64, now time.Time) {
+func (s *slice) extend(r, earliest, latest int64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.records == 0 {
@@ -119,7 +113,7 @@ func open(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// integer runs a query whose result is one integer.
+// integers runs a query whose result are integers.
 func integers(conn *sqlite.Conn, query string, to ...*int64) error {
 	found := false
 	err := sqlitex.ExecuteTransient(conn, query, &sqlitex.ExecOptions{ResultFunc: func(stmt *sqlite.Stmt) error {

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
@@ -86,11 +87,11 @@ func (t *tables) origin(id int64) (*event.Origin, error) {
 func (t *tables) allShapes() ([]*shape, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.shapes[:len(t.shapes):len(t.shapes)], nil
+	return slices.Clip(t.shapes), nil
 }
 
 func (t *tables) allOrigins() ([]*event.Origin, error) {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
-	return t.origins[:len(t.origins):len(t.origins)], nil
+	return slices.Clip(t.origins), nil
 }

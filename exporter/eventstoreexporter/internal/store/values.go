@@ -50,6 +50,7 @@ func appendValue(to []byte, v pcommon.Value) []byte {
 			to = append(binary.AppendUvarint(to, uint64(len(key))), key...)
 			to = appendValue(append(to, byte(element.Type())), element)
 		}
+	default: // nothing to write
 	}
 	return to
 }
@@ -139,6 +140,7 @@ func (d *values) value(kind pcommon.ValueType, to pcommon.Value) {
 			key := string(d.bytes(d.uvarint()))
 			d.value(d.kind(), m.PutEmpty(key))
 		}
+	default: // it is empty already
 	}
 }
 

@@ -73,14 +73,15 @@ func Event(lr plog.LogRecord, i int) {
 		lr.SetEventName([]string{"ebpf.connection.connect", "ebpf.connection.close"}[i%2])
 		addresses(a, "client", "server", i)
 		a.PutStr("ebpf.connection.role", "client")
-		if i%50 == 12 {
+		switch {
+		case i%50 == 12:
 			warn(lr)
 			a.PutStr("error.type", "refused")
-		} else if i%2 == 1 {
+		case i%2 == 1:
 			a.PutDouble("ebpf.connection.duration", 0.001*float64(i%1000))
 			a.PutInt("ebpf.connection.bytes_sent", int64(i*10%65536))
 			a.PutInt("ebpf.connection.bytes_received", int64(i*7%65536))
-		} else {
+		default:
 			a.PutDouble("ebpf.connection.handshake.duration", 0.0001)
 		}
 		a.PutInt("ebpf.socket.cookie", int64(100000+i/2))
