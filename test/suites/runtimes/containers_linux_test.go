@@ -84,7 +84,7 @@ func (r *engines) newTrials(h *host) []*trial {
 		},
 		{
 			name: "rootless podman", engine: newRootless(h),
-			younger: []*guest{{name: "r-younger", what: "serve", options: none, unseen: true}},
+			younger: []*guest{{name: "r-younger", what: "serve", options: none, rootless: true}},
 		},
 		{
 			name: "Docker", engine: r.docker,
@@ -233,7 +233,7 @@ func (g *guest) one(name string, attributes map[string]any) collector.Event {
 // mine checks that an event belongs to the guest's container.
 func (g *guest) mine(e collector.Event) {
 	g.t.Helper()
-	if g.unseen {
+	if g.unseen() {
 		assert.NotContains(g.t, e.Resource, "container.id", e.Name)
 		return
 	}
@@ -268,7 +268,7 @@ func (g *guest) checkWork(d done, own bool) {
 	}
 	child := g.one("ebpf.process.exec", map[string]any{"process.vpid": int64(d.Child), "process.parent_pid": pid})
 	assert.Equal(g.t, "guest", child.Attributes["process.executable.name"])
-	if own && !g.unseen {
+	if own && !g.unseen() {
 		g.counts("ebpf.connection.failed", 1)
 		g.counts("ebpf.packet.drops", d.Drops)
 	}

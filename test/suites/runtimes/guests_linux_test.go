@@ -26,8 +26,8 @@ type guest struct {
 	what string
 	// options are the runtime's own options for it.
 	options []string
-	// unseen means that nothing in the kernel tells it from a process of the host.
-	unseen bool
+	// rootless means that the runtime may be unable to make a cgroup for it.
+	rootless bool
 
 	// id and pid are the runtime's id of the container, and the id of its process in the host.
 	id  string
@@ -69,6 +69,9 @@ func (g *guest) start(h *host, e engine) (err error) {
 	}
 	return nil
 }
+
+// unseen reports whether nothing in the kernel tells it from a process of the host.
+func (g *guest) unseen() bool { return g.rootless && !strings.Contains(g.cgroup, g.id) }
 
 // goOn has the guest do its work.
 func (g *guest) goOn() error {

@@ -32,8 +32,8 @@ const (
 	userID = 23456
 )
 
-// host is where the runtimes are: network and mount namespaces with the host's processes and cgroups. Folders in which runtimes
-// would leave something are empty there.
+// host is where the runtimes are: network and mount namespaces with the host's processes and cgroups. What runtimes write to
+// /run, /etc and /var/lib goes with the namespaces.
 type host struct {
 	t      *testing.T
 	holder *exec.Cmd
@@ -49,19 +49,14 @@ const setup = `set -eu
 mount -t tmpfs tmpfs /run
 mkdir -p /run/lock /run/user/$3
 chown $3 /run/user/$3
-for d in /var/lib/cni /etc/cni /var/lib/containers /etc/docker /var/lib/docker /var/lib/containerd /opt/containerd; do
-	if test -d $d; then mount -t tmpfs tmpfs $d; fi
+for d in etc var/lib; do
+	mkdir -p /run/over/$d/upper /run/over/$d/work
+	mount -t overlay overlay -o lowerdir=/$d,upperdir=/run/over/$d/upper,workdir=/run/over/$d/work /$d
 done
-for f in passwd group subuid subgid; do
-	cat /etc/$f >"$2/$f" || true
-	touch /etc/$f
-	case $f in
-	passwd) echo "guest:x:$3:$3::$2/home:/bin/sh" ;;
-	group) echo "guest:x:$3:" ;;
-	*) echo "guest:2000000:65536" ;;
-	esac >>"$2/$f"
-	mount --bind "$2/$f" /etc/$f
-done
+echo "guest:x:$3:$3::$2/home:/bin/sh" >>/etc/passwd
+echo "guest:x:$3:" >>/etc/group
+echo "guest:2000000:65536" >>/etc/subuid
+echo "guest:2000000:65536" >>/etc/subgid
 echo ready
 exec sleep infinity
 `
@@ -193,25 +188,31 @@ func (h *host) daemon(probe []string, args ...string) {
 // remove ends what is left in the namespaces and removes what was made on the host.
 func (h *host) remove() {
 	if h.holder != nil && h.holder.Process != nil {
-		for _, pid := range h.members() {
-			_ = syscall.Kill(pid, syscall.SIGKILL)
-		}
+		assert.Eventually(h.t, func() bool {
+			others := slices.DeleteFunc(h.members(), func(pid int) bool { return pid == h.holder.Process.Pid })
+			for _, pid := range others {
+				_ = syscall.Kill(pid, syscall.SIGKILL)
+			}
+			return len(others) == 0
+		}, patience, 20*time.Millisecond, "processes are left")
+		_ = h.holder.Process.Kill()
 		_ = h.holder.Wait()
-		assert.Eventually(h.t, func() bool { return len(h.members()) == 0 }, patience, 20*time.Millisecond, "processes are left")
 	}
 	h.removeCgroups()
 	assert.NoError(h.t, os.RemoveAll(h.dir))
 }
 
-// members returns the processes in the namespace of mounts, but not those in namespaces below it.
+// members returns the processes in the namespace of mounts or in that of the network, but not those in namespaces below both.
 func (h *host) members() (pids []int) {
-	own, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", h.holder.Process.Pid))
-	if err != nil {
-		return nil
+	own := map[string]bool{}
+	for _, kind := range []string{"mnt", "net"} {
+		if space, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", h.holder.Process.Pid, kind)); err == nil {
+			own[space] = true
+		}
 	}
-	links, _ := filepath.Glob("/proc/[0-9]*/ns/mnt")
+	links, _ := filepath.Glob("/proc/[0-9]*/ns/[mn]*t")
 	for _, link := range links {
-		if space, err := os.Readlink(link); err == nil && space == own {
+		if space, err := os.Readlink(link); err == nil && own[space] {
 			pid, _ := strconv.Atoi(strings.Split(link, "/")[2])
 			pids = append(pids, pid)
 		}
