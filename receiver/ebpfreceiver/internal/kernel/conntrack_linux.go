@@ -20,13 +20,13 @@ import (
 
 // Attributes of ctnetlink, which has their types without the flag that marks those that hold others.
 const (
-	tupleOriginal, tupleReply   = nl.CTA_TUPLE_ORIG, nl.CTA_TUPLE_REPLY
-	tupleAddresses, tuplePorts  = nl.CTA_TUPLE_IP, nl.CTA_TUPLE_PROTO
-	portsProtocol               = nl.CTA_PROTO_NUM
-	portsSource, portsTarget    = nl.CTA_PROTO_SRC_PORT, nl.CTA_PROTO_DST_PORT
-	source4, target4            = nl.CTA_IP_V4_SRC, nl.CTA_IP_V4_DST
-	source6, target6            = nl.CTA_IP_V6_SRC, nl.CTA_IP_V6_DST
-	nestedTypes                 = unix.NLA_F_NESTED
+	tupleOriginal, tupleReply  = nl.CTA_TUPLE_ORIG, nl.CTA_TUPLE_REPLY
+	tupleAddresses, tuplePorts = nl.CTA_TUPLE_IP, nl.CTA_TUPLE_PROTO
+	portsProtocol              = nl.CTA_PROTO_NUM
+	portsSource, portsTarget   = nl.CTA_PROTO_SRC_PORT, nl.CTA_PROTO_DST_PORT
+	source4, target4           = nl.CTA_IP_V4_SRC, nl.CTA_IP_V4_DST
+	source6, target6           = nl.CTA_IP_V6_SRC, nl.CTA_IP_V6_DST
+	nestedTypes                = unix.NLA_F_NESTED
 )
 
 // attributeTypes is the type in the type of an attribute, without its flags.
