@@ -56,7 +56,7 @@ func TracksConnections() bool {
 // the process may be in; 0 is this process's own.
 func Translated(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (to netip.AddrPort, ok bool, err error) {
 	if _, err := os.Stat(conntrackCount); err != nil {
-		return to, false, nil //nolint:nilerr // nothing is tracked
+		return to, false, nil // nothing is tracked
 	}
 	s, err := conntrackSocket(namespace, pid)
 	if s == nil || err != nil {
