@@ -109,9 +109,9 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 	return is_lost_segment(skb, &h->packet, rx_sk, fate);
 }
 
-/* The second look, at the packet. */
-static __always_inline bool is_loss(const struct verdict *v, const struct sk_buff *skb, const struct headers *h,
-				    const struct sock *rx_sk)
+/* The second look, at the packet. It is a function of its own, so that the verifier does not follow the caller once per path. */
+static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *skb, const struct headers *h,
+			       const struct sock *rx_sk)
 {
 	switch (v->judgement) {
 	case JUDGEMENT_NONE:

@@ -20,13 +20,13 @@ import (
 
 // Attributes of ctnetlink, which has their types without the flag that marks those that hold others.
 const (
-	tupleOriginal, tupleReply   = nl.CTA_TUPLE_ORIG, nl.CTA_TUPLE_REPLY
-	tupleAddresses, tuplePorts  = nl.CTA_TUPLE_IP, nl.CTA_TUPLE_PROTO
-	portsProtocol               = nl.CTA_PROTO_NUM
-	portsSource, portsTarget    = nl.CTA_PROTO_SRC_PORT, nl.CTA_PROTO_DST_PORT
-	source4, target4            = nl.CTA_IP_V4_SRC, nl.CTA_IP_V4_DST
-	source6, target6            = nl.CTA_IP_V6_SRC, nl.CTA_IP_V6_DST
-	nestedTypes                 = unix.NLA_F_NESTED
+	tupleOriginal, tupleReply  = nl.CTA_TUPLE_ORIG, nl.CTA_TUPLE_REPLY
+	tupleAddresses, tuplePorts = nl.CTA_TUPLE_IP, nl.CTA_TUPLE_PROTO
+	portsProtocol              = nl.CTA_PROTO_NUM
+	portsSource, portsTarget   = nl.CTA_PROTO_SRC_PORT, nl.CTA_PROTO_DST_PORT
+	source4, target4           = nl.CTA_IP_V4_SRC, nl.CTA_IP_V4_DST
+	source6, target6           = nl.CTA_IP_V6_SRC, nl.CTA_IP_V6_DST
+	nestedTypes                = unix.NLA_F_NESTED
 )
 
 // attributeTypes is the type in the type of an attribute, without its flags.
@@ -56,7 +56,7 @@ func TracksConnections() bool {
 // the process may be in; 0 is this process's own.
 func Translated(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (to netip.AddrPort, ok bool, err error) {
 	if _, err := os.Stat(conntrackCount); err != nil {
-		return to, false, nil //nolint:nilerr // nothing is tracked
+		return to, false, nil // nothing is tracked
 	}
 	s, err := conntrackSocket(namespace, pid)
 	if s == nil || err != nil {

@@ -71,6 +71,12 @@ func failed(err uint32) func(*bpf.ConnectionEvent) {
 
 func errno(err syscall.Errno) func(*bpf.ConnectionEvent) { return failed(uint32(err)) }
 
+func subflow(e *bpf.ConnectionEvent) { e.Subflow = true }
+
+func on(networkInterface string) func(*bpf.ConnectionEvent) {
+	return func(e *bpf.ConnectionEvent) { copy(chars(e.Interface[:]), networkInterface) }
+}
+
 // totals sets the totals of a closed connection.
 func totals(e *bpf.ConnectionEvent) {
 	e.Duration, e.BytesSent, e.BytesReceived = 2_500_000_000, 517, 5_300_000
@@ -131,6 +137,16 @@ func TestAppendLogGolden(t *testing.T) {
 			event(accept, v4server, v4, server),
 			event(accept, v6server, v6, server, web),
 			event(accept, v4server, v4, server, withoutOwner),
+		},
+		"join.yaml": { // further subflows, of which a failed one is no warning
+			event(bpf.ConnectionEventIdEVENT_JOIN, v4, v4server, subflow),
+			event(bpf.ConnectionEventIdEVENT_JOIN, v6server, v6, server, subflow),
+			event(bpf.ConnectionEventIdEVENT_JOIN, v4, v4server, subflow, errno(syscall.ECONNREFUSED)),
+			event(closed, v4, v4server, totals, subflow),
+		},
+		"link_local.yaml": {
+			event(connect, "[fe80::1]:40000", "[fe80::77]:443", on("eth0")),
+			event(accept, "[fe80::77]:443", "[fe80::1]:40000", server, on("eth1")),
 		},
 		"close.yaml": {
 			event(closed, v4, v4server, totals),

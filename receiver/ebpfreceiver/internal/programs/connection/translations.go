@@ -42,11 +42,12 @@ type translations struct {
 // of returns the server that a client's connection was sent to in place of the one that it named; ok is false if that is not known
 // to have happened.
 func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to netip.AddrPort, ok bool) {
-	if t.own == 0 || e.Role != uint8(common.RoleClient) || e.Flow.LocalPort == 0 || client.IsUnspecified() || server.IsLoopback() && !e.Hooked {
+	if t.own == 0 || common.Role(e.Role) != common.RoleClient || e.Flow.LocalPort == 0 || client.IsUnspecified() {
 		return to, false
 	}
 	here := e.Netns == t.own
-	if !e.Hooked && (here || !t.tracksHere()) {
+	// What goes to the loopback interface does not reach the host's namespace.
+	if !e.Hooked && (here || server.IsLoopback() || !t.tracksHere()) {
 		return to, false
 	}
 	now := t.now()
