@@ -164,10 +164,15 @@ static __always_inline bool is_subflow(const struct connection *c)
 	return flags / CONNECTION_SUBFLOW & 1;
 }
 
-/* Counts and reports an established connection. It was established now, or, if the hook missed that, some time before. */
-static __always_inline void report_opened(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
-					  struct connection *c, __u64 now, bool seen)
+/*
+ * Counts and reports an established connection. It was established now, or, if the hook missed that, some time before. Like the
+ * other functions that are not inlined, it is one so that the verifier does not follow it once per path of its callers.
+ */
+static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
+				     bool seen)
 {
+	/* The time of the segment that is being processed. TCP has read it, so that it is cheaper than the clock. */
+	__u64 now = seen ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	bool subflow = is_subflow(c);
 	struct series series = {.transport = IPPROTO_TCP};
 	struct counts *counts;
@@ -249,8 +254,7 @@ static __always_inline void on_established(struct sock *sk, struct tcp_sock *tp,
 		return;
 	if (share_owner(s, tp))
 		c->flags |= CONNECTION_SUBFLOW;
-	/* The time of the segment that is being processed. TCP has read it, so that it is cheaper than the clock. */
-	report_opened(sk, tp, s, c, tp->tcp_clock_cache, true);
+	report_opened(sk, tp, s, c, true);
 }
 
 /*
@@ -263,8 +267,8 @@ static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 	       (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
 }
 
-static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
-					  struct connection *c, int old)
+static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
+				     int old)
 {
 	struct series series = {.transport = IPPROTO_TCP};
 	__u64 now, sent, duration = 0;
@@ -279,7 +283,7 @@ static __always_inline void report_closed(struct sock *sk, struct tcp_sock *tp, 
 	if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old)) {
 		if (further_subflow(tp))
 			c->flags = CONNECTION_SUBFLOW;
-		report_opened(sk, tp, s, c, now, false);
+		report_opened(sk, tp, s, c, false);
 	}
 	opened = c->flags & CONNECTION_OPENED;
 	if (!opened && further_subflow(tp))
@@ -342,7 +346,7 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 }
 
 /* The state of a connection that is being closed, which may be one that was not found at the start. */
-static __always_inline struct socket_state *find_ending(struct sock *sk, struct tcp_sock *tp, int old)
+static __noinline struct socket_state *find_ending(struct sock *sk, struct tcp_sock *tp, int old)
 {
 	struct socket_state *s = find_state(sk);
 	struct connection *c;
