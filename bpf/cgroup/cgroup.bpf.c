@@ -12,7 +12,7 @@ enum event_id {
 struct event {
 	struct record record;
 	__u64 id;
-	char comm[16]; /* of the thread that makes or removes it */
+	char comm[16];   /* of the thread that makes or removes it */
 	char path[1024]; /* in the cgroup2 hierarchy; the tracepoint has no more, and cuts a longer one */
 };
 
