@@ -279,12 +279,6 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	__u8 event;
 
 	now = is_closed_by_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
-	/* The establishment was missed. */
-	if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old)) {
-		if (further_subflow(tp))
-			c->flags = CONNECTION_SUBFLOW;
-		report_opened(sk, tp, s, c, false);
-	}
 	opened = c->flags & CONNECTION_OPENED;
 	if (!opened && further_subflow(tp))
 		c->flags |= CONNECTION_SUBFLOW;
@@ -377,8 +371,15 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 	/* The process that closes a further subflow may be another one than that of the connection. */
 	if (!c || !(c->flags & CONNECTION_SUBFLOW))
 		check_owner(sk, s);
-	if (c)
+	if (c) {
+		/* The establishment was missed. */
+		if (!c->flags && s->role != ROLE_UNKNOWN && is_open(old)) {
+			if (further_subflow(tp))
+				c->flags = CONNECTION_SUBFLOW;
+			report_opened(sk, tp, s, c, false);
+		}
 		report_closed(sk, tp, s, c, old);
+	}
 	connection_forget(sk);
 	track_close(sk);
 }

@@ -171,7 +171,7 @@ static __always_inline bool share_owner(struct socket_state *s, struct tcp_sock 
 }
 
 /* CLOSE → SYN_SENT, in the context of the process that connects. */
-static __always_inline struct socket_state *track_connect(struct sock *sk, struct tcp_sock *tp)
+static __noinline struct socket_state *track_connect(struct sock *sk, struct tcp_sock *tp)
 {
 	struct socket_state state = {.role = ROLE_CLIENT};
 
@@ -204,7 +204,7 @@ static __always_inline bool adopt_stored(struct sock *sk, const struct listener 
 }
 
 /* CLOSE → LISTEN, in the context of the process that listens; or a listener that existed before, with a process that holds it. */
-static __always_inline void track_listener(struct sock *sk, struct task_struct *task, bool existed)
+static __noinline void track_listener(struct sock *sk, struct task_struct *task, bool existed)
 {
 	struct listener l = {.socket = (__u64)sk}, *first;
 	struct socket_state state = {};
@@ -233,7 +233,7 @@ static __always_inline void track_listener(struct sock *sk, struct task_struct *
 }
 
 /* LISTEN → CLOSE. */
-static __always_inline void untrack_listener(struct sock *sk)
+static __noinline void untrack_listener(struct sock *sk)
 {
 	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct port port = port_of(sk);
@@ -265,7 +265,7 @@ static __always_inline void inherit_owner(struct socket_state *state, struct soc
 }
 
 /* An accepted socket: its state is a copy of its listener's storage, or new with the owner of its port. */
-static __always_inline struct socket_state *track_accept(struct sock *sk)
+static __noinline struct socket_state *track_accept(struct sock *sk)
 {
 	struct socket_state state = {.role = ROLE_SERVER}, *s;
 
@@ -282,7 +282,7 @@ static __always_inline struct socket_state *track_accept(struct sock *sk)
 }
 
 /* SYN_SENT → ESTABLISHED where the connect() was missed. The owner is not known then. */
-static __always_inline struct socket_state *track_connected(struct sock *sk)
+static __noinline struct socket_state *track_connected(struct sock *sk)
 {
 	struct socket_state state = {.role = ROLE_CLIENT};
 
