@@ -282,7 +282,7 @@ static __noinline struct socket_state *track_accept(struct sock *sk)
 }
 
 /* SYN_SENT → ESTABLISHED where the connect() was missed. The owner is not known then. */
-static __noinline struct socket_state *track_connected(struct sock *sk)
+static __always_inline struct socket_state *track_connected(struct sock *sk)
 {
 	struct socket_state state = {.role = ROLE_CLIENT};
 
