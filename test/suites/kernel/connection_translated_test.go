@@ -8,12 +8,14 @@ package kernel
 import (
 	"net/netip"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -56,6 +58,8 @@ func TestConnectionTranslated(t *testing.T) {
 			assert.Equal(t, webServer.Addr().String(), closed.Attributes["ebpf.connection.translated.address"])
 			assert.Equal(t, int64(webServer.Port()), closed.Attributes["ebpf.connection.translated.port"])
 
+			// A slow machine has used up the part of the time in which the receiver may ask conntrack.
+			time.Sleep(testenv.Patiently(300 * time.Millisecond))
 			socket := s.client.OpenUDP(traffic.Addr(tt.f.clientAddress(), 0))
 			s.client.SendTo(socket.FD, dns, 10)
 			query := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("network.transport", "udp"))[0]
