@@ -145,13 +145,13 @@ func TestPIDNamespaces(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
 	ns := testnet.NewNamespace(t)
-	a := traffic.Start(t, ns, traffic.InPIDNamespace())
+	a := traffic.Start(t, ns, traffic.OfTestBinary(), traffic.InPIDNamespace())
 	a.Connect(traffic.Addr(testnet.Loopback4, closedPort))
 	r.Exactly(t, 1, testreceiver.Named(connectEvent), testreceiver.InNamespace(ns), testreceiver.OfProcess(a.PID))
 
 	t.Run("the receiver's own", func(t *testing.T) {
 		for exclude, want := range map[string]int{"true": 0, "false": 1} {
-			a := traffic.Start(t, testnet.NewNamespace(t), traffic.InPIDNamespace())
+			a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.InPIDNamespace())
 			assert.Equal(t, want, testreceiver.TrySelf(a, "exclude: {self: "+exclude+"}\n"+onlyConnection), "with exclude::self %s", exclude)
 		}
 	})

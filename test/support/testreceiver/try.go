@@ -88,5 +88,5 @@ var trySelf = traffic.Define("receiver.self", func(yaml string) (int, error) {
 })
 
 // TrySelf starts a receiver in the agent, connects from the same process to a closed port, and returns the number of events
-// about that.
+// about that. The agent runs the test binary.
 func TrySelf(a *traffic.Agent, yaml string) int { return trySelf.Call(a, yaml) }
