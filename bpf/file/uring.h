@@ -30,7 +30,30 @@ struct io_open {
 	struct open_how how;
 };
 
+/* Since Linux 7.0 a request has its names in such a structure. */
+struct delayed_filename {
+	struct filename *__incomplete_filename;
+};
+
+struct io_unlink___delayed {
+	struct delayed_filename filename;
+};
+
+struct io_rename___delayed {
+	struct delayed_filename newpath;
+};
+
+struct io_open___delayed {
+	struct delayed_filename filename;
+};
+
 #pragma clang attribute pop
+
+/* The name in a field of a request of that type. */
+#define READ_FILENAME(type, request, field)                                                         \
+	(bpf_core_type_exists(struct delayed_filename)                                              \
+		 ? BPF_CORE_READ((struct type##___delayed *)(request), field.__incomplete_filename) \
+		 : BPF_CORE_READ((struct type *)(request), field))
 
 enum { REQUEST_PATH = 1024 };
 
@@ -125,14 +148,14 @@ int file_uring_submit(__u64 *ctx)
 	case IORING_OP_UNLINKAT:
 		s.operation = BPF_CORE_READ(u, flags) & AT_REMOVEDIR ? OPERATION_RMDIR : OPERATION_UNLINK;
 		s.name.dirfd = BPF_CORE_READ(u, dfd);
-		filename = BPF_CORE_READ(u, filename);
+		filename = READ_FILENAME(io_unlink, request, filename);
 		break;
 	case IORING_OP_RENAMEAT:
 		if (BPF_CORE_READ(r, flags) & (RENAME_NOREPLACE | RENAME_EXCHANGE))
 			return 0;
 		s.operation = OPERATION_RENAME;
 		s.name.dirfd = BPF_CORE_READ(r, new_dfd);
-		filename = BPF_CORE_READ(r, newpath);
+		filename = READ_FILENAME(io_rename, request, newpath);
 		break;
 	case IORING_OP_OPENAT:
 	case IORING_OP_OPENAT2:
@@ -143,7 +166,7 @@ int file_uring_submit(__u64 *ctx)
 		s.name.dirfd = BPF_CORE_READ(open, dfd);
 		s.name.in_root = BPF_CORE_READ(open, how.resolve) & RESOLVE_IN_ROOT;
 		s.direct = BPF_CORE_READ(open, file_slot);
-		filename = BPF_CORE_READ(open, filename);
+		filename = READ_FILENAME(io_open, request, filename);
 		break;
 	default:
 		return 0;
