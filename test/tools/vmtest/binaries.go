@@ -72,6 +72,7 @@ var packages = []testPackage{
 			"Histograms",
 			"MetricTypes",
 			"MetricsWithoutEvents",
+			"OfProcessThatExecutes", // it needs a shell, which the guests do not have
 			"OnePipeline",
 			"Reload",
 			"RoomFor",
