@@ -190,6 +190,10 @@ func (c *Containers) AddByRuntime(id uint64, path string) { c.addMade(id, path, 
 func (c *Containers) addMade(id uint64, path string, byRuntime bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if known, ok := c.cgroups[id]; ok && byRuntime && !known.removed && known.container == nil {
+		// The tree was read before this record. There the runtime still set the container up, so that it was not known as one.
+		c.forget(id)
+	}
 	c.add(id, path, func() bool { return byRuntime })
 }
 

@@ -103,6 +103,8 @@ func TestContainersWithNames(t *testing.T) {
 	assert.Equal(t, web, c.Lookup(3))
 	assert.Same(t, c.Lookup(3), c.Lookup(4), "what a container makes below its own cgroup")
 	assert.Nil(t, c.Lookup(5))
+	c.AddByRuntime(5, "/default/other")
+	assert.Equal(t, &Container{ID: "other", CgroupPath: "0::/default/other"}, c.Lookup(5), "found before the record of its creation")
 
 	c.AddByRuntime(6, "/team")
 	c.AddByRuntime(7, "/team/api")
