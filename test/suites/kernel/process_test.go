@@ -18,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -108,7 +109,7 @@ func checkCreation(t testing.TB, e testreceiver.Event, run traffic.Run) {
 	require.NoError(t, err)
 	assert.Equal(t, time.UTC, created.Location())
 	// The attribute has milliseconds, and the two wall clocks are read at different times.
-	const tolerance = 2 * time.Millisecond
+	tolerance := testenv.Patiently(5 * time.Millisecond)
 	assert.False(t, created.Before(run.Created.Add(-tolerance)), "created at %s, %s by /proc", created, run.Created)
 	assert.False(t, created.After(run.Created.Add(traffic.ClockTick+tolerance)), "created at %s, %s by /proc", created, run.Created)
 }
