@@ -21,6 +21,9 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
+// waitToAsk waits until the receiver may ask conntrack again: it does so for a tenth of the time, which a slow machine uses up.
+func waitToAsk() { time.Sleep(testenv.Patiently(700 * time.Millisecond)) }
+
 // A service has an address that no host has: the client's kernel sends what is meant for it to a server.
 func TestConnectionTranslated(t *testing.T) {
 	testnet.Require(t)
@@ -48,6 +51,8 @@ func TestConnectionTranslated(t *testing.T) {
 			c := s.client.OnThread("dialer").Connect(web)
 			require.Zero(t, c.Errno)
 			accepted := s.server.Accept(listener.FD)
+			r.Wait(t, 1, testreceiver.OfProcess(s.client.PID))
+			waitToAsk()
 			closeInTurn(s.client, c.FD, s.server, accepted.FD)
 			events := r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID))
 			connect := only(t, events, connectEvent, s.client)
@@ -58,8 +63,7 @@ func TestConnectionTranslated(t *testing.T) {
 			assert.Equal(t, webServer.Addr().String(), closed.Attributes["ebpf.connection.translated.address"])
 			assert.Equal(t, int64(webServer.Port()), closed.Attributes["ebpf.connection.translated.port"])
 
-			// A slow machine has used up the part of the time in which the receiver may ask conntrack.
-			time.Sleep(testenv.Patiently(300 * time.Millisecond))
+			waitToAsk()
 			socket := s.client.OpenUDP(traffic.Addr(tt.f.clientAddress(), 0))
 			s.client.SendTo(socket.FD, dns, 10)
 			query := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("network.transport", "udp"))[0]
