@@ -19,9 +19,9 @@ import (
 
 func TestSkipped(t *testing.T) {
 	p := testPackage{
-		skip: []string{".*/mapped", "Reload", "TestA/^(b|c)$"}, once: []string{"Masses"}, ends: []string{"Old"}, onOne: []string{"Together"},
+		skip: []string{".*/mapped", "Reload", "TestA/^(b|c)$"}, once: []string{"Masses"}, oldest: []string{"Old"}, onOne: []string{"Together"},
 	}
-	assert.Equal(t, "Reload|.*/mapped|TestA/^(b|c)$", p.skipped(allIn))
+	assert.Equal(t, "Reload|Old|.*/mapped|TestA/^(b|c)$", p.skipped(allIn))
 	assert.Equal(t, "Reload|Together|.*/mapped|TestA/^(b|c)$", p.skipped(line{"5.10", "amd64"}))
 	assert.Equal(t, "Reload|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "amd64"}))
 	assert.Equal(t, "Reload|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.12", "amd64"}))
@@ -46,7 +46,7 @@ func TestPatternsMatchTests(t *testing.T) {
 			}
 		}
 		all = append(all, names...)
-		for _, pattern := range slices.Concat(p.skip, p.once, p.ends, p.onOne) {
+		for _, pattern := range slices.Concat(p.skip, p.once, p.oldest, p.onOne) {
 			top, _, _ := strings.Cut(pattern, "/")
 			assert.True(t, slices.ContainsFunc(names, regexp.MustCompile(top).MatchString), "no test of %s matches %s", p.path, pattern)
 		}

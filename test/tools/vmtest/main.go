@@ -82,8 +82,8 @@ func run(ctx context.Context, o *options, lines string) (err error) {
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, o.parallel)
 	for i, l := range chosen {
+		slots <- struct{}{} // in order: the kernel that takes longest comes first
 		wg.Go(func() {
-			slots <- struct{}{}
 			defer func() { <-slots }()
 			outcomes[i] = test(ctx, o, apt, packages, b, l)
 			fmt.Println(outcomes[i].summary())
