@@ -45,7 +45,7 @@ func FuzzAppendLog(f *testing.F) {
 	b := programtest.NewBatch(host, true)
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		if len(raw) < common.RecordSize {
-			t.Skip("records without a header are refused earlier")
+			return // records without a header are refused earlier
 		}
 		raw = slices.Clone(raw) // aligned, as it is in the ring
 		raw[0] %= uint8(common.MaxPrograms)
