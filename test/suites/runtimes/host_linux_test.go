@@ -113,14 +113,19 @@ func (h *host) enter() {
 	h.holder = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", setup,
 		"setup", h.guest, h.dir, strconv.Itoa(userID))
 	h.holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	var stderr bytes.Buffer
-	h.holder.Stderr = &stderr
+	// A file: a buffer would be written by another goroutine for as long as the holder lives.
+	log, err := os.Create(filepath.Join(h.dir, "holder.log"))
+	require.NoError(h.t, err)
+	h.holder.Stderr = log
 	out, err := h.holder.StdoutPipe()
 	require.NoError(h.t, err)
 	require.NoError(h.t, h.holder.Start())
+	require.NoError(h.t, log.Close())
 	text := make([]byte, len("ready\n"))
-	_, err = io.ReadFull(out, text)
-	require.NoError(h.t, err, stderr.String())
+	if _, err = io.ReadFull(out, text); err != nil {
+		messages, _ := os.ReadFile(log.Name())
+		require.NoError(h.t, err, string(messages))
+	}
 }
 
 // command returns a command that runs in the namespaces.

@@ -221,8 +221,14 @@ func (l *Loop) appendRecord(raw []byte) {
 func (l *Loop) flush(last bool) {
 	l.appendGap(l.sequences.TakeLoss())
 	l.appendLosses(last)
-	if l.batch.Len() > 0 && l.sender.send(l.source, l.batch.Flush()) {
+	if l.batch.Len() == 0 {
+		return
+	}
+	if l.sender.send(l.source, l.batch.Flush()) {
 		l.losses.told, l.losses.gap = l.losses.appended, ring.Gap{}
+	} else {
+		// The next batch may be taken before the counters are read again. It does not report these losses.
+		l.losses.appended = l.losses.told
 	}
 }
 

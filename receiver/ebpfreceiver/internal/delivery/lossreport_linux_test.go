@@ -114,3 +114,23 @@ func TestRefusedEventsAreTold(t *testing.T) {
 		assert.Equal(t, 3, refused, "the second refusal does not count the loss event")
 	})
 }
+
+// A batch that is accepted within the second after a refused loss event does not hide that loss.
+func TestRefusedLossesAreToldAfterOtherEvents(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.settings.Next.Retry.Enabled = false
+		s.next.AnswerWith(deliverytest.Answers(errBusy, errForGood))
+		s.start()
+		s.source.WriteAll(3)
+		deliverytest.Pass(1300 * time.Millisecond)
+		require.Len(t, s.next.Called(), 2, "the events and the loss event were offered, and refused")
+		s.source.WriteAll(2)
+		deliverytest.Pass(500 * time.Millisecond)
+		require.Equal(t, []int{2}, s.next.Batches(), "an accepted batch without the loss event")
+		deliverytest.Pass(deliverytest.Rest)
+		assert.Equal(t, []string{"refused 3"}, s.counted())
+		require.NoError(t, s.stop())
+		assert.Equal(t, []string{"refused 3"}, s.counted())
+	})
+}
