@@ -6,6 +6,8 @@
 package kernel
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -22,6 +24,7 @@ func TestHooks(t *testing.T) {
 	testnet.Require(t)
 	testhost.MountTracefs(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "hook")
+	before := testreceiver.Owned(t)
 	r := testreceiver.Start(t, "programs: "+programs.Examples(w.Device))
 	r.Settle(t)
 	for _, p := range programs.All() {
@@ -31,5 +34,23 @@ func TestHooks(t *testing.T) {
 			hook := strings.ReplaceAll(e.Attributes["ebpf.program.hook"].(string), w.Device, "veth")
 			t.Logf("program %s is attached to %s", p.Name, hook)
 		}
+	}
+	requireNames(t, testreceiver.Owned(t).Minus(before))
+}
+
+// requireNames requires that all programs and maps can be told in `bpftool prog` and `bpftool map`: their names begin with that
+// of a program, with ebpf_ if several programs share a map, or with that of an object that the receiver loads for all of them.
+func requireNames(t *testing.T, o testreceiver.Objects) {
+	t.Helper()
+	starts := []string{"ebpf", "cgroup", "socket"}
+	for _, p := range programs.All() {
+		starts = append(starts, p.Name)
+	}
+	require.NotEmpty(t, o.Programs)
+	require.NotEmpty(t, o.Maps)
+	for _, name := range slices.Concat(slices.Collect(maps.Values(o.Programs)), slices.Collect(maps.Values(o.Maps))) {
+		require.True(t, slices.ContainsFunc(starts, func(start string) bool {
+			return name == start || strings.HasPrefix(name, start+"_")
+		}), name)
 	}
 }

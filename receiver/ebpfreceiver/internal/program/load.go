@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/cilium/ebpf"
@@ -108,6 +109,11 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 		return nil, err
 	}
 	opts := ebpf.CollectionOptions{MapReplacements: s.shared.replacements(spec)}
+	for name, m := range spec.Maps {
+		if opts.MapReplacements[name] == nil {
+			m.Name = nameInKernel(l.definition.Name, name)
+		}
+	}
 	s.options.Kernel.BTF.Apply(&opts)
 	if err := l.createMaps(spec, opts); err != nil {
 		return nil, err
@@ -177,11 +183,27 @@ func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptio
 	}
 	defer collection.Close()
 	for name := range spec.Maps {
-		if opts.MapReplacements[name] == nil {
-			l.maps[name] = collection.DetachMap(name)
+		if opts.MapReplacements[name] != nil {
+			continue
+		}
+		l.maps[name] = collection.DetachMap(name)
+		// The verifier takes the values for constants. The library freezes only what is called .rodata in the kernel, too.
+		if strings.HasPrefix(name, ".rodata") {
+			if err := l.maps[name].Freeze(); err != nil {
+				return fmt.Errorf("freeze %s: %w", name, err)
+			}
 		}
 	}
 	return nil
+}
+
+// nameInKernel returns the name of a program's own map, which begins with the program's name. The names of constants (.rodata) and
+// of maps that a header declares for several programs do not. `bpftool map` shows the first 15 characters.
+func nameInKernel(program, name string) string {
+	if strings.HasPrefix(name, program+"_") {
+		return name
+	}
+	return program + "_" + strings.TrimPrefix(name, ".")
 }
 
 // inline writes the variables' values into their sections and drops the variables. Otherwise cilium/ebpf would map the
