@@ -23,7 +23,7 @@ struct connection {
 
 DEFINE_PARTS(connection, connection)
 
-/* Whether this side has sent its FIN in a state that is left now; CLOSE: the changes before were missed. */
+/* Whether this side had sent its FIN in the old state; CLOSE: earlier changes were missed. */
 static __always_inline bool has_sent_fin(struct sock *sk, int old)
 {
 	switch (old) {
@@ -38,7 +38,7 @@ static __always_inline bool has_sent_fin(struct sock *sk, int old)
 	return false;
 }
 
-/* The bytes that the peer has acknowledged. The kernel counts this side's FIN as a byte, and so it does the SYN of a client. */
+/* The bytes that the peer has acknowledged, without this side's FIN and a client's SYN, which the kernel counts as bytes. */
 static __always_inline __u64 bytes_sent(struct sock *sk, struct tcp_sock *tp, __u8 role, int old)
 {
 	__u64 acked = tp->bytes_acked, flags = role == ROLE_CLIENT;
@@ -165,8 +165,8 @@ static __always_inline bool is_subflow(const struct connection *c)
 }
 
 /*
- * Counts and reports an established connection. It was established now, or, if the hook missed that, some time before. Like the
- * other functions that are not inlined, it is one so that the verifier does not follow it once per path of its callers.
+ * Counts and reports an established connection: established now, or earlier if the hook missed that. __noinline, here and below:
+ * the verifier would follow it once per path of its callers.
  */
 static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
 				     bool seen)
@@ -226,7 +226,7 @@ static __always_inline void on_connect(struct sock *sk, struct tcp_sock *tp)
 		begin_connection(sk, bpf_ktime_get_ns());
 }
 
-/* LISTEN → SYN_RECV, of the socket that the kernel makes for a connection at the end of its handshake. */
+/* LISTEN → SYN_RECV of a new connection's socket, which the kernel makes at the end of the handshake. */
 static __always_inline void on_accept(struct sock *sk)
 {
 	if (track_accept(sk))
@@ -368,7 +368,7 @@ static __always_inline void on_close(struct sock *sk, struct tcp_sock *tp, int o
 	if (!s)
 		return;
 	c = connection_part(sk);
-	/* The process that closes a further subflow may be another one than that of the connection. */
+	/* A further subflow may be closed by a process that does not own the connection. */
 	if (!c || !(c->flags & CONNECTION_SUBFLOW))
 		check_owner(sk, s);
 	if (c) {
@@ -505,7 +505,7 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-/* A socket of which user space wants a holder: a connection, or else the listener that it came to. */
+/* A socket whose holder user space looks for: a connection, or the listener that it came to. */
 struct wanted {
 	__u64 cookie;
 	struct port port;
@@ -530,7 +530,7 @@ struct {
 	__type(value, struct holder);
 } connection_holder SEC(".maps");
 
-/* Writes the processes that hold what is wanted. Owners that are gone are replaced on the way. */
+/* Writes the processes that hold the wanted sockets, and replaces owners that are gone. */
 SEC("iter/task_file")
 int connection_find_holders(struct bpf_iter__task_file *ctx)
 {

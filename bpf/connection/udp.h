@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * UDP: a connection is the first datagram of a socket to a peer, or a connect(). The hooks of cgroups see it before routing and
- * filters; its result is that of the system call.
+ * UDP: a connection is a connect(), or the first datagram from a socket to a peer. The cgroup hooks run before routing and
+ * netfilter; the result of the system call tells whether it succeeded.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ enum { EAGAIN = 11 };
 struct udp_last_peer {
 	struct address address;
 	__u16 port;
-	bool reached; /* the map of peers need not be asked */
-	bool others;  /* there were other peers: all of them are in the map */
+	bool reached; /* no lookup in the map of peers is needed */
+	bool others;  /* the socket has more peers, which are all in the map */
 	__u8 pad[4];
 };
 
@@ -37,14 +37,14 @@ struct udp_peer {
 };
 
 enum udp_peer_state {
-	PEER_NEW = 1, /* no attempt has had a result */
-	PEER_FAILED,  /* attempts have failed, which has been reported */
+	PEER_NEW = 1, /* no attempt has succeeded or failed yet */
+	PEER_FAILED,  /* an attempt has failed and was reported */
 	PEER_REACHED,
 };
 
 /*
- * The peers of sockets that have more than one, and peers that were not reached. User space removes those of sockets that are
- * gone. The loader makes it an LRU map where sockets have no storage.
+ * The peers of sockets with several peers, and peers that were not reached. User space removes the peers of sockets that no
+ * longer exist. On kernels without socket storage the loader makes this an LRU map.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -54,7 +54,7 @@ struct {
 	__type(value, __u8); /* enum udp_peer_state */
 } connection_udp_peers SEC(".maps");
 
-/* How many peers were put into the map. */
+/* The number of peers that were added to the map. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
@@ -103,7 +103,7 @@ struct {
 	__type(value, struct udp_wait);
 } connection_udp_waits SEC(".maps");
 
-/* A struct udp_wait that is being made. Maps per CPU may have no work in their values. */
+/* A struct udp_wait while it is built. Per-CPU maps cannot hold a struct bpf_task_work. */
 struct udp_new {
 	__u64 work;
 	struct udp_attempt attempt;
@@ -131,8 +131,8 @@ struct bpf_sock_addr_kern {
 #pragma clang attribute pop
 
 /*
- * The index of the network interface of a link-local address, which the process names with the address or binds the socket to.
- * Otherwise routing finds one: 0.
+ * The index of the network interface for a link-local address: the address's scope, or the interface that the socket is bound to.
+ * 0: routing selects it.
  */
 static __always_inline __u32 interface_of(struct bpf_sock_addr *ctx, const struct sock *sk, const struct flow *flow)
 {
@@ -144,7 +144,7 @@ static __always_inline __u32 interface_of(struct bpf_sock_addr *ctx, const struc
 	return scope ? scope : (__u32)BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
 }
 
-/* Reads what the hooks do not show of a socket. A struct bpf_sock is a struct sock of which programs see some fields only. */
+/* Reads fields that struct bpf_sock does not have. Its address is that of the struct sock. */
 static __always_inline void read_place(struct udp_attempt *a, struct bpf_sock_addr *ctx, struct bpf_sock *bpf_sock)
 {
 	struct sock *sk = (struct sock *)address_of(bpf_sock);
@@ -196,7 +196,7 @@ static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
 	submit_record(e);
 }
 
-/* An attempt has succeeded, as far as is known. */
+/* The attempt has succeeded, or its result cannot be known. */
 static __noinline int on_reached(struct udp_attempt *a)
 {
 	struct udp_peer peer;
@@ -217,7 +217,7 @@ static __noinline int on_failed(struct udp_attempt *a, __u32 error)
 	if (!a)
 		return 0;
 	peer = a->peer;
-	/* No result: the process or the kernel tries again. */
+	/* Neither success nor failure: the process or the kernel tries again. */
 	if (error == EAGAIN || error >= ERESTARTSYS) {
 		if (!a->state)
 			put_peer(&peer, PEER_NEW);
@@ -230,7 +230,7 @@ static __noinline int on_failed(struct udp_attempt *a, __u32 error)
 	return 0;
 }
 
-/* The task that has made an attempt returns to user space. */
+/* Runs when the task returns to user space. */
 static int on_udp_result(struct bpf_map *map, void *thread, void *value)
 {
 	struct udp_wait *wait = value;
@@ -248,8 +248,8 @@ static int on_udp_result(struct bpf_map *map, void *thread, void *value)
 }
 
 /*
- * Waits for the result of an attempt. Returns false if there is none to wait for. A task that is at another attempt already sends
- * several datagrams with one call, of which the one before has succeeded.
+ * Schedules on_udp_result() for an attempt. Returns false if that is not possible. If the task has an attempt already, it sends
+ * several datagrams with one call (sendmmsg), and the earlier one has succeeded.
  */
 static __always_inline bool await_result(struct udp_new *new, enum task_work_by by)
 {
@@ -278,8 +278,8 @@ static __always_inline bool await_result(struct udp_new *new, enum task_work_by 
 }
 
 /*
- * Remembers the peer of a datagram or connect(). Returns its state before: PEER_REACHED if there is nothing to do for it, or 0 if
- * it is the only peer of the socket so far, which is not in the map.
+ * Remembers the peer of a datagram or connect(), and returns the state that it had: PEER_REACHED if nothing needs to be reported,
+ * or 0 for the socket's first peer, which is not in the map.
  */
 static __always_inline __u8 remember_peer(struct bpf_sock *sk, const struct udp_peer *peer)
 {
@@ -296,7 +296,7 @@ static __always_inline __u8 remember_peer(struct bpf_sock *sk, const struct udp_
 	if (known && last->reached)
 		return PEER_REACHED;
 	if (!first && !known && !last->others) {
-		/* From now on the map knows all peers; the first one is there only if it was not reached. */
+		/* From now on the map has all peers. It has the first one already if that was not reached. */
 		struct udp_peer before = {.cookie = peer->cookie, .address = last->address, .port = last->port};
 
 		if (!bpf_map_lookup_elem(&connection_udp_peers, &before) && !put_peer(&before, PEER_REACHED))
@@ -317,7 +317,7 @@ static __always_inline __u8 remember_peer(struct bpf_sock *sk, const struct udp_
 	return put_peer(peer, PEER_NEW) ? PEER_NEW : PEER_REACHED;
 }
 
-/* The same where sockets have no storage. */
+/* Like remember_peer(), for kernels without socket storage. */
 static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 {
 	__u8 *state = bpf_map_lookup_elem(&connection_udp_peers, peer);
@@ -327,7 +327,7 @@ static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 	return put_peer(peer, PEER_NEW) ? PEER_NEW : PEER_REACHED;
 }
 
-/* A connect() or a datagram of a socket. Where no result can be awaited, it is taken for a success. */
+/* Handles a connect() or a datagram. If its result cannot be known, it counts as a success. */
 static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
 {
 	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
@@ -348,7 +348,7 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 		return;
 	a = &new->attempt;
 	a->state = state;
-	/* A socket may be shared: the process that sends is the one that has a new peer. */
+	/* The owner is the sending process: several processes may share the socket. */
 	read_owner(&a->owner, current_task());
 	if (is_excluded_owner(&a->owner) || is_excluded_flow(flow))
 		return;
@@ -362,7 +362,7 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 		on_reached(a);
 }
 
-/* Writes the cookies of all UDP sockets that processes have. */
+/* Writes the cookies of all UDP sockets in descriptor tables. */
 SEC("iter/task_file")
 int connection_udp_sockets(struct bpf_iter__task_file *ctx)
 {
@@ -392,7 +392,7 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx, enum task_work_by 
 		flow.local_port = ctx->sk->src_port;
 	}
 	remote = ctx->user_ip4;
-	/* The kernel sends to this host itself: from the address of the socket, or that of the loopback interface. */
+	/* The address 0.0.0.0 is this host: the socket's own address, or loopback. */
 	if (!remote)
 		remote = flow.local_port && ctx->sk && ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(INADDR_LOOPBACK);
 	map_ipv4(&flow.remote, remote);
@@ -420,7 +420,7 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, enum task_work_by 
 	remote[2] = ctx->user_ip6[2];
 	remote[3] = ctx->user_ip6[3];
 	if (!(remote[0] | remote[1] | remote[2] | remote[3])) {
-		/* As for IPv4; a socket that is bound to an IPv4 address sends to that. */
+		/* As for IPv4. A socket bound to an IPv4 address sends to IPv4 loopback. */
 		remote[3] = bpf_htonl(is_ipv4(&flow.local) ? INADDR_LOOPBACK : 1);
 		if (is_ipv4(&flow.local))
 			remote[2] = bpf_htonl(0xffff);

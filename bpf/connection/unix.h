@@ -146,7 +146,7 @@ int BPF_PROG(connection_signal, int number, struct kernel_siginfo *info, struct 
 
 enum { IORING_OP_CONNECT = 16 };
 
-/* Such a request begins with it. */
+/* The start of a connect request. */
 struct io_connect {
 	void *addr; /* in the memory of the process */
 	int addr_len;
@@ -157,7 +157,7 @@ struct unix_request {
 	struct unix_connect connect;
 };
 
-/* Requests to connect that are not completed. Those that want no completion go when there is no room. */
+/* Connect requests in flight. Requests without a completion are evicted when the map is full. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1024);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whether an owner that was read some time ago is still what it was: the process exists and runs the same program. Each process
- * that ends, or executes a program, adds to one of many counts, which is chosen by its id. As long as the count of an owner is
- * what it was, the owner is there. Otherwise another process may have added to it: then the kernel's own tree of ids tells.
+ * Whether a recorded owner is still the same: its process exists and runs the same program. Each process that ends or executes a
+ * program increments one of many counters, selected by its pid. While the counter of an owner has not changed, the owner is the
+ * same. If it has, another process with that counter may have ended: the kernel's pid table decides.
  */
 #pragma once
 
@@ -12,17 +12,17 @@
 /* A process while it runs one program. */
 struct life {
 	__u16 identity[2]; /* hash of the start of the process and of the number of programs that it has executed */
-	__u16 ends;        /* the count of its id, cut */
+	__u16 ends;        /* low bits of its counter */
 };
 
-/* In place of an identity: the owner is gone, and nobody has looked for another holder. */
+/* In place of an identity: the owner is gone, and no other holder was looked for yet. */
 #define IDENTITY_GONE ~0U
 
 #define END_COUNTS 32768
 
 struct end_count {
 	__u32 ends;
-	__u32 owners; /* not 0: a process with such an id has been an owner */
+	__u32 owners; /* not 0: some process with this counter was an owner */
 };
 
 struct {

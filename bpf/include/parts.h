@@ -54,7 +54,7 @@
 			bpf_map_delete_elem(&name##_by_address, &address);                         \
 			return;                                                                    \
 		}                                                                                  \
-		/* The next owner of a slot clears it. It may have a new owner by now. */          \
+		/* The next owner of the slot clears it, and may exist already. */                 \
 		if (!sk->sk_bpf_storage)                                                           \
 			return;                                                                    \
 		part = bpf_sk_storage_get(&name##_storage, sk, NULL, 0);                           \

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * An event limit of which each kind of event, by its reason or error, has a share of its own, so that a flood of one kind does not
- * hide another. What a kind leaves of its share is for all. A kind that comes when the limit is reached still has its share, so
- * there may be more events than the limit by as many shares as there are such kinds.
+ * An event limit with a reserved share for each kind of event (its reason or error), so that a flood of one kind does not hide the
+ * others. All kinds use the rest of the limit. A kind that first occurs after the limit is reached still gets its share: each
+ * such kind can exceed the limit by one share.
  */
 #pragma once
 
 #include "record.h"
 
-#define SHARES 64         /* kinds that are told apart; two with one number modulo this have one share */
-#define SHARE_OF_LIMIT 32 /* a share is one part in this many */
+#define SHARES 64         /* kinds whose hashes collide use one share */
+#define SHARE_OF_LIMIT 32 /* a share is this fraction of the limit: 1/32 */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -18,13 +18,13 @@ struct {
 	__type(value, struct event_window);
 } event_shares SEC(".maps");
 
-/* A kind by two numbers, such as what happened and its error. Numbers that are close to each other are different kinds. */
+/* Hashes two numbers, such as the event and its error, to a kind. */
 static __always_inline __u32 event_kind(__u32 what, __u32 detail)
 {
 	return ((what * 31 + detail) * 0x9E3779B1U) >> 26;
 }
 
-/* As take_from_limit(), for an event of a kind. */
+/* Like take_from_limit(), with the share of a kind. */
 static __always_inline bool take_from_limit_of(__u32 kind)
 {
 	__u32 program = program_number, slot = kind % SHARES;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Keeps the owners of sockets. One run of a program at inet_sock_set_state does this for TCP: that of program connection if it
- * is there, otherwise that of program socket.
+ * Keeps the owners of sockets. For TCP, one program at inet_sock_set_state does this: connection if it is enabled, otherwise
+ * socket.
  */
 #pragma once
 
@@ -87,10 +87,9 @@ static __always_inline void forget_owner(struct socket_state *s)
 }
 
 /*
- * Makes sure that the owner of a socket is a process that has it, before something is reported. While a process works on the
- * socket, that is the current one. It becomes the owner if the recorded one is gone, or has passed on the socket that it had
- * connected. Whoever accepts a connection leaves it to the owner of the listener. Elsewhere, such as in a softirq, the current
- * process is any one.
+ * Makes sure that the recorded owner of a socket holds it, before something is reported. In a system call on the socket, the
+ * current process holds it. It becomes the owner if the recorded one is gone, or has passed on a socket that it connected. An
+ * accepted connection keeps the owner of the listener. In a softirq, the current process has nothing to do with the socket.
  */
 static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
 {
@@ -108,7 +107,7 @@ static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
 		if (!count || (__u16)count->ends == s->life.ends)
 			return;
 		s->life.ends = count->ends;
-		/* It ends, or it has executed another program, unless that was a process with a similar id. */
+		/* The counter has changed: the owner, or another process with this counter, has ended or executed a program. */
 		if (has_identity(&s->life, identity_of(current_task(), by_address)))
 			return;
 	} else if (READ(by_address, current_task(), flags) & PF_KTHREAD) {

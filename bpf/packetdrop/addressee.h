@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* For whom a packet was. What nobody here wants is no loss when the kernel throws it away. */
+/* The addressee of a packet. A packet that nobody here wants is no loss when the kernel drops it. */
 #pragma once
 
 #include "headers.h"
 
 enum addressee {
-	ADDRESSEE_HERE,  /* this host, or, by way of it, another one */
-	ADDRESSEE_GROUP, /* those who have joined a group, or all */
-	ADDRESSEE_OTHER, /* another host: an interface in promiscuous mode sees such frames */
+	ADDRESSEE_HERE,  /* this host, or a host that it routes to */
+	ADDRESSEE_GROUP, /* a multicast group, or broadcast */
+	ADDRESSEE_OTHER, /* another host: seen in promiscuous mode */
 };
 
 struct mac {
 	__u8 octets[6];
 };
 
-/* The addressee of a received frame, by its destination in the link layer. */
+/* The addressee of a received frame, by its link-layer destination. */
 static __always_inline enum addressee frame_addressee(const struct sk_buff *skb)
 {
 	struct net_device *dev = skb->dev;
@@ -29,7 +29,7 @@ static __always_inline enum addressee frame_addressee(const struct sk_buff *skb)
 	for (__u32 i = 0; i < sizeof(own); i++)
 		if (to.octets[i] != own.octets[i])
 			return ADDRESSEE_OTHER;
-	/* A frame of a VLAN that this host is not in: the kernel says that it is another host's. */
+	/* The kernel marks frames of unknown VLANs as another host's. */
 	return ADDRESSEE_HERE;
 }
 
@@ -38,7 +38,7 @@ static __always_inline enum addressee addressee_of(const struct sk_buff *skb)
 	switch (BPF_CORE_READ_BITFIELD(skb, pkt_type)) {
 	case PACKET_BROADCAST:
 	case PACKET_MULTICAST:
-	case PACKET_LOOPBACK: /* this host's own copy of what it sends to a group */
+	case PACKET_LOOPBACK: /* the host's own copy of a multicast packet that it sends */
 		return ADDRESSEE_GROUP;
 	case PACKET_OTHERHOST:
 		return frame_addressee(skb);
@@ -46,7 +46,7 @@ static __always_inline enum addressee addressee_of(const struct sk_buff *skb)
 	return ADDRESSEE_HERE;
 }
 
-/* Whether a packet is for a group by its destination in IP; of IPv4 subnets' broadcast addresses nobody knows here. */
+/* Whether the IP destination is multicast or broadcast. Subnet broadcast addresses are not known here. */
 static __always_inline bool is_multicast(const struct packet *p)
 {
 	const __u8 *to = p->flow.remote.octets;
@@ -57,8 +57,8 @@ static __always_inline bool is_multicast(const struct packet *p)
 }
 
 /*
- * Whether a packet is what neighbours on a link say to each other to get to know each other: who is where, who routes, who has
- * joined which group, which bridge is the root.
+ * Whether a packet is link control traffic: address resolution, router and neighbour discovery, group membership, spanning tree
+ * and other bridge protocols.
  */
 static __always_inline bool is_of_link(const struct sk_buff *skb, const struct headers *h)
 {
@@ -72,13 +72,13 @@ static __always_inline bool is_of_link(const struct sk_buff *skb, const struct h
 			h->icmp_type == ICMPV6_MLD2_REPORT);
 	if (skb->mac_header == 0xffff)
 		return false;
-	/* 01:80:c2:00:00:00 to :0f, which no bridge passes on. */
+	/* 01:80:c2:00:00:00 to :0f, which bridges do not forward. */
 	bpf_probe_read_kernel(&to, sizeof(to), skb->head + skb->mac_header);
 	return to.octets[0] == 0x01 && to.octets[1] == 0x80 && to.octets[2] == 0xc2 && !to.octets[3] && !to.octets[4] &&
 	       to.octets[5] < 0x10;
 }
 
-/* Whether an interface has no queue yet or any more: it is down, or nothing is at the other end. */
+/* Whether an interface has no queue: it is down, or has no carrier. */
 static __always_inline bool has_no_queue(struct net_device *dev)
 {
 	char id[5] = {};

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Datagrams of which a fragment was dropped. A datagram is lost once, however many of its fragments the kernel frees: at once, or
- * when it has waited for the others in vain.
+ * Datagrams of which a fragment was dropped. A datagram counts as one loss, however many of its fragments the kernel frees, and
+ * whether it frees them at once or when the reassembly times out.
  */
 #pragma once
 
 #include "headers.h"
 
-/* As long as the kernel keeps fragments (30 s of IPv4, 60 s of IPv6), and some. */
+/* Longer than the kernel keeps fragments: 30 s (IPv4) or 60 s (IPv6). */
 #define DATAGRAM_LIFE 90000000000ULL /* ns */
 
 struct datagram {
@@ -47,7 +47,7 @@ static __always_inline struct datagram datagram_of(const struct headers *h)
 	return d;
 }
 
-/* What was reported of the datagram of a fragment; NULL if nothing was, or if the fragment begins another one with its number. */
+/* The report for a fragment's datagram; NULL if there is none, or if the fragment belongs to a new datagram with the same id. */
 static __always_inline struct lost_datagram *find_datagram(const struct headers *h, __u64 now)
 {
 	struct datagram key = datagram_of(h);

@@ -4,7 +4,7 @@
 
 #include "../include/packet.h"
 
-/* What decides about a packet, and is in no record. */
+/* Header fields that the checks need and that no record has. */
 struct headers {
 	struct packet packet;
 	__u32 fragment_id;
@@ -31,7 +31,7 @@ static __always_inline void keep_transport(struct headers *h, const struct trans
 		p->tcp_flags = t->tcp[9];
 }
 
-/* Whether there is something to keep of the transport header. */
+/* Whether the protocol has ports or flags. */
 static __always_inline bool has_transport(const struct packet *p)
 {
 	return p->protocol == IPPROTO_TCP || p->protocol == IPPROTO_UDP || p->protocol == IPPROTO_ICMP ||
@@ -97,7 +97,7 @@ static __always_inline bool read_ipv6(struct headers *to, const struct sk_buff *
 	bool both = offset + sizeof(h) <= skb->tail;
 	struct {
 		__u8 next;
-		__u8 units; /* of 8 bytes, without the first; of a fragment none */
+		__u8 units; /* in units of 8 bytes, without the first 8; not in a fragment header */
 		__be16 fragment;
 		__u32 id;
 	} extension; /* each has 8 bytes at least */
@@ -140,8 +140,8 @@ static __always_inline bool read_ipv6(struct headers *to, const struct sk_buff *
 }
 
 /*
- * Whether a buffer that has no IP header is a frame: one of a device, such as of ARP or LLDP. It may still have the socket that
- * it was sent from. What is in sockets of other kinds has no protocol or no device.
+ * Whether a buffer without an IP header is a network frame, such as ARP or LLDP. A sent frame may have its socket. Buffers of other
+ * socket families have no protocol or no device.
  */
 static __always_inline bool is_frame(const struct sk_buff *skb)
 {
@@ -156,7 +156,7 @@ static __always_inline bool is_frame(const struct sk_buff *skb)
 	return family != AF_UNIX && family != AF_NETLINK;
 }
 
-/* Returns false for a buffer that is no packet: that of a unix or netlink socket, or one that has no headers yet. */
+/* Returns false if the buffer is not a packet: of a unix or netlink socket, or without headers yet. */
 static __always_inline bool read_headers(struct headers *h, const struct sk_buff *skb)
 {
 	__be16 protocol = skb->protocol;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whether somebody lost something with a buffer that the kernel frees by kfree_skb(): by the reason, by what the packet carried and
- * for whom it was, and, where the kernel gives no reason, by the function that frees it.
+ * Whether a buffer that the kernel frees with kfree_skb() is a loss: by its reason, its contents and its addressee, and, where the
+ * kernel gives no reason, by the function that frees it.
  */
 #pragma once
 
@@ -11,37 +11,37 @@
 /* The number of arguments of btf_trace_kfree_skb: 2; from 5.17 on 3, with the reason; from 6.11 on 4, with rx_sk. */
 const volatile __u32 kfree_skb_arguments;
 
-/* What a reason says. User space knows them by their names, because each kernel has its own numbers. */
+/* What a drop reason means. User space maps reasons by name, because their numbers differ between kernels. */
 enum judgement {
 	JUDGEMENT_LOSS,         /* whatever the packet was */
-	JUDGEMENT_NO_LOSS,      /* it was delivered, or nobody needs it */
+	JUDGEMENT_NO_LOSS,      /* it was delivered, or has no receiver */
 	JUDGEMENT_NONE,         /* the kernel gives no reason */
-	JUDGEMENT_GROUP,        /* a loss unless it was for a group, which nobody here has joined */
+	JUDGEMENT_GROUP,        /* a loss unless it was for a group that nobody here has joined */
 	JUDGEMENT_HOST,         /* a loss if it was for this host */
 	JUDGEMENT_NO_SOCKET,    /* a loss unless nobody waits for such packets */
 	JUDGEMENT_SEGMENT,      /* TCP has rejected it: see segments.h */
-	JUDGEMENT_OF_NO_USE,    /* TCP has no use for it any more, or not yet */
-	JUDGEMENT_OVER_WINDOW,  /* the same for want of room */
-	JUDGEMENT_QUEUE,        /* a loss unless it is of the link, and the link is not up */
-	JUDGEMENT_OUT_OF_ORDER, /* a loss; where the buffer had its device it had its place in a tree */
+	JUDGEMENT_OF_NO_USE,    /* TCP does not need it, or cannot use it yet */
+	JUDGEMENT_OVER_WINDOW,  /* the same, because the receive window is full */
+	JUDGEMENT_QUEUE,        /* a loss unless it is link control traffic and the link is down */
+	JUDGEMENT_OUT_OF_ORDER, /* a loss; in the out-of-order tree, the device pointer is a tree node */
 };
 
-/* Reasons of the kernel's core, by their numbers. Those of subsystems, and further ones, are losses. */
+/* Core drop reasons by number. Subsystem reasons, and numbers beyond the table, are losses. */
 const volatile __u8 judgements[256];
 
-/* What a function does with the buffers that it frees without a reason. */
+/* What a function does when it frees a buffer without a reason. */
 enum code_kind {
 	CODE_NONE,
-	CODE_CONSUMES,         /* they were delivered, or are parts of others that were reported themselves */
-	CODE_ASKS,             /* it finds out who wants a packet */
+	CODE_CONSUMES,         /* it frees delivered buffers, or parts of buffers that are reported themselves */
+	CODE_ASKS,             /* it looks for the receivers of a packet */
 	CODE_RECEIVES_SEGMENT, /* it finds the socket of a TCP segment */
-	CODE_HANDLES_SEGMENT,  /* it does what a TCP segment asks for */
-	CODE_FREES_LISTS,      /* of packets, or of the parts of one, which have no device */
+	CODE_HANDLES_SEGMENT,  /* it processes a TCP segment */
+	CODE_FREES_LISTS,      /* it frees lists of packets, or the parts of one packet, which have no device */
 };
 
 /* A function or a part of one in the kernel's text. */
 struct code {
-	__u64 start; /* address; those that are not used have the highest there is, so that all are in order */
+	__u64 start; /* address; unused entries have the highest address, to keep the order */
 	__u32 size;
 	__u32 kind;
 };
@@ -54,7 +54,7 @@ static __always_inline enum code_kind kind_of_code(__u64 location)
 {
 	__u32 index = 0, next;
 
-	/* The last one that begins before or at the location, if any does. */
+	/* The last entry that begins at or before the location. */
 #pragma unroll
 	for (__u32 step = CODES / 2; step; step /= 2) {
 		next = index + step;
@@ -72,7 +72,7 @@ struct verdict {
 	enum code_kind code;
 };
 
-/* The first look: returns false if no packet can have been lost. */
+/* The cheap check: false if this cannot be a loss. */
 static __always_inline bool may_be_loss(struct verdict *v, __u64 location, __u32 reason)
 {
 	v->judgement = JUDGEMENT_NONE;
@@ -93,7 +93,7 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 	bool reasons = kfree_skb_arguments > 2;
 	enum segment_fate fate = SEGMENT_HANDLED;
 
-	/* Where reasons are known, losses have one: what is left is what nobody wants. */
+	/* On kernels with reasons, losses have one: no reason means that nobody wants the packet. */
 	if ((reasons || code == CODE_ASKS) && addressee_of(skb) == ADDRESSEE_GROUP)
 		return false;
 	if (code == CODE_ASKS)
@@ -109,7 +109,7 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 	return is_lost_segment(skb, &h->packet, rx_sk, fate);
 }
 
-/* The second look, at the packet. It is a function of its own, so that the verifier does not follow the caller once per path. */
+/* The full check, with the packet's contents. __noinline: the verifier would follow it once per path of its caller. */
 static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *skb, const struct headers *h,
 			       const struct sock *rx_sk)
 {
@@ -121,7 +121,7 @@ static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *sk
 	case JUDGEMENT_HOST:
 		return addressee_of(skb) == ADDRESSEE_HERE;
 	case JUDGEMENT_NO_SOCKET:
-		/* A raw socket may have its copy of an answer. A reset needs no answer, and ends what has ended. */
+		/* A raw socket may have taken a copy of an answer. A reset without a socket needs no answer. */
 		return addressee_of(skb) != ADDRESSEE_GROUP && !is_echo_reply(h) &&
 		       !(h->packet.protocol == IPPROTO_TCP && h->packet.tcp_flags & TCP_RST);
 	case JUDGEMENT_SEGMENT:

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Whether a TCP segment that has arrived at its socket, and that TCP throws away, had something that is lost with it. What only
- * acknowledges is handled before it is freed; so is what repeats what has come already.
+ * Whether a loss occurs when TCP frees a received segment. A pure acknowledgement is processed before it is freed, and a repeated
+ * segment has nothing new: neither is a loss.
  */
 #pragma once
 
 #include "../include/sockets.h"
 #include "headers.h"
 
-/* What TCP throws away, as far as the kernel or the place tells. */
+/* Why TCP frees a segment, as far as the reason or the function tells. */
 enum segment_fate {
-	SEGMENT_REJECTED,    /* for a reason of TCP's own */
-	SEGMENT_HANDLED,     /* for no reason, when all has been done with it */
-	SEGMENT_RECEIVED,    /* the same in the function that finds the socket: maybe the last segment of a handshake */
-	SEGMENT_UNKNOWN,     /* the same where the kernel knows no reasons: maybe there was no socket */
-	SEGMENT_OVER_WINDOW, /* there was no room for what is new in it */
+	SEGMENT_REJECTED,    /* TCP gives a reason */
+	SEGMENT_HANDLED,     /* no reason: TCP has processed it */
+	SEGMENT_RECEIVED,    /* no reason, in the function that finds the socket: maybe the last segment of a handshake */
+	SEGMENT_UNKNOWN,     /* no reason, on a kernel without reasons: maybe there was no socket */
+	SEGMENT_OVER_WINDOW, /* the receive window has no room for its new data */
 };
 
 struct segment {
@@ -26,7 +26,7 @@ struct segment {
 /* Returns false if the header cannot be read. */
 static __always_inline bool read_segment(struct segment *s, const struct sk_buff *skb)
 {
-	__s64 offset = (skb->head - skb->data) + skb->transport_header; /* of the header in what len counts */
+	__s64 offset = (skb->head - skb->data) + skb->transport_header; /* of the TCP header, from skb->data */
 	struct transport_header t;
 	__s64 data;
 
@@ -39,13 +39,13 @@ static __always_inline bool read_segment(struct segment *s, const struct sk_buff
 	return true;
 }
 
-/* Whether the queue of connections that nobody has accepted is full. */
+/* Whether the accept queue is full. */
 static __always_inline bool is_full_listener(const struct sock *listener)
 {
 	return BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog);
 }
 
-/* The listener that a segment may have been for, by its port, where the kernel does not say; 0 if there is none. */
+/* The listener on a segment's port, for kernels that do not name the socket; 0 if there is none. */
 static __always_inline __u64 listener_of(const struct sk_buff *skb, const struct packet *p)
 {
 	struct net_device *dev = skb->dev;
@@ -57,13 +57,13 @@ static __always_inline __u64 listener_of(const struct sk_buff *skb, const struct
 	port.netns = dev->nd_net.net->ns.inum;
 	l = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	if (!l && port.family == AF_INET) {
-		port.family = AF_INET6; /* a listener may take both */
+		port.family = AF_INET6; /* an IPv6 listener may accept IPv4, too */
 		l = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	}
 	return l ? l->socket : 0;
 }
 
-/* Whether all of a segment is before what its socket, which is none that listens, waits for next. */
+/* Whether a segment ends before the next byte that its socket expects. The socket is not a listener. */
 static __always_inline bool has_come_before(const struct segment *s, const struct sock *sk, __u8 state)
 {
 	__u32 end = s->sequence + s->data + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
@@ -78,25 +78,28 @@ static __always_inline bool has_come_before(const struct segment *s, const struc
 	return (__s32)(end - next) <= 0;
 }
 
-/* For a segment that a listener has got, or that was for one of its requests. */
+/* For a segment of a listener, or of one of its connection requests. */
 static __always_inline bool is_lost_at_listener(const struct segment *s, const struct sock *listener, enum segment_fate fate)
 {
 	if (s->flags & TCP_RST)
 		return false;
 	if (fate == SEGMENT_REJECTED || fate == SEGMENT_OVER_WINDOW)
 		return true;
-	/* The last segment of a handshake, for which there is no room. Without data it may also be one that the listener defers. */
+	/*
+	 * The accept queue has no room for the last segment of a handshake. A segment without data may also be one that the listener
+	 * defers (TCP_DEFER_ACCEPT).
+	 */
 	if (is_full_listener(listener))
 		return !(s->flags & TCP_SYN);
-	/* A SYN was sent again, and is answered again. */
+	/* A repeated SYN gets a repeated answer: no loss. */
 	return s->data && !(s->flags & TCP_SYN);
 }
 
-/* rx_sk is NULL where the kernel does not say which socket it was for. */
+/* rx_sk is NULL where the kernel does not name the socket. */
 static __always_inline bool is_lost_segment(const struct sk_buff *skb, const struct packet *p, const struct sock *rx_sk,
 					    enum segment_fate fate)
 {
-	/* By its address, because verifiers do not agree on whether it can be NULL. */
+	/* As an address: some verifiers know that it can be NULL, others do not. */
 	const struct sock *sk = (const struct sock *)address_of(rx_sk);
 	__u8 state = sk ? BPF_CORE_READ(sk, __sk_common.skc_state) : 0;
 	struct segment s = {};
@@ -119,15 +122,15 @@ static __always_inline bool is_lost_segment(const struct sk_buff *skb, const str
 	if (state && has_come_before(&s, sk, state))
 		return false;
 	if (fate == SEGMENT_OVER_WINDOW)
-		/* A single byte asks whether there is room. It is sent again when there is. */
+		/* A segment of one byte is a window probe: the byte is sent again when there is room. */
 		return s.data != 1 || s.flags & (TCP_SYN | TCP_FIN);
 	if (s.data)
 		return true;
 	if (s.flags & TCP_SYN) {
-		/* The answer to a SYN that this socket has got before. */
+		/* A SYN-ACK that the socket has received before. */
 		if (fate == SEGMENT_REJECTED)
 			return !(s.flags & TCP_ACK) || state == TCP_SYN_SENT;
-		/* A SYN that is sent again, and is answered again, where the kernel does not say that it was for a listener. */
+		/* A repeated SYN to a listener that the kernel does not name: it gets a repeated answer. */
 		return fate != SEGMENT_RECEIVED || state;
 	}
 	return fate == SEGMENT_REJECTED;

@@ -107,7 +107,7 @@ static __always_inline struct counts *find_counts(struct series *key)
 	return FIND_SERIES(&tcp_counts, key, &none, {.cgroup = OVERFLOW_CGROUP, .event = key->event});
 }
 
-/* Whether a tracepoint's argument is not NULL. Verifiers do not agree on which arguments may be. */
+/* Whether a tracepoint's argument is not NULL. Verifiers differ in which arguments they take as possibly NULL. */
 static __always_inline bool is_given(const void *p)
 {
 	if (!p)
@@ -288,7 +288,7 @@ static __always_inline void report_retransmit(struct sock *sk, const struct sk_b
 	report(EVENT_RETRANSMIT, &side, retransmit_type(sk, tp), segments, NO_REASON);
 }
 
-/* By what a change of a connection is marked: see missed.h. */
+/* The mark of a change of a connection's state: see missed.h. */
 static __always_inline __u32 hash_of(const struct sock_common *sk)
 {
 	return bpf_ntohs(sk->skc_dport) + sk->skc_num;
@@ -318,7 +318,7 @@ int tcp_retransmit_missed(__u64 *ctx)
 	return 0;
 }
 
-/* The connection is still a request, whose owner is the listener. It will have the cookie that the request gets here. */
+/* The connection is still a request, owned by the listener. It keeps the cookie that the request gets here. */
 static __always_inline void report_retransmit_synack(struct sock *listener, struct request_sock *req)
 {
 	struct side side = {.role = ROLE_SERVER};
