@@ -72,6 +72,37 @@ type CommonListener struct {
 	Socket uint64
 }
 
+type CommonListening struct {
+	_     structs.HostLayout
+	Owner CommonOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
+	Pad            [2]uint8
+	Address        CommonAddress
+	Port           CommonPort
+	Socket         uint64
+	Since          uint64
+	FirstOverflows uint64
+	Overflows      uint64
+	FirstDrops     uint32
+	Drops          uint32
+	Told           uint32
+	Backlog        uint32
+	Limit          uint32
+	Gone           uint32
+}
+
+type CommonListeningFate uint32
+
+const (
+	CommonListeningFateLISTENING_EXISTS   CommonListeningFate = 0
+	CommonListeningFateLISTENING_GONE     CommonListeningFate = 1
+	CommonListeningFateLISTENING_EXCLUDED CommonListeningFate = 2
+)
+
 type CommonLossCause uint32
 
 const (
@@ -161,19 +192,25 @@ type CommonSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	CommonMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	CommonMapEbpfCpuOffsets          = "ebpf_cpu_offsets"
 	CommonMapEbpfEnds                = "ebpf_ends"
 	CommonMapEbpfEventWindows        = "ebpf_event_windows"
 	CommonMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	CommonMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	CommonMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	CommonMapEbpfExecuted            = "ebpf_executed"
+	CommonMapEbpfHere                = "ebpf_here"
+	CommonMapEbpfListened            = "ebpf_listened"
 	CommonMapEbpfListeners           = "ebpf_listeners"
+	CommonMapEbpfListening           = "ebpf_listening"
 	CommonMapEbpfLost                = "ebpf_lost"
 	CommonMapEbpfRecords             = "ebpf_records"
 	CommonMapEbpfSequences           = "ebpf_sequences"
 	CommonMapEbpfSocketSlots         = "ebpf_socket_slots"
 	CommonMapEbpfSocketStorage       = "ebpf_socket_storage"
 	CommonMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
+	CommonProgEbpfFindOffset         = "ebpf_find_offset"
+	CommonProgEbpfLookAtListener     = "ebpf_look_at_listener"
 	CommonVarByAddress               = "by_address"
 	CommonVarEnabledEvents           = "enabled_events"
 	CommonVarEventLimit              = "event_limit"
@@ -183,9 +220,11 @@ const (
 	CommonVarExcludePorts            = "exclude_ports"
 	CommonVarExportAttribution       = "export_attribution"
 	CommonVarExportFlow              = "export_flow"
+	CommonVarExportListeningFate     = "export_listening_fate"
 	CommonVarExportLossCause         = "export_loss_cause"
 	CommonVarExportRecord            = "export_record"
 	CommonVarExportRole              = "export_role"
+	CommonVarOverflowCounter         = "overflow_counter"
 	CommonVarProgramNumber           = "program_number"
 	CommonVarReadNames               = "read_names"
 	CommonVarRingReserveAbove        = "ring_reserve_above"
@@ -235,6 +274,8 @@ type CommonSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonProgramSpecs struct {
+	EbpfFindOffset     *ebpf.ProgramSpec `ebpf:"ebpf_find_offset"`
+	EbpfLookAtListener *ebpf.ProgramSpec `ebpf:"ebpf_look_at_listener"`
 }
 
 // CommonMapSpecs contains maps before they are loaded into the kernel.
@@ -242,13 +283,17 @@ type CommonProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfHere                *ebpf.MapSpec `ebpf:"ebpf_here"`
+	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -261,23 +306,25 @@ type CommonMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonVariableSpecs struct {
-	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
-	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
-	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
-	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
-	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
-	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
-	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
-	ExportAttribution  *ebpf.VariableSpec `ebpf:"export_attribution"`
-	ExportFlow         *ebpf.VariableSpec `ebpf:"export_flow"`
-	ExportLossCause    *ebpf.VariableSpec `ebpf:"export_loss_cause"`
-	ExportRecord       *ebpf.VariableSpec `ebpf:"export_record"`
-	ExportRole         *ebpf.VariableSpec `ebpf:"export_role"`
-	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
-	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
-	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
-	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
-	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
+	ByAddress           *ebpf.VariableSpec `ebpf:"by_address"`
+	EnabledEvents       *ebpf.VariableSpec `ebpf:"enabled_events"`
+	EventLimit          *ebpf.VariableSpec `ebpf:"event_limit"`
+	ExcludeCidrs        *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
+	ExcludeExecutables  *ebpf.VariableSpec `ebpf:"exclude_executables"`
+	ExcludeLoopback     *ebpf.VariableSpec `ebpf:"exclude_loopback"`
+	ExcludePorts        *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	ExportAttribution   *ebpf.VariableSpec `ebpf:"export_attribution"`
+	ExportFlow          *ebpf.VariableSpec `ebpf:"export_flow"`
+	ExportListeningFate *ebpf.VariableSpec `ebpf:"export_listening_fate"`
+	ExportLossCause     *ebpf.VariableSpec `ebpf:"export_loss_cause"`
+	ExportRecord        *ebpf.VariableSpec `ebpf:"export_record"`
+	ExportRole          *ebpf.VariableSpec `ebpf:"export_role"`
+	OverflowCounter     *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
+	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
+	RingReserveAbove    *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
+	RingWakeAbove       *ebpf.VariableSpec `ebpf:"ring_wake_above"`
+	SelfPid             *ebpf.VariableSpec `ebpf:"self_pid"`
 }
 
 // CommonObjects contains all objects after they have been loaded into the kernel.
@@ -301,13 +348,17 @@ func (o *CommonObjects) Close() error {
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfHere                *ebpf.Map `ebpf:"ebpf_here"`
+	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -319,13 +370,17 @@ type CommonMaps struct {
 func (m *CommonMaps) Close() error {
 	return _CommonClose(
 		m.EbpfClosedByAddress,
+		m.EbpfCpuOffsets,
 		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfHere,
+		m.EbpfListened,
 		m.EbpfListeners,
+		m.EbpfListening,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -339,33 +394,40 @@ func (m *CommonMaps) Close() error {
 //
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonVariables struct {
-	ByAddress          *ebpf.Variable `ebpf:"by_address"`
-	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
-	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
-	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`
-	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
-	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
-	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
-	ExportAttribution  *ebpf.Variable `ebpf:"export_attribution"`
-	ExportFlow         *ebpf.Variable `ebpf:"export_flow"`
-	ExportLossCause    *ebpf.Variable `ebpf:"export_loss_cause"`
-	ExportRecord       *ebpf.Variable `ebpf:"export_record"`
-	ExportRole         *ebpf.Variable `ebpf:"export_role"`
-	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
-	ReadNames          *ebpf.Variable `ebpf:"read_names"`
-	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
-	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
-	SelfPid            *ebpf.Variable `ebpf:"self_pid"`
+	ByAddress           *ebpf.Variable `ebpf:"by_address"`
+	EnabledEvents       *ebpf.Variable `ebpf:"enabled_events"`
+	EventLimit          *ebpf.Variable `ebpf:"event_limit"`
+	ExcludeCidrs        *ebpf.Variable `ebpf:"exclude_cidrs"`
+	ExcludeExecutables  *ebpf.Variable `ebpf:"exclude_executables"`
+	ExcludeLoopback     *ebpf.Variable `ebpf:"exclude_loopback"`
+	ExcludePorts        *ebpf.Variable `ebpf:"exclude_ports"`
+	ExportAttribution   *ebpf.Variable `ebpf:"export_attribution"`
+	ExportFlow          *ebpf.Variable `ebpf:"export_flow"`
+	ExportListeningFate *ebpf.Variable `ebpf:"export_listening_fate"`
+	ExportLossCause     *ebpf.Variable `ebpf:"export_loss_cause"`
+	ExportRecord        *ebpf.Variable `ebpf:"export_record"`
+	ExportRole          *ebpf.Variable `ebpf:"export_role"`
+	OverflowCounter     *ebpf.Variable `ebpf:"overflow_counter"`
+	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
+	ReadNames           *ebpf.Variable `ebpf:"read_names"`
+	RingReserveAbove    *ebpf.Variable `ebpf:"ring_reserve_above"`
+	RingWakeAbove       *ebpf.Variable `ebpf:"ring_wake_above"`
+	SelfPid             *ebpf.Variable `ebpf:"self_pid"`
 }
 
 // CommonPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonPrograms struct {
+	EbpfFindOffset     *ebpf.Program `ebpf:"ebpf_find_offset"`
+	EbpfLookAtListener *ebpf.Program `ebpf:"ebpf_look_at_listener"`
 }
 
 func (p *CommonPrograms) Close() error {
-	return _CommonClose()
+	return _CommonClose(
+		p.EbpfFindOffset,
+		p.EbpfLookAtListener,
+	)
 }
 
 func _CommonClose(closers ...io.Closer) error {

@@ -5,4 +5,4 @@
 // maps and variables that they share. It is for the receiver alone, and may change with every version.
 package common
 
-//go:generate bpf2go -target amd64,arm64 -go-package common -type record -type owner -type address -type flow -type cidr -type executable -type ports -type losses -type sequence -type loss_cause -type attribution -type role Common common.bpf.c
+//go:generate bpf2go -target amd64,arm64 -go-package common -type record -type owner -type address -type flow -type cidr -type executable -type ports -type losses -type sequence -type listening -type listening_fate -type loss_cause -type attribution -type role Common common.bpf.c

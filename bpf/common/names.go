@@ -5,9 +5,12 @@ package common
 
 // The maps that all programs share, by their names in every object.
 const (
+	MapCPUOffsets          = CommonMapEbpfCpuOffsets
 	MapExcludedCidrs       = CommonMapEbpfExcludedCidrs
 	MapExcludedExecutables = CommonMapEbpfExcludedExecutables
 	MapExcludedPorts       = CommonMapEbpfExcludedPorts
+	MapListened            = CommonMapEbpfListened
+	MapListening           = CommonMapEbpfListening
 	MapLost                = CommonMapEbpfLost
 	MapRecords             = CommonMapEbpfRecords
 	MapSequences           = CommonMapEbpfSequences
@@ -23,9 +26,16 @@ const (
 	VarExcludeExecutables = CommonVarExcludeExecutables
 	VarExcludeLoopback    = CommonVarExcludeLoopback
 	VarExcludePorts       = CommonVarExcludePorts
+	VarOverflowCounter    = CommonVarOverflowCounter
 	VarProgramNumber      = CommonVarProgramNumber
 	VarReadNames          = CommonVarReadNames
 	VarRingReserveAbove   = CommonVarRingReserveAbove
 	VarRingWakeAbove      = CommonVarRingWakeAbove
 	VarSelfPid            = CommonVarSelfPid
 )
+
+// ProgFindOffset is the function that finds out, for the CPU that it runs on, what MapCPUOffsets has of it.
+const ProgFindOffset = CommonProgEbpfFindOffset
+
+// ProgLookAtListener is the function that renews what MapListening has of one, and returns a ListeningFate.
+const ProgLookAtListener = CommonProgEbpfLookAtListener

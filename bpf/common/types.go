@@ -17,6 +17,8 @@ type (
 	Owner = CommonOwner
 	// SocketSlot is what is known of a TCP socket.
 	SocketSlot = CommonSocketSlot
+	// Listening is a TCP listener, with what is known of its queue.
+	Listening = CommonListening
 	// Losses counts what one program could not deliver on one CPU, by LossCause.
 	Losses = CommonLosses
 	// Sequence is the number that the last record of one CPU was given.
@@ -27,6 +29,16 @@ type (
 	Executable = CommonExecutable
 	// Ports has a bit for each port that is excluded.
 	Ports = CommonPorts
+)
+
+// ListeningFate is what is found of a listener.
+type ListeningFate = CommonListeningFate
+
+// The values of ListeningFate.
+const (
+	ListeningExists   = CommonListeningFateLISTENING_EXISTS
+	ListeningGone     = CommonListeningFateLISTENING_GONE
+	ListeningExcluded = CommonListeningFateLISTENING_EXCLUDED
 )
 
 // Attribution is how the owner in a record was found: ebpf.attribution.

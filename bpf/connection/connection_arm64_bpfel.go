@@ -141,6 +141,32 @@ type ConnectionListener struct {
 	Socket uint64
 }
 
+type ConnectionListening struct {
+	_     structs.HostLayout
+	Owner ConnectionOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
+	Pad     [2]uint8
+	Address struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Port           ConnectionPort
+	Socket         uint64
+	Since          uint64
+	FirstOverflows uint64
+	Overflows      uint64
+	FirstDrops     uint32
+	Drops          uint32
+	Told           uint32
+	Backlog        uint32
+	Limit          uint32
+	Gone           uint32
+}
+
 type ConnectionLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -349,13 +375,16 @@ const (
 	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
 	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
+	ConnectionMapEbpfCpuOffsets              = "ebpf_cpu_offsets"
 	ConnectionMapEbpfEnds                    = "ebpf_ends"
 	ConnectionMapEbpfEventWindows            = "ebpf_event_windows"
 	ConnectionMapEbpfExcludedCidrs           = "ebpf_excluded_cidrs"
 	ConnectionMapEbpfExcludedExecutables     = "ebpf_excluded_executables"
 	ConnectionMapEbpfExcludedPorts           = "ebpf_excluded_ports"
 	ConnectionMapEbpfExecuted                = "ebpf_executed"
+	ConnectionMapEbpfListened                = "ebpf_listened"
 	ConnectionMapEbpfListeners               = "ebpf_listeners"
+	ConnectionMapEbpfListening               = "ebpf_listening"
 	ConnectionMapEbpfLost                    = "ebpf_lost"
 	ConnectionMapEbpfRecords                 = "ebpf_records"
 	ConnectionMapEbpfSequences               = "ebpf_sequences"
@@ -401,6 +430,7 @@ const (
 	ConnectionVarExportFailure               = "export_failure"
 	ConnectionVarExportUnixEvent             = "export_unix_event"
 	ConnectionVarHistogramBounds             = "histogram_bounds"
+	ConnectionVarOverflowCounter             = "overflow_counter"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
 	ConnectionVarRingReserveAbove            = "ring_reserve_above"
@@ -496,13 +526,16 @@ type ConnectionMapSpecs struct {
 	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -529,6 +562,7 @@ type ConnectionVariableSpecs struct {
 	ExportFailure          *ebpf.VariableSpec `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.VariableSpec `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove       *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
@@ -571,13 +605,16 @@ type ConnectionMaps struct {
 	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -604,13 +641,16 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
 		m.EbpfClosedByAddress,
+		m.EbpfCpuOffsets,
 		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfListened,
 		m.EbpfListeners,
+		m.EbpfListening,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -638,6 +678,7 @@ type ConnectionVariables struct {
 	ExportFailure          *ebpf.Variable `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.Variable `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.Variable `ebpf:"histogram_bounds"`
+	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove       *ebpf.Variable `ebpf:"ring_reserve_above"`

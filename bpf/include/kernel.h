@@ -113,10 +113,19 @@ struct netns_nf {
 	struct nf_hook_entries *hooks_ipv6[5];
 };
 
+struct linux_mib {
+	unsigned long mibs[1]; /* there are more */
+};
+
+struct netns_mib {
+	struct linux_mib *net_statistics; /* per CPU */
+};
+
 struct net {
 	struct ns_common ns;
 	struct netns_nf nf;
 	struct hlist_head *dev_index_head;
+	struct netns_mib mib;
 };
 
 typedef struct {
@@ -152,6 +161,10 @@ struct cgroup___pre_6_1 {
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
+
+typedef struct {
+	int counter;
+} atomic_t;
 
 typedef struct {
 	__s64 counter;
@@ -191,6 +204,7 @@ struct sock {
 	int sk_err;
 	__u32 sk_ack_backlog;
 	__u32 sk_max_ack_backlog;
+	atomic_t sk_drops;
 	struct sock_cgroup_data sk_cgrp_data;
 	struct bpf_local_storage *sk_bpf_storage;
 };
@@ -305,10 +319,6 @@ struct file {
 	struct inode *f_inode;
 	void *private_data;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 typedef struct {
 	long counter;
@@ -499,6 +509,10 @@ struct seq_file;
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_array {
+	char value[1]; /* of a map per CPU: the address of the values, per CPU */
 };
 
 struct bpf_iter__task_file {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "fd.h"
+#include "listening.h"
 #include "record.h"
 #include "sockets.h"
 
@@ -202,8 +203,8 @@ static __always_inline bool adopt_stored(struct sock *sk, const struct listener 
 	return true;
 }
 
-/* CLOSE → LISTEN, in the context of the process that listens; or a listener that existed before, with a process that holds it. */
-static __noinline void track_listener(struct sock *sk, struct task_struct *task, bool existed)
+/* Records the owner of a listener and its port, from which accepted connections get theirs. */
+static __noinline void record_listener(struct sock *sk, struct task_struct *task, bool existed)
 {
 	struct listener l = {.socket = (__u64)sk}, *first;
 	struct socket_state state = {};
@@ -231,6 +232,53 @@ static __noinline void track_listener(struct sock *sk, struct task_struct *task,
 	store_state(sk, &state);
 }
 
+/* Adds a listener to those whose accept queues are read. A known listener keeps its owner while that exists. */
+static __noinline void add_listening(struct sock *trusted, struct task_struct *task, bool existed)
+{
+	static const struct listening none;
+	struct sock *sk = (struct sock *)address_of(trusted);
+	struct port port = port_of(trusted);
+	__u64 key = (__u64)sk;
+	struct listening *l;
+
+	bpf_map_update_elem(&ebpf_listening, &key, &none, BPF_NOEXIST);
+	l = bpf_map_lookup_elem(&ebpf_listening, &key);
+	if (!l) {
+		count_loss(LOSS_MAP_FULL);
+		return;
+	}
+	if (existed && l->since) {
+		if (!l->owner.pid || is_gone(&l->owner, &l->life))
+			read_holder(&l->owner, &l->life, task);
+		return;
+	}
+	read_holder(&l->owner, &l->life, task);
+	if (port.family == AF_INET6)
+		BPF_CORE_READ_INTO(&l->address, sk, __sk_common.skc_v6_rcv_saddr);
+	else
+		map_ipv4(&l->address, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+	l->port = port;
+	l->socket = key;
+	l->first_drops = drops_of(sk);
+	l->drops = l->first_drops;
+	l->first_overflows = overflows_of(sk);
+	l->overflows = l->first_overflows;
+	l->told = 0;
+	l->gone = 0;
+	barrier();
+	l->since = bpf_ktime_get_ns();
+}
+
+/*
+ * CLOSE → LISTEN, in the context of the process that listens; or a listener that existed before, with a process that holds it. Two
+ * functions, because the stack of both together would be too large.
+ */
+static __always_inline void track_listener(struct sock *sk, struct task_struct *task, bool existed)
+{
+	record_listener(sk, task, existed);
+	add_listening(sk, task, existed);
+}
+
 /* LISTEN → CLOSE. */
 static __noinline void untrack_listener(struct sock *sk)
 {
@@ -242,6 +290,7 @@ static __noinline void untrack_listener(struct sock *sk)
 		return;
 	/* skc_num may be cleared already; inet_sport stays. */
 	port.number = bpf_ntohs(tp->inet_conn.icsk_inet.inet_sport);
+	remove_listening(sk);
 	first = bpf_map_lookup_elem(&ebpf_listeners, &port);
 	if (first && first->socket == (__u64)sk)
 		bpf_map_delete_elem(&ebpf_listeners, &port);

@@ -4,6 +4,7 @@
 // Dropped packets: the calls of kfree_skb() that lose a packet.
 #include "../include/filter.h"
 #include "../include/interface.h"
+#include "../include/listening.h"
 #include "../include/missed.h"
 #include "../include/series.h"
 #include "../include/shares.h"
@@ -90,6 +91,25 @@ static __always_inline bool is_reported(const struct headers *h, struct series *
 	return true;
 }
 
+/*
+ * Remembers that the last segment of a handshake was dropped because the accept queue was full. The kernel counts that as an
+ * overflow, too, which must not be reported again.
+ */
+static __always_inline void note_overflow(const struct sk_buff *skb, const struct packet *p, const struct sock *rx_sk,
+					  const struct verdict *verdict)
+{
+	__u64 listener = address_of(rx_sk);
+	struct listening *l;
+
+	if (p->protocol != IPPROTO_TCP || p->tcp_flags & (TCP_SYN | TCP_RST))
+		return;
+	if (!listener && verdict->code == CODE_RECEIVES_SEGMENT)
+		listener = listener_of(skb, p);
+	l = listener ? bpf_map_lookup_elem(&ebpf_listening, &listener) : NULL;
+	if (l && is_full_listener((const struct sock *)listener))
+		__sync_fetch_and_add(&l->told, 1);
+}
+
 /* rx_sk is NULL if the kernel does not say which socket the packet was for. */
 static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u32 reason, struct sock *rx_sk,
 					const struct verdict *verdict)
@@ -133,6 +153,7 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 	if (headers.fragment && is_reported(&headers, &key))
 		return;
 	count_drop(&key, 1, packet->size);
+	note_overflow(skb, packet, rx_sk, verdict);
 
 	if (!event_enabled(EVENT_DROP))
 		return;

@@ -165,6 +165,32 @@ type PacketDropListener struct {
 	Socket uint64
 }
 
+type PacketDropListening struct {
+	_     structs.HostLayout
+	Owner PacketDropOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
+	Pad     [2]uint8
+	Address struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Port           PacketDropPort
+	Socket         uint64
+	Since          uint64
+	FirstOverflows uint64
+	Overflows      uint64
+	FirstDrops     uint32
+	Drops          uint32
+	Told           uint32
+	Backlog        uint32
+	Limit          uint32
+	Gone           uint32
+}
+
 type PacketDropLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -244,13 +270,16 @@ type PacketDropSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	PacketDropMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	PacketDropMapEbpfCpuOffsets          = "ebpf_cpu_offsets"
 	PacketDropMapEbpfEnds                = "ebpf_ends"
 	PacketDropMapEbpfEventWindows        = "ebpf_event_windows"
 	PacketDropMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	PacketDropMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	PacketDropMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	PacketDropMapEbpfExecuted            = "ebpf_executed"
+	PacketDropMapEbpfListened            = "ebpf_listened"
 	PacketDropMapEbpfListeners           = "ebpf_listeners"
+	PacketDropMapEbpfListening           = "ebpf_listening"
 	PacketDropMapEbpfLost                = "ebpf_lost"
 	PacketDropMapEbpfRecords             = "ebpf_records"
 	PacketDropMapEbpfSequences           = "ebpf_sequences"
@@ -277,6 +306,7 @@ const (
 	PacketDropVarExportJudgement         = "export_judgement"
 	PacketDropVarJudgements              = "judgements"
 	PacketDropVarKfreeSkbArguments       = "kfree_skb_arguments"
+	PacketDropVarOverflowCounter         = "overflow_counter"
 	PacketDropVarProgramNumber           = "program_number"
 	PacketDropVarReadNames               = "read_names"
 	PacketDropVarRingReserveAbove        = "ring_reserve_above"
@@ -335,13 +365,16 @@ type PacketDropProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -372,6 +405,7 @@ type PacketDropVariableSpecs struct {
 	ExportJudgement    *ebpf.VariableSpec `ebpf:"export_judgement"`
 	Judgements         *ebpf.VariableSpec `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
+	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
@@ -400,13 +434,16 @@ func (o *PacketDropObjects) Close() error {
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -422,13 +459,16 @@ type PacketDropMaps struct {
 func (m *PacketDropMaps) Close() error {
 	return _PacketDropClose(
 		m.EbpfClosedByAddress,
+		m.EbpfCpuOffsets,
 		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfListened,
 		m.EbpfListeners,
+		m.EbpfListening,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -460,6 +500,7 @@ type PacketDropVariables struct {
 	ExportJudgement    *ebpf.Variable `ebpf:"export_judgement"`
 	Judgements         *ebpf.Variable `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.Variable `ebpf:"kfree_skb_arguments"`
+	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`

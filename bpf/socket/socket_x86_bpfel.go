@@ -52,6 +52,32 @@ type SocketListener struct {
 	Socket uint64
 }
 
+type SocketListening struct {
+	_     structs.HostLayout
+	Owner SocketOwner
+	Life  struct {
+		_        structs.HostLayout
+		Identity [2]uint16
+		Ends     uint16
+	}
+	Pad     [2]uint8
+	Address struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Port           SocketPort
+	Socket         uint64
+	Since          uint64
+	FirstOverflows uint64
+	Overflows      uint64
+	FirstDrops     uint32
+	Drops          uint32
+	Told           uint32
+	Backlog        uint32
+	Limit          uint32
+	Gone           uint32
+}
+
 type SocketLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
@@ -114,13 +140,16 @@ type SocketSocketState struct {
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
 	SocketMapEbpfClosedByAddress     = "ebpf_closed_by_address"
+	SocketMapEbpfCpuOffsets          = "ebpf_cpu_offsets"
 	SocketMapEbpfEnds                = "ebpf_ends"
 	SocketMapEbpfEventWindows        = "ebpf_event_windows"
 	SocketMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	SocketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	SocketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	SocketMapEbpfExecuted            = "ebpf_executed"
+	SocketMapEbpfListened            = "ebpf_listened"
 	SocketMapEbpfListeners           = "ebpf_listeners"
+	SocketMapEbpfListening           = "ebpf_listening"
 	SocketMapEbpfLost                = "ebpf_lost"
 	SocketMapEbpfRecords             = "ebpf_records"
 	SocketMapEbpfSequences           = "ebpf_sequences"
@@ -140,6 +169,7 @@ const (
 	SocketVarExcludeExecutables      = "exclude_executables"
 	SocketVarExcludeLoopback         = "exclude_loopback"
 	SocketVarExcludePorts            = "exclude_ports"
+	SocketVarOverflowCounter         = "overflow_counter"
 	SocketVarProgramNumber           = "program_number"
 	SocketVarReadNames               = "read_names"
 	SocketVarRingReserveAbove        = "ring_reserve_above"
@@ -202,13 +232,16 @@ type SocketProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type SocketMapSpecs struct {
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.MapSpec `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -228,6 +261,7 @@ type SocketVariableSpecs struct {
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
@@ -256,13 +290,16 @@ func (o *SocketObjects) Close() error {
 // It can be passed to LoadSocketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SocketMaps struct {
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
+	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
 	EbpfEventWindows        *ebpf.Map `ebpf:"ebpf_event_windows"`
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
+	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -274,13 +311,16 @@ type SocketMaps struct {
 func (m *SocketMaps) Close() error {
 	return _SocketClose(
 		m.EbpfClosedByAddress,
+		m.EbpfCpuOffsets,
 		m.EbpfEnds,
 		m.EbpfEventWindows,
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfListened,
 		m.EbpfListeners,
+		m.EbpfListening,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -301,6 +341,7 @@ type SocketVariables struct {
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
+	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`

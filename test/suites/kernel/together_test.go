@@ -32,6 +32,7 @@ var together = []func(*testing.T){
 	TestConnectionSubflows,
 	TestConnectionTranslated,
 	TestConnectionMetrics,
+	TestConnectionListeners,
 	TestConnectionHistograms,
 	TestConnectionMetricTypes,
 	TestConnectionMetricsWithoutEvents,

@@ -74,6 +74,26 @@ func (b *BTF) EnumValue(enum, enumerator string) (value uint64, ok bool) {
 	return 0, false
 }
 
+// AnonymousEnumValue returns the value of an enumerator of an enum without a name. It may have to look through all types.
+func (b *BTF) AnonymousEnumValue(enumerator string) (value uint64, ok bool) {
+	// What is decoded for this is of no use later.
+	for t, err := range b.types.Copy().All() {
+		if err != nil {
+			return 0, false
+		}
+		e, isEnum := t.(*btf.Enum)
+		if !isEnum || e.Name != "" {
+			continue
+		}
+		for _, v := range e.Values {
+			if v.Name == enumerator {
+				return v.Value, true
+			}
+		}
+	}
+	return 0, false
+}
+
 // HasHelper reports whether the kernel has a BPF helper, named without the prefix bpf_, such as "check_mtu".
 func (b *BTF) HasHelper(name string) bool {
 	_, ok := b.EnumValue("bpf_func_id", "BPF_FUNC_"+name)

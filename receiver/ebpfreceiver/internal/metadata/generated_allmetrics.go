@@ -113,6 +113,9 @@ type AllMetricsConfig struct {
 	EbpfFileOpens                   MetricConfig `mapstructure:"ebpf.file.opens"`
 	EbpfFileDescriptorCount         MetricConfig `mapstructure:"ebpf.file_descriptor.count"`
 	EbpfFileDescriptorOperations    MetricConfig `mapstructure:"ebpf.file_descriptor.operations"`
+	EbpfListenerBacklog             MetricConfig `mapstructure:"ebpf.listener.backlog"`
+	EbpfListenerLimit               MetricConfig `mapstructure:"ebpf.listener.limit"`
+	EbpfListenerOverflows           MetricConfig `mapstructure:"ebpf.listener.overflows"`
 	EbpfOomKills                    MetricConfig `mapstructure:"ebpf.oom.kills"`
 	EbpfPacketDropIo                MetricConfig `mapstructure:"ebpf.packet.drop.io"`
 	EbpfPacketDrops                 MetricConfig `mapstructure:"ebpf.packet.drops"`
@@ -146,6 +149,9 @@ func DefaultAllMetricsConfig() AllMetricsConfig {
 	c.EbpfFileOpens.Enabled = sums.EbpfFileOpens.Enabled
 	c.EbpfFileDescriptorCount.Enabled = sums.EbpfFileDescriptorCount.Enabled
 	c.EbpfFileDescriptorOperations.Enabled = sums.EbpfFileDescriptorOperations.Enabled
+	c.EbpfListenerBacklog.Enabled = sums.EbpfListenerBacklog.Enabled
+	c.EbpfListenerLimit.Enabled = sums.EbpfListenerLimit.Enabled
+	c.EbpfListenerOverflows.Enabled = sums.EbpfListenerOverflows.Enabled
 	c.EbpfOomKills.Enabled = sums.EbpfOomKills.Enabled
 	c.EbpfPacketDropIo.Enabled = sums.EbpfPacketDropIo.Enabled
 	c.EbpfPacketDrops.Enabled = sums.EbpfPacketDrops.Enabled
@@ -182,6 +188,9 @@ func (c *AllMetricsConfig) Sums() MetricsConfig {
 	config.EbpfFileOpens.Enabled = c.EbpfFileOpens.Enabled
 	config.EbpfFileDescriptorCount.Enabled = c.EbpfFileDescriptorCount.Enabled
 	config.EbpfFileDescriptorOperations.Enabled = c.EbpfFileDescriptorOperations.Enabled
+	config.EbpfListenerBacklog.Enabled = c.EbpfListenerBacklog.Enabled
+	config.EbpfListenerLimit.Enabled = c.EbpfListenerLimit.Enabled
+	config.EbpfListenerOverflows.Enabled = c.EbpfListenerOverflows.Enabled
 	config.EbpfOomKills.Enabled = c.EbpfOomKills.Enabled
 	config.EbpfPacketDropIo.Enabled = c.EbpfPacketDropIo.Enabled
 	config.EbpfPacketDrops.Enabled = c.EbpfPacketDrops.Enabled
@@ -226,6 +235,9 @@ func (c *AllMetricsConfig) each(f func(name string, attributes []string, config 
 	f("ebpf.file.opens", []string{"error.type", "otel.metric.overflow"}, &c.EbpfFileOpens)
 	f("ebpf.file_descriptor.count", []string{"process.pid", "process.executable.name", "ebpf.file_descriptor.kind", "otel.metric.overflow"}, &c.EbpfFileDescriptorCount)
 	f("ebpf.file_descriptor.operations", []string{"ebpf.file_descriptor.operation", "ebpf.file_descriptor.kind", "otel.metric.overflow"}, &c.EbpfFileDescriptorOperations)
+	f("ebpf.listener.backlog", []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"}, &c.EbpfListenerBacklog)
+	f("ebpf.listener.limit", []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"}, &c.EbpfListenerLimit)
+	f("ebpf.listener.overflows", []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"}, &c.EbpfListenerOverflows)
 	f("ebpf.oom.kills", []string{"otel.metric.overflow"}, &c.EbpfOomKills)
 	f("ebpf.packet.drop.io", []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfPacketDropIo)
 	f("ebpf.packet.drops", []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfPacketDrops)

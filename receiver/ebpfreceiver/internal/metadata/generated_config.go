@@ -227,6 +227,66 @@ func (ms *EbpfFileDescriptorOperationsMetricConfig) Unmarshal(parser *confmap.Co
 	return nil
 }
 
+// EbpfListenerBacklogMetricConfig provides config for the ebpf.listener.backlog metric.
+type EbpfListenerBacklogMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfListenerBacklogMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfListenerLimitMetricConfig provides config for the ebpf.listener.limit metric.
+type EbpfListenerLimitMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfListenerLimitMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
+// EbpfListenerOverflowsMetricConfig provides config for the ebpf.listener.overflows metric.
+type EbpfListenerOverflowsMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfListenerOverflowsMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfOomKillsMetricConfig provides config for the ebpf.oom.kills metric.
 type EbpfOomKillsMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -500,6 +560,9 @@ type MetricsConfig struct {
 	EbpfFileOpens                EbpfFileOpensMetricConfig                `mapstructure:"ebpf.file.opens"`
 	EbpfFileDescriptorCount      EbpfFileDescriptorCountMetricConfig      `mapstructure:"ebpf.file_descriptor.count"`
 	EbpfFileDescriptorOperations EbpfFileDescriptorOperationsMetricConfig `mapstructure:"ebpf.file_descriptor.operations"`
+	EbpfListenerBacklog          EbpfListenerBacklogMetricConfig          `mapstructure:"ebpf.listener.backlog"`
+	EbpfListenerLimit            EbpfListenerLimitMetricConfig            `mapstructure:"ebpf.listener.limit"`
+	EbpfListenerOverflows        EbpfListenerOverflowsMetricConfig        `mapstructure:"ebpf.listener.overflows"`
 	EbpfOomKills                 EbpfOomKillsMetricConfig                 `mapstructure:"ebpf.oom.kills"`
 	EbpfPacketDropIo             EbpfPacketDropIoMetricConfig             `mapstructure:"ebpf.packet.drop.io"`
 	EbpfPacketDrops              EbpfPacketDropsMetricConfig              `mapstructure:"ebpf.packet.drops"`
@@ -548,6 +611,15 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
+			Enabled: true,
+		},
+		EbpfListenerBacklog: EbpfListenerBacklogMetricConfig{
+			Enabled: true,
+		},
+		EbpfListenerLimit: EbpfListenerLimitMetricConfig{
+			Enabled: true,
+		},
+		EbpfListenerOverflows: EbpfListenerOverflowsMetricConfig{
 			Enabled: true,
 		},
 		EbpfOomKills: EbpfOomKillsMetricConfig{

@@ -59,6 +59,15 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: true,
 					},
+					EbpfListenerBacklog: EbpfListenerBacklogMetricConfig{
+						Enabled: true,
+					},
+					EbpfListenerLimit: EbpfListenerLimitMetricConfig{
+						Enabled: true,
+					},
+					EbpfListenerOverflows: EbpfListenerOverflowsMetricConfig{
+						Enabled: true,
+					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: true,
 					},
@@ -143,6 +152,15 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfFileDescriptorOperations: EbpfFileDescriptorOperationsMetricConfig{
 						Enabled: false,
 					},
+					EbpfListenerBacklog: EbpfListenerBacklogMetricConfig{
+						Enabled: false,
+					},
+					EbpfListenerLimit: EbpfListenerLimitMetricConfig{
+						Enabled: false,
+					},
+					EbpfListenerOverflows: EbpfListenerOverflowsMetricConfig{
+						Enabled: false,
+					},
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: false,
 					},
@@ -194,7 +212,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfProgramStateMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfListenerBacklogMetricConfig{}, EbpfListenerLimitMetricConfig{}, EbpfListenerOverflowsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfProgramStateMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -166,6 +166,18 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.file_descriptor.operations",
 		Attributes: []string{"ebpf.file_descriptor.operation", "ebpf.file_descriptor.kind", "otel.metric.overflow"},
 	},
+	EbpfListenerBacklog: metricInfo{
+		Name:       "ebpf.listener.backlog",
+		Attributes: []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"},
+	},
+	EbpfListenerLimit: metricInfo{
+		Name:       "ebpf.listener.limit",
+		Attributes: []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"},
+	},
+	EbpfListenerOverflows: metricInfo{
+		Name:       "ebpf.listener.overflows",
+		Attributes: []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"},
+	},
 	EbpfOomKills: metricInfo{
 		Name:       "ebpf.oom.kills",
 		Attributes: []string{"otel.metric.overflow"},
@@ -232,6 +244,9 @@ type metricsInfo struct {
 	EbpfFileOpens                metricInfo
 	EbpfFileDescriptorCount      metricInfo
 	EbpfFileDescriptorOperations metricInfo
+	EbpfListenerBacklog          metricInfo
+	EbpfListenerLimit            metricInfo
+	EbpfListenerOverflows        metricInfo
 	EbpfOomKills                 metricInfo
 	EbpfPacketDropIo             metricInfo
 	EbpfPacketDrops              metricInfo
@@ -415,6 +430,18 @@ func WithProcessExecutableNameMetricAttribute(processExecutableNameAttributeValu
 func WithProcessPidMetricAttribute(processPidAttributeValue int64) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutInt("process.pid", processPidAttributeValue)
+	})
+}
+
+func WithServerAddressMetricAttribute(serverAddressAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("server.address", serverAddressAttributeValue)
+	})
+}
+
+func WithServerPortMetricAttribute(serverPortAttributeValue int64) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutInt("server.port", serverPortAttributeValue)
 	})
 }
 
@@ -1034,6 +1061,174 @@ func (m *metricEbpfFileDescriptorOperations) emit(metrics pmetric.MetricSlice) {
 
 func newMetricEbpfFileDescriptorOperations(cfg EbpfFileDescriptorOperationsMetricConfig) metricEbpfFileDescriptorOperations {
 	m := metricEbpfFileDescriptorOperations{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfListenerBacklog struct {
+	data     pmetric.Metric                  // data buffer for generated metric.
+	config   EbpfListenerBacklogMetricConfig // metric config provided by user.
+	capacity int                             // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.listener.backlog metric with initial data.
+func (m *metricEbpfListenerBacklog) init() {
+	m.data.SetName("ebpf.listener.backlog")
+	m.data.SetDescription("Established connections in the accept queue of a TCP listener.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfListenerBacklog) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfListenerBacklog) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfListenerBacklog) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfListenerBacklog(cfg EbpfListenerBacklogMetricConfig) metricEbpfListenerBacklog {
+	m := metricEbpfListenerBacklog{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfListenerLimit struct {
+	data     pmetric.Metric                // data buffer for generated metric.
+	config   EbpfListenerLimitMetricConfig // metric config provided by user.
+	capacity int                           // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.listener.limit metric with initial data.
+func (m *metricEbpfListenerLimit) init() {
+	m.data.SetName("ebpf.listener.limit")
+	m.data.SetDescription("Limit of the accept queue of a TCP listener, by listen() and the sysctl net.core.somaxconn. The kernel admits one more.")
+	m.data.SetUnit("{connection}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(false)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfListenerLimit) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfListenerLimit) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfListenerLimit) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfListenerLimit(cfg EbpfListenerLimitMetricConfig) metricEbpfListenerLimit {
+	m := metricEbpfListenerLimit{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
+type metricEbpfListenerOverflows struct {
+	data     pmetric.Metric                    // data buffer for generated metric.
+	config   EbpfListenerOverflowsMetricConfig // metric config provided by user.
+	capacity int                               // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.listener.overflows metric with initial data.
+func (m *metricEbpfListenerOverflows) init() {
+	m.data.SetName("ebpf.listener.overflows")
+	m.data.SetDescription("Segments of handshakes that the kernel dropped because the accept queue of the TCP listener was full.")
+	m.data.SetUnit("{segment}")
+	m.data.SetEmptySum()
+	m.data.Sum().SetIsMonotonic(true)
+	m.data.Sum().SetAggregationTemporality(pmetric.AggregationTemporalityCumulative)
+	m.data.Sum().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfListenerOverflows) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Sum().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetIntValue(val)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfListenerOverflows) updateCapacity() {
+	if m.data.Sum().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Sum().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfListenerOverflows) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Sum().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfListenerOverflows(cfg EbpfListenerOverflowsMetricConfig) metricEbpfListenerOverflows {
+	m := metricEbpfListenerOverflows{config: cfg}
 
 	if cfg.Enabled {
 		m.data = pmetric.NewMetric()
@@ -1793,6 +1988,9 @@ type MetricsBuilder struct {
 	metricEbpfFileOpens                metricEbpfFileOpens
 	metricEbpfFileDescriptorCount      metricEbpfFileDescriptorCount
 	metricEbpfFileDescriptorOperations metricEbpfFileDescriptorOperations
+	metricEbpfListenerBacklog          metricEbpfListenerBacklog
+	metricEbpfListenerLimit            metricEbpfListenerLimit
+	metricEbpfListenerOverflows        metricEbpfListenerOverflows
 	metricEbpfOomKills                 metricEbpfOomKills
 	metricEbpfPacketDropIo             metricEbpfPacketDropIo
 	metricEbpfPacketDrops              metricEbpfPacketDrops
@@ -1842,6 +2040,9 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfFileOpens:                newMetricEbpfFileOpens(mbc.Metrics.EbpfFileOpens),
 		metricEbpfFileDescriptorCount:      newMetricEbpfFileDescriptorCount(mbc.Metrics.EbpfFileDescriptorCount),
 		metricEbpfFileDescriptorOperations: newMetricEbpfFileDescriptorOperations(mbc.Metrics.EbpfFileDescriptorOperations),
+		metricEbpfListenerBacklog:          newMetricEbpfListenerBacklog(mbc.Metrics.EbpfListenerBacklog),
+		metricEbpfListenerLimit:            newMetricEbpfListenerLimit(mbc.Metrics.EbpfListenerLimit),
+		metricEbpfListenerOverflows:        newMetricEbpfListenerOverflows(mbc.Metrics.EbpfListenerOverflows),
 		metricEbpfOomKills:                 newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
 		metricEbpfPacketDropIo:             newMetricEbpfPacketDropIo(mbc.Metrics.EbpfPacketDropIo),
 		metricEbpfPacketDrops:              newMetricEbpfPacketDrops(mbc.Metrics.EbpfPacketDrops),
@@ -1957,6 +2158,9 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfFileOpens.emit(ils.Metrics())
 	mb.metricEbpfFileDescriptorCount.emit(ils.Metrics())
 	mb.metricEbpfFileDescriptorOperations.emit(ils.Metrics())
+	mb.metricEbpfListenerBacklog.emit(ils.Metrics())
+	mb.metricEbpfListenerLimit.emit(ils.Metrics())
+	mb.metricEbpfListenerOverflows.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
 	mb.metricEbpfPacketDropIo.emit(ils.Metrics())
 	mb.metricEbpfPacketDrops.emit(ils.Metrics())
@@ -2054,6 +2258,21 @@ func (mb *MetricsBuilder) RecordEbpfFileDescriptorCountDataPoint(ts pcommon.Time
 // RecordEbpfFileDescriptorOperationsDataPoint adds a data point to ebpf.file_descriptor.operations metric.
 func (mb *MetricsBuilder) RecordEbpfFileDescriptorOperationsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfFileDescriptorOperations.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfListenerBacklogDataPoint adds a data point to ebpf.listener.backlog metric.
+func (mb *MetricsBuilder) RecordEbpfListenerBacklogDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfListenerBacklog.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfListenerLimitDataPoint adds a data point to ebpf.listener.limit metric.
+func (mb *MetricsBuilder) RecordEbpfListenerLimitDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfListenerLimit.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfListenerOverflowsDataPoint adds a data point to ebpf.listener.overflows metric.
+func (mb *MetricsBuilder) RecordEbpfListenerOverflowsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
+	mb.metricEbpfListenerOverflows.recordDataPoint(mb.startTime, ts, val, options...)
 }
 
 // RecordEbpfOomKillsDataPoint adds a data point to ebpf.oom.kills metric.

@@ -34,6 +34,8 @@ type Definition struct {
 	Needs []*Definition
 	// First reports that the program is attached before those that need it: what it tells is known before they report.
 	First bool
+	// Listeners reports that the program reports the accept queues of TCP listeners.
+	Listeners bool
 	// EventsOfScrape reports that Scrape finds the program's events, so that it must run without a metrics pipeline, too.
 	EventsOfScrape bool
 }

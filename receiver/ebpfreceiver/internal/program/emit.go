@@ -32,7 +32,7 @@ func (s *Set) emitter(config *CommonConfig, number uint32) func(func(*batch.Batc
 }
 
 // eventLimit is the event limit of one program in user space. The BPF side has another one, for the records of the ring
-// (take_from_limit in bpf/include/record.h). No program emits events on both sides.
+// (take_from_limit in bpf/include/record.h): a program that emits events on both sides has the limit on each.
 type eventLimit struct {
 	perSecond int // 0: no limit
 

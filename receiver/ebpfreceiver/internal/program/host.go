@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
@@ -63,6 +64,10 @@ type Host struct {
 	SocketsTracked bool
 	// Sockets is what is known of TCP sockets.
 	Sockets *ebpf.Map
+	// Listening has the TCP listeners that exist, Listened those that were closed and had drops.
+	Listening, Listened *ebpf.Map
+	// LookAtListener updates a listener's entry in Listening. nil: no program reports listeners.
+	LookAtListener func(socket uint64) (common.ListeningFate, error)
 	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
 	// Report reports a state of the program that the loader does not know.

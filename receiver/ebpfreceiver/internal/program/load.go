@@ -88,7 +88,6 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 		definition: one.Definition,
 		number:     number,
 		program:    one.Definition.New(one.Config, s.hostOf(one, number)),
-		maps:       map[string]*ebpf.Map{},
 	}
 	defer func() {
 		if err != nil {
@@ -109,13 +108,8 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 		return nil, err
 	}
 	opts := ebpf.CollectionOptions{MapReplacements: s.shared.replacements(spec)}
-	for name, m := range spec.Maps {
-		if opts.MapReplacements[name] == nil {
-			m.Name = nameInKernel(l.definition.Name, name)
-		}
-	}
 	s.options.Kernel.BTF.Apply(&opts)
-	if err := l.createMaps(spec, opts); err != nil {
+	if l.maps, err = createMaps(l.definition.Name, spec, opts); err != nil {
 		return nil, err
 	}
 	if err := l.program.Loaded(l.maps); err != nil {
@@ -149,6 +143,9 @@ func (s *Set) hostOf(one Selected, number uint32) *Host {
 		Settings:       s.options.Settings,
 		SocketsTracked: s.tracksSockets(),
 		Sockets:        s.shared.maps[common.MapSocketSlots],
+		Listening:      s.shared.maps[common.MapListening],
+		Listened:       s.shared.maps[common.MapListened],
+		LookAtListener: s.shared.lookAtListener(),
 		Emit:           s.emitter(one.Config.Common(), number),
 		Report: func(state State) {
 			state.Program = one.Definition.Name
@@ -170,31 +167,39 @@ func (l *loaded) iters() map[string]*Iter {
 	return iters
 }
 
-// createMaps creates the object's own maps, including its constants.
-func (l *loaded) createMaps(spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
+// createMaps creates the object's own maps, including its constants. Their names in the kernel begin with that of the program.
+func createMaps(program string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (map[string]*ebpf.Map, error) {
+	for name, m := range spec.Maps {
+		if opts.MapReplacements[name] == nil {
+			m.Name = nameInKernel(program, name)
+		}
+	}
 	only := spec.Copy()
 	only.Programs = nil
 	if err := inline(only); err != nil {
-		return err
+		return nil, err
 	}
 	collection, err := ebpf.NewCollectionWithOptions(only, opts)
 	if err != nil {
-		return fmt.Errorf("create maps: %w", err)
+		return nil, fmt.Errorf("create maps: %w", err)
 	}
 	defer collection.Close()
-	for name := range spec.Maps {
-		if opts.MapReplacements[name] != nil {
+	// The verifier takes frozen values for constants. The library freezes only what is called .rodata in the kernel, too.
+	for name, m := range collection.Maps {
+		if !strings.HasPrefix(name, ".rodata") {
 			continue
 		}
-		l.maps[name] = collection.DetachMap(name)
-		// The verifier takes the values for constants. The library freezes only what is called .rodata in the kernel, too.
-		if strings.HasPrefix(name, ".rodata") {
-			if err := l.maps[name].Freeze(); err != nil {
-				return fmt.Errorf("freeze %s: %w", name, err)
-			}
+		if err := m.Freeze(); err != nil {
+			return nil, fmt.Errorf("freeze %s: %w", name, err)
 		}
 	}
-	return nil
+	own := map[string]*ebpf.Map{}
+	for name := range spec.Maps {
+		if opts.MapReplacements[name] == nil {
+			own[name] = collection.DetachMap(name)
+		}
+	}
+	return own, nil
 }
 
 // nameInKernel returns the name of a program's own map, which begins with the program's name. The names of constants (.rodata) and

@@ -79,6 +79,11 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	if s.shared, err = newShared(options.RingSize, options.Exclude, emit, byAddress); err != nil {
 		return nil, err
 	}
+	if slices.ContainsFunc(selected, func(one Selected) bool { return one.Definition.Listeners }) {
+		if err = s.shared.watchListeners(options.Kernel.BTF); err != nil {
+			return nil, errors.Join(err, s.shared.close())
+		}
+	}
 	var (
 		errs    []error
 		running []Selected

@@ -28,6 +28,8 @@ type Exclude struct {
 type shared struct {
 	maps      map[string]*ebpf.Map
 	variables map[string]any
+	// listener is the function that updates a listener; nil if no program reports listeners.
+	listener *ebpf.Program
 }
 
 // byAddressEntries is how many objects, such as sockets, are tracked where the kernel has no storage for this kind of
@@ -63,6 +65,11 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 	}
 	s.variables[common.VarByAddress] = byAddress
 	s.makeRoom(spec)
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count the CPUs: %w", err)
+	}
+	spec.Maps[common.MapCPUOffsets].MaxEntries = uint32(cpus)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
 	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and one for all of IPv4
 	spec.Maps[common.MapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
@@ -157,6 +164,9 @@ func (s *shared) fill(exclude Exclude) error {
 
 func (s *shared) close() error {
 	var errs []error
+	if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
 	for _, m := range s.maps {
 		if m != nil {
 			errs = append(errs, m.Close())

@@ -39,6 +39,7 @@ var Definition = program.Definition{
 	},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
+	Listeners:     true,
 	Needs:         []*program.Definition{&cgroup.Definition},
 }
 

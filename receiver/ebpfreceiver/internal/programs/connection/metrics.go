@@ -47,7 +47,7 @@ func countsFate(m *metrics.Builder, key *bpf.ConnectionSeries, value *bpf.Connec
 
 // Scrape implements program.Program.
 func (c *connections) Scrape(m *metrics.Builder) error {
-	return errors.Join(c.scrapeCounts(m), c.scrapeTimes(m), c.peers.sweep())
+	return errors.Join(c.scrapeCounts(m), c.scrapeTimes(m), c.queues.scrapeInto(m), c.peers.sweep())
 }
 
 func (c *connections) scrapeCounts(m *metrics.Builder) error {

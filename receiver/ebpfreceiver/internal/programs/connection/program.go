@@ -11,7 +11,9 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/listeners"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -23,6 +25,7 @@ type connections struct {
 	holders holders
 	peers   peers
 	sentTo  translations
+	queues  queues
 	wanted  *ebpf.Map
 	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
@@ -36,6 +39,14 @@ var (
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	c := &connections{config: cfg.(*Config), host: host, holders: holders{now: time.Now, logger: host.Logger}}
 	c.counts.Fate = countsFate
+	c.queues = queues{
+		reader: listeners.Reader{Listening: host.Listening, Listened: host.Listened},
+		series: map[listenerSeries]*queue{},
+		names:  batch.NewNames(),
+	}
+	if c.config.Has(TCP) {
+		c.queues.reader.Look = host.LookAtListener
+	}
 	return c
 }
 

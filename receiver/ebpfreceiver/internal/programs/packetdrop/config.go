@@ -24,7 +24,10 @@ var Definition = program.Definition{
 	}},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
-	Needs:         []*program.Definition{&cgroup.Definition, &socket.Definition},
+	Listeners:     true,
+	// The drops that no hook sees.
+	EventsOfScrape: true,
+	Needs:          []*program.Definition{&cgroup.Definition, &socket.Definition},
 }
 
 func defaultConfig() *program.CommonConfig {

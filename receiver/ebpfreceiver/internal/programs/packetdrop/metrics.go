@@ -4,6 +4,8 @@
 package packetdrop
 
 import (
+	"errors"
+
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
@@ -31,6 +33,8 @@ func seriesOf(group metrics.Group, key *bpf.PacketDropSeries) series {
 // Scrape implements program.Program.
 func (d *drops) Scrape(m *metrics.Builder) error {
 	all, err := d.counts.Scrape(m)
+	err = errors.Join(err, d.scrapeOverflows(m))
+	d.addOverflows(m, all)
 	for s, sum := range all {
 		mb, attributes := m.For(s.Container), d.attributes(s)
 		mb.RecordEbpfPacketDropsDataPoint(m.Now, int64(sum.Packets), attributes...)

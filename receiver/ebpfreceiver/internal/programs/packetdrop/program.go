@@ -7,6 +7,7 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/listeners"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
@@ -15,12 +16,18 @@ import (
 type drops struct {
 	host   *program.Host
 	counts metrics.Series[bpf.PacketDropSeries, series, bpf.PacketDropCounts]
+
+	overflows overflows
 }
 
 var _ program.Program = (*drops)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
-	return &drops{host: host}
+	return &drops{host: host, overflows: overflows{
+		reader: listeners.Reader{Look: host.LookAtListener, Listening: host.Listening, Listened: host.Listened},
+		told:   map[listeners.ID]uint64{},
+		counts: map[bpf.PacketDropSeries]uint64{},
+	}}
 }
 
 // Spec implements program.Program.
@@ -31,6 +38,13 @@ func (d *drops) Variables() map[string]any {
 	arguments, ok := d.host.BTF.TracepointArgs("kfree_skb")
 	if !ok {
 		arguments = 2
+	}
+	// Kernels that have no reason of its own for a full queue free what it has no room for without one.
+	for _, name := range []string{"SKB_DROP_REASON_TCP_LISTEN_OVERFLOW", "SKB_DROP_REASON_NOT_SPECIFIED"} {
+		if number, known := d.host.BTF.EnumValue("skb_drop_reason", name); known {
+			d.overflows.reason = uint32(number)
+			break
+		}
 	}
 	return map[string]any{
 		bpf.PacketDropVarKfreeSkbArguments: uint32(arguments),
