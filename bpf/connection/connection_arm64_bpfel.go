@@ -82,7 +82,8 @@ type ConnectionEvent struct {
 	Retransmits   uint32
 	Netns         uint32
 	Error         uint32
-	Family        uint16
+	Family        uint8
+	Unsent        bool
 	Subflow       bool
 	Hooked        bool
 	Interface     [16]int8
@@ -270,7 +271,8 @@ type ConnectionUdpNew struct {
 		Netns     uint32
 		State     uint8
 		Hooked    bool
-		Pad       [6]uint8
+		Unsent    bool
+		Pad       [5]uint8
 		Interface [16]int8
 	}
 }
@@ -313,7 +315,8 @@ type ConnectionUdpWait struct {
 		Netns     uint32
 		State     uint8
 		Hooked    bool
-		Pad       [6]uint8
+		Unsent    bool
+		Pad       [5]uint8
 		Interface [16]int8
 	}
 }

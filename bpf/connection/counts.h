@@ -36,7 +36,8 @@ struct event {
 	__u32 retransmits;
 	__u32 netns;
 	__u32 error; /* errno or enum failure */
-	__u16 family;
+	__u8 family;
+	bool unsent;                         /* a UDP socket was connected, which sends nothing by itself */
 	bool subflow;                        /* a further one of an MPTCP connection */
 	bool hooked;                         /* netfilter looks at what its namespace sends, and may translate addresses */
 	char interface[INTERFACE_NAME_SIZE]; /* of a link-local address; empty: not known */

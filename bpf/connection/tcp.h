@@ -16,12 +16,24 @@ enum connection_flags {
 	CONNECTION_SUBFLOW = 1 << 2,  /* it is a further subflow, which is not counted */
 };
 
+#define CONNECTION_FLAG_BITS 3
+
 struct connection {
 	__u64 since; /* ns: of the connect(), later of the establishment; 0: it existed before the receiver */
-	__u64 flags;
+	__u64 flags; /* the upper bits are the cgroup that the connection is counted in as active */
 };
 
 DEFINE_PARTS(connection, connection)
+
+static __always_inline void set_opened(struct connection *c, __u64 cgroup)
+{
+	c->flags |= cgroup << CONNECTION_FLAG_BITS | CONNECTION_OPENED;
+}
+
+static __always_inline __u64 opened_cgroup(const struct connection *c)
+{
+	return c->flags >> CONNECTION_FLAG_BITS;
+}
 
 /* Whether this side had sent its FIN in the old state; CLOSE: earlier changes were missed. */
 static __always_inline bool has_sent_fin(struct sock *sk, int old)
@@ -149,6 +161,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->netns = sk->__sk_common.skc_net.net->ns.inum;
 	e->error = error;
 	e->family = sk->__sk_common.skc_family;
+	e->unsent = false;
 	e->subflow = subflow;
 	e->hooked = is_hooked(sk->__sk_common.skc_net.net);
 	read_interface(e->interface, flow, sk->__sk_common.skc_net.net, sk->__sk_common.skc_bound_dev_if);
@@ -187,11 +200,11 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	}
 	if (seen && s->role == ROLE_CLIENT)
 		duration = handshake_duration(tp, c->since, now, true);
-	c->flags |= CONNECTION_OPENED;
+	series.cgroup = cgroup_of(s, sk);
+	set_opened(c, series.cgroup);
 	if (seen)
 		c->since = now;
 
-	series.cgroup = cgroup_of(s, sk);
 	series.type = type_of(&flow);
 	series.role = s->role;
 	counts = subflow ? NULL : find_counts(&series);
@@ -267,6 +280,18 @@ static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 	       (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
 }
 
+/* A process in another cgroup has opened the connection and passed it on. There it stays active until here. */
+static __always_inline void count_closed_elsewhere(const struct series *series, __u64 cgroup)
+{
+	struct series key = *series;
+	struct counts *counts;
+
+	key.cgroup = cgroup;
+	counts = find_counts(&key);
+	if (counts)
+		__sync_fetch_and_add(&counts->closed, 1);
+}
+
 static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
 				     int old)
 {
@@ -307,7 +332,7 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 		series.error = error;
 	counts = subflow && !opened ? NULL : find_counts(&series);
 	if (counts && opened) {
-		if (!subflow)
+		if (!subflow && opened_cgroup(c) == series.cgroup)
 			__sync_fetch_and_add(&counts->closed, 1);
 		__sync_fetch_and_add(&counts->bytes_sent, sent);
 		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
@@ -316,6 +341,8 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	}
 	if (opened && duration && !subflow)
 		add_duration(&series, s->role, duration);
+	if (opened && !subflow && opened_cgroup(c) != series.cgroup)
+		count_closed_elsewhere(&series, opened_cgroup(c));
 	event = subflow ? EVENT_JOIN : EVENT_CONNECT;
 	if (opened)
 		event = EVENT_CLOSE;
@@ -333,7 +360,7 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}
-	c->flags |= CONNECTION_OPENED;
+	set_opened(c, cgroup);
 	counts = c->flags & CONNECTION_SUBFLOW ? NULL : find_counts(&key);
 	if (counts)
 		__sync_fetch_and_add(&counts->found, 1);

@@ -86,7 +86,8 @@ struct udp_attempt {
 	__u32 netns;
 	__u8 state;  /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
 	bool hooked; /* as in struct event */
-	__u8 pad[6];
+	bool unsent; /* as in struct event */
+	__u8 pad[5];
 	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
 };
 
@@ -190,6 +191,7 @@ static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
 	e->netns = a->netns;
 	e->error = error;
 	e->family = 0;
+	e->unsent = a->unsent;
 	e->subflow = false;
 	e->hooked = a->hooked;
 	__builtin_memcpy(e->interface, a->interface, sizeof(e->interface));
@@ -328,7 +330,7 @@ static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 }
 
 /* Handles a connect() or a datagram. If its result cannot be known, it counts as a success. */
-static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
+static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, bool connects, enum task_work_by by)
 {
 	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
 	struct bpf_sock *sk = ctx->sk;
@@ -348,6 +350,7 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 		return;
 	a = &new->attempt;
 	a->state = state;
+	a->unsent = connects;
 	/* The owner is the sending process: several processes may share the socket. */
 	read_owner(&a->owner, current_task());
 	if (is_excluded_owner(&a->owner) || is_excluded_flow(flow))
@@ -380,7 +383,7 @@ int connection_udp_sockets(struct bpf_iter__task_file *ctx)
 	return 0;
 }
 
-static __always_inline int on_udp4(struct bpf_sock_addr *ctx, enum task_work_by by)
+static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool connects, enum task_work_by by)
 {
 	struct flow flow = {};
 	__be32 remote;
@@ -397,11 +400,11 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx, enum task_work_by 
 		remote = flow.local_port && ctx->sk && ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(INADDR_LOOPBACK);
 	map_ipv4(&flow.remote, remote);
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, by);
+	on_udp(ctx, &flow, connects, by);
 	return 1;
 }
 
-static __always_inline int on_udp6(struct bpf_sock_addr *ctx, enum task_work_by by)
+static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool connects, enum task_work_by by)
 {
 	struct flow flow = {};
 	__u32 *local = (__u32 *)flow.local.octets, *remote = (__u32 *)flow.remote.octets;
@@ -426,7 +429,7 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, enum task_work_by 
 			remote[2] = bpf_htonl(0xffff);
 	}
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, by);
+	on_udp(ctx, &flow, connects, by);
 	return 1;
 }
 
@@ -434,25 +437,25 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, enum task_work_by 
 	SEC("cgroup/connect4")                                     \
 	int connection_connect4##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp4(ctx, by);                           \
+		return on_udp4(ctx, true, by);                     \
 	}                                                          \
                                                                    \
 	SEC("cgroup/connect6")                                     \
 	int connection_connect6##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp6(ctx, by);                           \
+		return on_udp6(ctx, true, by);                     \
 	}                                                          \
                                                                    \
 	SEC("cgroup/sendmsg4")                                     \
 	int connection_sendmsg4##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp4(ctx, by);                           \
+		return on_udp4(ctx, false, by);                    \
 	}                                                          \
                                                                    \
 	SEC("cgroup/sendmsg6")                                     \
 	int connection_sendmsg6##suffix(struct bpf_sock_addr *ctx) \
 	{                                                          \
-		return on_udp6(ctx, by);                           \
+		return on_udp6(ctx, false, by);                    \
 	}
 
 UDP_HOOKS(, TASK_WORK_6_18)

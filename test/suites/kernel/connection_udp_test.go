@@ -33,6 +33,9 @@ func (f family) clientAddress() netip.Addr {
 	}
 }
 
+// onlyConnected is on the event of a UDP socket that was connected and has sent nothing by that.
+var onlyConnected = attributes{"ebpf.connection.sent": false}
+
 func TestConnectionUDPConnect(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -52,7 +55,7 @@ func TestConnectionUDPConnect(t *testing.T) {
 			e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
 			check(t, e, connectEvent, plog.SeverityNumberInfo,
 				connection("udp", "client", socket.Local, traffic.Addr(f.dial, 443), socket.Cookie, s.left).
-					with(owner(s.client.OnThread("dialer"), "current")))
+					with(owner(s.client.OnThread("dialer"), "current")).with(onlyConnected))
 			within(t, e, c.Start, c.End)
 			assert.Equal(t, "udp", e.Attributes["network.transport"], "the port says nothing about the transport")
 			require.True(t, testreceiver.Eventually(func() bool { return s.server.ReadDatagrams(peer.FD) > 0 }), "the datagrams did not arrive")
@@ -153,6 +156,9 @@ func TestConnectionUDPFailed(t *testing.T) {
 				want := connection("udp", "client", a.socket.Local, traffic.Addr(to, a.port), a.socket.Cookie, s.left).
 					with(owner(s.client, "current")).with(attributes{"error.type": "net_unreachable"})
 				delete(want, "client.address")
+				if a.socket == connecting {
+					want = want.with(onlyConnected)
+				}
 				check(t, e, connectEvent, plog.SeverityNumberWarn, want)
 				within(t, e, a.span.Start, a.span.End)
 			}

@@ -189,3 +189,30 @@ func TestSeriesWithoutContainerAttributes(t *testing.T) {
 		assert.Equal(t, failures, r.Scrape(t).Series(failedMetric), "a sum must not fall")
 	}
 }
+
+// A connection that is passed on to another container is active where it was opened, until it is closed in the other one. The
+// bytes and the duration are those of the container that closes it.
+func TestActiveConnectionIsPassedToAnotherContainer(t *testing.T) {
+	testnet.Require(t)
+	giving, taking := testhost.NewContainer(t), testhost.NewContainer(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}}")
+	ns := testnet.NewNamespace(t)
+	server, giver, taker := traffic.Start(t, ns), traffic.Start(t, ns, traffic.In(giving)), traffic.Start(t, ns, traffic.In(taking))
+	listener := server.Listen(traffic.Addr(testnet.Loopback4, 0))
+	c := giver.Connect(listener.Local)
+	accepted := server.Accept(listener.FD)
+	fd := taker.Take(giver, c.FD)
+	giver.Close(c.FD)
+	taker.Send(fd, 1000)
+	server.Receive(accepted.FD, 1000)
+	m := r.Scrape(t)
+	assert.Equal(t, 1, m.In(giving).Int(activeMetric, tcp("ipv4", "client")))
+	assert.Empty(t, m.In(taking).Series(activeMetric))
+
+	closeInTurn(taker, fd, server, accepted.FD)
+	r.Wait(t, 1, testreceiver.Named(closeEvent), testreceiver.OfProcess(taker.PID))
+	m = r.Scrape(t)
+	assert.Zero(t, m.In(giving).Int(activeMetric, tcp("ipv4", "client")))
+	assert.Zero(t, m.In(taking).Int(activeMetric, tcp("ipv4", "client")))
+	assert.Equal(t, 1000, m.In(taking).Int(ioMetric, testreceiver.Attributes{"network.io.direction": "transmit"}))
+}

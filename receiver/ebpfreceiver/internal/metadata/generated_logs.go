@@ -113,6 +113,12 @@ func WithEbpfConnectionRttSmoothedEventAttribute(ebpfConnectionRttSmoothedAttrib
 	})
 }
 
+func WithEbpfConnectionSentEventAttribute(ebpfConnectionSentAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.connection.sent", ebpfConnectionSentAttributeValue)
+	})
+}
+
 func WithEbpfConnectionSubflowEventAttribute(ebpfConnectionSubflowAttributeValue bool) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutBool("ebpf.connection.subflow", ebpfConnectionSubflowAttributeValue)

@@ -46,7 +46,11 @@ func appendBody(
 		return append(batch.AppendBytes(text, e.BytesReceived), " received"...)
 	default:
 		if e.Transport == udp {
-			return appendResult(text, failure, "new peer")
+			text = appendResult(text, failure, "new peer")
+			if e.Unsent {
+				text = append(text, ", nothing sent yet"...)
+			}
+			return text
 		}
 		return appendAfter(appendResult(text, failure, "connected"), e.Duration)
 	}

@@ -53,7 +53,7 @@ func (h *holders) of(e *bpf.ConnectionEvent) *common.Owner {
 	if owner := h.closer(e.Cookie); owner != nil {
 		return owner
 	}
-	port := bpf.ConnectionPort{Netns: e.Netns, Number: e.Flow.LocalPort, Family: e.Family}
+	port := bpf.ConnectionPort{Netns: e.Netns, Number: e.Flow.LocalPort, Family: uint16(e.Family)}
 	accepted, now := e.Record.Event == eventAccept, h.now()
 	if r, ok := h.results[port]; ok && accepted && now.Before(r.until) {
 		return r.owner

@@ -76,6 +76,9 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	if e.Subflow {
 		event.PutBool("ebpf.connection.subflow", true)
 	}
+	if e.Unsent {
+		event.PutBool("ebpf.connection.sent", false)
+	}
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
 		putTotals(event, e)

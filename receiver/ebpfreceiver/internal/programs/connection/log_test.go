@@ -99,6 +99,8 @@ func datagram(e *bpf.ConnectionEvent) {
 	e.Attribution = uint8(common.AttributionCurrent)
 }
 
+func onlyConnected(e *bpf.ConnectionEvent) { e.Unsent = true }
+
 // local returns the record of a connect() to a unix socket. An abstract name begins with a zero byte.
 func local(path string, set ...func(*bpf.ConnectionUnixEvent)) []byte {
 	e := &bpf.ConnectionUnixEvent{Cookie: 4712, Netns: 4026531840, Length: uint32(len(path))}
@@ -160,6 +162,8 @@ func TestAppendLogGolden(t *testing.T) {
 			event(connect, "0.0.0.0:0", "192.0.2.53:53", datagram),
 			event(connect, "[::]:0", "[2001:db8::53]:443", datagram, web),
 			event(connect, "10.0.0.9:5353", "224.0.0.251:5353", datagram),
+			event(connect, "10.0.0.9:41000", "192.0.2.9:443", datagram, onlyConnected),
+			event(connect, "0.0.0.0:0", "192.0.2.9:443", datagram, onlyConnected, errno(syscall.ENETUNREACH)),
 		},
 		"unix.yaml": {
 			local("/run/postgresql/.s.PGSQL.5432"),
