@@ -43,8 +43,8 @@ type Reader struct {
 	drops     map[ID]uint32
 	overflows map[uint32]uint64 // by network namespace
 	// early are the overflows that the last reading saw without their drops: the kernel counts them before the drops.
-	early map[uint32]uint64
-	listened  map[ID]struct{}   // the entries of Listened that were read already
+	early    map[uint32]uint64
+	listened map[ID]struct{} // the entries of Listened that were read already
 }
 
 // Read returns the listeners, including those that were closed since the last reading and had drops.
