@@ -89,6 +89,7 @@ func (r *ebpfReceiver) openContainers() *kernel.Containers {
 func containerFields(c *metadata.ResourceAttributesConfig) kernel.ContainerFields {
 	return kernel.ContainerFields{
 		ID: c.ContainerID.Enabled, PodUID: c.K8sPodUID.Enabled, CgroupPath: c.ProcessLinuxCgroup.Enabled,
+		Unit: c.SystemdUnitName.Enabled,
 	}
 }
 

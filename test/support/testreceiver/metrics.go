@@ -48,25 +48,27 @@ func (s *metricsSink) latest() (pmetric.Metrics, int) {
 // Scrape has the metrics of one collection.
 type Scrape struct {
 	md pmetric.Metrics
-	// container limits the view to one container; "" means everything.
-	container string
+	// key and value limit the view to resources with this attribute; a key "" means everything.
+	key, value string
 }
 
 // Attributes are the attributes of a data point. All of the receiver's values are strings.
 type Attributes map[string]string
 
-// In returns the part of the scrape that belongs to the container.
-func (s Scrape) In(container *testhost.Cgroup) Scrape {
-	s.container = container.ContainerID
+// In returns the part of the scrape that belongs to the container or unit.
+func (s Scrape) In(cgroup *testhost.Cgroup) Scrape {
+	s.key, s.value = "container.id", cgroup.ContainerID
+	if s.value == "" {
+		s.key, s.value = "process.linux.cgroup", "0::"+cgroup.Path
+	}
 	return s
 }
 
 // metrics calls f for each metric of that name, or for all metrics if it is empty.
 func (s Scrape) metrics(name string, f func(pcommon.Resource, pmetric.Metric)) {
 	for _, rm := range s.md.ResourceMetrics().All() {
-		if s.container != "" {
-			id, ok := rm.Resource().Attributes().Get("container.id")
-			if !ok || id.Str() != s.container {
+		if s.key != "" {
+			if value, ok := rm.Resource().Attributes().Get(s.key); !ok || value.Str() != s.value {
 				continue
 			}
 		}

@@ -152,6 +152,7 @@ func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
 		value string
 	}{
 		{rb.SetContainerID, container.ID}, {rb.SetK8sPodUID, container.PodUID}, {rb.SetProcessLinuxCgroup, container.CgroupPath},
+		{rb.SetSystemdUnitName, container.Unit},
 	} {
 		if attribute.value != "" {
 			attribute.set(attribute.value)

@@ -118,11 +118,12 @@ func TestAppendPerContainer(t *testing.T) {
 			"k8s.pod.uid":          podUID,
 			"process.linux.cgroup": "0::/kubepods/pod" + podUID + "/" + webID,
 		}, []uint64{0, 2, 5}},
-		{map[string]any{}, []uint64{1, 4, 6}},
+		{map[string]any{}, []uint64{1, 6}},
 		{map[string]any{
 			"container.id":         databaseID,
 			"process.linux.cgroup": "0::/system.slice/docker-" + databaseID + ".scope",
 		}, []uint64{3}},
+		{map[string]any{"systemd.unit.name": "sshd.service", "process.linux.cgroup": "0::/system.slice/sshd.service"}, []uint64{4}},
 	}, got)
 }
 

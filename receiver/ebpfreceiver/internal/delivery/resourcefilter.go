@@ -23,6 +23,7 @@ func NewResourceFilter(c *metadata.ResourceAttributesConfig) ResourceFilter {
 		"container.id":         c.ContainerID,
 		"k8s.pod.uid":          c.K8sPodUID,
 		"process.linux.cgroup": c.ProcessLinuxCgroup,
+		"systemd.unit.name":    c.SystemdUnitName,
 	} {
 		if len(attribute.EventsInclude) > 0 {
 			f.include[name] = filter.CreateFilter(attribute.EventsInclude)

@@ -5,15 +5,17 @@ package kernel
 
 import "strings"
 
-// Container is a container, as the path of its cgroup describes it.
+// Container is a container or a systemd unit, as the path of its cgroup describes it.
 type Container struct {
 	// ID is the runtime's name for the container (container.id): 64 hexadecimal digits with most runtimes.
 	ID string
 	// PodUID is the uid of the pod that it belongs to (k8s.pod.uid), or "".
 	PodUID string
-	// CgroupPath is the path of the container's cgroup, without cgroups below it, as /proc/PID/cgroup has it:
+	// CgroupPath is the path of the cgroup of the container or unit, without cgroups below it, as /proc/PID/cgroup has it:
 	// "0::/system.slice/…".
 	CgroupPath string
+	// Unit is the name of the systemd unit (systemd.unit.name), as in "nginx.service"; "" for a container.
+	Unit string
 }
 
 const (
@@ -61,6 +63,36 @@ func isUnit(name string) bool {
 		return true
 	}
 	return false
+}
+
+// parseUnit finds the systemd unit in the path of a cgroup: the innermost service or scope, otherwise the slice of a user. ok is
+// false if there is none. The monitor and the health checks of a container have units that are named after the container. They belong
+// to the host, because there would be as many units as containers.
+func parseUnit(path string) (unit Container, ok bool) {
+	var slice Container
+	for start := 0; start < len(path); {
+		part, _, _ := strings.Cut(path[start:], "/")
+		end := start + len(part)
+		// systemd puts an underscore before names that the kernel uses itself.
+		found := Container{CgroupPath: "0::" + path[:end], Unit: strings.TrimPrefix(part, "_")}
+		switch {
+		case (strings.HasSuffix(part, ".service") || strings.HasSuffix(part, ".scope")) && !endsInID(part):
+			unit, ok = found, true
+		case strings.HasPrefix(part, "user-") && strings.HasSuffix(part, ".slice"):
+			slice = found
+		}
+		start = end + 1
+	}
+	if !ok && slice.Unit != "" {
+		return slice, true
+	}
+	return unit, ok
+}
+
+// endsInID reports whether the name of a unit ends in the id of a container.
+func endsInID(unit string) bool {
+	name := unit[:strings.LastIndexByte(unit, '.')]
+	return len(name) >= longID && isHex(name[len(name)-longID:])
 }
 
 // IsRuntime reports whether a thread of this name makes the cgroups of containers.

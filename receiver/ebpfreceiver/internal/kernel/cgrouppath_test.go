@@ -106,6 +106,41 @@ func TestParseContainer(t *testing.T) {
 	}
 }
 
+func TestParseUnit(t *testing.T) {
+	// The part of a path before "|" is the unit's own cgroup. A path without "|" is in no unit.
+	for _, tc := range []struct{ name, path, unit string }{
+		{"service", "/system.slice/sshd.service|", "sshd.service"},
+		{"below a service", "/system.slice/nginx.service|/workers", "nginx.service"},
+		{"instance", "/system.slice/system-getty.slice/getty@tty1.service|", "getty@tty1.service"},
+		{"escaped name", "/system.slice/system-systemd\\x2dfsck.slice/systemd-fsck@dev-vda.service|", "systemd-fsck@dev-vda.service"},
+		{"name that the kernel uses", "/system.slice/_cpu.service|", "cpu.service"},
+		{"session", "/user.slice/user-1000.slice/session-3.scope|", "session-3.scope"},
+		{"user's service", "/user.slice/user-1000.slice/user@1000.service/app.slice/dbus.service|", "dbus.service"},
+		{"user's manager", "/user.slice/user-1000.slice/user@1000.service|", "user@1000.service"},
+		{"user's slice", "/user.slice/user-1000.slice|/other", "user-1000.slice"},
+		{"init", "/init.scope|", "init.scope"},
+		{"virtual machine", "/machine.slice/machine-qemu\\x2d1\\x2dweb.scope|/libvirt", "machine-qemu\\x2d1\\x2dweb.scope"},
+		{"service of an LXC container", "/lxc.payload.web/system.slice/nginx.service|", "nginx.service"},
+		{"root", "/", ""},
+		{"slice", "/system.slice", ""},
+		{"all users", "/user.slice", ""},
+		{"mount", "/system.slice/boot.mount", ""},
+		{"pod", "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + podUnit + ".slice", ""},
+		{"monitor of a container", "/machine.slice/libpod-conmon-" + id + ".scope", ""},
+		{"health check of a container", "/system.slice/" + id + ".service", ""},
+		{"empty", "", ""},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			own, _, marked := strings.Cut(tc.path, "|")
+			unit, ok := parseUnit(strings.Replace(tc.path, "|", "", 1))
+			assert.Equal(t, marked, ok)
+			if ok {
+				assert.Equal(t, Container{CgroupPath: "0::" + own, Unit: tc.unit}, unit)
+			}
+		})
+	}
+}
+
 func TestPodUID(t *testing.T) {
 	for part, want := range map[string]string{
 		"pod" + pod:                            pod,

@@ -13,6 +13,8 @@ import (
 const (
 	// maxCgroups bounds the number of known cgroups.
 	maxCgroups = 16384
+	// maxUnits bounds the number of systemd units that are told apart. Further ones belong to the host.
+	maxUnits = 1024
 	// walkInterval is the least time between two walks of the cgroup tree.
 	walkInterval = 30 * time.Second
 )
@@ -35,7 +37,7 @@ type cgroupTree interface {
 	close() error
 }
 
-// Containers finds the container of a cgroup by the cgroup's id, which is the inode number of its directory in the
+// Containers finds the container or systemd unit of a cgroup by the cgroup's id, which is the inode number of its directory in the
 // cgroup2 hierarchy. It knows the cgroups that existed at the start and those added since, and asks the kernel for
 // others. It is safe for concurrent use. It is bounded: above maxCgroups it forgets the cgroups that were removed first.
 type Containers struct {
@@ -45,6 +47,8 @@ type Containers struct {
 	removed []uint64
 	// shared has one container for all cgroups in it, by the container's own cgroup.
 	shared map[string]*sharedContainer
+	// units is the number of systemd units in shared.
+	units int
 	// resources has the return values of Lookup: one for all containers with the same kept fields.
 	resources map[Container]*resource
 	kept      ContainerFields
@@ -80,10 +84,11 @@ type resource struct {
 }
 
 // ContainerFields selects the fields of Container that are kept, and so distinguish containers. The other fields are "".
-type ContainerFields struct{ ID, PodUID, CgroupPath bool }
+// Without Unit, processes outside of containers belong to the host.
+type ContainerFields struct{ ID, PodUID, CgroupPath, Unit bool }
 
 // AllFields keeps all fields.
-var AllFields = ContainerFields{ID: true, PodUID: true, CgroupPath: true}
+var AllFields = ContainerFields{ID: true, PodUID: true, CgroupPath: true, Unit: true}
 
 func (f ContainerFields) of(c Container) Container {
 	if !f.ID {
@@ -94,6 +99,9 @@ func (f ContainerFields) of(c Container) Container {
 	}
 	if !f.CgroupPath {
 		c.CgroupPath = ""
+	}
+	if !f.Unit {
+		c.Unit = ""
 	}
 	return c
 }
@@ -119,7 +127,7 @@ func openContainers(tree cgroupTree, mount string, kept ContainerFields) (*Conta
 	return c, nil
 }
 
-// Lookup returns the container of a cgroup. It returns nil if the cgroup is in no container, if it is unknown, or if no
+// Lookup returns the container or unit of a cgroup. It returns nil if the cgroup is in neither, if it is unknown, or if no
 // field is kept. All cgroups of a container, and all containers with the same kept fields, give the same pointer. The
 // value behind it does not change. A known cgroup costs no allocation.
 func (c *Containers) Lookup(id uint64) *Container {
@@ -300,11 +308,19 @@ func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 			ok = container.CgroupPath == added.path && byRuntime()
 		}
 	}
+	if !ok && c.kept.Unit {
+		if container, ok = parseUnit(path); ok && c.shared[container.CgroupPath] == nil {
+			ok = c.units < maxUnits
+		}
+	}
 	if ok {
 		added.container = c.shared[container.CgroupPath]
 		if added.container == nil {
 			added.container = &sharedContainer{Container: container, resource: c.resource(container)}
 			c.shared[container.CgroupPath] = added.container
+			if container.Unit != "" {
+				c.units++
+			}
 		}
 		added.container.cgroups++
 		if r := added.container.resource; r != nil {
@@ -362,6 +378,9 @@ func (c *Containers) forget(id uint64) {
 	if s := known.container; s != nil {
 		if s.cgroups--; s.cgroups == 0 {
 			delete(c.shared, s.CgroupPath)
+			if s.Unit != "" {
+				c.units--
+			}
 		}
 		if r := s.resource; r != nil {
 			if !known.removed {

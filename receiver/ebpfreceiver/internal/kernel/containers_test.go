@@ -70,7 +70,7 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 
 	assert.Nil(t, c.Lookup(0))
 	assert.Nil(t, c.Lookup(1))
-	assert.Nil(t, c.Lookup(2))
+	assert.Equal(t, &Container{Unit: "sshd.service", CgroupPath: "0::/system.slice/sshd.service"}, c.Lookup(2))
 	assert.Equal(t, &Container{ID: id, CgroupPath: "0::/docker/" + id}, c.Lookup(3))
 	assert.Same(t, c.Lookup(3), c.Lookup(4), "cgroups of one container share it")
 	assert.NotSame(t, c.Lookup(3), c.Lookup(5))
@@ -116,9 +116,10 @@ func TestContainersWithNames(t *testing.T) {
 	assert.Nil(t, c.Lookup(6))
 	assert.Equal(t, &Container{ID: "api", CgroupPath: "0::/team/api"}, c.Lookup(7))
 	assert.Same(t, c.Lookup(7), c.Lookup(8))
-	for _, service := range []uint64{9, 10, 12} {
-		assert.Nil(t, c.Lookup(service), "%d", service)
+	for _, cgroup := range []uint64{9, 12} {
+		assert.Nil(t, c.Lookup(cgroup), "%d", cgroup)
 	}
+	assert.Equal(t, "runc.service", c.Lookup(10).Unit)
 	assert.Equal(t, id, c.Lookup(11).ID)
 }
 
@@ -269,6 +270,25 @@ func BenchmarkContainersAdd(b *testing.B) {
 	}
 }
 
+// Units are told apart up to a bound. Further ones belong to the host, until others are gone.
+func TestUnitsAreBounded(t *testing.T) {
+	c := NewContainers(AllFields)
+	const first = 100
+	for i := range uint64(maxUnits) {
+		c.Add(first+i, fmt.Sprintf("/system.slice/unit-%d.service", i))
+	}
+	last, more := uint64(first+maxUnits), uint64(first+maxUnits+1)
+	c.Add(last, "/system.slice/one-too-many.service")
+	assert.Nil(t, c.Lookup(last))
+	c.Add(more, "/system.slice/unit-7.service/below")
+	assert.Same(t, c.Lookup(first+7), c.Lookup(more), "a known unit")
+	c.mu.Lock()
+	c.forget(first)
+	c.mu.Unlock()
+	c.Add(first, "/system.slice/another.service")
+	assert.Equal(t, "another.service", c.Lookup(first).Unit)
+}
+
 // Containers that do not differ in the kept fields are one. It lives as long as any of them.
 func TestContainersThatDoNotDiffer(t *testing.T) {
 	const pod = "/kubepods/pod00000000-1111-2222-3333-444444444444/"
@@ -278,6 +298,7 @@ func TestContainersThatDoNotDiffer(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kept                 ContainerFields
 		first, second, alone *Container
+		service              *Container
 	}{
 		"nothing": {},
 		"pod":     {kept: ContainerFields{PodUID: true}, first: &Container{PodUID: uid}, second: &Container{PodUID: uid}},
@@ -292,9 +313,10 @@ func TestContainersThatDoNotDiffer(t *testing.T) {
 		},
 		"all": {
 			kept:  AllFields,
-			first: &Container{id, uid, "0::" + pod + id}, second: &Container{otherID, uid, "0::" + pod + otherID},
-			alone: &Container{other, "", "0::/docker/" + other},
+			first: &Container{id, uid, "0::" + pod + id, ""}, second: &Container{otherID, uid, "0::" + pod + otherID, ""},
+			alone: &Container{other, "", "0::/docker/" + other, ""}, service: &Container{Unit: "sshd.service", CgroupPath: "0::/system.slice/sshd.service"},
 		},
+		"units": {kept: ContainerFields{Unit: true}, service: &Container{Unit: "sshd.service"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := NewContainers(tt.kept)
@@ -302,7 +324,7 @@ func TestContainersThatDoNotDiffer(t *testing.T) {
 			c.Add(second, pod+otherID)
 			c.Add(alone, "/docker/"+other)
 			c.Add(service, "/system.slice/sshd.service")
-			for cgroup, want := range map[uint64]*Container{first: tt.first, second: tt.second, alone: tt.alone, service: nil} {
+			for cgroup, want := range map[uint64]*Container{first: tt.first, second: tt.second, alone: tt.alone, service: tt.service} {
 				assert.Equal(t, want, c.Lookup(cgroup), "%d", cgroup)
 				assert.True(t, c.Lives(cgroup), "%d", cgroup)
 			}

@@ -806,6 +806,7 @@ type ResourceAttributesConfig struct {
 	ContainerID        ResourceAttributeConfig `mapstructure:"container.id"`
 	K8sPodUID          ResourceAttributeConfig `mapstructure:"k8s.pod.uid"`
 	ProcessLinuxCgroup ResourceAttributeConfig `mapstructure:"process.linux.cgroup"`
+	SystemdUnitName    ResourceAttributeConfig `mapstructure:"systemd.unit.name"`
 }
 
 func DefaultResourceAttributesConfig() ResourceAttributesConfig {
@@ -817,6 +818,9 @@ func DefaultResourceAttributesConfig() ResourceAttributesConfig {
 			Enabled: true,
 		},
 		ProcessLinuxCgroup: ResourceAttributeConfig{
+			Enabled: true,
+		},
+		SystemdUnitName: ResourceAttributeConfig{
 			Enabled: true,
 		},
 	}

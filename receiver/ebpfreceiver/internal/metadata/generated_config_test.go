@@ -112,6 +112,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ContainerID:        ResourceAttributeConfig{Enabled: true},
 					K8sPodUID:          ResourceAttributeConfig{Enabled: true},
 					ProcessLinuxCgroup: ResourceAttributeConfig{Enabled: true},
+					SystemdUnitName:    ResourceAttributeConfig{Enabled: true},
 				},
 			},
 		},
@@ -205,6 +206,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					ContainerID:        ResourceAttributeConfig{Enabled: false},
 					K8sPodUID:          ResourceAttributeConfig{Enabled: false},
 					ProcessLinuxCgroup: ResourceAttributeConfig{Enabled: false},
+					SystemdUnitName:    ResourceAttributeConfig{Enabled: false},
 				},
 			},
 		},
@@ -253,6 +255,7 @@ func TestResourceAttributesConfig(t *testing.T) {
 				ContainerID:        ResourceAttributeConfig{Enabled: true},
 				K8sPodUID:          ResourceAttributeConfig{Enabled: true},
 				ProcessLinuxCgroup: ResourceAttributeConfig{Enabled: true},
+				SystemdUnitName:    ResourceAttributeConfig{Enabled: true},
 			},
 		},
 		{
@@ -261,6 +264,7 @@ func TestResourceAttributesConfig(t *testing.T) {
 				ContainerID:        ResourceAttributeConfig{Enabled: false},
 				K8sPodUID:          ResourceAttributeConfig{Enabled: false},
 				ProcessLinuxCgroup: ResourceAttributeConfig{Enabled: false},
+				SystemdUnitName:    ResourceAttributeConfig{Enabled: false},
 			},
 		},
 	}

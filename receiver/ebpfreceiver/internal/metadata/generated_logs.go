@@ -1377,6 +1377,12 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 	if lbc.ResourceAttributes.ProcessLinuxCgroup.EventsExclude != nil {
 		lb.resourceAttributeExcludeFilter["process.linux.cgroup"] = filter.CreateFilter(lbc.ResourceAttributes.ProcessLinuxCgroup.EventsExclude)
 	}
+	if lbc.ResourceAttributes.SystemdUnitName.EventsInclude != nil {
+		lb.resourceAttributeIncludeFilter["systemd.unit.name"] = filter.CreateFilter(lbc.ResourceAttributes.SystemdUnitName.EventsInclude)
+	}
+	if lbc.ResourceAttributes.SystemdUnitName.EventsExclude != nil {
+		lb.resourceAttributeExcludeFilter["systemd.unit.name"] = filter.CreateFilter(lbc.ResourceAttributes.SystemdUnitName.EventsExclude)
+	}
 
 	return lb
 }

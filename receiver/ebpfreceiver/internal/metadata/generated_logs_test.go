@@ -33,6 +33,7 @@ func TestLogsBuilderAppendLogRecord(t *testing.T) {
 	rb.SetContainerID("container.id-val")
 	rb.SetK8sPodUID("k8s.pod.uid-val")
 	rb.SetProcessLinuxCgroup("process.linux.cgroup-val")
+	rb.SetSystemdUnitName("systemd.unit.name-val")
 	res := rb.Emit()
 
 	// append the first log record
@@ -190,6 +191,7 @@ func TestLogsBuilder(t *testing.T) {
 			rb.SetContainerID("container.id-val")
 			rb.SetK8sPodUID("k8s.pod.uid-val")
 			rb.SetProcessLinuxCgroup("process.linux.cgroup-val")
+			rb.SetSystemdUnitName("systemd.unit.name-val")
 			res := rb.Emit()
 			logs := lb.Emit(WithLogsResource(res))
 

@@ -56,7 +56,7 @@ func TestMetricsByContainer(t *testing.T) {
 	assert.Zero(t, m.Emit().ResourceMetrics().Len(), "nothing was recorded")
 	assert.Nil(t, m.Container(0))
 	assert.Nil(t, m.Container(OverflowCgroup))
-	assert.Nil(t, m.Container(service))
+	assert.Equal(t, &kernel.Container{Unit: "sshd.service", CgroupPath: "0::/system.slice/sshd.service"}, m.Container(service))
 	require.NotNil(t, m.Container(pod))
 	assert.Same(t, m.Container(pod), m.Container(child))
 
@@ -71,15 +71,18 @@ func TestMetricsByContainer(t *testing.T) {
 		handshake.Histogram().DataPoints().AppendEmpty().SetCount(1)
 	}
 	all := m.Emit().ResourceMetrics()
-	require.Equal(t, 2, all.Len(), "the container and the host, in recording order")
+	require.Equal(t, 3, all.Len(), "the container, the host and the unit, in recording order")
 	assert.Equal(t, map[string]any{
 		"container.id":         id,
 		"k8s.pod.uid":          "00000000-1111-2222-3333-444444444444",
 		"process.linux.cgroup": m.Container(pod).CgroupPath,
 	}, all.At(0).Resource().Attributes().AsRaw())
 	assert.Empty(t, all.At(1).Resource().Attributes().AsRaw())
+	assert.Equal(t, map[string]any{
+		"systemd.unit.name": "sshd.service", "process.linux.cgroup": "0::/system.slice/sshd.service",
+	}, all.At(2).Resource().Attributes().AsRaw())
 
-	for i, count := range []int{2, 3} {
+	for i, count := range []int{2, 2, 1} {
 		metrics := all.At(i).ScopeMetrics().At(0).Metrics()
 		byName, histogram := map[string]int{}, metadata.Histograms()[0]
 		for _, metric := range metrics.All() {

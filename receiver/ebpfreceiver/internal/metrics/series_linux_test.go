@@ -74,8 +74,8 @@ func testContainers() *kernel.Containers {
 	container := "/docker/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 	containers.Add(web, container)
 	containers.Add(webChild, container+"/worker")
-	containers.Add(sshd, "/system.slice/sshd.service")
-	containers.Add(session, "/user.slice/session-1.scope")
+	containers.Add(sshd, "/sshd")
+	containers.Add(session, "/session")
 	return containers
 }
 

@@ -4,6 +4,7 @@
 package connection
 
 import (
+	"slices"
 	"syscall"
 	"testing"
 
@@ -150,13 +151,15 @@ func TestScrapeDisabled(t *testing.T) {
 	assert.Empty(t, names(s.scrape(t, config)))
 }
 
+// names returns the names of the metrics, each once.
 func names(metrics pmetric.Metrics) (names []string) {
 	for _, rm := range metrics.ResourceMetrics().All() {
 		for _, metric := range rm.ScopeMetrics().At(0).Metrics().All() {
 			names = append(names, metric.Name())
 		}
 	}
-	return names
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // Two scrapes have the same start time, and the second one includes the counts of the first.

@@ -24,13 +24,13 @@ func TestScrapeGolden(t *testing.T) {
 	m := programtest.NewMetrics(host, aScrapeLater, metadata.DefaultMetricsConfig())
 	require.NoError(t, p.Scrape(m))
 	before := m.Emit()
-	assert.Equal(t, 3, before.DataPointCount(), "the host and each container have a series before their first kill")
+	assert.Equal(t, 4, before.DataPointCount(), "the host, each container and each unit have a series before their first kill")
 	for _, rm := range before.ResourceMetrics().All() {
 		assert.Zero(t, rm.ScopeMetrics().At(0).Metrics().At(0).Sum().DataPoints().At(0).IntValue())
 	}
 
 	for cgroup, n := range map[uint64]uint64{
-		0: 1, programtest.Service: 2, // the host's
+		0: 1, programtest.Service: 2, // of the host, and of a unit
 		programtest.Web: 10, programtest.WebChild: 20, // one container's
 		programtest.Database: 30, metrics.OverflowCgroup: 40,
 	} {
