@@ -15,6 +15,7 @@ import (
 	"github.com/danielgtaylor/huma/v2/adapters/humago"
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/page"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
@@ -54,6 +55,7 @@ func New(settings Settings) http.Handler {
 	a.programs()
 	a.predecessor()
 	a.docs()
+	page.Register(a.mux)
 	return a.mux
 }
 

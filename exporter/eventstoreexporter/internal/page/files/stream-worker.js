@@ -1,0 +1,119 @@
+// Reads the stream of events in a thread of its own, so that the page answers however many events come in. Only as many events as
+// people can read are parsed and passed on; the others are counted.
+
+// every is how often events are passed on, in milliseconds.
+const every = 150;
+// most is how many events are passed on each time.
+const most = 40;
+// silence is how long the server may say nothing. It says something every 15 seconds.
+const silence = 40_000;
+const waits = [1, 1, 2, 3, 5];
+
+let controller = new AbortController();
+
+addEventListener('message', ({data}) => {
+  controller.abort();
+  controller = new AbortController();
+  if (data.url) new Stream(data, controller.signal).follow();
+});
+
+class Stream {
+  constructor({id, url, limit}, signal) {
+    this.id = id;
+    this.url = url;
+    this.limit = limit;
+    this.signal = signal;
+    this.last = '';
+    this.reset();
+  }
+
+  reset() {
+    this.blocks = []; // not yet passed on
+    this.came = 0;
+    this.missed = 0;
+    this.allowance = this.limit; // what came before is passed on whole
+  }
+
+  post(message) {
+    if (!this.signal.aborted) postMessage({id: this.id, ...message});
+  }
+
+  // follow connects again and again, and continues after the last event that came.
+  async follow() {
+    for (let failures = 0; !this.signal.aborted; failures++) {
+      const connected = await this.connect();
+      if (connected === 'refused') return;
+      if (connected === 'served') failures = 0;
+      const seconds = waits[Math.min(failures, waits.length - 1)];
+      this.post({state: 'waiting', seconds, failures: failures + 1});
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    }
+  }
+
+  async connect() {
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    this.signal.addEventListener('abort', abort);
+    let timer = setTimeout(abort, silence);
+    let served = 'failed';
+    try {
+      const url = new URL(this.url);
+      if (this.last !== '') url.searchParams.set('after', this.last);
+      else url.searchParams.set('limit', this.limit);
+      const response = await fetch(url, {signal: attempt.signal, cache: 'no-store', headers: {Accept: 'text/event-stream'}});
+      if (!response.ok) {
+        const text = await response.text();
+        this.post({state: 'refused', status: response.status, text});
+        return response.status < 500 ? 'refused' : 'failed';
+      }
+      this.reset();
+      served = 'served';
+      this.post({state: 'open'});
+      const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+      for (let rest = ''; ;) {
+        const {done, value} = await reader.read();
+        if (done) break;
+        clearTimeout(timer);
+        timer = setTimeout(abort, silence);
+        rest = this.take(rest + value);
+      }
+    } catch {
+      // the collector has ended, or nothing can be heard of it
+    } finally {
+      clearTimeout(timer);
+      this.signal.removeEventListener('abort', abort);
+      this.pass();
+    }
+    return served;
+  }
+
+  // take takes the whole blocks of a text, and returns the rest.
+  take(text) {
+    const blocks = text.split('\n\n');
+    const rest = blocks.pop();
+    for (const block of blocks) {
+      if (block.startsWith(':')) this.missed += Number(/^: missed: of (\d+)/.exec(block)?.[1] ?? 0);
+      else if (block !== '') {
+        this.blocks.push(block);
+        this.came++;
+      }
+    }
+    const newest = this.blocks.at(-1);
+    if (newest !== undefined) this.last = newest.slice('id: '.length, newest.indexOf('\n'));
+    const keep = Math.max(this.allowance, most);
+    if (this.blocks.length > keep) this.blocks.splice(0, this.blocks.length - keep);
+    if ((this.came > 0 || this.missed > 0) && this.timer === undefined) this.timer = setTimeout(() => this.pass(), every);
+    return rest;
+  }
+
+  pass() {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    if (this.came === 0 && this.missed === 0) return;
+    const events = this.blocks.map((block) => JSON.parse(block.slice(block.indexOf('\ndata: ') + '\ndata: '.length)));
+    this.post({events, came: this.came, skipped: this.came - events.length, missed: this.missed});
+    this.allowance = Math.max(0, this.allowance - events.length);
+    this.blocks = [];
+    this.came = this.missed = 0;
+  }
+}
