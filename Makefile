@@ -89,8 +89,8 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-unit test-exporter test-kernel test-vm emulators test-e2e test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
-test: test-unit test-kernel test-e2e test-usecases test-privileges test-runtimes test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
+.PHONY: test test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
+test: test-unit test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
 # The exporter is a module of its own, so that those who take the receiver alone do not get SQLite. Its tests run without the race
 # detector: SQLite takes minutes to compile with it. `make test-exporter RACE=-race` does it all the same.
@@ -121,6 +121,9 @@ emulators:
 
 test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the built collector (as root)
 	$(call TEST_HOST,./test/suites/e2e ./test/suites/distribution ./test/support/... ./test/tools/bench)
+
+test-page: build chromium $(BIN)/gotestsum ## Open the page of the event store in Chromium, with real traffic (as root)
+	$(call TEST_HOST,./test/suites/page)
 
 test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md with jq, Prometheus and VictoriaLogs (as root)
 	$(call TEST_HOST,./test/suites/usecases)
@@ -169,6 +172,15 @@ victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests of 
 $(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum
 	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/victorialogs build -o $@ github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
 	@touch $@
+
+# The tests start it without a profile, and it can reach this host alone.
+chromium:
+	@if command -v chromium >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; \
+	else \
+		echo "install chromium, or the tests that need it are skipped" >&2; \
+	fi
 
 jq:
 	@if command -v jq >/dev/null; then exit 0; fi; \

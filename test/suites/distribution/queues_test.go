@@ -27,7 +27,7 @@ type shownConfig struct {
 
 // queues says for each exporter in the repository how to keep it from refusing events: its queue is on by default, a
 // configuration turns it on, or it has none and needs a batch processor.
-var queues = map[string]string{"otlp_grpc": "on", "otlp_http": "on", "kafka": "on", "debug": "off", "file": "none"}
+var queues = map[string]string{"otlp_grpc": "on", "otlp_http": "on", "kafka": "on", "event_store": "on", "debug": "off", "file": "none"}
 
 // No exporter of events in our configurations can refuse or block what the receiver sends to other exporters.
 func TestExportersHaveQueues(t *testing.T) {

@@ -25,6 +25,8 @@ const patience = 20 * time.Second
 // setup has the ports and files of a test's collector.
 type setup struct {
 	events     string // path of the file exporter's file
+	store      string // directory of the event store
+	storePort  int
 	prometheus int
 	health     int
 	telemetry  int
@@ -33,8 +35,8 @@ type setup struct {
 
 func newSetup(t *testing.T) *setup {
 	t.Helper()
-	s := &setup{events: filepath.Join(t.TempDir(), "events.json"), otlp: newOTLPSink(t)}
-	for _, port := range []*int{&s.prometheus, &s.health, &s.telemetry} {
+	s := &setup{events: filepath.Join(t.TempDir(), "events.json"), store: t.TempDir(), otlp: newOTLPSink(t)}
+	for _, port := range []*int{&s.storePort, &s.prometheus, &s.health, &s.telemetry} {
 		free, err := collector.FreePort()
 		require.NoError(t, err)
 		*port = free
@@ -48,6 +50,7 @@ func (s *setup) override() string {
 receivers: {ebpf: {collection_interval: 1s}}
 exporters:
   file: {path: %q}
+  event_store: {endpoint: "localhost:%d", directory: %q}
   prometheus: {endpoint: "localhost:%d", send_timestamps: true}
   otlp_http:
     endpoint: %q
@@ -60,7 +63,7 @@ service:
   pipelines:
     logs: {exporters: [file, otlp_http]}
     metrics: {exporters: [prometheus, otlp_http]}
-`, s.events, s.prometheus, s.otlp.url, s.health, s.telemetry)
+`, s.events, s.storePort, s.store, s.prometheus, s.otlp.url, s.health, s.telemetry)
 }
 
 // start starts the collector with the repository's configuration, the override, and more configurations that override both.

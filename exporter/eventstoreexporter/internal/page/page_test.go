@@ -21,7 +21,7 @@ import (
 )
 
 // get asks the handler of the exporter, behind its guard.
-func get(t *testing.T, method, path string, header map[string]string) *http.Response {
+func get(t *testing.T, method, path string, header map[string]string) *httptest.ResponseRecorder {
 	t.Helper()
 	request := httptest.NewRequestWithContext(t.Context(), method, "http://localhost:8080"+path, http.NoBody)
 	for name, value := range header {
@@ -32,7 +32,7 @@ func get(t *testing.T, method, path string, header map[string]string) *http.Resp
 	}
 	answer := httptest.NewRecorder()
 	api.Guard{Hosts: []string{}}.Wrap(api.New(api.Settings{Logger: zap.NewNop()})).ServeHTTP(answer, request)
-	return answer.Result()
+	return answer
 }
 
 func TestFiles(t *testing.T) {
@@ -49,41 +49,41 @@ func TestFiles(t *testing.T) {
 			url = "/"
 		}
 		answer := get(t, http.MethodGet, url, nil)
-		assert.Equal(t, http.StatusOK, answer.StatusCode, url)
-		assert.Equal(t, types[filepath.Ext(name)], answer.Header.Get("Content-Type"), url)
-		assert.Equal(t, "no-cache", answer.Header.Get("Cache-Control"), url)
-		assert.Equal(t, "nosniff", answer.Header.Get("X-Content-Type-Options"), url)
-		policy := answer.Header.Get("Content-Security-Policy")
+		assert.Equal(t, http.StatusOK, answer.Code, url)
+		assert.Equal(t, types[filepath.Ext(name)], answer.Header().Get("Content-Type"), url)
+		assert.Equal(t, "no-cache", answer.Header().Get("Cache-Control"), url)
+		assert.Equal(t, "nosniff", answer.Header().Get("X-Content-Type-Options"), url)
+		policy := answer.Header().Get("Content-Security-Policy")
 		assert.Contains(t, policy, "default-src 'none'", url)
 		assert.Contains(t, policy, "script-src 'self';", url)
 		assert.Contains(t, policy, "frame-ancestors 'none'", url)
 		assert.NotContains(t, policy, "unsafe", url)
 		assert.NotContains(t, policy, "http", url)
 
-		tag := answer.Header.Get("ETag")
+		tag := answer.Header().Get("ETag")
 		require.NotEmpty(t, tag, url)
-		assert.Equal(t, http.StatusNotModified, get(t, http.MethodGet, url, map[string]string{"If-None-Match": tag}).StatusCode, url)
-		assert.Equal(t, http.StatusOK, get(t, http.MethodGet, url, map[string]string{"If-None-Match": `"another"`}).StatusCode, url)
-		assert.Equal(t, http.StatusOK, get(t, http.MethodHead, url, nil).StatusCode, url)
+		assert.Equal(t, http.StatusNotModified, get(t, http.MethodGet, url, map[string]string{"If-None-Match": tag}).Code, url)
+		assert.Equal(t, http.StatusOK, get(t, http.MethodGet, url, map[string]string{"If-None-Match": `"another"`}).Code, url)
+		assert.Equal(t, http.StatusOK, get(t, http.MethodHead, url, nil).Code, url)
 	}
 }
 
 func TestOtherPaths(t *testing.T) {
 	for _, path := range []string{"/index.html", "/page", "/page/", "/page/index.html", "/page/none.js", "/page/page.go", "/page/..%2fpage.go", "/favicon.ico", "/events"} {
-		assert.Equal(t, http.StatusNotFound, get(t, http.MethodGet, path, nil).StatusCode, path)
+		assert.Equal(t, http.StatusNotFound, get(t, http.MethodGet, path, nil).Code, path)
 	}
-	assert.Equal(t, http.StatusMethodNotAllowed, get(t, http.MethodPost, "/", nil).StatusCode)
-	assert.Equal(t, http.StatusOK, get(t, http.MethodGet, "/openapi.json", nil).StatusCode)
+	assert.Equal(t, http.StatusMethodNotAllowed, get(t, http.MethodPost, "/", nil).Code)
+	assert.Equal(t, http.StatusOK, get(t, http.MethodGet, "/openapi.json", nil).Code)
 }
 
 func TestGuarded(t *testing.T) {
 	for _, path := range []string{"/", "/page/app.js"} {
-		assert.Equal(t, http.StatusMisdirectedRequest, get(t, http.MethodGet, path, map[string]string{"Host": "evil.example"}).StatusCode, path)
-		assert.Equal(t, http.StatusForbidden, get(t, http.MethodGet, path, map[string]string{"Origin": "http://evil.example"}).StatusCode, path)
+		assert.Equal(t, http.StatusMisdirectedRequest, get(t, http.MethodGet, path, map[string]string{"Host": "evil.example"}).Code, path)
+		assert.Equal(t, http.StatusForbidden, get(t, http.MethodGet, path, map[string]string{"Origin": "http://evil.example"}).Code, path)
 	}
 	// A link in a chat opens the page.
 	link := map[string]string{"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-	assert.Equal(t, http.StatusOK, get(t, http.MethodGet, "/?type=connection", link).StatusCode)
+	assert.Equal(t, http.StatusOK, get(t, http.MethodGet, "/?type=connection", link).Code)
 }
 
 // Nothing in the files comes from another host, stands where the policy refuses it, or makes HTML of text.

@@ -23,6 +23,7 @@ export function draw() {
   $('chips').replaceChildren(...chips);
   const since = $('since');
   const value = filters.get('since') ?? '';
+  since.querySelector('[value=window]').textContent = filters.has('until') ? 'window' : value;
   since.value = filters.has('until') || ![...since.options].some((o) => o.value === value) ? 'window' : value;
 }
 

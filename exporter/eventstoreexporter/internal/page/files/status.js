@@ -13,7 +13,6 @@ let noteTimer;
 
 // set says the state of the stream.
 export function set(kind, text) {
-  clearTimeout(noteTimer);
   $('status').dataset.state = kind;
   say($('status'), text);
 }
