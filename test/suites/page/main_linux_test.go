@@ -8,6 +8,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"slices"
 	"sync"
 	"testing"
 
@@ -30,8 +31,8 @@ func TestMain(m *testing.M) {
 	traffic.Main()
 	code := m.Run()
 	traffic.RemoveExecutables()
-	for i := len(shared.stop) - 1; i >= 0; i-- {
-		shared.stop[i]()
+	for _, stop := range slices.Backward(shared.stop) {
+		stop()
 	}
 	os.Exit(code)
 }

@@ -41,7 +41,7 @@ func (s *shop) run() error {
 		return err
 	}
 	defer listener.Close()
-	for end := time.Now().Add(s.For); time.Now().Before(end); time.Sleep(s.Every/2 + rand.N(s.Every)) { //nolint:gosec // not a secret
+	for end := time.Now().Add(s.For); time.Now().Before(end); time.Sleep(s.Every/2 + rand.N(s.Every)) {
 		if s.Refused != "" {
 			if _, err := net.Dial("tcp4", s.Refused); err == nil {
 				return errors.New(s.Refused + " is not refused")
@@ -69,7 +69,7 @@ func (s *shop) exchange(listener net.Listener) error {
 		return err
 	}
 	defer server.Close()
-	if _, err := client.Write(make([]byte, 1+rand.N(s.Bytes))); err != nil { //nolint:gosec // not a secret
+	if _, err := client.Write(make([]byte, 1+rand.N(s.Bytes))); err != nil {
 		return err
 	}
 	if s.Resets {

@@ -132,12 +132,18 @@ func connects(port int) string {
 }
 
 // send sends events by OTLP.
-func (s *server) send(t *testing.T, logs plog.Logs) {
-	t.Helper()
+func (s *server) send(logs plog.Logs) error {
 	body, err := plogotlp.NewExportRequestFromLogs(logs).MarshalProto()
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	response, err := http.Post(fmt.Sprintf("http://localhost:%d/v1/logs", s.otlp), "application/x-protobuf", bytes.NewReader(body)) //nolint:noctx // of a test
-	require.NoError(t, err)
+	if err != nil {
+		return err
+	}
 	defer response.Body.Close()
-	require.Equal(t, http.StatusOK, response.StatusCode)
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("the receiver otlp answers %s", response.Status)
+	}
+	return nil
 }

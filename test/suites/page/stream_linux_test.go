@@ -4,6 +4,7 @@
 package page
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -53,20 +54,22 @@ func TestFast(t *testing.T) {
 	ticker := time.NewTicker(time.Second * perBatch / 10_000)
 	defer ticker.Stop()
 	begin := time.Now()
-	sent := make(chan struct{})
+	sent := make(chan error, 1)
 	go func() {
-		defer close(sent)
+		var errs []error
 		for i := range batches {
 			<-ticker.C
-			s.send(t, connectEvents(command, i*perBatch, perBatch))
+			errs = append(errs, s.send(connectEvents(command, i*perBatch, perBatch)))
 		}
+		sent <- errors.Join(errs...)
 	}()
 	for isSending := true; isSending; {
 		asked := time.Now()
 		assert.LessOrEqual(t, eval[int](b, "document.querySelectorAll('#rows > tr').length"), 300)
 		took = append(took, time.Since(asked))
 		select {
-		case <-sent:
+		case err := <-sent:
+			require.NoError(t, err)
 			isSending = false
 		case <-time.After(50 * time.Millisecond):
 		}
