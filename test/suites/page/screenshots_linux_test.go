@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// trafficTime is longer for the pictures of the documentation: go test ./test/suites/page -run Screenshots -traffic 4m
+// trafficTime is longer for the pictures of the documentation: go test ./test/suites/page -run Screenshots -traffic 3m
 var trafficTime = flag.Duration("traffic", 3*time.Second, "how long the processes on the screenshots talk")
 
 // shop is the traffic of one process on the screenshots.
@@ -86,10 +86,10 @@ func (s *shop) exchange(listener net.Listener) error {
 func TestScreenshots(t *testing.T) {
 	start(t)
 	processes := map[string]shop{
-		"nginx":    {Serves: true, Bytes: 50_000, Every: 60 * time.Millisecond},
-		"checkout": {Refused: "127.0.0.1:5432", Every: 500 * time.Millisecond},
-		"payments": {Serves: true, Resets: true, Bytes: 900, Every: 300 * time.Millisecond},
-		"backup":   {Refused: "127.0.0.1:873", Every: 1500 * time.Millisecond},
+		"storefront":     {Serves: true, Bytes: 50_000, Every: 60 * time.Millisecond},
+		"shop-checkout":  {Refused: "127.0.0.1:5432", Every: 500 * time.Millisecond},
+		"shop-payments":  {Serves: true, Resets: true, Bytes: 900, Every: 300 * time.Millisecond},
+		"nightly-backup": {Refused: "127.0.0.1:873", Every: 1500 * time.Millisecond},
 	}
 	names := make([]string, 0, len(processes))
 	for name := range processes {
@@ -105,21 +105,21 @@ func TestScreenshots(t *testing.T) {
 	}
 	since := "20s"
 	if *trafficTime > time.Minute {
-		since = "5m"
+		since = "2m"
 	}
 	time.Sleep(*trafficTime * 3 / 4)
 
 	light := open(t, s, "/?since="+since, wide)
 	light.wait("document.querySelectorAll('#problems li').length >= 3 && document.querySelectorAll('#rows > tr').length > 9")
-	assert.Contains(t, light.text("#problems"), "checkout cannot connect to 127.0.0.1:5432: refused")
-	assert.Contains(t, light.text("#problems"), "backup cannot connect to 127.0.0.1:873: refused")
+	assert.Contains(t, light.text("#problems"), "shop-checkout cannot connect to 127.0.0.1:5432: refused")
+	assert.Contains(t, light.text("#problems"), "nightly-backup cannot connect to 127.0.0.1:873: refused")
 	light.wait("document.querySelectorAll('#chart-rows .strip').length >= 4")
 	light.screenshot("problems")
 
 	dark := open(t, s, "/?severity=warn&since="+since, window{1280, 800, "dark"})
 	dark.wait("document.querySelectorAll('#rows > tr').length > 9")
 	dark.press("p")
-	row := "[...document.querySelectorAll('#rows > tr')].find((r) => r.textContent.includes('checkout'))"
+	row := "[...document.querySelectorAll('#rows > tr')].find((r) => r.textContent.includes('shop-checkout'))"
 	dark.wait(row)
 	eval[any](dark, row+".click()")
 	dark.wait("!document.querySelector('#detail').hidden && document.querySelectorAll('#problems li').length >= 3")

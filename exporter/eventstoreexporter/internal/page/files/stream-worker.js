@@ -3,8 +3,9 @@
 
 // every is how often events are passed on, in milliseconds.
 const every = 150;
-// most is how many events are passed on each time.
-const most = 40;
+// most is how many events are passed on each second, in the long run. A burst may have twice as many as the table has rows: then
+// what came before, and what comes in meanwhile, is not called too fast.
+const most = 250;
 // silence is how long the server may say nothing. It says something every 15 seconds.
 const silence = 40_000;
 const waits = [1, 1, 2, 3, 5];
@@ -22,6 +23,7 @@ class Stream {
     this.id = id;
     this.url = url;
     this.limit = limit;
+    this.burst = 2 * limit;
     this.signal = signal;
     this.last = '';
     this.reset();
@@ -31,7 +33,8 @@ class Stream {
     this.blocks = []; // not yet passed on
     this.came = 0;
     this.missed = 0;
-    this.allowance = this.limit; // what came before is passed on whole
+    this.allowance = this.burst;
+    this.passed = performance.now();
   }
 
   post(message) {
@@ -100,8 +103,7 @@ class Stream {
     }
     const newest = this.blocks.at(-1);
     if (newest !== undefined) this.last = newest.slice('id: '.length, newest.indexOf('\n'));
-    const keep = Math.max(this.allowance, most);
-    if (this.blocks.length > keep) this.blocks.splice(0, this.blocks.length - keep);
+    if (this.blocks.length > this.burst) this.blocks.splice(0, this.blocks.length - this.burst);
     if ((this.came > 0 || this.missed > 0) && this.timer === undefined) this.timer = setTimeout(() => this.pass(), every);
     return rest;
   }
@@ -110,9 +112,13 @@ class Stream {
     clearTimeout(this.timer);
     this.timer = undefined;
     if (this.came === 0 && this.missed === 0) return;
-    const events = this.blocks.map((block) => JSON.parse(block.slice(block.indexOf('\ndata: ') + '\ndata: '.length)));
+    const now = performance.now();
+    this.allowance = Math.min(this.burst, this.allowance + (now - this.passed) / 1000 * most);
+    this.passed = now;
+    const wanted = this.blocks.slice(-Math.max(1, Math.floor(this.allowance)));
+    const events = wanted.map((block) => JSON.parse(block.slice(block.indexOf('\ndata: ') + '\ndata: '.length)));
     this.post({events, came: this.came, skipped: this.came - events.length, missed: this.missed});
-    this.allowance = Math.max(0, this.allowance - events.length);
+    this.allowance -= events.length;
     this.blocks = [];
     this.came = this.missed = 0;
   }
