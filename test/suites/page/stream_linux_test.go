@@ -26,12 +26,19 @@ func TestReconnect(t *testing.T) {
 	b := open(t, s, "/?"+connects(port), wide)
 	b.expected = []string{"ERR_CONNECTION_REFUSED", "ERR_INCOMPLETE_CHUNKED_ENCODING", "ERR_EMPTY_RESPONSE", "ERR_CONNECTION_RESET"}
 	b.waitRows(2)
+	stopped := true
 	require.NoError(t, s.collector.Stop())
+	t.Cleanup(func() {
+		if stopped { // the other tests need it
+			assert.NoError(t, s.begin())
+		}
+	})
 	b.wait("document.querySelector('#status').textContent.startsWith('Reconnecting')")
 	assert.Contains(t, b.text("#notices"), "The collector does not answer.")
 	assert.Len(t, b.rows(), 2, "what is known stays")
 	b.screenshot("reconnecting")
 	require.NoError(t, s.begin())
+	stopped = false
 	refusedAt(t, port, 3)
 	events := s.events(t, connects(port), 5)
 	b.requireShown(events)
