@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,8 +54,11 @@ func TestPipelines(t *testing.T) {
 		}
 	})
 	t.Run("terminal", func(t *testing.T) {
-		line := fmt.Sprintf("curl[%d] → 127.0.0.1:1 tcp refused", did.PID)
-		assert.Contains(t, c.Output(), line, "the debug exporter shows the body")
+		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\d\d:\d\d:\d\d\.\d{3} WARN  curl\[%d\] → 127\.0\.0\.1:1 tcp refused after \S+ .s( \[\w+\])?$`, did.PID))
+		assert.Regexp(t, line, c.Output(), "time, severity, who and what, and the container")
+		for text := range strings.Lines(c.Output()) {
+			assert.LessOrEqual(t, utf8.RuneCountInString(text), 121, "a line of 120 characters and its end: %s", text)
+		}
 	})
 	t.Run("Prometheus page", func(t *testing.T) { checkPage(t, s, container, up, down) })
 	t.Run("metrics over OTLP", func(t *testing.T) {
