@@ -69,6 +69,11 @@ func (c *Config) Validate() error {
 	if c.ServerConfig.NetAddr.Endpoint == "" {
 		errs = append(errs, errors.New("endpoint: it must be an address, such as localhost:8080"))
 	}
+	for _, host := range c.AllowedHosts {
+		if host == "" || strings.ContainsAny(host, "/*@ ") {
+			errs = append(errs, fmt.Errorf("allowed_hosts: %q is no name of a host: write it as clients do, such as events.example", host))
+		}
+	}
 	return errors.Join(errs...)
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
+	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/confignet"
 	"go.opentelemetry.io/collector/consumer/consumererror"
 	"go.opentelemetry.io/collector/exporter"
@@ -94,7 +95,7 @@ func (e *eventStore) serve(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
-	if guard.Hosts != nil && !isLocal(listener.Addr()) {
+	if !asks(&e.config.ServerConfig) && !isLocal(listener.Addr()) {
 		e.settings.Logger.Warn("Everybody who reaches this address can read all events: what processes connect to, what they execute and "+
 			"which files they delete. Set endpoint to localhost:8080, or auth to an extension that asks for credentials.",
 			zap.Stringer("address", listener.Addr()))
@@ -108,10 +109,16 @@ func (e *eventStore) serve(ctx context.Context) error {
 	return nil
 }
 
-// guard returns who may ask. A page that a browser shows cannot reach a unix socket, and has no credentials.
+// asks is whether clients need credentials: those that an extension asks for, or a certificate.
+func asks(server *confighttp.ServerConfig) bool {
+	return server.Auth.HasValue() || server.TLS.HasValue() && server.TLS.Get().ClientCAFile != ""
+}
+
+// guard returns who may ask. A page that a browser shows cannot reach a unix socket and has no credentials. With TLS, the
+// browser itself checks the name: the certificate has it.
 func (e *eventStore) guard() api.Guard {
 	server := &e.config.ServerConfig
-	if server.Auth.HasValue() || server.NetAddr.Transport == confignet.TransportTypeUnix {
+	if asks(server) || server.TLS.HasValue() || server.NetAddr.Transport == confignet.TransportTypeUnix {
 		return api.Guard{}
 	}
 	hosts := append([]string{}, e.config.AllowedHosts...)

@@ -62,15 +62,19 @@ func (g Guard) isHost(host string) bool {
 	if g.Hosts == nil {
 		return true
 	}
-	name := host
-	if h, _, err := net.SplitHostPort(host); err == nil {
-		name = h
-	}
-	name = strings.ToLower(strings.TrimSuffix(name, "."))
+	name := nameOf(host)
 	if _, err := netip.ParseAddr(strings.Trim(name, "[]")); err == nil {
 		return true
 	}
-	return name == "localhost" || slices.ContainsFunc(g.Hosts, func(allowed string) bool { return strings.EqualFold(allowed, name) })
+	return name == "localhost" || slices.ContainsFunc(g.Hosts, func(allowed string) bool { return nameOf(allowed) == name })
+}
+
+// nameOf returns a host without its port, in the form in which two can be compared.
+func nameOf(host string) string {
+	if h, _, err := net.SplitHostPort(host); err == nil {
+		host = h
+	}
+	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
 // isOwn is whether a request comes from no page, or from one of this server.
