@@ -85,7 +85,7 @@ func (e *eventStore) start(ctx context.Context, host component.Host) error {
 func (e *eventStore) serve(ctx context.Context) error {
 	guard := e.guard()
 	handler := guard.Wrap(api.New(api.Settings{
-		Store: e.store, Version: e.settings.BuildInfo.Version, Logger: e.settings.Logger, Done: e.stop,
+		Store: e.store, Version: e.settings.BuildInfo.Version, Logger: e.settings.Logger, Done: e.stop, Directory: e.config.Directory,
 	}))
 	listener, err := e.config.ServerConfig.ToListener(ctx)
 	if err != nil {

@@ -28,6 +28,8 @@ type Settings struct {
 	Now func() time.Time
 	// Done is closed when the streams have to end.
 	Done <-chan struct{}
+	// Directory is where databases for downloads are made, "" for the one of temporary files.
+	Directory string
 }
 
 // api is the handler of all requests.

@@ -30,17 +30,19 @@ var now = storetest.Start.Add(7 * time.Second)
 
 type server struct {
 	*store.Store
-	handler http.Handler
-	url     string
+	handler   http.Handler
+	url       string
+	directory string
 }
 
 func start(t testing.TB) *server {
 	t.Helper()
-	s, err := store.Open(store.Settings{Directory: t.TempDir(), MaxSize: 1 << 30, Logger: zap.NewNop()})
+	directory := t.TempDir()
+	s, err := store.Open(store.Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
 	require.NoError(t, err)
 	done := make(chan struct{})
 	handler := Guard{Hosts: []string{}}.Wrap(New(Settings{
-		Store: s, Version: "1.2.3", Logger: zap.NewNop(), Now: func() time.Time { return now }, Done: done,
+		Store: s, Version: "1.2.3", Logger: zap.NewNop(), Now: func() time.Time { return now }, Done: done, Directory: directory,
 	}))
 	listening := httptest.NewServer(handler)
 	t.Cleanup(func() {
@@ -48,7 +50,7 @@ func start(t testing.TB) *server {
 		listening.Close()
 		assert.NoError(t, s.Close())
 	})
-	return &server{s, handler, listening.URL}
+	return &server{s, handler, listening.URL, directory}
 }
 
 func (s *server) get(path string, headers ...string) *httptest.ResponseRecorder {
@@ -138,6 +140,16 @@ func TestFormats(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 10, logs.LogRecordCount())
 	assert.Contains(t, w.Header().Get("Link"), `rel="next"`)
+}
+
+// oneEvent is an event of a process with this name.
+func oneEvent(name string) plog.Logs {
+	logs := plog.NewLogs()
+	lr := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
+	lr.SetTimestamp(pcommon.NewTimestampFromTime(storetest.Start))
+	lr.Attributes().PutStr("process.executable.name", name)
+	lr.Body().SetStr(name)
+	return logs
 }
 
 // Text cannot begin a line or move the cursor.

@@ -4,14 +4,9 @@
 package api
 
 import (
-	"bytes"
-	"encoding/base64"
 	"encoding/json"
-	"math"
-	"strconv"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
@@ -45,7 +40,7 @@ func makeEvent(e *event.Event) *Event {
 		Unit: text(values[event.Unit]), Container: text(values[event.Container]),
 		Address: text(values[event.ServerAddress]), Port: integer(values[event.ServerPort]),
 		Error: text(values[event.Error]), Reason: text(values[event.Reason]),
-		Attributes: appendMap(nil, lr.Attributes()), Resource: appendMap(nil, e.Origin.Resource.Attributes()),
+		Attributes: event.AppendMap(nil, lr.Attributes()), Resource: event.AppendMap(nil, e.Origin.Resource.Attributes()),
 		Sequence: e.Sequence,
 	}
 }
@@ -74,63 +69,4 @@ func severityName(number plog.SeverityNumber) string {
 		return ""
 	}
 	return number.String()
-}
-
-// appendMap appends attributes in their order, which a Go map would not keep.
-func appendMap(to []byte, m pcommon.Map) []byte {
-	to = append(to, '{')
-	first := true
-	for key, v := range m.All() {
-		if !first {
-			to = append(to, ',')
-		}
-		first = false
-		to = append(appendText(to, key), ':')
-		to = appendValue(to, v)
-	}
-	return append(to, '}')
-}
-
-func appendValue(to []byte, v pcommon.Value) []byte {
-	switch v.Type() {
-	case pcommon.ValueTypeStr:
-		return appendText(to, v.Str())
-	case pcommon.ValueTypeInt:
-		return strconv.AppendInt(to, v.Int(), 10)
-	case pcommon.ValueTypeDouble:
-		if d := v.Double(); !math.IsNaN(d) && !math.IsInf(d, 0) {
-			text, err := json.Marshal(d)
-			if err == nil {
-				return append(to, text...)
-			}
-		}
-		return appendText(to, v.AsString())
-	case pcommon.ValueTypeBool:
-		return strconv.AppendBool(to, v.Bool())
-	case pcommon.ValueTypeBytes:
-		return appendText(to, base64.StdEncoding.EncodeToString(v.Bytes().AsRaw()))
-	case pcommon.ValueTypeSlice:
-		to = append(to, '[')
-		for i, element := range v.Slice().All() {
-			if i > 0 {
-				to = append(to, ',')
-			}
-			to = appendValue(to, element)
-		}
-		return append(to, ']')
-	case pcommon.ValueTypeMap:
-		return appendMap(to, v.Map())
-	default:
-		return append(to, "null"...)
-	}
-}
-
-func appendText(to []byte, s string) []byte {
-	var b bytes.Buffer
-	encoder := json.NewEncoder(&b)
-	encoder.SetEscapeHTML(false)
-	if err := encoder.Encode(s); err != nil {
-		return append(to, `""`...) // a string can always be encoded
-	}
-	return append(to, bytes.TrimRight(b.Bytes(), "\n")...)
 }

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
 )
 
 // Events is a page of events.
@@ -33,9 +35,12 @@ const (
 	typeNDJSON = "application/x-ndjson"
 	typeText   = "text/plain; charset=utf-8"
 	typeCSV    = "text/csv; charset=utf-8"
+	typeSQLite = "application/vnd.sqlite3"
 )
 
-var contentTypes = map[string]string{"json": typeJSON, "ndjson": typeNDJSON, "text": typeText, "csv": typeCSV, "otlp": typeJSON}
+var contentTypes = map[string]string{
+	"json": typeJSON, "ndjson": typeNDJSON, "text": typeText, "csv": typeCSV, "otlp": typeJSON, "sqlite": typeSQLite,
+}
 
 func (a *api) events() {
 	op := a.operation(http.MethodGet, "/api/events", "list-events", "Find events", query.Parameters("limit", "after", "order", "format"))
@@ -44,6 +49,7 @@ func (a *api) events() {
 	for _, contentType := range []string{typeNDJSON, "text/plain", "text/csv"} {
 		content[contentType] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString}}
 	}
+	content[typeSQLite] = &huma.MediaType{Schema: &huma.Schema{Type: huma.TypeString, Format: "binary"}}
 	op.Responses = map[string]*huma.Response{"200": {Description: "Events", Content: content}}
 	getStream(a, op, a.answerEvents)
 }
@@ -59,6 +65,14 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 	page, err := a.Store.Events(ctx.Context(), q)
 	if err != nil {
 		return err
+	}
+	var database *os.File
+	if r.Format == "sqlite" {
+		if database, err = store.Export(ctx.Context(), a.Directory, page.Events); err != nil {
+			return err
+		}
+		defer database.Close() //nolint:errcheck // it was read only
+		ctx.SetHeader("Content-Disposition", `attachment; filename="events.db"`)
 	}
 	ctx.SetHeader("Content-Type", contentTypes[r.Format])
 	next := ""
@@ -78,6 +92,8 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 		err = writeText(w, page.Events)
 	case "csv":
 		err = writeCSV(w, page.Events)
+	case "sqlite":
+		_, err = io.Copy(w, database)
 	case "otlp":
 		err = writeOTLP(w, page.Events)
 	default:

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
@@ -124,7 +125,7 @@ func (a *api) states(ctx context.Context) ([]*Program, error) {
 			return ""
 		}
 		name := attribute(programName)
-		key := name + string(appendMap(nil, e.Origin.Resource.Attributes()))
+		key := name + string(event.AppendMap(nil, e.Origin.Resource.Attributes()))
 		if name == "" || seen[key] {
 			continue
 		}

@@ -134,7 +134,7 @@ var others = map[string]Parameter{
 }
 
 // Formats are those of events.
-var Formats = []string{"json", "ndjson", "text", "csv", "otlp"}
+var Formats = []string{"json", "ndjson", "text", "csv", "otlp", "sqlite"}
 
 // Parameters returns the filters, and the others that are named.
 func Parameters(names ...string) []Parameter {

@@ -66,7 +66,7 @@ func decode(r *record, from decoder) (event.Event, error) {
 	for i := range s.attributes {
 		a := &s.attributes[i]
 		switch {
-		case a.column == inRest && len(a.key) == 1 && a.key >= keyDropped:
+		case a.isOther:
 			other(a, &rest, at, lr)
 		case a.column == inRest:
 			rest.value(a.kind, attributes.PutEmpty(a.key))

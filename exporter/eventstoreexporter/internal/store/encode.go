@@ -4,8 +4,6 @@
 package store
 
 import (
-	"encoding/json"
-
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -102,11 +100,7 @@ func (e *encoder) origin(rl plog.ResourceLogs, sl plog.ScopeLogs) (origin, error
 	}
 	o.id = e.tables.addOrigin(stored)
 	e.origins[string(otlp)] = o.id
-	text, err := json.Marshal(from.Resource.Attributes().AsRaw())
-	if err != nil {
-		return origin{}, err
-	}
-	return o, e.write("origins", o.id, otlp, string(text))
+	return o, e.write("origins", o.id, otlp, string(event.AppendMap(nil, from.Resource.Attributes())))
 }
 
 // maxUnits bounds the memory for the units of cgroups.
@@ -134,7 +128,7 @@ func (e *encoder) unit(cgroup string) (int64, error) {
 func (e *encoder) shape(lr plog.LogRecord) (*shape, error) {
 	key := e.key[:0]
 	for k, v := range lr.Attributes().All() {
-		key = appendKey(key, k, v.Type())
+		key = appendAttribute(key, k, v.Type())
 	}
 	if lr.ObservedTimestamp() != 0 {
 		key = appendKey(key, keyObserved, pcommon.ValueTypeInt)

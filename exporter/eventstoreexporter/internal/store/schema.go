@@ -82,13 +82,16 @@ CREATE TABLE blocks (block INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, lates
 CREATE TABLE slice (sealed INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL, earliest INTEGER, latest INTEGER);
 CREATE VIEW events AS SELECT
 	records.sequence,
-	strftime('%Y-%m-%dT%H:%M:%S', records.time / 1000000000, 'unixepoch') || printf('.%09dZ', records.time % 1000000000) AS time,
+	` + readableTime + ` AS time,
 	records.body` + view.String() + `,
 	origins.resource
 FROM records` + joins.String() + `
 	LEFT JOIN origins ON origins.id = records.origin;
 `
 }
+
+// readableTime is the time of a record in RFC 3339.
+const readableTime = `strftime('%Y-%m-%dT%H:%M:%S', records.time / 1000000000, 'unixepoch') || printf('.%09dZ', records.time % 1000000000)`
 
 // insertion is a statement that inserts this many records.
 func insertion(records int) string {

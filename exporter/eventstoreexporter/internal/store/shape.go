@@ -25,6 +25,8 @@ type attribute struct {
 	// column has the value, unless it is inRest.
 	column int
 	role   role
+	// isOther is whether it is one of the parts that are no attributes.
+	isOther bool
 	// counter is shared by the attributes of a file that have this key.
 	counter *counter
 }
@@ -55,7 +57,18 @@ const (
 	keyDropped      = "\xf9"
 )
 
-// appendKey appends one attribute to the key of a shape, which is also what the table shapes has.
+// escape stands before the key of an attribute that could be taken for one of the above.
+const escape = '\xf8'
+
+// appendAttribute appends an attribute to the key of a shape.
+func appendAttribute(to []byte, key string, kind pcommon.ValueType) []byte {
+	if key != "" && key[0] >= escape {
+		key = string(append([]byte{escape}, key...))
+	}
+	return appendKey(to, key, kind)
+}
+
+// appendKey appends one attribute, or one of the parts above, to the key of a shape, which is also what the table shapes has.
 func appendKey(to []byte, key string, kind pcommon.ValueType) []byte {
 	to = binary.AppendUvarint(to, uint64(len(key)))
 	to = append(to, key...)
@@ -75,6 +88,11 @@ func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, er
 		}
 		a := attribute{key: string(text[n : n+int(length)]), kind: pcommon.ValueType(text[n+int(length)]), column: inRest}
 		text = text[n+int(length)+1:]
+		if a.key != "" && a.key[0] == escape {
+			a.key = a.key[1:]
+		} else {
+			a.isOther = len(a.key) == 1 && a.key >= keyDropped
+		}
 		if field, ok := event.Attributes[a.key]; ok && field.Type == a.kind && !taken[field.Field] {
 			a.column = int(field.Field)
 			taken[field.Field] = true
@@ -100,7 +118,7 @@ func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, er
 // has says whether the log records have an attribute.
 func (s *shape) has(key string) bool {
 	for i := range s.attributes {
-		if s.attributes[i].key == key {
+		if s.attributes[i].key == key && !s.attributes[i].isOther {
 			return true
 		}
 	}

@@ -105,6 +105,7 @@ func Open(settings Settings) (*Store, error) {
 		s.sliceBytes = min(s.sliceBytes, total/slicesPerStore)
 	}
 	s.sliceBytes = max(s.sliceBytes, min(minSliceBytes, settings.MaxSize/4))
+	removeExports(settings.Directory)
 	if err := s.load(); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}

@@ -5,6 +5,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -108,6 +109,11 @@ func TestRoundTrip(t *testing.T) {
 	a.PutEmptyBytes("bytes").FromRaw([]byte{0, 255})
 	a.PutStr("long", strings.Repeat("x", 1000))
 	a.PutEmptyMap("map").PutEmptyMap("inner").PutBool("b", false)
+	a.PutDouble("endless", math.Inf(-1))
+	a.PutStr("\xfd", "no trace id")
+	a.PutStr("\xf8\xfd", "neither")
+	a.PutBool("\xff", true)
+	logs.ResourceLogs().At(0).Resource().Attributes().PutDouble("endless", math.Inf(1))
 	want := plog.NewLogs()
 	logs.CopyTo(want)
 	write(t, s, logs)
