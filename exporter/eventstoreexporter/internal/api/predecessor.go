@@ -58,14 +58,8 @@ type oldRequest struct {
 	Seconds  int64  `json:"duration_seconds,omitempty" minimum:"0" maximum:"31536000"`
 }
 
-type oldGet struct {
-	PID      int64  `query:"pid" minimum:"0" maximum:"4294967295"`
-	Command  string `query:"command"`
-	Duration int64  `query:"duration" minimum:"0" maximum:"31536000" doc:"Seconds; without it, 60."`
-	Seconds  int64  `query:"duration_seconds" minimum:"0" maximum:"31536000"`
-}
-
 type oldPost struct {
+	input
 	Body oldRequest `required:"false"`
 }
 
@@ -75,34 +69,37 @@ func (a *api) predecessor() {
 		{"packet_drop", "/api/list-packet-drops", "/api/packet-drops/summary", "/api/packet-drop-summary"},
 	} {
 		for _, path := range []string{form.path, form.post} {
-			op := a.oldOperation(http.MethodGet, path, "Count the events of program "+form.program)
-			op.RejectUnknownQueryParameters = true
-			huma.Register(a.huma, op, func(ctx context.Context, in *oldGet) (*output[*OldCount], error) {
-				return a.oldCount(ctx, form.program, oldRequest(*in))
+			op := a.oldOperation(http.MethodGet, path, "Count the events of program "+form.program, query.Old)
+			huma.Register(a.huma, op, func(ctx context.Context, in *input) (*output[*OldCount], error) {
+				r := oldRequest{Command: text(in.request.Fields[event.Executable]), Seconds: in.request.Seconds}
+				r.PID, _ = in.request.Fields[event.PID].(int64)
+				return a.oldCount(ctx, form.program, r)
 			})
 		}
-		huma.Register(a.huma, a.oldOperation(http.MethodPost, form.post, "Count the events of program "+form.program),
+		huma.Register(a.huma, a.oldOperation(http.MethodPost, form.post, "Count the events of program "+form.program, nil),
 			func(ctx context.Context, in *oldPost) (*output[*OldCount], error) {
 				return a.oldCount(ctx, form.program, in.Body)
 			})
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
-			op := a.oldOperation(method, form.list, "List the events of program "+form.program+" in the last hour by process id")
-			op.RejectUnknownQueryParameters = true
-			huma.Register(a.huma, op, func(ctx context.Context, _ *struct{}) (*output[*OldList], error) {
+			op := a.oldOperation(method, form.list, "List the events of program "+form.program+" in the last hour by process id", nil)
+			huma.Register(a.huma, op, func(ctx context.Context, _ *input) (*output[*OldList], error) {
 				return a.oldList(ctx, form.program)
 			})
 		}
 	}
 }
 
-func (a *api) oldOperation(method, path, summary string) huma.Operation {
-	op := a.operation(method, path, "", summary, nil)
+func (a *api) oldOperation(method, path, summary string, parameters []query.Parameter) huma.Operation {
+	op := a.operation(method, path, "", summary, parameters)
 	op.OperationID = strings.ToLower(method) + strings.ReplaceAll(path, "/", "-")
 	op.Tags = []string{"ebpf-server"}
 	return op
 }
 
 func (a *api) oldCount(ctx context.Context, program string, r oldRequest) (*output[*OldCount], error) {
+	if r.Duration != 0 && r.Seconds != 0 && r.Duration != r.Seconds {
+		return nil, badParameter("duration", strconv.FormatInt(r.Duration, 10), "duration and duration_seconds are two names of the same")
+	}
 	if r.Duration == 0 {
 		r.Duration = r.Seconds
 	}

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"go.opentelemetry.io/collector/pdata/plog"
 
@@ -38,6 +39,8 @@ type Request struct {
 	Format    string
 	By        []Key
 	Step      time.Duration
+	// Seconds is the length of a window that ends now, 0 without one.
+	Seconds int64
 }
 
 // Bad is a parameter that cannot be understood.
@@ -133,6 +136,32 @@ var others = map[string]Parameter{
 	}},
 }
 
+// MaxSeconds is the longest window of the predecessor's requests: a year.
+const MaxSeconds = 365 * 24 * 60 * 60
+
+// Old are the parameters of the predecessor's requests, which had two names for the length of the window.
+var Old = []Parameter{
+	{Name: "pid", Type: "integer", Doc: "Process id of the owner; 0 is any.", parse: func(r *Request, value string, _ time.Time) error {
+		number, err := integer(value, 1<<32-1)
+		if number != 0 {
+			r.field(event.PID, number)
+		}
+		return err
+	}},
+	{Name: "command", Type: "string", Doc: "Base name of the owner's executable.", parse: textField(event.Executable)},
+	{Name: "duration", Type: "integer", Default: "60", Doc: "Length of the window in seconds.", parse: parseSeconds},
+	{Name: "duration_seconds", Type: "integer", Default: "60", Doc: "Another name of duration.", parse: parseSeconds},
+}
+
+func parseSeconds(r *Request, value string, _ time.Time) error {
+	seconds, err := integer(value, MaxSeconds)
+	if err == nil && r.Seconds != 0 && seconds != r.Seconds {
+		err = errors.New("duration and duration_seconds are two names of the same")
+	}
+	r.Seconds = seconds
+	return err
+}
+
 // Formats are those of events.
 var Formats = []string{"json", "ndjson", "text", "csv", "otlp", "sqlite"}
 
@@ -163,6 +192,10 @@ func Parse(rawQuery string, allowed []Parameter, now time.Time) (*Request, []Bad
 			continue
 		}
 		if key, ok := strings.CutPrefix(name, AttributePrefix); ok && key != "" && takesFilters(allowed) {
+			if !utf8.ValidString(name + value) {
+				bad = append(bad, Bad{strings.ToValidUTF8(name, "\ufffd"), strings.ToValidUTF8(value, "\ufffd"), "it is not UTF-8"})
+				continue
+			}
 			if r.Attributes == nil {
 				r.Attributes = map[string]string{}
 			}
@@ -173,6 +206,8 @@ func Parse(rawQuery string, allowed []Parameter, now time.Time) (*Request, []Bad
 		switch {
 		case i < 0:
 			bad = append(bad, Bad{name, value, "there is no such parameter. Known are " + known(allowed)})
+		case !utf8.ValidString(value):
+			bad = append(bad, Bad{name, strings.ToValidUTF8(value, "\ufffd"), "it is not UTF-8"})
 		case value == "":
 			bad = append(bad, Bad{name, value, "it has no value"})
 		default:
@@ -240,12 +275,17 @@ func textField(field event.Field) func(*Request, string, time.Time) error {
 }
 
 func parseType(r *Request, value string, _ time.Time) error {
+	everything := false
 	for text := range strings.SplitSeq(value, ",") {
 		prefix, isPrefix := strings.CutSuffix(text, "*")
 		if text == "" || strings.Contains(prefix, "*") {
 			return errors.New("it must be names of events or programs, separated by commas; a * may stand at the end of each")
 		}
+		everything = everything || text == "*"
 		r.Types = append(r.Types, Type{Text: prefix, Prefix: isPrefix, Program: !isPrefix && !strings.Contains(text, ".")})
+	}
+	if everything { // events that have no name as well
+		r.Types = nil
 	}
 	return nil
 }
@@ -291,6 +331,9 @@ func ParseDuration(value string) (time.Duration, error) {
 
 func parseTime(value string, now time.Time) (time.Time, error) {
 	if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+		if at.IsZero() { // which would say that there is none
+			at = at.Add(1)
+		}
 		return at, nil
 	}
 	d, err := ParseDuration(value)
