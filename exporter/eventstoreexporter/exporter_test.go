@@ -8,7 +8,10 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 
@@ -111,4 +114,38 @@ func create(t *testing.T, cfg *Config) exporter.Logs {
 	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
 	require.NoError(t, err)
 	return e
+}
+
+// While the disk is full, /health says so and what is not stored is counted. Then it goes on.
+func TestFullDisk(t *testing.T) {
+	directory := t.TempDir()
+	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=24m"); err != nil {
+		if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
+			t.Fatalf("a small disk cannot be mounted: %v", err)
+		}
+		t.Skipf("a small disk cannot be mounted: %v", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(directory, 0)) })
+	e, _, logs := begin(t, func(c *Config) {
+		c.Directory = directory
+		c.QueueConfig = configoptional.None[exporterhelper.QueueBatchConfig]()
+	})
+	url := "http://" + addressOf(t, logs) + "/health"
+	require.NoError(t, e.ConsumeLogs(t.Context(), storetest.Logs(0, 1000)))
+	other := filepath.Join(directory, "other")
+	_ = exec.Command("dd", "if=/dev/zero", "of="+other, "bs=64k").Run() //nolint:noctx // until the disk is full
+	var err error
+	for i := 1; i < 200 && err == nil; i++ {
+		err = e.ConsumeLogs(t.Context(), storetest.Logs(i*1000, 1000))
+	}
+	require.Error(t, err)
+	response, body := ask(t, plain(t), http.MethodGet, url)
+	assert.Equal(t, http.StatusServiceUnavailable, response.StatusCode)
+	assert.Contains(t, body, "events are not stored: ")
+	assert.Contains(t, body, `"disk_full":1000,"error":0`)
+	require.NoError(t, os.Remove(other))
+	require.NoError(t, e.ConsumeLogs(t.Context(), storetest.Logs(500_000, 1000)))
+	response, body = ask(t, plain(t), http.MethodGet, url)
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Contains(t, body, `"disk_full":1000,"error":0`)
 }

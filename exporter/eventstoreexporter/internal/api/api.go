@@ -9,6 +9,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"runtime"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -37,6 +38,20 @@ type api struct {
 	Settings
 	huma huma.API
 	mux  *http.ServeMux
+	// turns is a place for each question that is answered at the same time.
+	turns chan struct{}
+}
+
+// turn answers a question when it is its turn. Some are answered at the same time: many would leave the writer, which is one among
+// them, little of the CPU.
+func (a *api) turn(ctx context.Context, answer func() error) error {
+	select {
+	case a.turns <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-a.turns }()
+	return answer()
 }
 
 // New returns the handler of the API.
@@ -47,7 +62,7 @@ func New(settings Settings) http.Handler {
 	config := huma.DefaultConfig("Event store", settings.Version)
 	config.Info.Description = "Recent events of this host, from the exporter event_store of the OpenTelemetry Collector."
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil // of huma, which load scripts from other hosts
-	a := &api{Settings: settings, mux: http.NewServeMux()}
+	a := &api{Settings: settings, mux: http.NewServeMux(), turns: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
 	a.huma = humago.New(a.mux, config)
 	a.health()
 	a.events()
@@ -94,7 +109,11 @@ type output[T any] struct {
 func get[T any](a *api, path, id, summary string, parameters []query.Parameter, answer func(context.Context, *query.Request) (T, error)) {
 	huma.Register(a.huma, a.operation(http.MethodGet, path, id, summary, parameters),
 		func(ctx context.Context, in *input) (*output[T], error) {
-			body, err := answer(ctx, in.request)
+			var body T
+			err := a.turn(ctx, func() (err error) {
+				body, err = answer(ctx, in.request)
+				return err
+			})
 			if err != nil {
 				if refused, ok := errors.AsType[huma.StatusError](err); ok {
 					return nil, refused

@@ -62,15 +62,18 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 			return err
 		}
 	}
-	page, err := a.Store.Events(ctx.Context(), q)
+	var page query.Page
+	var database *os.File
+	err := a.turn(ctx.Context(), func() (err error) {
+		if page, err = a.Store.Events(ctx.Context(), q); err == nil && r.Format == "sqlite" {
+			database, err = store.Export(ctx.Context(), a.Directory, page.Events)
+		}
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	var database *os.File
-	if r.Format == "sqlite" {
-		if database, err = store.Export(ctx.Context(), a.Directory, page.Events); err != nil {
-			return err
-		}
+	if database != nil {
 		defer database.Close() //nolint:errcheck // it was read only
 		ctx.SetHeader("Content-Disposition", `attachment; filename="events.db"`)
 	}

@@ -117,7 +117,11 @@ func (a *api) oldCount(ctx context.Context, program string, r oldRequest) (*outp
 	if r.Command != "" {
 		f.Fields[event.Executable] = r.Command
 	}
-	groups, err := a.Store.Count(ctx, query.Count{Filter: f})
+	var groups []query.Group
+	err := a.turn(ctx, func() (err error) {
+		groups, err = a.Store.Count(ctx, query.Count{Filter: f})
+		return err
+	})
 	if err != nil {
 		return nil, a.failure(err)
 	}
@@ -131,8 +135,12 @@ func (a *api) oldCount(ctx context.Context, program string, r oldRequest) (*outp
 
 func (a *api) oldList(ctx context.Context, program string) (*output[*OldList], error) {
 	now := a.Now()
-	page, err := a.Store.Events(ctx, query.Events{
-		Filter: query.Filter{Types: []query.Type{{Text: program, Program: true}}, Since: now.Add(-time.Hour)}, Limit: query.DefaultLimit,
+	var page query.Page
+	err := a.turn(ctx, func() (err error) {
+		page, err = a.Store.Events(ctx, query.Events{
+			Filter: query.Filter{Types: []query.Type{{Text: program, Program: true}}, Since: now.Add(-time.Hour)}, Limit: query.DefaultLimit,
+		})
+		return err
 	})
 	if err != nil {
 		return nil, a.failure(err)

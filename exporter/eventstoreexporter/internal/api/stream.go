@@ -5,6 +5,7 @@ package api
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"net/http"
@@ -19,8 +20,8 @@ import (
 )
 
 const (
-	// streamPart is how many events are read at a time.
-	streamPart = 500
+	// streamPart is how many events are read at a time: what is kept in memory for a client that does not read.
+	streamPart = 50
 	// maxBehind is how many events, of all kinds, a client may be behind. It is told what it misses then.
 	maxBehind = 50_000
 	// keepAlive is how often something is sent.
@@ -31,7 +32,7 @@ const (
 
 func (a *api) stream() {
 	op := a.operation(http.MethodGet, "/api/events/stream", "stream-events", "Receive events as they come in",
-		query.Parameters("limit", "from"))
+		query.Parameters("backfill", "from"))
 	op.Description += " Server-sent events: the last ones first, as many as the limit says, or those after the number in the " +
 		"header Last-Event-ID. A comment says what a client that reads too slowly has missed."
 	op.Responses = map[string]*huma.Response{"200": {Description: "Events", Content: map[string]*huma.MediaType{
@@ -62,7 +63,7 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	if id := ctx.Header("Last-Event-ID"); after == "" && id != "" {
 		after = id
 	}
-	var backfill []event.Event
+	var backfill []byte
 	if known, err := strconv.ParseInt(after, 10, 64); err == nil {
 		s.after = known
 		if newest := a.Store.Status().Newest; known > newest {
@@ -70,14 +71,17 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 		}
 	} else {
 		s.after = a.Store.Status().Newest
-		page, err := a.Store.Events(ctx.Context(), query.Events{
-			Filter: r.Filter, Limit: r.Limit, After: &query.Cursor{Time: 1<<63 - 1, Sequence: 1<<63 - 1, Newest: s.after},
+		err := a.turn(ctx.Context(), func() error {
+			page, err := a.Store.Events(ctx.Context(), query.Events{
+				Filter: r.Filter, Limit: r.Limit, After: &query.Cursor{Time: 1<<63 - 1, Sequence: 1<<63 - 1, Newest: s.after},
+			})
+			slices.Reverse(page.Events)
+			backfill = encodeStream(page.Events)
+			return err
 		})
 		if err != nil {
 			return err
 		}
-		backfill = page.Events
-		slices.Reverse(backfill)
 	}
 	ctx.SetHeader("Content-Type", "text/event-stream")
 	ctx.SetHeader("Cache-Control", "no-store")
@@ -123,25 +127,36 @@ func (s *subscriber) part() (bool, error) {
 		}
 		s.after += skip
 	}
-	events, next, err := s.api.Store.Follow(s.ctx.Context(), query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
+	var part []byte
+	more := false
+	err := s.api.turn(s.ctx.Context(), func() error {
+		events, next, err := s.api.Store.Follow(s.ctx.Context(), query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
+		if err == nil {
+			s.after, more = next, len(events) == streamPart
+			part = encodeStream(events)
+		}
+		return err
+	})
 	if err != nil {
 		return false, err
 	}
-	s.after = next
-	return len(events) == streamPart, s.send(events)
+	return more, s.send(part)
 }
 
-func (s *subscriber) send(events []event.Event) error {
+// encodeStream writes events as server-sent events.
+func encodeStream(events []event.Event) []byte {
+	var b bytes.Buffer
 	for i := range events {
-		if _, err := fmt.Fprintf(s.w, "id: %d\ndata: ", events[i].Sequence); err != nil {
-			return err
-		}
-		if err := writeJSON(s.w, makeEvent(&events[i])); err != nil { // which ends the line
-			return err
-		}
-		if err := s.w.WriteByte('\n'); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "id: %d\ndata: ", events[i].Sequence)
+		_ = writeJSON(&b, makeEvent(&events[i])) // which ends the line; a buffer takes all
+		b.WriteByte('\n')
+	}
+	return b.Bytes()
+}
+
+func (s *subscriber) send(part []byte) error {
+	if _, err := s.w.Write(part); err != nil {
+		return err
 	}
 	return s.flush()
 }

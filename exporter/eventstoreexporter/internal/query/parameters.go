@@ -27,6 +27,7 @@ const AttributePrefix = "attr."
 const (
 	DefaultLimit = 100
 	MaxLimit     = 10_000
+	MaxBackfill  = 1_000
 	MaxSteps     = 10_000
 )
 
@@ -102,7 +103,11 @@ var filters = []Parameter{
 
 // others are the further parameters.
 var others = map[string]Parameter{
-	"limit": {Name: "limit", Type: "integer", Default: strconv.Itoa(DefaultLimit), Doc: "How many events, at most " + strconv.Itoa(MaxLimit) + ".", parse: parseLimit},
+	"limit": {Name: "limit", Type: "integer", Default: strconv.Itoa(DefaultLimit), Doc: "How many events, at most " + strconv.Itoa(MaxLimit) + ".", parse: parseLimit(MaxLimit)},
+	"backfill": {
+		Name: "limit", Type: "integer", Default: strconv.Itoa(DefaultLimit), Doc: "How many of the last events come first, at most " + strconv.Itoa(MaxBackfill) + ".",
+		parse: parseLimit(MaxBackfill),
+	},
 	"after": {Name: "after", Type: "string", Doc: "The field next of the page before.", parse: func(r *Request, value string, _ time.Time) error {
 		r.After = value
 		_, err := ParseCursor(value)
@@ -343,13 +348,15 @@ func parseTime(value string, now time.Time) (time.Time, error) {
 	return now.Add(-d), nil
 }
 
-func parseLimit(r *Request, value string, _ time.Time) error {
-	limit, err := integer(value, MaxLimit)
-	if err != nil || limit == 0 {
-		return fmt.Errorf("it must be an integer from 1 to %d", MaxLimit)
+func parseLimit(highest int64) func(*Request, string, time.Time) error {
+	return func(r *Request, value string, _ time.Time) error {
+		limit, err := integer(value, highest)
+		if err != nil || limit == 0 {
+			return fmt.Errorf("it must be an integer from 1 to %d", highest)
+		}
+		r.Limit = int(limit)
+		return nil
 	}
-	r.Limit = int(limit)
-	return nil
 }
 
 // keys are what events can be counted by, by the names of the parameters.

@@ -34,13 +34,13 @@ func acquire(path string) (*os.File, error) {
 	return file, nil
 }
 
-// diskSize returns the size of the file system, or 0.
-func diskSize(directory string) int64 {
+// diskSize returns the size of the file system and how much of it is free.
+func diskSize(directory string) (total, free int64, ok bool) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(directory, &stat); err != nil {
-		return 0
+		return 0, 0, false
 	}
-	return int64(stat.Blocks * uint64(stat.Bsize))
+	return int64(stat.Blocks * uint64(stat.Bsize)), int64(stat.Bavail * uint64(stat.Bsize)), true
 }
 
 func isNoSpace(err error) bool {

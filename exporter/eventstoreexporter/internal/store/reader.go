@@ -55,7 +55,7 @@ func (s *slice) reader(ctx context.Context) (*reader, error) {
 		if err != nil {
 			return nil, errReplaced
 		}
-		conn, err := open(s.path, sqlite.OpenReadWrite)
+		conn, err := s.connect(index == nil)
 		if err != nil {
 			return nil, err
 		}
@@ -72,6 +72,15 @@ func (s *slice) reader(ctx context.Context) (*reader, error) {
 	}
 	r.conn.SetInterrupt(ctx.Done())
 	return r, nil
+}
+
+func (s *slice) connect(isSealed bool) (*sqlite.Conn, error) {
+	if isSealed {
+		if info, err := os.Stat(s.path + "-wal"); errors.Is(err, os.ErrNotExist) || err == nil && info.Size() == 0 {
+			return openImmutable(s.path)
+		}
+	}
+	return open(s.path, sqlite.OpenReadWrite)
 }
 
 var errGone = errors.New("the slice is no longer part of the store")

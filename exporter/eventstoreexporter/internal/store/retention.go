@@ -4,6 +4,7 @@
 package store
 
 import (
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,16 +16,46 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// seal seals a slice in the background. At most two are sealed at a time: then the writer waits.
+// seal seals a slice in the background, and those that could not be sealed before. At most two are sealed at a time: then the
+// writer waits.
 func (s *Store) seal(w *writer) {
 	s.sealing <- struct{}{}
 	s.background.Go(func() {
 		defer func() { <-s.sealing }()
-		if err := w.seal(); err != nil {
-			// The file can be read without its index as long as this process runs. The next one seals it.
-			s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
+		s.sealNow(w)
+		for _, one := range s.all() {
+			one.mu.Lock()
+			again := one.unsealed
+			one.unsealed = nil
+			one.mu.Unlock()
+			if again != nil && again != w {
+				s.sealNow(again)
+			} else if again != nil {
+				s.keep(again)
+			}
 		}
 	})
+}
+
+func (s *Store) sealNow(w *writer) {
+	if err := w.seal(); err != nil {
+		// The file can be read without its index as long as this process runs.
+		s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
+		s.keep(w)
+	}
+}
+
+// keep keeps a writer whose slice could not be sealed until the next one is.
+func (s *Store) keep(w *writer) {
+	w.mu.Lock()
+	gone := w.gone
+	if !gone {
+		w.unsealed = w
+	}
+	w.mu.Unlock()
+	if gone {
+		_ = w.close() // its file is gone as well
+	}
 }
 
 // checkpoint moves what was written from the log of SQLite to its file, beside the writer, which does not wait for it.
@@ -53,10 +84,7 @@ func (s *Store) retain() {
 		if s.writer != nil && one == s.writer.slice {
 			return
 		}
-		one.mu.Lock()
-		ended := one.ended
-		one.mu.Unlock()
-		tooOld := s.settings.MaxAge > 0 && s.settings.Now().Sub(ended) > s.settings.MaxAge
+		tooOld := s.settings.MaxAge > 0 && s.age(one, &one.ended) > s.settings.MaxAge
 		if !tooOld && s.bytes() <= s.settings.MaxSize {
 			return
 		}
@@ -141,6 +169,7 @@ func (s *Store) setAsideLocked(path string, why error) {
 func (s *Store) setAside(path string, why error) {
 	s.settings.Logger.Error("A file of events is damaged and was set aside. Its events are missing in all answers.",
 		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
+	name := filepath.Base(path) + damagedSuffix
 	for _, suffix := range suffixes {
 		if suffix == "-shm" {
 			_ = os.Remove(path + suffix) // SQLite makes it anew
@@ -148,9 +177,11 @@ func (s *Store) setAside(path string, why error) {
 		}
 		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {
 			s.settings.Logger.Warn("A damaged file of events could not be renamed", zap.String("file", path+suffix), zap.Error(err))
+			if suffix == "" {
+				name = filepath.Base(path)
+			}
 		}
 	}
-	name := filepath.Base(path) + damagedSuffix
 	if !slices.Contains(s.damaged, name) {
 		s.damaged = append(s.damaged, name)
 	}
@@ -200,19 +231,45 @@ func (s *Store) expire() {
 	}
 }
 
+// littleRoom is how much room there must be for an error to have another cause. The memory that SQLite shares between connections
+// is a file too, and what it says if that finds no room is a mere error of I/O.
+const littleRoom = 256 << 10
+
 // isFull is whether an error says that there is no room on the disk.
-func isFull(err error) bool {
-	return sqlite.ErrCode(err).ToPrimary() == sqlite.ResultFull || isNoSpace(err)
+func (s *Store) isFull(err error) bool {
+	switch sqlite.ErrCode(err).ToPrimary() {
+	case sqlite.ResultFull:
+		return true
+	case sqlite.ResultIOErr, sqlite.ResultCantOpen:
+		_, free, ok := diskSize(s.settings.Directory)
+		return ok && free < littleRoom
+	default:
+		return isNoSpace(err)
+	}
 }
 
 // isDamage is whether an error of a read says that the file is not what was written.
-func isDamage(err error) bool {
+func isDamage(path string, err error) bool {
 	switch sqlite.ErrCode(err).ToPrimary() {
-	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultIOErr, sqlite.ResultCantOpen, sqlite.ResultSchema:
+	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultIOErr, sqlite.ResultSchema:
 		return true
+	case sqlite.ResultCantOpen: // or there are no descriptors, or there is no permission
+		return !isDatabase(path)
 	case sqlite.ResultError:
 		return strings.Contains(err.Error(), "no such")
 	default:
 		return false
 	}
+}
+
+// isDatabase is whether a file begins as those of SQLite do, as far as it can be read.
+func isDatabase(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return !os.IsNotExist(err)
+	}
+	defer file.Close()
+	begin := make([]byte, 16)
+	_, err = io.ReadFull(file, begin)
+	return err == nil && string(begin) == "SQLite format 3\x00"
 }

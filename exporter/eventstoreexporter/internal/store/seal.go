@@ -4,18 +4,20 @@
 package store
 
 import (
-	"errors"
 	"slices"
 
 	"zombiezen.com/go/sqlite"
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// seal writes the index to the file, which nobody writes to any longer, and gives back the memory. It closes the connection.
-func (w *writer) seal() (err error) {
-	defer func() { err = errors.Join(err, w.conn.Close()) }()
-	if err := w.writeIndex(); err != nil {
-		return err
+// seal writes the index to the file, which nobody writes to any longer, gives back the memory and closes the connection. After an
+// error the connection stays open, because others may not find the room to open one, and it can be tried again.
+func (w *writer) seal() error {
+	if !w.indexed {
+		if err := w.writeIndex(); err != nil {
+			return err
+		}
+		w.indexed = true
 	}
 	if err := sqlitex.ExecuteTransient(w.conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil); err != nil {
 		return err
@@ -23,13 +25,14 @@ func (w *writer) seal() (err error) {
 	w.mu.Lock()
 	w.index, w.tables = nil, nil
 	idle := w.idle
-	w.idle = nil
+	w.idle, w.unsealed = nil, nil
 	w.mu.Unlock()
 	if idle != nil {
 		idle.close()
 	}
+	err := w.conn.Close()
 	w.measure()
-	return nil
+	return err
 }
 
 func (w *writer) writeIndex() (err error) {

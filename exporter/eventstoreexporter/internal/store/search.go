@@ -165,7 +165,7 @@ func (s *Store) readError(ctx context.Context, one *slice, err error) error {
 		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case errors.Is(err, errReplaced), errors.Is(err, errValue), errors.Is(err, errShape), isDamage(err):
+	case errors.Is(err, errReplaced), errors.Is(err, errValue), errors.Is(err, errShape), !s.isFull(err) && isDamage(one.path, err):
 		one.mu.Lock()
 		gone := one.gone
 		one.mu.Unlock()

@@ -6,7 +6,9 @@ package store
 import (
 	"errors"
 	"fmt"
+	"net/url"
 	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -30,6 +32,8 @@ type slice struct {
 	// gone is set when the file is no longer part of the store.
 	gone bool
 	idle *reader
+	// unsealed is the writer of a slice that is full but could not be sealed.
+	unsealed *writer
 	// began and ended are when the first and the last event arrived.
 	began, ended time.Time
 }
@@ -78,11 +82,14 @@ var suffixes = [...]string{"", "-wal", "-shm"}
 // leave closes the idle reader. Readers at work close when they are done.
 func (s *slice) leave() {
 	s.mu.Lock()
-	idle := s.idle
-	s.gone, s.idle = true, nil
+	idle, unsealed := s.idle, s.unsealed
+	s.gone, s.idle, s.unsealed = true, nil, nil
 	s.mu.Unlock()
 	if idle != nil {
 		idle.close()
+	}
+	if unsealed != nil {
+		_ = unsealed.close() // what was written is in the file
 	}
 }
 
@@ -111,6 +118,21 @@ func open(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 		}
 	}
 	return conn, nil
+}
+
+// openImmutable opens a file that is sealed and has no log. SQLite then needs no other file beside it, for which there may be no
+// room or no permission.
+func openImmutable(path string) (*sqlite.Conn, error) {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	uri := url.URL{Scheme: "file", Path: path, RawQuery: "immutable=1"}
+	conn, err := sqlite.OpenConn(uri.String(), sqlite.OpenReadOnly|sqlite.OpenURI)
+	if err != nil {
+		return nil, err
+	}
+	return conn, sqlitex.ExecuteTransient(conn, "PRAGMA cache_size=-1024", nil)
 }
 
 // integers runs a query whose result are integers.

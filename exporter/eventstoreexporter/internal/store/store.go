@@ -101,7 +101,7 @@ func Open(settings Settings) (*Store, error) {
 		sealing:    make(chan struct{}, 2), checkpointing: make(chan struct{}, 1), stop: make(chan struct{}),
 		lost: map[string]int64{DiskFull: 0, Failed: 0}, changed: make(chan struct{}),
 	}
-	if total := diskSize(settings.Directory); total > 0 {
+	if total, _, ok := diskSize(settings.Directory); ok {
 		s.sliceBytes = min(s.sliceBytes, total/slicesPerStore)
 	}
 	s.sliceBytes = max(s.sliceBytes, min(minSliceBytes, settings.MaxSize/4))
@@ -134,7 +134,7 @@ func (s *Store) load() error {
 		path := filepath.Join(s.settings.Directory, name)
 		found, w, err := load(path)
 		if err != nil {
-			if isFull(err) {
+			if s.isFull(err) {
 				return fmt.Errorf("open %s: %w", path, err)
 			}
 			s.setAside(path, err)
@@ -177,7 +177,7 @@ func (s *Store) Write(_ context.Context, logs plog.Logs) error {
 		s.newest += count
 		close(s.changed)
 		s.changed = make(chan struct{})
-	case isFull(err):
+	case s.isFull(err):
 		s.lost[DiskFull] += count
 	default:
 		s.lost[Failed] += count
@@ -223,37 +223,45 @@ func (s *Store) try(logs plog.Logs) error {
 	return s.writer.write(logs, now)
 }
 
-// recover makes room or sets a damaged file aside after a failed write. It says whether another attempt makes sense.
-func (s *Store) recover(err error) bool {
+// recover makes room, or goes on with a new file, after a failed write. It says whether another attempt makes sense.
+func (s *Store) recover(failure error) bool {
 	w := s.writer
-	if !isFull(err) {
-		if w == nil {
-			return false // not even a new file could be made
-		}
-		s.writer = nil
-		s.abandon(w.slice, errors.Join(err, w.close()))
-		return true
+	if w == nil { // not even a new file could be made
+		return s.isFull(failure) && s.dropOldest()
+	}
+	s.writer = nil
+	s.forget(w.slice)
+	w.leave()
+	if err := w.close(); err != nil {
+		s.settings.Logger.Debug("a file was closed after a failed write", zap.Error(err))
+	}
+	if _, _, records := w.span(); records == 0 && !s.isFull(failure) {
+		_ = w.remove() // it has nothing; the cause is the batch or the disk
+		return false
 	}
 	// The transaction is undone, and what is in memory read again: it has rows that the file has not.
-	if w != nil {
-		s.writer = nil
-		s.forget(w.slice)
-		w.leave()
-		if err := w.close(); err != nil {
-			s.settings.Logger.Debug("a file was closed after its disk was full", zap.Error(err))
+	loaded, again, err := load(w.path)
+	if err != nil || errors.Is(failure, errReplaced) {
+		if again != nil {
+			err = again.close()
 		}
-		loaded, again, err := load(w.path)
-		if err != nil {
-			s.setAsideLocked(w.path, err)
-		} else {
-			loaded.began = w.began
-			s.writer = again
-			s.mu.Lock()
-			s.slices = append(s.slices, loaded)
-			s.mu.Unlock()
-		}
+		s.setAsideLocked(w.path, errors.Join(failure, err))
+		return !s.isFull(failure) || s.dropOldest()
 	}
-	return s.dropOldest()
+	loaded.began = w.began
+	s.mu.Lock()
+	s.slices = append(s.slices, loaded)
+	s.mu.Unlock()
+	if s.isFull(failure) {
+		s.writer = again
+		return s.dropOldest()
+	}
+	s.settings.Logger.Warn("A file of events cannot be written to any longer. A new one is begun, and this one can still be read.",
+		zap.String("file", w.path), zap.Error(failure))
+	if again != nil {
+		s.seal(again)
+	}
+	return true
 }
 
 // afterWrite begins a new slice if this one is full, and removes those that are too many.
@@ -272,7 +280,18 @@ func (s *Store) afterWrite() {
 
 // isOld is whether a slice has lasted long enough, so that MaxAge is kept with slices that fill slowly.
 func (s *Store) isOld(one *slice) bool {
-	return s.settings.MaxAge > 0 && s.settings.Now().Sub(one.began) > s.settings.MaxAge/slicesPerStore
+	return s.settings.MaxAge > 0 && s.age(one, &one.began) > s.settings.MaxAge/slicesPerStore
+}
+
+// age is how long ago a time of a slice is. One in the future is of a clock that was set back since: it ages from now on.
+func (s *Store) age(one *slice, at *time.Time) time.Duration {
+	now := s.settings.Now()
+	one.mu.Lock()
+	defer one.mu.Unlock()
+	if at.After(now) {
+		*at = now
+	}
+	return now.Sub(*at)
 }
 
 // Changed returns a channel that is closed by the next write.

@@ -263,6 +263,38 @@ func TestPagesWhileEventsComeIn(t *testing.T) {
 	}
 }
 
+// The clock of the host is set back and forth: files have names of their own, and nothing is removed or kept too long.
+func TestClockSteps(t *testing.T) {
+	now := storetest.Start
+	s := small(openStore(t, Settings{MaxAge: 24 * time.Hour, Now: func() time.Time { return now }}))
+	for i, step := range []time.Duration{0, -time.Hour, 2 * time.Hour, -time.Hour, 10 * time.Minute} {
+		now = now.Add(step)
+		write(t, s, storetest.Logs(i*1000, 1000))
+	}
+	s.settled()
+	assert.Len(t, everything(t, s, query.Events{Limit: 1000}), 5000)
+	for i := range 5 {
+		from := storetest.Start.Add(time.Duration(i) * time.Second)
+		got := timesOf(everything(t, s, query.Events{Filter: query.Filter{Since: from, Until: from.Add(time.Second)}, Limit: 300, Ascending: true}))
+		require.Len(t, got, 1000)
+		assert.Equal(t, []int{i * 1000, i*1000 + 999}, []int{got[0], got[999]})
+	}
+
+	// A clock that was years ahead for a while leaves no file that is kept for years.
+	now = now.Add(10 * 365 * 24 * time.Hour)
+	write(t, s, storetest.Logs(10_000, 1000))
+	now = now.Add(-10 * 365 * 24 * time.Hour)
+	write(t, s, storetest.Logs(20_000, 1000))
+	now = now.Add(25 * time.Hour)
+	write(t, s, storetest.Logs(30_000, 1000))
+	now = now.Add(time.Hour)
+	write(t, s, storetest.Logs(40_000, 1000))
+	s.settled()
+	for _, number := range timesOf(everything(t, s, query.Events{Limit: 10_000})) {
+		assert.GreaterOrEqual(t, number, 30_000)
+	}
+}
+
 // The clock goes back, and events of one time are spread over files.
 func TestOutOfOrder(t *testing.T) {
 	s := small(openStore(t, Settings{}))
@@ -408,6 +440,10 @@ func TestDamage(t *testing.T) {
 		"truncated": func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 10_000)) },
 		"deleted":   func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
 		"garbage":   garbage,
+		"directory": func(t *testing.T, path string) {
+			require.NoError(t, os.Remove(path))
+			require.NoError(t, os.Mkdir(path, 0o700))
+		},
 		"replaced": func(t *testing.T, path string) {
 			require.NoError(t, os.Remove(path))
 			garbage(t, path)
@@ -510,14 +546,14 @@ func writeUntilKilled(directory string) {
 
 func TestKill(t *testing.T) {
 	directory := t.TempDir()
-	stored := 0
-	for range 5 {
+	stored, fastest := 0, time.Hour
+	for range 10 {
 		cmd := exec.Command(os.Args[0])
 		cmd.Env = append(os.Environ(), "EVENT_STORE_WRITE="+directory)
 		var out strings.Builder
 		cmd.Stdout = &out
 		require.NoError(t, cmd.Start())
-		time.Sleep(400 * time.Millisecond)
+		time.Sleep(200 * time.Millisecond)
 		require.NoError(t, cmd.Process.Kill())
 		_ = cmd.Wait() // it was killed
 		lines := strings.Fields(out.String())
@@ -530,7 +566,7 @@ func TestKill(t *testing.T) {
 		began := time.Now()
 		s, err := Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
 		require.NoError(t, err)
-		assert.Less(t, time.Since(began), 3*time.Second, "a part of it when nothing else runs")
+		fastest = min(fastest, time.Since(began))
 		assert.Empty(t, s.Status().Damaged)
 		for i, number := range timesOf(everything(t, s, query.Events{Limit: 10_000, Ascending: true})) {
 			require.Equal(t, i, number)
@@ -549,6 +585,7 @@ func TestKill(t *testing.T) {
 		}
 	}
 	assert.Positive(t, stored)
+	assert.Less(t, fastest, time.Second)
 }
 
 // The file is for people too.

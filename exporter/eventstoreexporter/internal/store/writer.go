@@ -30,6 +30,8 @@ type writer struct {
 	// many and one insert records.
 	many, one *sqlite.Stmt
 	rows      [rowsPerInsertion]record
+	// indexed is whether the index is in the file.
+	indexed bool
 }
 
 // create makes the file of a new slice, in which the sequence numbers begin with first.
