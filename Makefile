@@ -98,7 +98,7 @@ test-unit: go test-exporter ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 
 test-exporter: RACE =
-test-exporter: go ## Run the tests of the exporter event_store
+test-exporter: go victorialogs ## Run the tests of the exporter event_store, with files and with VictoriaLogs
 	go -C exporter/eventstoreexporter test $(RACE) $(TESTFLAGS) ./...
 
 test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, with traffic in network namespaces (as root)
@@ -166,7 +166,7 @@ systemd:
 
 prometheus: $(PROMETHEUS) ## Download the Prometheus server for the end-to-end tests; nothing is installed
 
-victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests of the use cases; nothing is installed
+victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests; nothing is installed
 
 # It has its own go.mod, so that no other module gets its dependencies.
 $(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum

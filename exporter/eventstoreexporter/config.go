@@ -6,13 +6,19 @@ package eventstoreexporter
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"net/url"
+	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/component"
+	"go.opentelemetry.io/collector/config/configcompression"
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.opentelemetry.io/collector/config/configoptional"
+	"go.opentelemetry.io/collector/confmap"
 	"go.opentelemetry.io/collector/exporter/exporterhelper"
 )
 
@@ -22,6 +28,8 @@ type Config struct {
 	ServerConfig confighttp.ServerConfig `mapstructure:",squash"`
 	// Directory has the files. It belongs to one exporter.
 	Directory string `mapstructure:"directory"`
+	// VictoriaLogs is a server that keeps the events, instead of files in a directory.
+	VictoriaLogs configoptional.Optional[VictoriaLogsConfig] `mapstructure:"victorialogs"`
 	// MaxSize is how much of the disk they may take, the file at work aside.
 	MaxSize Size `mapstructure:"max_size"`
 	// MaxAge is how long events are kept; 0 is as long as there is room.
@@ -30,6 +38,12 @@ type Config struct {
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
 	// QueueConfig is the queue in front of the store.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
+}
+
+// VictoriaLogsConfig is how the server is reached.
+type VictoriaLogsConfig struct {
+	// ClientConfig is that of the HTTP client.
+	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
 }
 
 const minMaxSize Size = 16 << 20
@@ -45,7 +59,11 @@ func createDefaultConfig() component.Config {
 	queue.Batch = configoptional.Some(exporterhelper.BatchConfig{
 		FlushTimeout: 200 * time.Millisecond, Sizer: exporterhelper.RequestSizerTypeItems, MinSize: 5000,
 	})
+	client := confighttp.NewDefaultClientConfig()
+	client.Timeout = 30 * time.Second
+	client.Compression = configcompression.TypeGzip
 	return &Config{
+		VictoriaLogs: configoptional.Default(VictoriaLogsConfig{ClientConfig: client}),
 		ServerConfig: server,
 		Directory:    "/var/lib/otelcol-ebpf/events",
 		MaxSize:      1 << 30,
@@ -54,11 +72,70 @@ func createDefaultConfig() component.Config {
 	}
 }
 
+var _ confmap.Unmarshaler = (*Config)(nil)
+
+// ofFiles are the settings of files.
+var ofFiles = []string{"directory", "max_size", "max_age"}
+
+// Unmarshal implements confmap.Unmarshaler: the default of directory is one only without victorialogs.
+func (c *Config) Unmarshal(conf *confmap.Conf) error {
+	if conf.IsSet("victorialogs") {
+		for _, key := range ofFiles {
+			if conf.IsSet(key) {
+				return fmt.Errorf("%s: it is of files, and victorialogs keeps the events on a server: set one of directory and victorialogs", key)
+			}
+		}
+		c.Directory = ""
+	}
+	if err := checkKeys(conf, reflect.TypeFor[Config](), ""); err != nil {
+		return err
+	}
+	if server, err := conf.Sub("victorialogs"); err == nil { // another type of value is refused below
+		if err := checkKeys(server, reflect.TypeFor[VictoriaLogsConfig](), "victorialogs::"); err != nil {
+			return err
+		}
+	}
+	return conf.Unmarshal(c)
+}
+
+// checkKeys refuses keys that are unknown. Confmap does not, of a structure with the settings of HTTP in it.
+func checkKeys(conf *confmap.Conf, of reflect.Type, path string) error {
+	known := keysOf(of)
+	for _, key := range slices.Sorted(maps.Keys(conf.ToStringMap())) {
+		if !slices.Contains(known, key) {
+			return fmt.Errorf("%s%s: there is no such key. Known are %s", path, key, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
+// keysOf are the keys of a structure, in their order.
+func keysOf(of reflect.Type) []string {
+	var keys []string
+	for _, field := range reflect.VisibleFields(of) {
+		if len(field.Index) > 1 {
+			continue
+		}
+		switch name, options, _ := strings.Cut(field.Tag.Get("mapstructure"), ","); {
+		case options == "squash":
+			keys = append(keys, keysOf(field.Type)...)
+		case name != "" && name != "-":
+			keys = append(keys, name)
+		}
+	}
+	return keys
+}
+
 // Validate implements xconfmap.Validator.
 func (c *Config) Validate() error {
 	var errs []error
-	if c.Directory == "" {
-		errs = append(errs, errors.New("directory: it must name a directory for the files of this exporter"))
+	switch {
+	case c.VictoriaLogs.HasValue() && c.Directory != "":
+		errs = append(errs, errors.New("victorialogs: set either this or directory"))
+	case c.VictoriaLogs.HasValue():
+		errs = append(errs, validateServer(c.VictoriaLogs.Get().ClientConfig.Endpoint))
+	case c.Directory == "":
+		errs = append(errs, errors.New("directory: it must name a directory for the files of this exporter, unless victorialogs is set"))
 	}
 	if c.MaxSize < minMaxSize {
 		errs = append(errs, fmt.Errorf("max_size: %d bytes are too few; the least is 16MiB", int64(c.MaxSize)))
@@ -75,6 +152,14 @@ func (c *Config) Validate() error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func validateServer(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
+		return fmt.Errorf("victorialogs::endpoint: %q is no URL of a server, such as http://victorialogs:9428", endpoint)
+	}
+	return nil
 }
 
 // Size is a number of bytes. In the configuration it may have the unit KiB, MiB, GiB or TiB.

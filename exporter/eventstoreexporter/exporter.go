@@ -11,6 +11,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/collector/component"
 	"go.opentelemetry.io/collector/component/componentstatus"
@@ -27,6 +28,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/victorialogs"
 )
 
 // eventStore is the exporter.
@@ -68,9 +70,7 @@ func (e *eventStore) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 
 func (e *eventStore) start(ctx context.Context, host component.Host) error {
 	e.host = host
-	opened, err := store.Open(store.Settings{
-		Directory: e.config.Directory, MaxSize: int64(e.config.MaxSize), MaxAge: e.config.MaxAge, Logger: e.settings.Logger,
-	})
+	opened, err := e.open(ctx)
 	if err != nil {
 		return err
 	}
@@ -79,6 +79,23 @@ func (e *eventStore) start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	return e.serve(ctx)
+}
+
+// patience is how long a batch is tried again while VictoriaLogs cannot be reached. The queue takes what comes meanwhile.
+const patience = time.Minute
+
+func (e *eventStore) open(ctx context.Context) (query.Store, error) {
+	if !e.config.VictoriaLogs.HasValue() {
+		return store.Open(store.Settings{
+			Directory: e.config.Directory, MaxSize: int64(e.config.MaxSize), MaxAge: e.config.MaxAge, Logger: e.settings.Logger,
+		})
+	}
+	server := &e.config.VictoriaLogs.Get().ClientConfig
+	client, err := server.ToClient(ctx, e.host.GetExtensions(), e.settings.TelemetrySettings)
+	if err != nil {
+		return nil, err
+	}
+	return victorialogs.Open(victorialogs.Settings{Endpoint: server.Endpoint, Client: client, Logger: e.settings.Logger, Patience: patience}), nil
 }
 
 // serve starts the HTTP server.

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,62 @@ func TestConfig(t *testing.T) {
 	for _, bad := range []string{"1GB", "-1", "x", "", "9999999TiB"} {
 		assert.ErrorContains(t, new(Size).UnmarshalText([]byte(bad)), "is not a size", bad)
 	}
+}
+
+// Events are either in files or on a server.
+func TestConfigOfServer(t *testing.T) {
+	for name, test := range map[string]struct {
+		keys map[string]any
+		want string
+	}{
+		"server":       {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, ""},
+		"files":        {map[string]any{"directory": "/tmp/x"}, ""},
+		"neither":      {map[string]any{"directory": ""}, "directory: "},
+		"both":         {map[string]any{"directory": "/tmp/x", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "set one of directory and victorialogs"},
+		"size":         {map[string]any{"max_size": "1GiB", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "max_size: it is of files"},
+		"no URL":       {map[string]any{"victorialogs": map[string]any{"endpoint": "victorialogs:9428"}}, "victorialogs::endpoint: "},
+		"no endpoint":  {map[string]any{"victorialogs": map[string]any{"timeout": "5s"}}, "victorialogs::endpoint: "},
+		"unknown keys": {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428", "nonsense": 1}}, "victorialogs::nonsense: there is no such key"},
+		"unknown key":  {map[string]any{"max_sise": "1GiB"}, "max_sise: there is no such key. Known are "},
+		"no map":       {map[string]any{"victorialogs": "http://victorialogs:9428"}, "victorialogs"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg := createDefaultConfig().(*Config)
+			err := confmap.NewFromStringMap(test.keys).Unmarshal(cfg)
+			if err == nil {
+				err = cfg.Validate()
+			}
+			if test.want == "" {
+				assert.NoError(t, err)
+			} else {
+				assert.ErrorContains(t, err, test.want)
+			}
+		})
+	}
+}
+
+// The client of VictoriaLogs has all settings of the collector's HTTP clients.
+func TestVictoriaLogs(t *testing.T) {
+	requests := make(chan *http.Request, 10)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/insert/opentelemetry/v1/logs" {
+			_, _ = io.Copy(io.Discard, r.Body) // what it has is tested with a real server
+			requests <- r
+		}
+	}))
+	t.Cleanup(server.Close)
+	e, cfg, logs := begin(t, settings(t, map[string]any{
+		"endpoint": "localhost:0", "victorialogs": map[string]any{"endpoint": server.URL + "/", "headers": map[string]any{"AccountID": "7"}},
+	}))
+	assert.Empty(t, cfg.Directory)
+	require.NoError(t, e.ConsumeLogs(t.Context(), storetest.Logs(0, 100)))
+	r := <-requests
+	assert.Equal(t, "7", r.Header.Get("AccountID"))
+	assert.Equal(t, "gzip", r.Header.Get("Content-Encoding"))
+	assert.Equal(t, "application/x-protobuf", r.Header.Get("Content-Type"))
+	response, body := ask(t, plain(t), http.MethodGet, "http://"+addressOf(t, logs)+"/health")
+	assert.Equal(t, http.StatusOK, response.StatusCode)
+	assert.Contains(t, body, `"lost":{"disk_full":0,"error":0,"queue_full":0}`)
 }
 
 // begin starts an exporter with a unix socket or, with an address, TCP.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"reflect"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -101,30 +102,32 @@ const nowKey = "now"
 
 // output is the answer of an operation.
 type output[T any] struct {
-	Status int
-	Body   T
+	Status  int
+	Partial string `header:"Event-Store-Partial" doc:"Why the answer is not complete, if it is not."`
+	Body    T
 }
 
 // get adds an operation that answers with a Go value.
 func get[T any](a *api, path, id, summary string, parameters []query.Parameter, answer func(context.Context, *query.Request) (T, error)) {
 	huma.Register(a.huma, a.operation(http.MethodGet, path, id, summary, parameters),
 		func(ctx context.Context, in *input) (*output[T], error) {
+			ctx, notes := query.WithNotes(ctx)
 			var body T
 			err := a.turn(ctx, func() (err error) {
 				body, err = answer(ctx, in.request)
 				return err
 			})
 			if err != nil {
-				if refused, ok := errors.AsType[huma.StatusError](err); ok {
-					return nil, refused
-				}
 				return nil, a.failure(err)
+			}
+			if about, ok := any(body).(interface{ setPartial(list []string) }); ok {
+				about.setPartial(notes.All())
 			}
 			status := http.StatusOK
 			if s, ok := any(body).(interface{ status() int }); ok {
 				status = s.status()
 			}
-			return &output[T]{Status: status, Body: body}, nil
+			return &output[T]{Status: status, Partial: strings.Join(notes.All(), "; "), Body: body}, nil
 		})
 }
 
@@ -133,7 +136,14 @@ func getStream(a *api, op huma.Operation, answer func(huma.Context, *query.Reque
 	huma.Register(a.huma, op, func(_ context.Context, in *input) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
 			if err := answer(ctx, in.request); err != nil {
-				_ = huma.WriteErr(a.huma, ctx, http.StatusInternalServerError, a.failure(err).Error()) // nobody is left to tell
+				refused := a.failure(err)
+				var details []error
+				if model, ok := refused.(*huma.ErrorModel); ok { //nolint:errorlint // failure has made it
+					for _, detail := range model.Errors {
+						details = append(details, detail)
+					}
+				}
+				_ = huma.WriteErr(a.huma, ctx, refused.GetStatus(), refused.Error(), details...) // the client may have left
 			}
 		}}, nil
 	})
@@ -166,8 +176,14 @@ func (a *api) operation(method, path, id, summary string, parameters []query.Par
 	return op
 }
 
-// failure logs an error of the store. The client gets no more than that there was one.
+// failure returns what a client is told of an error. Those of the store are logged: the client gets no more than that there was one.
 func (a *api) failure(err error) huma.StatusError {
+	if refused, ok := errors.AsType[huma.StatusError](err); ok {
+		return refused
+	}
+	if refused, ok := errors.AsType[*query.Refused](err); ok {
+		return badParameter(refused.Parameter, refused.Value, "%s", refused.Message)
+	}
 	a.Logger.Error("A question could not be answered", zap.Error(err))
 	return huma.Error500InternalServerError("the store cannot answer: the collector's log says why")
 }
@@ -182,7 +198,10 @@ type About struct {
 	Oldest  *time.Time       `json:"oldest" doc:"How far back the store reaches; null if it is empty."`
 	Evicted int64            `json:"evicted" doc:"Events that were removed to make room or because of their age, since the start."`
 	Lost    map[string]int64 `json:"lost" doc:"Events that were not stored since the start, by cause."`
+	Partial []string         `json:"partial,omitempty" doc:"Why the answer is not complete; absent if it is."`
 }
+
+func (a *About) setPartial(list []string) { a.Partial = list }
 
 func (a *api) about() About {
 	status := a.Store.Status()

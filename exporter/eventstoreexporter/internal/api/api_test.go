@@ -18,39 +18,9 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
-	"go.uber.org/zap"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
-
-// now is a second after the last of 6,000 events.
-var now = storetest.Start.Add(7 * time.Second)
-
-type server struct {
-	*store.Store
-	handler   http.Handler
-	url       string
-	directory string
-}
-
-func start(t testing.TB) *server {
-	t.Helper()
-	directory := t.TempDir()
-	s, err := store.Open(store.Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
-	require.NoError(t, err)
-	done := make(chan struct{})
-	handler := Guard{Hosts: []string{}}.Wrap(New(Settings{
-		Store: s, Version: "1.2.3", Logger: zap.NewNop(), Now: func() time.Time { return now }, Done: done, Directory: directory,
-	}))
-	listening := httptest.NewServer(handler)
-	t.Cleanup(func() {
-		close(done)
-		listening.Close()
-		assert.NoError(t, s.Close())
-	})
-	return &server{s, handler, listening.URL, directory}
-}
 
 func (s *server) get(path string, headers ...string) *httptest.ResponseRecorder {
 	return s.send(http.MethodGet, path, "", headers...)
@@ -83,8 +53,9 @@ func (s *server) fill(t testing.TB) {
 	require.NoError(t, s.Write(t.Context(), storetest.Logs(0, 6000)))
 }
 
-func TestEvents(t *testing.T) {
-	s := start(t)
+func TestEvents(t *testing.T) { both(t, testEvents) }
+
+func testEvents(t *testing.T, s *server) {
 	s.fill(t)
 	answer := decode[Events](t, s.get("/api/events?type=connection&error=refused&command=postgres&order=asc&limit=2"))
 	require.Len(t, answer.Events, 2)
@@ -112,8 +83,9 @@ func TestEvents(t *testing.T) {
 	assert.Equal(t, 6000/50-1+1, seen+1-1, "each once, one a hundred of another command aside")
 }
 
-func TestFormats(t *testing.T) {
-	s := start(t)
+func TestFormats(t *testing.T) { both(t, testFormats) }
+
+func testFormats(t *testing.T, s *server) {
 	s.fill(t)
 	const ask = "/api/events?type=packet_drop&since=2026-11-27T06:00:00Z&until=2026-11-27T06:00:01Z&order=asc&format="
 	lines := strings.Split(strings.TrimSpace(s.get(ask+"text").Body.String()), "\n")
@@ -152,8 +124,9 @@ func oneEvent(name string) plog.Logs {
 }
 
 // Text cannot begin a line or move the cursor.
-func TestTextIsOneLine(t *testing.T) {
-	s := start(t)
+func TestTextIsOneLine(t *testing.T) { both(t, testTextIsOneLine) }
+
+func testTextIsOneLine(t *testing.T, s *server) {
 	logs := plog.NewLogs()
 	lr := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords().AppendEmpty()
 	lr.SetTimestamp(pcommon.NewTimestampFromTime(storetest.Start))
@@ -171,8 +144,9 @@ type problem struct {
 	}
 }
 
-func TestBadParameters(t *testing.T) {
-	s := start(t)
+func TestBadParameters(t *testing.T) { both(t, testBadParameters) }
+
+func testBadParameters(t *testing.T, s *server) {
 	s.fill(t)
 	w := s.get("/api/events?pid=curl&since=yesterday&limit=0&nonsense=1&order=up&port=65536&severity=bad&format=xml&after=x&address=1.2.3.4.5&type=a*b&command=&error=a&error=b")
 	assert.Equal(t, http.StatusUnprocessableEntity, w.Code)
@@ -198,8 +172,9 @@ func TestBadParameters(t *testing.T) {
 	}
 }
 
-func TestSummary(t *testing.T) {
-	s := start(t)
+func TestSummary(t *testing.T) { both(t, testSummary) }
+
+func testSummary(t *testing.T, s *server) {
 	s.fill(t)
 	answer := decode[Summary](t, s.get("/api/summary?by=command,error&step=1s&limit=3&type=connection"))
 	assert.Equal(t, int64(6000-600-300), answer.Total)
@@ -216,8 +191,9 @@ func TestSummary(t *testing.T) {
 	assert.Equal(t, []any{"Info", "Warn"}, []any{severities.Groups[0].By["severity"], severities.Groups[1].By["severity"]})
 }
 
-func TestProblems(t *testing.T) {
-	s := start(t)
+func TestProblems(t *testing.T) { both(t, testProblems) }
+
+func testProblems(t *testing.T, s *server) {
 	s.fill(t)
 	answer := decode[Problems](t, s.get("/api/problems"))
 	require.NotEmpty(t, answer.Problems)
@@ -237,8 +213,9 @@ func TestProblems(t *testing.T) {
 	assert.Equal(t, int64(300), kinds["packet_drop"])
 }
 
-func TestPrograms(t *testing.T) {
-	s := start(t)
+func TestPrograms(t *testing.T) { both(t, testPrograms) }
+
+func testPrograms(t *testing.T, s *server) {
 	s.fill(t)
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()
@@ -281,8 +258,9 @@ func TestPrograms(t *testing.T) {
 	assert.Contains(t, w.Body.String(), "program oom failed: no BTF")
 }
 
-func TestPredecessor(t *testing.T) {
-	s := start(t)
+func TestPredecessor(t *testing.T) { both(t, testPredecessor) }
+
+func testPredecessor(t *testing.T, s *server) {
 	s.fill(t)
 	for _, w := range []*httptest.ResponseRecorder{
 		s.send(http.MethodPost, "/api/connection-summary", `{"command":"curl","duration":60}`),
@@ -308,9 +286,11 @@ func TestPredecessor(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.get("/health").Code)
 }
 
-func TestStream(t *testing.T) {
-	s := start(t)
+func TestStream(t *testing.T) { both(t, testStream) }
+
+func testStream(t *testing.T, s *server) {
 	s.fill(t)
+	s.settle()
 	receive := func(path, lastID string) *bufio.Scanner {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
 		require.NoError(t, err)

@@ -38,6 +38,9 @@ const (
 	typeSQLite = "application/vnd.sqlite3"
 )
 
+// partialHeader says why an answer is not complete, in all forms.
+const partialHeader = "Event-Store-Partial"
+
 var contentTypes = map[string]string{
 	"json": typeJSON, "ndjson": typeNDJSON, "text": typeText, "csv": typeCSV, "otlp": typeJSON, "sqlite": typeSQLite,
 }
@@ -64,8 +67,9 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 	}
 	var page query.Page
 	var database *os.File
-	err := a.turn(ctx.Context(), func() (err error) {
-		if page, err = a.Store.Events(ctx.Context(), q); err == nil && r.Format == "sqlite" {
+	noting, notes := query.WithNotes(ctx.Context())
+	err := a.turn(noting, func() (err error) {
+		if page, err = a.Store.Events(noting, q); err == nil && r.Format == "sqlite" {
 			database, err = store.Export(ctx.Context(), a.Directory, page.Events)
 		}
 		return err
@@ -87,6 +91,10 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 		url.RawQuery = values.Encode()
 		ctx.SetHeader("Link", "<"+url.RequestURI()+`>; rel="next"`)
 	}
+	about := a.about()
+	if about.Partial = notes.All(); len(about.Partial) > 0 {
+		ctx.SetHeader(partialHeader, strings.Join(about.Partial, "; "))
+	}
 	w := bufio.NewWriter(ctx.BodyWriter())
 	switch r.Format {
 	case "ndjson":
@@ -100,7 +108,7 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 	case "otlp":
 		err = writeOTLP(w, page.Events)
 	default:
-		err = writeJSON(w, Events{Events: makeEvents(page.Events), Next: next, About: a.about()})
+		err = writeJSON(w, Events{Events: makeEvents(page.Events), Next: next, About: about})
 	}
 	if err == nil {
 		err = w.Flush()

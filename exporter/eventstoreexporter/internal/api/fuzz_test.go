@@ -99,8 +99,10 @@ type knownEvent struct {
 	attributes, resource map[string]string
 }
 
-func startKnown(t testing.TB) *known {
-	s := start(t)
+func startKnown(t testing.TB) *known { return know(t, start(t)) }
+
+func know(t testing.TB, s *server) *known {
+	t.Helper()
 	fillHostile(t, s)
 	k := &known{server: s}
 	for _, e := range decode[Events](t, s.get("/api/events?limit=10000&order=asc")).Events {
@@ -183,6 +185,8 @@ func wants(e *knownEvent, name, value string) bool {
 	_, own := e.attributes[key]
 	return ok && !own && v == value
 }
+
+func escape(text string) string { return url.QueryEscape(text) }
 
 func timeIn(value string) time.Time {
 	if at, err := time.Parse(time.RFC3339Nano, value); err == nil {

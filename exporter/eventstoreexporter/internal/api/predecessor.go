@@ -117,6 +117,7 @@ func (a *api) oldCount(ctx context.Context, program string, r oldRequest) (*outp
 	if r.Command != "" {
 		f.Fields[event.Executable] = r.Command
 	}
+	ctx, notes := query.WithNotes(ctx)
 	var groups []query.Group
 	err := a.turn(ctx, func() (err error) {
 		groups, err = a.Store.Count(ctx, query.Count{Filter: f})
@@ -130,11 +131,12 @@ func (a *api) oldCount(ctx context.Context, program string, r oldRequest) (*outp
 		answer.Count += group.Count
 	}
 	answer.Message = sprintf("%d events of program %s in the last %d seconds", answer.Count, program, r.Duration)
-	return &output[*OldCount]{Status: http.StatusOK, Body: answer}, nil
+	return &output[*OldCount]{Status: http.StatusOK, Partial: strings.Join(notes.All(), "; "), Body: answer}, nil
 }
 
 func (a *api) oldList(ctx context.Context, program string) (*output[*OldList], error) {
 	now := a.Now()
+	ctx, notes := query.WithNotes(ctx)
 	var page query.Page
 	err := a.turn(ctx, func() (err error) {
 		page, err = a.Store.Events(ctx, query.Events{
@@ -155,7 +157,7 @@ func (a *api) oldList(ctx context.Context, program string) (*output[*OldList], e
 		answer.Events[pid] = append(answer.Events[pid], e)
 	}
 	answer.PIDs = len(answer.Events)
-	return &output[*OldList]{Status: http.StatusOK, Body: answer}, nil
+	return &output[*OldList]{Status: http.StatusOK, Partial: strings.Join(notes.All(), "; "), Body: answer}, nil
 }
 
 func makeOld(e *event.Event) *OldEvent {

@@ -6,6 +6,7 @@ package api
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -24,6 +25,8 @@ const (
 	streamPart = 50
 	// maxBehind is how many events, of all kinds, a client may be behind. It is told what it misses then.
 	maxBehind = 50_000
+	// maxBehindTime is the same of a store that does not number its events.
+	maxBehindTime = time.Minute
 	// keepAlive is how often something is sent.
 	keepAlive = 15 * time.Second
 	// patience is how long a client may not read before the connection is closed.
@@ -49,6 +52,10 @@ type subscriber struct {
 	rc     *http.ResponseController
 	filter query.Filter
 	after  int64
+	// notes say why events may be missing; noted is how many of them were sent.
+	noting context.Context //nolint:containedctx // it is that of the one request
+	notes  *query.Notes
+	noted  int
 }
 
 var errEnd = errors.New("the stream has ended")
@@ -59,6 +66,7 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 		return errors.New("the connection cannot be streamed to")
 	}
 	s := &subscriber{api: a, ctx: ctx, w: bufio.NewWriter(w), rc: http.NewResponseController(w), filter: r.Filter}
+	s.noting, s.notes = query.WithNotes(ctx.Context())
 	after := r.After
 	if id := ctx.Header("Last-Event-ID"); after == "" && id != "" {
 		after = id
@@ -71,8 +79,8 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 		}
 	} else {
 		s.after = a.Store.Status().Newest
-		err := a.turn(ctx.Context(), func() error {
-			page, err := a.Store.Events(ctx.Context(), query.Events{
+		err := a.turn(s.noting, func() error {
+			page, err := a.Store.Events(s.noting, query.Events{
 				Filter: r.Filter, Limit: r.Limit, After: &query.Cursor{Time: 1<<63 - 1, Sequence: 1<<63 - 1, Newest: s.after},
 			})
 			slices.Reverse(page.Events)
@@ -120,17 +128,13 @@ func (s *subscriber) follow() error {
 
 // part sends some events. It says whether there may be more.
 func (s *subscriber) part() (bool, error) {
-	if behind := s.api.Store.Status().Newest - s.after; behind > maxBehind {
-		skip := behind - maxBehind/2
-		if err := s.comment(fmt.Sprintf("missed: of %d events, those that match were left out, because they were not read in time", skip)); err != nil {
-			return false, err
-		}
-		s.after += skip
+	if err := s.catchUp(); err != nil {
+		return false, err
 	}
 	var part []byte
 	more := false
-	err := s.api.turn(s.ctx.Context(), func() error {
-		events, next, err := s.api.Store.Follow(s.ctx.Context(), query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
+	err := s.api.turn(s.noting, func() error {
+		events, next, err := s.api.Store.Follow(s.noting, query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
 		if err == nil {
 			s.after, more = next, len(events) == streamPart
 			part = encodeStream(events)
@@ -141,6 +145,26 @@ func (s *subscriber) part() (bool, error) {
 		return false, err
 	}
 	return more, s.send(part)
+}
+
+// catchUp leaves events out if the client is too far behind.
+func (s *subscriber) catchUp() error {
+	status := s.api.Store.Status()
+	limit := int64(maxBehind)
+	if status.Sparse {
+		limit = maxBehindTime.Microseconds()
+	}
+	behind := status.Newest - s.after
+	if behind <= limit {
+		return nil
+	}
+	skip := behind - limit/2
+	s.after += skip
+	of := fmt.Sprintf("%d events", skip)
+	if status.Sparse {
+		of = fmt.Sprintf("the events of %v", time.Duration(skip)*time.Microsecond)
+	}
+	return s.comment("missed: of " + of + ", those that match were left out, because they were not read in time")
 }
 
 // encodeStream writes events as server-sent events.
@@ -155,6 +179,13 @@ func encodeStream(events []event.Event) []byte {
 }
 
 func (s *subscriber) send(part []byte) error {
+	notes := s.notes.All()
+	for _, note := range notes[s.noted:] {
+		if _, err := s.w.WriteString(": partial: " + note + "\n\n"); err != nil {
+			return err
+		}
+	}
+	s.noted = len(notes)
 	if _, err := s.w.Write(part); err != nil {
 		return err
 	}

@@ -113,7 +113,7 @@ func makeGroup(g *query.Group, by []query.Key) Group {
 	return group
 }
 
-func badParameter(name, value, message string, args ...any) error {
+func badParameter(name, value, message string, args ...any) huma.StatusError {
 	return huma.NewError(http.StatusUnprocessableEntity, "validation failed",
 		&huma.ErrorDetail{Location: "query." + name, Value: value, Message: sprintf(message, args...)})
 }

@@ -155,6 +155,8 @@ type Status struct {
 	Bytes int64
 	// Damaged are the files that were set aside.
 	Damaged []string
+	// Sparse is whether sequence numbers are microseconds of arrival, and not a count.
+	Sparse bool
 	// Failure is why events cannot be stored at present, or nil.
 	Failure error
 }
