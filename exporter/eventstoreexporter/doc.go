@@ -3,6 +3,6 @@
 
 //go:generate mdatagen metadata.yaml
 
-// Package eventstoreexporter is the collector exporter `event_store`: it keeps recent events on the host, in SQLite files, and
-// answers questions about them over HTTP.
+// Package eventstoreexporter is the collector exporter `event_store`: it keeps recent events, in SQLite files or in VictoriaLogs,
+// and answers questions about them over HTTP.
 package eventstoreexporter

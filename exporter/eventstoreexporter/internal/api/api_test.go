@@ -258,6 +258,44 @@ func testPrograms(t *testing.T, s *server) {
 	assert.Contains(t, w.Body.String(), "program oom failed: no BTF")
 }
 
+// The store of a gateway has programs of several hosts.
+func TestProgramsOfHosts(t *testing.T) { both(t, testProgramsOfHosts) }
+
+func testProgramsOfHosts(t *testing.T, s *server) {
+	logs := plog.NewLogs()
+	for i, host := range []string{"a", "b"} {
+		rl := logs.ResourceLogs().AppendEmpty()
+		rl.Resource().Attributes().PutStr([]string{"host.name", "k8s.node.name"}[i], host)
+		records := rl.ScopeLogs().AppendEmpty().LogRecords()
+		state := records.AppendEmpty()
+		state.SetEventName("ebpf.program.state")
+		state.Attributes().PutStr("ebpf.program.name", "connection")
+		state.Attributes().PutStr("ebpf.program.state", "attached")
+		for range 3 + i {
+			records.AppendEmpty().SetEventName("ebpf.connection.connect")
+		}
+		lost := records.AppendEmpty()
+		lost.SetEventName("ebpf.event.lost")
+		lost.Attributes().PutStr("ebpf.program.name", "connection")
+		lost.Attributes().PutStr("ebpf.loss.cause", "ring_full")
+		lost.Attributes().PutInt("ebpf.loss.count", int64(10+i))
+		for _, lr := range records.All() {
+			lr.SetTimestamp(pcommon.NewTimestampFromTime(storetest.Start))
+		}
+	}
+	require.NoError(t, s.Write(t.Context(), logs))
+	answer := decode[Programs](t, s.get("/api/programs"))
+	require.Len(t, answer.Programs, 2)
+	for _, p := range answer.Programs {
+		i := 0
+		if p.Resource["k8s.node.name"] == "b" {
+			i = 1
+		}
+		assert.Equal(t, int64(3+i), p.Events)
+		assert.Equal(t, map[string]int64{"ring_full": int64(10 + i)}, p.Lost)
+	}
+}
+
 func TestPredecessor(t *testing.T) { both(t, testPredecessor) }
 
 func testPredecessor(t *testing.T, s *server) {

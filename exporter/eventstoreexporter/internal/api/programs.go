@@ -53,35 +53,53 @@ func (a *api) answerPrograms(ctx context.Context, r *query.Request) (*Programs, 
 	if err != nil {
 		return nil, err
 	}
-	find := func(name string) []*Program {
-		var found []*Program
+	// The events of one host need not be told apart by it, which takes longer.
+	hosts := map[string]bool{}
+	for _, p := range list {
+		hosts[p.host()] = true
+	}
+	var byHost []query.Key
+	if len(hosts) > 1 {
+		for _, name := range hostNames {
+			key, _ := query.ByName(query.AttributePrefix + name)
+			byHost = append(byHost, key)
+		}
+	}
+	find := func(name string, host []any) *Program {
+		wanted := ""
+		for _, value := range host {
+			wanted = cmp.Or(wanted, text(value))
+		}
 		for _, p := range list {
-			if p.Name == name {
-				found = append(found, p)
+			if p.Name == name && (len(hosts) <= 1 || p.host() == wanted) {
+				return p
 			}
 		}
-		if len(found) == 0 {
-			p := &Program{Name: name, Lost: map[string]int64{}}
-			list = append(list, p)
-			found = append(found, p)
+		p := &Program{Name: name, Lost: map[string]int64{}}
+		for i, value := range host {
+			if value != nil {
+				p.Resource = map[string]any{hostNames[i]: value}
+				break
+			}
 		}
-		return found
+		list = append(list, p)
+		return p
 	}
 	byProgram, _ := query.ByName("program")
-	groups, err := a.Store.Count(ctx, query.Count{Filter: query.Filter{Since: r.Since}, By: []query.Key{byProgram}})
+	groups, err := a.Store.Count(ctx, query.Count{Filter: query.Filter{Since: r.Since}, By: append([]query.Key{byProgram}, byHost...)})
 	if err != nil {
 		return nil, err
 	}
 	for _, group := range groups {
 		if name, ok := group.Values[0].(string); ok {
-			find(name)[0].Events += group.Count
+			find(name, group.Values[1:]).Events += group.Count
 		}
 	}
 	name, _ := query.ByName("attr." + programName)
 	cause, _ := query.ByName("attr.ebpf.loss.cause")
 	count, _ := query.ByName("attr.ebpf.loss.count")
 	losses, err := a.Store.Count(ctx, query.Count{
-		Filter: query.Filter{Since: r.Since, Types: []query.Type{{Text: lossEvent}}}, By: []query.Key{name, cause, count},
+		Filter: query.Filter{Since: r.Since, Types: []query.Type{{Text: lossEvent}}}, By: append([]query.Key{name, cause, count}, byHost...),
 	})
 	if err != nil {
 		return nil, err
@@ -92,7 +110,7 @@ func (a *api) answerPrograms(ctx context.Context, r *query.Request) (*Programs, 
 			program = "unknown" // a gap in the sequence numbers names none
 		}
 		if lost, err := strconv.ParseInt(text(loss.Values[2]), 10, 64); err == nil {
-			find(program)[0].Lost[text(loss.Values[1])] += lost * loss.Count
+			find(program, loss.Values[3:]).Lost[text(loss.Values[1])] += lost * loss.Count
 		}
 	}
 	slices.SortStableFunc(list, func(a, b *Program) int { return cmp.Compare(a.Name, b.Name) })
@@ -103,6 +121,19 @@ func (a *api) answerPrograms(ctx context.Context, r *query.Request) (*Programs, 
 		answer.Programs = []Program{}
 	}
 	return answer, nil
+}
+
+// hostNames are the attributes of a resource that say which host it is on.
+var hostNames = []string{"host.name", "k8s.node.name"}
+
+// host is where the program runs, "" if its events do not say it.
+func (p *Program) host() string {
+	for _, name := range hostNames {
+		if host, ok := p.Resource[name].(string); ok && host != "" {
+			return host
+		}
+	}
+	return ""
 }
 
 // maxStates is how many changes of state are looked at.
