@@ -21,6 +21,10 @@ type index struct {
 	// types are the values of the column type.
 	types  []int64
 	blocks []block
+	// blooms has a filter per block.
+	blooms []byte
+	// lastBlocks is the last block, plus one, in which the string of a number occurs in an attribute that is no column.
+	lastBlocks []uint32
 }
 
 // posting is a list of blocks, in their order.
@@ -46,14 +50,18 @@ func postingKey(column int, value int64) int64 {
 }
 
 // isIndexed is whether a column is part of the index.
-func isIndexed(column int) bool { return column != columnTime && column != columnOrigin }
+func isIndexed(column int) bool { return column != columnTime }
+
+// columnAny stands for the attributes that are no columns: which strings occur in them.
+const columnAny = columns
 
 // add adds records, which follow one another.
-func (x *index) add(r *record) {
+func (x *index) add(r *record, s *shape) {
 	number := uint32((r.sequence - x.first) / blockSize)
 	at := r.values[columnTime]
 	if int(number) >= len(x.blocks) {
 		x.blocks = append(x.blocks, block{number, at, at})
+		x.blooms = append(x.blooms, make([]byte, bloomBytes)...)
 	} else {
 		b := &x.blocks[number]
 		b.earliest, b.latest = min(b.earliest, at), max(b.latest, at)
@@ -62,22 +70,36 @@ func (x *index) add(r *record) {
 		if !r.isSet(column) || !isIndexed(column) {
 			continue
 		}
-		key := postingKey(column, value)
-		p, ok := x.postings[key]
-		switch {
-		case !ok:
-			p = posting{first: number, last: number}
-			if column == columnType {
-				x.types = append(x.types, value)
-			}
-		case p.last == number:
-			continue
-		default:
-			p.more = binary.AppendUvarint(p.more, uint64(number-p.last))
-			p.last = number
+		if isNew := x.post(postingKey(column, value), number); isNew && column == columnType {
+			x.types = append(x.types, value)
 		}
-		x.postings[key] = p
 	}
+	filter := x.blooms[int(number)*bloomBytes:][:bloomBytes]
+	s.each(r.rest, func(id int64) {
+		for int(id) >= len(x.lastBlocks) {
+			x.lastBlocks = append(x.lastBlocks, 0)
+		}
+		if x.lastBlocks[id] != number+1 {
+			x.lastBlocks[id] = number + 1
+			x.post(postingKey(columnAny, id), number)
+		}
+	}, func(hash uint64) { bloomAdd(filter, hash) })
+}
+
+// post adds a block to a list. It says whether the list is new.
+func (x *index) post(key int64, number uint32) bool {
+	p, ok := x.postings[key]
+	switch {
+	case !ok:
+		p = posting{first: number, last: number}
+	case p.last == number:
+		return false
+	default:
+		p.more = binary.AppendUvarint(p.more, uint64(number-p.last))
+		p.last = number
+	}
+	x.postings[key] = p
+	return !ok
 }
 
 // bytes is what the table postings has of a list.
@@ -117,6 +139,12 @@ func (x *index) allTypes() ([]int64, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return slices.Clone(x.types), nil
+}
+
+func (x *index) allBlooms() ([]byte, error) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return slices.Clone(x.blooms), nil
 }
 
 func (x *index) allBlocks() ([]block, error) {

@@ -128,7 +128,11 @@ func (w *writer) reindex() error {
 		if r.sequence != w.first+w.records {
 			return errors.Join(fmt.Errorf("record %d is missing", w.first+w.records), stmt.Finalize())
 		}
-		w.index.add(&r)
+		s, err := w.tables.shape(r.values[columnShape])
+		if err != nil {
+			return errors.Join(err, stmt.Finalize())
+		}
+		w.index.add(&r, s)
 		at := r.values[columnTime]
 		if w.records == 0 {
 			w.earliest, w.latest = at, at

@@ -6,10 +6,14 @@ package store
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 	"zombiezen.com/go/sqlite"
 
@@ -122,8 +126,8 @@ func (b *builder) filter(f *query.Filter) {
 		}
 		b.conditions = append(b.conditions, fmt.Sprintf("severity >= %d", f.Severity))
 	}
-	for key := range f.Attributes {
-		b.attribute(key)
+	for key, value := range f.Attributes {
+		b.attribute(key, value)
 	}
 }
 
@@ -181,20 +185,23 @@ func (b *builder) in(column int, values []int64) {
 		b.none = true
 		return
 	}
-	b.conditions = append(b.conditions, columnNames[column].name+" IN ("+strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ","), "[]")+")")
+	b.conditions = append(b.conditions, oneOf(column, values))
 	b.limit(values, column)
 }
 
-// attribute leaves the records whose shape has an attribute, unless a resource has it.
-func (b *builder) attribute(key string) {
+// attribute leaves the records that may have a value of an attribute, by their shape or their resource, and the blocks that do.
+func (b *builder) attribute(key, value string) {
 	origins, err := b.allOrigins()
 	if err != nil {
 		b.err = err
 		return
 	}
-	for _, o := range origins {
-		if _, ok := o.Resource.Attributes().Get(key); ok {
-			return
+	var wantedOrigins, wantedShapes []int64
+	var blocks []uint32
+	for i, o := range origins {
+		if v, ok := o.Resource.Attributes().Get(key); ok && v.AsString() == value {
+			wantedOrigins = append(wantedOrigins, int64(i+1))
+			blocks = b.with(blocks, columnOrigin, int64(i+1))
 		}
 	}
 	shapes, err := b.allShapes()
@@ -202,13 +209,87 @@ func (b *builder) attribute(key string) {
 		b.err = err
 		return
 	}
-	var wanted []int64
+	number, known, err := b.number(value)
+	if err != nil {
+		b.err = err
+		return
+	}
+	hashes := map[uint64]bool{}
 	for _, s := range shapes {
-		if s.has(key) {
-			wanted = append(wanted, s.id)
+		a := s.find(key)
+		if a == nil {
+			continue
+		}
+		wantedShapes = append(wantedShapes, s.id)
+		switch {
+		case a.column != inRest && a.kind == pcommon.ValueTypeInt:
+			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
+				blocks = b.with(blocks, a.column, n)
+			}
+		case a.column != inRest:
+			if known {
+				blocks = b.with(blocks, a.column, number)
+			}
+		default:
+			list, others := a.hashesOf(value)
+			for _, hash := range list {
+				hashes[hash] = true
+			}
+			if others {
+				blocks = b.with(blocks, columnShape, s.id)
+			}
+			if known && a.kind == pcommon.ValueTypeStr {
+				blocks = b.with(blocks, columnAny, number)
+			}
 		}
 	}
-	b.in(columnShape, wanted)
+	blocks = b.byHash(blocks, slices.Collect(maps.Keys(hashes)))
+	if b.err != nil {
+		return
+	}
+	var alternatives []string
+	for column, list := range map[int][]int64{columnShape: wantedShapes, columnOrigin: wantedOrigins} {
+		if len(list) > 0 {
+			alternatives = append(alternatives, oneOf(column, list))
+		}
+	}
+	if len(alternatives) == 0 || len(blocks) == 0 {
+		b.none = true
+		return
+	}
+	b.conditions = append(b.conditions, "("+strings.Join(alternatives, " OR ")+")")
+	b.leave(blocks)
+}
+
+// with adds the blocks in which a value of a column occurs.
+func (b *builder) with(blocks []uint32, column int, value int64) []uint32 {
+	list, err := b.lookup(column, value)
+	b.err = errors.Join(b.err, err)
+	return union(blocks, list)
+}
+
+// byHash adds the blocks whose filter has one of some hashes.
+func (b *builder) byHash(blocks []uint32, hashes []uint64) []uint32 {
+	if len(hashes) == 0 {
+		return blocks
+	}
+	filters, err := b.allBlooms()
+	if err != nil {
+		b.err = errors.Join(b.err, err)
+		return nil
+	}
+	var list []uint32
+	for number := range len(filters) / bloomBytes {
+		filter := filters[number*bloomBytes:][:bloomBytes]
+		if slices.ContainsFunc(hashes, func(hash uint64) bool { return bloomHas(filter, hash) }) {
+			list = append(list, uint32(number))
+		}
+	}
+	return union(blocks, list)
+}
+
+func oneOf(column int, values []int64) string {
+	return columnNames[column].name + " IN (" + strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ","), "[]") + ")"
 }
 
 // limit leaves the blocks that have one of some values in one of some columns.
@@ -224,6 +305,11 @@ func (b *builder) limit(values []int64, columns ...int) {
 			list = union(list, blocks)
 		}
 	}
+	b.leave(list)
+}
+
+// leave leaves the blocks of a list.
+func (b *builder) leave(list []uint32) {
 	if b.limited {
 		list = intersection(b.list, list)
 	}

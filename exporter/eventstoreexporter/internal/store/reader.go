@@ -23,6 +23,7 @@ type lookups interface {
 	lookup(column int, value int64) ([]uint32, error)
 	allTypes() ([]int64, error)
 	allBlocks() ([]block, error)
+	allBlooms() ([]byte, error)
 }
 
 // reader reads one file. It is used by one query at a time.
@@ -232,3 +233,14 @@ func (s *sealed) allTypes() (list []int64, err error) {
 }
 
 func (s *sealed) allBlocks() ([]block, error) { return s.blocks, nil }
+
+func (s *sealed) allBlooms() (filters []byte, err error) {
+	err = s.rows("SELECT filters FROM blooms", func(stmt *sqlite.Stmt) error {
+		filters = bytesOf(stmt, 0)
+		return nil
+	})
+	if err == nil && len(filters) != len(s.blocks)*bloomBytes {
+		err = errValue
+	}
+	return filters, err
+}

@@ -11,7 +11,7 @@ import (
 )
 
 // version is that of the tables below. A file of another version is set aside.
-const version = 1
+const version = 2
 
 // A column of the table records. The fields of package event come first, in their order.
 const (
@@ -52,7 +52,8 @@ var columnNames = [columns]struct {
 //
 // The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
 // again. The table postings says instead in which blocks of blockSize records a value occurs, and the table blocks the times
-// of each. Both are written when the file is full.
+// of each; the table blooms has a filter per block for the values of attributes that are no columns. All are written when the file is
+// full.
 func schema() string {
 	var table, view, joins strings.Builder
 	for i, column := range columnNames {
@@ -80,6 +81,7 @@ CREATE INDEX warnings ON records (type, time) WHERE severity >= 13;
 CREATE TABLE postings (value INTEGER PRIMARY KEY, blocks BLOB NOT NULL);
 CREATE TABLE blocks (block INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
 CREATE TABLE slice (sealed INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL, earliest INTEGER, latest INTEGER);
+CREATE TABLE blooms (id INTEGER PRIMARY KEY, filters BLOB NOT NULL);
 CREATE VIEW events AS SELECT
 	records.sequence,
 	` + readableTime + ` AS time,

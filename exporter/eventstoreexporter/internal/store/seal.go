@@ -52,6 +52,9 @@ func (w *writer) writeIndex() (err error) {
 			return err
 		}
 	}
+	if err := run(w.conn, "INSERT INTO blooms VALUES (1,?)", w.index.blooms); err != nil {
+		return err
+	}
 	if err := run(w.conn, "CREATE INDEX strings_by_text ON strings (text)"); err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type attribute struct {
 	// column has the value, unless it is inRest.
 	column int
 	role   role
+	// hash is that of the key.
+	hash uint64
 	// isOther is whether it is one of the parts that are no attributes.
 	isOther bool
 	// counter is shared by the attributes of a file that have this key.
@@ -93,6 +95,7 @@ func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, er
 		} else {
 			a.isOther = len(a.key) == 1 && a.key >= keyDropped
 		}
+		a.hash = hashText(a.key)
 		if field, ok := event.Attributes[a.key]; ok && field.Type == a.kind && !taken[field.Field] {
 			a.column = int(field.Field)
 			taken[field.Field] = true
@@ -115,12 +118,12 @@ func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, er
 	return s, nil
 }
 
-// has says whether the log records have an attribute.
-func (s *shape) has(key string) bool {
+// find returns the attribute of a key, or nil.
+func (s *shape) find(key string) *attribute {
 	for i := range s.attributes {
-		if s.attributes[i].key == key && !s.attributes[i].isOther {
-			return true
+		if a := &s.attributes[i]; a.key == key && !a.isOther {
+			return a
 		}
 	}
-	return false
+	return nil
 }

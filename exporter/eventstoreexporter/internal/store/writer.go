@@ -202,7 +202,11 @@ func (b *batch) flush() error {
 	b.index.mu.Lock()
 	defer b.index.mu.Unlock()
 	for i := range rows {
-		b.index.add(&rows[i])
+		s, err := b.tables.shape(rows[i].values[columnShape])
+		if err != nil {
+			return err
+		}
+		b.index.add(&rows[i], s)
 	}
 	return nil
 }

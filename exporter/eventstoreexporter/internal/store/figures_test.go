@@ -1,0 +1,200 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/problems"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
+)
+
+// figures measures a store of many events.
+type figures struct {
+	*testing.T
+	store  *Store
+	events int
+}
+
+func (f *figures) row(what, format string, args ...any) {
+	fmt.Printf("%-62s %s\n", what, fmt.Sprintf(format, args...))
+}
+
+// memory returns a value of /proc/self/status in MiB.
+func (f *figures) memory(key string) int {
+	text, err := os.ReadFile("/proc/self/status")
+	require.NoError(f, err)
+	_, after, _ := strings.Cut(string(text), key+":")
+	kb, err := strconv.Atoi(strings.Fields(after)[0])
+	require.NoError(f, err)
+	return kb >> 10
+}
+
+// TestFigures is run by `make bench`: EVENT_STORE_FIGURES is the number of events.
+func TestFigures(t *testing.T) {
+	count, err := strconv.Atoi(os.Getenv("EVENT_STORE_FIGURES"))
+	if err != nil {
+		t.Skip("EVENT_STORE_FIGURES is not set: `make bench` does it")
+	}
+	f := &figures{T: t, store: openStore(t, Settings{MaxSize: 4 << 30}), events: count}
+	f.fill()
+	f.atRate(20_000)
+	f.lookups()
+	f.summaries()
+	f.stalls()
+}
+
+// fill writes events as fast as it can. What makes them does not count.
+func (f *figures) fill() {
+	var spent time.Duration
+	for i := 0; i < f.events; i += 5000 {
+		logs := storetest.Logs(i, 5000)
+		began := time.Now()
+		write(f, f.store, logs)
+		spent += time.Since(began)
+	}
+	began := time.Now()
+	f.store.settled()
+	spent += time.Since(began)
+	f.row("events stored flat out", "%.0f/s", float64(f.events)/spent.Seconds())
+	f.row("disk", "%.1f bytes per event", float64(f.store.Status().Bytes)/float64(f.events))
+	f.row(fmt.Sprintf("resident memory while %d events are stored", f.events), "%d MiB, at most %d", f.memory("VmRSS"), f.memory("VmHWM"))
+}
+
+// atRate measures the CPU of a store at a fixed rate, a batch each 200 ms.
+func (f *figures) atRate(perSecond int) {
+	const every = 200 * time.Millisecond
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	var spent time.Duration
+	batch := perSecond / 5
+	const batches = 25
+	for range batches {
+		logs := storetest.Logs(f.events, batch)
+		f.events += batch
+		<-ticker.C
+		before := cpu()
+		write(f, f.store, logs)
+		spent += cpu() - before
+	}
+	before := cpu()
+	f.store.settled()
+	spent += cpu() - before
+	f.row(fmt.Sprintf("CPU at %d events/s", perSecond), "%.2f µs per event", float64(spent.Microseconds())/float64(batches*batch))
+}
+
+// repeat runs a question several times, and returns the 99th percentile and the median.
+func (f *figures) repeat(times int, question func() error) (p99, median time.Duration) {
+	var all []time.Duration
+	for range times {
+		began := time.Now()
+		require.NoError(f, question())
+		all = append(all, time.Since(began))
+	}
+	slices.Sort(all)
+	return all[len(all)*99/100], all[len(all)/2]
+}
+
+func (f *figures) lookups() {
+	address, port := "10.77.0.1", int64(5432)
+	for _, one := range []struct {
+		name   string
+		filter query.Filter
+	}{
+		{"no filter", query.Filter{}},
+		{"command", fields(event.Executable, "curl")},
+		{"pid", fields(event.PID, int64(1042))},
+		{"error", fields(event.Error, "refused")},
+		{"unit", fields(event.Unit, "sshd.service")},
+		{"port", query.Filter{Port: &port}},
+		{"severity", query.Filter{Severity: 13}},
+		{"cookie of the oldest events", fields(event.Cookie, int64(100_002))},
+		{"address that never occurs", query.Filter{Address: &address}},
+		{"attribute, frequent", query.Filter{Attributes: map[string]string{"network.transport": "tcp"}}},
+		{"attribute, a string that never occurs", query.Filter{Attributes: map[string]string{"network.transport": "sctp"}}},
+		{"attribute, a number that never occurs", query.Filter{Attributes: map[string]string{"ebpf.packet.size": "61"}}},
+		{"attribute, a name that never occurs", query.Filter{Attributes: map[string]string{"nobody.has": "it"}}},
+		{"attribute, a rare number", query.Filter{Attributes: map[string]string{"ebpf.connection.bytes_sent": "65530"}}},
+		{"attribute, a time that occurs once", query.Filter{Attributes: map[string]string{
+			"process.creation.time": storetest.Start.Add(104 * time.Millisecond).Format("2006-01-02T15:04:05.000Z"),
+		}}},
+	} {
+		p99, median := f.repeat(30, func() error {
+			_, err := f.store.Events(f.Context(), query.Events{Filter: one.filter, Limit: 100})
+			return err
+		})
+		f.row("last 100 by "+one.name, "%.1f ms p99, %.1f median", milliseconds(p99), milliseconds(median))
+	}
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// summaries asks of windows that end with the last event. There are 1,000 a second.
+func (f *figures) summaries() {
+	last := storetest.Start.Add(time.Duration(f.events) * time.Millisecond)
+	by := []query.Key{{Kind: query.ByField, Field: event.Executable}, {Kind: query.ByField, Field: event.Error}}
+	p99, median := f.repeat(30, func() error {
+		_, err := f.store.Count(f.Context(), query.Count{Filter: query.Filter{Since: last.Add(-time.Minute)}, Step: 10 * time.Second, By: by})
+		return err
+	})
+	f.row("summary of 60 s at 1,000/s", "%.1f ms p99, %.1f median", milliseconds(p99), milliseconds(median))
+	p99, median = f.repeat(10, func() error {
+		_, err := problems.Find(f.Context(), f.store, last.Add(-15*time.Minute), last)
+		return err
+	})
+	f.row("problems of 15 min at 1,000/s", "%.1f ms p99, %.1f median", milliseconds(p99), milliseconds(median))
+}
+
+// stalls writes at 20,000/s while questions are asked, files are sealed and old ones removed.
+func (f *figures) stalls() {
+	s := openStore(f, Settings{MaxSize: 64 << 20})
+	done := make(chan struct{})
+	var readers sync.WaitGroup
+	for i := range 2 {
+		readers.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+				}
+				var err error
+				if i == 0 {
+					_, err = s.Events(f.Context(), query.Events{Filter: fields(event.Error, "refused"), Limit: 100})
+				} else {
+					_, err = s.Count(f.Context(), query.Count{By: []query.Key{{Kind: query.ByType}}})
+				}
+				if err != nil {
+					f.Error(err)
+				}
+			}
+		})
+	}
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	var all []time.Duration
+	for i := range 150 {
+		logs := storetest.Logs(i*4000, 4000)
+		<-ticker.C
+		began := time.Now()
+		write(f, s, logs)
+		all = append(all, time.Since(began))
+	}
+	close(done)
+	readers.Wait()
+	slices.Sort(all)
+	f.row("insertion of 4,000 events, with questions, sealing and retention", "%.0f ms at most, %.0f median", milliseconds(all[len(all)-1]),
+		milliseconds(all[len(all)/2]))
+}
