@@ -192,6 +192,7 @@ jq:
 
 bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench
+	EVENT_STORE_FIGURES=5000000 go -C exporter/eventstoreexporter test -count=1 -timeout 30m -run TestFigures -v ./internal/store
 
 ##@ Change
 .PHONY: generate generate-deps lint lint-bpf format tidy clean

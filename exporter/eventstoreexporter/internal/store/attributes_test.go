@@ -116,3 +116,53 @@ func TestRareAttributeReadsFewBlocks(t *testing.T) {
 		assert.NotEmpty(t, p.blocks, key)
 	}
 }
+
+// Events are counted by attributes as if each was decoded, whether its values are strings with a number or not.
+func TestCountByAttributes(t *testing.T) {
+	s := small(openStore(t, Settings{}))
+	for i := 0; i < 4000; i += 500 {
+		write(t, s, attributeLogs(i, 500))
+	}
+	write(t, s, storetest.Logs(0, 500))
+	s.settled()
+	for _, names := range [][]string{
+		{"attr.b"}, {"attr.shard"}, {"attr.n"}, {"attr.d", "command"}, {"attr.l"}, {"attr.id", "attr.shard"}, {"attr.nothing"}, {"attr.process.pid", "attr.b"},
+		{"attr.ebpf.drop.location", "reason", "attr.ebpf.tcp.flags"}, {"attr.container.id", "program"},
+	} {
+		q := query.Count{}
+		for _, name := range names {
+			key, ok := query.ByName(name)
+			require.True(t, ok)
+			q.By = append(q.By, key)
+		}
+		got, err := s.Count(t.Context(), q)
+		require.NoError(t, err)
+		want := map[string]int64{}
+		for _, e := range everything(t, s, query.Events{Limit: 10_000}) {
+			values := make([]any, len(q.By))
+			fields := e.Values()
+			for i, key := range q.By {
+				switch key.Kind {
+				case query.ByAttribute:
+					v, ok := e.Record.Attributes().Get(key.Attribute)
+					if !ok {
+						v, ok = e.Origin.Resource.Attributes().Get(key.Attribute)
+					}
+					if ok {
+						values[i] = v.AsString()
+					}
+				case query.ByProgram:
+					values[i] = programValue(e.Record.EventName())
+				default:
+					values[i] = fields[key.Field]
+				}
+			}
+			want[fmt.Sprintf("%#v", values)]++
+		}
+		counted := map[string]int64{}
+		for _, group := range got {
+			counted[fmt.Sprintf("%#v", group.Values)] += group.Count
+		}
+		assert.Equal(t, want, counted, names)
+	}
+}

@@ -69,12 +69,14 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 	if len(q.By) > maxKeys {
 		return fmt.Errorf("events can be counted by %d fields at most", maxKeys)
 	}
-	columns := []string{"time", "sequence"}
+	columns := []string{"time", "sequence", "shape", "origin", "rest"}
 	whole := len(q.Attributes) > 0
 	for _, key := range q.By {
 		column := columnOf(key)
 		if column == inRest {
-			whole = true
+			_, isColumn := event.Attributes[key.Attribute]
+			whole = whole || isColumn
+			columns = append(columns, "NULL")
 			continue
 		}
 		columns = append(columns, columnNames[column].name)
@@ -83,19 +85,29 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, anyOrder, c.event)
 	}
 	known := map[numbers]*query.Group{}
+	pick := picker{texts: map[string]int64{}}
 	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, anyOrder, func(p *plan, stmt *statement) error {
 		var n numbers
-		for i := range q.By {
-			if stmt.ColumnIsNull(i + 2) {
+		for i, key := range q.By {
+			switch {
+			case key.Kind == query.ByAttribute:
+				number, ok, err := pick.attribute(p, stmt, key.Attribute)
+				if err != nil {
+					return err
+				}
+				if n.values[i] = number; !ok {
+					n.none |= 1 << i
+				}
+			case stmt.ColumnIsNull(i + countColumns):
 				n.none |= 1 << i
-			} else {
-				n.values[i] = stmt.ColumnInt64(i + 2)
+			default:
+				n.values[i] = stmt.ColumnInt64(i + countColumns)
 			}
 		}
 		group, ok := known[n]
 		if !ok {
 			var err error
-			if group, err = c.resolve(p, n); err != nil {
+			if group, err = c.resolve(p, n, &pick); err != nil {
 				return err
 			}
 			known[n] = group
@@ -105,14 +117,25 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 	})
 }
 
+// countColumns is how many columns stand before those that are counted by.
+const countColumns = 5
+
 // resolve finds the group of values that are numbers in one file.
-func (c *counts) resolve(p *plan, n numbers) (*query.Group, error) {
+func (c *counts) resolve(p *plan, n numbers, pick *picker) (*query.Group, error) {
 	values := make([]any, len(c.query.By))
 	for i, key := range c.query.By {
 		if n.none&(1<<i) != 0 {
 			continue
 		}
 		values[i] = n.values[i]
+		if key.Kind == query.ByAttribute {
+			text, err := pick.text(p, n.values[i])
+			if err != nil {
+				return nil, err
+			}
+			values[i] = text
+			continue
+		}
 		if !columnNames[columnOf(key)].text {
 			continue
 		}

@@ -155,3 +155,21 @@ func (d *values) string() string {
 	}
 	return text
 }
+
+// skip passes over a value of this type.
+func (d *values) skip(kind pcommon.ValueType) {
+	switch kind {
+	case pcommon.ValueTypeStr:
+		if v := d.uvarint(); v&1 == 0 {
+			d.bytes(v >> 1)
+		}
+	case pcommon.ValueTypeInt:
+		d.uvarint()
+	case pcommon.ValueTypeDouble:
+		d.bytes(8)
+	case pcommon.ValueTypeBool:
+		d.bytes(1)
+	default:
+		d.value(kind, pcommon.NewValueEmpty())
+	}
+}
