@@ -43,6 +43,14 @@ type api struct {
 	turns chan struct{}
 }
 
+// places is how many questions are answered at the same time. Those to another server wait more than they work.
+func places(store query.Store) int {
+	if store.Status().Sparse {
+		return 16
+	}
+	return max(2, runtime.GOMAXPROCS(0))
+}
+
 // turn answers a question when it is its turn. Some are answered at the same time: many would leave the writer, which is one among
 // them, little of the CPU.
 func (a *api) turn(ctx context.Context, answer func() error) error {
@@ -63,7 +71,7 @@ func New(settings Settings) http.Handler {
 	config := huma.DefaultConfig("Event store", settings.Version)
 	config.Info.Description = "Recent events of this host, from the exporter event_store of the OpenTelemetry Collector."
 	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil // of huma, which load scripts from other hosts
-	a := &api{Settings: settings, mux: http.NewServeMux(), turns: make(chan struct{}, max(2, runtime.GOMAXPROCS(0)))}
+	a := &api{Settings: settings, mux: http.NewServeMux(), turns: make(chan struct{}, places(settings.Store))}
 	a.huma = humago.New(a.mux, config)
 	a.health()
 	a.events()
@@ -113,10 +121,16 @@ func get[T any](a *api, path, id, summary string, parameters []query.Parameter, 
 		func(ctx context.Context, in *input) (*output[T], error) {
 			ctx, notes := query.WithNotes(ctx)
 			var body T
-			err := a.turn(ctx, func() (err error) {
+			work := func() (err error) {
 				body, err = answer(ctx, in.request)
 				return err
-			})
+			}
+			var err error
+			if path == healthPath { // whoever asks for it soon gives up
+				err = work()
+			} else {
+				err = a.turn(ctx, work)
+			}
 			if err != nil {
 				return nil, a.failure(err)
 			}

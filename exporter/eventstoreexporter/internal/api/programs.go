@@ -187,8 +187,10 @@ func (h *Health) status() int {
 	return http.StatusOK
 }
 
+const healthPath = "/health"
+
 func (a *api) health() {
-	get(a, "/health", "health", "Say whether events are stored", nil, a.answerHealth)
+	get(a, healthPath, "health", "Say whether events are stored", nil, a.answerHealth)
 }
 
 func (a *api) answerHealth(ctx context.Context, _ *query.Request) (*Health, error) {
