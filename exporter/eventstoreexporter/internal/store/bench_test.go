@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/problems"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
@@ -83,4 +84,21 @@ func BenchmarkRead(b *testing.B) {
 			}
 		})
 	}
+}
+
+func BenchmarkProblems(b *testing.B) {
+	s := openStore(b, Settings{})
+	const events = 1_000_000
+	for i := 0; i < events; i += 5000 {
+		write(b, s, storetest.Logs(i, 5000))
+	}
+	s.settled()
+	last := storetest.Start.Add(events * time.Millisecond)
+	b.ResetTimer()
+	before := cpu()
+	for b.Loop() {
+		_, err := problems.Find(b.Context(), s, last.Add(-450*time.Second), last)
+		require.NoError(b, err)
+	}
+	b.ReportMetric(float64((cpu()-before).Milliseconds())/float64(b.N), "cpu-ms/op")
 }

@@ -69,23 +69,26 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 	if len(q.By) > maxKeys {
 		return fmt.Errorf("events can be counted by %d fields at most", maxKeys)
 	}
-	columns := []string{"time", "sequence", "shape", "origin", "rest"}
-	whole := len(q.Attributes) > 0
+	columns := []string{"time", "sequence"}
+	whole, picks := len(q.Attributes) > 0, false
 	for _, key := range q.By {
 		column := columnOf(key)
 		if column == inRest {
 			_, isColumn := event.Attributes[key.Attribute]
-			whole = whole || isColumn
+			whole, picks = whole || isColumn, true
 			columns = append(columns, "NULL")
 			continue
 		}
 		columns = append(columns, columnNames[column].name)
 	}
+	pick := picker{texts: map[string]int64{}, column: len(columns)}
+	if picks { // without them, an index may have all that is needed
+		columns = append(columns, "shape", "origin", "rest")
+	}
 	if whole {
 		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, anyOrder, c.event)
 	}
 	known := map[numbers]*query.Group{}
-	pick := picker{texts: map[string]int64{}}
 	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, anyOrder, func(p *plan, stmt *statement) error {
 		var n numbers
 		for i, key := range q.By {
@@ -98,10 +101,10 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 				if n.values[i] = number; !ok {
 					n.none |= 1 << i
 				}
-			case stmt.ColumnIsNull(i + countColumns):
+			case stmt.ColumnIsNull(i + 2):
 				n.none |= 1 << i
 			default:
-				n.values[i] = stmt.ColumnInt64(i + countColumns)
+				n.values[i] = stmt.ColumnInt64(i + 2)
 			}
 		}
 		group, ok := known[n]
@@ -116,9 +119,6 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 		return nil
 	})
 }
-
-// countColumns is how many columns stand before those that are counted by.
-const countColumns = 5
 
 // resolve finds the group of values that are numbers in one file.
 func (c *counts) resolve(p *plan, n numbers, pick *picker) (*query.Group, error) {

@@ -10,14 +10,16 @@ import (
 // picker takes single attributes out of the records of a file, which is ten times as fast as making the whole event. A value is a
 // number: that of its string in the file or, below zero, that of its text here.
 type picker struct {
-	texts map[string]int64
-	list  []string
-	rest  []byte
+	// column is where the shape of a record is, before its origin and the rest.
+	column int
+	texts  map[string]int64
+	list   []string
+	rest   []byte
 }
 
 // attribute returns an attribute of the record that a statement is at, or of its resource. It is none that has a column.
 func (k *picker) attribute(p *plan, stmt *statement, key string) (number int64, ok bool, err error) {
-	s, err := p.shape(stmt.ColumnInt64(2))
+	s, err := p.shape(stmt.ColumnInt64(k.column))
 	if err != nil {
 		return 0, false, err
 	}
@@ -26,7 +28,7 @@ func (k *picker) attribute(p *plan, stmt *statement, key string) (number int64, 
 			return k.at(p, stmt, s, i)
 		}
 	}
-	o, err := p.origin(stmt.ColumnInt64(3))
+	o, err := p.origin(stmt.ColumnInt64(k.column + 1))
 	if err != nil {
 		return 0, false, err
 	}
@@ -38,12 +40,12 @@ func (k *picker) attribute(p *plan, stmt *statement, key string) (number int64, 
 
 // at returns the attribute at a place in the shape.
 func (k *picker) at(p *plan, stmt *statement, s *shape, place int) (int64, bool, error) {
-	length := stmt.ColumnLen(4)
+	length := stmt.ColumnLen(k.column + 2)
 	if cap(k.rest) < length {
 		k.rest = make([]byte, length)
 	}
 	k.rest = k.rest[:length]
-	stmt.ColumnBytes(4, k.rest)
+	stmt.ColumnBytes(k.column+2, k.rest)
 	d := values{rest: k.rest, text: p.text}
 	for i := range s.attributes[:place] {
 		if a := &s.attributes[i]; a.column == inRest {
