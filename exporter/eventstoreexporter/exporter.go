@@ -104,25 +104,31 @@ func (e *eventStore) serve(ctx context.Context) error {
 	handler := guard.Wrap(api.New(api.Settings{
 		Store: e.store, Version: e.settings.BuildInfo.Version, Logger: e.settings.Logger, Done: e.stop, Directory: e.config.Directory,
 	}))
-	listener, err := e.config.ServerConfig.ToListener(ctx)
+	listeners, err := listen(ctx, &e.config.ServerConfig, e.settings.Logger)
 	if err != nil {
 		return err
 	}
+	address := listeners[0].Addr()
 	e.server, err = e.config.ServerConfig.ToServer(ctx, e.host.GetExtensions(), e.settings.TelemetrySettings, handler)
 	if err != nil {
-		return errors.Join(err, listener.Close())
+		for _, listener := range listeners {
+			err = errors.Join(err, listener.Close())
+		}
+		return err
 	}
-	if !asks(&e.config.ServerConfig) && !isLocal(listener.Addr()) {
+	if !asks(&e.config.ServerConfig) && !isLocal(address) {
 		e.settings.Logger.Warn("Everybody who reaches this address can read all events: what processes connect to, what they execute and "+
 			"which files they delete. Set endpoint to localhost:8080, or auth to an extension that asks for credentials.",
-			zap.Stringer("address", listener.Addr()))
+			zap.Stringer("address", address))
 	}
-	e.settings.Logger.Info("Events can be asked for", zap.Stringer("address", listener.Addr()))
-	e.serving.Go(func() {
-		if err := e.server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
-			componentstatus.ReportStatus(e.host, componentstatus.NewFatalErrorEvent(err))
-		}
-	})
+	e.settings.Logger.Info("Events can be asked for", zap.Stringer("address", address))
+	for _, listener := range listeners {
+		e.serving.Go(func() {
+			if err := e.server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				componentstatus.ReportStatus(e.host, componentstatus.NewFatalErrorEvent(err))
+			}
+		})
+	}
 	return nil
 }
 

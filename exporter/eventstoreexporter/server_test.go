@@ -21,6 +21,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -102,6 +103,28 @@ func plain(t *testing.T) *http.Client {
 var everyPath = []string{
 	"/health", "/api/events", "/api/events?format=text", "/api/summary", "/api/problems", "/api/programs", "/api/events/stream", "/docs", "/openapi.json",
 	"/api/connections/summary", "/api/list-packet-drops",
+}
+
+// Clients find localhost at both of its addresses. Other names have one.
+func TestBothAddressesOfLocalhost(t *testing.T) {
+	if probe, err := net.Listen("tcp", "[::1]:0"); err == nil {
+		require.NoError(t, probe.Close())
+	} else {
+		t.Skip("this host has no IPv6: ", err)
+	}
+	_, _, logs := begin(t, settings(t, map[string]any{"endpoint": "localhost:0"}))
+	_, port, err := net.SplitHostPort(addressOf(t, logs))
+	require.NoError(t, err)
+	for _, host := range []string{"127.0.0.1", "::1", "localhost"} {
+		response, _ := ask(t, plain(t), http.MethodGet, "http://"+net.JoinHostPort(host, port)+"/health")
+		assert.Equal(t, http.StatusOK, response.StatusCode, host)
+	}
+
+	_, _, logs = begin(t, settings(t, map[string]any{"endpoint": "127.0.0.1:0"}))
+	_, port, err = net.SplitHostPort(addressOf(t, logs))
+	require.NoError(t, err)
+	_, err = net.Dial("tcp", net.JoinHostPort("::1", port))
+	require.ErrorIs(t, err, syscall.ECONNREFUSED)
 }
 
 func TestAuthentication(t *testing.T) {

@@ -1,0 +1,39 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package eventstoreexporter
+
+import (
+	"context"
+	"net"
+
+	"go.opentelemetry.io/collector/config/confighttp"
+	"go.uber.org/zap"
+)
+
+// listen listens at the endpoint. The name localhost has two addresses, of which clients such as browsers try [::1] first. Without a
+// listener there, each of their requests would begin with a refused connection, which program connection reports.
+func listen(ctx context.Context, server *confighttp.ServerConfig, logger *zap.Logger) ([]net.Listener, error) {
+	first, err := server.ToListener(ctx)
+	if err != nil {
+		return nil, err
+	}
+	listeners := []net.Listener{first}
+	host, _, err := net.SplitHostPort(server.NetAddr.Endpoint)
+	at, isTCP := first.Addr().(*net.TCPAddr)
+	if err != nil || host != "localhost" || !isTCP {
+		return listeners, nil
+	}
+	other := net.TCPAddr{IP: net.IPv6loopback, Port: at.Port}
+	if at.IP.To4() == nil {
+		other.IP = net.IPv4(127, 0, 0, 1)
+	}
+	both := *server
+	both.NetAddr.Endpoint = other.String()
+	second, err := both.ToListener(ctx)
+	if err != nil {
+		logger.Info("The other address of localhost cannot be used; its clients find this one", zap.Error(err))
+		return listeners, nil
+	}
+	return append(listeners, second), nil
+}
