@@ -6,6 +6,7 @@ package eventstoreexporter
 import (
 	"context"
 	"net"
+	"strings"
 
 	"go.opentelemetry.io/collector/config/confighttp"
 	"go.uber.org/zap"
@@ -19,9 +20,8 @@ func listen(ctx context.Context, server *confighttp.ServerConfig, logger *zap.Lo
 		return nil, err
 	}
 	listeners := []net.Listener{first}
-	host, _, err := net.SplitHostPort(server.NetAddr.Endpoint)
 	at, isTCP := first.Addr().(*net.TCPAddr)
-	if err != nil || host != "localhost" || !isTCP {
+	if !isTCP || !strings.HasPrefix(server.NetAddr.Endpoint, "localhost:") {
 		return listeners, nil
 	}
 	other := net.TCPAddr{IP: net.IPv6loopback, Port: at.Port}
@@ -30,10 +30,10 @@ func listen(ctx context.Context, server *confighttp.ServerConfig, logger *zap.Lo
 	}
 	both := *server
 	both.NetAddr.Endpoint = other.String()
-	second, err := both.ToListener(ctx)
-	if err != nil {
+	if second, err := both.ToListener(ctx); err == nil {
+		listeners = append(listeners, second)
+	} else {
 		logger.Info("The other address of localhost cannot be used; its clients find this one", zap.Error(err))
-		return listeners, nil
 	}
-	return append(listeners, second), nil
+	return listeners, nil
 }

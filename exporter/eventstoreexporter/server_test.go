@@ -73,8 +73,15 @@ func addressOf(t *testing.T, logs *observer.ObservedLogs) string {
 	return ""
 }
 
+// answer is an HTTP response whose body was read.
+type answer struct {
+	StatusCode int
+	Proto      string
+	Header     http.Header
+}
+
 // ask sends a request with headers; Host is one of them.
-func ask(t *testing.T, client *http.Client, method, url string, headers ...string) (*http.Response, string) {
+func ask(t *testing.T, client *http.Client, method, url string, headers ...string) (answer, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, url, http.NoBody)
 	require.NoError(t, err)
@@ -89,7 +96,7 @@ func ask(t *testing.T, client *http.Client, method, url string, headers ...strin
 	defer response.Body.Close()
 	body, err := io.ReadAll(response.Body)
 	require.NoError(t, err)
-	return response, string(body)
+	return answer{response.StatusCode, response.Proto, response.Header}, string(body)
 }
 
 // plain returns a client without TLS whose connections end with the test.
@@ -276,7 +283,7 @@ func TestTLS(t *testing.T) {
 	response, body := ask(t, client, http.MethodGet, "https://"+address+"/health", "Host", "store.example:8080")
 	assert.Equal(t, http.StatusOK, response.StatusCode, body)
 	assert.Equal(t, "HTTP/2.0", response.Proto)
-	_, err := a.client(t, "other.example").Get("https://" + address + "/health") //nolint:noctx // it fails
+	_, err := a.client(t, "other.example").Get("https://" + address + "/health") //nolint:noctx,bodyclose // it fails
 	assert.ErrorContains(t, err, "certificate is valid for store.example")
 	response, _ = ask(t, plain(t), http.MethodGet, "http://"+address+"/health")
 	assert.Equal(t, http.StatusBadRequest, response.StatusCode, "without TLS")
@@ -312,7 +319,7 @@ func TestClientCertificate(t *testing.T) {
 	url := "https://127.0.0.1:" + port + "/health"
 	response, _ := ask(t, a.client(t, "store.example", "client"), http.MethodGet, url)
 	assert.Equal(t, http.StatusOK, response.StatusCode)
-	_, err = a.client(t, "store.example").Get(url) //nolint:noctx // it fails
+	_, err = a.client(t, "store.example").Get(url) //nolint:noctx,bodyclose // it fails
 	assert.Error(t, err)
 	assert.Equal(t, 0, warnings(logs))
 }

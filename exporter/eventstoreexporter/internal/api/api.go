@@ -152,7 +152,7 @@ func getStream(a *api, op huma.Operation, answer func(huma.Context, *query.Reque
 			if err := answer(ctx, in.request); err != nil {
 				refused := a.failure(err)
 				var details []error
-				if model, ok := refused.(*huma.ErrorModel); ok { //nolint:errorlint // failure has made it
+				if model, ok := refused.(*huma.ErrorModel); ok {
 					for _, detail := range model.Errors {
 						details = append(details, detail)
 					}
@@ -195,7 +195,7 @@ func (a *api) failure(err error) huma.StatusError {
 	if refused, ok := errors.AsType[huma.StatusError](err); ok {
 		return refused
 	}
-	if refused, ok := errors.AsType[*query.Refused](err); ok {
+	if refused, ok := errors.AsType[*query.RefusedError](err); ok {
 		return badParameter(refused.Parameter, refused.Value, "%s", refused.Message)
 	}
 	a.Logger.Error("A question could not be answered", zap.Error(err))

@@ -78,7 +78,7 @@ func (a *api) answerEvents(ctx huma.Context, r *query.Request) error {
 		return err
 	}
 	if database != nil {
-		defer database.Close() //nolint:errcheck // it was read only
+		defer database.Close()
 		ctx.SetHeader("Content-Disposition", `attachment; filename="events.db"`)
 	}
 	ctx.SetHeader("Content-Type", contentTypes[r.Format])

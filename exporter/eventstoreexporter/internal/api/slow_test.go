@@ -5,7 +5,6 @@ package api
 
 import (
 	"bufio"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -35,7 +34,7 @@ func TestSlowClients(t *testing.T) {
 	for range clients {
 		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(s.url, "http://"))
 		require.NoError(t, err)
-		defer conn.Close()
+		t.Cleanup(func() { _ = conn.Close() })
 		require.NoError(t, conn.(*net.TCPConn).SetReadBuffer(4096))
 		_, err = io.WriteString(conn, "GET /api/events/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")
 		require.NoError(t, err)
@@ -45,11 +44,11 @@ func TestSlowClients(t *testing.T) {
 	response, err := http.DefaultClient.Do(r)
 	require.NoError(t, err)
 	defer response.Body.Close()
-	reads := make(chan int)
+	reads, lines := make(chan int), bufio.NewScanner(response.Body)
 	go func() {
 		defer close(reads)
 		events := 0
-		for lines := bufio.NewScanner(response.Body); events <= 400 && lines.Scan(); {
+		for events <= 400 && lines.Scan() {
 			if strings.HasPrefix(lines.Text(), "data: ") {
 				events++
 			}
@@ -71,7 +70,7 @@ func TestSlowClients(t *testing.T) {
 		t.Error("who reads does not get all")
 	}
 	grown := heap() - before
-	t.Log(fmt.Sprintf("%d KiB for each client, the longest write took %v", grown/clients>>10, longest))
+	t.Logf("%d KiB for each client, the longest write took %v", grown/clients>>10, longest)
 	assert.Less(t, grown/clients, int64(300<<10), "bytes of memory for each client")
 	assert.Less(t, longest, 5*time.Second)
 }

@@ -43,7 +43,7 @@ func (n *Notes) All() []string {
 	return slices.Clone(n.list)
 }
 
-// Refused is the error of a parameter that a store cannot take, although others can.
-type Refused struct{ Bad }
+// RefusedError is the error of a parameter that a store cannot take, although others can.
+type RefusedError struct{ Bad }
 
-func (r *Refused) Error() string { return r.Parameter + ": " + r.Message }
+func (r *RefusedError) Error() string { return r.Parameter + ": " + r.Message }

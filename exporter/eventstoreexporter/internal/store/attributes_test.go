@@ -68,10 +68,40 @@ func TestAttributeValues(t *testing.T) {
 		all := everything(t, s, query.Events{Limit: 10_000, Ascending: true})
 		require.Len(t, all, count+50)
 		for _, wanted := range [][2]string{
-			{"id", "id-0"}, {"id", "id-3999"}, {"id", "id-4001"}, {"id", "id-4050"}, {"id", ""}, {"n", "0"}, {"n", "-1500"}, {"n", "2549"}, {"n", "00"},
-			{"n", "text"}, {"n", "Ynl0ZXM="}, {"n", "1.5"}, {"m", "9000"}, {"m", "9001"}, {"d", "1"}, {"d", "0.14285714285714285"}, {"d", "571.4285714285714"}, {"d", "+Inf"}, {"d", "-0"}, {"d", "0"},
-			{"d", "NaN"}, {"b", "true"}, {"b", "false"}, {"b", "1"}, {"l", "[17]"}, {"l", "17"}, {"process.pid", "4049"}, {"process.pid", "4050"},
-			{"process.executable.name", "p7"}, {"process.executable.name", "p50"}, {"shard", "s1"}, {"shard", "own"}, {"shard", "s3"}, {"nothing", "x"},
+			{"id", "id-0"},
+			{"id", "id-3999"},
+			{"id", "id-4001"},
+			{"id", "id-4050"},
+			{"id", ""},
+			{"n", "0"},
+			{"n", "-1500"},
+			{"n", "2549"},
+			{"n", "00"},
+			{"n", "text"},
+			{"n", "Ynl0ZXM="},
+			{"n", "1.5"},
+			{"m", "9000"},
+			{"m", "9001"},
+			{"d", "1"},
+			{"d", "0.14285714285714285"},
+			{"d", "571.4285714285714"},
+			{"d", "+Inf"},
+			{"d", "-0"},
+			{"d", "0"},
+			{"d", "NaN"},
+			{"b", "true"},
+			{"b", "false"},
+			{"b", "1"},
+			{"l", "[17]"},
+			{"l", "17"},
+			{"process.pid", "4049"},
+			{"process.pid", "4050"},
+			{"process.executable.name", "p7"},
+			{"process.executable.name", "p50"},
+			{"shard", "s1"},
+			{"shard", "own"},
+			{"shard", "s3"},
+			{"nothing", "x"},
 		} {
 			filter := query.Filter{Attributes: map[string]string{wanted[0]: wanted[1]}}
 			var want []int
@@ -126,8 +156,16 @@ func TestCountByAttributes(t *testing.T) {
 	write(t, s, storetest.Logs(0, 500))
 	s.settled()
 	for _, names := range [][]string{
-		{"attr.b"}, {"attr.shard"}, {"attr.n"}, {"attr.d", "command"}, {"attr.l"}, {"attr.id", "attr.shard"}, {"attr.nothing"}, {"attr.process.pid", "attr.b"},
-		{"attr.ebpf.drop.location", "reason", "attr.ebpf.tcp.flags"}, {"attr.container.id", "program"},
+		{"attr.b"},
+		{"attr.shard"},
+		{"attr.n"},
+		{"attr.d", "command"},
+		{"attr.l"},
+		{"attr.id", "attr.shard"},
+		{"attr.nothing"},
+		{"attr.process.pid", "attr.b"},
+		{"attr.ebpf.drop.location", "reason", "attr.ebpf.tcp.flags"},
+		{"attr.container.id", "program"},
 	} {
 		q := query.Count{}
 		for _, name := range names {

@@ -20,7 +20,7 @@ const (
 )
 
 // hash of a key and a value. It is part of the files: neither may change.
-func hashOf(key uint64, value uint64) uint64 {
+func hashOf(key, value uint64) uint64 {
 	h := key ^ value*0x9e3779b97f4a7c15
 	h ^= h >> 32
 	h *= 0xd6e8feb86659fd93

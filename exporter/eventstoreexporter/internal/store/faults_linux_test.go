@@ -69,10 +69,13 @@ func TestImmutableFile(t *testing.T) {
 	}
 	s.settled()
 	path := s.writer.path
-	for _, suffix := range []string{"", "-wal"} {
-		immutable(t, path+suffix, true)
-		defer immutable(t, path+suffix, false)
+	setImmutable := func(to bool) {
+		for _, suffix := range []string{"", "-wal"} {
+			immutable(t, path+suffix, to)
+		}
 	}
+	setImmutable(true)
+	defer setImmutable(false)
 	write(t, s, storetest.Logs(count, 200))
 	s.settled()
 	assert.Zero(t, s.Status().Lost[Failed])

@@ -34,7 +34,7 @@ func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error)
 	for _, key := range q.By {
 		name := fieldOf(key)
 		if key.Kind == query.ByAttribute && !isField(name) {
-			return nil, &query.Refused{Bad: query.Bad{Parameter: "by", Value: key.Name, Message: "VictoriaLogs has no field of this name"}}
+			return nil, &query.RefusedError{Bad: query.Bad{Parameter: "by", Value: key.Name, Message: "VictoriaLogs has no field of this name"}}
 		}
 		by = append(by, quote(name))
 	}

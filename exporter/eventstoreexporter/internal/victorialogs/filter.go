@@ -111,7 +111,7 @@ func refuse(name, value string) error {
 	if value == "" {
 		message = "VictoriaLogs does not tell an empty value from none"
 	}
-	return &query.Refused{Bad: query.Bad{Parameter: query.AttributePrefix + name, Value: value, Message: message}}
+	return &query.RefusedError{Bad: query.Bad{Parameter: query.AttributePrefix + name, Value: value, Message: message}}
 }
 
 func textOf(value any) string {

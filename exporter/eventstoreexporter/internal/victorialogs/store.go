@@ -222,7 +222,7 @@ func (s *Store) ask(ctx context.Context, q string, in span, row func(map[string]
 
 func (s *Store) run(ctx context.Context, q string, in span, partial bool, row func(map[string]string) error) error {
 	if len(q) > maxQuery {
-		return &query.Refused{Bad: query.Bad{Parameter: "type", Message: "the filters are too long for VictoriaLogs"}}
+		return &query.RefusedError{Bad: query.Bad{Parameter: "type", Message: "the filters are too long for VictoriaLogs"}}
 	}
 	form := url.Values{"query": {q}}
 	if partial {
