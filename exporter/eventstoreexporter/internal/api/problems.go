@@ -49,6 +49,7 @@ func (a *api) answerProblems(ctx context.Context, r *query.Request) (*Problems, 
 	if !since.Before(until) {
 		return nil, badParameter("since", since.Format(time.RFC3339Nano), "it must be in the past")
 	}
+	since = since.Truncate(query.Part)
 	found, err := problems.Find(ctx, a.Store, since, until)
 	if err != nil {
 		return nil, err

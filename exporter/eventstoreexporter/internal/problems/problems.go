@@ -37,7 +37,7 @@ type Problem struct {
 	score float64
 }
 
-// Find returns the problems between two times, the worst first.
+// Find returns the problems between two times, the worst first. The first time is a multiple of query.Part.
 func Find(ctx context.Context, store query.Store, since, until time.Time) ([]Problem, error) {
 	f := finder{store: store, since: since, until: until}
 	var list []Problem
@@ -67,11 +67,11 @@ type finder struct {
 // count counts events in the window and in the one before it.
 func (f *finder) count(ctx context.Context, filter query.Filter, by []query.Key) (now, before []query.Group, err error) {
 	filter.Since, filter.Until = f.since, f.until
-	if now, err = f.store.Count(ctx, query.Count{Filter: filter, By: by}); err != nil || len(now) == 0 {
+	if now, err = f.store.Count(ctx, query.Count{Filter: filter, By: by, Recent: true}); err != nil || len(now) == 0 {
 		return nil, nil, err
 	}
-	filter.Since, filter.Until = f.since.Add(-f.until.Sub(f.since)), f.since
-	before, err = f.store.Count(ctx, query.Count{Filter: filter, By: by})
+	filter.Since, filter.Until = f.since.Add(-f.until.Sub(f.since)).Truncate(query.Part), f.since
+	before, err = f.store.Count(ctx, query.Count{Filter: filter, By: by, Recent: true})
 	return now, before, err
 }
 

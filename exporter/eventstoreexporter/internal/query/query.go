@@ -93,7 +93,13 @@ type Count struct {
 	Step time.Duration
 	// Samples is whether the newest event of each group is wanted.
 	Samples bool
+	// Recent says that the same is asked again and again, for a time until now or not long ago that begins at a multiple of Part. A
+	// store may remember the numbers of the events that it has counted.
+	Recent bool
 }
+
+// Part is how exactly the numbers of recent events are remembered.
+const Part = 10 * time.Second
 
 // Key is what events are grouped by: a field, an attribute, or one of the names below.
 type Key struct {

@@ -14,18 +14,12 @@ import (
 
 // Count counts events by the values of fields.
 func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error) {
-	s.mu.Lock()
-	newest := s.newest
-	s.mu.Unlock()
-	total := counts{query: &q, byText: map[string]*query.Group{}}
-	for _, one := range s.all() {
-		earliest, latest, records := one.span()
-		if records == 0 || !q.Since.IsZero() && latest < nanoseconds(q.Since, 0) || !q.Until.IsZero() && earliest >= nanoseconds(q.Until, 0) {
-			continue
-		}
-		if err := total.add(ctx, s, one, newest); err != nil {
-			return nil, err
-		}
+	if groups, ok, err := s.countRecent(ctx, &q); ok || err != nil {
+		return groups, err
+	}
+	total := newCounts(&q)
+	if err := s.count(ctx, total, 0, s.lastSequence()); err != nil {
+		return nil, err
 	}
 	groups := make([]query.Group, len(total.list))
 	for i, group := range total.list {
@@ -34,11 +28,43 @@ func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error)
 	return groups, nil
 }
 
+// count adds the events with these sequence numbers, the first one excluded.
+func (s *Store) count(ctx context.Context, total *counts, after, newest int64) error {
+	q := total.query
+	for _, one := range s.all() {
+		earliest, latest, records := one.span()
+		if records == 0 || !q.Since.IsZero() && latest < nanoseconds(q.Since, 0) || !q.Until.IsZero() && earliest >= nanoseconds(q.Until, 0) {
+			continue
+		}
+		if one.first+records <= after+1 {
+			continue
+		}
+		if err := total.add(ctx, s, one, max(one.first, after+1), newest); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Store) lastSequence() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.newest
+}
+
 // counts adds up what the files have.
 type counts struct {
 	query  *query.Count
 	byText map[string]*query.Group
 	list   []*query.Group
+	// count adds an event to its group.
+	count func(group *query.Group, at, sequence int64)
+}
+
+func newCounts(q *query.Count) *counts {
+	c := &counts{query: q, byText: map[string]*query.Group{}}
+	c.count = c.total
+	return c
 }
 
 // columnOf returns the column that a key is counted by, or one of decoded events.
@@ -64,7 +90,8 @@ type numbers struct {
 	none   uint8
 }
 
-func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) error {
+// add adds the events of a file.
+func (c *counts) add(ctx context.Context, s *Store, one *slice, first, newest int64) error {
 	q := c.query
 	if len(q.By) > maxKeys {
 		return fmt.Errorf("events can be counted by %d fields at most", maxKeys)
@@ -86,10 +113,10 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, newest int64) er
 		columns = append(columns, "shape", "origin", "rest")
 	}
 	if whole {
-		return s.scan(ctx, one, &q.Filter, selection, one.first, newest, anyOrder, c.event)
+		return s.scan(ctx, one, &q.Filter, selection, first, newest, anyOrder, c.event)
 	}
 	known := map[numbers]*query.Group{}
-	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), one.first, newest, anyOrder, func(p *plan, stmt *statement) error {
+	return s.scan(ctx, one, &q.Filter, strings.Join(columns, ", "), first, newest, anyOrder, func(p *plan, stmt *statement) error {
 		var n numbers
 		for i, key := range q.By {
 			switch {
@@ -208,19 +235,24 @@ func (c *counts) group(values []any) *query.Group {
 	return group
 }
 
-func (c *counts) count(group *query.Group, at, sequence int64) {
-	if group.Count == 0 {
-		group.First, group.Last, group.Sample = at, at, sequence
-	}
-	group.Count++
-	group.First = min(group.First, at)
-	if at >= group.Last {
-		group.Last, group.Sample = at, sequence
-	}
+func (c *counts) total(group *query.Group, at, sequence int64) {
+	addTo(group, &query.Group{Count: 1, First: at, Last: at, Sample: sequence})
 	if step := int64(c.query.Step); step > 0 {
 		if group.Times == nil {
 			group.Times = map[int64]int64{}
 		}
 		group.Times[at-((at%step)+step)%step]++
+	}
+}
+
+// addTo adds the events of a group to another one.
+func addTo(group, more *query.Group) {
+	if group.Count == 0 {
+		group.First, group.Last, group.Sample = more.First, more.Last, more.Sample
+	}
+	group.Count += more.Count
+	group.First = min(group.First, more.First)
+	if more.Last >= group.Last {
+		group.Last, group.Sample = more.Last, more.Sample
 	}
 }

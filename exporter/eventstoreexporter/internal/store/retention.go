@@ -138,8 +138,11 @@ func (s *Store) evict(one *slice) {
 
 // forget takes a slice off the list. It says whether it was there.
 func (s *Store) forget(one *slice) bool {
+	_, latest, _ := one.span()
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.forgotten++
+	s.forgottenUntil = max(s.forgottenUntil, latest)
 	before := len(s.slices)
 	s.slices = slices.DeleteFunc(s.slices, func(other *slice) bool { return other == one })
 	s.rested = slices.DeleteFunc(s.rested, func(other *slice) bool { return other == one })

@@ -79,6 +79,13 @@ type Store struct {
 	// rested are slices that may have an idle reader, the one that was read last at the end.
 	rested []*slice
 	closed bool
+
+	// forgotten is how many files were taken off the list, and forgottenUntil the time of the latest event in them.
+	forgotten, forgottenUntil int64
+
+	recentMu sync.Mutex
+	// recent are the numbers of events that are asked for again and again, by the question.
+	recent map[string]*recent
 }
 
 var _ query.Store = (*Store)(nil)

@@ -1,0 +1,139 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+const (
+	// maxRecent is the longest time that is remembered, and asked for in this way.
+	maxRecent = 2 * time.Hour
+	// maxRecentQuestions and maxRecentParts bound the memory: how many questions there are, and what each may remember.
+	maxRecentQuestions = 64
+	maxRecentParts     = 20_000
+)
+
+// recent are the numbers of recent events by parts of time. Each time that they are asked for, only the events that came in since are
+// counted, also those that came late.
+type recent struct {
+	mu     sync.Mutex
+	groups *counts
+	// parts are the numbers of a group by the start of the part, in nanoseconds.
+	parts map[*query.Group]map[int64]*query.Group
+	// from is the time from which on all events are counted, seen the last of them.
+	from, seen int64
+	// forgotten is the number of files that were taken off the list before.
+	forgotten int64
+	size      int
+}
+
+// countRecent answers a question about recent events. It returns false if it is not remembered.
+func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query.Group, ok bool, err error) {
+	since, until := nanoseconds(q.Since, 0), nanoseconds(q.Until, 0)
+	now := s.settings.Now().UnixNano()
+	if !q.Recent || q.Step != 0 || q.Address != nil || q.Port != nil || len(q.Attributes) > 0 || q.Until.IsZero() ||
+		since%int64(query.Part) != 0 || since < now-int64(maxRecent) || since >= until {
+		return nil, false, nil
+	}
+	r := s.recentOf(q)
+	if r == nil {
+		return nil, false, nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if err := r.update(ctx, s, since, now); err != nil {
+		r.parts = nil // what was counted in part is counted again
+		return nil, false, err
+	}
+	if r.size > maxRecentParts || len(r.groups.list) > maxRecentParts {
+		r.parts = nil
+		return nil, false, nil
+	}
+	return r.sum(since, until), true, nil
+}
+
+// recentOf returns what is remembered for a question, nil if there are too many questions.
+func (s *Store) recentOf(q *query.Count) *recent {
+	filter := q.Filter
+	filter.Since, filter.Until = time.Time{}, time.Time{}
+	key := fmt.Sprintf("%#v %#v", filter, q.By)
+	s.recentMu.Lock()
+	defer s.recentMu.Unlock()
+	r, ok := s.recent[key]
+	if !ok && len(s.recent) < maxRecentQuestions {
+		r = &recent{groups: newCounts(&query.Count{Filter: filter, By: q.By})}
+		if s.recent == nil {
+			s.recent = map[string]*recent{}
+		}
+		s.recent[key] = r
+	}
+	return r
+}
+
+// update counts what is not counted yet, and forgets what is too old. If a file with events that were counted has been removed, all is
+// counted again.
+func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
+	s.mu.Lock()
+	newest, forgotten, until := s.newest, s.forgotten, s.forgottenUntil
+	s.mu.Unlock()
+	if r.parts == nil || since < r.from || r.forgotten != forgotten && until >= r.from {
+		r.groups = newCounts(r.groups.query)
+		r.groups.count = r.add
+		r.parts, r.from, r.seen, r.size = map[*query.Group]map[int64]*query.Group{}, since, 0, 0
+	}
+	r.forgotten = forgotten
+	r.groups.query.Since = time.Unix(0, r.from)
+	if err := s.count(ctx, r.groups, r.seen, newest); err != nil {
+		return err
+	}
+	r.seen = newest
+	part := int64(query.Part)
+	r.from = max(r.from, (now-int64(maxRecent))/part*part)
+	for _, parts := range r.parts {
+		for start := range parts {
+			if start < r.from {
+				delete(parts, start)
+				r.size--
+			}
+		}
+	}
+	return nil
+}
+
+func (r *recent) add(group *query.Group, at, sequence int64) {
+	parts := r.parts[group]
+	if parts == nil {
+		parts = map[int64]*query.Group{}
+		r.parts[group] = parts
+	}
+	start := at - at%int64(query.Part)
+	if parts[start] == nil {
+		parts[start] = &query.Group{}
+		r.size++
+	}
+	addTo(parts[start], &query.Group{Count: 1, First: at, Last: at, Sample: sequence})
+}
+
+// sum adds up the parts that begin between two times.
+func (r *recent) sum(since, until int64) []query.Group {
+	groups := []query.Group{}
+	for _, group := range r.groups.list {
+		sum := query.Group{Values: group.Values}
+		for start, part := range r.parts[group] {
+			if since <= start && start < until {
+				addTo(&sum, part)
+			}
+		}
+		if sum.Count > 0 {
+			groups = append(groups, sum)
+		}
+	}
+	return groups
+}

@@ -1,0 +1,131 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/collector/pdata/plog"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
+)
+
+func keys(t *testing.T, names ...string) (list []query.Key) {
+	t.Helper()
+	for _, name := range names {
+		key, ok := query.ByName(name)
+		require.True(t, ok, name)
+		list = append(list, key)
+	}
+	return list
+}
+
+// compareRecent compares what is remembered with what is counted, at a time and for several windows.
+func compareRecent(t *testing.T, s *Store, now time.Time) {
+	t.Helper()
+	connect := []query.Type{{Text: "ebpf.connection.connect"}}
+	for _, q := range []query.Count{
+		{By: keys(t, "type")},
+		{Filter: query.Filter{Severity: plog.SeverityNumberWarn}, By: keys(t, "type", "command", "error", "reason")},
+		{Filter: query.Filter{Types: connect}, By: keys(t, "command", "attr.ebpf.connection.role")},
+		{Filter: query.Filter{Fields: map[event.Field]any{event.Executable: "curl"}}, By: keys(t, "port")},
+	} {
+		for _, window := range []time.Duration{10 * time.Second, time.Minute, time.Hour} {
+			q.Until = now
+			q.Since = now.Add(-window).Truncate(query.Part)
+			for range 2 { // the window and the one before it
+				q.Recent = false
+				want, err := s.Count(t.Context(), q)
+				require.NoError(t, err)
+				q.Recent = true
+				got, err := s.Count(t.Context(), q)
+				require.NoError(t, err)
+				for _, groups := range [][]query.Group{want, got} {
+					slices.SortFunc(groups, func(a, b query.Group) int { return cmp.Compare(fmt.Sprint(a.Values), fmt.Sprint(b.Values)) })
+				}
+				assert.Equal(t, want, got, "%v from %v to %v", q.By, q.Since, q.Until)
+				q.Since, q.Until = q.Since.Add(-window), q.Since
+			}
+		}
+	}
+}
+
+// What is remembered of recent events equals what is counted, while events come in, in time and late, and old ones go.
+func TestRecentCounts(t *testing.T) {
+	now := storetest.Start
+	s := small(openStore(t, Settings{MaxSize: 500_000, Now: func() time.Time { return now }}))
+	compareRecent(t, s, now)
+	for _, events := range []struct{ from, count int }{
+		{0, 2000}, {2000, 10}, {2010, 0}, {30_000, 3000}, {5000, 500}, {33_000, 1}, {3_600_000, 3000}, {7_500_000, 2000}, {40_000, 100}, {11_000_000, 2000},
+	} {
+		write(t, s, storetest.Logs(events.from, events.count))
+		if at := storetest.Start.Add(time.Duration(events.from+events.count) * time.Millisecond); at.After(now) {
+			now = at
+		}
+		s.settled()
+		compareRecent(t, s, now)
+	}
+	assert.Positive(t, s.Status().Evicted)
+	for _, r := range s.recent {
+		assert.Equal(t, s.Status().Newest, r.seen)
+		assert.LessOrEqual(t, r.size, 200)
+	}
+}
+
+// Only events that have come in since the last time are counted.
+func TestRecentCountsAreRemembered(t *testing.T) {
+	now := storetest.Start.Add(time.Minute)
+	s := openStore(t, Settings{Now: func() time.Time { return now }})
+	write(t, s, storetest.Logs(0, 20_000))
+	q := query.Count{
+		Filter: query.Filter{Since: storetest.Start.Truncate(query.Part), Until: now}, By: keys(t, "type"), Recent: true,
+	}
+	_, err := s.Count(t.Context(), q)
+	require.NoError(t, err)
+	require.Len(t, s.recent, 1)
+	for _, r := range s.recent {
+		counted := 0
+		r.groups.count = func(group *query.Group, at, sequence int64) {
+			counted++
+			r.add(group, at, sequence)
+		}
+		write(t, s, storetest.Logs(20_000, 30))
+		groups, err := s.Count(t.Context(), q)
+		require.NoError(t, err)
+		assert.Equal(t, 30, counted)
+		total := int64(0)
+		for _, group := range groups {
+			total += group.Count
+		}
+		assert.Equal(t, int64(20_030), total)
+	}
+}
+
+// What there is no room for is counted as ever.
+func TestRecentCountsAreBounded(t *testing.T) {
+	now := storetest.Start.Add(time.Minute)
+	s := openStore(t, Settings{Now: func() time.Time { return now }})
+	write(t, s, storetest.Logs(0, 2*maxRecentParts*2+100))
+	q := query.Count{Filter: query.Filter{Since: storetest.Start.Truncate(query.Part), Until: now.Add(time.Hour)}, By: keys(t, "attr.ebpf.socket.cookie"), Recent: true}
+	for range 2 {
+		groups, err := s.Count(t.Context(), q)
+		require.NoError(t, err)
+		assert.Greater(t, len(groups), maxRecentParts)
+	}
+	for i := range maxRecentQuestions + 10 {
+		q.Filter.Fields = map[event.Field]any{event.PID: int64(1000 + i)}
+		groups, err := s.Count(t.Context(), q)
+		require.NoError(t, err)
+		assert.NotEmpty(t, groups)
+	}
+	assert.Len(t, s.recent, maxRecentQuestions)
+}
