@@ -151,7 +151,9 @@ func SetContainer(rb *metadata.ResourceBuilder, container *kernel.Container) {
 		set   func(string)
 		value string
 	}{
-		{rb.SetContainerID, container.ID}, {rb.SetK8sPodUID, container.PodUID}, {rb.SetProcessLinuxCgroup, container.CgroupPath},
+		{rb.SetContainerID, container.ID},
+		{rb.SetK8sPodUID, container.PodUID},
+		{rb.SetProcessLinuxCgroup, container.CgroupPath},
 		{rb.SetSystemdUnitName, container.Unit},
 	} {
 		if attribute.value != "" {
