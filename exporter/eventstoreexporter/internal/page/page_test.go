@@ -18,6 +18,7 @@ import (
 	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/api"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
 )
 
 // get asks the handler of the exporter, behind its guard.
@@ -30,8 +31,11 @@ func get(t *testing.T, method, path string, header map[string]string) *httptest.
 		}
 		request.Header.Set(name, value)
 	}
+	events, err := store.Open(store.Settings{Directory: t.TempDir(), MaxSize: 1 << 30, Logger: zap.NewNop()})
+	require.NoError(t, err)
 	answer := httptest.NewRecorder()
-	api.Guard{Hosts: []string{}}.Wrap(api.New(api.Settings{Logger: zap.NewNop()})).ServeHTTP(answer, request)
+	api.Guard{Hosts: []string{}}.Wrap(api.New(api.Settings{Store: events, Logger: zap.NewNop()})).ServeHTTP(answer, request)
+	require.NoError(t, events.Close())
 	return answer
 }
 
