@@ -87,7 +87,10 @@ var packages = []testPackage{
 			"FileDescriptorSelf",
 			"OfPIDNamespace",
 			"PacketDrop(Has|Of|s)",
+			"ProcessOfMany",
+			"RunqueueIs",
 			"TCPRetransmits",
+			"TestTCPReset$",
 		},
 		oldest: []string{
 			"ActiveConnection",
