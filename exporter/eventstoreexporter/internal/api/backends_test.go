@@ -166,10 +166,7 @@ func victoriaLogs(t testing.TB) string {
 	path, err := filepath.Abs("../../../../.cache/bin/victoria-logs")
 	require.NoError(t, err)
 	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
-			t.Fatalf("run `make victorialogs`: %v", err)
-		}
-		t.Skipf("run `make victorialogs`: %v", err)
+		storetest.Missing(t, "run `make victorialogs`: "+err.Error())
 	}
 	return path
 }

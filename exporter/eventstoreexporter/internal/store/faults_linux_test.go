@@ -19,21 +19,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// lacking skips a test, or fails it where CI requires that it runs.
-func lacking(t *testing.T, what string, err error) {
-	t.Helper()
-	if os.Getenv("OTELCOL_EBPF_REQUIRE_KERNEL") == "1" {
-		t.Fatalf("%s: %v", what, err)
-	}
-	t.Skipf("%s: %v", what, err)
-}
-
 // disk mounts a disk of this size.
 func disk(t *testing.T, options string) string {
 	t.Helper()
 	directory := t.TempDir()
 	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, options); err != nil {
-		lacking(t, "a small disk cannot be mounted", err)
+		storetest.Missing(t, "a small disk cannot be mounted: "+err.Error())
 	}
 	t.Cleanup(func() { assert.NoError(t, syscall.Unmount(directory, 0)) })
 	return directory
@@ -56,7 +47,7 @@ func immutable(t *testing.T, path string, on bool) {
 		_, _, errno = syscall.Syscall(syscall.SYS_IOCTL, file.Fd(), setFlags, uintptr(unsafe.Pointer(&flags)))
 	}
 	if errno != 0 {
-		t.Skipf("files of this file system cannot be made immutable (tmpfs can be since Linux 6.6): %v", errno)
+		storetest.Missing(t, "files of this file system cannot be made immutable (tmpfs can be since Linux 6.6): "+errno.Error())
 	}
 }
 
