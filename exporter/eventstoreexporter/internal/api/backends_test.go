@@ -319,3 +319,15 @@ func TestHostileTexts(t *testing.T) {
 		}
 	}
 }
+
+// The oldest event counts from its writing on. A server finds it later, and is asked once a minute.
+func TestOldestIsTheEarliestWritten(t *testing.T) { both(t, testOldestIsTheEarliestWritten) }
+
+func testOldestIsTheEarliestWritten(t *testing.T, s *server) {
+	require.NoError(t, s.Write(t.Context(), storetest.Logs(100, 10)))
+	require.Equal(t, storetest.Start.Add(100*time.Millisecond).UnixNano(), s.Status().Oldest)
+	require.NoError(t, s.Write(t.Context(), storetest.Logs(50, 10)))
+	assert.Equal(t, storetest.Start.Add(50*time.Millisecond).UnixNano(), s.Status().Oldest)
+	require.NoError(t, s.Write(t.Context(), storetest.Logs(200, 10)))
+	assert.Equal(t, storetest.Start.Add(50*time.Millisecond).UnixNano(), s.Status().Oldest)
+}

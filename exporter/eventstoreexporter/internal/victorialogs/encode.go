@@ -47,8 +47,8 @@ func isField(name string) bool {
 	return name != "" && name[0] != '_' && len(name) <= maxName && !strings.HasPrefix(name, prefix) && !slices.Contains(reserved, name)
 }
 
-// encode makes the body of a request. The caller holds writing.
-func (s *Store) encode(logs plog.Logs) ([]byte, error) {
+// encode makes the body of a request, and returns the time of the oldest event in it. The caller holds writing.
+func (s *Store) encode(logs plog.Logs) (body []byte, oldest int64, err error) {
 	now := time.Now()
 	s.last = max(s.last, now.UnixMicro())
 	out := plog.NewLogs()
@@ -65,17 +65,20 @@ func (s *Store) encode(logs plog.Logs) ([]byte, error) {
 				whole := plog.NewLogs()
 				one := origin.CopyTo(whole).AppendEmpty()
 				lr.CopyTo(one)
-				one.SetTimestamp(pcommon.Timestamp(event.Time(lr, now)))
+				at := event.Time(lr, now)
+				oldest = earlier(oldest, at)
+				one.SetTimestamp(pcommon.Timestamp(at))
 				otlp, err := marshaler.MarshalLogs(whole)
 				if err != nil {
-					return nil, err
+					return nil, 0, err
 				}
 				s.last++
 				fill(list.LogRecords().AppendEmpty(), &event.Event{Sequence: s.last, Record: one, Origin: &origin}, otlp)
 			}
 		}
 	}
-	return marshaler.MarshalLogs(out)
+	body, err = marshaler.MarshalLogs(out)
+	return body, oldest, err
 }
 
 // fill makes the log record that is sent.

@@ -58,9 +58,12 @@ type Store struct {
 	cancel   context.CancelFunc
 	polls    sync.WaitGroup
 
-	mu      sync.Mutex
-	stored  int64
+	mu     sync.Mutex
+	stored int64
+	// oldest is the time of the oldest event that the server found. written are the oldest times that were written since the last
+	// look for it and before that: the server finds an event only some time after it was written.
 	oldest  int64
+	written [2]int64
 	lost    map[string]int64
 	failure error
 	changed chan struct{}
@@ -105,6 +108,11 @@ func (s *Store) poll(ctx context.Context) {
 }
 
 func (s *Store) lookForOldest(ctx context.Context) {
+	s.mu.Lock()
+	if s.oldest != 0 {
+		s.written = [2]int64{0, s.written[0]}
+	}
+	s.mu.Unlock()
 	err := s.ask(ctx, own+" | stats min(_time) oldest", span{}, func(row map[string]string) error {
 		at, err := time.Parse(time.RFC3339Nano, row["oldest"])
 		if err == nil {
@@ -127,7 +135,7 @@ func (s *Store) Write(ctx context.Context, logs plog.Logs) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
-	body, err := s.encode(logs)
+	body, oldest, err := s.encode(logs)
 	if err == nil {
 		err = s.deliver(ctx, body)
 	}
@@ -137,6 +145,7 @@ func (s *Store) Write(ctx context.Context, logs plog.Logs) error {
 	switch {
 	case err == nil:
 		s.stored += count
+		s.written[0] = earlier(s.written[0], oldest)
 	case strings.Contains(err.Error(), "read-only"): // what it says if its disk is full
 		s.lost[diskFull] += count
 	default:
@@ -267,9 +276,21 @@ func (s *Store) Changed() <-chan struct{} {
 func (s *Store) Status() query.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return query.Status{
-		Newest: settled(), Stored: s.stored, Oldest: s.oldest, Lost: maps.Clone(s.lost), Failure: s.failure, Sparse: true,
+	oldest := s.oldest
+	if oldest != 0 {
+		oldest = earlier(oldest, earlier(s.written[0], s.written[1]))
 	}
+	return query.Status{
+		Newest: settled(), Stored: s.stored, Oldest: oldest, Lost: maps.Clone(s.lost), Failure: s.failure, Sparse: true,
+	}
+}
+
+// earlier returns the earlier of two times, of which 0 is none.
+func earlier(a, b int64) int64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 // settled is the sequence number up to which all events are found.
