@@ -28,8 +28,8 @@ TESTFLAGS ?=
 # The tests below test/ observe the whole host, so their packages run one after the other, and without the test cache. On some
 # virtual machines no BPF program runs in the context of the hypervisor's agent, which hides about one event in ten thousand:
 # if only a few tests fail, they are repeated once, and listed at the end.
-TEST_HOST = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race \
-	--packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
+GOTESTSUM = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
+TEST_HOST = $(GOTESTSUM) --packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
 
 ##@ Use
 .PHONY: help build build-full run go
@@ -98,8 +98,8 @@ test-unit: go test-exporter ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 
 test-exporter: RACE =
-test-exporter: go victorialogs ## Run the tests of the exporter event_store, with files and with VictoriaLogs
-	go -C exporter/eventstoreexporter test $(RACE) $(TESTFLAGS) ./...
+test-exporter: go victorialogs $(BIN)/gotestsum ## Run the tests of the exporter event_store, with files and with VictoriaLogs
+	cd exporter/eventstoreexporter && $(GOTESTSUM) --packages=./... -- $(RACE) $(TESTFLAGS)
 
 test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, with traffic in network namespaces (as root)
 	$(call TEST_HOST,./test/suites/kernel/...)

@@ -23,6 +23,9 @@ type testPackage struct {
 	// oldest are tests of what has not changed between one kernel and the next, or changes with hooks that other tests attach.
 	// They run on the oldest kernel only, besides the host.
 	oldest []string
+	// ends are tests of what a newer kernel may change for good, once. They run on the kernels at the ends: what works on the
+	// oldest and on the newest works in between.
+	ends []string
 	// onOne are tests that find nothing on other kernels that other tests would not find. They run on the kernel allIn only.
 	onOne []string
 }
@@ -30,11 +33,17 @@ type testPackage struct {
 // allIn is the kernel that runs the tests of onOne.
 var allIn = line{"7", "amd64"}
 
+// ends are the kernels that run the tests of ends.
+var ends = []line{supported[0], allIn, {"6.12", "arm64"}}
+
 // skipped returns the tests to skip on a kernel, as a regular expression.
 func (p *testPackage) skipped(l line) string {
 	skip := slices.Clone(p.skip)
 	if l.architecture != "amd64" {
 		skip = append(skip, p.once...)
+	}
+	if !slices.Contains(ends, l) {
+		skip = append(skip, p.ends...)
 	}
 	if l != allIn {
 		skip = append(skip, p.onOne...)
@@ -119,6 +128,19 @@ var packages = []testPackage{
 			"TestUnits",
 			"TCP(Handshakes|IsOff|RTT|ResetAfter|ResetBy|ResetOf|Segments)",
 		},
+		ends: []string{
+			"Connection(Deferred|LinkLocal|Metrics|Translated|UDPLinkLocal|UnixInterrupted)",
+			"DiskIO(Merge|SlowOperation|WriteBack)",
+			"FileDeletion(Refused|sWithoutPath)",
+			"OOM(KillOfSwapped|MetricsOnly)",
+			"PacketDrop(ByFilterOnTheWayOut|OfFilteredAcknowledgements|OfSegmentsForNobody|sLeaveOut)",
+			"Packets(AreSampled|OfSocketsOnLoopback|OnLoopback)",
+			"Process(Arguments|EndsWithoutItsFirstThread|ScriptsAndPaths)",
+			"RunqueueIs",
+			"ShortLivedContainer",
+			"Syscalls(OnFiles|WithNegativeResults|WithoutName)",
+			"TCP(Retransmits|Reset$)",
+		},
 		onOne: []string{
 			"ContainerOf",
 			"PacketDropsExcluded",
@@ -127,10 +149,10 @@ var packages = []testPackage{
 			"SeriesWithoutContainerAttributes",
 		},
 	},
-	{path: "./receiver/ebpfreceiver/internal/kernel", oldest: []string{"SymbolMemory"}},
+	{path: "./receiver/ebpfreceiver/internal/kernel", oldest: []string{"SymbolMemory"}, ends: []string{"ContainersChurn"}},
 	{path: "./receiver/ebpfreceiver/internal/ring", oldest: []string{"LosesNoWakeUp"}},
 	// This package comes last: its test changes the kernel for good.
-	{path: "./test/suites/kernel/irreversible"},
+	{path: "./test/suites/kernel/irreversible", ends: []string{"UnprivilegedBPF"}},
 }
 
 const (

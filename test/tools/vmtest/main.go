@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -81,8 +82,17 @@ func run(ctx context.Context, o *options, lines string) (err error) {
 	outcomes := make([]outcome, len(chosen))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, o.parallel)
-	for i, l := range chosen {
-		slots <- struct{}{} // in order: the kernel that takes longest comes first
+	order := make([]int, 0, len(chosen))
+	for _, first := range []bool{true, false} { // those at the ends take longest
+		for i, l := range chosen {
+			if slices.Contains(ends, l) == first {
+				order = append(order, i)
+			}
+		}
+	}
+	for _, i := range order {
+		l := chosen[i]
+		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			outcomes[i] = test(ctx, o, apt, packages, b, l)
