@@ -271,8 +271,8 @@ var unreadableConfigs = []struct {
 	{"program that is not enabled", "programs: {connection: {enabled: false}}", []string{
 		"connection: enabled: a program runs when its key is there; leave connection out for it not to run",
 	}},
-	{"duration without a unit", "programs: {runqueue: {threshold: 100}}", []string{
-		"runqueue: threshold: 100 has no unit; write a duration such as 100ms or 100s",
+	{"duration without a unit", "programs: {syscall: {threshold: 100}}", []string{
+		"syscall: threshold: 100 has no unit; write a duration such as 100ms or 100s",
 	}},
 	{"flush interval without a unit", "events: {flush_interval: 200}", []string{
 		"events::flush_interval: 200 has no unit; write a duration such as 200ms or 200s",
