@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/collector/confmap"
 
@@ -34,6 +35,28 @@ func settingOf(t *testing.T, key string) program.Setting {
 	}
 	require.Contains(t, all, key, "a setting without documentation")
 	return all[key]
+}
+
+// The documentation has no key that does not exist.
+func TestDocumentedSettingsExist(t *testing.T) {
+	exist := map[string]bool{}
+	for _, d := range settingDefaults(t) {
+		exist[d.key] = true
+	}
+	for key := range settings {
+		assert.Contains(t, exist, key)
+	}
+	for _, d := range programs {
+		for key := range d.Settings {
+			assert.Contains(t, exist, strings.Join([]string{"programs", d.Name, key}, confmap.KeyDelimiter))
+		}
+	}
+	for key := range program.CommonSettings {
+		ofOne := func(d program.Definition) bool {
+			return exist[strings.Join([]string{"programs", d.Name, key}, confmap.KeyDelimiter)]
+		}
+		assert.True(t, slices.ContainsFunc(programs, ofOne), key)
+	}
 }
 
 // unitOf returns the unit of a setting with its bounds.
