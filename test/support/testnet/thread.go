@@ -5,15 +5,25 @@
 
 package testnet
 
-import "runtime"
+import (
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // inNewThread runs f on a new OS thread that ends with f. What f does to its thread (entering a namespace, dropping
-// capabilities) does not affect other threads.
+// capabilities) does not affect other threads. It is not the first thread of the process, whose namespaces /proc/self shows.
 func inNewThread(f func() error) error {
 	result := make(chan error)
 	go func() {
-		// Do not unlock: then the runtime ends the thread together with the goroutine.
 		runtime.LockOSThread()
+		if unix.Gettid() == os.Getpid() {
+			result <- inNewThread(f)
+			runtime.UnlockOSThread()
+			return
+		}
+		// Do not unlock: then the runtime ends the thread together with the goroutine.
 		result <- f()
 	}()
 	return <-result
