@@ -17,19 +17,24 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-func TestSkipped(t *testing.T) {
+func TestSelected(t *testing.T) {
 	p := testPackage{
-		skip: []string{".*/mapped", "Reload", "TestA/^(b|c)$"}, once: []string{"Masses"}, oldest: []string{"Old"},
-		ends: []string{"End"}, onOne: []string{"Together"},
+		everywhere: []string{"Each", "Way"}, oldest: []string{"Old"}, newest: []string{"New"},
+		once: []string{"Masses"}, skip: []string{".*/mapped", "Reload", "TestA/^(b|c)$"},
 	}
-	assert.Equal(t, "Reload|Old|.*/mapped|TestA/^(b|c)$", p.skipped(allIn))
-	assert.Equal(t, "Reload|Together|.*/mapped|TestA/^(b|c)$", p.skipped(line{"5.10", "amd64"}))
-	assert.Equal(t, "Reload|End|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "amd64"}))
-	assert.Equal(t, "Reload|End|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.12", "amd64"}))
-	assert.Equal(t, "Reload|Masses|End|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "arm64"}))
-	assert.Equal(t, "Reload|Masses|Together|Old|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.12", "arm64"}))
-	assert.Subset(t, supported, ends)
+	assert.Equal(t, "Each|Way|Old", p.selected(supported[0]))
+	assert.Equal(t, "Each|Way|New", p.selected(newest))
+	assert.Equal(t, "Each|Way", p.selected(line{"6.1", "amd64"}))
+	assert.Equal(t, "Reload|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "amd64"}))
+	assert.Equal(t, "Reload|Masses|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.1", "arm64"}))
 	assert.Equal(t, ".*/mapped", p.skip[0], "the lists must not be changed")
+
+	p.everywhere = nil
+	assert.Empty(t, p.selected(newest))
+	assert.Equal(t, "Reload|Old|.*/mapped|TestA/^(b|c)$", p.skipped(newest))
+	assert.Equal(t, "Reload|New|.*/mapped|TestA/^(b|c)$", p.skipped(supported[0]))
+	assert.Equal(t, "Reload|Masses|Old|New|.*/mapped|TestA/^(b|c)$", p.skipped(line{"6.12", "arm64"}))
+	assert.Contains(t, supported, newest)
 }
 
 // Each pattern, and each test that may skip, names a test that exists: otherwise a renamed test would not be skipped.
@@ -48,7 +53,7 @@ func TestPatternsMatchTests(t *testing.T) {
 			}
 		}
 		all = append(all, names...)
-		for _, pattern := range slices.Concat(p.skip, p.once, p.oldest, p.ends, p.onOne) {
+		for _, pattern := range slices.Concat(p.everywhere, p.skip, p.once, p.oldest, p.newest) {
 			top, _, _ := strings.Cut(pattern, "/")
 			assert.True(t, slices.ContainsFunc(names, regexp.MustCompile(top).MatchString), "no test of %s matches %s", p.path, pattern)
 		}

@@ -82,14 +82,12 @@ func run(ctx context.Context, o *options, lines string) (err error) {
 	outcomes := make([]outcome, len(chosen))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, o.parallel)
-	order := make([]int, 0, len(chosen))
-	for _, first := range []bool{true, false} { // those at the ends take longest
-		for i, l := range chosen {
-			if slices.Contains(ends, l) == first {
-				order = append(order, i)
-			}
-		}
+	order := make([]int, len(chosen))
+	for i := range order {
+		order[i] = i
 	}
+	// The ends take longest.
+	slices.SortStableFunc(order, func(a, b int) int { return rank(chosen[a]) - rank(chosen[b]) })
 	for _, i := range order {
 		l := chosen[i]
 		slots <- struct{}{}
@@ -123,4 +121,14 @@ func kernels(ctx context.Context, o *options) (*debian.Apt, []debian.Package, er
 	}
 	packages, err := apt.Kernels(ctx)
 	return apt, packages, err
+}
+
+// rank orders kernels by the time that their tests take.
+func rank(l line) int {
+	switch l {
+	case supported[0], newest:
+		return 0
+	default:
+		return 1
+	}
 }

@@ -5,6 +5,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -159,7 +160,7 @@ func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + tests, "-test.skip=" + p.skipped(l)},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + cmp.Or(tests, p.selected(l)), "-test.skip=" + p.skipped(l)},
 		})
 	}
 	return json.Marshal(plan)
