@@ -32,15 +32,15 @@ var newest = line{"7", "amd64"}
 
 // selected returns the tests to run on a kernel, as a regular expression; "" for all.
 func (p *testPackage) selected(l line) string {
+	if len(p.everywhere) == 0 {
+		return ""
+	}
 	tests := slices.Clone(p.everywhere)
 	switch l {
 	case supported[0]:
 		tests = append(tests, p.oldest...)
 	case newest:
 		tests = append(tests, p.newest...)
-	}
-	if len(p.everywhere) == 0 {
-		return ""
 	}
 	return strings.Join(tests, "|")
 }
