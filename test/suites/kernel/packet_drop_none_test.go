@@ -6,6 +6,7 @@
 package kernel
 
 import (
+	"runtime"
 	"strings"
 	"testing"
 
@@ -114,7 +115,7 @@ func TestPacketDropAtFullListener(t *testing.T) {
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
 			s := newClientServer(t)
-			const backlog = 8
+			backlog := max(8, runtime.NumCPU()+1)
 			listener := s.server.ListenWithBacklog(traffic.Addr(f.listen, 0), backlog)
 			to := traffic.Addr(f.dial, listener.Local.Port())
 			for range backlog {
