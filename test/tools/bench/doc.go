@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command bench measures the built collector, with the receiver of config.yaml and the nop exporter, and compares the results
+// Command bench measures the built collector, with the receiver as `make run` has it and the nop exporter, and compares the results
 // with the documented goals. It ends with a table. The exit status is 0 even if goals are missed; another status means that a
 // measurement failed, or that a metric was not exact.
 //

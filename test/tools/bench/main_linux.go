@@ -56,7 +56,7 @@ func main() {
 		names[i] = m.name
 	}
 	flag.StringVar(&o.binary, "collector", "dist/otelcol-ebpf", "the collector that `make build` built")
-	flag.StringVar(&o.config, "config", "config.yaml", "the configuration whose receiver is measured")
+	flag.StringVar(&o.config, "config", "test/tools/bench/collector.yaml", "the configuration whose receiver is measured")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
 	flag.StringVar(&o.programs, "programs", ".", "a regular expression of the programs that are measured one by one")
 	flag.IntVar(&o.connections, "connections", 400_000, "connections of the measurement of exactness")

@@ -110,7 +110,7 @@ var packages = []testPackage{
 			"Syscalls(OnFiles|WithNegativeResults)",
 			"TestTCPReset$",
 		},
-		once: []string{"PacketDropOf", "PacketDropsOf", "TCPRetransmits"},
+		once: []string{"PacketDropOf", "PacketDropsOf"},
 		skip: []string{
 			".*/mapped",                     // what sockets for both families do is as with either
 			"MetricsWithoutEvents",          // it does not depend on the kernel
