@@ -3,6 +3,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Connections. Each protocol has a header: TCP follows the states of sockets, UDP the peers that a socket sends to, and unix
 // the system call connect().
+#include "look.h"
 #include "tcp.h"
 #include "udp.h"
 #include "unix.h"
@@ -11,4 +12,5 @@ EXPORT_STRUCT(event);
 EXPORT_STRUCT(unix_event);
 EXPORT_ENUM(event_id);
 EXPORT_ENUM(failure);
+EXPORT_ENUM(cause);
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

@@ -13,6 +13,45 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type ConnectionAwaited struct {
+	_    structs.HostLayout
+	Work struct {
+		_      structs.HostLayout
+		Opaque uint64
+	}
+	Attempt struct {
+		_         structs.HostLayout
+		Peer      ConnectionUdpPeer
+		Owner     ConnectionOwner
+		Time      uint64
+		Flow      ConnectionFlow
+		Netns     uint32
+		Transport uint8
+		State     uint8
+		Started   bool
+		Hooked    bool
+		Unsent    bool
+		Pad       [3]uint8
+		Interface [16]int8
+	}
+}
+
+type ConnectionCause uint32
+
+const (
+	ConnectionCauseCAUSE_UNKNOWN          ConnectionCause = 0
+	ConnectionCauseCAUSE_LOCAL_DROP       ConnectionCause = 1
+	ConnectionCauseCAUSE_REJECTED_HERE    ConnectionCause = 2
+	ConnectionCauseCAUSE_RESET_BY_PEER    ConnectionCause = 3
+	ConnectionCauseCAUSE_ICMP_UNREACHABLE ConnectionCause = 4
+	ConnectionCauseCAUSE_NO_ANSWER        ConnectionCause = 5
+	ConnectionCauseCAUSE_NO_ROUTE         ConnectionCause = 6
+	ConnectionCauseCAUSE_DENIED           ConnectionCause = 7
+	ConnectionCauseCAUSE_NO_LOCAL_PORT    ConnectionCause = 8
+	ConnectionCauseCAUSE_GAVE_UP          ConnectionCause = 9
+	ConnectionCauseCAUSE_PEER_VANISHED    ConnectionCause = 10
+)
+
 type ConnectionCidr struct {
 	_            structs.HostLayout
 	PrefixLength uint32
@@ -20,6 +59,12 @@ type ConnectionCidr struct {
 		_      structs.HostLayout
 		Octets [16]uint8
 	}
+}
+
+type ConnectionCodeRange struct {
+	_     structs.HostLayout
+	Start uint64
+	Size  uint64
 }
 
 type ConnectionConnection struct {
@@ -36,6 +81,15 @@ type ConnectionCounts struct {
 	Closed        uint64
 	BytesSent     uint64
 	BytesReceived uint64
+}
+
+type ConnectionDropped struct {
+	_        structs.HostLayout
+	First    uint64
+	Last     uint64
+	Location uint64
+	Reason   uint32
+	Packets  uint32
 }
 
 type ConnectionEndCount struct {
@@ -55,20 +109,8 @@ type ConnectionEvent struct {
 		Sequence uint64
 		Time     uint64
 	}
-	Owner ConnectionOwner
-	Flow  struct {
-		_     structs.HostLayout
-		Local struct {
-			_      structs.HostLayout
-			Octets [16]uint8
-		}
-		Remote struct {
-			_      structs.HostLayout
-			Octets [16]uint8
-		}
-		LocalPort  uint16
-		RemotePort uint16
-	}
+	Owner         ConnectionOwner
+	Flow          ConnectionFlow
 	Transport     uint8
 	Role          uint8
 	Attribution   uint8
@@ -77,16 +119,24 @@ type ConnectionEvent struct {
 	Duration      uint64
 	BytesSent     uint64
 	BytesReceived uint64
-	Rtt           uint32
-	RttMin        uint32
-	Retransmits   uint32
-	Netns         uint32
-	Error         uint32
-	Family        uint8
-	Unsent        bool
-	Subflow       bool
-	Hooked        bool
-	Interface     [16]int8
+	Ending        struct {
+		_        structs.HostLayout
+		Location uint64
+		Reason   uint32
+		Drops    uint32
+		Cause    uint8
+		Pad      [7]uint8
+	}
+	Rtt         uint32
+	RttMin      uint32
+	Retransmits uint32
+	Netns       uint32
+	Error       uint32
+	Family      uint8
+	Unsent      bool
+	Subflow     bool
+	Hooked      bool
+	Interface   [16]int8
 }
 
 type ConnectionEventId uint32
@@ -118,6 +168,29 @@ const (
 	ConnectionFailureERROR_OTHER   ConnectionFailure = 65537
 )
 
+type ConnectionFlow struct {
+	_     structs.HostLayout
+	Local struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	Remote struct {
+		_      structs.HostLayout
+		Octets [16]uint8
+	}
+	LocalPort  uint16
+	RemotePort uint16
+}
+
+type ConnectionHandledMarks struct {
+	_     structs.HostLayout
+	Marks [64]struct {
+		_      structs.HostLayout
+		Object uint64
+		Change uint64
+	}
+}
+
 type ConnectionHistogram struct {
 	_     structs.HostLayout
 	Slots [176]uint64
@@ -128,6 +201,31 @@ type ConnectionHolder struct {
 	_          structs.HostLayout
 	Owner      ConnectionOwner
 	Connection uint64
+}
+
+type ConnectionInquest struct {
+	_           structs.HostLayout
+	Socket      uint64
+	Flow        ConnectionFlow
+	Error       uint32
+	Since       uint64
+	Duration    uint64
+	Now         uint64
+	UserTimeout uint64
+	SegmentsIn  uint32
+	SegmentsOut uint32
+	Opened      uint64
+	Answers     ConnectionFlow
+	Pad         uint32
+	Dropped     ConnectionDropped
+	Ending      struct {
+		_        structs.HostLayout
+		Location uint64
+		Reason   uint32
+		Drops    uint32
+		Cause    uint8
+		Pad      [7]uint8
+	}
 }
 
 type ConnectionListener struct {
@@ -168,9 +266,53 @@ type ConnectionListening struct {
 	Gone           uint32
 }
 
+type ConnectionLiving struct {
+	_             structs.HostLayout
+	Series        ConnectionSeries
+	First         uint64
+	Last          uint64
+	Sent          uint64
+	Received      uint64
+	Closed        uint64
+	TotalSent     uint64
+	TotalReceived uint64
+}
+
+type ConnectionLivingCounts struct {
+	_        structs.HostLayout
+	Sent     uint64
+	Received uint64
+}
+
+type ConnectionLook struct {
+	_      structs.HostLayout
+	Number uint64
+	Found  uint64
+}
+
 type ConnectionLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type ConnectionNewAttempt struct {
+	_       structs.HostLayout
+	Work    uint64
+	Attempt struct {
+		_         structs.HostLayout
+		Peer      ConnectionUdpPeer
+		Owner     ConnectionOwner
+		Time      uint64
+		Flow      ConnectionFlow
+		Netns     uint32
+		Transport uint8
+		State     uint8
+		Started   bool
+		Hooked    bool
+		Unsent    bool
+		Pad       [3]uint8
+		Interface [16]int8
+	}
 }
 
 type ConnectionOwner struct {
@@ -207,7 +349,7 @@ type ConnectionSeries struct {
 	Transport uint8
 	Type      uint8
 	Role      uint8
-	Pad       uint8
+	Cause     uint8
 }
 
 type ConnectionSocketSlot struct {
@@ -247,36 +389,6 @@ type ConnectionUdpLastPeer struct {
 	Pad     [4]uint8
 }
 
-type ConnectionUdpNew struct {
-	_       structs.HostLayout
-	Work    uint64
-	Attempt struct {
-		_     structs.HostLayout
-		Peer  ConnectionUdpPeer
-		Owner ConnectionOwner
-		Time  uint64
-		Flow  struct {
-			_     structs.HostLayout
-			Local struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			Remote struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			LocalPort  uint16
-			RemotePort uint16
-		}
-		Netns     uint32
-		State     uint8
-		Hooked    bool
-		Unsent    bool
-		Pad       [5]uint8
-		Interface [16]int8
-	}
-}
-
 type ConnectionUdpPeer struct {
 	_       structs.HostLayout
 	Cookie  uint64
@@ -286,39 +398,6 @@ type ConnectionUdpPeer struct {
 	}
 	Port uint32
 	Pad  uint32
-}
-
-type ConnectionUdpWait struct {
-	_    structs.HostLayout
-	Work struct {
-		_      structs.HostLayout
-		Opaque uint64
-	}
-	Attempt struct {
-		_     structs.HostLayout
-		Peer  ConnectionUdpPeer
-		Owner ConnectionOwner
-		Time  uint64
-		Flow  struct {
-			_     structs.HostLayout
-			Local struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			Remote struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			LocalPort  uint16
-			RemotePort uint16
-		}
-		Netns     uint32
-		State     uint8
-		Hooked    bool
-		Unsent    bool
-		Pad       [5]uint8
-		Interface [16]int8
-	}
 }
 
 type ConnectionUnixConnect struct {
@@ -364,16 +443,22 @@ type ConnectionWanted struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	ConnectionMapConnectionAttempts          = "connection_attempts"
 	ConnectionMapConnectionByAddress         = "connection_by_address"
 	ConnectionMapConnectionCounts            = "connection_counts"
+	ConnectionMapConnectionDropped           = "connection_dropped"
+	ConnectionMapConnectionDroppedSyns       = "connection_dropped_syns"
 	ConnectionMapConnectionDurations         = "connection_durations"
 	ConnectionMapConnectionHolder            = "connection_holder"
+	ConnectionMapConnectionInquest           = "connection_inquest"
+	ConnectionMapConnectionLiving            = "connection_living"
+	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
+	ConnectionMapConnectionLook              = "connection_look"
+	ConnectionMapConnectionNewAttempt        = "connection_new_attempt"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
 	ConnectionMapConnectionUdpLast           = "connection_udp_last"
-	ConnectionMapConnectionUdpNew            = "connection_udp_new"
 	ConnectionMapConnectionUdpPeers          = "connection_udp_peers"
-	ConnectionMapConnectionUdpWaits          = "connection_udp_waits"
 	ConnectionMapConnectionUnix              = "connection_unix"
 	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
@@ -396,6 +481,7 @@ const (
 	ConnectionMapEbpfSocketsByAddress        = "ebpf_sockets_by_address"
 	ConnectionMapEmptyHistogram              = "empty_histogram"
 	ConnectionMapEventShares                 = "event_shares"
+	ConnectionMapHandledMarks                = "handled_marks"
 	ConnectionProgConnectionConnect4         = "connection_connect4"
 	ConnectionProgConnectionConnect4Assumed  = "connection_connect4_assumed"
 	ConnectionProgConnectionConnect4Implicit = "connection_connect4_implicit"
@@ -403,10 +489,13 @@ const (
 	ConnectionProgConnectionConnect6Assumed  = "connection_connect6_assumed"
 	ConnectionProgConnectionConnect6Implicit = "connection_connect6_implicit"
 	ConnectionProgConnectionDestroy          = "connection_destroy"
+	ConnectionProgConnectionDrop             = "connection_drop"
+	ConnectionProgConnectionDropMissed       = "connection_drop_missed"
 	ConnectionProgConnectionEnterConnect     = "connection_enter_connect"
 	ConnectionProgConnectionExitConnect      = "connection_exit_connect"
 	ConnectionProgConnectionFind             = "connection_find"
 	ConnectionProgConnectionFindHolders      = "connection_find_holders"
+	ConnectionProgConnectionLookAtLiving     = "connection_look_at_living"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
 	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
@@ -421,6 +510,7 @@ const (
 	ConnectionProgConnectionUdpSockets       = "connection_udp_sockets"
 	ConnectionProgConnectionUringComplete    = "connection_uring_complete"
 	ConnectionProgConnectionUringSubmit      = "connection_uring_submit"
+	ConnectionVarAwaitsConnect               = "awaits_connect"
 	ConnectionVarByAddress                   = "by_address"
 	ConnectionVarEnabledEvents               = "enabled_events"
 	ConnectionVarEventLimit                  = "event_limit"
@@ -428,11 +518,15 @@ const (
 	ConnectionVarExcludeExecutables          = "exclude_executables"
 	ConnectionVarExcludeLoopback             = "exclude_loopback"
 	ConnectionVarExcludePorts                = "exclude_ports"
+	ConnectionVarExportCause                 = "export_cause"
 	ConnectionVarExportEvent                 = "export_event"
 	ConnectionVarExportEventId               = "export_event_id"
 	ConnectionVarExportFailure               = "export_failure"
 	ConnectionVarExportUnixEvent             = "export_unix_event"
 	ConnectionVarHistogramBounds             = "histogram_bounds"
+	ConnectionVarKfreeSkbArguments           = "kfree_skb_arguments"
+	ConnectionVarNeighbourFailed             = "neighbour_failed"
+	ConnectionVarNeighbourFunctions          = "neighbour_functions"
 	ConnectionVarOverflowCounter             = "overflow_counter"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
@@ -491,10 +585,13 @@ type ConnectionProgramSpecs struct {
 	ConnectionConnect6Assumed  *ebpf.ProgramSpec `ebpf:"connection_connect6_assumed"`
 	ConnectionConnect6Implicit *ebpf.ProgramSpec `ebpf:"connection_connect6_implicit"`
 	ConnectionDestroy          *ebpf.ProgramSpec `ebpf:"connection_destroy"`
+	ConnectionDrop             *ebpf.ProgramSpec `ebpf:"connection_drop"`
+	ConnectionDropMissed       *ebpf.ProgramSpec `ebpf:"connection_drop_missed"`
 	ConnectionEnterConnect     *ebpf.ProgramSpec `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect      *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
+	ConnectionLookAtLiving     *ebpf.ProgramSpec `ebpf:"connection_look_at_living"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
@@ -515,16 +612,22 @@ type ConnectionProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionMapSpecs struct {
+	ConnectionAttempts      *ebpf.MapSpec `ebpf:"connection_attempts"`
 	ConnectionByAddress     *ebpf.MapSpec `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.MapSpec `ebpf:"connection_counts"`
+	ConnectionDropped       *ebpf.MapSpec `ebpf:"connection_dropped"`
+	ConnectionDroppedSyns   *ebpf.MapSpec `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
+	ConnectionInquest       *ebpf.MapSpec `ebpf:"connection_inquest"`
+	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
+	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
+	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
+	ConnectionNewAttempt    *ebpf.MapSpec `ebpf:"connection_new_attempt"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
-	ConnectionUdpNew        *ebpf.MapSpec `ebpf:"connection_udp_new"`
 	ConnectionUdpPeers      *ebpf.MapSpec `ebpf:"connection_udp_peers"`
-	ConnectionUdpWaits      *ebpf.MapSpec `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
@@ -547,12 +650,14 @@ type ConnectionMapSpecs struct {
 	EbpfSocketsByAddress    *ebpf.MapSpec `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.MapSpec `ebpf:"empty_histogram"`
 	EventShares             *ebpf.MapSpec `ebpf:"event_shares"`
+	HandledMarks            *ebpf.MapSpec `ebpf:"handled_marks"`
 }
 
 // ConnectionVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type ConnectionVariableSpecs struct {
+	AwaitsConnect          *ebpf.VariableSpec `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.VariableSpec `ebpf:"by_address"`
 	EnabledEvents          *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit             *ebpf.VariableSpec `ebpf:"event_limit"`
@@ -560,11 +665,15 @@ type ConnectionVariableSpecs struct {
 	ExcludeExecutables     *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback        *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts           *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	ExportCause            *ebpf.VariableSpec `ebpf:"export_cause"`
 	ExportEvent            *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId          *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportFailure          *ebpf.VariableSpec `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.VariableSpec `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	KfreeSkbArguments      *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
+	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
+	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
@@ -594,16 +703,22 @@ func (o *ConnectionObjects) Close() error {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionMaps struct {
+	ConnectionAttempts      *ebpf.Map `ebpf:"connection_attempts"`
 	ConnectionByAddress     *ebpf.Map `ebpf:"connection_by_address"`
 	ConnectionCounts        *ebpf.Map `ebpf:"connection_counts"`
+	ConnectionDropped       *ebpf.Map `ebpf:"connection_dropped"`
+	ConnectionDroppedSyns   *ebpf.Map `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
+	ConnectionInquest       *ebpf.Map `ebpf:"connection_inquest"`
+	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
+	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
+	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
+	ConnectionNewAttempt    *ebpf.Map `ebpf:"connection_new_attempt"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
-	ConnectionUdpNew        *ebpf.Map `ebpf:"connection_udp_new"`
 	ConnectionUdpPeers      *ebpf.Map `ebpf:"connection_udp_peers"`
-	ConnectionUdpWaits      *ebpf.Map `ebpf:"connection_udp_waits"`
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
@@ -626,20 +741,27 @@ type ConnectionMaps struct {
 	EbpfSocketsByAddress    *ebpf.Map `ebpf:"ebpf_sockets_by_address"`
 	EmptyHistogram          *ebpf.Map `ebpf:"empty_histogram"`
 	EventShares             *ebpf.Map `ebpf:"event_shares"`
+	HandledMarks            *ebpf.Map `ebpf:"handled_marks"`
 }
 
 func (m *ConnectionMaps) Close() error {
 	return _ConnectionClose(
+		m.ConnectionAttempts,
 		m.ConnectionByAddress,
 		m.ConnectionCounts,
+		m.ConnectionDropped,
+		m.ConnectionDroppedSyns,
 		m.ConnectionDurations,
 		m.ConnectionHolder,
+		m.ConnectionInquest,
+		m.ConnectionLiving,
+		m.ConnectionLivingCounts,
+		m.ConnectionLook,
+		m.ConnectionNewAttempt,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,
 		m.ConnectionUdpLast,
-		m.ConnectionUdpNew,
 		m.ConnectionUdpPeers,
-		m.ConnectionUdpWaits,
 		m.ConnectionUnix,
 		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
@@ -662,6 +784,7 @@ func (m *ConnectionMaps) Close() error {
 		m.EbpfSocketsByAddress,
 		m.EmptyHistogram,
 		m.EventShares,
+		m.HandledMarks,
 	)
 }
 
@@ -669,6 +792,7 @@ func (m *ConnectionMaps) Close() error {
 //
 // It can be passed to LoadConnectionObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ConnectionVariables struct {
+	AwaitsConnect          *ebpf.Variable `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.Variable `ebpf:"by_address"`
 	EnabledEvents          *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit             *ebpf.Variable `ebpf:"event_limit"`
@@ -676,11 +800,15 @@ type ConnectionVariables struct {
 	ExcludeExecutables     *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback        *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts           *ebpf.Variable `ebpf:"exclude_ports"`
+	ExportCause            *ebpf.Variable `ebpf:"export_cause"`
 	ExportEvent            *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId          *ebpf.Variable `ebpf:"export_event_id"`
 	ExportFailure          *ebpf.Variable `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.Variable `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.Variable `ebpf:"histogram_bounds"`
+	KfreeSkbArguments      *ebpf.Variable `ebpf:"kfree_skb_arguments"`
+	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
+	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
@@ -701,10 +829,13 @@ type ConnectionPrograms struct {
 	ConnectionConnect6Assumed  *ebpf.Program `ebpf:"connection_connect6_assumed"`
 	ConnectionConnect6Implicit *ebpf.Program `ebpf:"connection_connect6_implicit"`
 	ConnectionDestroy          *ebpf.Program `ebpf:"connection_destroy"`
+	ConnectionDrop             *ebpf.Program `ebpf:"connection_drop"`
+	ConnectionDropMissed       *ebpf.Program `ebpf:"connection_drop_missed"`
 	ConnectionEnterConnect     *ebpf.Program `ebpf:"connection_enter_connect"`
 	ConnectionExitConnect      *ebpf.Program `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
+	ConnectionLookAtLiving     *ebpf.Program `ebpf:"connection_look_at_living"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
@@ -730,10 +861,13 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionConnect6Assumed,
 		p.ConnectionConnect6Implicit,
 		p.ConnectionDestroy,
+		p.ConnectionDrop,
+		p.ConnectionDropMissed,
 		p.ConnectionEnterConnect,
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
 		p.ConnectionFindHolders,
+		p.ConnectionLookAtLiving,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,

@@ -19,6 +19,30 @@ enum event_id {
 /* network.transport: an IP protocol number, or this. */
 enum { TRANSPORT_UNIX = 255 };
 
+/* ebpf.connection.cause: see causes.h. */
+enum cause {
+	CAUSE_UNKNOWN,
+	CAUSE_LOCAL_DROP,
+	CAUSE_REJECTED_HERE,
+	CAUSE_RESET_BY_PEER,
+	CAUSE_ICMP_UNREACHABLE,
+	CAUSE_NO_ANSWER,
+	CAUSE_NO_ROUTE,
+	CAUSE_DENIED,
+	CAUSE_NO_LOCAL_PORT,
+	CAUSE_GAVE_UP,
+	CAUSE_PEER_VANISHED,
+};
+
+/* How a connection that failed, or that ended with an error, has ended; zeros for others. */
+struct ending {
+	__u64 location; /* where this host dropped the last of its packets: an address in the kernel's text; 0: it dropped none */
+	__u32 reason;   /* of that */
+	__u32 drops;    /* its packets that this host dropped */
+	__u8 cause;
+	__u8 pad[7];
+};
+
 struct event {
 	struct record record;
 	struct owner owner;
@@ -31,6 +55,7 @@ struct event {
 	__u64 duration; /* ns: of the handshake; in a close event, since the establishment; 0: not known */
 	__u64 bytes_sent;
 	__u64 bytes_received;
+	struct ending ending;
 	__u32 rtt;     /* µs, smoothed */
 	__u32 rtt_min; /* µs */
 	__u32 retransmits;
@@ -55,7 +80,7 @@ struct series {
 	__u8 transport;
 	__u8 type; /* 4, 6; 0: neither */
 	__u8 role;
-	__u8 pad;
+	__u8 cause; /* of those that failed */
 };
 
 struct counts {
@@ -82,22 +107,77 @@ struct {
 	__type(value, struct histogram);
 } connection_durations SEC(".maps");
 
-static __always_inline struct counts *find_counts(struct series *key)
+/*
+ * What a series has besides its cgroup, as a number. The functions below are not static, and take numbers only: so verifiers follow
+ * them once, and not for each caller and each of its paths.
+ */
+static __always_inline __u64 labels_of(const struct series *series)
+{
+	return ((const __u64 *)series)[1];
+}
+
+static __always_inline struct series series_of(__u64 cgroup, __u64 labels)
+{
+	struct series series = {.cgroup = cgroup};
+
+	((__u64 *)&series)[1] = labels;
+	return series;
+}
+
+/* What add_to_counts() counts. */
+enum {
+	COUNT_FOUND = 1 << 0,
+	COUNT_OPENED = 1 << 1,
+	COUNT_FAILED = 1 << 2,
+	COUNT_CLOSED = 1 << 3,
+};
+
+__noinline int add_to_counts(__u64 cgroup, __u64 labels, __u32 what, __u64 sent, __u64 received)
 {
 	static const struct counts none;
+	struct series key = series_of(cgroup, labels);
+	struct counts *counts = FIND_SERIES(&connection_counts, &key, &none, {.cgroup = OVERFLOW_CGROUP});
 
-	return FIND_SERIES(&connection_counts, key, &none, {.cgroup = OVERFLOW_CGROUP});
+	if (!counts)
+		return 0;
+	if (what & COUNT_FOUND)
+		__sync_fetch_and_add(&counts->found, 1);
+	if (what & COUNT_OPENED)
+		__sync_fetch_and_add(&counts->opened, 1);
+	if (what & COUNT_FAILED)
+		__sync_fetch_and_add(&counts->failed, 1);
+	if (what & COUNT_CLOSED)
+		__sync_fetch_and_add(&counts->closed, 1);
+	if (sent)
+		__sync_fetch_and_add(&counts->bytes_sent, sent);
+	if (received)
+		__sync_fetch_and_add(&counts->bytes_received, received);
+	return 0;
+}
+
+static __always_inline void count(const struct series *series, __u32 what)
+{
+	add_to_counts(series->cgroup, labels_of(series), what, 0, 0);
+}
+
+/* ns is a duration. */
+__noinline int add_to_durations(__u64 cgroup, __u64 labels, __u64 ns)
+{
+	struct series key = series_of(cgroup, labels);
+	struct histogram *h =
+		FIND_SERIES(&connection_durations, &key, zero_histogram(), {.cgroup = OVERFLOW_CGROUP, .role = key.role});
+
+	if (h)
+		add_to_histogram(h, ns);
+	return 0;
 }
 
 static __always_inline void add_duration(const struct series *series, __u8 role, __u64 ns)
 {
 	struct series key = *series;
-	struct histogram *h;
 
 	key.role = role;
-	h = FIND_SERIES(&connection_durations, &key, zero_histogram(), {.cgroup = OVERFLOW_CGROUP, .role = role});
-	if (h)
-		add_to_histogram(h, ns);
+	add_to_durations(key.cgroup, labels_of(&key), ns);
 }
 
 /* Whether netfilter looks at what a namespace sends. By a helper: verifiers want a branch for each pointer, see interface.h. */

@@ -7,16 +7,20 @@
 
 #include "../include/parts.h"
 #include "../include/track.h"
+#include "attempts.h"
+#include "causes.h"
 #include "counts.h"
+#include "living.h"
 
 /* What was reported of a connection. */
 enum connection_flags {
 	CONNECTION_OPENED = 1 << 0,   /* it is counted as active */
 	CONNECTION_EXCLUDED = 1 << 1, /* the configuration excludes it */
 	CONNECTION_SUBFLOW = 1 << 2,  /* it is a further subflow, which is not counted */
+	CONNECTION_LIVING = 1 << 3,   /* a look has found it: see living.h */
 };
 
-#define CONNECTION_FLAG_BITS 3
+#define CONNECTION_FLAG_BITS 4
 
 struct connection {
 	__u64 since; /* ns: of the connect(), later of the establishment; 0: it existed before the receiver */
@@ -134,7 +138,7 @@ static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock
 
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
 				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error,
-				     bool subflow)
+				     const struct ending *ending, bool subflow)
 {
 	bool urgent = event == EVENT_CONNECT && error;
 	struct event *e;
@@ -155,6 +159,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->duration = duration;
 	e->bytes_sent = sent;
 	e->bytes_received = bytes_received(sk, tp);
+	e->ending = *ending;
 	e->rtt = tp->srtt_us >> 3;
 	e->rtt_min = tp->rtt_min.s[0].v;
 	e->retransmits = tp->total_retrans;
@@ -188,7 +193,7 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	__u64 now = seen ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	bool subflow = is_subflow(c);
 	struct series series = {.transport = IPPROTO_TCP};
-	struct counts *counts;
+	struct ending ending = {};
 	struct flow flow;
 	__u64 duration = 0;
 	__u8 event;
@@ -207,15 +212,14 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 
 	series.type = type_of(&flow);
 	series.role = s->role;
-	counts = subflow ? NULL : find_counts(&series);
-	if (counts)
-		__sync_fetch_and_add(&counts->opened, 1);
+	if (!subflow)
+		count(&series, COUNT_OPENED);
 	if (duration && !subflow)
 		add_duration(&series, ROLE_UNKNOWN, duration);
 	event = s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT;
 	if (subflow)
 		event = EVENT_JOIN;
-	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0, subflow);
+	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0, &ending, subflow);
 }
 
 /* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
@@ -235,6 +239,7 @@ static __always_inline struct connection *begin_connection(struct sock *sk, __u6
 /* CLOSE → SYN_SENT. */
 static __always_inline void on_connect(struct sock *sk, struct tcp_sock *tp)
 {
+	mark_started();
 	if (track_connect(sk, tp))
 		begin_connection(sk, bpf_ktime_get_ns());
 }
@@ -283,24 +288,45 @@ static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 /* A process in another cgroup has opened the connection and passed it on. There it stays active until here. */
 static __always_inline void count_closed_elsewhere(const struct series *series, __u64 cgroup)
 {
-	struct series key = *series;
-	struct counts *counts;
+	add_to_counts(cgroup, labels_of(series), COUNT_CLOSED, 0, 0);
+}
 
-	key.cgroup = cgroup;
-	counts = find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(&counts->closed, 1);
+/* Has explain() look for the cause. A run that interrupts this one may use the same memory: then it is not known. */
+static __always_inline void inquire(struct ending *ending, struct sock *sk, struct tcp_sock *tp, const struct flow *flow,
+				    __u64 since, bool opened, __u32 error, __u64 duration, __u64 now)
+{
+	__u64 socket = address_of(sk);
+	struct inquest *q;
+	__u32 zero = 0;
+
+	q = bpf_map_lookup_elem(&connection_inquest, &zero);
+	if (!q)
+		return;
+	__builtin_memset(q, 0, sizeof(*q));
+	q->socket = socket;
+	q->flow = *flow;
+	q->error = error;
+	q->since = since;
+	q->duration = duration;
+	q->now = now;
+	q->user_timeout = tp->inet_conn.icsk_user_timeout * 1000000ULL;
+	q->segments_in = tp->segs_in;
+	q->segments_out = tp->segs_out;
+	q->opened = opened;
+	explain(zero);
+	if (q->socket == socket && q->now == now)
+		*ending = q->ending;
 }
 
 static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
 				     int old)
 {
 	struct series series = {.transport = IPPROTO_TCP};
-	__u64 now, sent, duration = 0;
-	struct counts *counts;
+	__u64 now, sent, received, duration = 0;
+	struct ending ending = {};
 	struct flow flow;
 	bool opened, subflow;
-	__u32 error;
+	__u32 error, what;
 	__u8 event;
 
 	now = is_closed_by_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
@@ -323,21 +349,27 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	error = close_error(sk, tp, old);
 	if (!opened && !error)
 		error = ERROR_OTHER;
+	if (error)
+		inquire(&ending, sk, tp, &flow, c->since, opened, error, duration, now);
 
 	sent = bytes_sent(sk, tp, s->role, old);
 	series.cgroup = cgroup_of(s, sk);
 	series.type = type_of(&flow);
 	series.role = s->role;
-	if (!opened)
+	if (!opened) {
 		series.error = error;
-	counts = subflow && !opened ? NULL : find_counts(&series);
-	if (counts && opened) {
-		if (!subflow && opened_cgroup(c) == series.cgroup)
-			__sync_fetch_and_add(&counts->closed, 1);
-		__sync_fetch_and_add(&counts->bytes_sent, sent);
-		__sync_fetch_and_add(&counts->bytes_received, bytes_received(sk, tp));
-	} else if (counts) {
-		__sync_fetch_and_add(&counts->failed, 1);
+		series.cause = ending.cause;
+	}
+	if (opened) {
+		received = bytes_received(sk, tp);
+		what = !subflow && opened_cgroup(c) == series.cgroup ? COUNT_CLOSED : 0;
+		if (c->flags & CONNECTION_LIVING &&
+		    leave_totals(socket_key(sk), series.cgroup, labels_of(&series), sent, received))
+			count(&series, what);
+		else
+			add_to_counts(series.cgroup, labels_of(&series), what, sent, received);
+	} else if (!subflow) {
+		count(&series, COUNT_FAILED);
 	}
 	if (opened && duration && !subflow)
 		add_duration(&series, s->role, duration);
@@ -346,7 +378,7 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	event = subflow ? EVENT_JOIN : EVENT_CONNECT;
 	if (opened)
 		event = EVENT_CLOSE;
-	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, sent, error, subflow);
+	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, sent, error, &ending, subflow);
 }
 
 /* Counts a connection that existed before the hooks did. */
@@ -354,16 +386,14 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 					   __u64 cgroup)
 {
 	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
-	struct counts *counts;
 
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}
 	set_opened(c, cgroup);
-	counts = c->flags & CONNECTION_SUBFLOW ? NULL : find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(&counts->found, 1);
+	if (!(c->flags & CONNECTION_SUBFLOW))
+		count(&key, COUNT_FOUND);
 }
 
 /* The state of a connection that is being closed, which may be one that was not found at the start. */

@@ -5,9 +5,8 @@
  */
 #pragma once
 
-#include "../include/task_work.h"
 #include "../include/track.h"
-#include "counts.h"
+#include "attempts.h"
 
 enum { INADDR_LOOPBACK = 0x7f000001 };
 enum { EAGAIN = 11 };
@@ -27,14 +26,6 @@ struct {
 	__type(key, int);
 	__type(value, struct udp_last_peer);
 } connection_udp_last SEC(".maps");
-
-/* A peer that a socket has sent to, or tried to. */
-struct udp_peer {
-	__u64 cookie;
-	struct address address;
-	__u32 port;
-	__u32 pad;
-};
 
 enum udp_peer_state {
 	PEER_NEW = 1, /* no attempt has succeeded or failed yet */
@@ -77,129 +68,8 @@ static __always_inline bool put_peer(const struct udp_peer *peer, __u8 state)
 	return true;
 }
 
-/* A connect() or a datagram to a new peer, until its system call returns. */
-struct udp_attempt {
-	struct udp_peer peer;
-	struct owner owner;
-	__u64 time; /* ns */
-	struct flow flow;
-	__u32 netns;
-	__u8 state;  /* enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
-	bool hooked; /* as in struct event */
-	bool unsent; /* as in struct event */
-	__u8 pad[5];
-	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
-};
-
-struct udp_wait {
-	struct bpf_task_work work;
-	struct udp_attempt attempt;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, 8192);
-	__type(key, __u64); /* pid_tgid */
-	__type(value, struct udp_wait);
-} connection_udp_waits SEC(".maps");
-
-/* A struct udp_wait while it is built. Per-CPU maps cannot hold a struct bpf_task_work. */
-struct udp_new {
-	__u64 work;
-	struct udp_attempt attempt;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct udp_new);
-} connection_udp_new SEC(".maps");
-
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct sockaddr_in6 {
-	__u16 sin6_family;
-	__u32 sin6_scope_id; /* index of a network interface */
-};
-
-/* What the hooks of cgroups are given: they see the fields of struct bpf_sock_addr instead. */
-struct bpf_sock_addr_kern {
-	struct sockaddr_in6 *uaddr;
-};
-
-#pragma clang attribute pop
-
-/*
- * The index of the network interface for a link-local address: the address's scope, or the interface that the socket is bound to.
- * 0: routing selects it.
- */
-static __always_inline __u32 interface_of(struct bpf_sock_addr *ctx, const struct sock *sk, const struct flow *flow)
-{
-	struct bpf_sock_addr_kern *kernel = (struct bpf_sock_addr_kern *)address_of(ctx);
-	__u32 scope = 0;
-
-	if (!is_ipv4(&flow->remote) && is_link_local(&flow->remote))
-		scope = BPF_CORE_READ(kernel, uaddr, sin6_scope_id);
-	return scope ? scope : (__u32)BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
-}
-
-/* Reads fields that struct bpf_sock does not have. Its address is that of the struct sock. */
-static __always_inline void read_place(struct udp_attempt *a, struct bpf_sock_addr *ctx, struct bpf_sock *bpf_sock)
-{
-	struct sock *sk = (struct sock *)address_of(bpf_sock);
-	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
-
-	a->netns = BPF_CORE_READ(net, ns.inum);
-	a->hooked = is_hooked(net);
-	__builtin_memset(a->interface, 0, sizeof(a->interface));
-	if (has_link_local(&a->flow))
-		find_interface(a->interface, (__u64)net, interface_of(ctx, sk, &a->flow));
-}
-
-/* Counts and reports an attempt to reach a new peer; error is an errno or 0. */
-static __always_inline void report_udp(const struct udp_attempt *a, __u32 error)
-{
-	struct series key = {.cgroup = a->owner.cgroup, .transport = IPPROTO_UDP, .role = ROLE_CLIENT, .error = error};
-	struct counts *counts;
-	struct event *e;
-
-	key.type = type_of(&a->flow);
-	counts = find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(error ? &counts->failed : &counts->opened, 1);
-
-	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, error)))
-		return;
-	e = reserve_record(EVENT_CONNECT, sizeof(*e), a->time, error);
-	if (!e)
-		return;
-	e->owner = a->owner;
-	e->flow = a->flow;
-	e->transport = IPPROTO_UDP;
-	e->role = ROLE_CLIENT;
-	e->attribution = a->owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
-	e->gone = false;
-	e->cookie = a->peer.cookie;
-	e->duration = 0;
-	e->bytes_sent = 0;
-	e->bytes_received = 0;
-	e->rtt = 0;
-	e->rtt_min = 0;
-	e->retransmits = 0;
-	e->netns = a->netns;
-	e->error = error;
-	e->family = 0;
-	e->unsent = a->unsent;
-	e->subflow = false;
-	e->hooked = a->hooked;
-	__builtin_memcpy(e->interface, a->interface, sizeof(e->interface));
-	submit_record(e);
-}
-
 /* The attempt has succeeded, or its result cannot be known. */
-static __noinline int on_reached(struct udp_attempt *a)
+static __noinline int on_reached(struct attempt *a)
 {
 	struct udp_peer peer;
 
@@ -208,11 +78,11 @@ static __noinline int on_reached(struct udp_attempt *a)
 	peer = a->peer;
 	if (a->state)
 		put_peer(&peer, PEER_REACHED);
-	report_udp(a, 0);
+	report_attempt(a, 0);
 	return 0;
 }
 
-static __noinline int on_failed(struct udp_attempt *a, __u32 error)
+static __noinline int on_failed(struct attempt *a, __u32 error)
 {
 	struct udp_peer peer;
 
@@ -228,54 +98,59 @@ static __noinline int on_failed(struct udp_attempt *a, __u32 error)
 	if (a->state == PEER_FAILED)
 		return 0;
 	put_peer(&peer, PEER_FAILED);
-	report_udp(a, error);
+	report_attempt(a, error);
 	return 0;
 }
 
 /* Runs when the task returns to user space. */
-static int on_udp_result(struct bpf_map *map, void *thread, void *value)
+static int on_result(struct bpf_map *map, void *thread, void *value)
 {
-	struct udp_wait *wait = value;
+	struct awaited *wait = value;
 	__u64 key = *(__u64 *)thread;
+	bool known;
 	int result;
 
 	bpf_preempt_disable();
-	if (read_syscall_result(&result) && result < 0)
+	known = read_syscall_result(&result);
+	if (wait->attempt.transport == IPPROTO_TCP)
+		on_connected(&wait->attempt, known ? result : 0);
+	else if (known && result < 0)
 		on_failed(&wait->attempt, -result);
 	else
 		on_reached(&wait->attempt);
-	bpf_map_delete_elem(&connection_udp_waits, &key);
+	bpf_map_delete_elem(&connection_attempts, &key);
 	bpf_preempt_enable();
 	return 0;
 }
 
 /*
- * Schedules on_udp_result() for an attempt. Returns false if that is not possible. If the task has an attempt already, it sends
- * several datagrams with one call (sendmmsg), and the earlier one has succeeded.
+ * Schedules on_result() for an attempt. Returns false if that is not possible. If the task has an attempt already, it sends several
+ * datagrams with one call (sendmmsg), and the earlier one has succeeded.
  */
-static __always_inline bool await_result(struct udp_new *new, enum task_work_by by)
+static __always_inline bool await_result(struct new_attempt *new, enum task_work_by by)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 thread = bpf_get_current_pid_tgid();
-	struct udp_wait *wait;
+	struct awaited *wait;
 
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
 		return false;
-	wait = bpf_map_lookup_elem(&connection_udp_waits, &thread);
+	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
 	if (wait) {
-		on_reached(&wait->attempt);
+		if (wait->attempt.transport == IPPROTO_UDP)
+			on_reached(&wait->attempt);
 		wait->attempt = new->attempt;
 		return true;
 	}
-	if (bpf_map_update_elem(&connection_udp_waits, &thread, new, BPF_NOEXIST))
+	if (bpf_map_update_elem(&connection_attempts, &thread, new, BPF_NOEXIST))
 		return false;
-	wait = bpf_map_lookup_elem(&connection_udp_waits, &thread);
+	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
 	if (wait && by == TASK_WORK_6_18 &&
-	    !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_udp_waits, on_udp_result, NULL))
+	    !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_attempts, on_result, NULL))
 		return true;
-	if (wait && by == TASK_WORK_7 && !bpf_task_work_schedule_resume(task, &wait->work, &connection_udp_waits, on_udp_result))
+	if (wait && by == TASK_WORK_7 && !bpf_task_work_schedule_resume(task, &wait->work, &connection_attempts, on_result))
 		return true;
-	bpf_map_delete_elem(&connection_udp_waits, &thread);
+	bpf_map_delete_elem(&connection_attempts, &thread);
 	return false;
 }
 
@@ -334,8 +209,8 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 {
 	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
 	struct bpf_sock *sk = ctx->sk;
-	struct udp_attempt *a;
-	struct udp_new *new;
+	struct attempt *a;
+	struct new_attempt *new;
 	__u32 zero = 0;
 	__u8 state;
 
@@ -345,10 +220,11 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	state = by_address ? remember_peer_by_cookie(&peer) : remember_peer(sk, &peer);
 	if (state == PEER_REACHED)
 		return;
-	new = bpf_map_lookup_elem(&connection_udp_new, &zero);
+	new = bpf_map_lookup_elem(&connection_new_attempt, &zero);
 	if (!new)
 		return;
 	a = &new->attempt;
+	a->transport = IPPROTO_UDP;
 	a->state = state;
 	a->unsent = connects;
 	/* The owner is the sending process: several processes may share the socket. */
@@ -363,6 +239,35 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	read_place(a, ctx, sk);
 	if (by == NO_TASK_WORK || !await_result(new, by))
 		on_reached(a);
+}
+
+/* Handles a connect() of TCP, in case it fails before anything is sent. */
+static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
+{
+	struct new_attempt *new;
+	struct attempt *a;
+	__u32 zero = 0;
+
+	if (by == NO_TASK_WORK || !ctx->sk)
+		return;
+	new = bpf_map_lookup_elem(&connection_new_attempt, &zero);
+	if (!new)
+		return;
+	a = &new->attempt;
+	a->transport = IPPROTO_TCP;
+	a->started = false;
+	a->unsent = false;
+	a->flow = *flow;
+	a->peer.cookie = bpf_get_socket_cookie(ctx);
+	a->time = bpf_ktime_get_ns();
+	read_place(a, ctx, ctx->sk);
+	await_result(new, by);
+}
+
+/* Whether a call is of a protocol that is followed here. */
+static __always_inline bool is_followed(const struct bpf_sock_addr *ctx, bool connects)
+{
+	return ctx->protocol == IPPROTO_UDP || (connects && awaits_connect && ctx->protocol == IPPROTO_TCP);
 }
 
 /* Writes the cookies of all UDP sockets in descriptor tables. */
@@ -388,7 +293,7 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool connects, enu
 	struct flow flow = {};
 	__be32 remote;
 
-	if (ctx->protocol != IPPROTO_UDP)
+	if (!is_followed(ctx, connects))
 		return 1;
 	if (ctx->sk) {
 		map_ipv4(&flow.local, ctx->sk->src_ip4);
@@ -400,7 +305,10 @@ static __always_inline int on_udp4(struct bpf_sock_addr *ctx, bool connects, enu
 		remote = flow.local_port && ctx->sk && ctx->sk->src_ip4 ? ctx->sk->src_ip4 : bpf_htonl(INADDR_LOOPBACK);
 	map_ipv4(&flow.remote, remote);
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, connects, by);
+	if (ctx->protocol == IPPROTO_TCP)
+		on_tcp(ctx, &flow, by);
+	else
+		on_udp(ctx, &flow, connects, by);
 	return 1;
 }
 
@@ -409,7 +317,7 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool connects, enu
 	struct flow flow = {};
 	__u32 *local = (__u32 *)flow.local.octets, *remote = (__u32 *)flow.remote.octets;
 
-	if (ctx->protocol != IPPROTO_UDP)
+	if (!is_followed(ctx, connects))
 		return 1;
 	if (ctx->sk) {
 		local[0] = ctx->sk->src_ip6[0];
@@ -429,7 +337,10 @@ static __always_inline int on_udp6(struct bpf_sock_addr *ctx, bool connects, enu
 			remote[2] = bpf_htonl(0xffff);
 	}
 	flow.remote_port = bpf_ntohs(ctx->user_port);
-	on_udp(ctx, &flow, connects, by);
+	if (ctx->protocol == IPPROTO_TCP)
+		on_tcp(ctx, &flow, by);
+	else
+		on_udp(ctx, &flow, connects, by);
 	return 1;
 }
 

@@ -70,7 +70,6 @@ static __always_inline struct sock *unix_socket(struct file *file)
 static __always_inline void report_unix(const struct owner *owner, struct file *file, const struct unix_connect *c, long result)
 {
 	struct series key = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT, .error = result < 0 ? -result : 0};
-	struct counts *counts;
 	struct unix_event *e;
 	struct sock *sk;
 	__u64 now;
@@ -80,9 +79,7 @@ static __always_inline void report_unix(const struct owner *owner, struct file *
 		return;
 	now = bpf_ktime_get_ns();
 	key.cgroup = owner->cgroup;
-	counts = find_counts(&key);
-	if (counts)
-		__sync_fetch_and_add(result < 0 ? &counts->failed : &counts->opened, 1);
+	count(&key, result < 0 ? COUNT_FAILED : COUNT_OPENED);
 
 	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, key.error)))
 		return;

@@ -36,27 +36,35 @@ static __always_inline bool has_link_local(const struct flow *f)
 	return is_link_local(&f->remote) | is_link_local(&f->local);
 }
 
-/* Reads the name of an interface of a namespace; it stays empty if there is none. */
-static __noinline int find_interface(char *name, __u64 netns, __u32 index)
+/*
+ * The address of an interface of a network namespace; 0 if there is none. Not static: verifiers follow the loop once, and not for
+ * each caller.
+ */
+__noinline __u64 find_device(__u64 netns, __u32 index)
 {
 	struct net *net = (struct net *)netns;
 	struct hlist_node *node = NULL;
 	struct hlist_head *chains;
 	struct net_device *dev;
 
-	if (!name || !index)
-		return 0;
 	chains = BPF_CORE_READ(net, dev_index_head);
 	bpf_probe_read_kernel(&node, sizeof(node), chains + index % INTERFACE_CHAINS);
 	for (int i = 0; i < INTERFACE_CHAIN_LENGTH && node; i++) {
 		dev = (struct net_device *)((__u64)node - bpf_core_field_offset(struct net_device, index_hlist));
-		if ((__u32)BPF_CORE_READ(dev, ifindex) == index) {
-			bpf_core_read(name, INTERFACE_NAME_SIZE, &dev->name);
-			return 0;
-		}
+		if ((__u32)BPF_CORE_READ(dev, ifindex) == index)
+			return (__u64)dev;
 		node = BPF_CORE_READ(node, next);
 	}
 	return 0;
+}
+
+/* Reads the name of an interface of a namespace; it stays empty if there is none. */
+static __always_inline void find_interface(char name[INTERFACE_NAME_SIZE], __u64 netns, __u32 index)
+{
+	struct net_device *dev = index ? (struct net_device *)find_device(netns, index) : NULL;
+
+	if (dev)
+		bpf_core_read(name, INTERFACE_NAME_SIZE, &dev->name);
 }
 
 /* The name of the interface that a connection with a link-local address is bound to; empty otherwise. */

@@ -227,7 +227,8 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
-	void *icsk_ulp_data; /* of an upper-layer protocol such as MPTCP; NULL: there is none */
+	__u32 icsk_user_timeout; /* ms; 0: none */
+	void *icsk_ulp_data;     /* of an upper-layer protocol such as MPTCP; NULL: there is none */
 };
 
 struct minmax_sample {
@@ -242,6 +243,7 @@ struct minmax {
 struct tcp_sock {
 	struct inet_connection_sock inet_conn;
 	__u32 rcv_nxt;
+	__u32 segs_in;
 	__u32 segs_out;
 	__u32 snd_una;
 	__u32 write_seq;

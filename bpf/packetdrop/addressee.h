@@ -2,7 +2,7 @@
 /* The addressee of a packet. A packet that nobody here wants is no loss when the kernel drops it. */
 #pragma once
 
-#include "headers.h"
+#include "../include/headers.h"
 
 enum addressee {
 	ADDRESSEE_HERE,  /* this host, or a host that it routes to */

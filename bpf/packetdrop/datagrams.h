@@ -5,7 +5,7 @@
  */
 #pragma once
 
-#include "headers.h"
+#include "../include/headers.h"
 
 /* Longer than the kernel keeps fragments: 30 s (IPv4) or 60 s (IPv6). */
 #define DATAGRAM_LIFE 90000000000ULL /* ns */

@@ -5,8 +5,8 @@
  */
 #pragma once
 
+#include "../include/headers.h"
 #include "../include/sockets.h"
-#include "headers.h"
 
 /* Why TCP frees a segment, as far as the reason or the function tells. */
 enum segment_fate {

@@ -215,7 +215,7 @@ var invalidConfigs = []struct {
 	{
 		"attribute of another metric", "metrics: {ebpf.connection.failed: {attributes: [error.type, ebpf.connection.role]}}",
 		`metrics: ebpf.connection.failed::attributes: the metric has no attribute "ebpf.connection.role"; its attributes are ` +
-			"network.transport, network.type, error.type, otel.metric.overflow",
+			"network.transport, network.type, error.type, ebpf.connection.cause, otel.metric.overflow",
 	},
 	{
 		"attribute of another histogram", "metrics: {ebpf.tcp.rtt: {attributes: [system.device]}}",
@@ -442,8 +442,8 @@ func mustLoad(t *testing.T, yaml string) *Config {
 func TestMetricAttributes(t *testing.T) {
 	for config, want := range map[string]map[string]metadata.MetricAttributes{
 		"": {},
-		"metrics: {ebpf.connection.failed: {enabled: true}, ebpf.tcp.rtt: {attributes: }}":                                     {},
-		"metrics: {ebpf.connection.failed: {attributes: [error.type, otel.metric.overflow, network.type, network.transport]}}": {},
+		"metrics: {ebpf.connection.failed: {enabled: true}, ebpf.tcp.rtt: {attributes: }}":                                                            {},
+		"metrics: {ebpf.connection.failed: {attributes: [error.type, ebpf.connection.cause, otel.metric.overflow, network.type, network.transport]}}": {},
 		"metrics: {ebpf.connection.failed: {attributes: [error.type]}, ebpf.tcp.rtt: {attributes: []}, ebpf.oom.kills: {enabled: false}}": {
 			"ebpf.connection.failed": {"error.type"}, "ebpf.tcp.rtt": {},
 		},

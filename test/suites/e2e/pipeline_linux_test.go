@@ -54,7 +54,7 @@ func TestPipelines(t *testing.T) {
 		}
 	})
 	t.Run("terminal", func(t *testing.T) {
-		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\d\d:\d\d:\d\d\.\d{3} WARN  curl\[%d\] → 127\.0\.0\.1:1 tcp refused after \S+ .s( \[\w+\])?$`, did.PID))
+		line := regexp.MustCompile(fmt.Sprintf(`(?m)^\d\d:\d\d:\d\d\.\d{3} WARN  curl\[%d\] → 127\.0\.0\.1:1 tcp refused after \S+ .s: reset by the peer( \[\w+\])?$`, did.PID))
 		assert.Regexp(t, line, c.Output(), "time, severity, who and what, and the container")
 		for text := range strings.Lines(c.Output()) {
 			assert.LessOrEqual(t, utf8.RuneCountInString(text), 121, "a line of 120 characters and its end: %s", text)

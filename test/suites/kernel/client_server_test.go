@@ -9,7 +9,10 @@ import (
 	"net/netip"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
@@ -86,6 +89,15 @@ func exchange(t testing.TB, from *traffic.Agent, fromFD int, to *traffic.Agent, 
 		}
 		left -= n
 	}
+}
+
+// acknowledgeAll waits until all that the agent has sent is acknowledged.
+func acknowledgeAll(t testing.TB, a *traffic.Agent, fd int) {
+	t.Helper()
+	require.True(t, testreceiver.Eventually(func() bool {
+		i := a.Info(fd)
+		return i.BytesAcked >= i.BytesSent-i.BytesRetransmits
+	}), "some bytes are not acknowledged")
 }
 
 // closeInTurn closes one end, waits until the other end has received the FIN, and closes that too.

@@ -67,13 +67,15 @@ func everything(t *testing.T, s clientServer, counts map[string]int, up, down in
 			}
 		}
 	}
-	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: 9})
+	rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: 9})
 	for range 3 {
 		s.client.Close(s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort)).FD)
 	}
 	s.client.Close(s.client.Connect(traffic.Addr(testnet.Right.IPv6, closedPort)).FD)
-	for range 2 {
-		s.client.Close(s.client.StartConnect(traffic.Addr(testnet.Right.IPv6, 9)).FD)
+	for i := range 2 {
+		c := s.client.StartConnect(traffic.Addr(testnet.Right.IPv6, 9))
+		require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) > i }), "no SYN was sent")
+		s.client.Close(c.FD)
 	}
 	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
 	for port := range uint16(4) {
@@ -94,24 +96,28 @@ func TestConnectionMetrics(t *testing.T) {
 	const failed, udpPeers = 6, 5
 	r.Exactly(t, failed+udpPeers+2*(5+3)+2*(3+2), testreceiver.OfProcess(s.client.PID, s.server.PID))
 
-	m := r.Scrape(t).In(container)
+	for _, p := range left {
+		acknowledgeAll(t, s.client, p.client.FD)
+		acknowledgeAll(t, s.server, p.server.FD)
+	}
+	m := scrapeBytes(t, r, 2*(5+3)*(up+down), container).In(container)
 	for networkType, n := range counts {
 		closed := n - open[networkType]
 		for role, sent := range map[string]int{"client": up, "server": down} {
 			series := tcp(networkType, role)
 			assert.Equal(t, n, m.Int(openedMetric, series), "opened %v", series)
 			assert.Equal(t, n-closed, m.Int(activeMetric, series), "active %v", series)
-			assert.Equal(t, closed*sent, m.Int(ioMetric, series.With("network.io.direction", "transmit")), "sent %v", series)
-			assert.Equal(t, closed*(up+down-sent), m.Int(ioMetric, series.With("network.io.direction", "receive")), "received %v", series)
+			assert.Equal(t, n*sent, m.Int(ioMetric, series.With("network.io.direction", "transmit")), "sent %v", series)
+			assert.Equal(t, n*(up+down-sent), m.Int(ioMetric, series.With("network.io.direction", "receive")), "received %v", series)
 			point, ok := m.Histogram(durationMetric, series)
 			require.True(t, ok, "duration %v", series)
 			assert.EqualValues(t, closed, point.Count(), "duration %v", series)
 		}
 	}
 	assert.ElementsMatch(t, []testreceiver.Series{
-		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused"}, Value: 3},
-		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv6", "error.type": "refused"}, Value: 1},
-		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv6", "error.type": "aborted"}, Value: 2},
+		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused", causeKey: "reset_by_peer"}, Value: 3},
+		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv6", "error.type": "refused", causeKey: "reset_by_peer"}, Value: 1},
+		{Attributes: testreceiver.Attributes{"network.transport": "tcp", "network.type": "ipv6", "error.type": "aborted", causeKey: "local_drop"}, Value: 2},
 	}, m.Series(failedMetric))
 	udp := func(networkType string) testreceiver.Attributes {
 		return testreceiver.Attributes{"network.transport": "udp", "network.type": networkType, "ebpf.connection.role": "client"}

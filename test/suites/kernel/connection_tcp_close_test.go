@@ -158,6 +158,14 @@ func TestConnectionReset(t *testing.T) {
 				client, server := only(t, events, closeEvent, s.client), only(t, events, closeEvent, s.server)
 				assert.Equal(t, c.client, client.Attributes["error.type"], client)
 				assert.Equal(t, c.server, server.Attributes["error.type"], server)
+				for _, e := range []testreceiver.Event{client, server} {
+					if e.Attributes["error.type"] == "reset" {
+						assert.Equal(t, "reset_by_peer", e.Attributes[causeKey], e)
+					} else {
+						assert.NotContains(t, e.Attributes, causeKey, "its own process did it")
+					}
+					checkDropped(t, e, nil)
+				}
 				assert.Equal(t, c.clientSent, client.Attributes["ebpf.connection.bytes_sent"])
 				assert.Equal(t, int64(0), client.Attributes["ebpf.connection.bytes_received"])
 				assert.Equal(t, int64(0), server.Attributes["ebpf.connection.bytes_sent"])

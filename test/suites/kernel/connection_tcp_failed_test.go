@@ -27,7 +27,10 @@ const closedPort = 7
 type failure struct {
 	name      string
 	errorType string
+	cause     string
 	errno     unix.Errno
+	// syns is how often the SYN is sent again; -1: not compared.
+	syns int64
 	// least is the shortest duration of the attempt.
 	least time.Duration
 	// prepare arranges the failure.
@@ -47,19 +50,20 @@ func refusedByICMP(code uint8) func(*testing.T, clientServer) {
 // blackHole drops the client's SYNs and allows one retry.
 func blackHole(t *testing.T, s clientServer) {
 	s.left.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
+	s.left.SysctlIfPresent(t, "net.ipv4.tcp_syn_linear_timeouts", "0")
 	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort})
 }
 
 var failures = []failure{
-	{name: "refused", errorType: "refused", errno: unix.ECONNREFUSED},
-	{name: "timed out", errorType: "timed_out", errno: unix.ETIMEDOUT, least: 2 * time.Second, prepare: blackHole},
-	{name: "aborted", errorType: "aborted", errno: unix.EINPROGRESS, prepare: blackHole, attempt: func(s clientServer, to netip.AddrPort) traffic.Conn {
+	{name: "refused", errorType: "refused", cause: "reset_by_peer", errno: unix.ECONNREFUSED},
+	{name: "timed out", errorType: "timed_out", cause: "local_drop", errno: unix.ETIMEDOUT, syns: 1, least: 2 * time.Second, prepare: blackHole},
+	{name: "aborted", errorType: "aborted", cause: "local_drop", errno: unix.EINPROGRESS, prepare: blackHole, attempt: func(s clientServer, to netip.AddrPort) traffic.Conn {
 		c := s.client.OnThread("dialer").StartConnect(to)
 		c.End = s.client.Close(c.FD).End
 		return c
 	}},
 	// No host has this address.
-	{name: "host unreachable", errorType: "host_unreachable", errno: unix.EHOSTUNREACH, to: func(server netip.Addr) netip.Addr {
+	{name: "host unreachable", errorType: "host_unreachable", cause: "local_drop", errno: unix.EHOSTUNREACH, syns: -1, to: func(server netip.Addr) netip.Addr {
 		b := server.AsSlice()
 		b[len(b)-1] = 77
 		nobody, _ := netip.AddrFromSlice(b)
@@ -69,7 +73,7 @@ var failures = []failure{
 		s.left.Sysctl(t, "net.ipv6.neigh."+testnet.Left.Device+".mcast_solicit", "1")
 	}},
 	// The error comes by ICMP (no route). If the socket is busy at the first ICMP message, the one for the second SYN counts.
-	{name: "net unreachable", errorType: "net_unreachable", errno: unix.ENETUNREACH, prepare: refusedByICMP(0)},
+	{name: "net unreachable", errorType: "net_unreachable", cause: "icmp_unreachable", errno: unix.ENETUNREACH, syns: -1, prepare: refusedByICMP(0)},
 }
 
 func TestConnectionFailed(t *testing.T) {
@@ -102,8 +106,19 @@ func TestConnectionFailed(t *testing.T) {
 				}
 				want := connection("tcp", "client", traffic.Addr(from, 0), to, c.Cookie, s.left).
 					with(owner(s.client.OnThread("dialer"), "socket")).
-					with(attributes{"error.type": f.errorType})
+					with(attributes{"error.type": f.errorType, causeKey: f.cause, synsKey: f.syns})
 				delete(want, "client.port")
+				if f.syns < 0 {
+					want[synsKey] = e.Attributes[synsKey]
+				}
+				if f.cause != "reset_by_peer" {
+					checkDropped(t, e, &lostHere{})
+				}
+				for _, key := range []string{dropsKey, reasonKey, subsystemKey, locationKey} {
+					if value, ok := e.Attributes[key]; ok { // compared above
+						want[key] = value
+					}
+				}
 				check(t, e, connectEvent, plog.SeverityNumberWarn, want, "client.port", handshakeKey)
 				assert.Positive(t, e.Attributes["client.port"])
 				within(t, e, c.Start, c.End)
@@ -138,6 +153,7 @@ func TestConnectionOfKilledProcessIsAborted(t *testing.T) {
 	e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID))[0]
 	assert.Equal(t, connectEvent, e.Name)
 	assert.Equal(t, "aborted", e.Attributes["error.type"])
+	assert.Equal(t, "local_drop", e.Attributes[causeKey])
 	within(t, e, before, time.Now())
 }
 
@@ -156,6 +172,7 @@ func TestConnectionWithoutFreePort(t *testing.T) {
 	require.Len(t, failed, 1)
 	assert.Equal(t, plog.SeverityNumberWarn, failed[0].Severity)
 	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "the socket never had a port")
+	assert.Equal(t, "no_local_port", failed[0].Attributes[causeKey])
 }
 
 // Without a route, the kernel refuses before the socket changes its state. Some kernels do not report this. If reported, the
@@ -171,5 +188,6 @@ func TestConnectionWithoutRoute(t *testing.T) {
 	for _, e := range events {
 		assert.Equal(t, connectEvent, e.Name)
 		assert.Equal(t, "net_unreachable", e.Attributes["error.type"])
+		assert.Equal(t, "no_route", e.Attributes[causeKey])
 	}
 }

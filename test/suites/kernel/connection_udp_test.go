@@ -154,7 +154,7 @@ func TestConnectionUDPFailed(t *testing.T) {
 			}{{connecting, 53, c.Span}, {sending, 5353, sent.Span}} {
 				e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(a.port)))[0]
 				want := connection("udp", "client", a.socket.Local, traffic.Addr(to, a.port), a.socket.Cookie, s.left).
-					with(owner(s.client, "current")).with(attributes{"error.type": "net_unreachable"})
+					with(owner(s.client, "current")).with(attributes{"error.type": "net_unreachable", causeKey: "no_route"})
 				delete(want, "client.address")
 				if a.socket == connecting {
 					want = want.with(onlyConnected)

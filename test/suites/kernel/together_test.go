@@ -53,6 +53,10 @@ var together = []func(*testing.T){
 	TestConnectionOfKilledProcessIsAborted,
 	TestConnectionWithoutFreePort,
 	TestConnectionWithoutRoute,
+	TestConnectionCauses,
+	TestConnectionFailedAtOnce,
+	TestConnectionEndCauses,
+	TestConnectionBytesWhileOpen,
 	TestConnectionUDPConnect,
 	TestConnectionUDPSend,
 	TestConnectionUDPWithoutLocalAddress,
@@ -110,6 +114,7 @@ var together = []func(*testing.T){
 // apart are the tests of these programs that are not repeated with all three, with the reason.
 var apart = map[string]string{
 	"TestTCPIsOffByDefault":           "it tests a receiver without one of them",
+	"TestConnectionBytesUnderLooks":   "it tests a map that the others do not use, and takes long",
 	"TestConnectionPassedOn":          "it chooses the programs itself, with and without connection",
 	"TestConnectionUDPManyPeers":      "it tests a map that the others do not use, and takes long",
 	"TestPacketDropsOfHealthyTraffic": "it takes long, and does not depend on the shared state of sockets",

@@ -58,7 +58,7 @@ func TestUnitsAreResources(t *testing.T) {
 			}
 		}
 		assert.Equal(t, []testreceiver.Series{{Attributes: testreceiver.Attributes{
-			"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused",
+			"network.transport": "tcp", "network.type": "ipv4", "error.type": "refused", causeKey: "reset_by_peer",
 		}, Value: 1}}, counted)
 	}
 }

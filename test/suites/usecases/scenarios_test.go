@@ -31,6 +31,7 @@ const times = 5
 // scenarios are in the order of the page.
 var scenarios = []scenario{
 	{title: "Which service is refused by the database?", act: refuse},
+	{title: "Why can a service not connect?", act: dropSYNs},
 	{title: "Who drops packets, and why?", act: overflow},
 	{title: "What was killed for lack of memory, and who asked for it?", act: runOut},
 	// The page's five minutes are some seconds here.
@@ -78,6 +79,30 @@ func refuse(t *testing.T) answers {
 	found := row{"process.executable.name": "billing", "server.address": "127.0.0.1", "failures": counted}
 	return answers{
 		promql: row{"container_id": container.ContainerID, "error_type": "refused", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+// dropSYNs has a firewall drop what a service sends to its database. The service gives up each time.
+func dropSYNs(t *testing.T) answers {
+	orders, container, ns := start(t, "orders")
+	database := traffic.Addr(testnet.Loopback4, 5433)
+	rule := ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, Port: database.Port()})
+	tried := 0
+	repeat(func() {
+		c := orders.StartConnect(database)
+		tried++
+		require.Eventually(t, func() bool { return rule.Packets(t) >= tried }, time.Second, time.Millisecond)
+		orders.Close(c.FD)
+	})
+	found := row{
+		"process.executable.name": "orders", "server.address": "127.0.0.1", "server.port": "5433",
+		"ebpf.drop.reason": "netfilter_drop", "ebpf.drop.location": "nft_do_chain", "failures": counted,
+	}
+	return answers{
+		promql: row{
+			"container_id": container.ContainerID, "error_type": "aborted", "ebpf_connection_cause": "local_drop", valueKey: increased,
+		},
 		logsql: found, jq: found,
 	}
 }

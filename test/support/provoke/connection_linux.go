@@ -5,9 +5,11 @@ package provoke
 
 import (
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
@@ -24,27 +27,43 @@ func init() {
 		Name:  "connection",
 		Event: Connections,
 		With: map[string]Event{
-			"`protocols: [tcp]`":    provokeRefusal,
+			"`protocols: [tcp]`":    provokeDrop,
 			"`unix` in `protocols`": provokeUnixConnection,
 		},
 	})
 }
 
-// Connections makes connections and sends datagrams from a container, and attempts a connection that is refused.
+// Connections makes connections and sends datagrams from a container, and attempts a connection that is refused and one that is
+// dropped.
 func Connections(t *testing.T, events Events) collector.Event {
 	t.Helper()
 	Container(t, events, testhost.NewDockerContainer(t))
 	Datagram(t, events)
-	return provokeRefusal(t, events)
+	provokeRefusal(t, events)
+	return provokeDrop(t, events)
 }
 
-func provokeRefusal(t *testing.T, events Events) collector.Event {
+func provokeRefusal(t *testing.T, events Events) {
 	t.Helper()
 	_, err := net.Dial("tcp4", "127.0.0.1:1")
 	require.ErrorIs(t, err, unix.ECONNREFUSED)
 	refused := events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})[0]
 	assert.Equal(t, "socket", refused.Attributes["ebpf.attribution"])
-	return refused
+}
+
+// provokeDrop attempts a connection whose SYN a packet filter of this host drops.
+func provokeDrop(t *testing.T, events Events) collector.Event {
+	t.Helper()
+	ns := testnet.NewNamespace(t)
+	server := netip.AddrPortFrom(testnet.Loopback4, 9)
+	rule := ns.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, Port: server.Port()})
+	a := traffic.Start(t, ns, traffic.Named("provoke-drop", "provoke-drop"))
+	c := a.StartConnect(server)
+	require.Eventually(t, func() bool { return rule.Packets(t) > 0 }, 5*time.Second, time.Millisecond)
+	a.Close(c.FD)
+	return events.Await(t, 1, "ebpf.connection.connect", map[string]any{
+		"error.type": "aborted", "ebpf.connection.cause": "local_drop", "process.pid": int64(a.PID),
+	})[0]
 }
 
 func provokeUnixConnection(t *testing.T, events Events) collector.Event {
@@ -52,7 +71,8 @@ func provokeUnixConnection(t *testing.T, events Events) collector.Event {
 	path := filepath.Join(PublicDir(t), "socket")
 	_, err := net.Dial("unix", path)
 	require.ErrorIs(t, err, os.ErrNotExist)
-	return events.Await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})[0]
+	events.Await(t, 1, "ebpf.connection.connect", map[string]any{"network.transport": "unix", "server.address": path, "process.pid": int64(os.Getpid())})
+	return provokeDrop(t, events)
 }
 
 // Container checks that connections of a container are attributed to it.

@@ -22,6 +22,7 @@ type Hook int
 const (
 	Input Hook = iota
 	Output
+	Forward
 )
 
 // Filter selects packets of a namespace that are dropped or rejected.
@@ -29,8 +30,8 @@ type Filter struct {
 	Hook Hook
 	// Protocol is the IP protocol: unix.IPPROTO_TCP and so on.
 	Protocol int
-	// Port is the destination port; 0 is any.
-	Port uint16
+	// Port is the destination port, SourcePort the source port; 0 is any.
+	Port, SourcePort uint16
 	// ICMPType is the type of an ICMP or ICMPv6 message; 0 is any.
 	ICMPType uint8
 	// TCPFlags are flags as in the header's flag byte. At least one must be set; 0 is any.
@@ -39,8 +40,10 @@ type Filter struct {
 	Skip int
 	// First drops only that many matching packets, the first ones; 0 is no limit.
 	First int
-	// Reject answers with this ICMP unreachable code (IPv4) instead of dropping silently.
+	// Reject answers with this code of ICMP or ICMPv6 "unreachable" instead of dropping silently.
 	Reject *uint8
+	// Reset answers a TCP segment with a reset.
+	Reset bool
 }
 
 // Rule is an active filter.
@@ -60,10 +63,9 @@ func (n *Namespace) AddFilter(t testing.TB, f Filter) *Rule {
 	require.NoError(t, err, "listing nftables tables")
 	// Use one table per filter, so that each can be removed and read alone.
 	table := conn.AddTable(&nftables.Table{Family: nftables.TableFamilyINet, Name: "kernel-test-" + string(rune('a'+len(tables)))})
-	hook := nftables.ChainHookInput
-	if f.Hook == Output {
-		hook = nftables.ChainHookOutput
-	}
+	hook := map[Hook]*nftables.ChainHook{
+		Input: nftables.ChainHookInput, Output: nftables.ChainHookOutput, Forward: nftables.ChainHookForward,
+	}[f.Hook]
 	chain := conn.AddChain(&nftables.Chain{
 		Name: "filter", Table: table, Type: nftables.ChainTypeFilter, Hooknum: hook, Priority: nftables.ChainPriorityFilter,
 	})
@@ -118,6 +120,11 @@ func (f Filter) expressions() []expr.Any {
 			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
 			&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binary.BigEndian.AppendUint16(nil, f.Port)})
 	}
+	if f.SourcePort != 0 {
+		exprs = append(exprs,
+			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 2},
+			&expr.Cmp{Op: expr.CmpOpEq, Register: register, Data: binary.BigEndian.AppendUint16(nil, f.SourcePort)})
+	}
 	if f.ICMPType != 0 {
 		exprs = append(exprs,
 			&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 0, Len: 1},
@@ -139,6 +146,9 @@ func (f Filter) expressions() []expr.Any {
 	exprs = append(exprs, &expr.Counter{})
 	if f.Reject != nil {
 		return append(exprs, &expr.Reject{Type: unix.NFT_REJECT_ICMP_UNREACH, Code: *f.Reject})
+	}
+	if f.Reset {
+		return append(exprs, &expr.Reject{Type: unix.NFT_REJECT_TCP_RST})
 	}
 	return append(exprs, &expr.Verdict{Kind: expr.VerdictDrop})
 }

@@ -6,7 +6,9 @@
 package testnet
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -77,6 +79,16 @@ func (n *Namespace) Sysctl(t testing.TB, name, value string) {
 	t.Helper()
 	path := filepath.Join("/proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
 	require.NoError(t, n.Run(func() error { return os.WriteFile(path, []byte(value), 0o600) }), "setting %s", name)
+}
+
+// SysctlIfPresent is Sysctl for a setting that not every kernel has.
+func (n *Namespace) SysctlIfPresent(t testing.TB, name, value string) {
+	t.Helper()
+	path := filepath.Join("/proc/sys", filepath.FromSlash(strings.ReplaceAll(name, ".", "/")))
+	err := n.Run(func() error { return os.WriteFile(path, []byte(value), 0) })
+	if !errors.Is(err, fs.ErrNotExist) {
+		require.NoError(t, err, "setting %s", name)
+	}
 }
 
 // AddAddress adds an address to the interface.

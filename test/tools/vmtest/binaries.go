@@ -67,6 +67,7 @@ var packages = []testPackage{
 		path: "./test/suites/kernel",
 		// Each program, and each way to get at its facts.
 		everywhere: []string{
+			"ConnectionBytesWhileOpen",
 			"Connection(Established|Listeners|OfMPTCP|Subflows)",
 			"ConnectionUDP(Connect|Send)",
 			"ConnectionUnixByRing",
@@ -81,7 +82,7 @@ var packages = []testPackage{
 			"RunqueueStall",
 			"SyscallsAreCounted",
 			"TCPRetransmits",
-			"TestConnection(Failed|Reset|Unix)$",
+			"TestConnection(Causes|Failed|Reset|Unix)$",
 			"TestFileDeletions(ByRing)?$",
 			"TestHooks",
 			"TestPacketDropOfSegments$",
@@ -90,7 +91,7 @@ var packages = []testPackage{
 		oldest: []string{
 			"ActiveConnection",
 			"CapabilitiesSuffice",
-			"Connection(ClosedByExit|OfPreforked|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
+			"Connection(ClosedByExit|EndCauses|OfPreforked|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
 			"LockedMemory",
 			"OOMKillOfAnother",
 			"PacketDrop(AtFull|ByFilter|Of(Established|Fragments)|sLeaveOutOrdinary)",
@@ -100,7 +101,7 @@ var packages = []testPackage{
 			"TestTCPReset$",
 		},
 		newest: []string{
-			"Connection(Deferred|LinkLocal|Metrics$|Translated|UDPFailed|UnixInterrupted)",
+			"Connection(Deferred|FailedAtOnce|LinkLocal|Metrics$|Translated|UDPFailed|UnixInterrupted)",
 			"DiskIO(Merge|SlowOperation|WriteBack)",
 			"FileDeletion(Refused|sWithoutPath)",
 			"OOMKillOf",

@@ -223,7 +223,7 @@ func (c *AllMetricsConfig) Histograms() HistogramsConfig {
 func (c *AllMetricsConfig) each(f func(name string, attributes []string, config *MetricConfig)) {
 	f("ebpf.connection.active", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionActive)
 	f("ebpf.connection.duration", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionDuration)
-	f("ebpf.connection.failed", []string{"network.transport", "network.type", "error.type", "otel.metric.overflow"}, &c.EbpfConnectionFailed)
+	f("ebpf.connection.failed", []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "otel.metric.overflow"}, &c.EbpfConnectionFailed)
 	f("ebpf.connection.handshake.duration", []string{"network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfConnectionHandshakeDuration)
 	f("ebpf.connection.io", []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "otel.metric.overflow"}, &c.EbpfConnectionIo)
 	f("ebpf.connection.opened", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionOpened)

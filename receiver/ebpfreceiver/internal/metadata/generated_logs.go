@@ -77,6 +77,18 @@ func WithEbpfConnectionBytesSentEventAttribute(ebpfConnectionBytesSentAttributeV
 	})
 }
 
+func WithEbpfConnectionCauseEventAttribute(ebpfConnectionCauseAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.connection.cause", ebpfConnectionCauseAttributeValue)
+	})
+}
+
+func WithEbpfConnectionDropsEventAttribute(ebpfConnectionDropsAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.drops", ebpfConnectionDropsAttributeValue)
+	})
+}
+
 func WithEbpfConnectionDurationEventAttribute(ebpfConnectionDurationAttributeValue float64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutDouble("ebpf.connection.duration", ebpfConnectionDurationAttributeValue)
@@ -122,6 +134,12 @@ func WithEbpfConnectionSentEventAttribute(ebpfConnectionSentAttributeValue bool)
 func WithEbpfConnectionSubflowEventAttribute(ebpfConnectionSubflowAttributeValue bool) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutBool("ebpf.connection.subflow", ebpfConnectionSubflowAttributeValue)
+	})
+}
+
+func WithEbpfConnectionSynRetransmitsEventAttribute(ebpfConnectionSynRetransmitsAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.syn.retransmits", ebpfConnectionSynRetransmitsAttributeValue)
 	})
 }
 

@@ -128,7 +128,7 @@ var MetricsInfo = metricsInfo{
 	},
 	EbpfConnectionFailed: metricInfo{
 		Name:       "ebpf.connection.failed",
-		Attributes: []string{"network.transport", "network.type", "error.type", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "otel.metric.overflow"},
 	},
 	EbpfConnectionIo: metricInfo{
 		Name:       "ebpf.connection.io",
@@ -280,6 +280,12 @@ func (maof metricAttributeOptionFunc) apply(dp pmetric.NumberDataPoint) {
 func WithDiskIoDirectionMetricAttribute(diskIoDirectionAttributeValue string) MetricAttributeOption {
 	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
 		dp.Attributes().PutStr("disk.io.direction", diskIoDirectionAttributeValue)
+	})
+}
+
+func WithEbpfConnectionCauseMetricAttribute(ebpfConnectionCauseAttributeValue string) MetricAttributeOption {
+	return metricAttributeOptionFunc(func(dp pmetric.NumberDataPoint) {
+		dp.Attributes().PutStr("ebpf.connection.cause", ebpfConnectionCauseAttributeValue)
 	})
 }
 
@@ -572,7 +578,7 @@ type metricEbpfConnectionIo struct {
 // init fills ebpf.connection.io metric with initial data.
 func (m *metricEbpfConnectionIo) init() {
 	m.data.SetName("ebpf.connection.io")
-	m.data.SetDescription("Payload bytes of TCP connections, counted when they close.")
+	m.data.SetDescription("Payload bytes of TCP connections, those that are open included. Bytes sent are those that the peer has acknowledged.")
 	m.data.SetUnit("By")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)

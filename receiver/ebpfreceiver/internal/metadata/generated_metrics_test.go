@@ -71,7 +71,7 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfConnectionActiveDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfConnectionFailedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfConnectionFailedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithErrorTypeMetricAttribute("error.type-val"), WithEbpfConnectionCauseMetricAttribute("ebpf.connection.cause-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfConnectionIoDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
@@ -230,6 +230,9 @@ func TestMetricsBuilder(t *testing.T) {
 					errorTypeAttrVal, ok := dp.Attributes().Get("error.type")
 					assert.True(t, ok)
 					assert.Equal(t, "error.type-val", errorTypeAttrVal.Str())
+					ebpfConnectionCauseAttrVal, ok := dp.Attributes().Get("ebpf.connection.cause")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.connection.cause-val", ebpfConnectionCauseAttrVal.Str())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -238,7 +241,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.io"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Payload bytes of TCP connections, counted when they close.", mi.Description())
+					assert.Equal(t, "Payload bytes of TCP connections, those that are open included. Bytes sent are those that the peer has acknowledged.", mi.Description())
 					assert.Equal(t, "By", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())

@@ -73,3 +73,20 @@ type Host struct {
 	// Report reports a state of the program that the loader does not know.
 	Report func(State)
 }
+
+// DropReason returns the name of a drop reason and that of its subsystem; "" where this kernel gives no reasons.
+func (h *Host) DropReason(reason uint32) (name, subsystem string) {
+	if !h.Reasons.HasReasons() {
+		return "", ""
+	}
+	return h.Reasons.Name(reason)
+}
+
+// Location returns the kernel function at an address; "" if it is unknown.
+func (h *Host) Location(address uint64) string {
+	name, err := h.Symbols.Name(address)
+	if err != nil {
+		h.Logger.Warn("Cannot resolve kernel addresses; events have no ebpf.drop.location", zap.Error(err))
+	}
+	return name
+}

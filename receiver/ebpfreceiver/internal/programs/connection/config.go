@@ -15,6 +15,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
+var location = map[kernel.Capability]string{kernel.CapSyslog: "ebpf.drop.location"}
+
 // Definition is the program's entry in the receiver's list of programs.
 var Definition = program.Definition{
 	Name:    "connection",
@@ -30,11 +32,11 @@ var Definition = program.Definition{
 	},
 	Example: "{protocols: [tcp, udp, unix]}",
 	Privileges: []program.Privileges{
-		{Needed: []kernel.Capability{kernel.CapNetAdmin}},
-		{With: "`protocols: [tcp]`", Settings: "{protocols: [tcp]}"},
+		{Needed: []kernel.Capability{kernel.CapNetAdmin}, Serves: location},
+		{With: "`protocols: [tcp]`", Settings: "{protocols: [tcp]}", Serves: location},
 		{
 			With: "`unix` in `protocols`", Settings: "{protocols: [tcp, udp, unix]}",
-			Needed: []kernel.Capability{kernel.CapNetAdmin, kernel.CapDACReadSearch},
+			Needed: []kernel.Capability{kernel.CapNetAdmin, kernel.CapDACReadSearch}, Serves: location,
 		},
 	},
 	DefaultConfig: func() program.Config { return defaultConfig() },

@@ -82,8 +82,11 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
 		putTotals(event, e)
-	} else if e.Duration > 0 {
-		event.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
+	} else {
+		putHandshake(event, e)
+	}
+	if e.Error != 0 {
+		c.putEnding(event, e)
 	}
 	event.PutOwner(owner, attribution)
 	if e.Cookie != 0 { // before Linux 5.12 a socket is numbered only if a process asks
@@ -96,8 +99,20 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 		event.PutAddress("ebpf.connection.translated.address", translated.Addr())
 		event.PutInt("ebpf.connection.translated.port", int64(translated.Port()))
 	}
-	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, remote, translated, failure) })
+	event.End(func(text []byte) []byte {
+		text = appendBody(b, text, e, owner, remote, translated, failure)
+		return c.appendCause(text, e)
+	})
 	return nil
+}
+
+func putHandshake(event *batch.Event, e *bpf.ConnectionEvent) {
+	if e.Duration > 0 {
+		event.PutDouble("ebpf.connection.handshake.duration", float64(e.Duration)/1e9)
+	}
+	if e.Error != 0 && e.Transport == tcp && e.Duration > 0 { // a SYN was sent
+		event.PutInt("ebpf.connection.syn.retransmits", int64(e.Retransmits))
+	}
 }
 
 func putEnds(event *batch.Event, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {

@@ -71,6 +71,16 @@ func failed(err uint32) func(*bpf.ConnectionEvent) {
 
 func errno(err syscall.Errno) func(*bpf.ConnectionEvent) { return failed(uint32(err)) }
 
+// caused is an end with a cause, and with packets that this host dropped.
+func caused(cause bpf.ConnectionCause, retransmits, drops uint32) func(*bpf.ConnectionEvent) {
+	return func(e *bpf.ConnectionEvent) {
+		e.Duration, e.Retransmits, e.Ending.Cause, e.Ending.Drops = 3_070_000_000, retransmits, uint8(cause), drops
+		if drops > 0 {
+			e.Ending.Reason, e.Ending.Location = programtest.ReasonNetfilterDrop, 1 // no function is there
+		}
+	}
+}
+
 func subflow(e *bpf.ConnectionEvent) { e.Subflow = true }
 
 func on(networkInterface string) func(*bpf.ConnectionEvent) {
@@ -98,6 +108,9 @@ func datagram(e *bpf.ConnectionEvent) {
 	e.Transport, e.Duration = udp, 0
 	e.Attribution = uint8(common.AttributionCurrent)
 }
+
+// atOnce is a connect() that fails before a SYN.
+func atOnce(e *bpf.ConnectionEvent) { e.Duration = 0 }
 
 func onlyConnected(e *bpf.ConnectionEvent) { e.Unsent = true }
 
@@ -134,6 +147,23 @@ func TestAppendLogGolden(t *testing.T) {
 			event(connect, v4, v4server, failed(uint32(bpf.ConnectionFailureERROR_ABORTED))),
 			event(connect, "0.0.0.0:0", v4server, errno(syscall.EADDRNOTAVAIL), func(e *bpf.ConnectionEvent) { e.Duration = 0 }),
 			event(connect, "0.0.0.0:0", v4server, failed(uint32(bpf.ConnectionFailureERROR_OTHER))),
+		},
+		"causes.yaml": {
+			event(connect, v4, v4server, errno(syscall.ETIMEDOUT), caused(bpf.ConnectionCauseCAUSE_LOCAL_DROP, 2, 3)),
+			event(connect, v4, v4server, errno(syscall.ETIMEDOUT), caused(bpf.ConnectionCauseCAUSE_LOCAL_DROP, 2, 1)),
+			event(connect, v4, v4server, failed(uint32(bpf.ConnectionFailureERROR_ABORTED)), caused(bpf.ConnectionCauseCAUSE_LOCAL_DROP, 0, 1)),
+			event(connect, v4, v4server, errno(syscall.ECONNREFUSED), caused(bpf.ConnectionCauseCAUSE_REJECTED_HERE, 0, 1)),
+			event(connect, v4, v4server, errno(syscall.ECONNREFUSED), caused(bpf.ConnectionCauseCAUSE_RESET_BY_PEER, 0, 0)),
+			event(connect, v4, v4server, errno(syscall.EHOSTUNREACH), caused(bpf.ConnectionCauseCAUSE_ICMP_UNREACHABLE, 1, 0)),
+			event(connect, v4, v4server, errno(syscall.ETIMEDOUT), caused(bpf.ConnectionCauseCAUSE_NO_ANSWER, 6, 0)),
+			event(connect, v4, v4server, failed(uint32(bpf.ConnectionFailureERROR_ABORTED)), caused(bpf.ConnectionCauseCAUSE_GAVE_UP, 0, 0)),
+			event(connect, v4, v4server, errno(syscall.EADDRNOTAVAIL), caused(bpf.ConnectionCauseCAUSE_NO_LOCAL_PORT, 0, 0)),
+			event(connect, "0.0.0.0:0", v4server, errno(syscall.ENETUNREACH), caused(bpf.ConnectionCauseCAUSE_NO_ROUTE, 0, 0), atOnce),
+			event(connect, "0.0.0.0:0", v4server, errno(syscall.EPERM), caused(bpf.ConnectionCauseCAUSE_DENIED, 0, 0), atOnce),
+			event(connect, v4, v4server, errno(syscall.EPERM), caused(bpf.ConnectionCauseCAUSE_DENIED, 0, 0), datagram),
+			event(closed, v4, v4server, totals, errno(syscall.ETIMEDOUT), caused(bpf.ConnectionCauseCAUSE_PEER_VANISHED, 9, 9)),
+			event(closed, v4, v4server, totals, errno(syscall.ECONNRESET), caused(bpf.ConnectionCauseCAUSE_REJECTED_HERE, 0, 1)),
+			event(closed, v4, v4server, totals, errno(syscall.ECONNRESET), func(e *bpf.ConnectionEvent) { e.Ending.Cause = 200 }), // unknown
 		},
 		"accept.yaml": {
 			event(accept, v4server, v4, server),
@@ -271,8 +301,8 @@ func TestHooks(t *testing.T) {
 	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file"}
 	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver", "tp_btf/io_uring_submit_req"}
 	states := []string{
-		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock",
-		"iter/task_file", "iter/task_file",
+		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "tp_btf/kfree_skb",
+		"iter/task_file", "iter/task_file", "iter/task_file",
 	}
 	for _, tt := range []struct {
 		protocols []Protocol

@@ -25,6 +25,7 @@ type series struct {
 	transport uint8
 	ipVersion uint8
 	role      uint8
+	cause     uint8
 }
 
 func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
@@ -34,6 +35,7 @@ func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
 		transport: key.Transport,
 		ipVersion: key.Type,
 		role:      key.Role,
+		cause:     key.Cause,
 	}
 }
 
@@ -51,7 +53,9 @@ func (c *connections) Scrape(m *metrics.Builder) error {
 }
 
 func (c *connections) scrapeCounts(m *metrics.Builder) error {
-	all, err := c.counts.Scrape(m)
+	err := c.living.update()
+	all, e := c.counts.Scrape(m)
+	err = errors.Join(err, e, c.living.addTo(all, m))
 	for s, sum := range all {
 		record(m, s, sum)
 	}
@@ -74,6 +78,9 @@ func record(m *metrics.Builder, s series, sum *bpf.ConnectionCounts) {
 		attributes = append(attributes, metadata.WithNetworkTypeMetricAttribute(name))
 	}
 	if s.failure != 0 {
+		if hasCause(s.cause) {
+			attributes = append(attributes, metadata.WithEbpfConnectionCauseMetricAttribute(causes[s.cause].value))
+		}
 		mb.RecordEbpfConnectionFailedDataPoint(m.Now, int64(sum.Failed),
 			append(attributes, metadata.WithErrorTypeMetricAttribute(errorType(s.failure)))...)
 		return

@@ -42,7 +42,8 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	host := programtest.Host(t)
 	host.Histogram = kind
 	p := newProgram(defaultConfig(), host)
-	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations)
+	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
+		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts)
 	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
 }
 

@@ -27,6 +27,7 @@ type connections struct {
 	sentTo  translations
 	queues  queues
 	wanted  *ebpf.Map
+	living  living
 	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
@@ -67,10 +68,10 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 // Variables implements program.Program.
 func (c *connections) Variables() map[string]any {
 	arguments, _ := c.host.BTF.TracepointArgs("io_uring_complete") // none: there is no such hook
-	return map[string]any{
-		bpf.ConnectionVarHistogramBounds:        c.host.Histogram.Table(),
-		bpf.ConnectionVarUringCompleteArguments: uint32(arguments),
-	}
+	variables := c.variablesOfDrops()
+	variables[bpf.ConnectionVarHistogramBounds] = c.host.Histogram.Table()
+	variables[bpf.ConnectionVarUringCompleteArguments] = uint32(arguments)
+	return variables
 }
 
 // Events implements program.Program.
@@ -95,6 +96,7 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 		own: kernel.NetworkNamespace(), tracks: kernel.TracksConnections, lookup: kernel.Translated, now: time.Now, logger: c.host.Logger,
 	}
 	return errors.Join(
+		c.living.loaded(maps),
 		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
 	)
@@ -104,6 +106,9 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 func (c *connections) Attached(iters map[string]*program.Iter) {
 	if iter := iters[bpf.ConnectionProgConnectionUdpSockets]; iter != nil && c.host.StoresInSockets() {
 		c.peers.open = iter.Open
+	}
+	if iter := iters[bpf.ConnectionProgConnectionLookAtLiving]; iter != nil {
+		c.living.open = iter.Open
 	}
 	if iter := iters[bpf.ConnectionProgConnectionFindHolders]; iter != nil {
 		c.holders.closer = closerIn(c.host.Sockets)
@@ -149,8 +154,10 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"),
 			states, ends,
+			program.ExactTracepoint(bpf.ConnectionProgConnectionDrop, bpf.ConnectionProgConnectionDropMissed, "kfree_skb"),
 			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
 			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"),
+			program.Reader(bpf.ConnectionProgConnectionLookAtLiving, "task_file"),
 		)
 	}
 	return hooks

@@ -80,7 +80,7 @@ func (d *drops) addOverflows(m *metrics.Builder, all map[series]*bpf.PacketDropC
 
 // appendOverflow appends the event of a drop. at is when it was found.
 func (d *drops) appendOverflow(b *batch.Batch, l *listeners.Listener, at pcommon.Timestamp) {
-	reason, subsystem := d.reasonNames(d.overflows.reason)
+	reason, subsystem := d.host.DropReason(d.overflows.reason)
 	address := common.Addr(l.Address.Octets)
 	event := b.EventAt(at, l.Owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
 	event.PutStr("ebpf.drop.reason", reason)

@@ -8,7 +8,6 @@ import (
 
 	"go.opentelemetry.io/collector/pdata/plog"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
-	"go.uber.org/zap"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/packetdrop"
@@ -26,8 +25,8 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("packet_drop record of unknown event %d", e.Record.Event)
 	}
 	owner := common.OwnerOf(&e.Owner)
-	reason, subsystem := d.reasonNames(e.Reason)
-	location := d.location(e.Location)
+	reason, subsystem := d.host.DropReason(e.Reason)
+	location := d.host.Location(e.Location)
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, "ebpf.packet.drop", plog.SeverityNumberWarn)
 	event.PutStr("ebpf.drop.reason", reason)
 	event.PutStr("ebpf.drop.subsystem", subsystem)
@@ -61,23 +60,6 @@ func putPacket(event *batch.Event, e *bpf.PacketDropEvent) {
 		event.PutStrings("ebpf.tcp.flags", inet.TCPFlagNames[p.TcpFlags])
 	}
 	event.PutInt("ebpf.packet.size", int64(p.Size))
-}
-
-// reasonNames returns "" where this kernel gives no reasons.
-func (d *drops) reasonNames(reason uint32) (name, subsystem string) {
-	if !d.host.Reasons.HasReasons() {
-		return "", ""
-	}
-	return d.host.Reasons.Name(reason)
-}
-
-// location returns the function at an address, "" if it is unknown.
-func (d *drops) location(address uint64) string {
-	name, err := d.host.Symbols.Name(address)
-	if err != nil {
-		d.host.Logger.Warn("Cannot resolve kernel addresses; drops have no ebpf.drop.location", zap.Error(err))
-	}
-	return name
 }
 
 // appendBody appends the line for people, such as

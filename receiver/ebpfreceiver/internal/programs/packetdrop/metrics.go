@@ -47,7 +47,7 @@ func (d *drops) attributes(s series) (attributes []metadata.MetricAttributeOptio
 	if s.Overflow {
 		return []metadata.MetricAttributeOption{metadata.WithOtelMetricOverflowMetricAttribute(true)}
 	}
-	reason, subsystem := d.reasonNames(s.reason)
+	reason, subsystem := d.host.DropReason(s.reason)
 	if reason != "" {
 		attributes = append(attributes, metadata.WithEbpfDropReasonMetricAttribute(reason))
 	}

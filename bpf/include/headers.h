@@ -2,7 +2,7 @@
 /* Reads the headers of a packet from a buffer of the kernel. */
 #pragma once
 
-#include "../include/packet.h"
+#include "packet.h"
 
 /* Header fields that the checks need and that no record has. */
 struct headers {

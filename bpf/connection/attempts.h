@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Attempts whose system call has not returned yet: a connect() or datagram of UDP, and a connect() of TCP until its socket leaves the
+ * state CLOSE. After that the socket's states tell the rest.
+ */
+#pragma once
+
+#include "../include/task_work.h"
+#include "causes.h"
+#include "counts.h"
+
+enum { EALREADY = 114, EISCONN = 106 };
+
+/* Whether a connect() of TCP that fails before its first SYN is reported: TCP is followed, and task work tells the result. */
+const volatile bool awaits_connect;
+
+/* A peer that a UDP socket has sent to, or tried to. */
+struct udp_peer {
+	__u64 cookie;
+	struct address address;
+	__u32 port;
+	__u32 pad;
+};
+
+struct attempt {
+	struct udp_peer peer; /* of TCP the cookie only */
+	struct owner owner;
+	__u64 time; /* ns */
+	struct flow flow;
+	__u32 netns;
+	__u8 transport;
+	__u8 state;   /* of UDP: enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
+	bool started; /* of TCP: the socket's states tell the rest */
+	bool hooked;  /* as in struct event */
+	bool unsent;  /* as in struct event */
+	__u8 pad[3];
+	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
+};
+
+struct awaited {
+	struct bpf_task_work work;
+	struct attempt attempt;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, 8192);
+	__type(key, __u64); /* pid_tgid */
+	__type(value, struct awaited);
+} connection_attempts SEC(".maps");
+
+/* A struct awaited while it is built. Per-CPU maps cannot hold a struct bpf_task_work. */
+struct new_attempt {
+	__u64 work;
+	struct attempt attempt;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct new_attempt);
+} connection_new_attempt SEC(".maps");
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct sockaddr_in6 {
+	__u16 sin6_family;
+	__u32 sin6_scope_id; /* index of a network interface */
+};
+
+/* What the hooks of cgroups are given: they see the fields of struct bpf_sock_addr instead. */
+struct bpf_sock_addr_kern {
+	struct sockaddr_in6 *uaddr;
+};
+
+#pragma clang attribute pop
+
+/*
+ * The index of the network interface for a link-local address: the address's scope, or the interface that the socket is bound to.
+ * 0: routing selects it.
+ */
+static __always_inline __u32 interface_of(struct bpf_sock_addr *ctx, const struct sock *sk, const struct flow *flow)
+{
+	struct bpf_sock_addr_kern *kernel = (struct bpf_sock_addr_kern *)address_of(ctx);
+	__u32 scope = 0;
+
+	if (!is_ipv4(&flow->remote) && is_link_local(&flow->remote))
+		scope = BPF_CORE_READ(kernel, uaddr, sin6_scope_id);
+	return scope ? scope : (__u32)BPF_CORE_READ(sk, __sk_common.skc_bound_dev_if);
+}
+
+/* Reads fields that struct bpf_sock does not have. Its address is that of the struct sock. */
+static __always_inline void read_place(struct attempt *a, struct bpf_sock_addr *ctx, struct bpf_sock *bpf_sock)
+{
+	struct sock *sk = (struct sock *)address_of(bpf_sock);
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+
+	a->netns = BPF_CORE_READ(net, ns.inum);
+	a->hooked = is_hooked(net);
+	__builtin_memset(a->interface, 0, sizeof(a->interface));
+	if (has_link_local(&a->flow))
+		find_interface(a->interface, (__u64)net, interface_of(ctx, sk, &a->flow));
+}
+
+/* Counts and reports an attempt; error is an errno or 0. */
+static __always_inline void report_attempt(const struct attempt *a, __u32 error)
+{
+	struct series key = {.cgroup = a->owner.cgroup, .transport = a->transport, .role = ROLE_CLIENT, .error = error};
+	struct event *e;
+
+	key.type = type_of(&a->flow);
+	key.cause = call_cause(error, &a->flow);
+	count(&key, error ? COUNT_FAILED : COUNT_OPENED);
+
+	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, error)))
+		return;
+	e = reserve_record(EVENT_CONNECT, sizeof(*e), a->time, error);
+	if (!e)
+		return;
+	e->owner = a->owner;
+	e->flow = a->flow;
+	e->transport = a->transport;
+	e->role = ROLE_CLIENT;
+	e->attribution = a->owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
+	e->gone = false;
+	e->cookie = a->peer.cookie;
+	e->duration = 0;
+	e->bytes_sent = 0;
+	e->bytes_received = 0;
+	__builtin_memset(&e->ending, 0, sizeof(e->ending));
+	e->ending.cause = key.cause;
+	e->rtt = 0;
+	e->rtt_min = 0;
+	e->retransmits = 0;
+	e->netns = a->netns;
+	e->error = error;
+	e->family = 0;
+	e->unsent = a->unsent;
+	e->subflow = false;
+	e->hooked = a->hooked;
+	__builtin_memcpy(e->interface, a->interface, sizeof(e->interface));
+	submit_record(e);
+}
+
+/* A connect() of TCP has returned. */
+static __noinline int on_connected(struct attempt *a, int result)
+{
+	__u32 error = -result;
+
+	if (!a || a->started || result >= 0)
+		return 0;
+	if (error == EINPROGRESS || error == EALREADY || error == EISCONN || error >= ERESTARTSYS)
+		return 0;
+	read_owner(&a->owner, current_task());
+	if (is_excluded_owner(&a->owner) || is_excluded_flow(&a->flow))
+		return 0;
+	if (!a->owner.pid)
+		a->owner.cgroup = bpf_get_current_cgroup_id();
+	report_attempt(a, error);
+	return 0;
+}
+
+/* The socket of this task's connect() has left the state CLOSE. */
+static __always_inline void mark_started(void)
+{
+	__u64 thread = bpf_get_current_pid_tgid();
+	struct awaited *wait;
+
+	if (!awaits_connect)
+		return;
+	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
+	if (wait)
+		wait->attempt.started = true;
+}

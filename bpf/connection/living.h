@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The bytes of connections that are open. User space has all of them looked at before it reads the counts, and counts what is new since
+ * the last look. At its end a connection that was looked at leaves its totals here instead of adding them to its series, so that no
+ * byte counts twice. Connections that no look has found cost nothing.
+ */
+#pragma once
+
+#include "../include/parts.h"
+#include "../include/track.h"
+#include "counts.h"
+
+struct living {
+	struct series series; /* that it counts in */
+	__u64 first;          /* the look that found it first */
+	__u64 last;           /* the last look that found it */
+	__u64 sent;           /* bytes at the last look */
+	__u64 received;
+	__u64 closed; /* whether it has ended; then: */
+	__u64 total_sent;
+	__u64 total_received;
+};
+
+#define LIVING_CONNECTIONS 131072
+
+/* By the socket: see socket_key(). Further connections count when they end. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, LIVING_CONNECTIONS);
+	__type(key, __u64);
+	__type(value, struct living);
+} connection_living SEC(".maps");
+
+struct look {
+	__u64 number; /* of the look under way; user space sets it */
+	__u64 found;  /* connections that a look has found first */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct look);
+} connection_look SEC(".maps");
+
+/* What user space has counted of them, by series. No program writes it. */
+struct living_counts {
+	__u64 sent;
+	__u64 received;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, struct series);
+	__type(value, struct living_counts);
+} connection_living_counts SEC(".maps");
+
+/* The number of a socket or, where sockets have none, its address. */
+static __always_inline __u64 socket_key(const struct sock *sk)
+{
+	return by_address ? address_of(sk) : (__u64)sk->__sk_common.skc_cookie.counter;
+}
+
+/* At the end of a connection that a look has found. key is its socket_key(). Returns 0 if its bytes are to be counted with its series as usual. */
+__noinline int leave_totals(__u64 key, __u64 cgroup, __u64 labels, __u64 sent, __u64 received)
+{
+	struct living *l = bpf_map_lookup_elem(&connection_living, &key);
+
+	if (!l)
+		return false;
+	l->series = series_of(cgroup, labels);
+	l->total_sent = sent;
+	l->total_received = received;
+	barrier();
+	l->closed = true;
+	return true;
+}
