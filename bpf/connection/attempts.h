@@ -107,11 +107,14 @@ static __always_inline void read_place(struct attempt *a, struct bpf_sock_addr *
 /* Counts and reports an attempt; error is an errno or 0. */
 static __always_inline void report_attempt(const struct attempt *a, __u32 error)
 {
-	struct series key = {.cgroup = a->owner.cgroup, .transport = a->transport, .role = ROLE_CLIENT, .error = error};
+	struct peer_series key = {
+		.series = {.cgroup = a->owner.cgroup, .transport = a->transport, .role = ROLE_CLIENT, .error = error},
+	};
 	struct event *e;
 
-	key.type = type_of(&a->flow);
-	key.cause = call_cause(error, &a->flow);
+	key.series.type = type_of(&a->flow);
+	key.series.cause = call_cause(error, &a->flow);
+	set_server(&key.server, &a->flow, ROLE_CLIENT);
 	count(&key, error ? COUNT_FAILED : COUNT_OPENED);
 
 	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, error)))
@@ -130,7 +133,8 @@ static __always_inline void report_attempt(const struct attempt *a, __u32 error)
 	e->bytes_sent = 0;
 	e->bytes_received = 0;
 	__builtin_memset(&e->ending, 0, sizeof(e->ending));
-	e->ending.cause = key.cause;
+	e->ending.cause = key.series.cause;
+	__builtin_memset(&e->account, 0, sizeof(e->account));
 	e->rtt = 0;
 	e->rtt_min = 0;
 	e->retransmits = 0;

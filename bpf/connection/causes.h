@@ -201,9 +201,11 @@ struct inquest {
 	__u64 user_timeout; /* ns; 0: none */
 	__u32 segments_in;
 	__u32 segments_out;
-	__u64 opened;
 	struct flow answers; /* the flow as the peer's packets have it */
-	__u32 pad;
+	__u32 netns;
+	__u8 family;
+	bool opened;
+	__u8 pad[6];
 	struct dropped dropped;
 	struct ending ending;
 };
@@ -244,6 +246,25 @@ static __always_inline bool is_icmp_error(__u32 error)
 static __always_inline enum cause reset_cause(const struct dropped *d, __u64 now)
 {
 	return d->last && now - d->last < REJECTED_WITHIN ? CAUSE_REJECTED_HERE : CAUSE_RESET_BY_PEER;
+}
+
+/*
+ * Whether a client's own host has the listener, in the client's network namespace, and its accept queue is full. The kernel frees SYNs
+ * that find it full like delivered ones.
+ */
+static __always_inline bool is_queue_full(const struct inquest *q)
+{
+	struct port port = {.netns = q->netns, .number = q->flow.remote_port, .family = q->family};
+	struct listener *l;
+
+	if (!is_loopback(&q->flow.remote) && __builtin_memcmp(&q->flow.remote, &q->flow.local, sizeof(q->flow.remote)))
+		return false;
+	l = bpf_map_lookup_elem(&ebpf_listeners, &port);
+	if (!l && port.family == AF_INET) {
+		port.family = AF_INET6; /* an IPv6 listener may accept IPv4, too */
+		l = bpf_map_lookup_elem(&ebpf_listeners, &port);
+	}
+	return l && l->socket && is_full_listener((const struct sock *)l->socket);
 }
 
 /* For a client that was not answered. */
@@ -295,6 +316,10 @@ __noinline int explain(__u32 zero)
 	take_dropped(d, &connection_dropped, &q->answers, q->since);
 	take_dropped(d, &connection_dropped_syns, &q->flow, q->since);
 	q->ending.cause = q->opened ? end_cause(d, q->error, q->now) : failure_cause(q, d);
+	if (!d->last && (q->ending.cause == CAUSE_NO_ANSWER || q->ending.cause == CAUSE_GAVE_UP) && is_queue_full(q)) {
+		q->ending.cause = CAUSE_LOCAL_DROP;
+		q->ending.queue_full = true;
+	}
 	q->ending.location = d->location;
 	q->ending.reason = d->reason;
 	q->ending.drops = d->first == SOME ? 0 : d->packets;

@@ -120,12 +120,21 @@ type ConnectionEvent struct {
 	BytesSent     uint64
 	BytesReceived uint64
 	Ending        struct {
-		_        structs.HostLayout
-		Location uint64
-		Reason   uint32
-		Drops    uint32
-		Cause    uint8
-		Pad      [7]uint8
+		_         structs.HostLayout
+		Location  uint64
+		Reason    uint32
+		Drops     uint32
+		Cause     uint8
+		QueueFull bool
+		Pad       [6]uint8
+	}
+	Account struct {
+		_             structs.HostLayout
+		Jiffies       uint64
+		Busy          uint32
+		WindowLimited uint32
+		BufferLimited uint32
+		OutOfOrder    uint32
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -214,17 +223,20 @@ type ConnectionInquest struct {
 	UserTimeout uint64
 	SegmentsIn  uint32
 	SegmentsOut uint32
-	Opened      uint64
 	Answers     ConnectionFlow
-	Pad         uint32
+	Netns       uint32
+	Family      uint8
+	Opened      bool
+	Pad         [6]uint8
 	Dropped     ConnectionDropped
 	Ending      struct {
-		_        structs.HostLayout
-		Location uint64
-		Reason   uint32
-		Drops    uint32
-		Cause    uint8
-		Pad      [7]uint8
+		_         structs.HostLayout
+		Location  uint64
+		Reason    uint32
+		Drops     uint32
+		Cause     uint8
+		QueueFull bool
+		Pad       [6]uint8
 	}
 }
 
@@ -268,7 +280,7 @@ type ConnectionListening struct {
 
 type ConnectionLiving struct {
 	_             structs.HostLayout
-	Series        ConnectionSeries
+	Key           ConnectionPeerSeries
 	First         uint64
 	Last          uint64
 	Sent          uint64
@@ -322,6 +334,20 @@ type ConnectionOwner struct {
 	Cgroup     uint64
 	Comm       [16]int8
 	Executable [48]int8
+}
+
+type ConnectionPeerSeries struct {
+	_      structs.HostLayout
+	Series ConnectionSeries
+	Server struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
+	}
 }
 
 type ConnectionPort struct {
@@ -512,6 +538,7 @@ const (
 	ConnectionProgConnectionUringSubmit      = "connection_uring_submit"
 	ConnectionVarAwaitsConnect               = "awaits_connect"
 	ConnectionVarByAddress                   = "by_address"
+	ConnectionVarByPeer                      = "by_peer"
 	ConnectionVarEnabledEvents               = "enabled_events"
 	ConnectionVarEventLimit                  = "event_limit"
 	ConnectionVarExcludeCidrs                = "exclude_cidrs"
@@ -659,6 +686,7 @@ type ConnectionMapSpecs struct {
 type ConnectionVariableSpecs struct {
 	AwaitsConnect          *ebpf.VariableSpec `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.VariableSpec `ebpf:"by_address"`
+	ByPeer                 *ebpf.VariableSpec `ebpf:"by_peer"`
 	EnabledEvents          *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit             *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -794,6 +822,7 @@ func (m *ConnectionMaps) Close() error {
 type ConnectionVariables struct {
 	AwaitsConnect          *ebpf.Variable `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.Variable `ebpf:"by_address"`
+	ByPeer                 *ebpf.Variable `ebpf:"by_peer"`
 	EnabledEvents          *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit             *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.Variable `ebpf:"exclude_cidrs"`

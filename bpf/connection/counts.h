@@ -5,6 +5,7 @@
 #include "../include/filter.h"
 #include "../include/histogram.h"
 #include "../include/interface.h"
+#include "../include/peer.h"
 #include "../include/shares.h"
 #include "../include/sockets.h"
 
@@ -40,7 +41,17 @@ struct ending {
 	__u32 reason;   /* of that */
 	__u32 drops;    /* its packets that this host dropped */
 	__u8 cause;
-	__u8 pad[7];
+	bool queue_full; /* the accept queue of the listener, which is on this host: its SYNs are dropped without a trace */
+	__u8 pad[6];
+};
+
+/* TCP's account of a connection that was closed: see account.h. Times are in jiffies. */
+struct account {
+	__u64 jiffies; /* when it was read; 0: not at all */
+	__u32 busy;    /* with data to send or unacknowledged, the two below included */
+	__u32 window_limited;
+	__u32 buffer_limited;
+	__u32 out_of_order; /* segments received */
 };
 
 struct event {
@@ -56,6 +67,7 @@ struct event {
 	__u64 bytes_sent;
 	__u64 bytes_received;
 	struct ending ending;
+	struct account account;
 	__u32 rtt;     /* µs, smoothed */
 	__u32 rtt_min; /* µs */
 	__u32 retransmits;
@@ -83,6 +95,11 @@ struct series {
 	__u8 cause; /* of those that failed */
 };
 
+struct peer_series {
+	struct series series;
+	struct endpoint server;
+};
+
 struct counts {
 	__u64 found; /* existed before the receiver */
 	__u64 opened;
@@ -93,9 +110,9 @@ struct counts {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH); /* by peer a BPF_MAP_TYPE_HASH with more room */
 	__uint(max_entries, 4096);
-	__type(key, struct series);
+	__type(key, struct peer_series);
 	__type(value, struct counts);
 } connection_counts SEC(".maps");
 
@@ -107,10 +124,7 @@ struct {
 	__type(value, struct histogram);
 } connection_durations SEC(".maps");
 
-/*
- * What a series has besides its cgroup, as a number. The functions below are not static, and take numbers only: so verifiers follow
- * them once, and not for each caller and each of its paths.
- */
+/* What a series has besides its cgroup, as a number. */
 static __always_inline __u64 labels_of(const struct series *series)
 {
 	return ((const __u64 *)series)[1];
@@ -124,7 +138,7 @@ static __always_inline struct series series_of(__u64 cgroup, __u64 labels)
 	return series;
 }
 
-/* What add_to_counts() counts. */
+/* What a change of the counts is. */
 enum {
 	COUNT_FOUND = 1 << 0,
 	COUNT_OPENED = 1 << 1,
@@ -132,14 +146,13 @@ enum {
 	COUNT_CLOSED = 1 << 3,
 };
 
-__noinline int add_to_counts(__u64 cgroup, __u64 labels, __u32 what, __u64 sent, __u64 received)
+static __always_inline void add_counts(struct peer_series *key, __u32 what, __u64 sent, __u64 received)
 {
 	static const struct counts none;
-	struct series key = series_of(cgroup, labels);
-	struct counts *counts = FIND_SERIES(&connection_counts, &key, &none, {.cgroup = OVERFLOW_CGROUP});
+	struct counts *counts = FIND_SERIES(&connection_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
 
 	if (!counts)
-		return 0;
+		return;
 	if (what & COUNT_FOUND)
 		__sync_fetch_and_add(&counts->found, 1);
 	if (what & COUNT_OPENED)
@@ -152,16 +165,38 @@ __noinline int add_to_counts(__u64 cgroup, __u64 labels, __u32 what, __u64 sent,
 		__sync_fetch_and_add(&counts->bytes_sent, sent);
 	if (received)
 		__sync_fetch_and_add(&counts->bytes_received, received);
+}
+
+static __noinline int add_counts_of_peer(struct peer_series *key, __u32 what, __u64 sent, __u64 received)
+{
+	add_counts(key, what, sent, received);
 	return 0;
 }
 
-static __always_inline void count(const struct series *series, __u32 what)
+/* Not static, and with numbers only: so verifiers follow it once, and not for each caller and each of its paths. */
+__noinline int add_counts_of(__u64 cgroup, __u64 labels, __u32 what, __u64 sent, __u64 received)
 {
-	add_to_counts(series->cgroup, labels_of(series), what, 0, 0);
+	struct peer_series key = {.series = series_of(cgroup, labels)};
+
+	add_counts(&key, what, sent, received);
+	return 0;
 }
 
-/* ns is a duration. */
-__noinline int add_to_durations(__u64 cgroup, __u64 labels, __u64 ns)
+static __always_inline void count_bytes(struct peer_series *key, __u32 what, __u64 sent, __u64 received)
+{
+	if (by_peer)
+		add_counts_of_peer(key, what, sent, received);
+	else
+		add_counts_of(key->series.cgroup, labels_of(&key->series), what, sent, received);
+}
+
+static __always_inline void count(struct peer_series *key, __u32 what)
+{
+	count_bytes(key, what, 0, 0);
+}
+
+/* The same. */
+__noinline int add_duration_of(__u64 cgroup, __u64 labels, __u64 ns)
 {
 	struct series key = series_of(cgroup, labels);
 	struct histogram *h =
@@ -172,12 +207,9 @@ __noinline int add_to_durations(__u64 cgroup, __u64 labels, __u64 ns)
 	return 0;
 }
 
-static __always_inline void add_duration(const struct series *series, __u8 role, __u64 ns)
+static __always_inline void add_duration(const struct series *series, __u64 ns)
 {
-	struct series key = *series;
-
-	key.role = role;
-	add_to_durations(key.cgroup, labels_of(&key), ns);
+	add_duration_of(series->cgroup, labels_of(series), ns);
 }
 
 /* Whether netfilter looks at what a namespace sends. By a helper: verifiers want a branch for each pointer, see interface.h. */

@@ -11,10 +11,10 @@
 #include "counts.h"
 
 struct living {
-	struct series series; /* that it counts in */
-	__u64 first;          /* the look that found it first */
-	__u64 last;           /* the last look that found it */
-	__u64 sent;           /* bytes at the last look */
+	struct peer_series key; /* of the series that it counts in */
+	__u64 first;            /* the look that found it first */
+	__u64 last;             /* the last look that found it */
+	__u64 sent;             /* bytes at the last look */
 	__u64 received;
 	__u64 closed; /* whether it has ended; then: */
 	__u64 total_sent;
@@ -44,7 +44,7 @@ struct {
 	__type(value, struct look);
 } connection_look SEC(".maps");
 
-/* What user space has counted of them, by series. No program writes it. */
+/* What user space has counted of them, by series: see connection_counts. No program writes it. */
 struct living_counts {
 	__u64 sent;
 	__u64 received;
@@ -53,7 +53,7 @@ struct living_counts {
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
-	__type(key, struct series);
+	__type(key, struct peer_series);
 	__type(value, struct living_counts);
 } connection_living_counts SEC(".maps");
 
@@ -63,14 +63,14 @@ static __always_inline __u64 socket_key(const struct sock *sk)
 	return by_address ? address_of(sk) : (__u64)sk->__sk_common.skc_cookie.counter;
 }
 
-/* At the end of a connection that a look has found. key is its socket_key(). Returns 0 if its bytes are to be counted with its series as usual. */
-__noinline int leave_totals(__u64 key, __u64 cgroup, __u64 labels, __u64 sent, __u64 received)
+/* At the end of a connection that a look has found. key is its socket_key(). Returns false if its bytes are to be counted with its series as usual. */
+static __noinline bool leave_totals(__u64 key, const struct peer_series *series, __u64 sent, __u64 received)
 {
 	struct living *l = bpf_map_lookup_elem(&connection_living, &key);
 
 	if (!l)
 		return false;
-	l->series = series_of(cgroup, labels);
+	l->key = *series;
 	l->total_sent = sent;
 	l->total_received = received;
 	barrier();

@@ -21,7 +21,7 @@ static __always_inline void read_bytes(struct living *l, struct sock *sk, int st
 
 static __noinline int look_at(struct sock *sk, struct socket_state *s, struct connection *c, int state)
 {
-	struct living new = {.series = {.transport = IPPROTO_TCP, .role = s->role}}, *l;
+	struct living new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}}, *l;
 	__u64 key = socket_key(sk);
 	struct flow flow = {};
 	struct look *look;
@@ -39,8 +39,9 @@ static __noinline int look_at(struct sock *sk, struct socket_state *s, struct co
 		return 0;
 	}
 	read_flow_probe(&flow, sk);
-	new.series.type = type_of(&flow);
-	new.series.cgroup = by_address ? s->owner.cgroup : cgroup_of(s, sk);
+	set_server(&new.key.server, &flow, s->role);
+	new.key.series.type = type_of(&flow);
+	new.key.series.cgroup = by_address ? s->owner.cgroup : cgroup_of(s, sk);
 	new.first = look->number;
 	new.last = look->number;
 	if (bpf_map_update_elem(&connection_living, &key, &new, BPF_NOEXIST))

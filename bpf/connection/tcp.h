@@ -7,6 +7,7 @@
 
 #include "../include/parts.h"
 #include "../include/track.h"
+#include "account.h"
 #include "attempts.h"
 #include "causes.h"
 #include "counts.h"
@@ -136,6 +137,29 @@ static __always_inline __u64 cgroup_of(const struct socket_state *s, struct sock
 	return s->owner.pid ? s->owner.cgroup : socket_cgroup(sk);
 }
 
+/* __noinline: the callers would not have the stack for it, of which three functions share 512 bytes. */
+static __noinline int describe_socket(struct event *e, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
+				      const struct flow *flow)
+{
+	read_interface(e->interface, flow, sk->__sk_common.skc_net.net, sk->__sk_common.skc_bound_dev_if);
+	e->hooked = is_hooked(sk->__sk_common.skc_net.net);
+	e->owner = s->owner;
+	e->flow = *flow;
+	e->transport = IPPROTO_TCP;
+	e->role = s->role;
+	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
+	e->gone = has_identity(&s->life, IDENTITY_GONE);
+	e->cookie = sk->__sk_common.skc_cookie.counter;
+	e->bytes_received = bytes_received(sk, tp);
+	e->rtt = tp->srtt_us >> 3;
+	e->rtt_min = tp->rtt_min.s[0].v;
+	e->retransmits = tp->total_retrans;
+	e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	e->family = sk->__sk_common.skc_family;
+	e->unsent = false;
+	return 0;
+}
+
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
 				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error,
 				     const struct ending *ending, bool subflow)
@@ -148,28 +172,17 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e = reserve_record(event, sizeof(*e), now, urgent);
 	if (!e)
 		return;
-	e->owner = s->owner;
+	describe_socket(e, sk, tp, s, flow);
 	e->owner.cgroup = cgroup;
-	e->flow = *flow;
-	e->transport = IPPROTO_TCP;
-	e->role = s->role;
-	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
-	e->gone = has_identity(&s->life, IDENTITY_GONE);
-	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->duration = duration;
 	e->bytes_sent = sent;
-	e->bytes_received = bytes_received(sk, tp);
 	e->ending = *ending;
-	e->rtt = tp->srtt_us >> 3;
-	e->rtt_min = tp->rtt_min.s[0].v;
-	e->retransmits = tp->total_retrans;
-	e->netns = sk->__sk_common.skc_net.net->ns.inum;
+	if (event == EVENT_CLOSE)
+		read_account(&e->account, tp);
+	else
+		__builtin_memset(&e->account, 0, sizeof(e->account));
 	e->error = error;
-	e->family = sk->__sk_common.skc_family;
-	e->unsent = false;
 	e->subflow = subflow;
-	e->hooked = is_hooked(sk->__sk_common.skc_net.net);
-	read_interface(e->interface, flow, sk->__sk_common.skc_net.net, sk->__sk_common.skc_bound_dev_if);
 	submit_record(e);
 }
 
@@ -192,7 +205,7 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	/* The time of the segment that is being processed. TCP has read it, so that it is cheaper than the clock. */
 	__u64 now = seen ? tp->tcp_clock_cache : bpf_ktime_get_ns();
 	bool subflow = is_subflow(c);
-	struct series series = {.transport = IPPROTO_TCP};
+	struct peer_series key = {.series = {.transport = IPPROTO_TCP}};
 	struct ending ending = {};
 	struct flow flow;
 	__u64 duration = 0;
@@ -205,21 +218,24 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	}
 	if (seen && s->role == ROLE_CLIENT)
 		duration = handshake_duration(tp, c->since, now, true);
-	series.cgroup = cgroup_of(s, sk);
-	set_opened(c, series.cgroup);
+	key.series.cgroup = cgroup_of(s, sk);
+	set_opened(c, key.series.cgroup);
 	if (seen)
 		c->since = now;
 
-	series.type = type_of(&flow);
-	series.role = s->role;
+	key.series.type = type_of(&flow);
+	key.series.role = s->role;
+	set_server(&key.server, &flow, s->role);
 	if (!subflow)
-		count(&series, COUNT_OPENED);
-	if (duration && !subflow)
-		add_duration(&series, ROLE_UNKNOWN, duration);
+		count(&key, COUNT_OPENED);
+	if (duration && !subflow) {
+		key.series.role = ROLE_UNKNOWN;
+		add_duration(&key.series, duration);
+	}
 	event = s->role == ROLE_CLIENT ? EVENT_CONNECT : EVENT_ACCEPT;
 	if (subflow)
 		event = EVENT_JOIN;
-	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, 0, 0, &ending, subflow);
+	emit_tcp(event, sk, tp, s, &flow, key.series.cgroup, now, duration, 0, 0, &ending, subflow);
 }
 
 /* Begins a connection: what may be left of an earlier one of the same socket is cleared. */
@@ -285,12 +301,6 @@ static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 	       (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
 }
 
-/* A process in another cgroup has opened the connection and passed it on. There it stays active until here. */
-static __always_inline void count_closed_elsewhere(const struct series *series, __u64 cgroup)
-{
-	add_to_counts(cgroup, labels_of(series), COUNT_CLOSED, 0, 0);
-}
-
 /* Has explain() look for the cause. A run that interrupts this one may use the same memory: then it is not known. */
 static __always_inline void inquire(struct ending *ending, struct sock *sk, struct tcp_sock *tp, const struct flow *flow,
 				    __u64 since, bool opened, __u32 error, __u64 duration, __u64 now)
@@ -313,6 +323,8 @@ static __always_inline void inquire(struct ending *ending, struct sock *sk, stru
 	q->segments_in = tp->segs_in;
 	q->segments_out = tp->segs_out;
 	q->opened = opened;
+	q->netns = sk->__sk_common.skc_net.net->ns.inum;
+	q->family = sk->__sk_common.skc_family;
 	explain(zero);
 	if (q->socket == socket && q->now == now)
 		*ending = q->ending;
@@ -321,12 +333,12 @@ static __always_inline void inquire(struct ending *ending, struct sock *sk, stru
 static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const struct socket_state *s, struct connection *c,
 				     int old)
 {
-	struct series series = {.transport = IPPROTO_TCP};
-	__u64 now, sent, received, duration = 0;
+	struct peer_series key = {.series = {.transport = IPPROTO_TCP}};
+	__u64 now, cgroup, sent, received, duration = 0;
 	struct ending ending = {};
+	bool opened, subflow, left;
 	struct flow flow;
-	bool opened, subflow;
-	__u32 error, what;
+	__u32 error;
 	__u8 event;
 
 	now = is_closed_by_segment(sk, old) ? tp->tcp_clock_cache : bpf_ktime_get_ns();
@@ -353,45 +365,48 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 		inquire(&ending, sk, tp, &flow, c->since, opened, error, duration, now);
 
 	sent = bytes_sent(sk, tp, s->role, old);
-	series.cgroup = cgroup_of(s, sk);
-	series.type = type_of(&flow);
-	series.role = s->role;
-	if (!opened) {
-		series.error = error;
-		series.cause = ending.cause;
-	}
+	received = bytes_received(sk, tp);
+	cgroup = cgroup_of(s, sk);
+	key.series.cgroup = cgroup;
+	key.series.type = type_of(&flow);
+	key.series.role = s->role;
+	set_server(&key.server, &flow, s->role);
 	if (opened) {
-		received = bytes_received(sk, tp);
-		what = !subflow && opened_cgroup(c) == series.cgroup ? COUNT_CLOSED : 0;
-		if (c->flags & CONNECTION_LIVING &&
-		    leave_totals(socket_key(sk), series.cgroup, labels_of(&series), sent, received))
-			count(&series, what);
-		else
-			add_to_counts(series.cgroup, labels_of(&series), what, sent, received);
+		left = c->flags & CONNECTION_LIVING && leave_totals(socket_key(sk), &key, sent, received);
+		count_bytes(&key, !subflow && opened_cgroup(c) == cgroup ? COUNT_CLOSED : 0, left ? 0 : sent,
+			    left ? 0 : received);
+		if (duration && !subflow)
+			add_duration(&key.series, duration);
+		/* A process in another cgroup has opened the connection and passed it on. There it stays active until here. */
+		if (!subflow && opened_cgroup(c) != cgroup) {
+			key.series.cgroup = opened_cgroup(c);
+			count(&key, COUNT_CLOSED);
+		}
 	} else if (!subflow) {
-		count(&series, COUNT_FAILED);
+		key.series.error = error;
+		key.series.cause = ending.cause;
+		count(&key, COUNT_FAILED);
 	}
-	if (opened && duration && !subflow)
-		add_duration(&series, s->role, duration);
-	if (opened && !subflow && opened_cgroup(c) != series.cgroup)
-		count_closed_elsewhere(&series, opened_cgroup(c));
 	event = subflow ? EVENT_JOIN : EVENT_CONNECT;
 	if (opened)
 		event = EVENT_CLOSE;
-	emit_tcp(event, sk, tp, s, &flow, series.cgroup, now, duration, sent, error, &ending, subflow);
+	emit_tcp(event, sk, tp, s, &flow, cgroup, now, duration, sent, error, &ending, subflow);
 }
 
 /* Counts a connection that existed before the hooks did. */
 static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
 					   __u64 cgroup)
 {
-	struct series key = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role};
+	struct peer_series key = {
+		.series = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role},
+	};
 
 	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}
 	set_opened(c, cgroup);
+	set_server(&key.server, flow, s->role);
 	if (!(c->flags & CONNECTION_SUBFLOW))
 		count(&key, COUNT_FOUND);
 }

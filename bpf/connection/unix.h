@@ -69,7 +69,9 @@ static __always_inline struct sock *unix_socket(struct file *file)
 
 static __always_inline void report_unix(const struct owner *owner, struct file *file, const struct unix_connect *c, long result)
 {
-	struct series key = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT, .error = result < 0 ? -result : 0};
+	struct peer_series key = {
+		.series = {.transport = TRANSPORT_UNIX, .role = ROLE_CLIENT, .error = result < 0 ? -result : 0},
+	};
 	struct unix_event *e;
 	struct sock *sk;
 	__u64 now;
@@ -78,10 +80,10 @@ static __always_inline void report_unix(const struct owner *owner, struct file *
 	if (!sk || is_excluded_owner(owner))
 		return;
 	now = bpf_ktime_get_ns();
-	key.cgroup = owner->cgroup;
+	key.series.cgroup = owner->cgroup;
 	count(&key, result < 0 ? COUNT_FAILED : COUNT_OPENED);
 
-	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, key.error)))
+	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, key.series.error)))
 		return;
 	e = reserve_record(EVENT_CONNECT_UNIX, sizeof(*e), now, result < 0);
 	if (!e)
@@ -89,7 +91,7 @@ static __always_inline void report_unix(const struct owner *owner, struct file *
 	e->owner = *owner;
 	e->cookie = BPF_CORE_READ(sk, __sk_common.skc_cookie.counter);
 	e->netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
-	e->error = key.error;
+	e->error = key.series.error;
 	e->length = c->length;
 	__builtin_memcpy(e->path, c->path, sizeof(e->path));
 	submit_record(e);

@@ -4,10 +4,10 @@
 
 #include "kernel.h"
 
-/* An IP address; IPv4 is held as a v4-mapped address. */
+/* An IP address; IPv4 is held as a v4-mapped address. It is read and copied by words. */
 struct address {
 	__u8 octets[16];
-};
+} __attribute__((aligned(4)));
 
 /* Ports are in host byte order; 0 is not known. */
 struct flow {

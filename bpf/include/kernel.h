@@ -250,6 +250,10 @@ struct tcp_sock {
 	__u32 retrans_stamp;       /* time of the first SYN until the connection is established; 0: none was sent */
 	__u8 tcp_usec_ts : 1;      /* from 6.7 on: retrans_stamp is in µs instead of ms */
 	__u8 fastopen_connect : 1; /* TCP_FASTOPEN_CONNECT */
+	__u8 chrono_type : 2;      /* enum tcp_chrono: what is limiting the sender now; 0: it has nothing to send */
+	__u32 chrono_start;        /* jiffies */
+	__u32 chrono_stat[3];      /* jiffies of each limit: busy, receive window, send buffer */
+	__u32 rcv_ooopack;         /* segments that were received out of order */
 	__u64 bytes_acked;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 tcp_mstamp;      /* the same in µs */

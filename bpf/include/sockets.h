@@ -92,6 +92,12 @@ struct {
 	__type(value, struct listener);
 } ebpf_listeners SEC(".maps");
 
+/* Whether the accept queue is full. */
+static __always_inline bool is_full_listener(const struct sock *listener)
+{
+	return BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog);
+}
+
 static __always_inline struct port port_of(const struct sock *sk)
 {
 	struct port p = {

@@ -39,12 +39,6 @@ static __always_inline bool read_segment(struct segment *s, const struct sk_buff
 	return true;
 }
 
-/* Whether the accept queue is full. */
-static __always_inline bool is_full_listener(const struct sock *listener)
-{
-	return BPF_CORE_READ(listener, sk_ack_backlog) > BPF_CORE_READ(listener, sk_max_ack_backlog);
-}
-
 /* The listener on a segment's port, for kernels that do not name the socket; 0 if there is none. */
 static __always_inline __u64 listener_of(const struct sk_buff *skb, const struct packet *p)
 {

@@ -5,4 +5,4 @@
 // receiver's package tcp alone, and may change with every version.
 package tcp
 
-//go:generate bpf2go -target amd64,arm64 -go-package tcp -type event -type event_id -type retransmit -type series -type counts -type histogram TCP tcp.bpf.c
+//go:generate bpf2go -target amd64,arm64 -go-package tcp -type event -type event_id -type retransmit -type series -type peer_series -type counts -type histogram TCP tcp.bpf.c

@@ -8,6 +8,7 @@
 #include "../include/missed.h"
 #include "../include/packet.h"
 #include "../include/parts.h"
+#include "../include/peer.h"
 #include "../include/shares.h"
 
 enum event_id {
@@ -60,14 +61,19 @@ struct series {
 	__u8 role;
 };
 
+struct peer_series {
+	struct series series;
+	struct endpoint server;
+};
+
 struct counts {
 	__u64 n; /* segments sent again, or resets */
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH); /* by peer a BPF_MAP_TYPE_HASH with more room */
 	__uint(max_entries, 4096);
-	__type(key, struct series);
+	__type(key, struct peer_series);
 	__type(value, struct counts);
 } tcp_counts SEC(".maps");
 
@@ -100,11 +106,11 @@ struct sample {
 
 DEFINE_PARTS(tcp, sample)
 
-static __always_inline struct counts *find_counts(struct series *key)
+static __always_inline struct counts *find_counts(struct peer_series *key)
 {
 	static const struct counts none;
 
-	return FIND_SERIES(&tcp_counts, key, &none, {.cgroup = OVERFLOW_CGROUP, .event = key->event});
+	return FIND_SERIES(&tcp_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP, .event = key->series.event}});
 }
 
 /* Whether a tracepoint's argument is not NULL. Verifiers differ in which arguments they take as possibly NULL. */
@@ -207,13 +213,16 @@ static __always_inline void read_segment(struct side *side, const struct sk_buff
 /* Counts and reports what happened on one side. */
 static __always_inline void report(__u8 event, const struct side *side, __u8 retransmit, __u32 segments, __u32 reason)
 {
-	struct series key = {
-		.cgroup = side->cgroup,
-		.reason = reason,
-		.event = event,
-		.retransmit = retransmit,
-		.role = side->role,
-		.type = type_of(&side->flow),
+	struct peer_series key = {
+		.series =
+			{
+				.cgroup = side->cgroup,
+				.reason = reason,
+				.event = event,
+				.retransmit = retransmit,
+				.role = side->role,
+				.type = type_of(&side->flow),
+			},
 	};
 	const struct owner *owner = side->owner;
 	struct counts *counts;
@@ -221,6 +230,7 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 
 	if (is_excluded_owner(owner) || is_excluded_flow(&side->flow))
 		return;
+	set_server(&key.server, &side->flow, side->role);
 	counts = find_counts(&key);
 	if (counts)
 		__sync_fetch_and_add(&counts->n, segments);

@@ -131,6 +131,20 @@ type TCPOwner struct {
 	Executable [48]int8
 }
 
+type TCPPeerSeries struct {
+	_      structs.HostLayout
+	Series TCPSeries
+	Server struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
+	}
+}
+
 type TCPPort struct {
 	_      structs.HostLayout
 	Netns  uint32
@@ -237,6 +251,7 @@ const (
 	TCPProgTcpRetransmitSynackMissed = "tcp_retransmit_synack_missed"
 	TCPProgTcpSegment                = "tcp_segment"
 	TCPVarByAddress                  = "by_address"
+	TCPVarByPeer                     = "by_peer"
 	TCPVarEnabledEvents              = "enabled_events"
 	TCPVarEventLimit                 = "event_limit"
 	TCPVarExcludeCidrs               = "exclude_cidrs"
@@ -344,6 +359,7 @@ type TCPMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type TCPVariableSpecs struct {
 	ByAddress           *ebpf.VariableSpec `ebpf:"by_address"`
+	ByPeer              *ebpf.VariableSpec `ebpf:"by_peer"`
 	EnabledEvents       *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit          *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -438,6 +454,7 @@ func (m *TCPMaps) Close() error {
 // It can be passed to LoadTCPObjects or ebpf.CollectionSpec.LoadAndAssign.
 type TCPVariables struct {
 	ByAddress           *ebpf.Variable `ebpf:"by_address"`
+	ByPeer              *ebpf.Variable `ebpf:"by_peer"`
 	EnabledEvents       *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit          *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -215,7 +215,7 @@ var invalidConfigs = []struct {
 	{
 		"attribute of another metric", "metrics: {ebpf.connection.failed: {attributes: [error.type, ebpf.connection.role]}}",
 		`metrics: ebpf.connection.failed::attributes: the metric has no attribute "ebpf.connection.role"; its attributes are ` +
-			"network.transport, network.type, error.type, ebpf.connection.cause, otel.metric.overflow",
+			"network.transport, network.type, error.type, ebpf.connection.cause, server.address, server.port, otel.metric.overflow",
 	},
 	{
 		"attribute of another histogram", "metrics: {ebpf.tcp.rtt: {attributes: [system.device]}}",

@@ -40,6 +40,7 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 			Events:     r.config.Events.EventsConfig,
 			Histograms: r.config.Metrics.Histograms(),
 			Histogram:  histogram.Kind(r.config.Histogram),
+			ByPeer:     r.config.Metrics.ByPeer(),
 			KeepGoing:  r.config.ErrorMode == ErrorModeIgnore,
 		},
 		RingSize: uint32(r.config.RingBufferSize),

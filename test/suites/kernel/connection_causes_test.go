@@ -359,3 +359,24 @@ func TestConnectionEndCauses(t *testing.T) {
 		}
 	}
 }
+
+// A SYN that finds the accept queue of a listener on the same host full is dropped here, although the kernel does not say so.
+func TestConnectionCauseOfFullQueue(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	for _, address := range []netip.Addr{testnet.Loopback4, testnet.Loopback6} {
+		t.Run(networkType(address), func(t *testing.T) {
+			ns := testnet.NewNamespace(t)
+			ns.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
+			ns.SysctlIfPresent(t, "net.ipv4.tcp_syn_linear_timeouts", "0")
+			client, server := traffic.Start(t, ns), traffic.Start(t, ns)
+			listener := server.ListenWithBacklog(traffic.Addr(address, 0), 0)
+			require.Zero(t, client.Connect(listener.Local).Errno, "the kernel admits one more than the limit")
+			require.Equal(t, unix.ETIMEDOUT, client.Connect(listener.Local).Errno)
+			e := r.Exactly(t, 1, testreceiver.OfProcess(client.PID), testreceiver.With("error.type", "timed_out"))[0]
+			assert.Equal(t, "local_drop", e.Attributes[causeKey], "%s", e)
+			assert.NotContains(t, e.Attributes, dropsKey)
+			assert.Contains(t, e.Body, "2 SYNs sent, dropped here (the accept queue of the listener is full)")
+		})
+	}
+}

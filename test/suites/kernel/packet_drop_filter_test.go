@@ -65,7 +65,7 @@ func TestPacketDropByFilterOnTheWayIn(t *testing.T) {
 			c := s.client.StartConnectFrom(from, to)
 			e := r.Wait(t, 1, unicastDrop, testreceiver.InNamespace(s.right))[0]
 			checkFiltered(t, e,
-				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered(testnet.Right.Device, s.right)).with(attributes{flagsKey: []any{"syn"}}))
+				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered(testnet.Right.Device, s.right)).with(attributes{flagsKey: []any{"syn"}, causeKey: "local_drop"}))
 			s.client.Close(c.FD)
 			r.Exactly(t, rule.Packets(t), unicastDrop, testreceiver.InNamespace(s.right))
 		})
@@ -121,7 +121,7 @@ func TestPacketDropByFilterOnTheWayOut(t *testing.T) {
 			checkFiltered(t, e,
 				packet("tcp", from, to, rule.Bytes(t)/rule.Packets(t)).with(filtered("", s.left)).
 					with(owner(s.client.OnThread("dialer"), "socket")).
-					with(attributes{cookieKey: int64(c.Cookie), flagsKey: []any{"syn"}}))
+					with(attributes{cookieKey: int64(c.Cookie), flagsKey: []any{"syn"}, causeKey: "local_drop"}))
 			s.client.Close(c.FD)
 			r.Exactly(t, rule.Packets(t), unicastDrop, testreceiver.InNamespace(s.left))
 		})

@@ -56,6 +56,10 @@ var together = []func(*testing.T){
 	TestConnectionCauses,
 	TestConnectionFailedAtOnce,
 	TestConnectionEndCauses,
+	TestConnectionCauseOfFullQueue,
+	TestConnectionMetricsByPeer,
+	TestConnectionLimitedByTheReceiver,
+	TestConnectionOutOfOrder,
 	TestConnectionBytesWhileOpen,
 	TestConnectionUDPConnect,
 	TestConnectionUDPSend,
@@ -113,11 +117,12 @@ var together = []func(*testing.T){
 
 // apart are the tests of these programs that are not repeated with all three, with the reason.
 var apart = map[string]string{
-	"TestTCPIsOffByDefault":           "it tests a receiver without one of them",
-	"TestConnectionBytesUnderLooks":   "it tests a map that the others do not use, and takes long",
-	"TestConnectionPassedOn":          "it chooses the programs itself, with and without connection",
-	"TestConnectionUDPManyPeers":      "it tests a map that the others do not use, and takes long",
-	"TestPacketDropsOfHealthyTraffic": "it takes long, and does not depend on the shared state of sockets",
+	"TestTCPIsOffByDefault":            "it tests a receiver without one of them",
+	"TestConnectionBytesUnderLooks":    "it tests a map that the others do not use, and takes long",
+	"TestConnectionMetricsOfManyPeers": "it tests a map that the others do not use, and takes long",
+	"TestConnectionPassedOn":           "it chooses the programs itself, with and without connection",
+	"TestConnectionUDPManyPeers":       "it tests a map that the others do not use, and takes long",
+	"TestPacketDropsOfHealthyTraffic":  "it takes long, and does not depend on the shared state of sockets",
 }
 
 // briefly are the tests of together that -short repeats: those of events and metrics that depend on what a socket's state has

@@ -68,7 +68,7 @@ var packages = []testPackage{
 		// Each program, and each way to get at its facts.
 		everywhere: []string{
 			"ConnectionBytesWhileOpen",
-			"Connection(Established|Listeners|OfMPTCP|Subflows)",
+			"Connection(CauseOfFullQueue|Established|Listeners|MetricsByPeer|OfMPTCP|OutOfOrder|Subflows)",
 			"ConnectionUDP(Connect|Send)",
 			"ConnectionUnixByRing",
 			"DiskIOOperations",
@@ -91,7 +91,7 @@ var packages = []testPackage{
 		oldest: []string{
 			"ActiveConnection",
 			"CapabilitiesSuffice",
-			"Connection(ClosedByExit|EndCauses|OfPreforked|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
+			"Connection(ClosedByExit|EndCauses|LimitedByTheReceiver|MetricsByPeer|OfPreforked|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
 			"LockedMemory",
 			"OOMKillOfAnother",
 			"PacketDrop(AtFull|ByFilter|Of(Established|Fragments)|sLeaveOutOrdinary)",

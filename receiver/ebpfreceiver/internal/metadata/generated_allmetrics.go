@@ -221,12 +221,12 @@ func (c *AllMetricsConfig) Histograms() HistogramsConfig {
 
 // each calls f for each metric, with the attributes that it has.
 func (c *AllMetricsConfig) each(f func(name string, attributes []string, config *MetricConfig)) {
-	f("ebpf.connection.active", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionActive)
+	f("ebpf.connection.active", []string{"network.transport", "network.type", "ebpf.connection.role", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionActive)
 	f("ebpf.connection.duration", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionDuration)
-	f("ebpf.connection.failed", []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "otel.metric.overflow"}, &c.EbpfConnectionFailed)
+	f("ebpf.connection.failed", []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionFailed)
 	f("ebpf.connection.handshake.duration", []string{"network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfConnectionHandshakeDuration)
-	f("ebpf.connection.io", []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "otel.metric.overflow"}, &c.EbpfConnectionIo)
-	f("ebpf.connection.opened", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionOpened)
+	f("ebpf.connection.io", []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionIo)
+	f("ebpf.connection.opened", []string{"network.transport", "network.type", "ebpf.connection.role", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionOpened)
 	f("ebpf.disk.io", []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "otel.metric.overflow"}, &c.EbpfDiskIo)
 	f("ebpf.disk.operation.duration", []string{"system.device", "ebpf.disk.operation.type", "disk.io.direction", "error.type", "otel.metric.overflow"}, &c.EbpfDiskOperationDuration)
 	f("ebpf.event.delivered", []string{"ebpf.program.name"}, &c.EbpfEventDelivered)
@@ -251,8 +251,8 @@ func (c *AllMetricsConfig) each(f func(name string, attributes []string, config 
 	f("ebpf.runqueue.duration", []string{"otel.metric.overflow"}, &c.EbpfRunqueueDuration)
 	f("ebpf.syscall.duration", []string{"ebpf.syscall.name", "otel.metric.overflow"}, &c.EbpfSyscallDuration)
 	f("ebpf.syscall.errors", []string{"ebpf.syscall.name", "error.type", "otel.metric.overflow"}, &c.EbpfSyscallErrors)
-	f("ebpf.tcp.resets", []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "otel.metric.overflow"}, &c.EbpfTCPResets)
-	f("ebpf.tcp.retransmits", []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "otel.metric.overflow"}, &c.EbpfTCPRetransmits)
+	f("ebpf.tcp.resets", []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfTCPResets)
+	f("ebpf.tcp.retransmits", []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfTCPRetransmits)
 	f("ebpf.tcp.rtt", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfTCPRtt)
 }
 

@@ -65,6 +65,12 @@ func WithEbpfAttributionEventAttribute(ebpfAttributionAttributeValue string) Eve
 	})
 }
 
+func WithEbpfConnectionBusyDurationEventAttribute(ebpfConnectionBusyDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.connection.busy.duration", ebpfConnectionBusyDurationAttributeValue)
+	})
+}
+
 func WithEbpfConnectionBytesReceivedEventAttribute(ebpfConnectionBytesReceivedAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.connection.bytes_received", ebpfConnectionBytesReceivedAttributeValue)
@@ -101,6 +107,18 @@ func WithEbpfConnectionHandshakeDurationEventAttribute(ebpfConnectionHandshakeDu
 	})
 }
 
+func WithEbpfConnectionOutOfOrderEventAttribute(ebpfConnectionOutOfOrderAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.out_of_order", ebpfConnectionOutOfOrderAttributeValue)
+	})
+}
+
+func WithEbpfConnectionReceiveWindowLimitedDurationEventAttribute(ebpfConnectionReceiveWindowLimitedDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.connection.receive_window_limited.duration", ebpfConnectionReceiveWindowLimitedDurationAttributeValue)
+	})
+}
+
 func WithEbpfConnectionRetransmitsEventAttribute(ebpfConnectionRetransmitsAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.connection.retransmits", ebpfConnectionRetransmitsAttributeValue)
@@ -122,6 +140,12 @@ func WithEbpfConnectionRttMinEventAttribute(ebpfConnectionRttMinAttributeValue f
 func WithEbpfConnectionRttSmoothedEventAttribute(ebpfConnectionRttSmoothedAttributeValue float64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutDouble("ebpf.connection.rtt.smoothed", ebpfConnectionRttSmoothedAttributeValue)
+	})
+}
+
+func WithEbpfConnectionSendBufferLimitedDurationEventAttribute(ebpfConnectionSendBufferLimitedDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.connection.send_buffer_limited.duration", ebpfConnectionSendBufferLimitedDurationAttributeValue)
 	})
 }
 

@@ -124,19 +124,19 @@ var MapAttributeNetworkIoDirection = map[string]AttributeNetworkIoDirection{
 var MetricsInfo = metricsInfo{
 	EbpfConnectionActive: metricInfo{
 		Name:       "ebpf.connection.active",
-		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "server.address", "server.port", "otel.metric.overflow"},
 	},
 	EbpfConnectionFailed: metricInfo{
 		Name:       "ebpf.connection.failed",
-		Attributes: []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "server.address", "server.port", "otel.metric.overflow"},
 	},
 	EbpfConnectionIo: metricInfo{
 		Name:       "ebpf.connection.io",
-		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "server.address", "server.port", "otel.metric.overflow"},
 	},
 	EbpfConnectionOpened: metricInfo{
 		Name:       "ebpf.connection.opened",
-		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "server.address", "server.port", "otel.metric.overflow"},
 	},
 	EbpfDiskIo: metricInfo{
 		Name:       "ebpf.disk.io",
@@ -224,11 +224,11 @@ var MetricsInfo = metricsInfo{
 	},
 	EbpfTCPResets: metricInfo{
 		Name:       "ebpf.tcp.resets",
-		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "network.io.direction", "ebpf.tcp.reset.reason", "server.address", "server.port", "otel.metric.overflow"},
 	},
 	EbpfTCPRetransmits: metricInfo{
 		Name:       "ebpf.tcp.retransmits",
-		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "otel.metric.overflow"},
+		Attributes: []string{"network.transport", "network.type", "ebpf.connection.role", "ebpf.tcp.retransmit.type", "server.address", "server.port", "otel.metric.overflow"},
 	},
 }
 

@@ -68,16 +68,16 @@ func TestMetricsBuilder(t *testing.T) {
 			allMetricsCount := 0
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfConnectionActiveDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfConnectionActiveDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfConnectionFailedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithErrorTypeMetricAttribute("error.type-val"), WithEbpfConnectionCauseMetricAttribute("ebpf.connection.cause-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfConnectionFailedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithErrorTypeMetricAttribute("error.type-val"), WithEbpfConnectionCauseMetricAttribute("ebpf.connection.cause-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfConnectionIoDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfConnectionIoDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfConnectionOpenedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfConnectionOpenedDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
 			mb.RecordEbpfDiskIoDataPoint(ts, 1, WithSystemDeviceMetricAttribute("system.device-val"), WithEbpfDiskOperationTypeMetricAttribute("ebpf.disk.operation.type-val"), WithDiskIoDirectionMetricAttribute("disk.io.direction-val"), WithOtelMetricOverflowMetricAttribute(true))
@@ -143,10 +143,10 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfSyscallErrorsDataPoint(ts, 1, WithEbpfSyscallNameMetricAttribute("ebpf.syscall.name-val"), WithErrorTypeMetricAttribute("error.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfTCPResetsDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonMetricAttribute("ebpf.tcp.reset.reason-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfTCPResetsDataPoint(ts, 1, AttributeNetworkIoDirectionTransmit, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPResetReasonMetricAttribute("ebpf.tcp.reset.reason-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
-			mb.RecordEbpfTCPRetransmitsDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeMetricAttribute("ebpf.tcp.retransmit.type-val"), WithOtelMetricOverflowMetricAttribute(true))
+			mb.RecordEbpfTCPRetransmitsDataPoint(ts, 1, WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithEbpfConnectionRoleMetricAttribute("ebpf.connection.role-val"), WithEbpfTCPRetransmitTypeMetricAttribute("ebpf.tcp.retransmit.type-val"), WithServerAddressMetricAttribute("server.address-val"), WithServerPortMetricAttribute(11), WithOtelMetricOverflowMetricAttribute(true))
 
 			rb := mb.NewResourceBuilder()
 			rb.SetContainerID("container.id-val")
@@ -204,6 +204,12 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfConnectionRoleAttrVal, ok := dp.Attributes().Get("ebpf.connection.role")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.connection.role-val", ebpfConnectionRoleAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -233,6 +239,12 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfConnectionCauseAttrVal, ok := dp.Attributes().Get("ebpf.connection.cause")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.connection.cause-val", ebpfConnectionCauseAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -262,6 +274,12 @@ func TestMetricsBuilder(t *testing.T) {
 					networkIoDirectionAttrVal, ok := dp.Attributes().Get("network.io.direction")
 					assert.True(t, ok)
 					assert.Equal(t, "transmit", networkIoDirectionAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -288,6 +306,12 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfConnectionRoleAttrVal, ok := dp.Attributes().Get("ebpf.connection.role")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.connection.role-val", ebpfConnectionRoleAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -833,6 +857,12 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfTCPResetReasonAttrVal, ok := dp.Attributes().Get("ebpf.tcp.reset.reason")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.tcp.reset.reason-val", ebpfTCPResetReasonAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
@@ -862,6 +892,12 @@ func TestMetricsBuilder(t *testing.T) {
 					ebpfTCPRetransmitTypeAttrVal, ok := dp.Attributes().Get("ebpf.tcp.retransmit.type")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.tcp.retransmit.type-val", ebpfTCPRetransmitTypeAttrVal.Str())
+					serverAddressAttrVal, ok := dp.Attributes().Get("server.address")
+					assert.True(t, ok)
+					assert.Equal(t, "server.address-val", serverAddressAttrVal.Str())
+					serverPortAttrVal, ok := dp.Attributes().Get("server.port")
+					assert.True(t, ok)
+					assert.EqualValues(t, 11, serverPortAttrVal.Int())
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())

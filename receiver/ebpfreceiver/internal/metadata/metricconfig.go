@@ -17,9 +17,12 @@ import (
 // MetricConfig provides config for one metric.
 type MetricConfig struct {
 	Enabled bool `mapstructure:"enabled"`
-	// Attributes are those that the data points keep; nil is all. Data points that become equal are added up.
+	// Attributes are those that the data points keep; nil is all that are not opt-in. Data points that become equal are added up.
 	Attributes MetricAttributes `mapstructure:"attributes"`
 }
+
+// optIn are the attributes that metrics have only if their configuration lists them: they multiply series without bounds.
+var optIn = []string{"server.address", "server.port"}
 
 // MetricAttributes are names of attributes.
 type MetricAttributes []string
@@ -35,14 +38,31 @@ func (a MetricAttributes) String() string {
 // Kept returns the attributes that are kept of each metric that loses any, by the metric's name.
 func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 	kept := map[string]MetricAttributes{}
+	byPeer := c.ByPeer()
 	c.each(func(name string, attributes []string, config *MetricConfig) {
-		isLost := func(attribute string) bool { return !slices.Contains(config.Attributes, attribute) }
-		if config.Attributes != nil && slices.ContainsFunc(attributes, isLost) {
-			kept[name] = config.Attributes
+		wanted := config.Attributes
+		if wanted == nil {
+			wanted = slices.DeleteFunc(slices.Clone(attributes), isOptIn)
+		}
+		isLost := func(attribute string) bool {
+			return !slices.Contains(wanted, attribute) && (byPeer || !isOptIn(attribute))
+		}
+		if slices.ContainsFunc(attributes, isLost) {
+			kept[name] = wanted
 		}
 	})
 	return kept
 }
+
+// ByPeer reports whether any metric tells servers apart.
+func (c *AllMetricsConfig) ByPeer() (byPeer bool) {
+	c.each(func(_ string, _ []string, config *MetricConfig) {
+		byPeer = byPeer || config.Enabled && slices.ContainsFunc(config.Attributes, isOptIn)
+	})
+	return byPeer
+}
+
+func isOptIn(attribute string) bool { return slices.Contains(optIn, attribute) }
 
 // Validate checks that each metric has the attributes that it is to keep.
 func (c *AllMetricsConfig) Validate() error {

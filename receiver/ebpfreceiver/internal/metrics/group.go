@@ -58,13 +58,18 @@ func (b *Builder) Fate(cgroup uint64) Fate {
 // noCgroup is the offset of a cgroup in keys that have none.
 const noCgroup = ^uintptr(0)
 
-// cgroupOffset returns the offset of the field Cgroup, a uint64, in a key.
+// cgroupOffset returns the offset of the field Cgroup, a uint64, in a key, or in its field Series.
 func cgroupOffset[K any]() uintptr {
-	field, ok := reflect.TypeFor[K]().FieldByName("Cgroup")
+	key := reflect.TypeFor[K]()
+	within, ok := key.FieldByName("Series")
+	if ok {
+		key = within.Type
+	}
+	field, ok := key.FieldByName("Cgroup")
 	if !ok || field.Type.Kind() != reflect.Uint64 {
 		return noCgroup
 	}
-	return field.Offset
+	return within.Offset + field.Offset
 }
 
 // cgroup returns the cgroup in a key, 0 if keys of this map have none.

@@ -52,6 +52,8 @@ type Settings struct {
 	Events     metadata.EventsConfig
 	Histograms metadata.HistogramsConfig
 	Histogram  histogram.Kind
+	// ByPeer reports that metrics tell servers apart.
+	ByPeer bool
 	// KeepGoing reports that a program that cannot run is reported and left out, instead of failing the start.
 	KeepGoing bool
 }

@@ -100,6 +100,9 @@ func (c *connections) appendCause(text []byte, e *bpf.ConnectionEvent) []byte {
 		text = appendSYNs(text, e)
 	}
 	text = append(text, causes[ending.Cause].words...)
+	if ending.QueueFull {
+		return append(text, " (the accept queue of the listener is full)"...)
+	}
 	if ending.Location == 0 {
 		return text
 	}

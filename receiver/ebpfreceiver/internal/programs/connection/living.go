@@ -28,7 +28,8 @@ type living struct {
 	open        func() (io.ReadCloser, error) // nil: connections count when they end
 	look, found *ebpf.Map
 	counted     *ebpf.Map
-	counts      metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionLivingCounts]
+	byPeer      bool
+	counts      metrics.Scraper[series, bpf.ConnectionLivingCounts]
 
 	number uint64    // of the last look
 	next   time.Time // no look before
@@ -37,10 +38,11 @@ type living struct {
 }
 
 // loaded hands over the maps.
-func (l *living) loaded(maps map[string]*ebpf.Map) error {
+func (l *living) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
 	l.look, l.found, l.counted = maps[bpf.ConnectionMapConnectionLook], maps[bpf.ConnectionMapConnectionLiving], maps[bpf.ConnectionMapConnectionLivingCounts]
-	l.seen = map[uint64]bpf.ConnectionLivingCounts{}
-	return l.counts.Loaded(l.counted, seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup})
+	l.seen, l.byPeer = map[uint64]bpf.ConnectionLivingCounts{}, byPeer
+	l.counts, err = newScraper[bpf.ConnectionLivingCounts](l.counted, byPeer, nil)
+	return err
 }
 
 // update counts the bytes since the last scrape.
@@ -86,7 +88,7 @@ func (l *living) lookTwice() error {
 
 // collect counts what is new.
 func (l *living) collect() error {
-	sums := map[bpf.ConnectionSeries]bpf.ConnectionLivingCounts{}
+	sums := map[bpf.ConnectionPeerSeries]bpf.ConnectionLivingCounts{}
 	var over []uint64
 	err := l.each(func(socket uint64, c *bpf.ConnectionLiving) {
 		before, known := l.seen[socket]
@@ -103,10 +105,10 @@ func (l *living) collect() error {
 		default:
 			l.seen[socket] = now
 		}
-		sum := sums[c.Series]
+		sum := sums[c.Key]
 		sum.Sent += now.Sent - before.Sent
 		sum.Received += now.Received - before.Received
-		sums[c.Series] = sum
+		sums[c.Key] = sum
 	})
 	for key, sum := range sums {
 		err = errors.Join(err, l.add(key, sum))
@@ -143,19 +145,23 @@ func (l *living) each(f func(socket uint64, c *bpf.ConnectionLiving)) error {
 }
 
 // add adds to the counts of a series; if there is no room for it, to those of the overflow series.
-func (l *living) add(key bpf.ConnectionSeries, sum bpf.ConnectionLivingCounts) error {
+func (l *living) add(key bpf.ConnectionPeerSeries, sum bpf.ConnectionLivingCounts) error {
 	if sum == (bpf.ConnectionLivingCounts{}) {
 		return nil
 	}
-	key.Error, key.Cause = 0, 0
+	key.Series.Error, key.Series.Cause = 0, 0
+	var whole any = &key
+	if !l.byPeer {
+		whole = &key.Series
+	}
 	var all bpf.ConnectionLivingCounts
-	if err := l.counted.Lookup(&key, &all); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+	if err := l.counted.Lookup(whole, &all); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("read map %s: %w", l.counted, err)
 	}
 	all.Sent += sum.Sent
 	all.Received += sum.Received
-	err := l.counted.Put(&key, &all)
-	overflow := bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}
+	err := l.counted.Put(whole, &all)
+	overflow := bpf.ConnectionPeerSeries{Series: bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}}
 	if err != nil && key != overflow {
 		return l.add(overflow, sum)
 	}

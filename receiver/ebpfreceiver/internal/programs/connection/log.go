@@ -82,6 +82,7 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
 		putTotals(event, e)
+		c.ticks.put(event, e)
 	} else {
 		putHandshake(event, e)
 	}

@@ -5,7 +5,9 @@ package connection
 
 import (
 	"errors"
+	"net/netip"
 
+	"github.com/cilium/ebpf"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
@@ -26,6 +28,8 @@ type series struct {
 	ipVersion uint8
 	role      uint8
 	cause     uint8
+	// server is not valid where metrics do not tell servers apart.
+	server netip.AddrPort
 }
 
 func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
@@ -37,6 +41,33 @@ func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
 		role:      key.Role,
 		cause:     key.Cause,
 	}
+}
+
+// seriesOfPeer is seriesOf for the keys of maps that tell servers apart.
+func seriesOfPeer(group metrics.Group, key *bpf.ConnectionPeerSeries) series {
+	s := seriesOf(group, &key.Series)
+	if key.Server.Port != 0 {
+		s.server = netip.AddrPortFrom(common.Addr(key.Server.Address.Octets), key.Server.Port)
+	}
+	return s
+}
+
+// newScraper returns the series of a map that metrics.MakeRoomForPeers has prepared. fate is as in metrics.Series.
+func newScraper[V comparable](
+	counts *ebpf.Map, byPeer bool, fate func(m *metrics.Builder, key *bpf.ConnectionSeries, value *V) metrics.Fate,
+) (metrics.Scraper[series, V], error) {
+	overflow := bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}
+	if !byPeer {
+		s := &metrics.Series[bpf.ConnectionSeries, series, V]{Fate: fate}
+		return s, s.Loaded(counts, seriesOf, overflow)
+	}
+	s := &metrics.Series[bpf.ConnectionPeerSeries, series, V]{}
+	if fate != nil {
+		s.Fate = func(m *metrics.Builder, key *bpf.ConnectionPeerSeries, value *V) metrics.Fate {
+			return fate(m, &key.Series, value)
+		}
+	}
+	return s, s.Loaded(counts, seriesOfPeer, bpf.ConnectionPeerSeries{Series: overflow})
 }
 
 // countsFate keeps the entries of a removed cgroup until its last connection has closed.
@@ -76,6 +107,10 @@ func record(m *metrics.Builder, s series, sum *bpf.ConnectionCounts) {
 	attributes := []metadata.MetricAttributeOption{metadata.WithNetworkTransportMetricAttribute(transportName(s.transport))}
 	if name := inet.TypeName(s.ipVersion); name != "" {
 		attributes = append(attributes, metadata.WithNetworkTypeMetricAttribute(name))
+	}
+	if s.server.IsValid() {
+		attributes = append(attributes,
+			metadata.WithServerAddressMetricAttribute(s.server.Addr().String()), metadata.WithServerPortMetricAttribute(int64(s.server.Port())))
 	}
 	if s.failure != 0 {
 		if hasCause(s.cause) {

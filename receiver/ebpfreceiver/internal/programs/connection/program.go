@@ -6,6 +6,7 @@ package connection
 import (
 	"errors"
 	"time"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -28,7 +29,8 @@ type connections struct {
 	queues  queues
 	wanted  *ebpf.Map
 	living  living
-	counts  metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionCounts]
+	ticks   ticks
+	counts  metrics.Scraper[series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
 
@@ -39,7 +41,6 @@ var (
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	c := &connections{config: cfg.(*Config), host: host, holders: holders{now: time.Now, logger: host.Logger}}
-	c.counts.Fate = countsFate
 	c.queues = queues{
 		reader: listeners.Reader{Listening: host.Listening, Listened: host.Listened},
 		series: map[listenerSeries]*queue{},
@@ -62,6 +63,9 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 		peers := spec.Maps[bpf.ConnectionMapConnectionUdpPeers]
 		peers.Type, peers.Flags, peers.MaxEntries = ebpf.LRUHash, 0, 65536
 	}
+	for _, name := range []string{bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionLivingCounts} {
+		metrics.MakeRoomForPeers(spec.Maps[name], c.host.ByPeer, unsafe.Sizeof(bpf.ConnectionSeries{}))
+	}
 	return spec, metrics.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
 }
 
@@ -69,6 +73,7 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 func (c *connections) Variables() map[string]any {
 	arguments, _ := c.host.BTF.TracepointArgs("io_uring_complete") // none: there is no such hook
 	variables := c.variablesOfDrops()
+	variables[bpf.ConnectionVarByPeer] = c.host.ByPeer
 	variables[bpf.ConnectionVarHistogramBounds] = c.host.Histogram.Table()
 	variables[bpf.ConnectionVarUringCompleteArguments] = uint32(arguments)
 	return variables
@@ -95,9 +100,11 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	c.sentTo = translations{
 		own: kernel.NetworkNamespace(), tracks: kernel.TracksConnections, lookup: kernel.Translated, now: time.Now, logger: c.host.Logger,
 	}
+	counts, err := newScraper(maps[bpf.ConnectionMapConnectionCounts], c.host.ByPeer, countsFate)
+	c.counts = counts
 	return errors.Join(
-		c.living.loaded(maps),
-		c.counts.Loaded(maps[bpf.ConnectionMapConnectionCounts], seriesOf, bpf.ConnectionSeries{Cgroup: metrics.OverflowCgroup}),
+		err,
+		c.living.loaded(maps, c.host.ByPeer),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
 	)
 }

@@ -31,6 +31,9 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	event.PutStr("ebpf.drop.reason", reason)
 	event.PutStr("ebpf.drop.subsystem", subsystem)
 	event.PutStr("ebpf.drop.location", location)
+	if failsConnection(e, reason, location) {
+		event.PutStr("ebpf.connection.cause", "local_drop")
+	}
 	putPacket(event, e)
 	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
 	event.PutOwner(owner, e.Attribution)
@@ -42,6 +45,21 @@ func (d *drops) AppendLog(b *batch.Batch, raw []byte) error {
 	}
 	event.End(func(text []byte) []byte { return appendBody(b, text, e, owner, reason, location) })
 	return nil
+}
+
+// flagSYN is the bit of SYN in the flags of a TCP header.
+const flagSYN = 1 << 1
+
+// failsConnection reports whether a connection may fail because this packet was dropped: a SYN or its answer. A SYN that finds no
+// listener is answered with a reset.
+func failsConnection(e *bpf.PacketDropEvent, reason, location string) bool {
+	if e.Packet.Protocol != inet.ProtocolTCP || e.Packet.TcpFlags&flagSYN == 0 {
+		return false
+	}
+	if reason != "" && reason != "not_specified" {
+		return reason != "no_socket"
+	}
+	return location != "tcp_v4_rcv" && location != "tcp_v6_rcv"
 }
 
 func putPacket(event *batch.Event, e *bpf.PacketDropEvent) {

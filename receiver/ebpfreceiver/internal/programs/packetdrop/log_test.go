@@ -89,6 +89,7 @@ func TestAppendLogGolden(t *testing.T) {
 			drop(inet.ProtocolTCP, v4, v4peer, flags(0b000010)),
 			drop(inet.ProtocolTCP, v6, v6peer, flags(0b010010)),
 			drop(inet.ProtocolTCP, v4, v4peer, flags(0b11111111)),
+			drop(inet.ProtocolTCP, v4, v4peer, flags(0b000010), because(programtest.ReasonNetfilterDrop)), // a connection fails
 			drop(inet.ProtocolUDP, v4, "10.0.0.5:53"),
 			drop(inet.ProtocolUDP, v6, "[ff02::fb]:5353"),
 			drop(inet.ProtocolUDP, "10.0.0.9:0", "10.0.0.5:0"), // not the first fragment

@@ -4,8 +4,12 @@
 package tcp
 
 import (
+	"net/netip"
+
+	"github.com/cilium/ebpf"
 	conventions "go.opentelemetry.io/otel/semconv/v1.43.0"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/tcp"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
@@ -20,6 +24,8 @@ type series struct {
 	retransmit uint8
 	ipVersion  uint8
 	role       uint8
+	// server is not valid where metrics do not tell servers apart.
+	server netip.AddrPort
 }
 
 func seriesOf(group metrics.Group, key *bpf.TCPSeries) series {
@@ -31,6 +37,30 @@ func seriesOf(group metrics.Group, key *bpf.TCPSeries) series {
 		ipVersion:  key.Type,
 		role:       key.Role,
 	}
+}
+
+// seriesOfPeer is seriesOf for the keys of maps that tell servers apart.
+func seriesOfPeer(group metrics.Group, key *bpf.TCPPeerSeries) series {
+	s := seriesOf(group, &key.Series)
+	if key.Server.Port != 0 {
+		s.server = netip.AddrPortFrom(common.Addr(key.Server.Address.Octets), key.Server.Port)
+	}
+	return s
+}
+
+// newScraper returns the series of a map that metrics.MakeRoomForPeers has prepared.
+func newScraper(counts *ebpf.Map, byPeer bool) (metrics.Scraper[series, bpf.TCPCounts], error) {
+	overflow, peers := make([]bpf.TCPSeries, len(eventNames)), make([]bpf.TCPPeerSeries, len(eventNames))
+	for event := range overflow {
+		overflow[event] = bpf.TCPSeries{Cgroup: metrics.OverflowCgroup, Event: uint8(event)}
+		peers[event].Series = overflow[event]
+	}
+	if byPeer {
+		s := &metrics.Series[bpf.TCPPeerSeries, series, bpf.TCPCounts]{}
+		return s, s.Loaded(counts, seriesOfPeer, peers...)
+	}
+	s := &metrics.Series[bpf.TCPSeries, series, bpf.TCPCounts]{}
+	return s, s.Loaded(counts, seriesOf, overflow...)
 }
 
 // Scrape implements program.Program.
@@ -68,6 +98,10 @@ func (s *segments) attributes(one series) []metadata.MetricAttributeOption {
 	attributes := []metadata.MetricAttributeOption{
 		metadata.WithNetworkTransportMetricAttribute("tcp"),
 		metadata.WithNetworkTypeMetricAttribute(inet.TypeName(one.ipVersion)),
+	}
+	if one.server.IsValid() {
+		attributes = append(attributes, metadata.WithServerAddressMetricAttribute(one.server.Addr().String()),
+			metadata.WithServerPortMetricAttribute(int64(one.server.Port())))
 	}
 	if name := inet.RoleName(one.role); name != "" {
 		attributes = append(attributes, metadata.WithEbpfConnectionRoleMetricAttribute(name))

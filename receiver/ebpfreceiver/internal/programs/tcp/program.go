@@ -5,6 +5,7 @@ package tcp
 
 import (
 	"errors"
+	"unsafe"
 
 	"github.com/cilium/ebpf"
 
@@ -18,7 +19,7 @@ type segments struct {
 	config  *Config
 	host    *program.Host
 	reasons reasons
-	counts  metrics.Series[bpf.TCPSeries, series, bpf.TCPCounts]
+	counts  metrics.Scraper[series, bpf.TCPCounts]
 	rtts    metrics.Series[bpf.TCPSeries, series, bpf.TCPHistogram]
 }
 
@@ -33,11 +34,12 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 }
 
 // Spec implements program.Program.
-func (*segments) Spec() (*ebpf.CollectionSpec, error) {
+func (s *segments) Spec() (*ebpf.CollectionSpec, error) {
 	spec, err := bpf.LoadTCP()
 	if err != nil {
 		return nil, err
 	}
+	metrics.MakeRoomForPeers(spec.Maps[bpf.TCPMapTcpCounts], s.host.ByPeer, unsafe.Sizeof(bpf.TCPSeries{}))
 	return spec, metrics.MakeRoom(spec.Maps[bpf.TCPMapTcpRtts])
 }
 
@@ -47,6 +49,7 @@ func (s *segments) Variables() map[string]any {
 		bpf.TCPVarRetransmitArguments: s.arguments("tcp_retransmit_skb"),
 		bpf.TCPVarResetArguments:      s.arguments("tcp_send_reset"),
 		bpf.TCPVarRttInterval:         uint32(s.config.RTTInterval.Microseconds()),
+		bpf.TCPVarByPeer:              s.host.ByPeer,
 		bpf.TCPVarHistogramBounds:     s.host.Histogram.Table(),
 	}
 }
@@ -70,12 +73,10 @@ func (s *segments) Events() uint32 {
 
 // Loaded implements program.Program.
 func (s *segments) Loaded(maps map[string]*ebpf.Map) error {
-	overflow := make([]bpf.TCPSeries, len(eventNames))
-	for event := range overflow {
-		overflow[event] = bpf.TCPSeries{Cgroup: metrics.OverflowCgroup, Event: uint8(event)}
-	}
+	counts, err := newScraper(maps[bpf.TCPMapTcpCounts], s.host.ByPeer)
+	s.counts = counts
 	return errors.Join(
-		s.counts.Loaded(maps[bpf.TCPMapTcpCounts], seriesOf, overflow...),
+		err,
 		s.rtts.Loaded(maps[bpf.TCPMapTcpRtts], seriesOf, bpf.TCPSeries{Cgroup: metrics.OverflowCgroup}),
 	)
 }

@@ -1,0 +1,65 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package connection
+
+import (
+	"time"
+
+	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+)
+
+// minTicking is the least time between two records that tell the rate of jiffies.
+const minTicking = 500 * time.Millisecond
+
+// rates are those that kernels are built with (CONFIG_HZ).
+var rates = []float64{100, 250, 300, 1000}
+
+// ticks puts TCP's account of a connection, which is in jiffies. It finds their rate by the first records that are far enough apart;
+// those before have no account.
+type ticks struct {
+	jiffies, time uint64  // of the first record
+	rate          float64 // jiffies in a second; 0: not known yet
+}
+
+func (t *ticks) put(event *batch.Event, e *bpf.ConnectionEvent) {
+	a := &e.Account
+	if a.OutOfOrder > 0 {
+		event.PutInt("ebpf.connection.out_of_order", int64(a.OutOfOrder))
+	}
+	if a.Jiffies == 0 || t.rate == 0 && !t.learn(a.Jiffies, e.Record.Time) {
+		return
+	}
+	for _, one := range []struct {
+		name    string
+		jiffies uint32
+	}{
+		{"ebpf.connection.busy.duration", a.Busy},
+		{"ebpf.connection.receive_window_limited.duration", a.WindowLimited},
+		{"ebpf.connection.send_buffer_limited.duration", a.BufferLimited},
+	} {
+		if one.jiffies > 0 {
+			event.PutDouble(one.name, float64(one.jiffies)/t.rate)
+		}
+	}
+}
+
+// learn reports whether the rate is known with this record.
+func (t *ticks) learn(jiffies, at uint64) bool {
+	if t.jiffies == 0 {
+		t.jiffies, t.time = jiffies, at
+		return false
+	}
+	// Records of two CPUs may come out of order.
+	if at < t.time+uint64(minTicking) || jiffies <= t.jiffies {
+		return false
+	}
+	measured := float64(jiffies-t.jiffies) / (float64(at-t.time) / 1e9)
+	for _, rate := range rates {
+		if measured > 0.95*rate && measured < 1.05*rate {
+			t.rate = rate
+		}
+	}
+	return t.rate != 0
+}

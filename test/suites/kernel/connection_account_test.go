@@ -1,0 +1,79 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+//go:build linux
+
+package kernel
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+const (
+	busyKey     = "ebpf.connection.busy.duration"
+	windowKey   = "ebpf.connection.receive_window_limited.duration"
+	bufferKey   = "ebpf.connection.send_buffer_limited.duration"
+	disorderKey = "ebpf.connection.out_of_order"
+)
+
+// A close says who was slow: here the server, which does not read for a second. The account is that of TCP_INFO.
+func TestConnectionLimitedByTheReceiver(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newClientServer(t)
+	var want traffic.Info
+	for range 2 { // the rate of jiffies is known by the second one
+		p := s.establish(t, families[0])
+		s.server.SetOption(p.server.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096)
+		s.client.SetOption(p.client.FD, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
+		const size = 100_000
+		s.client.Send(p.client.FD, size)
+		time.Sleep(time.Second)
+		require.Equal(t, size, s.server.Receive(p.server.FD, size).Bytes)
+		acknowledgeAll(t, s.client, p.client.FD)
+		want = s.client.Info(p.client.FD)
+		closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+	}
+	closes := r.Exactly(t, 4, testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
+	slow := only(t, closes[2:], closeEvent, s.client)
+	window, _ := slow.Attributes[windowKey].(float64)
+	busy, _ := slow.Attributes[busyKey].(float64)
+	lasted, _ := slow.Attributes[durationKey].(float64)
+	assert.Greater(t, want.WindowLimited, 50*time.Millisecond)
+	assert.InDelta(t, want.WindowLimited.Seconds(), window, 0.02, "%s", slow)
+	assert.InDelta(t, want.Busy.Seconds(), busy, 0.02, "%s", slow)
+	assert.LessOrEqual(t, busy, lasted+0.02, "%s", slow)
+	if want.BufferLimited == 0 {
+		assert.NotContains(t, slow.Attributes, bufferKey)
+	}
+	// The server has sent its FIN only, whose acknowledgement takes one round trip.
+	servers, _ := only(t, closes[2:], closeEvent, s.server).Attributes[busyKey].(float64)
+	assert.Less(t, servers, 0.05)
+}
+
+// Segments that overtake a lost one are out of order.
+func TestConnectionOutOfOrder(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newClientServer(t)
+	p := s.establish(t, families[1])
+	s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: p.server.Local.Port(), First: 1})
+	const count, size = 20, 100
+	s.client.SendSegments(p.client.FD, size, count)
+	require.Equal(t, count*size, s.server.Receive(p.server.FD, count*size).Bytes)
+	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+	closes := r.Exactly(t, 2, testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
+	disorder, _ := only(t, closes, closeEvent, s.server).Attributes[disorderKey].(int64)
+	assert.Positive(t, disorder)
+	assert.Less(t, disorder, int64(count))
+	assert.NotContains(t, only(t, closes, closeEvent, s.client).Attributes, disorderKey)
+}
