@@ -159,9 +159,12 @@ static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, b
 		return NULL;
 	__sync_fetch_and_add(&s->last, 1);
 	sequence = s->last;
-	/* The use of the ring changes slowly, and a query costs as much as a record. */
+	/*
+	 * The use of the ring changes slowly, and a query costs as much as a record. From 3/4 on each record asks: otherwise the records
+	 * of all CPUs since their last queries could use up the reserve of a small ring.
+	 */
 	wake = sequence % 16 == 0;
-	if (wake || s->used > ring_reserve_above)
+	if (wake || s->used > ring_reserve_above - ring_wake_above)
 		s->used = bpf_ringbuf_query(&ebpf_records, BPF_RB_AVAIL_DATA);
 	if (urgent || s->used <= ring_reserve_above)
 		r = bpf_ringbuf_reserve(&ebpf_records, size, 0);
