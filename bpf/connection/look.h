@@ -34,9 +34,12 @@ static __noinline int look_at(struct sock *sk, struct socket_state *s, struct co
 	if (l) {
 		if (l->closed || l->last == look->number) /* several processes may have it */
 			return 0;
-		read_bytes(l, sk, state, s->role);
-		l->last = look->number;
-		return 0;
+		/* By address, the entry may be left over from an earlier socket, and is replaced. */
+		if (c->flags & CONNECTION_LIVING) {
+			read_bytes(l, sk, state, s->role);
+			l->last = look->number;
+			return 0;
+		}
 	}
 	read_flow_probe(&flow, sk);
 	set_server(&new.key.server, &flow, s->role);
@@ -44,7 +47,7 @@ static __noinline int look_at(struct sock *sk, struct socket_state *s, struct co
 	new.key.series.cgroup = by_address ? s->owner.cgroup : cgroup_of(s, sk);
 	new.first = look->number;
 	new.last = look->number;
-	if (bpf_map_update_elem(&connection_living, &key, &new, BPF_NOEXIST))
+	if (bpf_map_update_elem(&connection_living, &key, &new, l ? BPF_ANY : BPF_NOEXIST))
 		return 0;
 	/* Its end leaves the totals from now on. Nothing is counted until another look has found it still open. */
 	c->flags |= CONNECTION_LIVING;

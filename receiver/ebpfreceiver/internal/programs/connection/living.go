@@ -35,12 +35,17 @@ type living struct {
 	next   time.Time // no look before
 	// seen are the bytes of each connection, by its socket, that are counted.
 	seen map[uint64]bpf.ConnectionLivingCounts
+	// closing are connections that only one look has found, and when that was noticed.
+	closing map[uint64]time.Time
 }
+
+// longestClose is more than a connection without a descriptor lives: the kernel gives up after some minutes.
+const longestClose = 15 * time.Minute
 
 // loaded hands over the maps.
 func (l *living) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
 	l.look, l.found, l.counted = maps[bpf.ConnectionMapConnectionLook], maps[bpf.ConnectionMapConnectionLiving], maps[bpf.ConnectionMapConnectionLivingCounts]
-	l.seen, l.byPeer = map[uint64]bpf.ConnectionLivingCounts{}, byPeer
+	l.seen, l.closing, l.byPeer = map[uint64]bpf.ConnectionLivingCounts{}, map[uint64]time.Time{}, byPeer
 	l.counts, err = newScraper[bpf.ConnectionLivingCounts](l.counted, byPeer, nil)
 	return err
 }
@@ -98,7 +103,7 @@ func (l *living) collect() error {
 			now = bpf.ConnectionLivingCounts{Sent: c.TotalSent, Received: c.TotalReceived}
 			over = append(over, socket)
 		case !known && c.Last == c.First:
-			if c.Last != l.number { // its end was under way, and has counted it
+			if c.Last != l.number && l.isOver(socket) {
 				over = append(over, socket)
 			}
 			return
@@ -115,11 +120,24 @@ func (l *living) collect() error {
 	}
 	for _, socket := range over {
 		delete(l.seen, socket)
+		delete(l.closing, socket)
 		if e := l.found.Delete(socket); e != nil && !errors.Is(e, ebpf.ErrKeyNotExist) {
 			err = errors.Join(err, fmt.Errorf("remove from map %s: %w", l.found, e))
 		}
 	}
 	return err
+}
+
+// isOver reports whether the entry of a connection that only one look has found can be removed. Its process has closed the descriptor
+// since. Either its end was under way during the look, and has counted it, or it will leave its totals in the entry. The latter may
+// happen at any time, so that the entry stays until no end can come.
+func (l *living) isOver(socket uint64) bool {
+	since, ok := l.closing[socket]
+	if !ok {
+		since = time.Now()
+		l.closing[socket] = since
+	}
+	return time.Since(since) > longestClose
 }
 
 // each calls f for each connection that a look has found.

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
@@ -45,6 +46,39 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
 		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts)
 	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
+}
+
+// The end of a connection whose descriptor is closed leaves its totals when the last segment comes, at any time after the look.
+func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
+	p := newProgram(defaultConfig(), programtest.Host(t))
+	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
+		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts)
+	found := maps[bpf.ConnectionMapConnectionLiving]
+	l := &living{}
+	require.NoError(t, l.loaded(maps, false))
+	const socket = uint64(7)
+	entry := bpf.ConnectionLiving{Key: bpf.ConnectionPeerSeries{Series: key(1, syscall.IPPROTO_TCP, 4, client)}, First: 1, Last: 1}
+	require.NoError(t, found.Put(socket, &entry))
+	l.number = 2 // a second look has not found it
+	require.NoError(t, l.collect())
+	require.NoError(t, found.Lookup(socket, &entry), "it is still there")
+
+	entry.Closed, entry.TotalSent, entry.TotalReceived = 1, 500, 20
+	require.NoError(t, found.Put(socket, &entry))
+	l.number = 4
+	require.NoError(t, l.collect())
+	var sum bpf.ConnectionLivingCounts
+	require.NoError(t, maps[bpf.ConnectionMapConnectionLivingCounts].Lookup(&entry.Key.Series, &sum))
+	assert.Equal(t, bpf.ConnectionLivingCounts{Sent: 500, Received: 20}, sum)
+	require.ErrorIs(t, found.Lookup(socket, &entry), ebpf.ErrKeyNotExist)
+	assert.Empty(t, l.closing)
+
+	// Nothing can come after a long time.
+	entry.Closed = 0
+	require.NoError(t, found.Put(socket, &entry))
+	l.closing[socket] = time.Now().Add(-longestClose - time.Second)
+	require.NoError(t, l.collect())
+	require.ErrorIs(t, found.Lookup(socket, &entry), ebpf.ErrKeyNotExist)
 }
 
 // count writes a series of counts. On the last CPU, each count that is not zero has 1.
