@@ -69,6 +69,7 @@ const (
 	CgroupVarExportEvent      = "export_event"
 	CgroupVarExportEventId    = "export_event_id"
 	CgroupVarProgramNumber    = "program_number"
+	CgroupVarRingQueryAbove   = "ring_query_above"
 	CgroupVarRingReserveAbove = "ring_reserve_above"
 	CgroupVarRingWakeAbove    = "ring_wake_above"
 )
@@ -138,6 +139,7 @@ type CgroupVariableSpecs struct {
 	ExportEvent      *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId    *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ProgramNumber    *ebpf.VariableSpec `ebpf:"program_number"`
+	RingQueryAbove   *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove    *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 }
@@ -186,6 +188,7 @@ type CgroupVariables struct {
 	ExportEvent      *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId    *ebpf.Variable `ebpf:"export_event_id"`
 	ProgramNumber    *ebpf.Variable `ebpf:"program_number"`
+	RingQueryAbove   *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove    *ebpf.Variable `ebpf:"ring_wake_above"`
 }

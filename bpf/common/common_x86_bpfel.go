@@ -227,6 +227,7 @@ const (
 	CommonVarOverflowCounter         = "overflow_counter"
 	CommonVarProgramNumber           = "program_number"
 	CommonVarReadNames               = "read_names"
+	CommonVarRingQueryAbove          = "ring_query_above"
 	CommonVarRingReserveAbove        = "ring_reserve_above"
 	CommonVarRingWakeAbove           = "ring_wake_above"
 	CommonVarSelfPid                 = "self_pid"
@@ -322,6 +323,7 @@ type CommonVariableSpecs struct {
 	OverflowCounter     *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove      *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid             *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -410,6 +412,7 @@ type CommonVariables struct {
 	OverflowCounter     *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove      *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid             *ebpf.Variable `ebpf:"self_pid"`

@@ -29,6 +29,7 @@ const (
 	VarOverflowCounter    = CommonVarOverflowCounter
 	VarProgramNumber      = CommonVarProgramNumber
 	VarReadNames          = CommonVarReadNames
+	VarRingQueryAbove     = CommonVarRingQueryAbove
 	VarRingReserveAbove   = CommonVarRingReserveAbove
 	VarRingWakeAbove      = CommonVarRingWakeAbove
 	VarSelfPid            = CommonVarSelfPid

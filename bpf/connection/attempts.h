@@ -22,6 +22,28 @@ struct udp_peer {
 	__u32 pad;
 };
 
+/*
+ * A connect() of TCP fails before its first SYN for want of a route, or because a program of a cgroup denies it. To wait for the result
+ * costs some µs, so that destinations are remembered whose connect() has sent a SYN since the routes last changed: see route_to(). They
+ * may displace each other.
+ */
+#define ROUTED_BITS 12
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1 << ROUTED_BITS);
+	__type(key, __u32);
+	__type(value, __u64); /* what route_to() returns */
+} connection_routed SEC(".maps");
+
+/* The place of a destination. */
+static __always_inline __u64 *find_routed(__u64 route)
+{
+	__u32 place = route >> (64 - ROUTED_BITS);
+
+	return bpf_map_lookup_elem(&connection_routed, &place);
+}
+
 struct attempt {
 	struct udp_peer peer; /* of TCP the cookie only */
 	struct owner owner;
@@ -35,6 +57,7 @@ struct attempt {
 	bool unsent;  /* as in struct event */
 	__u8 pad[3];
 	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
+	__u64 route;                         /* of TCP: what route_to() returns */
 };
 
 struct awaited {
@@ -169,12 +192,16 @@ static __noinline int on_connected(struct attempt *a, int result)
 /* The socket of this task's connect() has left the state CLOSE. */
 static __always_inline void mark_started(void)
 {
-	__u64 thread = bpf_get_current_pid_tgid();
+	__u64 thread = bpf_get_current_pid_tgid(), *routed;
 	struct awaited *wait;
 
 	if (!awaits_connect)
 		return;
 	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
-	if (wait)
-		wait->attempt.started = true;
+	if (!wait || wait->attempt.transport != IPPROTO_TCP)
+		return;
+	wait->attempt.started = true;
+	routed = find_routed(wait->attempt.route);
+	if (routed)
+		*routed = wait->attempt.route;
 }

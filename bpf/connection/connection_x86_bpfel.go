@@ -33,6 +33,7 @@ type ConnectionAwaited struct {
 		Unsent    bool
 		Pad       [3]uint8
 		Interface [16]int8
+		Route     uint64
 	}
 }
 
@@ -324,6 +325,7 @@ type ConnectionNewAttempt struct {
 		Unsent    bool
 		Pad       [3]uint8
 		Interface [16]int8
+		Route     uint64
 	}
 }
 
@@ -481,6 +483,7 @@ const (
 	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
 	ConnectionMapConnectionLook              = "connection_look"
 	ConnectionMapConnectionNewAttempt        = "connection_new_attempt"
+	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
 	ConnectionMapConnectionUdpLast           = "connection_udp_last"
@@ -557,6 +560,7 @@ const (
 	ConnectionVarOverflowCounter             = "overflow_counter"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
+	ConnectionVarRingQueryAbove              = "ring_query_above"
 	ConnectionVarRingReserveAbove            = "ring_reserve_above"
 	ConnectionVarRingWakeAbove               = "ring_wake_above"
 	ConnectionVarSelfPid                     = "self_pid"
@@ -651,6 +655,7 @@ type ConnectionMapSpecs struct {
 	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
 	ConnectionNewAttempt    *ebpf.MapSpec `ebpf:"connection_new_attempt"`
+	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
@@ -705,6 +710,7 @@ type ConnectionVariableSpecs struct {
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove         *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove       *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove          *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid                *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -743,6 +749,7 @@ type ConnectionMaps struct {
 	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
 	ConnectionNewAttempt    *ebpf.Map `ebpf:"connection_new_attempt"`
+	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
@@ -786,6 +793,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionLivingCounts,
 		m.ConnectionLook,
 		m.ConnectionNewAttempt,
+		m.ConnectionRouted,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,
 		m.ConnectionUdpLast,
@@ -841,6 +849,7 @@ type ConnectionVariables struct {
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove         *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove       *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove          *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid                *ebpf.Variable `ebpf:"self_pid"`

@@ -241,14 +241,54 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 		on_reached(a);
 }
 
+static __always_inline __u64 mix(__u64 hash, __u64 value)
+{
+	hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/*
+ * A hash of what decides whether a connect() has a route: the network namespace, the destination, mark and interface of the socket,
+ * and the generation of the namespace's routes, which changes whenever they do.
+ */
+static __always_inline __u64 route_to(struct bpf_sock_addr *ctx, struct bpf_sock *bpf_sock, const struct flow *flow)
+{
+	struct sock *sk = (struct sock *)address_of(bpf_sock);
+	struct net *net = BPF_CORE_READ(sk, __sk_common.skc_net.net);
+	const __u64 *address = (const __u64 *)flow->remote.octets;
+	__u64 hash = mix(1, bpf_get_netns_cookie(ctx));
+
+	hash = mix(hash, address[0]);
+	hash = mix(hash, address[1]);
+	hash = mix(hash, (__u64)bpf_sock->mark << 32 | bpf_sock->bound_dev_if);
+	return mix(hash, is_ipv4(&flow->remote) ? BPF_CORE_READ(net, ipv4.rt_genid.counter)
+						: BPF_CORE_READ(net, ipv6.fib6_sernum.counter));
+}
+
+/* Whether a connect() is known to send its SYN. No program before has denied it. One to a link-local address needs an interface. */
+static __always_inline bool is_routed(__u64 route, const struct flow *flow)
+{
+	__u64 *known;
+
+	if (bpf_get_retval() || has_link_local(flow))
+		return false;
+	known = find_routed(route);
+	return known && *known == route;
+}
+
 /* Handles a connect() of TCP, in case it fails before anything is sent. */
 static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
 {
+	struct bpf_sock *sk = ctx->sk;
 	struct new_attempt *new;
 	struct attempt *a;
 	__u32 zero = 0;
+	__u64 route;
 
-	if (by == NO_TASK_WORK || !ctx->sk)
+	if (by == NO_TASK_WORK || !sk)
+		return;
+	route = route_to(ctx, sk, flow);
+	if (is_routed(route, flow))
 		return;
 	new = bpf_map_lookup_elem(&connection_new_attempt, &zero);
 	if (!new)
@@ -260,7 +300,8 @@ static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow 
 	a->flow = *flow;
 	a->peer.cookie = bpf_get_socket_cookie(ctx);
 	a->time = bpf_ktime_get_ns();
-	read_place(a, ctx, ctx->sk);
+	a->route = route;
+	read_place(a, ctx, sk);
 	await_result(new, by);
 }
 

@@ -172,6 +172,7 @@ const (
 	DiskIOVarProgramNumber           = "program_number"
 	DiskIOVarReadNames               = "read_names"
 	DiskIOVarRequestBehindQueue      = "request_behind_queue"
+	DiskIOVarRingQueryAbove          = "ring_query_above"
 	DiskIOVarRingReserveAbove        = "ring_reserve_above"
 	DiskIOVarRingWakeAbove           = "ring_wake_above"
 	DiskIOVarSeesStart               = "sees_start"
@@ -269,6 +270,7 @@ type DiskIOVariableSpecs struct {
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RequestBehindQueue *ebpf.VariableSpec `ebpf:"request_behind_queue"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SeesStart          *ebpf.VariableSpec `ebpf:"sees_start"`
@@ -347,6 +349,7 @@ type DiskIOVariables struct {
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RequestBehindQueue *ebpf.Variable `ebpf:"request_behind_queue"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SeesStart          *ebpf.Variable `ebpf:"sees_start"`

@@ -207,6 +207,7 @@ const (
 	FileVarReadNames               = "read_names"
 	FileVarRenameArguments         = "rename_arguments"
 	FileVarReportOpens             = "report_opens"
+	FileVarRingQueryAbove          = "ring_query_above"
 	FileVarRingReserveAbove        = "ring_reserve_above"
 	FileVarRingWakeAbove           = "ring_wake_above"
 	FileVarRmdirArguments          = "rmdir_arguments"
@@ -319,6 +320,7 @@ type FileVariableSpecs struct {
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
 	RenameArguments        *ebpf.VariableSpec `ebpf:"rename_arguments"`
 	ReportOpens            *ebpf.VariableSpec `ebpf:"report_opens"`
+	RingQueryAbove         *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove       *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove          *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	RmdirArguments         *ebpf.VariableSpec `ebpf:"rmdir_arguments"`
@@ -401,6 +403,7 @@ type FileVariables struct {
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
 	RenameArguments        *ebpf.Variable `ebpf:"rename_arguments"`
 	ReportOpens            *ebpf.Variable `ebpf:"report_opens"`
+	RingQueryAbove         *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove       *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove          *ebpf.Variable `ebpf:"ring_wake_above"`
 	RmdirArguments         *ebpf.Variable `ebpf:"rmdir_arguments"`

@@ -151,6 +151,7 @@ const (
 	FileDescriptorVarExportOperation          = "export_operation"
 	FileDescriptorVarProgramNumber            = "program_number"
 	FileDescriptorVarReadNames                = "read_names"
+	FileDescriptorVarRingQueryAbove           = "ring_query_above"
 	FileDescriptorVarRingReserveAbove         = "ring_reserve_above"
 	FileDescriptorVarRingWakeAbove            = "ring_wake_above"
 	FileDescriptorVarSelfPid                  = "self_pid"
@@ -236,6 +237,7 @@ type FileDescriptorVariableSpecs struct {
 	ExportOperation    *ebpf.VariableSpec `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -303,6 +305,7 @@ type FileDescriptorVariables struct {
 	ExportOperation    *ebpf.Variable `ebpf:"export_operation"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

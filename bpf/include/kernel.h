@@ -121,8 +121,22 @@ struct netns_mib {
 	struct linux_mib *net_statistics; /* per CPU */
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+struct netns_ipv4 {
+	atomic_t rt_genid; /* another number after each change of the routes */
+};
+
+struct netns_ipv6 {
+	atomic_t fib6_sernum; /* the same */
+};
+
 struct net {
 	struct ns_common ns;
+	struct netns_ipv4 ipv4;
+	struct netns_ipv6 ipv6;
 	struct netns_nf nf;
 	struct hlist_head *dev_index_head;
 	struct netns_mib mib;
@@ -161,10 +175,6 @@ struct cgroup___pre_6_1 {
 struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 typedef struct {
 	__s64 counter;

@@ -77,7 +77,12 @@ const volatile __u32 program_number;     /* of this program in its receiver, fro
 const volatile __u64 event_limit;        /* events per second; 0: no limit */
 const volatile __u32 enabled_events;     /* a bit for each event of the program */
 const volatile __u64 ring_reserve_above; /* bytes in use above which only urgent records are written: 7/8 of the ring */
-const volatile __u64 ring_wake_above;    /* bytes in use above which the reader is woken: 1/8 of the ring */
+/*
+ * Bytes in use above which each record asks for the use: what all CPUs write between two of their queries has room between here and the
+ * reserve.
+ */
+const volatile __u64 ring_query_above;
+const volatile __u64 ring_wake_above; /* bytes in use above which the reader is woken: 1/8 of the ring */
 
 /*
  * Counters per CPU are atomic too: a softirq with another program can interrupt a program in process context between the load
@@ -159,12 +164,9 @@ static __always_inline void *reserve_record(__u8 event, __u64 size, __u64 now, b
 		return NULL;
 	__sync_fetch_and_add(&s->last, 1);
 	sequence = s->last;
-	/*
-	 * The use of the ring changes slowly, and a query costs as much as a record. From 3/4 on each record asks: otherwise the records
-	 * of all CPUs since their last queries could use up the reserve of a small ring.
-	 */
+	/* The use of the ring changes slowly, and a query costs as much as a record. */
 	wake = sequence % 16 == 0;
-	if (wake || s->used > ring_reserve_above - ring_wake_above)
+	if (wake || s->used > ring_query_above)
 		s->used = bpf_ringbuf_query(&ebpf_records, BPF_RB_AVAIL_DATA);
 	if (urgent || s->used <= ring_reserve_above)
 		r = bpf_ringbuf_reserve(&ebpf_records, size, 0);

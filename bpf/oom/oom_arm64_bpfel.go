@@ -139,6 +139,7 @@ const (
 	OomVarMarkVictimArguments     = "mark_victim_arguments"
 	OomVarProgramNumber           = "program_number"
 	OomVarReadNames               = "read_names"
+	OomVarRingQueryAbove          = "ring_query_above"
 	OomVarRingReserveAbove        = "ring_reserve_above"
 	OomVarRingWakeAbove           = "ring_wake_above"
 	OomVarSelfPid                 = "self_pid"
@@ -220,6 +221,7 @@ type OomVariableSpecs struct {
 	MarkVictimArguments *ebpf.VariableSpec `ebpf:"mark_victim_arguments"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove      *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid             *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -286,6 +288,7 @@ type OomVariables struct {
 	MarkVictimArguments *ebpf.Variable `ebpf:"mark_victim_arguments"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove      *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid             *ebpf.Variable `ebpf:"self_pid"`

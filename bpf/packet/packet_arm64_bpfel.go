@@ -159,6 +159,7 @@ const (
 	PacketVarExportTrait             = "export_trait"
 	PacketVarProgramNumber           = "program_number"
 	PacketVarReadNames               = "read_names"
+	PacketVarRingQueryAbove          = "ring_query_above"
 	PacketVarRingReserveAbove        = "ring_reserve_above"
 	PacketVarRingWakeAbove           = "ring_wake_above"
 	PacketVarSampleBelow             = "sample_below"
@@ -242,6 +243,7 @@ type PacketVariableSpecs struct {
 	ExportTrait        *ebpf.VariableSpec `ebpf:"export_trait"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SampleBelow        *ebpf.VariableSpec `ebpf:"sample_below"`
@@ -309,6 +311,7 @@ type PacketVariables struct {
 	ExportTrait        *ebpf.Variable `ebpf:"export_trait"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SampleBelow        *ebpf.Variable `ebpf:"sample_below"`

@@ -309,6 +309,7 @@ const (
 	PacketDropVarOverflowCounter         = "overflow_counter"
 	PacketDropVarProgramNumber           = "program_number"
 	PacketDropVarReadNames               = "read_names"
+	PacketDropVarRingQueryAbove          = "ring_query_above"
 	PacketDropVarRingReserveAbove        = "ring_reserve_above"
 	PacketDropVarRingWakeAbove           = "ring_wake_above"
 	PacketDropVarSelfPid                 = "self_pid"
@@ -408,6 +409,7 @@ type PacketDropVariableSpecs struct {
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -503,6 +505,7 @@ type PacketDropVariables struct {
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

@@ -185,6 +185,7 @@ const (
 	ProcessVarProgramNumber           = "program_number"
 	ProcessVarReadArguments           = "read_arguments"
 	ProcessVarReadNames               = "read_names"
+	ProcessVarRingQueryAbove          = "ring_query_above"
 	ProcessVarRingReserveAbove        = "ring_reserve_above"
 	ProcessVarRingWakeAbove           = "ring_wake_above"
 	ProcessVarSelfPid                 = "self_pid"
@@ -275,6 +276,7 @@ type ProcessVariableSpecs struct {
 	ProgramNumber        *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadArguments        *ebpf.VariableSpec `ebpf:"read_arguments"`
 	ReadNames            *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove       *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove     *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove        *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid              *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -348,6 +350,7 @@ type ProcessVariables struct {
 	ProgramNumber        *ebpf.Variable `ebpf:"program_number"`
 	ReadArguments        *ebpf.Variable `ebpf:"read_arguments"`
 	ReadNames            *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove       *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove     *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove        *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid              *ebpf.Variable `ebpf:"self_pid"`

@@ -117,6 +117,7 @@ const (
 	RunqueueVarHistogramBounds         = "histogram_bounds"
 	RunqueueVarProgramNumber           = "program_number"
 	RunqueueVarReadNames               = "read_names"
+	RunqueueVarRingQueryAbove          = "ring_query_above"
 	RunqueueVarRingReserveAbove        = "ring_reserve_above"
 	RunqueueVarRingWakeAbove           = "ring_wake_above"
 	RunqueueVarSelfPid                 = "self_pid"
@@ -201,6 +202,7 @@ type RunqueueVariableSpecs struct {
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -272,6 +274,7 @@ type RunqueueVariables struct {
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

@@ -172,6 +172,7 @@ const (
 	SocketVarOverflowCounter         = "overflow_counter"
 	SocketVarProgramNumber           = "program_number"
 	SocketVarReadNames               = "read_names"
+	SocketVarRingQueryAbove          = "ring_query_above"
 	SocketVarRingReserveAbove        = "ring_reserve_above"
 	SocketVarRingWakeAbove           = "ring_wake_above"
 	SocketVarSelfPid                 = "self_pid"
@@ -264,6 +265,7 @@ type SocketVariableSpecs struct {
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -344,6 +346,7 @@ type SocketVariables struct {
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

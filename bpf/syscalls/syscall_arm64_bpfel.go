@@ -185,6 +185,7 @@ const (
 	SyscallVarProgramNumber           = "program_number"
 	SyscallVarReadNames               = "read_names"
 	SyscallVarReportWaiting           = "report_waiting"
+	SyscallVarRingQueryAbove          = "ring_query_above"
 	SyscallVarRingReserveAbove        = "ring_reserve_above"
 	SyscallVarRingWakeAbove           = "ring_wake_above"
 	SyscallVarSelfPid                 = "self_pid"
@@ -287,6 +288,7 @@ type SyscallVariableSpecs struct {
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	ReportWaiting      *ebpf.VariableSpec `ebpf:"report_waiting"`
+	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.VariableSpec `ebpf:"self_pid"`
@@ -375,6 +377,7 @@ type SyscallVariables struct {
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	ReportWaiting      *ebpf.Variable `ebpf:"report_waiting"`
+	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove   *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove      *ebpf.Variable `ebpf:"ring_wake_above"`
 	SelfPid            *ebpf.Variable `ebpf:"self_pid"`

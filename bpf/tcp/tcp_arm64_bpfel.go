@@ -266,6 +266,7 @@ const (
 	TCPVarReadNames                  = "read_names"
 	TCPVarResetArguments             = "reset_arguments"
 	TCPVarRetransmitArguments        = "retransmit_arguments"
+	TCPVarRingQueryAbove             = "ring_query_above"
 	TCPVarRingReserveAbove           = "ring_reserve_above"
 	TCPVarRingWakeAbove              = "ring_wake_above"
 	TCPVarRttInterval                = "rtt_interval"
@@ -374,6 +375,7 @@ type TCPVariableSpecs struct {
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
 	ResetArguments      *ebpf.VariableSpec `ebpf:"reset_arguments"`
 	RetransmitArguments *ebpf.VariableSpec `ebpf:"retransmit_arguments"`
+	RingQueryAbove      *ebpf.VariableSpec `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.VariableSpec `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.VariableSpec `ebpf:"ring_wake_above"`
 	RttInterval         *ebpf.VariableSpec `ebpf:"rtt_interval"`
@@ -469,6 +471,7 @@ type TCPVariables struct {
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`
 	ResetArguments      *ebpf.Variable `ebpf:"reset_arguments"`
 	RetransmitArguments *ebpf.Variable `ebpf:"retransmit_arguments"`
+	RingQueryAbove      *ebpf.Variable `ebpf:"ring_query_above"`
 	RingReserveAbove    *ebpf.Variable `ebpf:"ring_reserve_above"`
 	RingWakeAbove       *ebpf.Variable `ebpf:"ring_wake_above"`
 	RttInterval         *ebpf.Variable `ebpf:"rtt_interval"`

@@ -36,13 +36,22 @@ type shared struct {
 // object.
 const byAddressEntries = 32768
 
+// betweenQueries is more than a CPU writes to the ring between two of its queries for the ring's use, in bytes: 16 records.
+const betweenQueries = 16 * 1024
+
 func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
 	spec, err := common.LoadCommon()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return nil, fmt.Errorf("count the CPUs: %w", err)
+	}
+	reserveAbove := uint64(ringSize) / 8 * 7
 	s := &shared{maps: map[string]*ebpf.Map{}, variables: map[string]any{
-		common.VarRingReserveAbove: uint64(ringSize) / 8 * 7,
+		common.VarRingReserveAbove: reserveAbove,
+		common.VarRingQueryAbove:   reserveAbove - min(reserveAbove, uint64(cpus)*betweenQueries),
 		common.VarRingWakeAbove:    uint64(ringSize) / 8,
 		// The BPF side reads names of processes for events, and to compare them with the excluded ones.
 		common.VarReadNames:          emit || len(exclude.Executables) > 0,
@@ -65,10 +74,6 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 	}
 	s.variables[common.VarByAddress] = byAddress
 	s.makeRoom(spec)
-	cpus, err := ebpf.PossibleCPU()
-	if err != nil {
-		return nil, fmt.Errorf("count the CPUs: %w", err)
-	}
 	spec.Maps[common.MapCPUOffsets].MaxEntries = uint32(cpus)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
 	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and one for all of IPv4

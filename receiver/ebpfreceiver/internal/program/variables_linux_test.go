@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"testing"
 
+	"github.com/cilium/ebpf"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -45,6 +46,10 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, []byte{5, 0, 0, 0}, value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, []byte{3, 0, 0, 0}, value(bpf.PacketDropVarKfreeSkbArguments))
 	assert.Equal(t, []byte{0, 0xe0, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingReserveAbove), "7/8 of 64 KiB")
+	cpus, err := ebpf.PossibleCPU()
+	require.NoError(t, err)
+	queryAbove := uint64(0xe000 - min(0xe000, 0x4000*cpus))
+	assert.Equal(t, binary.NativeEndian.AppendUint64(nil, queryAbove), value(bpf.PacketDropVarRingQueryAbove), "16 KiB of each CPU before that")
 	assert.Equal(t, []byte{0, 0x20, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarRingWakeAbove), "1/8 of 64 KiB")
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludeLoopback))
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarExcludePorts))
