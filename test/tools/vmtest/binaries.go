@@ -68,7 +68,7 @@ var packages = []testPackage{
 		// Each program, and each way to get at its facts.
 		everywhere: []string{
 			"ConnectionBytesWhileOpen",
-			"Connection(CauseOfFullQueue|Established|Listeners|MetricsByPeer|OfMPTCP|OutOfOrder|Subflows)",
+			"Connection(Established|Listeners|OfMPTCP|Subflows)",
 			"ConnectionUDP(Connect|Send)",
 			"ConnectionUnixByRing",
 			"DiskIOOperations",
@@ -91,7 +91,7 @@ var packages = []testPackage{
 		oldest: []string{
 			"ActiveConnection",
 			"CapabilitiesSuffice",
-			"Connection(ClosedByExit|EndCauses|LimitedByTheReceiver|MetricsByPeer|OfPreforked|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
+			"Connection(CauseOfFullQueue|ClosedByExit|EndCauses|LimitedByTheReceiver|MetricsByPeer|OfPreforked|OutOfOrder|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
 			"LockedMemory",
 			"OOMKillOfAnother",
 			"PacketDrop(AtFull|ByFilter|Of(Established|Fragments)|sLeaveOutOrdinary)",
@@ -101,7 +101,7 @@ var packages = []testPackage{
 			"TestTCPReset$",
 		},
 		newest: []string{
-			"Connection(Deferred|FailedAtOnce|LinkLocal|Metrics$|Translated|UDPFailed|UnixInterrupted)",
+			"Connection(CauseOfFullQueue|Deferred|FailedAtOnce|LinkLocal|Metrics(ByPeer)?$|Translated|UDPFailed|UnixInterrupted)",
 			"DiskIO(Merge|SlowOperation|WriteBack)",
 			"FileDeletion(Refused|sWithoutPath)",
 			"OOMKillOf",
