@@ -200,6 +200,10 @@ const (
 	CommonMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	CommonMapEbpfExecuted            = "ebpf_executed"
 	CommonMapEbpfHere                = "ebpf_here"
+	CommonMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	CommonMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	CommonMapEbpfIncludedExecutables = "ebpf_included_executables"
+	CommonMapEbpfIncludedPorts       = "ebpf_included_ports"
 	CommonMapEbpfListened            = "ebpf_listened"
 	CommonMapEbpfListeners           = "ebpf_listeners"
 	CommonMapEbpfListening           = "ebpf_listening"
@@ -224,6 +228,12 @@ const (
 	CommonVarExportLossCause         = "export_loss_cause"
 	CommonVarExportRecord            = "export_record"
 	CommonVarExportRole              = "export_role"
+	CommonVarIncludeCgroups          = "include_cgroups"
+	CommonVarIncludeCidrs            = "include_cidrs"
+	CommonVarIncludeExecutables      = "include_executables"
+	CommonVarIncludeLoopback         = "include_loopback"
+	CommonVarIncludePid              = "include_pid"
+	CommonVarIncludePorts            = "include_ports"
 	CommonVarOverflowCounter         = "overflow_counter"
 	CommonVarProgramNumber           = "program_number"
 	CommonVarReadNames               = "read_names"
@@ -292,6 +302,10 @@ type CommonMapSpecs struct {
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
 	EbpfHere                *ebpf.MapSpec `ebpf:"ebpf_here"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
@@ -320,6 +334,12 @@ type CommonVariableSpecs struct {
 	ExportLossCause     *ebpf.VariableSpec `ebpf:"export_loss_cause"`
 	ExportRecord        *ebpf.VariableSpec `ebpf:"export_record"`
 	ExportRole          *ebpf.VariableSpec `ebpf:"export_role"`
+	IncludeCgroups      *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid          *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts        *ebpf.VariableSpec `ebpf:"include_ports"`
 	OverflowCounter     *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
@@ -358,6 +378,10 @@ type CommonMaps struct {
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
 	EbpfHere                *ebpf.Map `ebpf:"ebpf_here"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
@@ -380,6 +404,10 @@ func (m *CommonMaps) Close() error {
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
 		m.EbpfHere,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfListened,
 		m.EbpfListeners,
 		m.EbpfListening,
@@ -409,6 +437,12 @@ type CommonVariables struct {
 	ExportLossCause     *ebpf.Variable `ebpf:"export_loss_cause"`
 	ExportRecord        *ebpf.Variable `ebpf:"export_record"`
 	ExportRole          *ebpf.Variable `ebpf:"export_role"`
+	IncludeCgroups      *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid          *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts        *ebpf.Variable `ebpf:"include_ports"`
 	OverflowCounter     *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`

@@ -9,6 +9,10 @@ const (
 	MapExcludedCidrs       = CommonMapEbpfExcludedCidrs
 	MapExcludedExecutables = CommonMapEbpfExcludedExecutables
 	MapExcludedPorts       = CommonMapEbpfExcludedPorts
+	MapIncludedCgroups     = CommonMapEbpfIncludedCgroups
+	MapIncludedCidrs       = CommonMapEbpfIncludedCidrs
+	MapIncludedExecutables = CommonMapEbpfIncludedExecutables
+	MapIncludedPorts       = CommonMapEbpfIncludedPorts
 	MapListened            = CommonMapEbpfListened
 	MapListening           = CommonMapEbpfListening
 	MapLost                = CommonMapEbpfLost
@@ -26,6 +30,12 @@ const (
 	VarExcludeExecutables = CommonVarExcludeExecutables
 	VarExcludeLoopback    = CommonVarExcludeLoopback
 	VarExcludePorts       = CommonVarExcludePorts
+	VarIncludeCgroups     = CommonVarIncludeCgroups
+	VarIncludeCidrs       = CommonVarIncludeCidrs
+	VarIncludeExecutables = CommonVarIncludeExecutables
+	VarIncludeLoopback    = CommonVarIncludeLoopback
+	VarIncludePid         = CommonVarIncludePid
+	VarIncludePorts       = CommonVarIncludePorts
 	VarOverflowCounter    = CommonVarOverflowCounter
 	VarProgramNumber      = CommonVarProgramNumber
 	VarReadNames          = CommonVarReadNames

@@ -181,10 +181,10 @@ static __noinline int on_connected(struct attempt *a, int result)
 	if (error == EINPROGRESS || error == EALREADY || error == EISCONN || error >= ERESTARTSYS)
 		return 0;
 	read_owner(&a->owner, current_task());
-	if (is_excluded_owner(&a->owner) || is_excluded_flow(&a->flow))
-		return 0;
 	if (!a->owner.pid)
 		a->owner.cgroup = bpf_get_current_cgroup_id();
+	if (is_excluded_process(&a->owner) || is_excluded_flow(&a->flow))
+		return 0;
 	report_attempt(a, error);
 	return 0;
 }

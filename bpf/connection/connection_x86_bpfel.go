@@ -499,6 +499,10 @@ const (
 	ConnectionMapEbpfExcludedExecutables     = "ebpf_excluded_executables"
 	ConnectionMapEbpfExcludedPorts           = "ebpf_excluded_ports"
 	ConnectionMapEbpfExecuted                = "ebpf_executed"
+	ConnectionMapEbpfIncludedCgroups         = "ebpf_included_cgroups"
+	ConnectionMapEbpfIncludedCidrs           = "ebpf_included_cidrs"
+	ConnectionMapEbpfIncludedExecutables     = "ebpf_included_executables"
+	ConnectionMapEbpfIncludedPorts           = "ebpf_included_ports"
 	ConnectionMapEbpfListened                = "ebpf_listened"
 	ConnectionMapEbpfListeners               = "ebpf_listeners"
 	ConnectionMapEbpfListening               = "ebpf_listening"
@@ -554,6 +558,12 @@ const (
 	ConnectionVarExportFailure               = "export_failure"
 	ConnectionVarExportUnixEvent             = "export_unix_event"
 	ConnectionVarHistogramBounds             = "histogram_bounds"
+	ConnectionVarIncludeCgroups              = "include_cgroups"
+	ConnectionVarIncludeCidrs                = "include_cidrs"
+	ConnectionVarIncludeExecutables          = "include_executables"
+	ConnectionVarIncludeLoopback             = "include_loopback"
+	ConnectionVarIncludePid                  = "include_pid"
+	ConnectionVarIncludePorts                = "include_ports"
 	ConnectionVarKfreeSkbArguments           = "kfree_skb_arguments"
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
@@ -671,6 +681,10 @@ type ConnectionMapSpecs struct {
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
@@ -704,6 +718,12 @@ type ConnectionVariableSpecs struct {
 	ExportFailure          *ebpf.VariableSpec `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.VariableSpec `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IncludeCgroups         *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs           *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables     *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback        *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid             *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts           *ebpf.VariableSpec `ebpf:"include_ports"`
 	KfreeSkbArguments      *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
@@ -765,6 +785,10 @@ type ConnectionMaps struct {
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
@@ -809,6 +833,10 @@ func (m *ConnectionMaps) Close() error {
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfListened,
 		m.EbpfListeners,
 		m.EbpfListening,
@@ -843,6 +871,12 @@ type ConnectionVariables struct {
 	ExportFailure          *ebpf.Variable `ebpf:"export_failure"`
 	ExportUnixEvent        *ebpf.Variable `ebpf:"export_unix_event"`
 	HistogramBounds        *ebpf.Variable `ebpf:"histogram_bounds"`
+	IncludeCgroups         *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs           *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables     *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback        *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid             *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts           *ebpf.Variable `ebpf:"include_ports"`
 	KfreeSkbArguments      *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`

@@ -212,7 +212,7 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	__u8 event;
 
 	read_flow(&flow, sk, tp);
-	if (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)) {
+	if (is_excluded_owner(&s->owner, cgroup_of(s, sk)) || is_excluded_flow(&flow)) {
 		c->flags = CONNECTION_EXCLUDED;
 		return;
 	}
@@ -350,7 +350,7 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	if (c->flags & CONNECTION_EXCLUDED || (!opened && s->role != ROLE_CLIENT))
 		return;
 	read_flow(&flow, sk, tp);
-	if (!opened && (is_excluded_owner(&s->owner) || is_excluded_flow(&flow)))
+	if (!opened && (is_excluded_owner(&s->owner, cgroup_of(s, sk)) || is_excluded_flow(&flow)))
 		return;
 	if (!opened && old == TCP_SYN_SENT && !tp->segs_out && is_deferred(tp))
 		return;
@@ -401,7 +401,7 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 		.series = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role},
 	};
 
-	if (is_excluded_owner(&s->owner) || is_excluded_flow(flow)) {
+	if (is_excluded_owner(&s->owner, cgroup) || is_excluded_flow(flow)) {
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}

@@ -229,10 +229,10 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	a->unsent = connects;
 	/* The owner is the sending process: several processes may share the socket. */
 	read_owner(&a->owner, current_task());
-	if (is_excluded_owner(&a->owner) || is_excluded_flow(flow))
-		return;
 	if (!a->owner.pid)
 		a->owner.cgroup = bpf_get_current_cgroup_id();
+	if (is_excluded_process(&a->owner) || is_excluded_flow(flow))
+		return;
 	a->flow = *flow;
 	a->peer = peer;
 	a->time = bpf_ktime_get_ns();

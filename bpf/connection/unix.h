@@ -77,7 +77,7 @@ static __always_inline void report_unix(const struct owner *owner, struct file *
 	__u64 now;
 
 	sk = unix_socket(file);
-	if (!sk || is_excluded_owner(owner))
+	if (!sk || is_excluded_process(owner) || is_excluded_without_flow())
 		return;
 	now = bpf_ktime_get_ns();
 	key.series.cgroup = owner->cgroup;

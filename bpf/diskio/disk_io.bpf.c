@@ -122,14 +122,15 @@ static __always_inline void attribute(struct operation *op, struct bio *bio, boo
 		read_owner(&op->owner, current_task());
 	else
 		__builtin_memset(&op->owner, 0, sizeof(op->owner));
-	op->excluded = is_excluded_owner(&op->owner);
-	if (!cgroup)
-		return;
-	id = cgroup->kn->id;
-	if (op->owner.pid && op->owner.cgroup != id && !is_current_in(id, cgroup->level))
-		__builtin_memset(&op->owner, 0, sizeof(op->owner));
-	if (!op->owner.pid)
-		op->owner.cgroup = id;
+	op->excluded = is_excluded_by_name(&op->owner);
+	if (cgroup) {
+		id = cgroup->kn->id;
+		if (op->owner.pid && op->owner.cgroup != id && !is_current_in(id, cgroup->level))
+			__builtin_memset(&op->owner, 0, sizeof(op->owner));
+		if (!op->owner.pid)
+			op->owner.cgroup = id;
+	}
+	op->excluded |= is_left_out(&op->owner, op->owner.cgroup);
 }
 
 static __always_inline struct operation *begin_operation(struct request *rq, bool submitted_here)

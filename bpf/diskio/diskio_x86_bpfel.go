@@ -144,6 +144,10 @@ const (
 	DiskIOMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	DiskIOMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	DiskIOMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	DiskIOMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	DiskIOMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	DiskIOMapEbpfIncludedExecutables = "ebpf_included_executables"
+	DiskIOMapEbpfIncludedPorts       = "ebpf_included_ports"
 	DiskIOMapEbpfLost                = "ebpf_lost"
 	DiskIOMapEbpfRecords             = "ebpf_records"
 	DiskIOMapEbpfSequences           = "ebpf_sequences"
@@ -169,6 +173,12 @@ const (
 	DiskIOVarExportEvent             = "export_event"
 	DiskIOVarExportEventId           = "export_event_id"
 	DiskIOVarHistogramBounds         = "histogram_bounds"
+	DiskIOVarIncludeCgroups          = "include_cgroups"
+	DiskIOVarIncludeCidrs            = "include_cidrs"
+	DiskIOVarIncludeExecutables      = "include_executables"
+	DiskIOVarIncludeLoopback         = "include_loopback"
+	DiskIOVarIncludePid              = "include_pid"
+	DiskIOVarIncludePorts            = "include_ports"
 	DiskIOVarProgramNumber           = "program_number"
 	DiskIOVarReadNames               = "read_names"
 	DiskIOVarRequestBehindQueue      = "request_behind_queue"
@@ -245,6 +255,10 @@ type DiskIOMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -267,6 +281,12 @@ type DiskIOVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RequestBehindQueue *ebpf.VariableSpec `ebpf:"request_behind_queue"`
@@ -306,6 +326,10 @@ type DiskIOMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -323,6 +347,10 @@ func (m *DiskIOMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -346,6 +374,12 @@ type DiskIOVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RequestBehindQueue *ebpf.Variable `ebpf:"request_behind_queue"`

@@ -161,6 +161,10 @@ const (
 	FileMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	FileMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	FileMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	FileMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	FileMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	FileMapEbpfIncludedExecutables = "ebpf_included_executables"
+	FileMapEbpfIncludedPorts       = "ebpf_included_ports"
 	FileMapEbpfLost                = "ebpf_lost"
 	FileMapEbpfRecords             = "ebpf_records"
 	FileMapEbpfSequences           = "ebpf_sequences"
@@ -202,6 +206,12 @@ const (
 	FileVarExportEvent             = "export_event"
 	FileVarExportEventId           = "export_event_id"
 	FileVarExportOperation         = "export_operation"
+	FileVarIncludeCgroups          = "include_cgroups"
+	FileVarIncludeCidrs            = "include_cidrs"
+	FileVarIncludeExecutables      = "include_executables"
+	FileVarIncludeLoopback         = "include_loopback"
+	FileVarIncludePid              = "include_pid"
+	FileVarIncludePorts            = "include_ports"
 	FileVarOpensWriteOnly          = "opens_write_only"
 	FileVarProgramNumber           = "program_number"
 	FileVarReadNames               = "read_names"
@@ -289,6 +299,10 @@ type FileMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -315,6 +329,12 @@ type FileVariableSpecs struct {
 	ExportEvent            *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId          *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportOperation        *ebpf.VariableSpec `ebpf:"export_operation"`
+	IncludeCgroups         *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs           *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables     *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback        *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid             *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts           *ebpf.VariableSpec `ebpf:"include_ports"`
 	OpensWriteOnly         *ebpf.VariableSpec `ebpf:"opens_write_only"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
@@ -353,6 +373,10 @@ type FileMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -371,6 +395,10 @@ func (m *FileMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -398,6 +426,12 @@ type FileVariables struct {
 	ExportEvent            *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId          *ebpf.Variable `ebpf:"export_event_id"`
 	ExportOperation        *ebpf.Variable `ebpf:"export_operation"`
+	IncludeCgroups         *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs           *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables     *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback        *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid             *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts           *ebpf.Variable `ebpf:"include_ports"`
 	OpensWriteOnly         *ebpf.Variable `ebpf:"opens_write_only"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`

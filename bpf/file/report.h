@@ -190,7 +190,7 @@ static __always_inline bool describe_deletion(struct outcome *o, __u8 operation,
 static __always_inline struct pathname *count_deletion(struct owner *owner, const struct outcome *o)
 {
 	read_owner(owner, current_task());
-	if (is_excluded_owner(owner))
+	if (is_excluded_process(owner))
 		return NULL;
 	count(owner, o);
 	if (!event_enabled(EVENT_DELETE) || !take_from_limit_of(kind_of_outcome(o)))
@@ -237,7 +237,7 @@ static __noinline int handle_open(const struct opening *opening)
 	if (!p)
 		return 0;
 	read_owner(&owner, current_task());
-	if (is_excluded_owner(&owner))
+	if (is_excluded_process(&owner))
 		return 0;
 	if (opening->error)
 		read_given_path(p, &opening->name);

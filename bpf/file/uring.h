@@ -103,7 +103,7 @@ static __noinline int on_uring_submit(const struct submission *s)
 	if (!p || !r)
 		return 0;
 	read_owner(&r->owner, current_task());
-	if (is_excluded_owner(&r->owner))
+	if (is_excluded_process(&r->owner))
 		return 0;
 	read_given_path(p, &s->name);
 	/* The process wants no completion for this request. */

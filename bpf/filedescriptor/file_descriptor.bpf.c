@@ -175,7 +175,7 @@ static __always_inline void begin_table(struct scan *s, struct task_struct *task
 		return;
 	__builtin_memset(&s->table, 0, sizeof(s->table));
 	read_owner(&s->table.owner, task);
-	if (!s->table.owner.pid || is_excluded_owner(&s->table.owner))
+	if (!s->table.owner.pid || is_excluded_process(&s->table.owner))
 		return;
 	s->table.start = task->group_leader->start_time;
 	s->table.thread = task->pid;
@@ -227,10 +227,10 @@ static __always_inline bool is_excluded_current(void)
 
 	if (self_pid && bpf_get_current_pid_tgid() >> 32 == self_pid)
 		return true;
-	if (!exclude_executables)
+	if (!exclude_executables && !include_executables && !include_cgroups)
 		return false;
 	read_owner(&owner, current_task());
-	return is_excluded_owner(&owner);
+	return is_excluded_process(&owner);
 }
 
 static __always_inline void count(__u32 operation, struct file *file)

@@ -129,6 +129,10 @@ const (
 	FileDescriptorMapEbpfExcludedCidrs        = "ebpf_excluded_cidrs"
 	FileDescriptorMapEbpfExcludedExecutables  = "ebpf_excluded_executables"
 	FileDescriptorMapEbpfExcludedPorts        = "ebpf_excluded_ports"
+	FileDescriptorMapEbpfIncludedCgroups      = "ebpf_included_cgroups"
+	FileDescriptorMapEbpfIncludedCidrs        = "ebpf_included_cidrs"
+	FileDescriptorMapEbpfIncludedExecutables  = "ebpf_included_executables"
+	FileDescriptorMapEbpfIncludedPorts        = "ebpf_included_ports"
 	FileDescriptorMapEbpfLost                 = "ebpf_lost"
 	FileDescriptorMapEbpfRecords              = "ebpf_records"
 	FileDescriptorMapEbpfSequences            = "ebpf_sequences"
@@ -149,6 +153,12 @@ const (
 	FileDescriptorVarExcludePorts             = "exclude_ports"
 	FileDescriptorVarExportKind               = "export_kind"
 	FileDescriptorVarExportOperation          = "export_operation"
+	FileDescriptorVarIncludeCgroups           = "include_cgroups"
+	FileDescriptorVarIncludeCidrs             = "include_cidrs"
+	FileDescriptorVarIncludeExecutables       = "include_executables"
+	FileDescriptorVarIncludeLoopback          = "include_loopback"
+	FileDescriptorVarIncludePid               = "include_pid"
+	FileDescriptorVarIncludePorts             = "include_ports"
 	FileDescriptorVarProgramNumber            = "program_number"
 	FileDescriptorVarReadNames                = "read_names"
 	FileDescriptorVarRingQueryAbove           = "ring_query_above"
@@ -214,6 +224,10 @@ type FileDescriptorMapSpecs struct {
 	EbpfExcludedCidrs        *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables  *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts        *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups      *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs        *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables  *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts        *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                 *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords              *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences            *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -235,6 +249,12 @@ type FileDescriptorVariableSpecs struct {
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
 	ExportKind         *ebpf.VariableSpec `ebpf:"export_kind"`
 	ExportOperation    *ebpf.VariableSpec `ebpf:"export_operation"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -267,6 +287,10 @@ type FileDescriptorMaps struct {
 	EbpfExcludedCidrs        *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables  *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts        *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups      *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs        *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables  *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts        *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                 *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords              *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences            *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -281,6 +305,10 @@ func (m *FileDescriptorMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -303,6 +331,12 @@ type FileDescriptorVariables struct {
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
 	ExportKind         *ebpf.Variable `ebpf:"export_kind"`
 	ExportOperation    *ebpf.Variable `ebpf:"export_operation"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`

@@ -147,7 +147,7 @@ static __always_inline enum listening_fate look_at_listening(__u64 key)
 		__builtin_memset(&l->owner, 0, sizeof(l->owner));
 	flow.local = l->address;
 	flow.local_port = l->port.number;
-	if (is_excluded_owner(&l->owner) || is_excluded_flow(&flow))
+	if (is_excluded_process(&l->owner) || is_excluded_flow(&flow))
 		return LISTENING_EXCLUDED;
 	return LISTENING_EXISTS;
 }

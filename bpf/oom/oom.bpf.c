@@ -133,7 +133,7 @@ int oom_kill(__u64 *ctx)
 	if (!victim || test_and_set_victim(victim))
 		return 0;
 	read_owner_probe(&owner, victim);
-	if (is_excluded_owner(&owner))
+	if (is_excluded_process(&owner))
 		return 0;
 	count(owner.cgroup);
 	if (!event_enabled(EVENT_KILL) || !take_from_limit())

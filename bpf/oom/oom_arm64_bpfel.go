@@ -121,6 +121,10 @@ const (
 	OomMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	OomMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	OomMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	OomMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	OomMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	OomMapEbpfIncludedExecutables = "ebpf_included_executables"
+	OomMapEbpfIncludedPorts       = "ebpf_included_ports"
 	OomMapEbpfLost                = "ebpf_lost"
 	OomMapEbpfRecords             = "ebpf_records"
 	OomMapEbpfSequences           = "ebpf_sequences"
@@ -136,6 +140,12 @@ const (
 	OomVarExcludePorts            = "exclude_ports"
 	OomVarExportEvent             = "export_event"
 	OomVarExportEventId           = "export_event_id"
+	OomVarIncludeCgroups          = "include_cgroups"
+	OomVarIncludeCidrs            = "include_cidrs"
+	OomVarIncludeExecutables      = "include_executables"
+	OomVarIncludeLoopback         = "include_loopback"
+	OomVarIncludePid              = "include_pid"
+	OomVarIncludePorts            = "include_ports"
 	OomVarMarkVictimArguments     = "mark_victim_arguments"
 	OomVarProgramNumber           = "program_number"
 	OomVarReadNames               = "read_names"
@@ -198,6 +208,10 @@ type OomMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -218,6 +232,12 @@ type OomVariableSpecs struct {
 	ExcludePorts        *ebpf.VariableSpec `ebpf:"exclude_ports"`
 	ExportEvent         *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId       *ebpf.VariableSpec `ebpf:"export_event_id"`
+	IncludeCgroups      *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid          *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts        *ebpf.VariableSpec `ebpf:"include_ports"`
 	MarkVictimArguments *ebpf.VariableSpec `ebpf:"mark_victim_arguments"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
@@ -251,6 +271,10 @@ type OomMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -264,6 +288,10 @@ func (m *OomMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -285,6 +313,12 @@ type OomVariables struct {
 	ExcludePorts        *ebpf.Variable `ebpf:"exclude_ports"`
 	ExportEvent         *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId       *ebpf.Variable `ebpf:"export_event_id"`
+	IncludeCgroups      *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid          *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts        *ebpf.Variable `ebpf:"include_ports"`
 	MarkVictimArguments *ebpf.Variable `ebpf:"mark_victim_arguments"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`

@@ -317,8 +317,8 @@ static __always_inline void on_receive(struct xdp_md *ctx, bool may_be_in_pieces
 	size = c.end - c.at;
 	/* Keeps the subtraction in 64 bits: verifiers reject one of pointers in 32 bits. */
 	barrier_var(size);
-	read_frame(&f, &c, sampled || exclude_loopback || exclude_cidrs);
-	if (f.packet.type && is_excluded_flow(&f.packet.flow))
+	read_frame(&f, &c, sampled || exclude_loopback || exclude_cidrs || include_loopback || include_cidrs);
+	if (f.packet.type ? is_excluded_flow(&f.packet.flow) : is_excluded_without_flow())
 		return;
 	/* The helper costs a quarter of all this, and few packets have more pieces. */
 	if (may_be_in_pieces && (!c.length || c.network + c.length > size))

@@ -140,6 +140,10 @@ const (
 	PacketMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	PacketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	PacketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	PacketMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	PacketMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	PacketMapEbpfIncludedExecutables = "ebpf_included_executables"
+	PacketMapEbpfIncludedPorts       = "ebpf_included_ports"
 	PacketMapEbpfLost                = "ebpf_lost"
 	PacketMapEbpfRecords             = "ebpf_records"
 	PacketMapEbpfSequences           = "ebpf_sequences"
@@ -157,6 +161,12 @@ const (
 	PacketVarExportEvent             = "export_event"
 	PacketVarExportEventId           = "export_event_id"
 	PacketVarExportTrait             = "export_trait"
+	PacketVarIncludeCgroups          = "include_cgroups"
+	PacketVarIncludeCidrs            = "include_cidrs"
+	PacketVarIncludeExecutables      = "include_executables"
+	PacketVarIncludeLoopback         = "include_loopback"
+	PacketVarIncludePid              = "include_pid"
+	PacketVarIncludePorts            = "include_ports"
 	PacketVarProgramNumber           = "program_number"
 	PacketVarReadNames               = "read_names"
 	PacketVarRingQueryAbove          = "ring_query_above"
@@ -220,6 +230,10 @@ type PacketMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -241,6 +255,12 @@ type PacketVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportTrait        *ebpf.VariableSpec `ebpf:"export_trait"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -274,6 +294,10 @@ type PacketMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -287,6 +311,10 @@ func (m *PacketMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -309,6 +337,12 @@ type PacketVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	ExportTrait        *ebpf.Variable `ebpf:"export_trait"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`

@@ -145,7 +145,7 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 		sk = NULL;
 		attribution = ATTRIBUTION_NONE;
 	}
-	if (is_excluded_owner(owner) || is_excluded_flow(&packet->flow))
+	if (is_excluded_owner(owner, key.cgroup) || is_excluded_flow(&packet->flow))
 		return;
 
 	key.protocol = packet->protocol;

@@ -277,6 +277,10 @@ const (
 	PacketDropMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	PacketDropMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	PacketDropMapEbpfExecuted            = "ebpf_executed"
+	PacketDropMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	PacketDropMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	PacketDropMapEbpfIncludedExecutables = "ebpf_included_executables"
+	PacketDropMapEbpfIncludedPorts       = "ebpf_included_ports"
 	PacketDropMapEbpfListened            = "ebpf_listened"
 	PacketDropMapEbpfListeners           = "ebpf_listeners"
 	PacketDropMapEbpfListening           = "ebpf_listening"
@@ -304,6 +308,12 @@ const (
 	PacketDropVarExportEvent             = "export_event"
 	PacketDropVarExportEventId           = "export_event_id"
 	PacketDropVarExportJudgement         = "export_judgement"
+	PacketDropVarIncludeCgroups          = "include_cgroups"
+	PacketDropVarIncludeCidrs            = "include_cidrs"
+	PacketDropVarIncludeExecutables      = "include_executables"
+	PacketDropVarIncludeLoopback         = "include_loopback"
+	PacketDropVarIncludePid              = "include_pid"
+	PacketDropVarIncludePorts            = "include_ports"
 	PacketDropVarJudgements              = "judgements"
 	PacketDropVarKfreeSkbArguments       = "kfree_skb_arguments"
 	PacketDropVarOverflowCounter         = "overflow_counter"
@@ -373,6 +383,10 @@ type PacketDropMapSpecs struct {
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
@@ -404,6 +418,12 @@ type PacketDropVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportJudgement    *ebpf.VariableSpec `ebpf:"export_judgement"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	Judgements         *ebpf.VariableSpec `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
@@ -443,6 +463,10 @@ type PacketDropMaps struct {
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
@@ -468,6 +492,10 @@ func (m *PacketDropMaps) Close() error {
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfListened,
 		m.EbpfListeners,
 		m.EbpfListening,
@@ -500,6 +528,12 @@ type PacketDropVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	ExportJudgement    *ebpf.Variable `ebpf:"export_judgement"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	Judgements         *ebpf.Variable `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`

@@ -175,7 +175,7 @@ static __always_inline void on_exec(struct task_struct *task, struct linux_binpr
 	__u64 now;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner) || (is_preemptible && test_and_set_change(task, task->self_exec_id)))
+	if (is_excluded_process(&owner) || (is_preemptible && test_and_set_change(task, task->self_exec_id)))
 		return;
 	count(&owner, OUTCOME_EXEC, 0);
 	if (!event_enabled(EVENT_EXEC) || !take_from_limit_of(event_kind(OUTCOME_EXEC, 0)))
@@ -221,7 +221,7 @@ static __always_inline void on_exit(struct task_struct *task, bool last)
 	if ((is_preemptible || process_exit_arguments < 2) && test_and_set_change(task, EXIT))
 		return;
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner))
+	if (is_excluded_process(&owner))
 		return;
 	if (task->signal->flags & SIGNAL_GROUP_EXIT)
 		status = task->signal->group_exit_code;

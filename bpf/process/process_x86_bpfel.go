@@ -158,6 +158,10 @@ const (
 	ProcessMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	ProcessMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	ProcessMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	ProcessMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	ProcessMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	ProcessMapEbpfIncludedExecutables = "ebpf_included_executables"
+	ProcessMapEbpfIncludedPorts       = "ebpf_included_ports"
 	ProcessMapEbpfLost                = "ebpf_lost"
 	ProcessMapEbpfRecords             = "ebpf_records"
 	ProcessMapEbpfSequences           = "ebpf_sequences"
@@ -180,6 +184,12 @@ const (
 	ProcessVarExportEventId           = "export_event_id"
 	ProcessVarExportExecEvent         = "export_exec_event"
 	ProcessVarExportOutcome           = "export_outcome"
+	ProcessVarIncludeCgroups          = "include_cgroups"
+	ProcessVarIncludeCidrs            = "include_cidrs"
+	ProcessVarIncludeExecutables      = "include_executables"
+	ProcessVarIncludeLoopback         = "include_loopback"
+	ProcessVarIncludePid              = "include_pid"
+	ProcessVarIncludePorts            = "include_ports"
 	ProcessVarIsPreemptible           = "is_preemptible"
 	ProcessVarProcessExitArguments    = "process_exit_arguments"
 	ProcessVarProgramNumber           = "program_number"
@@ -247,6 +257,10 @@ type ProcessMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -271,6 +285,12 @@ type ProcessVariableSpecs struct {
 	ExportEventId        *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportExecEvent      *ebpf.VariableSpec `ebpf:"export_exec_event"`
 	ExportOutcome        *ebpf.VariableSpec `ebpf:"export_outcome"`
+	IncludeCgroups       *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs         *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables   *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback      *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid           *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts         *ebpf.VariableSpec `ebpf:"include_ports"`
 	IsPreemptible        *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	ProcessExitArguments *ebpf.VariableSpec `ebpf:"process_exit_arguments"`
 	ProgramNumber        *ebpf.VariableSpec `ebpf:"program_number"`
@@ -306,6 +326,10 @@ type ProcessMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -320,6 +344,10 @@ func (m *ProcessMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -345,6 +373,12 @@ type ProcessVariables struct {
 	ExportEventId        *ebpf.Variable `ebpf:"export_event_id"`
 	ExportExecEvent      *ebpf.Variable `ebpf:"export_exec_event"`
 	ExportOutcome        *ebpf.Variable `ebpf:"export_outcome"`
+	IncludeCgroups       *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs         *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables   *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback      *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid           *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts         *ebpf.Variable `ebpf:"include_ports"`
 	IsPreemptible        *ebpf.Variable `ebpf:"is_preemptible"`
 	ProcessExitArguments *ebpf.Variable `ebpf:"process_exit_arguments"`
 	ProgramNumber        *ebpf.Variable `ebpf:"program_number"`

@@ -127,10 +127,10 @@ static __always_inline bool is_excluded_task(struct task_struct *task)
 {
 	struct owner owner;
 
-	if (!exclude_executables)
+	if (!exclude_executables && !include_executables && !include_cgroups)
 		return self_pid && (__u32)task->tgid == self_pid;
 	read_owner(&owner, task);
-	return is_excluded_owner(&owner);
+	return is_excluded_process(&owner);
 }
 
 /* Unlike elsewhere, a kernel thread is the owner: it waits for itself. */

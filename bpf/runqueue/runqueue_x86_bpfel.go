@@ -97,6 +97,10 @@ const (
 	RunqueueMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	RunqueueMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	RunqueueMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	RunqueueMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	RunqueueMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	RunqueueMapEbpfIncludedExecutables = "ebpf_included_executables"
+	RunqueueMapEbpfIncludedPorts       = "ebpf_included_ports"
 	RunqueueMapEbpfLost                = "ebpf_lost"
 	RunqueueMapEbpfRecords             = "ebpf_records"
 	RunqueueMapEbpfSequences           = "ebpf_sequences"
@@ -115,6 +119,12 @@ const (
 	RunqueueVarExportEvent             = "export_event"
 	RunqueueVarExportEventId           = "export_event_id"
 	RunqueueVarHistogramBounds         = "histogram_bounds"
+	RunqueueVarIncludeCgroups          = "include_cgroups"
+	RunqueueVarIncludeCidrs            = "include_cidrs"
+	RunqueueVarIncludeExecutables      = "include_executables"
+	RunqueueVarIncludeLoopback         = "include_loopback"
+	RunqueueVarIncludePid              = "include_pid"
+	RunqueueVarIncludePorts            = "include_ports"
 	RunqueueVarProgramNumber           = "program_number"
 	RunqueueVarReadNames               = "read_names"
 	RunqueueVarRingQueryAbove          = "ring_query_above"
@@ -177,6 +187,10 @@ type RunqueueMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -200,6 +214,12 @@ type RunqueueVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -233,6 +253,10 @@ type RunqueueMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -248,6 +272,10 @@ func (m *RunqueueMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -272,6 +300,12 @@ type RunqueueVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`

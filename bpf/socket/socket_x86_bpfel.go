@@ -147,6 +147,10 @@ const (
 	SocketMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	SocketMapEbpfExcludedPorts       = "ebpf_excluded_ports"
 	SocketMapEbpfExecuted            = "ebpf_executed"
+	SocketMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	SocketMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	SocketMapEbpfIncludedExecutables = "ebpf_included_executables"
+	SocketMapEbpfIncludedPorts       = "ebpf_included_ports"
 	SocketMapEbpfListened            = "ebpf_listened"
 	SocketMapEbpfListeners           = "ebpf_listeners"
 	SocketMapEbpfListening           = "ebpf_listening"
@@ -169,6 +173,12 @@ const (
 	SocketVarExcludeExecutables      = "exclude_executables"
 	SocketVarExcludeLoopback         = "exclude_loopback"
 	SocketVarExcludePorts            = "exclude_ports"
+	SocketVarIncludeCgroups          = "include_cgroups"
+	SocketVarIncludeCidrs            = "include_cidrs"
+	SocketVarIncludeExecutables      = "include_executables"
+	SocketVarIncludeLoopback         = "include_loopback"
+	SocketVarIncludePid              = "include_pid"
+	SocketVarIncludePorts            = "include_ports"
 	SocketVarOverflowCounter         = "overflow_counter"
 	SocketVarProgramNumber           = "program_number"
 	SocketVarReadNames               = "read_names"
@@ -240,6 +250,10 @@ type SocketMapSpecs struct {
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.MapSpec `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.MapSpec `ebpf:"ebpf_listening"`
@@ -262,6 +276,12 @@ type SocketVariableSpecs struct {
 	ExcludeExecutables *ebpf.VariableSpec `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.VariableSpec `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.VariableSpec `ebpf:"exclude_ports"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
@@ -299,6 +319,10 @@ type SocketMaps struct {
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfListened            *ebpf.Map `ebpf:"ebpf_listened"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfListening           *ebpf.Map `ebpf:"ebpf_listening"`
@@ -320,6 +344,10 @@ func (m *SocketMaps) Close() error {
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfListened,
 		m.EbpfListeners,
 		m.EbpfListening,
@@ -343,6 +371,12 @@ type SocketVariables struct {
 	ExcludeExecutables *ebpf.Variable `ebpf:"exclude_executables"`
 	ExcludeLoopback    *ebpf.Variable `ebpf:"exclude_loopback"`
 	ExcludePorts       *ebpf.Variable `ebpf:"exclude_ports"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`

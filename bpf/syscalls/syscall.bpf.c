@@ -171,7 +171,7 @@ static __always_inline bool is_unwanted(struct task_struct *task)
 	struct owner owner;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner))
+	if (is_excluded_process(&owner))
 		return true;
 	return only_executables && !bpf_map_lookup_elem(&syscall_executables, owner.executable);
 }

@@ -149,6 +149,10 @@ const (
 	SyscallMapEbpfExcludedCidrs       = "ebpf_excluded_cidrs"
 	SyscallMapEbpfExcludedExecutables = "ebpf_excluded_executables"
 	SyscallMapEbpfExcludedPorts       = "ebpf_excluded_ports"
+	SyscallMapEbpfIncludedCgroups     = "ebpf_included_cgroups"
+	SyscallMapEbpfIncludedCidrs       = "ebpf_included_cidrs"
+	SyscallMapEbpfIncludedExecutables = "ebpf_included_executables"
+	SyscallMapEbpfIncludedPorts       = "ebpf_included_ports"
 	SyscallMapEbpfLost                = "ebpf_lost"
 	SyscallMapEbpfRecords             = "ebpf_records"
 	SyscallMapEbpfSequences           = "ebpf_sequences"
@@ -178,6 +182,12 @@ const (
 	SyscallVarExportEvent             = "export_event"
 	SyscallVarExportEventId           = "export_event_id"
 	SyscallVarHistogramBounds         = "histogram_bounds"
+	SyscallVarIncludeCgroups          = "include_cgroups"
+	SyscallVarIncludeCidrs            = "include_cidrs"
+	SyscallVarIncludeExecutables      = "include_executables"
+	SyscallVarIncludeLoopback         = "include_loopback"
+	SyscallVarIncludePid              = "include_pid"
+	SyscallVarIncludePorts            = "include_ports"
 	SyscallVarIsPreemptible           = "is_preemptible"
 	SyscallVarNoTaskStorage           = "no_task_storage"
 	SyscallVarOnlyContainers          = "only_containers"
@@ -251,6 +261,10 @@ type SyscallMapSpecs struct {
 	EbpfExcludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.MapSpec `ebpf:"ebpf_sequences"`
@@ -281,6 +295,12 @@ type SyscallVariableSpecs struct {
 	ExportEvent        *ebpf.VariableSpec `ebpf:"export_event"`
 	ExportEventId      *ebpf.VariableSpec `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	IsPreemptible      *ebpf.VariableSpec `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.VariableSpec `ebpf:"no_task_storage"`
 	OnlyContainers     *ebpf.VariableSpec `ebpf:"only_containers"`
@@ -321,6 +341,10 @@ type SyscallMaps struct {
 	EbpfExcludedCidrs       *ebpf.Map `ebpf:"ebpf_excluded_cidrs"`
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
 	EbpfSequences           *ebpf.Map `ebpf:"ebpf_sequences"`
@@ -339,6 +363,10 @@ func (m *SyscallMaps) Close() error {
 		m.EbpfExcludedCidrs,
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfLost,
 		m.EbpfRecords,
 		m.EbpfSequences,
@@ -370,6 +398,12 @@ type SyscallVariables struct {
 	ExportEvent        *ebpf.Variable `ebpf:"export_event"`
 	ExportEventId      *ebpf.Variable `ebpf:"export_event_id"`
 	HistogramBounds    *ebpf.Variable `ebpf:"histogram_bounds"`
+	IncludeCgroups     *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs       *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback    *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	IsPreemptible      *ebpf.Variable `ebpf:"is_preemptible"`
 	NoTaskStorage      *ebpf.Variable `ebpf:"no_task_storage"`
 	OnlyContainers     *ebpf.Variable `ebpf:"only_containers"`

@@ -228,7 +228,7 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 	struct counts *counts;
 	struct event *e;
 
-	if (is_excluded_owner(owner) || is_excluded_flow(&side->flow))
+	if (is_excluded_owner(owner, side->cgroup) || is_excluded_flow(&side->flow))
 		return;
 	set_server(&key.server, &side->flow, side->role);
 	counts = find_counts(&key);
@@ -455,7 +455,7 @@ static __always_inline void add_rtt(struct sock *sk, struct tcp_sock *tp)
 	if (!rtt)
 		return;
 	read_side(&side, sk, tp);
-	if (is_excluded_owner(side.owner) || is_excluded_flow(&side.flow))
+	if (is_excluded_owner(side.owner, side.cgroup) || is_excluded_flow(&side.flow))
 		return;
 	key.cgroup = side.cgroup;
 	key.type = type_of(&side.flow);

@@ -225,6 +225,10 @@ const (
 	TCPMapEbpfExcludedExecutables    = "ebpf_excluded_executables"
 	TCPMapEbpfExcludedPorts          = "ebpf_excluded_ports"
 	TCPMapEbpfExecuted               = "ebpf_executed"
+	TCPMapEbpfIncludedCgroups        = "ebpf_included_cgroups"
+	TCPMapEbpfIncludedCidrs          = "ebpf_included_cidrs"
+	TCPMapEbpfIncludedExecutables    = "ebpf_included_executables"
+	TCPMapEbpfIncludedPorts          = "ebpf_included_ports"
 	TCPMapEbpfListeners              = "ebpf_listeners"
 	TCPMapEbpfLost                   = "ebpf_lost"
 	TCPMapEbpfRecords                = "ebpf_records"
@@ -262,6 +266,12 @@ const (
 	TCPVarExportEventId              = "export_event_id"
 	TCPVarExportRetransmit           = "export_retransmit"
 	TCPVarHistogramBounds            = "histogram_bounds"
+	TCPVarIncludeCgroups             = "include_cgroups"
+	TCPVarIncludeCidrs               = "include_cidrs"
+	TCPVarIncludeExecutables         = "include_executables"
+	TCPVarIncludeLoopback            = "include_loopback"
+	TCPVarIncludePid                 = "include_pid"
+	TCPVarIncludePorts               = "include_ports"
 	TCPVarProgramNumber              = "program_number"
 	TCPVarReadNames                  = "read_names"
 	TCPVarResetArguments             = "reset_arguments"
@@ -339,6 +349,10 @@ type TCPMapSpecs struct {
 	EbpfExcludedExecutables *ebpf.MapSpec `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.MapSpec `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.MapSpec `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.MapSpec `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.MapSpec `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.MapSpec `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.MapSpec `ebpf:"ebpf_included_ports"`
 	EbpfListeners           *ebpf.MapSpec `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.MapSpec `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.MapSpec `ebpf:"ebpf_records"`
@@ -371,6 +385,12 @@ type TCPVariableSpecs struct {
 	ExportEventId       *ebpf.VariableSpec `ebpf:"export_event_id"`
 	ExportRetransmit    *ebpf.VariableSpec `ebpf:"export_retransmit"`
 	HistogramBounds     *ebpf.VariableSpec `ebpf:"histogram_bounds"`
+	IncludeCgroups      *ebpf.VariableSpec `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.VariableSpec `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.VariableSpec `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.VariableSpec `ebpf:"include_loopback"`
+	IncludePid          *ebpf.VariableSpec `ebpf:"include_pid"`
+	IncludePorts        *ebpf.VariableSpec `ebpf:"include_ports"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
 	ResetArguments      *ebpf.VariableSpec `ebpf:"reset_arguments"`
@@ -409,6 +429,10 @@ type TCPMaps struct {
 	EbpfExcludedExecutables *ebpf.Map `ebpf:"ebpf_excluded_executables"`
 	EbpfExcludedPorts       *ebpf.Map `ebpf:"ebpf_excluded_ports"`
 	EbpfExecuted            *ebpf.Map `ebpf:"ebpf_executed"`
+	EbpfIncludedCgroups     *ebpf.Map `ebpf:"ebpf_included_cgroups"`
+	EbpfIncludedCidrs       *ebpf.Map `ebpf:"ebpf_included_cidrs"`
+	EbpfIncludedExecutables *ebpf.Map `ebpf:"ebpf_included_executables"`
+	EbpfIncludedPorts       *ebpf.Map `ebpf:"ebpf_included_ports"`
 	EbpfListeners           *ebpf.Map `ebpf:"ebpf_listeners"`
 	EbpfLost                *ebpf.Map `ebpf:"ebpf_lost"`
 	EbpfRecords             *ebpf.Map `ebpf:"ebpf_records"`
@@ -434,6 +458,10 @@ func (m *TCPMaps) Close() error {
 		m.EbpfExcludedExecutables,
 		m.EbpfExcludedPorts,
 		m.EbpfExecuted,
+		m.EbpfIncludedCgroups,
+		m.EbpfIncludedCidrs,
+		m.EbpfIncludedExecutables,
+		m.EbpfIncludedPorts,
 		m.EbpfListeners,
 		m.EbpfLost,
 		m.EbpfRecords,
@@ -467,6 +495,12 @@ type TCPVariables struct {
 	ExportEventId       *ebpf.Variable `ebpf:"export_event_id"`
 	ExportRetransmit    *ebpf.Variable `ebpf:"export_retransmit"`
 	HistogramBounds     *ebpf.Variable `ebpf:"histogram_bounds"`
+	IncludeCgroups      *ebpf.Variable `ebpf:"include_cgroups"`
+	IncludeCidrs        *ebpf.Variable `ebpf:"include_cidrs"`
+	IncludeExecutables  *ebpf.Variable `ebpf:"include_executables"`
+	IncludeLoopback     *ebpf.Variable `ebpf:"include_loopback"`
+	IncludePid          *ebpf.Variable `ebpf:"include_pid"`
+	IncludePorts        *ebpf.Variable `ebpf:"include_ports"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`
 	ResetArguments      *ebpf.Variable `ebpf:"reset_arguments"`

@@ -47,7 +47,9 @@ type Config struct {
 	// ResourceAttributes configures which attributes of resources are disabled.
 	ResourceAttributes metadata.ResourceAttributesConfig `mapstructure:"resource_attributes"`
 	// Exclude configures which traffic and processes are excluded.
-	Exclude ExcludeConfig `mapstructure:"exclude"`
+	Exclude FilterConfig `mapstructure:"exclude"`
+	// Include configures which traffic and processes are included; what Exclude has, too, is excluded.
+	Include IncludeConfig `mapstructure:"include"`
 	// Programs are the programs to run. A program runs if its key is present.
 	Programs Programs `mapstructure:"programs"`
 }
@@ -93,7 +95,7 @@ func createDefaultConfig() component.Config {
 		},
 		Metrics:            metadata.DefaultAllMetricsConfig(),
 		ResourceAttributes: metadata.DefaultResourceAttributesConfig(),
-		Exclude:            ExcludeConfig{Self: true},
+		Exclude:            FilterConfig{Self: true},
 	}
 }
 
@@ -114,7 +116,7 @@ func (c *Config) Validate() error {
 	if len(c.Programs) == 0 {
 		errs = append(errs, fmt.Errorf("programs: none is listed; list at least one of %s", programNames()))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, c.checkFilters())...)
 }
 
 // Validate checks the flush interval.

@@ -43,11 +43,18 @@ func TestConfig(t *testing.T) {
 	full.Events.FlushInterval = time.Second
 	full.Events.BatchSize = 64
 	full.Events.Body = false
-	full.Exclude = ExcludeConfig{
+	full.Exclude = FilterConfig{
 		Loopback:    true,
 		CIDRs:       []CIDR{"10.1.2.3/8", "192.0.2.1", "fd00::/8", "2001:db8::1", "::ffff:198.51.100.0/120", "::ffff:203.0.113.9"},
 		Ports:       []Port{22, 65535, 22},
 		Executables: []Executable{"curl", "node_exporter"},
+	}
+	full.Include = IncludeConfig{
+		CIDRs:       []CIDR{"192.0.2.0/24"},
+		Ports:       []Port{443},
+		Executables: []Executable{"nginx"},
+		Containers:  []program.ContainerID{"0123456789ab"},
+		Units:       []Unit{"nginx.service", "user-1000.slice"},
 	}
 	full.Programs = Programs{
 		"connection": {config: &connection.Config{
@@ -203,6 +210,15 @@ var invalidConfigs = []struct {
 	{"CIDR of a name", "exclude: {cidrs: [localhost]}", `exclude::cidrs::0: "localhost" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
 	{"address with zone", `exclude: {cidrs: ["fe80::1%eth0"]}`, `exclude::cidrs::0: "fe80::1%eth0" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
 	{"CIDR empty", `exclude: {cidrs: [""]}`, `exclude::cidrs::0: "" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+	{"included CIDR", "include: {cidrs: [localhost]}", `include::cidrs::0: "localhost" is neither a network such as 10.0.0.0/8 or fd00::/8 nor an address`},
+	{"included container", "include: {containers: [web]}", `include::containers::0: "web" is not the id of a container; write it, or at least its first 12 hexadecimal digits, as container.id has it`},
+	{"included unit", "include: {units: [nginx]}", `include::units::0: "nginx" is not the name of a unit; write it with its suffix, as in nginx.service, session-1.scope or user-1000.slice`},
+	{"units by pattern", "include: {units: ['*.service']}", `include::units::0: "*.service" is not the name of a unit; write it with its suffix, as in nginx.service, session-1.scope or user-1000.slice`},
+	{"both of self", "include: {self: true}", "include::self: the collector's own process is excluded by default, and `exclude` wins; set exclude::self to false"},
+	{"both of loopback", "include: {loopback: true}\nexclude: {loopback: true}", "include::loopback: loopback traffic is excluded, too, and `exclude` wins; take it out of one of them"},
+	{"both of a network", "include: {cidrs: [fd00::1, 10.0.0.0/8]}\nexclude: {cidrs: [10.0.0.0/8]}", "include::cidrs::1: 10.0.0.0/8 is excluded, too, and `exclude` wins; take it out of one of them"},
+	{"both of a port", "include: {ports: [22]}\nexclude: {ports: [22]}", "include::ports::0: 22 is excluded, too, and `exclude` wins; take it out of one of them"},
+	{"both of an executable", "include: {executables: [curl]}\nexclude: {executables: [curl]}", "include::executables::0: curl is excluded, too, and `exclude` wins; take it out of one of them"},
 	{"port zero", "exclude: {ports: [0]}", "exclude::ports::0: 0 is not a port; ports are 1 to 65535"},
 	{"port too large", "exclude: {ports: [22, 65536]}", "exclude::ports::1: 65536 is not a port; ports are 1 to 65535"},
 	{"executable empty", `exclude: {executables: [""]}`, "exclude::executables::0: the name is empty; write the base name of an executable, such as curl"},
@@ -245,7 +261,7 @@ var unreadableConfigs = []struct {
 	want   []string
 }{
 	{"unknown key", "ring_size: 1", []string{
-		"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, " +
+		"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, include, " +
 			"initial_delay, metrics, programs, resource_attributes, retry_on_failure, ring_buffer_size, timeout",
 	}},
 	{"unknown key of exclude", "exclude: {port: [1]}", []string{

@@ -44,7 +44,7 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 			KeepGoing:  r.config.ErrorMode == ErrorModeIgnore,
 		},
 		RingSize: uint32(r.config.RingBufferSize),
-		Exclude:  r.exclude(),
+		Filters:  r.filters(),
 		Report:   r.report,
 	}
 	if r.logs != nil {
@@ -138,14 +138,20 @@ func (r *ebpfReceiver) selected() (selected []program.Selected) {
 	return selected
 }
 
-func (r *ebpfReceiver) exclude() program.Exclude {
-	c := &r.config.Exclude
-	return program.Exclude{
-		Self:        c.Self,
-		Loopback:    c.Loopback,
-		CIDRs:       c.Prefixes(),
-		Ports:       c.PortNumbers(),
-		Executables: c.ExecutableNames(),
+func (r *ebpfReceiver) filters() program.Filters {
+	filter := func(c *FilterConfig) program.Filter {
+		return program.Filter{
+			Self:        c.Self,
+			Loopback:    c.Loopback,
+			CIDRs:       c.Prefixes(),
+			Ports:       c.PortNumbers(),
+			Executables: c.ExecutableNames(),
+		}
+	}
+	include := &r.config.Include
+	return program.Filters{
+		Exclude: filter(&r.config.Exclude),
+		Include: program.Include{Filter: filter(include.filter()), Cgroup: include.cgroup()},
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/metric/metricdata/metricdatatest"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/delivery/deliverytest"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadatatest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
@@ -50,17 +51,29 @@ func TestSettingsOfPrograms(t *testing.T) {
 	config := fakeConfig(t)
 	config.ErrorMode = ErrorModeIgnore
 	config.RingBufferSize = mebibyte
-	config.Exclude = ExcludeConfig{Self: true, Loopback: true, CIDRs: []CIDR{"10.1.2.3/8"}, Ports: []Port{22}, Executables: []Executable{"sshd"}}
+	config.Exclude = FilterConfig{Self: true, Loopback: true, CIDRs: []CIDR{"10.1.2.3/8"}, Ports: []Port{22}, Executables: []Executable{"sshd"}}
+	config.Include = IncludeConfig{
+		CIDRs: []CIDR{"::1"}, Ports: []Port{80}, Executables: []Executable{"nginx"}, Containers: []program.ContainerID{"0123456789ab"}, Units: []Unit{"nginx.service"},
+	}
 	s := newScene(t, config)
 	s.start()
 	assert.EqualValues(t, 1<<20, s.options.RingSize)
 	assert.True(t, s.options.KeepGoing)
 	assert.NotNil(t, s.options.Emit)
-	assert.True(t, s.options.Exclude.Self)
-	assert.True(t, s.options.Exclude.Loopback)
-	assert.Equal(t, "[10.0.0.0/8]", text(s.options.Exclude.CIDRs))
-	assert.Equal(t, []uint16{22}, s.options.Exclude.Ports)
-	assert.Equal(t, []string{"sshd"}, s.options.Exclude.Executables)
+	assert.True(t, s.options.Filters.Exclude.Self)
+	assert.True(t, s.options.Filters.Exclude.Loopback)
+	assert.Equal(t, "[10.0.0.0/8]", text(s.options.Filters.Exclude.CIDRs))
+	assert.Equal(t, []uint16{22}, s.options.Filters.Exclude.Ports)
+	assert.Equal(t, []string{"sshd"}, s.options.Filters.Exclude.Executables)
+	include := s.options.Filters.Include
+	assert.Equal(t, "[::1/128]", text(include.CIDRs))
+	assert.Equal(t, []uint16{80}, include.Ports)
+	assert.Equal(t, []string{"nginx"}, include.Executables)
+	for container, want := range map[kernel.Container]bool{
+		{ID: "0123456789abcdef"}: true, {ID: "1123456789abcdef"}: false, {Unit: "nginx.service"}: true, {Unit: "sshd.service"}: false, {}: false,
+	} {
+		assert.Equal(t, want, include.Cgroup(container), container)
+	}
 	require.NoError(t, s.shutdown(time.Second))
 
 	s = newScene(t, fakeConfig(t))

@@ -112,6 +112,38 @@ var settings = map[string]program.Setting{
 		Meaning: "The events of resources whose attribute has such a value are left out.",
 	},
 
+	"include::self": {
+		Meaning: "Keeps only the collector's own process, if `exclude::self` is false. All keys of `include` that are set have to match; what `exclude` has, too, is left out.",
+	},
+	"include::loopback": {
+		Meaning: "Keeps only traffic from and to loopback addresses.",
+	},
+	"include::cidrs": {
+		Unit:    "list of networks or addresses",
+		Meaning: "Keeps only traffic from or to one of these.",
+		Schema:  cidrsSchema,
+	},
+	"include::ports": {
+		Unit:    "list of ports, 1 to 65535",
+		Meaning: "Keeps only traffic from or to one of these TCP and UDP ports.",
+		Schema:  portsSchema,
+	},
+	"include::executables": {
+		Unit:    "list of names, at most 47 bytes each",
+		Meaning: "Keeps only what belongs to processes of these executables, by the base names of their files.",
+		Schema:  program.Schema{"items": program.ExecutableSchema},
+	},
+	"include::containers": {
+		Unit:    fmt.Sprintf("list of container ids, or their first %d digits and more", program.MinContainerID),
+		Meaning: "Keeps only what belongs to one of these containers, or to one of `units`.",
+		Schema:  program.Schema{"items": program.ContainerIDSchema},
+	},
+	"include::units": {
+		Unit:    "list of names, with `.service`, `.scope` or `.slice`",
+		Meaning: "Keeps only what belongs to one of these systemd units, or to one of `containers`. Containers that a unit starts do not belong to it.",
+		Schema:  program.Schema{"items": program.Schema{"pattern": `^[^/*?[]+\.(service|scope|slice)$`}},
+	},
+
 	"exclude::self": {
 		Meaning: "Leaves out the collector's own process, from events and metrics both, as all of `exclude` does.",
 	},
@@ -121,14 +153,12 @@ var settings = map[string]program.Setting{
 	"exclude::cidrs": {
 		Unit:    "list of networks or addresses",
 		Meaning: "Leaves out traffic from and to these, such as `10.0.0.0/8`, `fd00::/8` or `192.0.2.1`.",
-		Schema: program.Schema{"items": program.Schema{
-			"pattern": `^([0-9]{1,3}(\.[0-9]{1,3}){3}(/(3[0-2]|[12]?[0-9]))?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`,
-		}},
+		Schema:  cidrsSchema,
 	},
 	"exclude::ports": {
 		Unit:    "list of ports, 1 to 65535",
 		Meaning: "Leaves out traffic from and to these TCP and UDP ports.",
-		Schema:  program.Schema{"items": program.Schema{"minimum": 1, "maximum": math.MaxUint16}},
+		Schema:  portsSchema,
 	},
 	"exclude::executables": {
 		Unit:    "list of names, at most 47 bytes each",
@@ -136,6 +166,13 @@ var settings = map[string]program.Setting{
 		Schema:  program.Schema{"items": program.ExecutableSchema},
 	},
 }
+
+var (
+	cidrsSchema = program.Schema{"items": program.Schema{
+		"pattern": `^([0-9]{1,3}(\.[0-9]{1,3}){3}(/(3[0-2]|[12]?[0-9]))?|[0-9a-fA-F]*:[0-9a-fA-F:.]*(/(12[0-8]|1[01][0-9]|[1-9]?[0-9]))?)$`,
+	}}
+	portsSchema = program.Schema{"items": program.Schema{"minimum": 1, "maximum": math.MaxUint16}}
+)
 
 const unitFilters = "list of `strict: value` or `regexp: pattern`"
 

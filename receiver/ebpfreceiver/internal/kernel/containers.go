@@ -52,6 +52,7 @@ type Containers struct {
 	// resources has the return values of Lookup: one for all containers with the same kept fields.
 	resources map[Container]*resource
 	kept      ContainerFields
+	watch     *watch
 
 	tree cgroupTree
 	// mount is the mount point of the tree.
@@ -60,6 +61,12 @@ type Containers struct {
 	// byWalk reports that the tree cannot open cgroups by their id, so that only a walk finds them.
 	byWalk   bool
 	walkedAt time.Time
+}
+
+// watch is what Watch was called with.
+type watch struct {
+	selected func(Container) bool
+	added    func(id uint64)
 }
 
 type cgroup struct {
@@ -187,6 +194,44 @@ func (c *Containers) Has(id string) bool {
 		}
 	}
 	return false
+}
+
+// Watch calls added for each cgroup of a selected container or unit, those that are known and those that are found later, until stop
+// is called. Selected gets all fields of a container, or CgroupPath and Unit. Neither may call methods of c. There is one watch at a
+// time.
+func (c *Containers) Watch(selected func(Container) bool, added func(id uint64)) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	w := &watch{selected, added}
+	c.watch = w
+	for id, known := range c.cgroups {
+		if path, ok := strings.CutPrefix(known.path, "0::"); ok {
+			w.tell(id, path, known.container)
+		}
+	}
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.watch == w {
+			c.watch = nil
+		}
+	}
+}
+
+// tell calls added if a cgroup is selected. Units are told even if they are not kept, or beyond their bound.
+func (w *watch) tell(id uint64, path string, in *sharedContainer) {
+	var (
+		container Container
+		ok        bool
+	)
+	if in != nil {
+		container, ok = in.Container, true
+	} else {
+		container, ok = parseUnit(path)
+	}
+	if ok && w.selected(container) {
+		w.added(id)
+	}
 }
 
 // Add records a new cgroup. Its path starts at the root of the hierarchy.
@@ -329,6 +374,9 @@ func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 		}
 	}
 	c.put(id, added)
+	if c.watch != nil {
+		c.watch.tell(id, path, added.container)
+	}
 }
 
 // resource returns what Lookup returns for a container: nil if no field is kept.

@@ -150,6 +150,30 @@ func TestContainersAddAndRemove(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
+// A watch is told of selected containers and units, the known and the later ones, however they are found and whatever is kept.
+func TestContainersWatch(t *testing.T) {
+	tree := &fakeTree{paths: map[uint64]string{1: "/docker/" + id, 2: "/system.slice/nginx.service", 3: "/system.slice/sshd.service", 4: "/"}}
+	c, err := openContainers(tree, "", ContainerFields{})
+	require.NoError(t, err)
+	var added []uint64
+	stop := c.Watch(func(container Container) bool { return container.ID == id || container.Unit == "nginx.service" },
+		func(id uint64) { added = append(added, id) })
+	assert.ElementsMatch(t, []uint64{1, 2}, added)
+
+	added = nil
+	c.Add(5, "/docker/"+id+"/nested")
+	c.Add(6, "/docker/"+strings.Repeat("e", 64))
+	c.Add(7, "/system.slice/nginx.service/worker")
+	tree.paths[8] = "/system.slice/docker-" + id + ".scope"
+	c.Find(8)
+	assert.Equal(t, []uint64{5, 7, 8}, added)
+
+	stop()
+	c.Add(9, "/docker/"+id+"/later")
+	assert.Len(t, added, 3)
+	require.NoError(t, c.Close())
+}
+
 func TestContainersAskForTheUnknown(t *testing.T) {
 	tree := &fakeTree{paths: map[uint64]string{}}
 	c, err := openContainers(tree, "", AllFields)

@@ -41,7 +41,7 @@ type Options struct {
 	Kernel *Kernel
 	// RingSize is the size of the ring buffer in bytes, a power of two.
 	RingSize uint32
-	Exclude  Exclude
+	Filters  Filters
 	// Emit queues the log record of an event found in user space, and reports whether there was room. nil if nobody
 	// consumes events.
 	Emit func(appendLog func(b *batch.Batch)) (queued bool)
@@ -76,9 +76,12 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		return nil, err
 	}
 	emit, byAddress := options.Emit != nil && emitsAny(selected), !options.Kernel.StoresInSockets()
-	if s.shared, err = newShared(options.RingSize, options.Exclude, emit, byAddress); err != nil {
+	if s.shared, err = newShared(options.RingSize, options.Filters, emit, byAddress); err != nil {
 		return nil, err
 	}
+	s.shared.includeCgroups(options.Kernel.Containers, options.Filters.Include.Cgroup, func(err error) {
+		options.Logger.Warn("Cannot include a cgroup; the events of its processes are missing", zap.Error(err))
+	})
 	if slices.ContainsFunc(selected, func(one Selected) bool { return one.Definition.Listeners }) {
 		if err = s.shared.watchListeners(options.Kernel.BTF); err != nil {
 			return nil, errors.Join(err, s.shared.close())

@@ -13,10 +13,12 @@ import (
 	"github.com/cilium/ebpf/asm"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// Exclude is what the BPF side of all programs leaves out.
-type Exclude struct {
+// Filter is what the BPF side of all programs leaves out, or keeps.
+type Filter struct {
+	// Self is the collector's own process.
 	Self        bool
 	Loopback    bool
 	CIDRs       []netip.Prefix
@@ -24,13 +26,32 @@ type Exclude struct {
 	Executables []string
 }
 
+// Include is what the BPF side of all programs keeps; empty parts keep everything. What Exclude has too is left out.
+type Include struct {
+	Filter
+	// Cgroup selects containers and units; nil selects all, and processes that are in none.
+	Cgroup func(kernel.Container) bool
+}
+
+// Filters are applied before anything is counted or sent.
+type Filters struct {
+	Exclude Filter
+	Include Include
+}
+
 // shared has the maps that all programs use. They are equal in every object, so one set serves all programs.
 type shared struct {
 	maps      map[string]*ebpf.Map
 	variables map[string]any
+	// unwatch ends what includeCgroups has begun; nil if it was not needed.
+	unwatch func()
 	// listener is the function that updates a listener; nil if no program reports listeners.
 	listener *ebpf.Program
 }
+
+// maxIncludedCgroups bounds the cgroups of included containers and units, those that have ended included: the kernel forgets the one
+// that was not looked up for the longest time.
+const maxIncludedCgroups = 16384
 
 // byAddressEntries is how many objects, such as sockets, are tracked where the kernel has no storage for this kind of
 // object.
@@ -39,7 +60,8 @@ const byAddressEntries = 32768
 // betweenQueries is more than a CPU writes to the ring between two of its queries for the ring's use, in bytes: 16 records.
 const betweenQueries = 16 * 1024
 
-func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *shared, err error) {
+func newShared(ringSize uint32, filters Filters, emit, byAddress bool) (_ *shared, err error) {
+	exclude, include := &filters.Exclude, &filters.Include
 	spec, err := common.LoadCommon()
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
@@ -53,31 +75,41 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 		common.VarRingReserveAbove: reserveAbove,
 		common.VarRingQueryAbove:   reserveAbove - min(reserveAbove, uint64(cpus)*betweenQueries),
 		common.VarRingWakeAbove:    uint64(ringSize) / 8,
-		// The BPF side reads names of processes for events, and to compare them with the excluded ones.
-		common.VarReadNames:          emit || len(exclude.Executables) > 0,
+		// The BPF side reads names of processes for events, and to compare them with those of the filters.
+		common.VarReadNames:          emit || len(exclude.Executables)+len(include.Executables) > 0,
 		common.VarExcludeLoopback:    exclude.Loopback,
 		common.VarExcludeCidrs:       len(exclude.CIDRs) > 0,
 		common.VarExcludePorts:       len(exclude.Ports) > 0,
 		common.VarExcludeExecutables: len(exclude.Executables) > 0,
+		common.VarIncludeLoopback:    include.Loopback,
+		common.VarIncludeCidrs:       len(include.CIDRs) > 0,
+		common.VarIncludePorts:       len(include.Ports) > 0,
+		common.VarIncludeExecutables: len(include.Executables) > 0,
+		common.VarIncludeCgroups:     include.Cgroup != nil,
 	}}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	if exclude.Self {
-		pid, err := ownPID()
-		if err != nil {
-			return nil, err
+	for variable, wanted := range map[string]bool{common.VarSelfPid: exclude.Self, common.VarIncludePid: include.Self} {
+		if wanted {
+			if s.variables[variable], err = ownPID(); err != nil {
+				return nil, err
+			}
 		}
-		s.variables[common.VarSelfPid] = pid
 	}
 	s.variables[common.VarByAddress] = byAddress
 	s.makeRoom(spec)
 	spec.Maps[common.MapCPUOffsets].MaxEntries = uint32(cpus)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
-	spec.Maps[common.MapExcludedCidrs].MaxEntries = uint32(len(exclude.CIDRs) + 1) // and one for all of IPv4
-	spec.Maps[common.MapExcludedExecutables].MaxEntries = uint32(max(1, len(exclude.Executables)))
+	for _, f := range s.filters(&filters) {
+		spec.Maps[f.cidrs].MaxEntries = uint32(len(f.CIDRs) + 1) // and one for all of IPv4
+		spec.Maps[f.executables].MaxEntries = uint32(max(1, len(f.Executables)))
+	}
+	if include.Cgroup != nil {
+		spec.Maps[common.MapIncludedCgroups].MaxEntries = maxIncludedCgroups
+	}
 	for name, m := range spec.Maps {
 		if strings.HasPrefix(name, ".") {
 			continue // constants differ from object to object
@@ -86,7 +118,12 @@ func newShared(ringSize uint32, exclude Exclude, emit, byAddress bool) (_ *share
 			return nil, fmt.Errorf("create map %s: %w", name, err)
 		}
 	}
-	return s, s.fill(exclude)
+	for _, f := range s.filters(&filters) {
+		if err := s.fill(f); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 // makeRoom sets the sizes of the maps that replace the kernel's storage per object. They stay empty where the kernel has
@@ -117,9 +154,22 @@ func (s *shared) replacements(spec *ebpf.CollectionSpec) map[string]*ebpf.Map {
 // mappedIPv4 is the range of IPv4 addresses in IPv6.
 var mappedIPv4 = netip.MustParsePrefix("::ffff:0.0.0.0/96")
 
-// excludeCIDRs writes the CIDRs into the trie. The longest match says whether an address is left out. IPv4 addresses are
-// in their mapped form, and do not belong to the IPv6 networks around it.
-func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
+// mappedFilter is a filter with the names of its key and its maps.
+type mappedFilter struct {
+	*Filter
+	key, cidrs, ports, executables string
+}
+
+func (*shared) filters(of *Filters) []mappedFilter {
+	return []mappedFilter{
+		{&of.Exclude, "exclude", common.MapExcludedCidrs, common.MapExcludedPorts, common.MapExcludedExecutables},
+		{&of.Include.Filter, "include", common.MapIncludedCidrs, common.MapIncludedPorts, common.MapIncludedExecutables},
+	}
+}
+
+// fillCIDRs writes the CIDRs into the trie. The longest match says whether the filter has an address. IPv4 addresses are in their
+// mapped form, and do not belong to the IPv6 networks around it.
+func (s *shared) fillCIDRs(f mappedFilter) error {
 	put := func(prefix netip.Prefix, verdict uint8) error {
 		length := prefix.Bits()
 		if prefix.Addr().Is4() {
@@ -127,15 +177,15 @@ func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
 		}
 		key := common.CIDR{PrefixLength: uint32(length)}
 		key.Address.Octets = prefix.Addr().As16()
-		if err := s.maps[common.MapExcludedCidrs].Put(&key, verdict); err != nil {
-			return fmt.Errorf("exclude CIDR %s: %w", prefix, err)
+		if err := s.maps[f.cidrs].Put(&key, verdict); err != nil {
+			return fmt.Errorf("%s CIDR %s: %w", f.key, prefix, err)
 		}
 		return nil
 	}
 	if err := put(mappedIPv4, 0); err != nil {
 		return err
 	}
-	for _, cidr := range cidrs {
+	for _, cidr := range f.CIDRs {
 		if err := put(cidr, 1); err != nil {
 			return err
 		}
@@ -143,32 +193,51 @@ func (s *shared) excludeCIDRs(cidrs []netip.Prefix) error {
 	return nil
 }
 
-func (s *shared) fill(exclude Exclude) error {
-	const present = uint8(1)
-	if err := s.excludeCIDRs(exclude.CIDRs); err != nil {
+// present is the value of what a filter has.
+const present = uint8(1)
+
+func (s *shared) fill(f mappedFilter) error {
+	if err := s.fillCIDRs(f); err != nil {
 		return err
 	}
-	for _, name := range exclude.Executables {
+	for _, name := range f.Executables {
 		key := Executable(name).Key()
-		if err := s.maps[common.MapExcludedExecutables].Put(&key, present); err != nil {
-			return fmt.Errorf("exclude executable %s: %w", name, err)
+		if err := s.maps[f.executables].Put(&key, present); err != nil {
+			return fmt.Errorf("%s executable %s: %w", f.key, name, err)
 		}
 	}
-	if len(exclude.Ports) == 0 {
+	if len(f.Ports) == 0 {
 		return nil
 	}
 	var ports common.Ports
-	for _, port := range exclude.Ports {
+	for _, port := range f.Ports {
 		ports.Bits[port/64] |= 1 << (port % 64)
 	}
-	if err := s.maps[common.MapExcludedPorts].Put(uint32(0), &ports); err != nil {
-		return fmt.Errorf("exclude ports: %w", err)
+	if err := s.maps[f.ports].Put(uint32(0), &ports); err != nil {
+		return fmt.Errorf("%s ports: %w", f.key, err)
 	}
 	return nil
 }
 
+// includeCgroups keeps the map of included cgroups up to date until the set is closed. A cgroup is in the map before a runtime or
+// systemd has started a process in it, unless this process does not run meanwhile.
+func (s *shared) includeCgroups(containers *kernel.Containers, selected func(kernel.Container) bool, warn func(error)) {
+	if selected == nil {
+		return
+	}
+	cgroups := s.maps[common.MapIncludedCgroups]
+	s.unwatch = containers.Watch(selected, func(id uint64) {
+		if err := cgroups.Put(id, present); err != nil {
+			warn(fmt.Errorf("include cgroup %d: %w", id, err))
+		}
+	})
+}
+
 func (s *shared) close() error {
 	var errs []error
+	if s.unwatch != nil {
+		s.unwatch()
+	}
 	if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}

@@ -21,23 +21,23 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 )
 
-func newTestShared(t *testing.T, exclude Exclude) *shared {
+func newTestShared(t *testing.T, filters Filters) *shared {
 	t.Helper()
 	kerneltest.Require(t)
 	kerneltest.LeavesNothing(t)
-	s, err := newShared(1<<16, exclude, true, false)
+	s, err := newShared(1<<16, filters, true, false)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, s.close()) })
 	return s
 }
 
-// excludes looks up an address as the BPF side does.
-func (s *shared) excludes(t *testing.T, address string) bool {
+// has looks up an address in a map of CIDRs, as the BPF side does.
+func (s *shared) has(t *testing.T, cidrs, address string) bool {
 	t.Helper()
 	key := common.CIDR{PrefixLength: 128}
 	key.Address.Octets = netip.MustParseAddr(address).As16()
 	var verdict uint8
-	err := s.maps[common.MapExcludedCidrs].Lookup(&key, &verdict)
+	err := s.maps[cidrs].Lookup(&key, &verdict)
 	if errors.Is(err, ebpf.ErrKeyNotExist) {
 		return false
 	}
@@ -45,7 +45,7 @@ func (s *shared) excludes(t *testing.T, address string) bool {
 	return verdict != 0
 }
 
-func TestExcludedCIDRs(t *testing.T) {
+func TestFilteredCIDRs(t *testing.T) {
 	for name, tt := range map[string]struct {
 		cidrs   []string
 		out, in []string
@@ -83,36 +83,52 @@ func TestExcludedCIDRs(t *testing.T) {
 			for _, cidr := range tt.cidrs {
 				cidrs = append(cidrs, netip.MustParsePrefix(cidr))
 			}
-			s := newTestShared(t, Exclude{CIDRs: cidrs})
-			for _, address := range tt.out {
-				assert.True(t, s.excludes(t, address), "%s must be excluded", address)
+			filter := Filter{CIDRs: cidrs}
+			for _, c := range []struct {
+				filters                        Filters
+				used, unused, usedBy, unusedBy string
+			}{
+				{Filters{Exclude: filter}, common.MapExcludedCidrs, common.MapIncludedCidrs, common.VarExcludeCidrs, common.VarIncludeCidrs},
+				{Filters{Include: Include{Filter: filter}}, common.MapIncludedCidrs, common.MapExcludedCidrs, common.VarIncludeCidrs, common.VarExcludeCidrs},
+			} {
+				t.Run(c.used, func(t *testing.T) {
+					s := newTestShared(t, c.filters)
+					for _, address := range tt.out {
+						assert.True(t, s.has(t, c.used, address), "%s must be in it", address)
+						assert.False(t, s.has(t, c.unused, address), address)
+					}
+					for _, address := range tt.in {
+						assert.False(t, s.has(t, c.used, address), "%s must not be in it", address)
+					}
+					assert.Equal(t, len(cidrs) > 0, s.variables[c.usedBy])
+					assert.Equal(t, false, s.variables[c.unusedBy])
+				})
 			}
-			for _, address := range tt.in {
-				assert.False(t, s.excludes(t, address), "%s must not be excluded", address)
-			}
-			assert.Equal(t, len(cidrs) > 0, s.variables[common.VarExcludeCidrs])
 		})
 	}
 }
 
-func TestExcludedPorts(t *testing.T) {
-	excluded := []uint16{1, 22, 63, 64, 443, 32768, 65535}
-	s := newTestShared(t, Exclude{Ports: excluded})
-	var ports common.Ports
-	require.NoError(t, s.maps[common.MapExcludedPorts].Lookup(uint32(0), &ports))
-	var got []uint16
-	for port := range 1 << 16 {
-		if ports.Bits[port>>6]>>(port&63)&1 == 1 { // as filter.h does
-			got = append(got, uint16(port))
+func TestFilteredPorts(t *testing.T) {
+	excluded, included := []uint16{1, 22, 63, 64, 443, 32768, 65535}, []uint16{80}
+	s := newTestShared(t, Filters{Exclude: Filter{Ports: excluded}, Include: Include{Filter: Filter{Ports: included}}})
+	for name, want := range map[string][]uint16{common.MapExcludedPorts: excluded, common.MapIncludedPorts: included} {
+		var ports common.Ports
+		require.NoError(t, s.maps[name].Lookup(uint32(0), &ports))
+		var got []uint16
+		for port := range 1 << 16 {
+			if ports.Bits[port>>6]>>(port&63)&1 == 1 { // as filter.h does
+				got = append(got, uint16(port))
+			}
 		}
+		assert.Equal(t, want, got)
 	}
-	assert.Equal(t, excluded, got)
 	assert.Equal(t, true, s.variables[common.VarExcludePorts])
+	assert.Equal(t, true, s.variables[common.VarIncludePorts])
 }
 
 func TestExcludedExecutables(t *testing.T) {
 	longest := strings.Repeat("x", 47)
-	s := newTestShared(t, Exclude{Executables: []string{"sshd", longest, longest + "yz", "sshd"}})
+	s := newTestShared(t, Filters{Exclude: Filter{Executables: []string{"sshd", longest, longest + "yz", "sshd"}}})
 	var (
 		key     common.Executable
 		present uint8
@@ -130,7 +146,7 @@ func TestExcludedExecutables(t *testing.T) {
 }
 
 func TestNothingExcluded(t *testing.T) {
-	s := newTestShared(t, Exclude{})
+	s := newTestShared(t, Filters{})
 	for _, name := range []string{
 		common.VarExcludeLoopback, common.VarExcludeCidrs, common.VarExcludePorts, common.VarExcludeExecutables,
 	} {
@@ -148,7 +164,7 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 		executables []string
 		want        bool
 	}{{false, nil, false}, {true, nil, true}, {false, []string{"sshd"}, true}} {
-		s, err := newShared(1<<16, Exclude{Executables: tt.executables}, tt.emit, false)
+		s, err := newShared(1<<16, Filters{Exclude: Filter{Executables: tt.executables}}, tt.emit, false)
 		require.NoError(t, err)
 		assert.Equal(t, tt.want, s.variables[common.VarReadNames], "%+v", tt)
 		require.NoError(t, s.close())
@@ -156,7 +172,7 @@ func TestNamesAreReadForEventsAndExclusion(t *testing.T) {
 }
 
 func TestSharedReplacements(t *testing.T) {
-	s := newTestShared(t, Exclude{CIDRs: []netip.Prefix{netip.MustParsePrefix("::/0")}})
+	s := newTestShared(t, Filters{Exclude: Filter{CIDRs: []netip.Prefix{netip.MustParsePrefix("::/0")}}})
 	spec := objectOf()
 	spec.Maps[common.MapRecords] = &ebpf.MapSpec{Name: common.MapRecords, Type: ebpf.RingBuf, MaxEntries: 8 << 20}
 	spec.Maps[common.MapExcludedCidrs] = &ebpf.MapSpec{Name: common.MapExcludedCidrs, Type: ebpf.LPMTrie, MaxEntries: 1}
@@ -170,7 +186,7 @@ func TestSharedReplacements(t *testing.T) {
 func TestSharedFails(t *testing.T) {
 	kerneltest.Require(t)
 	kerneltest.LeavesNothing(t)
-	_, err := newShared(1000, Exclude{}, true, false)
+	_, err := newShared(1000, Filters{}, true, false)
 	require.ErrorContains(t, err, "create map ebpf_records: ")
 }
 

@@ -39,7 +39,7 @@ func constants(t *testing.T, options Options, config *CommonConfig) func(name st
 func TestVariables(t *testing.T) {
 	options, _ := liveOptions(t)
 	kerneltest.LeavesNothing(t)
-	options.Exclude = Exclude{Self: true, Loopback: true, Ports: []uint16{22}}
+	options.Filters.Exclude = Filter{Self: true, Loopback: true, Ports: []uint16{22}}
 	limit := 300
 	value := constants(t, options, &CommonConfig{Events: true, EventLimit: &limit})
 	assert.Equal(t, []byte{44, 1, 0, 0, 0, 0, 0, 0}, value(bpf.PacketDropVarEventLimit))
@@ -61,7 +61,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, pid, binary.NativeEndian.Uint32(value(bpf.PacketDropVarSelfPid)))
 
 	// Without a limit, and without a consumer of events.
-	options.Exclude = Exclude{Executables: []string{"sshd"}}
+	options.Filters.Exclude = Filter{Executables: []string{"sshd"}}
 	options.Emit = nil
 	value = constants(t, options, &CommonConfig{Events: true})
 	assert.Equal(t, make([]byte, 8), value(bpf.PacketDropVarEventLimit))
@@ -71,7 +71,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, []byte{1}, value(bpf.PacketDropVarReadNames), "exclusion by executable needs names")
 
 	// With metrics only.
-	options.Exclude, options.Emit = Exclude{}, emitNowhere
+	options.Filters, options.Emit = Filters{}, emitNowhere
 	value = constants(t, options, &CommonConfig{})
 	assert.Equal(t, make([]byte, 4), value(bpf.PacketDropVarEnabledEvents))
 	assert.Equal(t, []byte{0}, value(bpf.PacketDropVarReadNames))

@@ -8,11 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
-	"unsafe"
 
-	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/syscalls"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
@@ -23,9 +20,6 @@ const (
 
 	// maxContainers bounds the list of containers.
 	maxContainers = 16
-	// minContainerID is how many digits distinguish a container's id, of maxContainerID.
-	minContainerID = 12
-	maxContainerID = int(unsafe.Sizeof(bpf.SyscallContainerId{}.Digits))
 )
 
 // threshold has a higher bound than that of other programs: some calls wait for a day.
@@ -47,11 +41,11 @@ var Definition = program.Definition{
 			Schema:  program.Schema{"uniqueItems": true, "items": program.ExecutableSchema},
 		},
 		"containers": {
-			Unit:    fmt.Sprintf("list of at most %d container ids, or their first %d digits and more", maxContainers, minContainerID),
+			Unit:    fmt.Sprintf("list of at most %d container ids, or their first %d digits and more", maxContainers, program.MinContainerID),
 			Meaning: "Only processes in these containers are observed; empty means all processes. A container that starts later, or again, is observed from its first system call on.",
 			Schema: program.Schema{
 				"maxItems": maxContainers, "uniqueItems": true,
-				"items": program.Schema{"pattern": fmt.Sprintf("^[0-9a-f]{%d,%d}$", minContainerID, maxContainerID)},
+				"items": program.ContainerIDSchema,
 			},
 		},
 		"threshold": {
@@ -81,7 +75,7 @@ type Config struct {
 	Executables []program.Executable `mapstructure:"executables"`
 	// Containers are ids, or beginnings of ids, of the containers whose processes are observed; empty means all
 	// processes.
-	Containers []string `mapstructure:"containers"`
+	Containers []program.ContainerID `mapstructure:"containers"`
 	// Threshold is the shortest duration of a call that is an event.
 	Threshold time.Duration `mapstructure:"threshold"`
 	// Detail is which series the metrics have.
@@ -106,7 +100,7 @@ func (c *Config) Validate() error {
 		errs = append(errs, at("executables", i, errors.Join(name.Validate(), checkOnce(c.Executables, i))))
 	}
 	for i, id := range c.Containers {
-		errs = append(errs, at("containers", i, errors.Join(checkContainer(id), checkOnce(c.Containers, i))))
+		errs = append(errs, at("containers", i, errors.Join(id.Validate(), checkOnce(c.Containers, i))))
 	}
 	if len(c.Containers) > maxContainers {
 		errs = append(errs, fmt.Errorf("containers: %d are listed; list at most %d, or leave the key out for all processes",
@@ -136,13 +130,6 @@ func checkCall(name string) error {
 		return fmt.Errorf("%q does not return, so it has neither duration nor result; program process reports how processes end", name)
 	case !isCall(name):
 		return fmt.Errorf("%q is not a system call of Linux; the nearest is %q, and `man 2 syscalls` lists all", name, nearest(name))
-	}
-	return nil
-}
-
-func checkContainer(id string) error {
-	if len(id) < minContainerID || len(id) > maxContainerID || strings.Trim(id, "0123456789abcdef") != "" {
-		return fmt.Errorf("%q is not the id of a container; write it, or at least its first %d hexadecimal digits, as container.id has it", id, minContainerID)
 	}
 	return nil
 }

@@ -50,16 +50,16 @@ func TestValidate(t *testing.T) {
 			func(c *Config) { c.Executables = []program.Executable{"cat", "cat"} }, `executables::1: "cat" is listed twice`,
 		},
 		"no id": {
-			func(c *Config) { c.Containers = []string{"web"} },
+			func(c *Config) { c.Containers = []program.ContainerID{"web"} },
 			`containers::0: "web" is not the id of a container; write it, or at least its first 12 hexadecimal digits, as container.id has it`,
 		},
-		"long name":       {func(c *Config) { c.Containers = []string{"web-server-of-mine"} }, `containers::0: "web-server-of-mine" is not the id`},
-		"long id":         {func(c *Config) { c.Containers = []string{containerID + "0"} }, `0" is not the id`},
-		"container twice": {func(c *Config) { c.Containers = []string{containerID, containerID} }, `containers::1: "` + containerID + `" is listed twice`},
+		"long name":       {func(c *Config) { c.Containers = []program.ContainerID{"web-server-of-mine"} }, `containers::0: "web-server-of-mine" is not the id`},
+		"long id":         {func(c *Config) { c.Containers = []program.ContainerID{containerID + "0"} }, `0" is not the id`},
+		"container twice": {func(c *Config) { c.Containers = []program.ContainerID{containerID, containerID} }, `containers::1: "` + containerID + `" is listed twice`},
 		"containers": {
 			func(c *Config) {
 				for i := range 17 {
-					c.Containers = append(c.Containers, fmt.Sprintf("%064x", i))
+					c.Containers = append(c.Containers, program.ContainerID(fmt.Sprintf("%064x", i)))
 				}
 			},
 			"containers: 17 are listed; list at most 16, or leave the key out for all processes",
@@ -81,7 +81,7 @@ func TestValidate(t *testing.T) {
 
 func TestValidateGivesAllErrorsAtOnce(t *testing.T) {
 	c := defaultConfig()
-	c.Syscalls, c.Executables, c.Containers, c.Threshold = []string{"opne"}, []program.Executable{""}, []string{"x"}, 0
+	c.Syscalls, c.Executables, c.Containers, c.Threshold = []string{"opne"}, []program.Executable{""}, []program.ContainerID{"x"}, 0
 	assert.Len(t, strings.Split(c.Validate().Error(), "\n"), 4)
 }
 
@@ -90,7 +90,7 @@ func TestValidateOfEverything(t *testing.T) {
 	c := defaultConfig()
 	c.Syscalls = []string{"openat", "open", "epoll_wait", "_llseek", "recv", "listns"} // of any architecture
 	c.Executables = []program.Executable{"nginx"}
-	c.Containers = []string{containerID[:12], containerID}
+	c.Containers = []program.ContainerID{program.ContainerID(containerID[:12]), containerID}
 	require.NoError(t, c.Validate())
 }
 
@@ -123,7 +123,7 @@ func TestVariables(t *testing.T) {
 	assert.Equal(t, false, variables[bpf.SyscallVarWithBuckets])
 	assert.Equal(t, false, variables[bpf.SyscallVarOnlyContainers])
 
-	config.Syscalls, config.Executables, config.Containers = []string{"read"}, []program.Executable{"cat"}, []string{containerID}
+	config.Syscalls, config.Executables, config.Containers = []string{"read"}, []program.Executable{"cat"}, []program.ContainerID{containerID}
 	variables = newProgram(config, host).Variables()
 	for call, want := range map[string]bool{"read": true, "openat": false, otherName: false} {
 		assert.Equal(t, want, bit(t, variables, bpf.SyscallVarWantedCalls, call), call)

@@ -174,7 +174,7 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 	host := programtest.LiveHost(t)
 	config := defaultConfig()
 	config.Executables = []program.Executable{"cat", "nginx"}
-	config.Containers = []string{containerID, "ba9876543210"}
+	config.Containers = []program.ContainerID{containerID, "ba9876543210"}
 	p := newProgram(config, host)
 	maps := programtest.Maps(t, p, bpf.SyscallMapSyscallCounts, bpf.SyscallMapSyscallExecutables, bpf.SyscallMapSelectedContainers)
 	var value uint8
@@ -190,7 +190,7 @@ func TestLoadedFillsTheFilters(t *testing.T) {
 		"ba987654321f" + containerID[:52]:   false,
 		containerID[:12] + containerID[:52]: false,
 	} {
-		key := containerKey(id)
+		key := containerKey(program.ContainerID(id))
 		err := maps[bpf.SyscallMapSelectedContainers].Lookup(&key, &value)
 		if wanted {
 			require.NoError(t, err, id)

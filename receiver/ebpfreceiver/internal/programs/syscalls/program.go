@@ -105,15 +105,15 @@ func (c *calls) Loaded(maps map[string]*ebpf.Map) error {
 		if err := maps[bpf.SyscallMapSelectedContainers].Put(&key, uint8(1)); err != nil {
 			return fmt.Errorf("select container %s: %w", id, err)
 		}
-		if !c.host.Containers.Has(id) {
-			c.host.Logger.Info("Container not found yet; its system calls are counted once it starts", zap.String("container.id", id))
+		if !c.host.Containers.Has(string(id)) {
+			c.host.Logger.Info("Container not found yet; its system calls are counted once it starts", zap.String("container.id", string(id)))
 		}
 	}
 	return nil
 }
 
 // containerKey is the key by which the BPF side selects containers whose ids begin with the setting.
-func containerKey(id string) bpf.SyscallContainerId {
+func containerKey(id program.ContainerID) bpf.SyscallContainerId {
 	key := bpf.SyscallContainerId{PrefixLength: uint32(8 * len(id))}
 	copy(key.Digits[:], id)
 	return key
