@@ -195,7 +195,7 @@ static __always_inline void count(struct peer_series *key, __u32 what)
 	count_bytes(key, what, 0, 0);
 }
 
-/* The same. */
+/* Not static, as above: its bisection has 256 ends. */
 __noinline int add_duration_of(__u64 cgroup, __u64 labels, __u64 ns)
 {
 	struct series key = series_of(cgroup, labels);
