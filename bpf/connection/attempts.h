@@ -50,11 +50,11 @@ struct attempt {
 	__u64 time; /* ns */
 	struct flow flow;
 	__u32 netns;
-	__u8 transport;
-	__u8 state;   /* of UDP: enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
-	bool started; /* of TCP: the socket's states tell the rest */
-	bool hooked;  /* as in struct event */
-	bool unsent;  /* as in struct event */
+	__u8 transport; /* 0: there is none */
+	__u8 state;     /* of UDP: enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
+	bool started;   /* of TCP: the socket's states tell the rest */
+	bool hooked;    /* as in struct event */
+	bool unsent;    /* as in struct event */
 	__u8 pad[3];
 	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
 	__u64 route;                         /* of TCP: what route_to() returns */
@@ -65,6 +65,16 @@ struct awaited {
 	struct attempt attempt;
 };
 
+/* A struct awaited as it is before it is filled in. Constants cannot hold a struct bpf_task_work. */
+struct no_attempt {
+	__u64 work;
+	struct attempt attempt;
+};
+
+/*
+ * By thread, which makes one call at a time. They are built here, too: unlike tracing programs, those of cgroups can be interrupted by
+ * themselves, so that they cannot share memory per CPU.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -72,19 +82,6 @@ struct {
 	__type(key, __u64); /* pid_tgid */
 	__type(value, struct awaited);
 } connection_attempts SEC(".maps");
-
-/* A struct awaited while it is built. Per-CPU maps cannot hold a struct bpf_task_work. */
-struct new_attempt {
-	__u64 work;
-	struct attempt attempt;
-};
-
-struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
-	__type(key, __u32);
-	__type(value, struct new_attempt);
-} connection_new_attempt SEC(".maps");
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 

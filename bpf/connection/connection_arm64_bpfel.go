@@ -308,27 +308,6 @@ type ConnectionLosses struct {
 	ByCause [3]uint64
 }
 
-type ConnectionNewAttempt struct {
-	_       structs.HostLayout
-	Work    uint64
-	Attempt struct {
-		_         structs.HostLayout
-		Peer      ConnectionUdpPeer
-		Owner     ConnectionOwner
-		Time      uint64
-		Flow      ConnectionFlow
-		Netns     uint32
-		Transport uint8
-		State     uint8
-		Started   bool
-		Hooked    bool
-		Unsent    bool
-		Pad       [3]uint8
-		Interface [16]int8
-		Route     uint64
-	}
-}
-
 type ConnectionOwner struct {
 	_          structs.HostLayout
 	Pid        uint32
@@ -482,7 +461,6 @@ const (
 	ConnectionMapConnectionLiving            = "connection_living"
 	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
 	ConnectionMapConnectionLook              = "connection_look"
-	ConnectionMapConnectionNewAttempt        = "connection_new_attempt"
 	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
@@ -664,7 +642,6 @@ type ConnectionMapSpecs struct {
 	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
-	ConnectionNewAttempt    *ebpf.MapSpec `ebpf:"connection_new_attempt"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
@@ -768,7 +745,6 @@ type ConnectionMaps struct {
 	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
-	ConnectionNewAttempt    *ebpf.Map `ebpf:"connection_new_attempt"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
@@ -816,7 +792,6 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionLiving,
 		m.ConnectionLivingCounts,
 		m.ConnectionLook,
-		m.ConnectionNewAttempt,
 		m.ConnectionRouted,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,

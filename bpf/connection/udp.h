@@ -114,9 +114,9 @@ static int on_result(struct bpf_map *map, void *thread, void *value)
 	known = read_syscall_result(&result);
 	if (wait->attempt.transport == IPPROTO_TCP)
 		on_connected(&wait->attempt, known ? result : 0);
-	else if (known && result < 0)
+	else if (wait->attempt.transport == IPPROTO_UDP && known && result < 0)
 		on_failed(&wait->attempt, -result);
-	else
+	else if (wait->attempt.transport == IPPROTO_UDP)
 		on_reached(&wait->attempt);
 	bpf_map_delete_elem(&connection_attempts, &key);
 	bpf_preempt_enable();
@@ -124,34 +124,48 @@ static int on_result(struct bpf_map *map, void *thread, void *value)
 }
 
 /*
- * Schedules on_result() for an attempt. Returns false if that is not possible. If the task has an attempt already, it sends several
- * datagrams with one call (sendmmsg), and the earlier one has succeeded.
+ * The attempt of this thread, to be filled in; NULL if there is no room for it. *awaited is set if on_result() comes for it already: a
+ * thread sends several datagrams with one call (sendmmsg), of which the earlier ones have succeeded.
  */
-static __always_inline bool await_result(struct new_attempt *new, enum task_work_by by)
+static __always_inline struct awaited *begin_attempt(__u64 *thread, bool *awaited)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 thread = bpf_get_current_pid_tgid();
-	struct awaited *wait;
+	static const struct no_attempt none;
+	struct awaited *wait = bpf_map_lookup_elem(&connection_attempts, thread);
 
-	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
-		return false;
-	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
+	*awaited = wait != NULL;
 	if (wait) {
 		if (wait->attempt.transport == IPPROTO_UDP)
 			on_reached(&wait->attempt);
-		wait->attempt = new->attempt;
-		return true;
+		wait->attempt.transport = 0;
+		return wait;
 	}
-	if (bpf_map_update_elem(&connection_attempts, &thread, new, BPF_NOEXIST))
+	if (bpf_map_update_elem(&connection_attempts, thread, &none, BPF_NOEXIST)) {
+		count_loss(LOSS_MAP_FULL);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&connection_attempts, thread);
+}
+
+/* Ends an attempt that was not filled in, or for which on_result() does not come. */
+static __always_inline void end_attempt(__u64 *thread, bool awaited)
+{
+	if (!awaited)
+		bpf_map_delete_elem(&connection_attempts, thread);
+}
+
+/* Has on_result() run when the call returns. Returns false if that is not possible. */
+static __always_inline bool await_result(struct awaited *wait, enum task_work_by by)
+{
+	struct task_struct *task;
+
+	if (by == NO_TASK_WORK)
 		return false;
-	wait = bpf_map_lookup_elem(&connection_attempts, &thread);
-	if (wait && by == TASK_WORK_6_18 &&
-	    !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_attempts, on_result, NULL))
-		return true;
-	if (wait && by == TASK_WORK_7 && !bpf_task_work_schedule_resume(task, &wait->work, &connection_attempts, on_result))
-		return true;
-	bpf_map_delete_elem(&connection_attempts, &thread);
-	return false;
+	task = bpf_get_current_task_btf();
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER))
+		return false;
+	if (by == TASK_WORK_6_18)
+		return !bpf_task_work_schedule_resume_impl(task, &wait->work, &connection_attempts, on_result, NULL);
+	return !bpf_task_work_schedule_resume(task, &wait->work, &connection_attempts, on_result);
 }
 
 /*
@@ -208,10 +222,11 @@ static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, bool connects, enum task_work_by by)
 {
 	struct udp_peer peer = {.address = flow->remote, .port = flow->remote_port};
+	__u64 thread = bpf_get_current_pid_tgid();
 	struct bpf_sock *sk = ctx->sk;
+	struct awaited *wait;
 	struct attempt *a;
-	struct new_attempt *new;
-	__u32 zero = 0;
+	bool awaited;
 	__u8 state;
 
 	if (!sk)
@@ -220,25 +235,29 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	state = by_address ? remember_peer_by_cookie(&peer) : remember_peer(sk, &peer);
 	if (state == PEER_REACHED)
 		return;
-	new = bpf_map_lookup_elem(&connection_new_attempt, &zero);
-	if (!new)
+	wait = begin_attempt(&thread, &awaited);
+	if (!wait)
 		return;
-	a = &new->attempt;
-	a->transport = IPPROTO_UDP;
+	a = &wait->attempt;
 	a->state = state;
 	a->unsent = connects;
 	/* The owner is the sending process: several processes may share the socket. */
 	read_owner(&a->owner, current_task());
+	if (is_excluded_process(&a->owner) || is_excluded_flow(flow)) {
+		end_attempt(&thread, awaited);
+		return;
+	}
 	if (!a->owner.pid)
 		a->owner.cgroup = bpf_get_current_cgroup_id();
-	if (is_excluded_process(&a->owner) || is_excluded_flow(flow))
-		return;
 	a->flow = *flow;
 	a->peer = peer;
 	a->time = bpf_ktime_get_ns();
 	read_place(a, ctx, sk);
-	if (by == NO_TASK_WORK || !await_result(new, by))
-		on_reached(a);
+	a->transport = IPPROTO_UDP;
+	if (awaited || await_result(wait, by))
+		return;
+	on_reached(a);
+	end_attempt(&thread, false);
 }
 
 static __always_inline __u64 mix(__u64 hash, __u64 value)
@@ -279,10 +298,11 @@ static __always_inline bool is_routed(__u64 route, const struct flow *flow)
 /* Handles a connect() of TCP, in case it fails before anything is sent. */
 static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow *flow, enum task_work_by by)
 {
+	__u64 thread = bpf_get_current_pid_tgid();
 	struct bpf_sock *sk = ctx->sk;
-	struct new_attempt *new;
+	struct awaited *wait;
 	struct attempt *a;
-	__u32 zero = 0;
+	bool awaited;
 	__u64 route;
 
 	if (by == NO_TASK_WORK || !sk)
@@ -290,11 +310,10 @@ static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow 
 	route = route_to(ctx, sk, flow);
 	if (is_routed(route, flow))
 		return;
-	new = bpf_map_lookup_elem(&connection_new_attempt, &zero);
-	if (!new)
+	wait = begin_attempt(&thread, &awaited);
+	if (!wait)
 		return;
-	a = &new->attempt;
-	a->transport = IPPROTO_TCP;
+	a = &wait->attempt;
 	a->started = false;
 	a->unsent = false;
 	a->flow = *flow;
@@ -302,7 +321,9 @@ static __always_inline void on_tcp(struct bpf_sock_addr *ctx, const struct flow 
 	a->time = bpf_ktime_get_ns();
 	a->route = route;
 	read_place(a, ctx, sk);
-	await_result(new, by);
+	a->transport = IPPROTO_TCP;
+	if (!awaited && !await_result(wait, by))
+		end_attempt(&thread, false);
 }
 
 /* Whether a call is of a protocol that is followed here. */
