@@ -127,7 +127,7 @@ static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *sk
 	case JUDGEMENT_SEGMENT:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_REJECTED);
 	case JUDGEMENT_OF_NO_USE:
-		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_HANDLED);
+		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_USELESS);
 	case JUDGEMENT_OVER_WINDOW:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_OVER_WINDOW);
 	case JUDGEMENT_QUEUE:

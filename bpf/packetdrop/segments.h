@@ -14,6 +14,7 @@ enum segment_fate {
 	SEGMENT_HANDLED,     /* no reason: TCP has processed it */
 	SEGMENT_RECEIVED,    /* no reason, in the function that finds the socket: maybe the last segment of a handshake */
 	SEGMENT_UNKNOWN,     /* no reason, on a kernel without reasons: maybe there was no socket */
+	SEGMENT_USELESS,     /* TCP gives the reason that it has no use for it, whatever the room in the accept queue */
 	SEGMENT_OVER_WINDOW, /* the receive window has no room for its new data */
 };
 
@@ -83,7 +84,7 @@ static __always_inline bool is_lost_at_listener(const struct segment *s, const s
 	 * The accept queue has no room for the last segment of a handshake. A segment without data may also be one that the listener
 	 * defers (TCP_DEFER_ACCEPT).
 	 */
-	if (is_full_listener(listener))
+	if (fate != SEGMENT_USELESS && is_full_listener(listener))
 		return !(s->flags & TCP_SYN);
 	/* A repeated SYN gets a repeated answer: no loss. */
 	return s->data && !(s->flags & TCP_SYN);

@@ -306,6 +306,24 @@ func TestPacketDropOfSegmentsForNobody(t *testing.T) {
 	}
 }
 
+// An acknowledgement of no connection is no loss, though its listener's accept queue is full: it is not the last one of a handshake.
+func TestPacketDropsLeaveOutAcknowledgementsOfNoConnection(t *testing.T) {
+	testnet.Require(t)
+	if !kernelSays().reasons {
+		testenv.Lacking(t, "drop reasons: it does not tell this acknowledgement from the last one of a handshake")
+	}
+	r := testreceiver.Start(t, ownPacketDrop)
+	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
+	testnet.Join(t, left, right)
+	w := openTap(t, left, right)
+	_, err := unix.Poll([]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}}, -1)
+	require.NoError(t, err)
+	require.NoError(t, unix.Listen(w.listener, 0)) // the connection that waits is one too many now
+	w.from = netip.AddrPortFrom(w.from.Addr(), 12345)
+	w.send(t, forged{flags: ack, sequence: 1, ack: 1})
+	checkDrops(t, r, "", right, w.from.Port())
+}
+
 // An acknowledgement that a filter drops is lost.
 func TestPacketDropOfFilteredAcknowledgements(t *testing.T) {
 	testnet.Require(t)

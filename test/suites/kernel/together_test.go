@@ -98,6 +98,7 @@ var together = []func(*testing.T){
 	TestPacketDropOfFilteredAcknowledgements,
 	TestPacketDropAtClosedWindow,
 	TestPacketDropsLeaveOutDeferredAccepts,
+	TestPacketDropsLeaveOutAcknowledgementsOfNoConnection,
 	TestPacketDropOfFragments,
 	TestPacketDropOfGroups,
 	TestPacketDropOfFrames,
