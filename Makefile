@@ -29,7 +29,7 @@ TESTFLAGS ?=
 # virtual machines no BPF program runs in the context of the hypervisor's agent, which hides about one event in ten thousand:
 # if only a few tests fail, they are repeated once, and listed at the end.
 GOTESTSUM = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
-TEST_HOST = $(GOTESTSUM) --packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 30m $(TESTFLAGS)
+TEST_HOST = $(GOTESTSUM) --packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 60m $(TESTFLAGS)
 
 ##@ Use
 .PHONY: help build build-full run go
