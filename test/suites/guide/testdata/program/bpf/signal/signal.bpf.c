@@ -52,7 +52,7 @@ int BPF_PROG(signal_send, int signal, struct kernel_siginfo *info, struct task_s
 	struct event *e;
 
 	read_owner(&owner, task);
-	if (is_excluded_owner(&owner))
+	if (is_excluded_process(&owner))
 		return 0;
 	count(&owner, signal);
 	if (!event_enabled(EVENT_SEND) || !take_from_limit())
