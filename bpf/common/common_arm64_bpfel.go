@@ -235,6 +235,7 @@ const (
 	CommonVarIncludePid              = "include_pid"
 	CommonVarIncludePorts            = "include_ports"
 	CommonVarOverflowCounter         = "overflow_counter"
+	CommonVarPossibleCpus            = "possible_cpus"
 	CommonVarProgramNumber           = "program_number"
 	CommonVarReadNames               = "read_names"
 	CommonVarRingQueryAbove          = "ring_query_above"
@@ -341,6 +342,7 @@ type CommonVariableSpecs struct {
 	IncludePid          *ebpf.VariableSpec `ebpf:"include_pid"`
 	IncludePorts        *ebpf.VariableSpec `ebpf:"include_ports"`
 	OverflowCounter     *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PossibleCpus        *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber       *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames           *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove      *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -444,6 +446,7 @@ type CommonVariables struct {
 	IncludePid          *ebpf.Variable `ebpf:"include_pid"`
 	IncludePorts        *ebpf.Variable `ebpf:"include_ports"`
 	OverflowCounter     *ebpf.Variable `ebpf:"overflow_counter"`
+	PossibleCpus        *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber       *ebpf.Variable `ebpf:"program_number"`
 	ReadNames           *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove      *ebpf.Variable `ebpf:"ring_query_above"`

@@ -37,6 +37,7 @@ const (
 	VarIncludePid         = CommonVarIncludePid
 	VarIncludePorts       = CommonVarIncludePorts
 	VarOverflowCounter    = CommonVarOverflowCounter
+	VarPossibleCPUs       = CommonVarPossibleCpus
 	VarProgramNumber      = CommonVarProgramNumber
 	VarReadNames          = CommonVarReadNames
 	VarRingQueryAbove     = CommonVarRingQueryAbove

@@ -546,6 +546,7 @@ const (
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
 	ConnectionVarOverflowCounter             = "overflow_counter"
+	ConnectionVarPossibleCpus                = "possible_cpus"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
 	ConnectionVarRingQueryAbove              = "ring_query_above"
@@ -705,6 +706,7 @@ type ConnectionVariableSpecs struct {
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PossibleCpus           *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove         *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -856,6 +858,7 @@ type ConnectionVariables struct {
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
+	PossibleCpus           *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove         *ebpf.Variable `ebpf:"ring_query_above"`

@@ -148,7 +148,7 @@ static __noinline int describe_socket(struct event *e, struct sock *sk, struct t
 	e->transport = IPPROTO_TCP;
 	e->role = s->role;
 	e->attribution = s->owner.pid ? ATTRIBUTION_SOCKET : ATTRIBUTION_CGROUP;
-	e->gone = has_identity(&s->life, IDENTITY_GONE);
+	e->gone = identity_in(&s->life) == IDENTITY_GONE;
 	e->cookie = sk->__sk_common.skc_cookie.counter;
 	e->bytes_received = bytes_received(sk, tp);
 	e->rtt = tp->srtt_us >> 3;
@@ -476,6 +476,7 @@ static __always_inline void on_change(struct sock *sk, int old, int next)
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (!tp)
 		return;
+	sk = sock_of(tp);
 	if (next == TCP_ESTABLISHED) {
 		if (old == TCP_SYN_SENT || old == TCP_SYN_RECV)
 			on_established(sk, tp, old);
@@ -529,7 +530,7 @@ int BPF_PROG(connection_destroy, struct sock *sk)
 		return 0;
 	tp = bpf_skc_to_tcp_sock(sk);
 	if (tp)
-		on_close(sk, tp, TCP_CLOSE);
+		on_close(sock_of(tp), tp, TCP_CLOSE);
 	return 0;
 }
 

@@ -554,6 +554,15 @@ struct trace_event_raw_sys_exit {
  */
 #define READ(probe, src, ...) ((probe) ? BPF_CORE_READ(src, __VA_ARGS__) : ___arrow(src, __VA_ARGS__))
 
+/*
+ * The same socket as in the argument of a tp_btf function, from a helper. Use it to read pointers: when a pointer is read from such
+ * an argument, the verifier (since Linux 6.3) looks through all types of the kernel, which takes about a millisecond each time.
+ */
+static __always_inline struct sock *sock_of(struct tcp_sock *tp)
+{
+	return (struct sock *)tp;
+}
+
 /* The address in a pointer of any kind, as a number: verifiers forbid to store or compare some kinds of pointers. */
 static __always_inline __u64 address_of(const void *p)
 {

@@ -60,9 +60,9 @@ static __always_inline void set_identity(struct life *life, __u32 identity)
 	life->identity[1] = identity >> 16;
 }
 
-static __always_inline bool has_identity(const struct life *life, __u32 identity)
+static __always_inline __u32 identity_in(const struct life *life)
 {
-	return life->identity[0] == (__u16)identity && life->identity[1] == identity >> 16;
+	return life->identity[0] | (__u32)life->identity[1] << 16;
 }
 
 /* Reads the life of an owner whose process is known to exist. */
@@ -81,11 +81,12 @@ static __always_inline void read_life(struct life *life, const struct owner *o, 
 	set_identity(life, identity_of(task, by_address));
 }
 
-static __noinline int is_alive(__u32 pid, const struct life *life)
+/* Not static: the verifier checks it once and not once per path of its callers. */
+__noinline int is_alive(__u32 pid, __u32 identity)
 {
 	struct task_struct *task = task_of(pid);
 
-	return life && task && has_identity(life, identity_of(task, true)) && BPF_CORE_READ(task, signal, live.counter) > 0;
+	return task && identity_of(task, true) == identity && BPF_CORE_READ(task, signal, live.counter) > 0;
 }
 
 /* Whether the process of an owner has ended, or runs another program. */
@@ -96,7 +97,7 @@ static __always_inline bool is_gone(const struct owner *o, const struct life *li
 	if (!o->pid)
 		return false;
 	count = end_count(o->pid);
-	return count && (__u16)count->ends != life->ends && !is_alive(o->pid, life);
+	return count && (__u16)count->ends != life->ends && !is_alive(o->pid, identity_in(life));
 }
 
 /* For tp_btf/sched_process_exit, which is called for each thread. */

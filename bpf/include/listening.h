@@ -54,6 +54,8 @@ struct {
 
 #define MAX_CPUS 512
 
+const volatile __u32 possible_cpus = MAX_CPUS; /* the verifier follows the loop over them that often */
+
 const volatile __u32 overflow_counter; /* the index of ListenOverflows; 0: not known */
 
 /* The overflows in a network namespace, over all CPUs. __noinline: the verifier checks the loop once. */
@@ -65,7 +67,7 @@ __noinline __u64 count_overflows(__u64 net)
 	if (!overflow_counter)
 		return 0;
 	counters = (const char *)BPF_CORE_READ((struct net *)net, mib.net_statistics);
-	for (__u32 i = 0; i < MAX_CPUS; i++) {
+	for (__u32 i = 0; i < MAX_CPUS && i < possible_cpus; i++) {
 		__u32 cpu = i;
 		__u64 *offset = bpf_map_lookup_elem(&ebpf_cpu_offsets, &cpu);
 		unsigned long n = 0;

@@ -109,7 +109,7 @@ static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
 			return;
 		s->life.ends = count->ends;
 		/* The counter has changed: the owner, or another process with this counter, has ended or executed a program. */
-		if (has_identity(&s->life, identity_of(current_task(), by_address)))
+		if (identity_in(&s->life) == identity_of(current_task(), by_address))
 			return;
 	} else if (READ(by_address, current_task(), flags) & PF_KTHREAD) {
 		return;

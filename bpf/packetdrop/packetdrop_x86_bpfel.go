@@ -317,6 +317,7 @@ const (
 	PacketDropVarJudgements              = "judgements"
 	PacketDropVarKfreeSkbArguments       = "kfree_skb_arguments"
 	PacketDropVarOverflowCounter         = "overflow_counter"
+	PacketDropVarPossibleCpus            = "possible_cpus"
 	PacketDropVarProgramNumber           = "program_number"
 	PacketDropVarReadNames               = "read_names"
 	PacketDropVarRingQueryAbove          = "ring_query_above"
@@ -427,6 +428,7 @@ type PacketDropVariableSpecs struct {
 	Judgements         *ebpf.VariableSpec `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PossibleCpus       *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -537,6 +539,7 @@ type PacketDropVariables struct {
 	Judgements         *ebpf.Variable `ebpf:"judgements"`
 	KfreeSkbArguments  *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
+	PossibleCpus       *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`

@@ -6,24 +6,15 @@
 #include "../include/filter.h"
 #include "../include/track.h"
 
-static __always_inline void on_connect(struct sock *sk)
+static __always_inline void on_established(struct sock *sk, struct tcp_sock *tp)
 {
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
-
-	if (tp)
-		track_connect(sk, tp);
-}
-
-static __always_inline void on_established(struct sock *sk)
-{
-	struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
 	struct socket_state *s = find_state(sk);
 
 	/* Of two sides that connect to each other at the same time, none accepts. */
 	if (s && s->role == ROLE_CLIENT)
 		return;
 	s = track_accept(sk);
-	if (s && tp)
+	if (s)
 		share_owner(s, tp);
 }
 
@@ -42,20 +33,24 @@ static __always_inline void on_end(struct sock *sk, int old, int next)
 
 static __always_inline void on_change(struct sock *sk, int old, int next)
 {
+	struct tcp_sock *tp;
+
 	if (next != TCP_SYN_SENT && next != TCP_LISTEN && next != TCP_ESTABLISHED && next != TCP_CLOSE && next != TCP_FIN_WAIT1 &&
 	    next != TCP_LAST_ACK)
 		return;
-	/* The TCP sockets below an MPTCP socket have states of their own. */
-	if (sk->sk_protocol != IPPROTO_TCP)
+	/* NULL for an MPTCP socket: the TCP sockets below it have states of their own. */
+	tp = bpf_skc_to_tcp_sock(sk);
+	if (!tp)
 		return;
+	sk = sock_of(tp);
 	if (old == TCP_CLOSE && next == TCP_SYN_SENT)
-		on_connect(sk);
+		track_connect(sk, tp);
 	else if (old == TCP_CLOSE && next == TCP_LISTEN)
 		track_listener(sk, current_task(), false);
 	else if (old == TCP_LISTEN && next == TCP_CLOSE)
 		untrack_listener(sk);
 	else if (old == TCP_SYN_RECV && next == TCP_ESTABLISHED)
-		on_established(sk);
+		on_established(sk, tp);
 	else if (next == TCP_CLOSE || next == TCP_FIN_WAIT1 || next == TCP_LAST_ACK)
 		on_end(sk, old, next);
 }

@@ -180,6 +180,7 @@ const (
 	SocketVarIncludePid              = "include_pid"
 	SocketVarIncludePorts            = "include_ports"
 	SocketVarOverflowCounter         = "overflow_counter"
+	SocketVarPossibleCpus            = "possible_cpus"
 	SocketVarProgramNumber           = "program_number"
 	SocketVarReadNames               = "read_names"
 	SocketVarRingQueryAbove          = "ring_query_above"
@@ -283,6 +284,7 @@ type SocketVariableSpecs struct {
 	IncludePid         *ebpf.VariableSpec `ebpf:"include_pid"`
 	IncludePorts       *ebpf.VariableSpec `ebpf:"include_ports"`
 	OverflowCounter    *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PossibleCpus       *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber      *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames          *ebpf.VariableSpec `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.VariableSpec `ebpf:"ring_query_above"`
@@ -378,6 +380,7 @@ type SocketVariables struct {
 	IncludePid         *ebpf.Variable `ebpf:"include_pid"`
 	IncludePorts       *ebpf.Variable `ebpf:"include_ports"`
 	OverflowCounter    *ebpf.Variable `ebpf:"overflow_counter"`
+	PossibleCpus       *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber      *ebpf.Variable `ebpf:"program_number"`
 	ReadNames          *ebpf.Variable `ebpf:"read_names"`
 	RingQueryAbove     *ebpf.Variable `ebpf:"ring_query_above"`

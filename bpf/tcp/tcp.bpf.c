@@ -293,6 +293,7 @@ static __always_inline void report_retransmit(struct sock *sk, const struct sk_b
 
 	if (!tp)
 		return;
+	sk = sock_of(tp);
 	read_side(&side, sk, tp);
 	bpf_core_read(&segments, sizeof(segments), &cb->tcp_gso_segs);
 	report(EVENT_RETRANSMIT, &side, retransmit_type(sk, tp), segments, NO_REASON);
@@ -366,7 +367,7 @@ static __always_inline void report_reset_sent(struct sock *sk, const struct sk_b
 	if (is_given(sk)) {
 		tp = bpf_skc_to_tcp_sock(sk);
 		if (tp) {
-			read_side(&side, sk, tp);
+			read_side(&side, sock_of(tp), tp);
 		} else {
 			read_small_socket(&side, &sk->__sk_common);
 			s = find_closed_slot(side.cookie);
@@ -424,7 +425,7 @@ static __always_inline void report_reset_received(struct sock *sk)
 
 	if (!tp)
 		return;
-	read_side(&side, sk, tp);
+	read_side(&side, sock_of(tp), tp);
 	report(EVENT_RESET_RECEIVED, &side, RETRANSMIT_UNKNOWN, 1, NO_REASON);
 }
 
@@ -454,7 +455,7 @@ static __always_inline void add_rtt(struct sock *sk, struct tcp_sock *tp)
 
 	if (!rtt)
 		return;
-	read_side(&side, sk, tp);
+	read_side(&side, sock_of(tp), tp);
 	if (is_excluded_owner(side.owner, side.cgroup) || is_excluded_flow(&side.flow))
 		return;
 	key.cgroup = side.cgroup;

@@ -100,6 +100,7 @@ func newShared(ringSize uint32, filters Filters, emit, byAddress bool) (_ *share
 		}
 	}
 	s.variables[common.VarByAddress] = byAddress
+	s.variables[common.VarPossibleCPUs] = uint32(cpus)
 	s.makeRoom(spec)
 	spec.Maps[common.MapCPUOffsets].MaxEntries = uint32(cpus)
 	spec.Maps[common.MapRecords].MaxEntries = ringSize
