@@ -89,8 +89,10 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
-test: test-unit test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy ## Run every test (as root; otherwise tests that need the kernel are skipped)
+.PHONY: test test-host test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
+test: test-unit test-host ## Run every test (as root; otherwise tests that need the kernel are skipped)
+
+test-host: test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy ## Run the tests that observe the whole host (as root)
 
 # The exporter is a module of its own, so that those who take the receiver alone do not get SQLite. Its tests run without the race
 # detector: SQLite takes minutes to compile with it. `make test-exporter RACE=-race` does it all the same.

@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.tests, "run", "", "run only tests that match this pattern, as for go test")
 	flag.StringVar(&o.cache, "cache", ".cache/kernels", "directory for downloads, test binaries and logs")
 	flag.IntVar(&o.parallel, "parallel", max(1, runtime.NumCPU()), "number of kernels to run in parallel")
-	flag.DurationVar(&o.timeout, "timeout", 45*time.Minute, "time limit for one kernel")
+	flag.DurationVar(&o.timeout, "timeout", 80*time.Minute, "time limit for one kernel")
 	flag.StringVar(&o.archives.Main, "archive", "", "URI of Debian's archive (default: that of the machine's apt)")
 	flag.StringVar(&o.archives.Security, "security-archive", "", "URI of Debian's security archive (default: that of the machine's apt)")
 	flag.Parse()

@@ -141,7 +141,7 @@ func packModules(w *initramfs.Writer, kernel string) error {
 // packTests adds the files that the tests read, and returns the plan.
 func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 	plan := script.Plan{Environment: []string{
-		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=3", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
+		"OTELCOL_EBPF_REQUIRE_KERNEL=1", "OTELCOL_EBPF_TEST_PATIENCE=5", "OTELCOL_EBPF_TEST_DISPOSABLE=1",
 		"OTELCOL_EBPF_TRAFFIC_AGENT=" + agentFile,
 	}}
 	for _, p := range packages {
@@ -160,7 +160,7 @@ func packTests(w *initramfs.Writer, l line, tests string) ([]byte, error) {
 		}
 		plan.Commands = append(plan.Commands, script.Command{
 			Name: p.path, Directory: dir,
-			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=40m", "-test.run=" + cmp.Or(tests, p.selected(l)), "-test.skip=" + p.skipped(l)},
+			Arguments: []string{testBinary(p.path), "-test.v", "-test.short", "-test.timeout=75m", "-test.run=" + cmp.Or(tests, p.selected(l)), "-test.skip=" + p.skipped(l)},
 		})
 	}
 	return json.Marshal(plan)
