@@ -470,3 +470,34 @@ func TestMetricAttributes(t *testing.T) {
 		assert.True(t, c.Metrics.EbpfConnectionFailed.Enabled)
 	}
 }
+
+// Only the metrics of connections tell servers apart on request. Those of listeners have their addresses in any case, and lose them
+// only if their own list leaves them out, which does not make the kernel count by server.
+func TestMetricAttributesOfServers(t *testing.T) {
+	listener := metadata.MetricAttributes{"network.type", "server.port"}
+	for _, tt := range []struct {
+		config string
+		byPeer bool
+		kept   map[string]metadata.MetricAttributes
+	}{
+		{"{ebpf.tcp.resets: {attributes: [server.address]}}", true, map[string]metadata.MetricAttributes{
+			"ebpf.tcp.resets": {"server.address"}, "ebpf.listener.backlog": nil, "ebpf.listener.limit": nil, "ebpf.listener.overflows": nil,
+			"ebpf.connection.failed": {"network.transport", "network.type", "error.type", "ebpf.connection.cause", "otel.metric.overflow"},
+		}},
+		{"{ebpf.listener.backlog: {attributes: [network.type, server.port]}}", false, map[string]metadata.MetricAttributes{
+			"ebpf.listener.backlog": listener, "ebpf.listener.limit": nil, "ebpf.connection.failed": nil,
+		}},
+		{
+			"{ebpf.listener.backlog: {attributes: [network.type, server.port]}, ebpf.tcp.resets: {enabled: false, attributes: [server.port]}}",
+			false, map[string]metadata.MetricAttributes{"ebpf.listener.backlog": listener, "ebpf.connection.failed": nil},
+		},
+	} {
+		c := mustLoad(t, withProgram("metrics: "+tt.config))
+		require.NoError(t, confmap.Validate(c))
+		assert.Equal(t, tt.byPeer, c.Metrics.ByPeer(), tt.config)
+		kept := c.Metrics.Kept()
+		for metric, attributes := range tt.kept {
+			assert.Equal(t, attributes, kept[metric], "%s: %s", tt.config, metric)
+		}
+	}
+}

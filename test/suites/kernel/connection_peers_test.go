@@ -58,6 +58,8 @@ func TestConnectionMetricsByPeer(t *testing.T) {
 		require.Equal(t, unix.ECONNREFUSED, s.client.Connect(closed).Errno)
 	}
 	r.Exactly(t, 3+2+3, testreceiver.OfProcess(s.client.PID))
+	const backlog = 7
+	listener := s.server.ListenWithBacklog(traffic.Addr(testnet.Right.IPv4, 0), backlog)
 
 	m := scrapeBytes(t, r, 2*1700, clients, servers)
 	role := testreceiver.Attributes{"ebpf.connection.role": "client"}
@@ -78,6 +80,7 @@ func TestConnectionMetricsByPeer(t *testing.T) {
 	p, ok := client.Histogram(durationMetric, tcp("ipv4", "client"))
 	require.True(t, ok)
 	assert.EqualValues(t, 1, p.Count())
+	assert.Equal(t, backlog, server.Int(limitMetric, serverSeries(listener.Local, nil)), "listeners have their addresses in any case")
 }
 
 // There is room for a number of servers. What goes to further ones is counted, too, as overflow.

@@ -24,6 +24,9 @@ type MetricConfig struct {
 // optIn are the attributes that metrics have only if their configuration lists them: they multiply series without bounds.
 var optIn = []string{"server.address", "server.port"}
 
+// ofListeners begins the names of the metrics of listeners. A listener is its address and port, so that they are not opt-in there.
+const ofListeners = "ebpf.listener."
+
 // MetricAttributes are names of attributes.
 type MetricAttributes []string
 
@@ -40,6 +43,7 @@ func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 	kept := map[string]MetricAttributes{}
 	byPeer := c.ByPeer()
 	c.each(func(name string, attributes []string, config *MetricConfig) {
+		isOptIn := func(attribute string) bool { return isOptIn(name, attribute) }
 		wanted := config.Attributes
 		if wanted == nil {
 			wanted = slices.DeleteFunc(slices.Clone(attributes), isOptIn)
@@ -56,13 +60,17 @@ func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 
 // ByPeer reports whether any metric tells servers apart.
 func (c *AllMetricsConfig) ByPeer() (byPeer bool) {
-	c.each(func(_ string, _ []string, config *MetricConfig) {
-		byPeer = byPeer || config.Enabled && slices.ContainsFunc(config.Attributes, isOptIn)
+	c.each(func(name string, _ []string, config *MetricConfig) {
+		byPeer = byPeer || config.Enabled && slices.ContainsFunc(config.Attributes, func(attribute string) bool {
+			return isOptIn(name, attribute)
+		})
 	})
 	return byPeer
 }
 
-func isOptIn(attribute string) bool { return slices.Contains(optIn, attribute) }
+func isOptIn(metric, attribute string) bool {
+	return slices.Contains(optIn, attribute) && !strings.HasPrefix(metric, ofListeners)
+}
 
 // Validate checks that each metric has the attributes that it is to keep.
 func (c *AllMetricsConfig) Validate() error {
