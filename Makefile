@@ -98,6 +98,7 @@ test-host: test-kernel test-e2e test-page test-usecases test-privileges test-run
 # detector: SQLite takes minutes to compile with it. `make test-exporter RACE=-race` does it all the same.
 test-unit: go test-exporter ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
+	go -C internal/tools/dashboards test $(TESTFLAGS) ./...
 
 test-exporter: RACE =
 test-exporter: go victorialogs $(BIN)/gotestsum ## Run the tests of the exporter event_store, with files and with VictoriaLogs
@@ -204,9 +205,10 @@ BPF_CFLAGS := -O2 -mcpu=v3 -Wall -Wextra -Werror -Wno-unused-parameter -I/usr/in
 generate: export BPF2GO_CC := clang-19
 generate: export BPF2GO_STRIP := llvm-strip-19
 generate: export BPF2GO_CFLAGS := $(BPF_CFLAGS)
-generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the BPF programs with clang, and generate code, tables and schema
+generate: generate-deps $(BIN)/bpf2go $(BIN)/mdatagen ## Compile the BPF programs with clang, and generate code, tables, schema and dashboards
 	go generate ./...
 	go -C exporter/eventstoreexporter generate ./...
+	go -C internal/tools/dashboards generate ./...
 
 generate-deps:
 	@missing=(); \
@@ -228,6 +230,7 @@ lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint and lint-bpf, and go ve
 	golangci-lint run ./...
 	cd test/suites/deploy/kubernetes && golangci-lint run ./...
 	cd exporter/eventstoreexporter && golangci-lint run ./...
+	cd internal/tools/dashboards && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -249,6 +252,7 @@ tidy: ## Tidy the go.mod files
 	go mod tidy
 	go -C internal/tools mod tidy
 	go -C internal/tools/victorialogs mod tidy
+	go -C internal/tools/dashboards mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 	go -C exporter/eventstoreexporter mod tidy
 

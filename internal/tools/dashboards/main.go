@@ -1,0 +1,53 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+// Command dashboards generates the Grafana dashboards in deploy/grafana. It is a module of its own, so that no other one gets
+// Grafana's types.
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
+)
+
+//go:generate go run . ../../../deploy/grafana
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: dashboards FOLDER")
+		os.Exit(2)
+	}
+	if err := write(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "dashboards:", err)
+		os.Exit(1)
+	}
+}
+
+// all are the dashboards by the names of their files.
+func all() map[string]page { return map[string]page{"network": network, "host": host, "receiver": receiver} }
+
+func write(folder string) error {
+	for name, p := range all() {
+		built, err := p.build("otelcol-ebpf-" + name)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		text, err := marshal(built)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		if err := os.WriteFile(filepath.Join(folder, name+".json"), text, 0o644); err != nil { //nolint:gosec // as git checks it out
+			return err
+		}
+	}
+	return nil
+}
+
+func marshal(d dashboard.Dashboard) ([]byte, error) {
+	text, err := json.MarshalIndent(d, "", "  ")
+	return append(text, '\n'), err
+}
