@@ -351,6 +351,27 @@ func TestPacketsOfAMissingInterface(t *testing.T) {
 	assert.Equal(t, 1, counted(t, r, w.Device, 1))
 }
 
+// A program that has lost its only interface is not attached any more, in its metric too.
+func TestPacketStateWithoutInterface(t *testing.T) {
+	testnet.Require(t)
+	w := testnet.NewWire(t, testnet.NewNamespace(t), "only")
+	r := testreceiver.Start(t, onlyPacket("", "only"))
+	state := func(m testreceiver.Scrape) (state string) {
+		for _, series := range m.Series(stateEvent) {
+			if series.Attributes["ebpf.program.name"] == "packet" {
+				state = series.Attributes["ebpf.program.state"]
+			}
+		}
+		return state
+	}
+	attachedAs(t, r, w.Device)
+	assert.Equal(t, "attached", state(r.Scrape(t)))
+	assert.Len(t, r.Events.Matching(hookState("attached", "xdp")), 1, "each place is reported once")
+	w.Cut(t)
+	r.Wait(t, 1, hookState("failed", "xdp/"+w.Device))
+	assert.Equal(t, "failed", state(r.Scrape(t)))
+}
+
 // Interfaces that match a pattern are followed: new ones, renamed ones, and removed ones, whose series end.
 func TestPacketsOfInterfacesThatComeAndGo(t *testing.T) {
 	testnet.Require(t)

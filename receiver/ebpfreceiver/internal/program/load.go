@@ -55,15 +55,22 @@ type function struct {
 	fallback bool
 }
 
-// isAttached reports whether the hook is attached. One that follows what comes and goes, as XDP follows interfaces, may be attached
-// to nothing for now.
+// follower is a link that follows what comes and goes, as XDP follows interfaces. It reports each place by itself.
+type follower interface{ IsAttached() bool }
+
+// isAttached reports whether the hook is attached. A follower may be attached to nothing for now.
 func (a *attached) isAttached() bool {
 	for _, f := range a.functions {
-		if follower, ok := f.link.(interface{ IsAttached() bool }); ok && !follower.IsAttached() {
+		if follower, ok := f.link.(follower); ok && !follower.IsAttached() {
 			return false
 		}
 	}
 	return true
+}
+
+// follows reports whether the hook is a follower.
+func (a *attached) follows() bool {
+	return slices.ContainsFunc(a.functions, func(f function) bool { _, ok := f.link.(follower); return ok })
 }
 
 // isReader reports whether the hook is of kind Reader.

@@ -171,7 +171,7 @@ func (s *Set) add(one Selected) error {
 	s.loaded = append(s.loaded, l)
 	s.byNumber[s.added] = l
 	for _, h := range l.hooks {
-		if h.isAttached() {
+		if !h.follows() {
 			s.options.Report(State{Program: name, Name: StateAttached, Hook: h.name})
 		}
 	}
