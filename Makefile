@@ -128,8 +128,8 @@ test-e2e: build build-full prometheus $(BIN)/gotestsum ## Run the tests of the b
 test-page: build chromium $(BIN)/gotestsum ## Open the page of the event store in Chromium, with real traffic (as root)
 	$(call TEST_HOST,./test/suites/page)
 
-test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md with jq, Prometheus and VictoriaLogs (as root)
-	$(call TEST_HOST,./test/suites/usecases)
+test-usecases: build prometheus victorialogs jq $(BIN)/gotestsum ## Run the queries of docs/use-cases.md, the dashboards and the alerts on real data, with jq, Prometheus and VictoriaLogs (as root)
+	$(call TEST_HOST,./test/suites/usecases ./test/suites/dashboards)
 
 test-privileges: build build-full systemd $(BIN)/gotestsum ## Run the built collector with few capabilities, in namespaces, and without parts of /proc and /sys (as root)
 	$(call TEST_HOST,./test/suites/privileges)

@@ -28,7 +28,9 @@ func main() {
 }
 
 // all are the dashboards by the names of their files.
-func all() map[string]page { return map[string]page{"network": network, "host": host, "receiver": receiver} }
+func all() map[string]page {
+	return map[string]page{"network": network, "host": host, "receiver": receiver}
+}
 
 func write(folder string) error {
 	for name, p := range all() {
