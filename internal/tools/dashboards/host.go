@@ -102,11 +102,11 @@ var host = page{
 		}},
 		{"System calls and files", []panel{
 			lines{
-				"Failed system calls", units.CountsPerSecond, "By call and error. eagain and enoent are mostly usual; enospc, emfile, enomem and eio are not.",
+				"Failed system calls", units.CountsPerSecond, "By call and error, if the program syscall runs. eagain and enoent are mostly usual; enospc, emfile, enomem and eio are not.",
 				[]series{{most(by("ebpf_syscall_name, error_type", rate("ebpf_syscall_errors_total"))), "{{ebpf_syscall_name}} {{error_type}}"}},
 			},
 			lines{
-				"Time in system calls", "none", "Seconds per second, by call: how many threads are in it at a time, working or waiting.",
+				"Time in system calls", "none", "Seconds per second, by call, if the program syscall runs: how many threads are in it at a time, working or waiting.",
 				[]series{{most(by("ebpf_syscall_name", rate("ebpf_syscall_duration_seconds_sum"))), "{{ebpf_syscall_name}}"}},
 			},
 			lines{

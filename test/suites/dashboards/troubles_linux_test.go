@@ -51,10 +51,13 @@ func beRefused(t *testing.T, _ *scene) (labels, func()) {
 	}
 }
 
+// sendToNobody does so more and more: the first seconds of it are most of what is usual here.
 func sendToNobody(t *testing.T, _ *scene) (labels, func()) {
 	scanner, _, _ := start(t, "scanner")
+	times := 0
 	return labels{"ebpf_drop_reason": "no_socket", "network_transport": "tcp"}, func() {
-		for range 20 {
+		times = min(times+5, 200)
+		for range times {
 			scanner.Connect(traffic.Addr(testnet.Loopback4, 1))
 		}
 	}
