@@ -4,7 +4,10 @@
 package dashboards
 
 import (
+	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -37,7 +40,7 @@ func (s *scene) healthy(t *testing.T) {
 	end := func(how int) {
 		shop.Run(traffic.Command{Path: worker, Args: []string{filepath.Base(worker)}, End: how})
 	}
-	begin := time.Now()
+	begin, pressure := time.Now(), cpuPressure(t)
 	for i := 0; time.Since(begin) < healthyFor; i++ {
 		shop.GetHTTP(server.Address, 5)
 		end(0)
@@ -54,9 +57,11 @@ func (s *scene) healthy(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}
 
+	// On a machine that is busy with something else, everybody waits for a CPU.
+	busy := cpuPressure(t)-pressure > time.Since(begin)/2
 	ours := map[string]bool{container.ContainerID: true, container.PodUID: true, disk.Name: true, "shop": true, "db": true}
 	for _, fired := range s.query(t, `max_over_time(ALERTS{alertstate="firing"}[1m])`) {
-		if of := subject(fired.Metric); of == "" || ours[of] {
+		if of := subject(fired.Metric); (of == "" || ours[of]) && !(busy && fired.Metric["alertname"] == "EbpfCPUStalls") {
 			assert.Fail(t, "an alert fired", "%v", fired.Metric)
 		}
 	}
@@ -75,4 +80,18 @@ func subject(of labels) string {
 		return "the host"
 	}
 	return ""
+}
+
+// cpuPressure returns for how long in all some task of the host has waited for a CPU. It is 0 if the kernel does not tell.
+func cpuPressure(t *testing.T) time.Duration {
+	t.Helper()
+	text, err := os.ReadFile("/proc/pressure/cpu")
+	if err != nil {
+		return 0
+	}
+	_, rest, found := strings.Cut(string(text), "total=")
+	require.True(t, found, "%s", text)
+	microseconds, err := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+	require.NoError(t, err)
+	return time.Duration(microseconds) * time.Microsecond
 }
