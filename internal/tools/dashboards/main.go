@@ -10,8 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 //go:generate go run . ../../../deploy/grafana
@@ -38,18 +36,13 @@ func write(folder string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		text, err := marshal(built)
+		text, err := json.MarshalIndent(built, "", "  ")
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := os.WriteFile(filepath.Join(folder, name+".json"), text, 0o644); err != nil { //nolint:gosec // as git checks it out
+		if err := os.WriteFile(filepath.Join(folder, name+".json"), append(text, '\n'), 0o644); err != nil { //nolint:gosec // as git checks it out
 			return err
 		}
 	}
 	return nil
-}
-
-func marshal(d dashboard.Dashboard) ([]byte, error) {
-	text, err := json.MarshalIndent(d, "", "  ")
-	return append(text, '\n'), err
 }

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"github.com/grafana/grafana-foundation-sdk/go/cog"
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
@@ -17,7 +16,7 @@ const (
 )
 
 // source is the data source that the user selects at the top of the dashboard.
-var source = common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+var source = common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 
 // page is a dashboard: rows of panels of equal width.
 type page struct {
@@ -31,22 +30,22 @@ type row struct {
 }
 
 // build returns the dashboard. Its uid is its name in URLs, and keeps it one dashboard when it is imported again.
-func (p page) build(uid string) (dashboard.Dashboard, error) {
-	b := dashboard.NewDashboardBuilder(p.title).
-		Uid(uid).
-		Description(p.description).
-		Tags([]string{tag}).
-		Editable().
-		Tooltip(dashboard.DashboardCursorSyncCrosshair).
-		Time("now-1h", "now").
-		Refresh("30s").
-		Timezone("browser").
-		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
-		WithVariable(hosts()).
-		Link(dashboard.NewDashboardLinkBuilder("Other dashboards").Type(dashboard.DashboardLinkTypeDashboards).
-			Tags([]string{tag}).IncludeVars(true).KeepTime(true)).
-		Link(documentation("Alerts", "alerts.md")).
-		Link(documentation("Metrics", "events-and-metrics.md"))
+func (p page) build(uid string) (any, error) {
+	b := dashboard.NewDashboardBuilder(p.title). //nolint:staticcheck // every Grafana reads this version of the format, few the next one
+							Uid(uid).
+							Description(p.description).
+							Tags([]string{tag}).
+							Editable().
+							Tooltip(dashboard.DashboardCursorSyncCrosshair).
+							Time("now-1h", "now").
+							Refresh("30s").
+							Timezone("browser").
+							WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
+							WithVariable(hosts()).
+							Link(dashboard.NewDashboardLinkBuilder("Other dashboards").Type(dashboard.DashboardLinkTypeDashboards).
+								Tags([]string{tag}).IncludeVars(true).KeepTime(true)).
+							Link(documentation("Alerts", "alerts.md")).
+							Link(documentation("Metrics", "events-and-metrics.md"))
 	id := uint32(0)
 	for _, r := range p.rows {
 		id++

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -44,7 +45,7 @@ func TestCommitted(t *testing.T) {
 	for name := range all() {
 		want, errWant := os.ReadFile(filepath.Join(folder, name+".json"))
 		have, errHave := os.ReadFile(filepath.Join(committed, name+".json"))
-		if errWant != nil || errHave != nil || string(want) != string(have) {
+		if errWant != nil || errHave != nil || !bytes.Equal(want, have) {
 			t.Errorf("%s.json is not what is generated: run `make generate`", name)
 		}
 	}

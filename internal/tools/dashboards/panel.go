@@ -90,7 +90,7 @@ func (l list) placed(id, width uint32) cog.Builder[dashboard.Panel] {
 	}
 	mapped := dashboard.NewValueMap()
 	for value, colour := range l.colours {
-		mapped.Options[value] = dashboard.ValueMappingResult{Color: cog.ToPtr(colour)}
+		mapped.Options[value] = dashboard.ValueMappingResult{Color: new(colour)}
 	}
 	return table.NewPanelBuilder().
 		Id(id).Title(l.title).Description(l.help).Datasource(source).Unit("none").Span(width).Height(2 * linesHeight).

@@ -43,17 +43,17 @@ func whose(query string) string {
 }
 
 // quantile is one of a histogram's buckets, by labels.
-func quantile(q float64, labels, metric string, matchers ...string) string {
+func quantile(q float64, labels, metric string) string {
 	if labels != "" {
 		labels += ", "
 	}
-	return fmt.Sprintf("histogram_quantile(%v, %s)", q, by(labels+"le", rate(metric+"_bucket", matchers...)))
+	return fmt.Sprintf("histogram_quantile(%v, %s)", q, by(labels+"le", rate(metric+"_bucket")))
 }
 
 // quantiles are the median and the slow ones.
-func quantiles(metric string, matchers ...string) (all []series) {
+func quantiles(metric string) (all []series) {
 	for _, q := range []float64{0.5, 0.95, 0.99} {
-		all = append(all, series{quantile(q, "", metric, matchers...), fmt.Sprintf("%v %% are faster", q*100)})
+		all = append(all, series{quantile(q, "", metric), fmt.Sprintf("%v %% are faster", q*100)})
 	}
 	return all
 }
