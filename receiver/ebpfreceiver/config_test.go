@@ -489,7 +489,8 @@ func TestMetricAttributesOfServers(t *testing.T) {
 		}},
 		{
 			"{ebpf.listener.backlog: {attributes: [network.type, server.port]}, ebpf.tcp.resets: {enabled: false, attributes: [server.port]}}",
-			false, map[string]metadata.MetricAttributes{"ebpf.listener.backlog": listener, "ebpf.connection.failed": nil},
+			false,
+			map[string]metadata.MetricAttributes{"ebpf.listener.backlog": listener, "ebpf.connection.failed": nil},
 		},
 	} {
 		c := mustLoad(t, withProgram("metrics: "+tt.config))

@@ -31,21 +31,21 @@ type row struct {
 
 // build returns the dashboard. Its uid is its name in URLs, and keeps it one dashboard when it is imported again.
 func (p page) build(uid string) (any, error) {
-	b := dashboard.NewDashboardBuilder(p.title). //nolint:staticcheck // every Grafana reads this version of the format, few the next one
-							Uid(uid).
-							Description(p.description).
-							Tags([]string{tag}).
-							Editable().
-							Tooltip(dashboard.DashboardCursorSyncCrosshair).
-							Time("now-1h", "now").
-							Refresh("30s").
-							Timezone("browser").
-							WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
-							WithVariable(hosts()).
-							Link(dashboard.NewDashboardLinkBuilder("Other dashboards").Type(dashboard.DashboardLinkTypeDashboards).
-								Tags([]string{tag}).IncludeVars(true).KeepTime(true)).
-							Link(documentation("Alerts", "alerts.md")).
-							Link(documentation("Metrics", "events-and-metrics.md"))
+	b := dashboard.NewDashboardBuilder(p.title) //nolint:staticcheck // every Grafana reads this version of the format, few the next one
+	b.Uid(uid).
+		Description(p.description).
+		Tags([]string{tag}).
+		Editable().
+		Tooltip(dashboard.DashboardCursorSyncCrosshair).
+		Time("now-1h", "now").
+		Refresh("30s").
+		Timezone("browser").
+		WithVariable(dashboard.NewDatasourceVariableBuilder("datasource").Label("Data source").Type("prometheus")).
+		WithVariable(hosts()).
+		Link(dashboard.NewDashboardLinkBuilder("Other dashboards").Type(dashboard.DashboardLinkTypeDashboards).
+			Tags([]string{tag}).IncludeVars(true).KeepTime(true)).
+		Link(documentation("Alerts", "alerts.md")).
+		Link(documentation("Metrics", "events-and-metrics.md"))
 	id := uint32(0)
 	for _, r := range p.rows {
 		id++
