@@ -82,7 +82,7 @@ func scan(r *reader, f *query.Filter, columns string, from, to int64, o order, r
 		return err
 	}
 	if p.warnings && o == anyOrder {
-		return p.byWarnings(columns, to, func(stmt *statement) error { return row(p, stmt) })
+		return p.byWarnings(columns, from, to, func(stmt *statement) error { return row(p, stmt) })
 	}
 	stmt, err := p.prepare(columns, " ORDER BY sequence")
 	if err != nil {

@@ -343,15 +343,15 @@ func (p *plan) prepare(columns, order string) (*statement, error) {
 	return &statement{stmt, p}, err
 }
 
-// byWarnings calls a function for each record up to a sequence number, which the index of warnings finds.
-func (p *plan) byWarnings(columns string, to int64, row func(stmt *statement) error) error {
+// byWarnings calls a function for each record from one sequence number to another, which the index of warnings finds.
+func (p *plan) byWarnings(columns string, from, to int64, row func(stmt *statement) error) error {
 	condition := strings.Replace(p.condition, "sequence BETWEEN", "+sequence BETWEEN", 1)
 	stmt, _, err := p.conn.PrepareTransient("SELECT " + columns + " FROM records INDEXED BY warnings WHERE " + condition)
 	if err != nil {
 		return err
 	}
 	s := &statement{stmt, p}
-	stmt.BindInt64(1, p.slice.first)
+	stmt.BindInt64(1, max(p.slice.first, from))
 	stmt.BindInt64(2, to)
 	for {
 		found, err := stmt.Step()

@@ -81,6 +81,18 @@ func TestRecentCounts(t *testing.T) {
 	}
 }
 
+// A warning of a file that grows is counted once, however often it is asked.
+func TestRecentWarningsAreCountedOnce(t *testing.T) {
+	now := storetest.Start
+	s := openStore(t, Settings{Now: func() time.Time { return now }})
+	for i := range 10 {
+		write(t, s, storetest.Logs(i*1000, 1000))
+		now = storetest.Start.Add(time.Duration(i+1) * time.Second)
+		compareRecent(t, s, now)
+	}
+	require.Len(t, s.all(), 1)
+}
+
 // Only events that have come in since the last time are counted.
 func TestRecentCountsAreRemembered(t *testing.T) {
 	now := storetest.Start.Add(time.Minute)
