@@ -63,11 +63,13 @@ func (s *Store) scan(
 	ctx context.Context, one *slice, f *query.Filter, columns string, from, to int64, o order,
 	row func(p *plan, stmt *statement) error,
 ) error {
+	s.turns.take()
+	defer s.turns.give()
 	r, err := one.reader(ctx)
 	if err != nil {
 		return s.readError(ctx, one, err)
 	}
-	err = scan(r, f, columns, from, to, o, row)
+	err = scan(s.turns, r, f, columns, from, to, o, row)
 	if err != nil && !errors.Is(err, errEnough) {
 		r.close()
 		return s.readError(ctx, one, err)
@@ -76,13 +78,21 @@ func (s *Store) scan(
 	return err
 }
 
-func scan(r *reader, f *query.Filter, columns string, from, to int64, o order, row func(p *plan, stmt *statement) error) error {
+func scan(
+	t *turns, r *reader, f *query.Filter, columns string, from, to int64, o order, row func(p *plan, stmt *statement) error,
+) error {
 	p, err := r.plan(f)
 	if err != nil || len(p.blocks) == 0 {
 		return err
 	}
 	if p.warnings && o == anyOrder {
-		return p.byWarnings(columns, from, to, func(stmt *statement) error { return row(p, stmt) })
+		rows := 0
+		return p.byWarnings(columns, from, to, func(stmt *statement) error {
+			if rows++; rows%blockSize == 0 {
+				t.next()
+			}
+			return row(p, stmt)
+		})
 	}
 	stmt, err := p.prepare(columns, " ORDER BY sequence")
 	if err != nil {
@@ -94,6 +104,7 @@ func scan(r *reader, f *query.Filter, columns string, from, to int64, o order, r
 		if first+blockSize <= from || first > to {
 			continue
 		}
+		t.next()
 		if err := stmt.block(b, from, to, func() error { return row(p, stmt) }); err != nil {
 			return err
 		}

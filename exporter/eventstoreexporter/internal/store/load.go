@@ -14,6 +14,9 @@ import (
 
 var errVersion = errors.New("the file has tables of another version")
 
+// errUnused is that of a file that was made and never had an event.
+var errUnused = errors.New("the file has no events")
+
 // load opens the file of a slice that an earlier run has written. It returns a writer if the file is not sealed.
 func load(path string) (*slice, *writer, error) {
 	info, err := os.Stat(path)
@@ -55,6 +58,9 @@ func readSlice(conn *sqlite.Conn, path string) (*slice, error) {
 	err := integers(conn, "SELECT sealed, first, records, earliest, latest FROM slice", &sealed, &s.first, &s.records, &s.earliest, &s.latest)
 	if err != nil {
 		return nil, err
+	}
+	if s.first == 0 {
+		return nil, errUnused
 	}
 	if sealed == 0 {
 		s.records = 0

@@ -16,12 +16,16 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// seal seals a slice in the background, and those that could not be sealed before. At most two are sealed at a time: then the
-// writer waits.
+// seal seals a slice in the background, one after the other, and those that could not be sealed before. The writer waits only if
+// several are not sealed yet, which bounds the memory that they take.
 func (s *Store) seal(w *writer) {
-	s.sealing <- struct{}{}
+	s.unsealed <- struct{}{}
 	s.background.Go(func() {
-		defer func() { <-s.sealing }()
+		s.sealing <- struct{}{}
+		defer func() {
+			<-s.sealing
+			<-s.unsealed
+		}()
 		s.sealNow(w)
 		for _, one := range s.all() {
 			one.mu.Lock()
@@ -38,7 +42,7 @@ func (s *Store) seal(w *writer) {
 }
 
 func (s *Store) sealNow(w *writer) {
-	if err := w.seal(); err != nil {
+	if err := w.seal(s.turns); err != nil {
 		// The file can be read without its index as long as this process runs.
 		s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
 		s.keep(w)
@@ -92,6 +96,7 @@ func (s *Store) retain() {
 			continue
 		}
 		s.evict(one)
+		s.background.Go(func() { s.remove(one) })
 	}
 }
 
@@ -121,19 +126,24 @@ func (s *Store) dropOldest() bool {
 		return false
 	}
 	s.evict(all[0])
+	s.remove(all[0])
 	return true
 }
 
-// evict removes a slice.
+// evict takes a slice out of the store.
 func (s *Store) evict(one *slice) {
 	_, _, records := one.span()
 	s.forget(one)
-	if err := one.remove(); err != nil {
-		s.settings.Logger.Warn("An old file of events could not be removed", zap.String("file", one.path), zap.Error(err))
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.evicted += records
+}
+
+// remove deletes the file of a slice.
+func (s *Store) remove(one *slice) {
+	if err := one.remove(); err != nil {
+		s.settings.Logger.Warn("An old file of events could not be removed", zap.String("file", one.path), zap.Error(err))
+	}
 }
 
 // forget takes a slice off the list. It says whether it was there.
@@ -225,9 +235,12 @@ func (s *Store) expire() {
 			continue
 		}
 		if s.writer != nil && s.isOld(s.writer.slice) {
-			w := s.writer
-			s.writer = nil
-			s.seal(w)
+			s.prepare()
+			if s.next.isReady() {
+				w := s.writer
+				s.writer = nil
+				s.seal(w)
+			}
 		}
 		s.retain()
 		s.writing.Unlock()

@@ -12,9 +12,9 @@ import (
 
 // seal writes the index to the file, which nobody writes to any longer, gives back the memory and closes the connection. After an
 // error the connection stays open, because others may not find the room to open one, and it can be tried again.
-func (w *writer) seal() error {
+func (w *writer) seal(t *turns) error {
 	if !w.indexed {
-		if err := w.writeIndex(); err != nil {
+		if err := w.writeIndex(t); err != nil {
 			return err
 		}
 		w.indexed = true
@@ -35,14 +35,19 @@ func (w *writer) seal() error {
 	return err
 }
 
-func (w *writer) writeIndex() (err error) {
+func (w *writer) writeIndex(t *turns) (err error) {
 	defer sqlitex.Save(w.conn)(&err)
+	t.take()
+	defer t.give()
 	keys := make([]int64, 0, len(w.index.postings))
 	for key := range w.index.postings {
 		keys = append(keys, key)
 	}
 	slices.Sort(keys)
-	for _, key := range keys {
+	for i, key := range keys {
+		if i%blockSize == 0 {
+			t.next()
+		}
 		if err := run(w.conn, "INSERT INTO postings VALUES (?,?)", key, w.index.postings[key].bytes()); err != nil {
 			return err
 		}

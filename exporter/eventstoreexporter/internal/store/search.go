@@ -149,6 +149,8 @@ func (s *search) better(a, b *candidate) bool {
 }
 
 func (s *search) read(c candidate) error {
+	s.store.turns.take()
+	defer s.store.turns.give()
 	var err error
 	if c.block == nil {
 		err = s.expand(c.slice)

@@ -47,6 +47,8 @@ const (
 	maxSliceBytes   = 32 << 20
 	maxSliceRecords = 200_000
 	checkpointBytes = 4 << 20
+	// maxUnsealed is how many full slices may wait for their index.
+	maxUnsealed = 3
 )
 
 // Store keeps events. It implements query.Store.
@@ -59,12 +61,15 @@ type Store struct {
 	// writing is held by who writes.
 	writing sync.Mutex
 	writer  *writer
-	// sealing is a place per file that is being sealed.
-	sealing chan struct{}
+	// next is the file that comes after the one at work, nil until that is nearly full.
+	next *preparation
+	// unsealed is a place for each full file that has no index yet, sealing one for the file that is given it.
+	unsealed, sealing chan struct{}
 	// checkpointing is a place for a checkpoint that runs.
 	checkpointing chan struct{}
 	background    sync.WaitGroup
 	stop          chan struct{}
+	turns         *turns
 
 	mu sync.Mutex
 	// slices are in the order of their sequence numbers.
@@ -103,9 +108,10 @@ func Open(settings Settings) (*Store, error) {
 		return nil, err
 	}
 	s := &Store{
-		settings: settings, lock: lock,
+		settings: settings, lock: lock, turns: newTurns(),
 		sliceBytes: min(settings.MaxSize/slicesPerStore, maxSliceBytes),
-		sealing:    make(chan struct{}, 2), checkpointing: make(chan struct{}, 1), stop: make(chan struct{}),
+		unsealed:   make(chan struct{}, maxUnsealed), sealing: make(chan struct{}, 1),
+		checkpointing: make(chan struct{}, 1), stop: make(chan struct{}),
 		lost: map[string]int64{DiskFull: 0, Failed: 0}, changed: make(chan struct{}),
 	}
 	if total, _, ok := diskSize(settings.Directory); ok {
@@ -140,6 +146,10 @@ func (s *Store) load() error {
 		}
 		path := filepath.Join(s.settings.Directory, name)
 		found, w, err := load(path)
+		if errors.Is(err, errUnused) {
+			removeUnused(path)
+			continue
+		}
 		if err != nil {
 			if s.isFull(err) {
 				return fmt.Errorf("open %s: %w", path, err)
@@ -174,6 +184,7 @@ func (s *Store) Write(_ context.Context, logs plog.Logs) error {
 	}
 	s.writing.Lock()
 	defer s.writing.Unlock()
+	defer s.turns.write()()
 	err := s.write(logs)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -212,22 +223,34 @@ func (s *Store) write(logs plog.Logs) error {
 func (s *Store) try(logs plog.Logs) error {
 	now := s.settings.Now()
 	if s.writer == nil {
-		s.mu.Lock()
-		first, closed := s.newest+1, s.closed
-		s.mu.Unlock()
-		if closed {
-			return errors.New("the store is closed")
-		}
-		w, err := create(s.settings.Directory, first, now)
-		if err != nil {
+		if err := s.begin(now); err != nil {
 			return err
 		}
-		s.writer = w
-		s.mu.Lock()
-		s.slices = append(s.slices, w.slice)
-		s.mu.Unlock()
 	}
 	return s.writer.write(logs, now)
+}
+
+// begin begins a slice.
+func (s *Store) begin(now time.Time) error {
+	s.mu.Lock()
+	first, closed := s.newest+1, s.closed
+	s.mu.Unlock()
+	if closed {
+		return errors.New("the store is closed")
+	}
+	w := s.prepared()
+	if w == nil {
+		var err error
+		if w, err = create(s.settings.Directory, first, now); err != nil {
+			return err
+		}
+	}
+	w.begin(first, now)
+	s.writer = w
+	s.mu.Lock()
+	s.slices = append(s.slices, w.slice)
+	s.mu.Unlock()
+	return nil
 }
 
 // recover makes room, or goes on with a new file, after a failed write. It says whether another attempt makes sense.
@@ -242,9 +265,9 @@ func (s *Store) recover(failure error) bool {
 	if err := w.close(); err != nil {
 		s.settings.Logger.Debug("a file was closed after a failed write", zap.Error(err))
 	}
-	if _, _, records := w.span(); records == 0 && !s.isFull(failure) {
+	if _, _, records := w.span(); records == 0 {
 		_ = w.remove() // it has nothing; the cause is the batch or the disk
-		return false
+		return errors.Is(failure, errReplaced) || s.isFull(failure) && s.dropOldest()
 	}
 	// The transaction is undone, and what is in memory read again: it has rows that the file has not.
 	loaded, again, err := load(w.path)
@@ -271,12 +294,20 @@ func (s *Store) recover(failure error) bool {
 	return true
 }
 
-// afterWrite begins a new slice if this one is full, and removes those that are too many.
+// afterWrite goes on with another slice if this one is full, and removes those that are too many. The next file is made beside the
+// writer, which does not wait for it unless this one grows much too large.
 func (s *Store) afterWrite() {
 	w := s.writer
 	bytes := w.measure()
 	_, _, records := w.span()
-	if bytes >= s.sliceBytes || records >= maxSliceRecords || s.isOld(w.slice) {
+	isFilled := func(part float64) bool {
+		return float64(bytes) >= part*float64(s.sliceBytes) || float64(records) >= part*maxSliceRecords
+	}
+	isFull := isFilled(1) || s.isOld(w.slice)
+	if isFull || isFilled(0.75) {
+		s.prepare()
+	}
+	if isFull && s.next.isReady() || isFilled(1.25) {
 		s.writer = nil
 		s.seal(w)
 	} else if info, err := os.Stat(w.path + "-wal"); err == nil && info.Size() > checkpointBytes {
@@ -348,6 +379,9 @@ func (s *Store) Close() error {
 	if s.writer != nil {
 		err = s.writer.close()
 		s.writer = nil
+	}
+	if w := s.prepared(); w != nil {
+		err = errors.Join(err, w.close(), w.remove())
 	}
 	return errors.Join(err, s.lock.Close())
 }

@@ -423,11 +423,11 @@ func TestRetention(t *testing.T) {
 
 // settled waits for what is sealed.
 func (s *Store) settled() {
-	for range cap(s.sealing) {
-		s.sealing <- struct{}{}
+	for range cap(s.unsealed) {
+		s.unsealed <- struct{}{}
 	}
-	for range cap(s.sealing) {
-		<-s.sealing
+	for range cap(s.unsealed) {
+		<-s.unsealed
 	}
 }
 

@@ -34,28 +34,43 @@ type writer struct {
 	indexed bool
 }
 
-// create makes the file of a new slice, in which the sequence numbers begin with first.
-func create(directory string, first int64, now time.Time) (*writer, error) {
-	name := fmt.Sprintf("events-%s-%d.db", now.UTC().Format("20060102T150405Z"), first)
-	s := &slice{path: filepath.Join(directory, name), first: first, index: newIndex(first), tables: newTables(), began: now, ended: now}
-	if err := makeFile(s.path, first); err != nil {
+// create makes the file of a slice that is begun later. The number is part of its name.
+func create(directory string, number int64, now time.Time) (*writer, error) {
+	name := fmt.Sprintf("events-%s-%d.db", now.UTC().Format("20060102T150405Z"), number)
+	s := &slice{path: filepath.Join(directory, name), tables: newTables()}
+	if err := makeFile(s.path); err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
 	conn, err := open(s.path, sqlite.OpenReadWrite)
+	if err == nil {
+		// The first write waits for the disk, so that the one of the first events need not.
+		if err = run(conn, "UPDATE slice SET first = 0"); err != nil {
+			err = errors.Join(err, conn.Close())
+		}
+	}
 	if err != nil {
 		return nil, errors.Join(err, s.remove())
 	}
-	return newWriter(s, conn)
+	w, err := newWriter(s, conn)
+	if err != nil {
+		return nil, errors.Join(err, s.remove())
+	}
+	return w, nil
+}
+
+// begin makes a slice of the file, in which the sequence numbers begin with first.
+func (w *writer) begin(first int64, now time.Time) {
+	w.first, w.index, w.began, w.ended = first, newIndex(first), now, now
 }
 
 // newSuffix is that of a file until it has its tables: it is nothing to a process that is killed before.
 const newSuffix = ".new"
 
-func makeFile(path string, first int64) error {
+func makeFile(path string) error {
 	conn, err := open(path+newSuffix, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err == nil {
-		err = sqlitex.ExecuteScript(conn, fmt.Sprintf("%s\nINSERT INTO slice VALUES (0, %d, 0, NULL, NULL);\nPRAGMA user_version = %d;",
-			schema(), first, version), nil)
+		err = sqlitex.ExecuteScript(conn, fmt.Sprintf("%s\nINSERT INTO slice VALUES (0, 0, 0, NULL, NULL);\nPRAGMA user_version = %d;",
+			schema(), version), nil)
 		if err == nil {
 			err = sqlitex.ExecuteTransient(conn, "PRAGMA journal_mode = WAL", nil)
 		}
@@ -121,6 +136,11 @@ func (w *writer) write(logs plog.Logs, now time.Time) (err error) {
 		return err
 	}
 	_, _, written := w.span()
+	if written == 0 {
+		if err := run(w.conn, "UPDATE slice SET first = ?", w.first); err != nil {
+			return err
+		}
+	}
 	b := batch{writer: w, next: w.first + written, now: now}
 	for _, rl := range logs.ResourceLogs().All() {
 		for _, sl := range rl.ScopeLogs().All() {
