@@ -36,7 +36,7 @@ func (s *Store) count(ctx context.Context, total *counts, after, newest int64) e
 		if records == 0 || !q.Since.IsZero() && latest < nanoseconds(q.Since, 0) || !q.Until.IsZero() && earliest >= nanoseconds(q.Until, 0) {
 			continue
 		}
-		if one.first+records <= after+1 {
+		if one.first+records <= after+1 || !one.mayHave(&q.Filter) {
 			continue
 		}
 		if err := total.add(ctx, s, one, max(one.first, after+1), newest); err != nil {

@@ -21,7 +21,7 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 	var events []event.Event
 	for _, one := range s.all() {
 		_, _, records := one.span()
-		if one.first+records-1 <= q.After || one.first > newest {
+		if one.first+records-1 <= q.After || one.first > newest || !one.mayHave(&q.Filter) {
 			continue
 		}
 		err := s.scan(ctx, one, &q.Filter, selection, q.After+1, newest, inOrder, func(p *plan, stmt *statement) error {

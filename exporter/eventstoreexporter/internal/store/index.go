@@ -23,6 +23,11 @@ type index struct {
 	blocks []block
 	// blooms has a filter per block.
 	blooms []byte
+	// values is a filter of what the digest of the file has, with noted hashes.
+	values filter
+	noted  int
+	// severities has a bit for each.
+	severities uint32
 	// lastBlocks is the last block, plus one, in which the string of a number occurs in an attribute that is no column.
 	lastBlocks []uint32
 }
@@ -40,14 +45,18 @@ type block struct {
 	earliest, latest int64
 }
 
-func newIndex(first int64) *index { return &index{first: first, postings: map[int64]posting{}} }
+func newIndex(first int64) *index {
+	return &index{first: first, postings: map[int64]posting{}, values: make(filter, filterBytes)}
+}
 
 // postingKey is a column and a value of it. Of a large value, some bits are missing: it may stand for another one as well, which
 // the query then finds out.
 func postingKey(column int, value int64) int64 {
-	const bits = 56
-	return int64(column)<<bits | value&(1<<bits-1)
+	return int64(column)<<postingBits | value&(1<<postingBits-1)
 }
+
+// postingBits is how many bits of the value a key has.
+const postingBits = 56
 
 // isIndexed is whether a column is part of the index.
 func isIndexed(column int) bool { return column != columnTime }
@@ -83,7 +92,20 @@ func (x *index) add(r *record, s *shape) {
 			x.lastBlocks[id] = number + 1
 			x.post(postingKey(columnAny, id), number)
 		}
-	}, func(hash uint64) { bloomAdd(filter, hash) })
+	}, func(hash uint64) {
+		bloomAdd(filter, hash)
+		x.note(hash)
+	})
+	if severity := r.values[columnSeverity]; r.isSet(columnSeverity) && severity >= 0 && severity <= maxSeverity {
+		x.severities |= 1 << severity
+	}
+}
+
+// note adds a hash to what the digest has.
+func (x *index) note(hash uint64) {
+	if x.values.add(hash) {
+		x.noted++
+	}
 }
 
 // post adds a block to a list. It says whether the list is new.

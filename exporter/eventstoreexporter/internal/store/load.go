@@ -34,6 +34,7 @@ func load(path string) (*slice, *writer, error) {
 	s.began, s.ended = info.ModTime(), info.ModTime()
 	s.measure()
 	if s.index == nil {
+		s.digest, _ = readDigest(path, s.first) // without it, questions take longer
 		return s, nil, conn.Close()
 	}
 	w, err := newWriter(s, conn)

@@ -184,8 +184,8 @@ func (s *Store) setAside(path string, why error) {
 		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
 	name := filepath.Base(path) + damagedSuffix
 	for _, suffix := range suffixes {
-		if suffix == "-shm" {
-			_ = os.Remove(path + suffix) // SQLite makes it anew
+		if suffix == "-shm" || suffix == digestSuffix {
+			_ = os.Remove(path + suffix) // it has nothing that the others have not
 			continue
 		}
 		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {

@@ -4,6 +4,7 @@
 package store
 
 import (
+	"os"
 	"slices"
 
 	"zombiezen.com/go/sqlite"
@@ -22,11 +23,17 @@ func (w *writer) seal(t *turns) error {
 	if err := sqlitex.ExecuteTransient(w.conn, "PRAGMA wal_checkpoint(TRUNCATE)", nil); err != nil {
 		return err
 	}
+	t.take()
+	d, _ := w.writeDigest() // without it, questions take longer
+	t.give()
 	w.mu.Lock()
-	w.index, w.tables = nil, nil
-	idle := w.idle
+	w.index, w.tables, w.digest = nil, nil, d
+	idle, gone := w.idle, w.gone
 	w.idle, w.unsealed = nil, nil
 	w.mu.Unlock()
+	if gone { // it was deleted meanwhile
+		_ = os.Remove(w.path + digestSuffix)
+	}
 	if idle != nil {
 		idle.close()
 	}

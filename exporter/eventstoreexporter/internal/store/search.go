@@ -182,6 +182,9 @@ func (s *Store) readError(ctx context.Context, one *slice, err error) error {
 
 // expand replaces a slice by its blocks.
 func (s *search) expand(one *slice) error {
+	if !one.mayHave(&s.query.Filter) {
+		return nil
+	}
 	r, err := one.reader(s.ctx)
 	if err != nil {
 		return err

@@ -28,6 +28,8 @@ type slice struct {
 	// index and tables are in memory until the file is sealed.
 	index  *index
 	tables *tables
+	// digest is there when it is sealed, if it could be written.
+	digest *digest
 	bytes  int64
 	// gone is set when the file is no longer part of the store.
 	gone bool
@@ -76,8 +78,8 @@ func (s *slice) size() int64 {
 	return s.bytes
 }
 
-// suffixes are those of the files that SQLite keeps.
-var suffixes = [...]string{"", "-wal", "-shm"}
+// suffixes are those of the files that SQLite keeps, and of the digest.
+var suffixes = [...]string{"", "-wal", "-shm", digestSuffix}
 
 // leave closes the idle reader. Readers at work close when they are done.
 func (s *slice) leave() {

@@ -79,6 +79,16 @@ func (d *values) uvarint() uint64 {
 	return v
 }
 
+func (d *values) varint() int64 {
+	v, n := binary.Varint(d.rest)
+	if n <= 0 {
+		d.fail()
+		return 0
+	}
+	d.rest = d.rest[n:]
+	return v
+}
+
 func (d *values) bytes(length uint64) []byte {
 	if length > uint64(len(d.rest)) {
 		d.fail()
@@ -112,13 +122,7 @@ func (d *values) value(kind pcommon.ValueType, to pcommon.Value) {
 	case pcommon.ValueTypeStr:
 		to.SetStr(d.string())
 	case pcommon.ValueTypeInt:
-		v, n := binary.Varint(d.rest)
-		if n <= 0 {
-			d.fail()
-			return
-		}
-		d.rest = d.rest[n:]
-		to.SetInt(v)
+		to.SetInt(d.varint())
 	case pcommon.ValueTypeDouble:
 		if b := d.bytes(8); b != nil {
 			to.SetDouble(math.Float64frombits(binary.LittleEndian.Uint64(b)))

@@ -1,0 +1,283 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"hash/crc32"
+	"os"
+	"slices"
+	"strconv"
+
+	"go.opentelemetry.io/collector/pdata/pcommon"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
+)
+
+// digestSuffix is that of the digest of a file.
+const digestSuffix = "-digest"
+
+// digest says which values may occur in a file that is sealed. To open one of SQLite takes a millisecond, and a store has many: a
+// question for what occurs in few of them opens those only. It is a file of its own, of which a value takes a read of one line. Without
+// it, or if it is damaged, the file itself is asked.
+type digest struct {
+	path  string
+	first int64
+	// types are the names of the events; nil if they are too many.
+	types []string
+	// severities has a bit for each.
+	severities uint32
+	// lines is how many there are, which begin at offset.
+	lines  int
+	offset int64
+}
+
+const (
+	digestMagic    = "evdigst1"
+	maxDigestTypes = 256
+	maxDigestHead  = 64 << 10
+)
+
+// Keys of hashes besides those of attributes.
+const (
+	// keyOfResource makes another key of that of an attribute of a resource.
+	keyOfResource = 0x5bd1e9955bd1e995
+	// keyOfKind and a type of value is for the keys of attributes that have such values.
+	keyOfKind = 1 << 32
+)
+
+// hashOfColumn is the hash of a value of a column: an int64 or, of a column with text, a string.
+func hashOfColumn(column int, value any) uint64 {
+	if text, ok := value.(string); ok {
+		return hashOf(uint64(column), hashText(text))
+	}
+	number, _ := value.(int64)
+	return hashOf(uint64(column), uint64(postingKey(0, number)))
+}
+
+func hashOfResource(key, value string) uint64 {
+	return hashOf(hashText(key)^keyOfResource, hashText(value))
+}
+
+// fill adds to the filter of a file what its index and its tables have.
+func (x *index) fill(t *tables) {
+	for key := range x.postings {
+		column, value := int(key>>postingBits), postingKey(0, key)
+		switch {
+		case column == columnShape || column == columnOrigin || column == columnSeverity || column == columnType:
+		case column == columnAny || columnNames[column].text:
+			x.note(hashOf(uint64(column), hashText(t.strings[value-1])))
+		default:
+			x.note(hashOf(uint64(column), uint64(value)))
+		}
+	}
+	for _, s := range t.shapes {
+		for i := range s.attributes {
+			if a := &s.attributes[i]; !a.isOther {
+				x.note(hashOf(keyOfKind|uint64(a.kind), a.hash))
+			}
+		}
+	}
+	for _, o := range t.origins {
+		for key, value := range o.Resource.Attributes().All() {
+			x.note(hashOfResource(key, value.AsString()))
+		}
+	}
+}
+
+// writeDigest writes the digest of a file that is sealed.
+func (w *writer) writeDigest() (*digest, error) {
+	w.index.fill(w.tables)
+	values := w.index.values.fold(w.index.noted)
+	d := &digest{path: w.path, first: w.first, severities: w.index.severities, lines: len(values) / lineBytes}
+	if len(w.index.types) <= maxDigestTypes {
+		d.types = []string{}
+		for _, id := range w.index.types {
+			d.types = append(d.types, w.tables.strings[id-1])
+		}
+	}
+	head := d.head()
+	for i := range d.lines {
+		line := values[i*lineBytes:][:lineBytes]
+		binary.LittleEndian.PutUint32(line[lineText:], d.sum(line, i))
+	}
+	d.offset = int64(len(head))
+	err := os.WriteFile(w.path+digestSuffix, append(head, values...), 0o600)
+	if err != nil {
+		_ = os.Remove(w.path + digestSuffix) // it is not read
+		return nil, err
+	}
+	return d, nil
+}
+
+// head is the beginning of the file: the length of what follows, that, and its checksum.
+func (d *digest) head() []byte {
+	text := []byte(digestMagic)
+	text = binary.AppendVarint(text, d.first)
+	text = binary.AppendUvarint(text, uint64(d.severities))
+	text = binary.AppendUvarint(text, uint64(d.lines))
+	count := int64(len(d.types))
+	if d.types == nil {
+		count = -1
+	}
+	text = binary.AppendVarint(text, count)
+	for _, name := range d.types {
+		text = append(binary.AppendUvarint(text, uint64(len(name))), name...)
+	}
+	head := binary.LittleEndian.AppendUint32(nil, uint32(len(text)))
+	return binary.LittleEndian.AppendUint32(append(head, text...), crc32.ChecksumIEEE(text))
+}
+
+// readDigest reads the head of a digest that an earlier run has written.
+func readDigest(path string, first int64) (*digest, error) {
+	file, err := os.Open(path + digestSuffix)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	begin := make([]byte, 4)
+	if _, err := file.ReadAt(begin, 0); err != nil {
+		return nil, err
+	}
+	length := binary.LittleEndian.Uint32(begin)
+	if length > maxDigestHead {
+		return nil, errDigest
+	}
+	text := make([]byte, length+4)
+	if _, err := file.ReadAt(text, 4); err != nil {
+		return nil, err
+	}
+	sum := binary.LittleEndian.Uint32(text[length:])
+	if text = text[:length]; sum != crc32.ChecksumIEEE(text) || len(text) < len(digestMagic) || string(text[:len(digestMagic)]) != digestMagic {
+		return nil, errDigest
+	}
+	v := values{rest: text[len(digestMagic):]}
+	d := &digest{path: path, first: v.varint(), offset: int64(length) + 8}
+	d.severities, d.lines = uint32(v.uvarint()), int(v.uvarint())
+	if count := v.varint(); count >= 0 {
+		d.types = []string{}
+		for range count {
+			d.types = append(d.types, string(v.bytes(v.uvarint())))
+		}
+	}
+	if v.err != nil || d.first != first || d.lines <= 0 {
+		return nil, errDigest
+	}
+	return d, nil
+}
+
+var errDigest = errors.New("the digest cannot be read")
+
+// sum is the checksum of a line. It is that of this line of this file only.
+func (d *digest) sum(line []byte, number int) uint32 {
+	place := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), uint64(d.first))
+	place = binary.LittleEndian.AppendUint64(place, uint64(number))
+	return crc32.Update(crc32.ChecksumIEEE(place), crc32.IEEETable, line[:lineText])
+}
+
+// mayHave is whether a slice may have events that a filter leaves. Times are no part of it.
+func (s *slice) mayHave(f *query.Filter) bool {
+	s.mu.Lock()
+	d := s.digest
+	s.mu.Unlock()
+	return d == nil || d.mayHave(f)
+}
+
+func (d *digest) mayHave(f *query.Filter) bool {
+	if f.Severity > 0 && d.severities>>f.Severity == 0 {
+		return false
+	}
+	if len(f.Types) > 0 && d.types != nil && !slices.ContainsFunc(d.types, func(name string) bool {
+		return slices.ContainsFunc(f.Types, func(t query.Type) bool { return t.Matches(name) })
+	}) {
+		return false
+	}
+	l := lineReader{digest: d}
+	defer l.close()
+	for field, value := range f.Fields {
+		if !l.has(hashOfColumn(int(field), value)) {
+			return false
+		}
+	}
+	if f.Address != nil && !l.has(hashOfColumn(int(event.ClientAddress), *f.Address)) && !l.has(hashOfColumn(int(event.ServerAddress), *f.Address)) {
+		return false
+	}
+	if f.Port != nil && !l.has(hashOfColumn(int(event.ClientPort), *f.Port)) && !l.has(hashOfColumn(int(event.ServerPort), *f.Port)) {
+		return false
+	}
+	for key, value := range f.Attributes {
+		if !l.attribute(key, value) {
+			return false
+		}
+	}
+	return true
+}
+
+// lineReader reads lines of a digest.
+type lineReader struct {
+	*digest
+	file *os.File
+	err  error
+}
+
+func (l *lineReader) close() {
+	if l.file != nil {
+		_ = l.file.Close() // it was read only
+	}
+}
+
+// has is whether a hash may be there. What cannot be read may have all.
+func (l *lineReader) has(hash uint64) bool {
+	if l.file == nil && l.err == nil {
+		l.file, l.err = os.Open(l.path + digestSuffix)
+	}
+	if l.err != nil {
+		return true
+	}
+	var line [lineBytes]byte
+	number := lineOf(hash, l.lines)
+	if _, l.err = l.file.ReadAt(line[:], l.offset+int64(number)*lineBytes); l.err != nil {
+		return true
+	}
+	if binary.LittleEndian.Uint32(line[lineText:]) != l.sum(line[:], number) {
+		l.err = errDigest
+		return true
+	}
+	return lineHas(line[:], hash)
+}
+
+// attribute is whether an attribute of a record or of its resource may have a value.
+func (l *lineReader) attribute(key, value string) bool {
+	if l.has(hashOfResource(key, value)) {
+		return true
+	}
+	field, isColumn := event.Attributes[key]
+	a := attribute{hash: hashText(key)}
+	for a.kind = pcommon.ValueTypeEmpty; a.kind <= pcommon.ValueTypeBytes; a.kind++ {
+		if !l.has(hashOf(keyOfKind|uint64(a.kind), a.hash)) {
+			continue
+		}
+		list, others := a.hashesOf(value)
+		if others || slices.ContainsFunc(list, l.has) {
+			return true
+		}
+		if a.kind == pcommon.ValueTypeStr && l.has(hashOf(uint64(columnAny), hashText(value))) {
+			return true
+		}
+		if isColumn && a.kind == field.Type && l.column(int(field.Field), a.kind, value) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *lineReader) column(column int, kind pcommon.ValueType, text string) bool {
+	if kind == pcommon.ValueTypeInt {
+		number, err := strconv.ParseInt(text, 10, 64)
+		return err == nil && l.has(hashOfColumn(column, number))
+	}
+	return l.has(hashOfColumn(column, text))
+}
