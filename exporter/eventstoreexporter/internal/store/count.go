@@ -189,6 +189,9 @@ func programValue(name string) any {
 func (c *counts) event(p *plan, stmt *statement) error {
 	var r record
 	r.read(stmt.Stmt)
+	if ok, err := p.mayMatch(&r); err != nil || !ok {
+		return err
+	}
 	e, err := decode(&r, p)
 	if err != nil || !matches(&e, p.attributes) {
 		return err

@@ -119,7 +119,9 @@ func TestDamagedDigest(t *testing.T) {
 		"deleted":   func(t *testing.T, path string) { require.NoError(t, os.Remove(path)) },
 		"truncated": func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 300)) },
 		"empty":     func(t *testing.T, path string) { require.NoError(t, os.Truncate(path, 0)) },
-		"garbage":   func(t *testing.T, path string) { require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("garbage "), 10_000), 0o600)) },
+		"garbage": func(t *testing.T, path string) {
+			require.NoError(t, os.WriteFile(path, bytes.Repeat([]byte("garbage "), 10_000), 0o600))
+		},
 		"zeros": func(t *testing.T, path string) {
 			text, err := os.ReadFile(path)
 			require.NoError(t, err)

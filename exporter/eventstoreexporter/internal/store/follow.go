@@ -27,6 +27,9 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 		err := s.scan(ctx, one, &q.Filter, selection, q.After+1, newest, inOrder, func(p *plan, stmt *statement) error {
 			var r record
 			r.read(stmt.Stmt)
+			if ok, err := p.mayMatch(&r); err != nil || !ok {
+				return err
+			}
 			e, err := decode(&r, p)
 			if err != nil {
 				return err

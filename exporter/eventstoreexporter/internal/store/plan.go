@@ -332,6 +332,67 @@ func matches(e *event.Event, attributes map[string]string) bool {
 	return true
 }
 
+// mayMatch is what matches is, without an event: of most records that are read, none needs to be made.
+func (p *plan) mayMatch(r *record) (bool, error) {
+	for key, want := range p.attributes {
+		if ok, err := p.has(r, key, want); err != nil || !ok {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// has is whether an attribute of a record or, if that has none of this key, of its resource is this text.
+func (p *plan) has(r *record, key, want string) (bool, error) {
+	s, err := p.shape(r.values[columnShape])
+	if err != nil {
+		return false, err
+	}
+	isOwn := false
+	rest := values{rest: r.rest, text: p.text}
+	for i := range s.attributes {
+		a := &s.attributes[i]
+		if a.key != key || a.isOther {
+			if a.column == inRest {
+				rest.skip(a.kind)
+			}
+			continue
+		}
+		isOwn = true
+		text, err := p.textOf(r, a, &rest)
+		if err != nil || text == want {
+			return err == nil, err
+		}
+	}
+	if isOwn || rest.err != nil {
+		return false, rest.err
+	}
+	o, err := p.origin(r.values[columnOrigin])
+	if err != nil {
+		return false, err
+	}
+	v, ok := o.Resource.Attributes().Get(key)
+	return ok && v.AsString() == want, nil
+}
+
+// textOf returns an attribute of a record as text.
+func (p *plan) textOf(r *record, a *attribute, rest *values) (string, error) {
+	switch {
+	case a.column != inRest && a.kind == pcommon.ValueTypeInt:
+		return strconv.FormatInt(r.values[a.column], 10), nil
+	case a.column != inRest:
+		return p.text(r.values[a.column])
+	case a.kind == pcommon.ValueTypeStr:
+		return rest.string(), rest.err
+	case a.kind == pcommon.ValueTypeInt:
+		return strconv.FormatInt(rest.varint(), 10), rest.err
+	default:
+		v := pcommon.NewValueEmpty()
+		rest.value(a.kind, v)
+		return v.AsString(), rest.err
+	}
+}
+
 // statement is a query for the records of one block.
 type statement struct {
 	*sqlite.Stmt

@@ -84,6 +84,7 @@ func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 	newest, forgotten, until := s.newest, s.forgotten, s.forgottenUntil
 	s.mu.Unlock()
 	if r.parts == nil || since < r.from || r.forgotten != forgotten && until >= r.from {
+		since = max(since-r.more(since, now), (now-int64(maxRecent))/int64(query.Part)*int64(query.Part))
 		r.groups = newCounts(r.groups.query)
 		r.groups.count = r.add
 		r.parts, r.from, r.seen, r.size = map[*query.Group]map[int64]*query.Group{}, since, 0, 0
@@ -105,6 +106,12 @@ func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 		}
 	}
 	return nil
+}
+
+// more is how much longer before the time that is asked for events are counted too: whoever asks for a window asks for the one
+// before it as well.
+func (*recent) more(since, now int64) int64 {
+	return (now - since + int64(query.Part) - 1) / int64(query.Part) * int64(query.Part)
 }
 
 func (r *recent) add(group *query.Group, at, sequence int64) {

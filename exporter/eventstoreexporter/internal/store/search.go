@@ -229,6 +229,9 @@ func (s *search) block(one *slice, b block) error {
 			return nil
 		}
 		r.read(p.statement.Stmt)
+		if ok, err := p.mayMatch(&r); err != nil || !ok {
+			return err
+		}
 		e, err := decode(&r, p)
 		if err != nil {
 			return err
