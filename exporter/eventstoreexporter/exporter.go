@@ -26,6 +26,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/api"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/metadata"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/problems"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/store"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/victorialogs"
@@ -78,7 +79,24 @@ func (e *eventStore) start(ctx context.Context, host component.Host) error {
 	if err := e.observe(); err != nil {
 		return err
 	}
-	return e.serve(ctx)
+	if err := e.serve(ctx); err != nil {
+		return err
+	}
+	if !e.config.VictoriaLogs.HasValue() { // it remembers nothing
+		e.serving.Go(e.watch)
+	}
+	return nil
+}
+
+// watch keeps the answer to what is wrong at hand.
+func (e *eventStore) watch() {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-e.stop
+		cancel()
+	}()
+	problems.Watch(ctx, e.store)
 }
 
 // patience is how long a batch is tried again while VictoriaLogs cannot be reached. The queue takes what comes meanwhile.

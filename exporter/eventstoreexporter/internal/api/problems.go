@@ -44,7 +44,7 @@ func (a *api) answerProblems(ctx context.Context, r *query.Request) (*Problems, 
 	until := a.Now()
 	since := r.Since
 	if since.IsZero() {
-		since = until.Add(-15 * time.Minute)
+		since = until.Add(-problems.Window)
 	}
 	if !since.Before(until) {
 		return nil, badParameter("since", since.Format(time.RFC3339Nano), "it must be in the past")

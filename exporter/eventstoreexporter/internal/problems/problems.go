@@ -125,9 +125,8 @@ func (f *finder) kind(ctx context.Context, k *kind) ([]Problem, error) {
 
 // least is how many events make a problem of this kind in this window.
 func (f *finder) least(k *kind) int64 {
-	const window = 15 * time.Minute
-	if length := f.until.Sub(f.since); length < window {
-		return max(int64(math.Ceil(float64(k.least)*float64(length)/float64(window))), 1)
+	if length := f.until.Sub(f.since); length < Window {
+		return max(int64(math.Ceil(float64(k.least)*float64(length)/float64(Window))), 1)
 	}
 	return k.least
 }

@@ -5,8 +5,11 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +18,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/problems"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
@@ -91,6 +95,77 @@ func TestRecentWarningsAreCountedOnce(t *testing.T) {
 		compareRecent(t, s, now)
 	}
 	require.Len(t, s.all(), 1)
+}
+
+// counting is a store that remembers nothing.
+type counting struct{ query.Store }
+
+func (c counting) Count(ctx context.Context, q query.Count) ([]query.Group, error) {
+	q.Recent = false
+	return c.Store.Count(ctx, q)
+}
+
+// What is wrong is the same when it is asked for the first time, again, and counted anew, while events come in and files are sealed.
+// No event is missing or counted twice.
+func TestProblemsWhileEventsComeIn(t *testing.T) {
+	const batches, window = 60, 20 * time.Second
+	var stored atomic.Int64 // milliseconds since the first event
+	s := openStore(t, Settings{Now: func() time.Time { return storetest.Start.Add(time.Duration(stored.Load()) * time.Millisecond) }})
+	s.sliceBytes = 500_000
+	var writer sync.WaitGroup
+	writer.Go(func() {
+		for i := range batches {
+			assert.NoError(t, s.Write(context.Background(), storetest.Logs(i*1000, 1000)))
+			stored.Add(1000)
+		}
+	})
+	compared := 0
+	for until := storetest.Start.Truncate(query.Part).Add(query.Part); !until.After(storetest.Start.Add(batches * time.Second).Truncate(query.Part)); {
+		if s.settings.Now().Before(until) {
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		since := until.Add(-window)
+		first, err := problems.Find(t.Context(), s, since, until)
+		require.NoError(t, err)
+		again, err := problems.Find(t.Context(), s, since, until)
+		require.NoError(t, err)
+		anew, err := problems.Find(t.Context(), counting{s}, since, until)
+		require.NoError(t, err)
+		require.Equal(t, anew, first)
+		require.Equal(t, anew, again)
+		got, want := map[string]int64{}, map[string]int64{}
+		for i := range anew {
+			got[anew[i].Kind] += anew[i].Count
+			got[anew[i].Kind+" before"] += anew[i].Before
+		}
+		for i := range batches * 1000 {
+			kind := ""
+			at := storetest.Start.Add(time.Duration(i) * time.Millisecond)
+			switch {
+			case at.Before(since.Add(-window)) || !at.Before(until):
+				continue
+			case i%20 == 19:
+				kind = "packet_drop"
+			case i%50 == 12:
+				kind = "connection_failed"
+			default:
+				continue
+			}
+			if at.Before(since) {
+				kind += " before"
+			}
+			want[kind]++
+		}
+		for kind, count := range want {
+			assert.Equal(t, count, got[kind], kind)
+		}
+		compared++
+		until = until.Add(query.Part)
+	}
+	writer.Wait()
+	assert.Greater(t, compared, 4)
+	assert.Greater(t, len(s.all()), 4)
 }
 
 // Only events that have come in since the last time are counted.
