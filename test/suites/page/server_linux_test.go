@@ -34,8 +34,9 @@ type server struct {
 	collector      *collector.Collector
 }
 
-// newServer starts a server with its files in a directory. It stores the events of all executables, or of some of them only.
-func newServer(binary, directory string, executables []string) (*server, error) {
+// newServer starts a server with its files in a directory. It stores the events of all executables, or of some of them only. There may
+// be further settings of the exporter.
+func newServer(binary, directory string, executables []string, settings ...string) (*server, error) {
 	s := &server{binary: binary}
 	for _, port := range []*int{&s.port, &s.otlp} {
 		free, err := collector.FreePort()
@@ -48,11 +49,11 @@ func newServer(binary, directory string, executables []string) (*server, error) 
 receivers:
   ebpf: {programs: {connection: , packet_drop: , tcp: }}
   otlp: {protocols: {http: {endpoint: "localhost:%d"}}}
-exporters: {event_store: {endpoint: "localhost:%d", directory: %q}}
+exporters: {event_store: {endpoint: "localhost:%d", directory: %q%s}}
 service:
   telemetry: {metrics: {level: none}}
   pipelines: {logs: {receivers: [ebpf, otlp], processors: [filter], exporters: [event_store]}}
-processors: {filter: {logs: {log_record: [%q]}}}`, s.otlp, s.port, directory, drop(executables))
+processors: {filter: {logs: {log_record: [%q]}}}`, s.otlp, s.port, directory, strings.Join(append([]string{""}, settings...), ", "), drop(executables))
 	return s, s.begin()
 }
 
