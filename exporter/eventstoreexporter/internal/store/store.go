@@ -44,8 +44,8 @@ const (
 const (
 	slicesPerStore  = 32
 	minSliceBytes   = 1 << 20
-	maxSliceBytes   = 32 << 20
-	maxSliceRecords = 200_000
+	maxSliceBytes   = 16 << 20
+	maxSliceRecords = 100_000
 	checkpointBytes = 4 << 20
 	// maxUnsealed is how many full slices may wait for their index.
 	maxUnsealed = 3
