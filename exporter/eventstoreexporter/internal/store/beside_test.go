@@ -72,7 +72,7 @@ func TestUnusedFileIsRemoved(t *testing.T) {
 	}
 	killed, err := create(directory, 1, storetest.Start)
 	require.NoError(t, err)
-	defer killed.close() //nolint:errcheck // its file is gone
+	defer killed.close()
 	require.NotEmpty(t, files())
 	s, err := Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
 	require.NoError(t, err)

@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -90,9 +91,12 @@ func TestDigest(t *testing.T) {
 	for i := range values {
 		address, number := fmt.Sprint("192.0.2.", i), int64(1_000_000+i)
 		for _, f := range []query.Filter{
-			fields(event.Executable, fmt.Sprint("no-", i)), fields(event.PID, number), {Address: &address}, {Port: &number},
+			fields(event.Executable, fmt.Sprint("no-", i)),
+			fields(event.PID, number),
+			{Address: &address},
+			{Port: &number},
 			{Attributes: map[string]string{"id": fmt.Sprint("no-", i)}},
-			{Attributes: map[string]string{"m": fmt.Sprint(number)}},
+			{Attributes: map[string]string{"m": strconv.FormatInt(number, 10)}},
 			{Attributes: map[string]string{"d": fmt.Sprint(float64(i) + 0.123)}},
 			{Attributes: map[string]string{"process.executable.name": fmt.Sprint("no-", i)}},
 			{Attributes: map[string]string{fmt.Sprint("no-", i): "x"}},

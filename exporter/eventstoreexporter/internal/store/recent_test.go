@@ -140,7 +140,7 @@ func TestProblemsWhileEventsComeIn(t *testing.T) {
 			got[anew[i].Kind+" before"] += anew[i].Before
 		}
 		for i := range batches * 1000 {
-			kind := ""
+			var kind string
 			at := storetest.Start.Add(time.Duration(i) * time.Millisecond)
 			switch {
 			case at.Before(since.Add(-window)) || !at.Before(until):
