@@ -41,6 +41,7 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 			Histograms: r.config.Metrics.Histograms(),
 			Histogram:  histogram.Kind(r.config.Histogram),
 			ByPeer:     r.config.Metrics.ByPeer(),
+			ByQuestion: r.config.Metrics.ByQuestion(),
 			KeepGoing:  r.config.ErrorMode == ErrorModeIgnore,
 		},
 		RingSize: uint32(r.config.RingBufferSize),

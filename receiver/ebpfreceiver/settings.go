@@ -89,7 +89,7 @@ var settings = map[string]program.Setting{
 	},
 	"metrics::<metric>::attributes": {
 		Unit:    "list of the metric's attributes",
-		Meaning: "The attributes that the metric's series keep, by default all, but of connections not `server.address` and `server.port`. Series that become equal are added up; with `[]` one is left per resource.",
+		Meaning: "The attributes that the metric's series keep, by default all, but of connections not `server.address` and `server.port`, and of look-ups not `dns.question.name`. Series that become equal are added up; with `[]` one is left per resource.",
 	},
 
 	"resource_attributes::<attribute>::enabled": {

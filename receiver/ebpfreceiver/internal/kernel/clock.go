@@ -5,6 +5,7 @@ package kernel
 
 import (
 	"sync/atomic"
+	"time"
 
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
@@ -56,6 +57,15 @@ func (o *offset) sync() error {
 		o.synced.Store(true)
 	}
 	return nil
+}
+
+// Monotonic returns the present time of CLOCK_MONOTONIC in nanoseconds. A clock that was not opened has the wall time.
+func (c *Clock) Monotonic() (uint64, error) {
+	if c.monotonic.read == nil {
+		return uint64(time.Now().UnixNano()), nil
+	}
+	now, _, _, err := c.monotonic.read()
+	return uint64(now), err
 }
 
 // Wall converts a time of CLOCK_MONOTONIC to wall time in nanoseconds, as of the last Sync.

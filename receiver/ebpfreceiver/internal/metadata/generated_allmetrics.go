@@ -14,6 +14,13 @@ type HistogramInfo struct {
 }
 
 var (
+	// DNSLookupDuration describes dns.lookup.duration.
+	DNSLookupDuration = HistogramInfo{
+		Name:        "dns.lookup.duration",
+		Description: "Durations of DNS look-ups over UDP and TCP port 53, from their first query to the answer or the time-out.",
+		Unit:        "s",
+		Attributes:  []string{"dns.question.name", "error.type", "ebpf.dns.question.type", "network.transport", "otel.metric.overflow"},
+	}
 	// EbpfConnectionDuration describes ebpf.connection.duration.
 	EbpfConnectionDuration = HistogramInfo{
 		Name:        "ebpf.connection.duration",
@@ -61,6 +68,7 @@ var (
 // Histograms returns the histograms of the receiver in the order of their names.
 func Histograms() []HistogramInfo {
 	return []HistogramInfo{
+		DNSLookupDuration,
 		EbpfConnectionDuration,
 		EbpfConnectionHandshakeDuration,
 		EbpfDiskOperationDuration,
@@ -77,6 +85,7 @@ type HistogramConfig struct {
 
 // HistogramsConfig provides config for the histograms of the receiver, in the shape of MetricsConfig.
 type HistogramsConfig struct {
+	DNSLookupDuration               HistogramConfig `mapstructure:"dns.lookup.duration"`
 	EbpfConnectionDuration          HistogramConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionHandshakeDuration HistogramConfig `mapstructure:"ebpf.connection.handshake.duration"`
 	EbpfDiskOperationDuration       HistogramConfig `mapstructure:"ebpf.disk.operation.duration"`
@@ -88,6 +97,7 @@ type HistogramsConfig struct {
 // DefaultHistogramsConfig returns the configuration in which every histogram is enabled.
 func DefaultHistogramsConfig() HistogramsConfig {
 	return HistogramsConfig{
+		DNSLookupDuration:               HistogramConfig{Enabled: true},
 		EbpfConnectionDuration:          HistogramConfig{Enabled: true},
 		EbpfConnectionHandshakeDuration: HistogramConfig{Enabled: true},
 		EbpfDiskOperationDuration:       HistogramConfig{Enabled: true},
@@ -99,6 +109,7 @@ func DefaultHistogramsConfig() HistogramsConfig {
 
 // AllMetricsConfig provides config for all metrics, histograms included.
 type AllMetricsConfig struct {
+	DNSLookupDuration               MetricConfig `mapstructure:"dns.lookup.duration"`
 	EbpfConnectionActive            MetricConfig `mapstructure:"ebpf.connection.active"`
 	EbpfConnectionDuration          MetricConfig `mapstructure:"ebpf.connection.duration"`
 	EbpfConnectionFailed            MetricConfig `mapstructure:"ebpf.connection.failed"`
@@ -165,6 +176,7 @@ func DefaultAllMetricsConfig() AllMetricsConfig {
 	c.EbpfSyscallErrors.Enabled = sums.EbpfSyscallErrors.Enabled
 	c.EbpfTCPResets.Enabled = sums.EbpfTCPResets.Enabled
 	c.EbpfTCPRetransmits.Enabled = sums.EbpfTCPRetransmits.Enabled
+	c.DNSLookupDuration.Enabled = histograms.DNSLookupDuration.Enabled
 	c.EbpfConnectionDuration.Enabled = histograms.EbpfConnectionDuration.Enabled
 	c.EbpfConnectionHandshakeDuration.Enabled = histograms.EbpfConnectionHandshakeDuration.Enabled
 	c.EbpfDiskOperationDuration.Enabled = histograms.EbpfDiskOperationDuration.Enabled
@@ -210,6 +222,7 @@ func (c *AllMetricsConfig) Sums() MetricsConfig {
 // Histograms returns which histograms are enabled.
 func (c *AllMetricsConfig) Histograms() HistogramsConfig {
 	config := DefaultHistogramsConfig()
+	config.DNSLookupDuration.Enabled = c.DNSLookupDuration.Enabled
 	config.EbpfConnectionDuration.Enabled = c.EbpfConnectionDuration.Enabled
 	config.EbpfConnectionHandshakeDuration.Enabled = c.EbpfConnectionHandshakeDuration.Enabled
 	config.EbpfDiskOperationDuration.Enabled = c.EbpfDiskOperationDuration.Enabled
@@ -221,6 +234,7 @@ func (c *AllMetricsConfig) Histograms() HistogramsConfig {
 
 // each calls f for each metric, with the attributes that it has.
 func (c *AllMetricsConfig) each(f func(name string, attributes []string, config *MetricConfig)) {
+	f("dns.lookup.duration", []string{"dns.question.name", "error.type", "ebpf.dns.question.type", "network.transport", "otel.metric.overflow"}, &c.DNSLookupDuration)
 	f("ebpf.connection.active", []string{"network.transport", "network.type", "ebpf.connection.role", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionActive)
 	f("ebpf.connection.duration", []string{"network.transport", "network.type", "ebpf.connection.role", "otel.metric.overflow"}, &c.EbpfConnectionDuration)
 	f("ebpf.connection.failed", []string{"network.transport", "network.type", "error.type", "ebpf.connection.cause", "server.address", "server.port", "otel.metric.overflow"}, &c.EbpfConnectionFailed)

@@ -690,6 +690,7 @@ type EventsConfig struct {
 	EbpfConnectionConnect  EventConfig `mapstructure:"ebpf.connection.connect"`
 	EbpfConnectionJoin     EventConfig `mapstructure:"ebpf.connection.join"`
 	EbpfDiskSlowOperation  EventConfig `mapstructure:"ebpf.disk.slow_operation"`
+	EbpfDNSLookup          EventConfig `mapstructure:"ebpf.dns.lookup"`
 	EbpfEventLost          EventConfig `mapstructure:"ebpf.event.lost"`
 	EbpfFileDelete         EventConfig `mapstructure:"ebpf.file.delete"`
 	EbpfFileOpen           EventConfig `mapstructure:"ebpf.file.open"`
@@ -721,6 +722,9 @@ func DefaultEventsConfig() EventsConfig {
 			Enabled: true,
 		},
 		EbpfDiskSlowOperation: EventConfig{
+			Enabled: true,
+		},
+		EbpfDNSLookup: EventConfig{
 			Enabled: true,
 		},
 		EbpfEventLost: EventConfig{

@@ -59,6 +59,18 @@ func WithDiskIoDirectionEventAttribute(diskIoDirectionAttributeValue string) Eve
 	})
 }
 
+func WithDNSAnswersEventAttribute(dnsAnswersAttributeValue []any) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutEmptySlice("dns.answers").FromRaw(dnsAnswersAttributeValue)
+	})
+}
+
+func WithDNSQuestionNameEventAttribute(dnsQuestionNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("dns.question.name", dnsQuestionNameAttributeValue)
+	})
+}
+
 func WithEbpfAttributionEventAttribute(ebpfAttributionAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.attribution", ebpfAttributionAttributeValue)
@@ -194,6 +206,48 @@ func WithEbpfDiskOperationSizeEventAttribute(ebpfDiskOperationSizeAttributeValue
 func WithEbpfDiskOperationTypeEventAttribute(ebpfDiskOperationTypeAttributeValue string) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutStr("ebpf.disk.operation.type", ebpfDiskOperationTypeAttributeValue)
+	})
+}
+
+func WithEbpfDNSCanonicalNameEventAttribute(ebpfDNSCanonicalNameAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.dns.canonical_name", ebpfDNSCanonicalNameAttributeValue)
+	})
+}
+
+func WithEbpfDNSLookupDurationEventAttribute(ebpfDNSLookupDurationAttributeValue float64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutDouble("ebpf.dns.lookup.duration", ebpfDNSLookupDurationAttributeValue)
+	})
+}
+
+func WithEbpfDNSQuestionTypeEventAttribute(ebpfDNSQuestionTypeAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.dns.question.type", ebpfDNSQuestionTypeAttributeValue)
+	})
+}
+
+func WithEbpfDNSResponseCodeEventAttribute(ebpfDNSResponseCodeAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.dns.response.code", ebpfDNSResponseCodeAttributeValue)
+	})
+}
+
+func WithEbpfDNSResponseRecordsEventAttribute(ebpfDNSResponseRecordsAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.dns.response.records", ebpfDNSResponseRecordsAttributeValue)
+	})
+}
+
+func WithEbpfDNSResponseTruncatedEventAttribute(ebpfDNSResponseTruncatedAttributeValue bool) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutBool("ebpf.dns.response.truncated", ebpfDNSResponseTruncatedAttributeValue)
+	})
+}
+
+func WithEbpfDNSRetriesEventAttribute(ebpfDNSRetriesAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.dns.retries", ebpfDNSRetriesAttributeValue)
 	})
 }
 
@@ -802,6 +856,44 @@ func newEventEbpfDiskSlowOperation(cfg EventConfig) eventEbpfDiskSlowOperation {
 	return e
 }
 
+type eventEbpfDNSLookup struct {
+	data   plog.LogRecordSlice // data buffer for generated log records.
+	config EventConfig         // event config provided by user.
+}
+
+func (e *eventEbpfDNSLookup) recordEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	if !e.config.Enabled {
+		return
+	}
+	dp := e.data.AppendEmpty()
+	dp.SetEventName("ebpf.dns.lookup")
+	dp.SetTimestamp(timestamp)
+
+	if span := trace.SpanContextFromContext(ctx); span.IsValid() {
+		dp.SetTraceID(pcommon.TraceID(span.TraceID()))
+		dp.SetSpanID(pcommon.SpanID(span.SpanID()))
+	}
+
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// emit appends recorded event data to a events slice and prepares it for recording another set of log records.
+func (e *eventEbpfDNSLookup) emit(lrs plog.LogRecordSlice) {
+	if e.config.Enabled && e.data.Len() > 0 {
+		e.data.MoveAndAppendTo(lrs)
+	}
+}
+
+func newEventEbpfDNSLookup(cfg EventConfig) eventEbpfDNSLookup {
+	e := eventEbpfDNSLookup{config: cfg}
+	if cfg.Enabled {
+		e.data = plog.NewLogRecordSlice()
+	}
+	return e
+}
+
 type eventEbpfEventLost struct {
 	data   plog.LogRecordSlice // data buffer for generated log records.
 	config EventConfig         // event config provided by user.
@@ -1352,6 +1444,7 @@ type LogsBuilder struct {
 	eventEbpfConnectionConnect     eventEbpfConnectionConnect
 	eventEbpfConnectionJoin        eventEbpfConnectionJoin
 	eventEbpfDiskSlowOperation     eventEbpfDiskSlowOperation
+	eventEbpfDNSLookup             eventEbpfDNSLookup
 	eventEbpfEventLost             eventEbpfEventLost
 	eventEbpfFileDelete            eventEbpfFileDelete
 	eventEbpfFileOpen              eventEbpfFileOpen
@@ -1384,6 +1477,7 @@ func NewLogsBuilder(lbc LogsBuilderConfig, settings receiver.Settings) *LogsBuil
 		eventEbpfConnectionConnect:     newEventEbpfConnectionConnect(lbc.Events.EbpfConnectionConnect),
 		eventEbpfConnectionJoin:        newEventEbpfConnectionJoin(lbc.Events.EbpfConnectionJoin),
 		eventEbpfDiskSlowOperation:     newEventEbpfDiskSlowOperation(lbc.Events.EbpfDiskSlowOperation),
+		eventEbpfDNSLookup:             newEventEbpfDNSLookup(lbc.Events.EbpfDNSLookup),
 		eventEbpfEventLost:             newEventEbpfEventLost(lbc.Events.EbpfEventLost),
 		eventEbpfFileDelete:            newEventEbpfFileDelete(lbc.Events.EbpfFileDelete),
 		eventEbpfFileOpen:              newEventEbpfFileOpen(lbc.Events.EbpfFileOpen),
@@ -1474,6 +1568,7 @@ func (lb *LogsBuilder) EmitForResource(options ...ResourceLogsOption) {
 	lb.eventEbpfConnectionConnect.emit(ils.LogRecords())
 	lb.eventEbpfConnectionJoin.emit(ils.LogRecords())
 	lb.eventEbpfDiskSlowOperation.emit(ils.LogRecords())
+	lb.eventEbpfDNSLookup.emit(ils.LogRecords())
 	lb.eventEbpfEventLost.emit(ils.LogRecords())
 	lb.eventEbpfFileDelete.emit(ils.LogRecords())
 	lb.eventEbpfFileOpen.emit(ils.LogRecords())
@@ -1547,6 +1642,11 @@ func (lb *LogsBuilder) RecordEbpfConnectionJoinEvent(ctx context.Context, timest
 // RecordEbpfDiskSlowOperationEvent adds a log record of ebpf.disk.slow_operation event.
 func (lb *LogsBuilder) RecordEbpfDiskSlowOperationEvent(ctx context.Context, timestamp pcommon.Timestamp, ebpfDiskOperationDurationAttributeValue float64, options ...EventAttributeOption) {
 	lb.eventEbpfDiskSlowOperation.recordEvent(ctx, timestamp, ebpfDiskOperationDurationAttributeValue, options...)
+}
+
+// RecordEbpfDNSLookupEvent adds a log record of ebpf.dns.lookup event.
+func (lb *LogsBuilder) RecordEbpfDNSLookupEvent(ctx context.Context, timestamp pcommon.Timestamp, options ...EventAttributeOption) {
+	lb.eventEbpfDNSLookup.recordEvent(ctx, timestamp, options...)
 }
 
 // RecordEbpfEventLostEvent adds a log record of ebpf.event.lost event.

@@ -21,8 +21,12 @@ type MetricConfig struct {
 	Attributes MetricAttributes `mapstructure:"attributes"`
 }
 
-// optIn are the attributes that metrics have only if their configuration lists them: they multiply series without bounds.
-var optIn = []string{"server.address", "server.port"}
+// The attributes that metrics have only if their configuration lists them, because they multiply series without bounds: ofPeers are
+// those of servers, ofQuestions the names that are looked up.
+var (
+	ofPeers     = []string{"server.address", "server.port"}
+	ofQuestions = []string{"dns.question.name"}
+)
 
 // ofListeners begins the names of the metrics of listeners. A listener is its address and port, so that they are not opt-in there.
 const ofListeners = "ebpf.listener."
@@ -41,7 +45,7 @@ func (a MetricAttributes) String() string {
 // Kept returns the attributes that are kept of each metric that loses any, by the metric's name.
 func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 	kept := map[string]MetricAttributes{}
-	byPeer := c.ByPeer()
+	byPeer, byQuestion := c.ByPeer(), c.ByQuestion()
 	c.each(func(name string, attributes []string, config *MetricConfig) {
 		isOptIn := func(attribute string) bool { return isOptIn(name, attribute) }
 		wanted := config.Attributes
@@ -49,7 +53,8 @@ func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 			wanted = slices.DeleteFunc(slices.Clone(attributes), isOptIn)
 		}
 		isLost := func(attribute string) bool {
-			return !slices.Contains(wanted, attribute) && (byPeer || !isOptIn(attribute))
+			isThere := !isOptIn(attribute) || byPeer && slices.Contains(ofPeers, attribute) || byQuestion && slices.Contains(ofQuestions, attribute)
+			return isThere && !slices.Contains(wanted, attribute)
 		}
 		if slices.ContainsFunc(attributes, isLost) {
 			kept[name] = wanted
@@ -59,17 +64,26 @@ func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 }
 
 // ByPeer reports whether any metric tells servers apart.
-func (c *AllMetricsConfig) ByPeer() (byPeer bool) {
+func (c *AllMetricsConfig) ByPeer() bool { return c.keepsAny(ofPeers) }
+
+// ByQuestion reports whether any metric tells names apart that are looked up.
+func (c *AllMetricsConfig) ByQuestion() bool { return c.keepsAny(ofQuestions) }
+
+// keepsAny reports whether any metric is to keep one of the attributes, which are opt-in there.
+func (c *AllMetricsConfig) keepsAny(attributes []string) (keeps bool) {
 	c.each(func(name string, _ []string, config *MetricConfig) {
-		byPeer = byPeer || config.Enabled && slices.ContainsFunc(config.Attributes, func(attribute string) bool {
-			return isOptIn(name, attribute)
+		keeps = keeps || config.Enabled && slices.ContainsFunc(config.Attributes, func(attribute string) bool {
+			return isOptIn(name, attribute) && slices.Contains(attributes, attribute)
 		})
 	})
-	return byPeer
+	return keeps
 }
 
 func isOptIn(metric, attribute string) bool {
-	return slices.Contains(optIn, attribute) && !strings.HasPrefix(metric, ofListeners)
+	if slices.Contains(ofPeers, attribute) {
+		return !strings.HasPrefix(metric, ofListeners)
+	}
+	return slices.Contains(ofQuestions, attribute)
 }
 
 // Validate checks that each metric has the attributes that it is to keep.

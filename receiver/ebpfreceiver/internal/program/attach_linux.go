@@ -36,6 +36,14 @@ func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 	}, Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}}}}
 }
 
+// CgroupPackets is a hook at the root of the cgroup2 hierarchy, so it sees the packets of all sockets in a direction, "ingress" or
+// "egress", with their sockets. It runs beside the programs of others.
+func CgroupPackets(function, direction, root string, attach ebpf.AttachType) Hook {
+	hook := Cgroup(function, direction, root, attach)
+	hook.Variants[0].Hook = "cgroup_skb/" + direction
+	return hook
+}
+
 // Syscall is a hook at the entry or exit of a system call. It needs tracefs, and slows down all system calls.
 func Syscall(function, name string) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "tracepoint/syscalls/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {

@@ -18,8 +18,8 @@ import (
 // space.
 type counts struct {
 	delivered, refused [common.MaxPrograms]atomic.Uint64
-	// limited are over the program's event limit. overrun found no room in the queue.
-	limited, overrun [common.MaxPrograms]atomic.Uint64
+	// limited are over the program's event limit. overrun found no room in the queue, full none in what the program keeps.
+	limited, overrun, full [common.MaxPrograms]atomic.Uint64
 	// undecodable are the records that their program could not decode; 0 is no program.
 	undecodable [common.MaxPrograms]atomic.Uint64
 }
@@ -73,7 +73,7 @@ func (s *Set) lossesOf(l *loaded) (counts [len(lossCauses)]uint64, records uint6
 	counts = [...]uint64{
 		lost[common.LossRingFull] + c.overrun[l.number].Load(),
 		lost[common.LossRateLimit] + c.limited[l.number].Load(),
-		lost[common.LossMapFull],
+		lost[common.LossMapFull] + c.full[l.number].Load(),
 		c.refused[l.number].Load(),
 		c.undecodable[l.number].Load(),
 		l.misses(),

@@ -52,8 +52,8 @@ type Settings struct {
 	Events     metadata.EventsConfig
 	Histograms metadata.HistogramsConfig
 	Histogram  histogram.Kind
-	// ByPeer reports that metrics tell servers apart.
-	ByPeer bool
+	// ByPeer reports that metrics tell servers apart, ByQuestion that they tell names apart that are looked up.
+	ByPeer, ByQuestion bool
 	// KeepGoing reports that a program that cannot run is reported and left out, instead of failing the start.
 	KeepGoing bool
 }
@@ -72,6 +72,8 @@ type Host struct {
 	LookAtListener func(socket uint64) (common.ListeningFate, error)
 	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
+	// CountFull counts what is lost because the program has no room for it in user space, as if a map of the BPF side was full.
+	CountFull func()
 	// Report reports a state of the program that the loader does not know.
 	Report func(State)
 }

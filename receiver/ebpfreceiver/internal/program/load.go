@@ -154,6 +154,7 @@ func (s *Set) hostOf(one Selected, number uint32) *Host {
 		Listened:       s.shared.maps[common.MapListened],
 		LookAtListener: s.shared.lookAtListener(),
 		Emit:           s.emitter(one.Config.Common(), number),
+		CountFull:      func() { s.counts.full[number].Add(1) },
 		Report: func(state State) {
 			state.Program = one.Definition.Name
 			s.options.Report(state)

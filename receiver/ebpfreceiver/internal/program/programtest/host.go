@@ -63,8 +63,9 @@ func Host(t testing.TB) *program.Host {
 			Histograms: metadata.DefaultHistogramsConfig(),
 			Histogram:  histogram.Explicit,
 		},
-		Emit:   func(func(*batch.Batch)) {},
-		Report: func(program.State) {},
+		Emit:      func(func(*batch.Batch)) {},
+		CountFull: func() {},
+		Report:    func(program.State) {},
 	}
 }
 

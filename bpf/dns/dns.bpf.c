@@ -1,0 +1,369 @@
+//go:build ignore
+
+// SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
+// Messages of DNS that sockets send to port 53 and receive from it. User space reads them and pairs queries with answers: this side
+// copies them. A server's side of the same messages is left out, so that each look-up over the loopback interface is seen once.
+//
+// The hooks see each packet of each socket, and another task or a softirq may run them while they run. So nothing is kept per CPU, and
+// what is no DNS costs two comparisons.
+#include "../include/filter.h"
+#include "../include/packet.h"
+#include "../include/record.h"
+
+enum { PORT = 53, UDP_HEADER = 8 };
+
+/* The most bytes of a message that one record has. A segment of TCP that is longer has several records. */
+enum { SMALL = 128, MEDIUM = 512, LARGE = 2048, PIECES = 8 };
+
+enum event_id {
+	EVENT_QUERY,
+	EVENT_ANSWER,
+};
+
+/* What all records of a message have. */
+struct part {
+	__u64 cookie;
+	__u32 sequence; /* of TCP: the number of the first byte */
+	__u32 length;   /* bytes that were sent; those beyond the captured ones are not known */
+	__u16 captured;
+	__u8 transport;
+	__u8 pad[5];
+};
+
+/* What a socket sends to port 53. The bytes of the message are behind it, as they are behind an answer. */
+struct query {
+	struct record record;
+	struct part part;
+	struct owner owner;
+	struct flow flow;
+	__u32 netns;
+	__u32 expected; /* of TCP: the number of the first byte that was not received yet */
+	__u8 attribution;
+	__u8 pad[3];
+};
+
+/* What a socket receives from port 53. */
+struct answer {
+	struct record record;
+	struct part part;
+};
+
+/* Records that were written. User space knows from it whether it has read all of them. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u64);
+} dns_written SEC(".maps");
+
+/* Where a message is in a packet. */
+struct place {
+	__u32 offset; /* of the message, from the network header */
+	__u32 length;
+	__u32 transport; /* offset of the transport header */
+	__u8 protocol;
+};
+
+/* Whether a packet is sent to port 53 or received from it. The ports are as in the header: the source is in the lower half. */
+static __always_inline bool has_port_53(struct __sk_buff *skb, __u32 ports, bool sent)
+{
+	struct bpf_sock *sk;
+
+	if (!sent)
+		return (ports & 0xffff) == bpf_htons(PORT);
+	if (ports >> 16 == bpf_htons(PORT))
+		return true;
+	/* The kernel may have translated the server's port (DNAT). A connected socket has the port that its process asked for. */
+	sk = skb->sk;
+	return sk && (*(volatile __u32 *)&sk->dst_port & 0xffff) == bpf_htons(PORT);
+}
+
+/* Finds the message in a packet of IPv4 or IPv6 without extension headers. Returns false if it is none of DNS. */
+static __always_inline bool find_message(struct __sk_buff *skb, struct place *p, bool sent)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct ipv4_header *ip = data;
+	__u32 *ports;
+
+	if (data + sizeof(*ip) + sizeof(*ports) > end)
+		return false;
+	if (ip->version_ihl == 0x45) {
+		p->protocol = ip->protocol;
+		p->transport = sizeof(*ip);
+	} else if (ip->version_ihl >> 4 == 6) {
+		if (data + sizeof(struct ipv6_header) + sizeof(*ports) > end)
+			return false;
+		p->protocol = ((struct ipv6_header *)data)->next_header;
+		p->transport = sizeof(struct ipv6_header);
+	} else if (ip->version_ihl >> 4 == 4) { /* with options */
+		p->protocol = ip->protocol;
+		p->transport = (ip->version_ihl & 15) * 4;
+	} else {
+		return false;
+	}
+	if (p->protocol != IPPROTO_UDP && p->protocol != IPPROTO_TCP)
+		return false;
+	ports = data + p->transport;
+	if ((void *)(ports + 1) > end)
+		return false;
+	return has_port_53(skb, *ports, sent);
+}
+
+/* Finds the beginning and the length of the message. Returns false if the packet has no payload. */
+static __always_inline bool measure_message(struct __sk_buff *skb, struct place *p, struct transport_header *h)
+{
+	__u32 header = UDP_HEADER;
+
+	if (p->protocol == IPPROTO_TCP) {
+		if (bpf_skb_load_bytes(skb, p->transport, h, sizeof(*h)))
+			return false;
+		header = (h->tcp[8] >> 4) * 4;
+	}
+	p->offset = p->transport + header;
+	if (skb->len <= p->offset)
+		return false;
+	p->length = skb->len - p->offset;
+	return true;
+}
+
+static __always_inline __u32 number_at(const __u8 *octets)
+{
+	return (__u32)octets[0] << 24 | (__u32)octets[1] << 16 | (__u32)octets[2] << 8 | octets[3];
+}
+
+/* The number of the first byte of the payload. */
+static __always_inline __u32 sequence_of(const struct transport_header *h)
+{
+	/* A SYN, which may have a payload, takes a number. */
+	return number_at(h->tcp) + (h->tcp[9] & TCP_SYN ? 1 : 0);
+}
+
+static __always_inline void count_written(void)
+{
+	__u32 zero = 0;
+	__u64 *written = bpf_map_lookup_elem(&dns_written, &zero);
+
+	if (written)
+		__sync_fetch_and_add(written, 1);
+}
+
+/* Copies a part of the packet behind a record. `room` is a power of two, which older verifiers need to know the bounds by. */
+static __always_inline bool copy_part(struct __sk_buff *skb, __u32 offset, void *to, __u32 bytes, __u32 room)
+{
+	bytes--;
+	barrier_var(bytes);
+	bytes &= room - 1;
+	return !bpf_skb_load_bytes(skb, offset, to, bytes + 1);
+}
+
+static __always_inline void fill_query(struct query *q, const struct query *from)
+{
+	q->part = from->part;
+	q->owner = from->owner;
+	q->flow = from->flow;
+	q->netns = from->netns;
+	q->expected = from->expected;
+	q->attribution = from->attribution;
+	__builtin_memset(q->pad, 0, sizeof(q->pad));
+}
+
+#define WRITE_QUERY(skb, from, offset, now, room)                                               \
+	({                                                                                      \
+		struct query *q = reserve_record(EVENT_QUERY, sizeof(*q) + (room), now, false); \
+		if (q) {                                                                        \
+			fill_query(q, from);                                                    \
+			if (!copy_part(skb, offset, q + 1, (from)->part.captured, room))        \
+				q->part.captured = 0;                                           \
+			count_written();                                                        \
+			submit_record(q);                                                       \
+		}                                                                               \
+	})
+
+#define WRITE_ANSWER(skb, from, offset, now, room)                                                \
+	({                                                                                        \
+		struct answer *a = reserve_record(EVENT_ANSWER, sizeof(*a) + (room), now, false); \
+		if (a) {                                                                          \
+			a->part = *(from);                                                        \
+			if (!copy_part(skb, offset, a + 1, (from)->captured, room))               \
+				a->part.captured = 0;                                             \
+			count_written();                                                          \
+			submit_record(a);                                                         \
+		}                                                                                 \
+	})
+
+static __always_inline void write_query(struct __sk_buff *skb, const struct query *from, __u32 offset, __u64 now)
+{
+	if (from->part.captured <= SMALL)
+		WRITE_QUERY(skb, from, offset, now, SMALL);
+	else if (from->part.captured <= MEDIUM)
+		WRITE_QUERY(skb, from, offset, now, MEDIUM);
+	else
+		WRITE_QUERY(skb, from, offset, now, LARGE);
+}
+
+static __always_inline void write_answer(struct __sk_buff *skb, const struct part *from, __u32 offset, __u64 now)
+{
+	if (from->captured <= SMALL)
+		WRITE_ANSWER(skb, from, offset, now, SMALL);
+	else if (from->captured <= MEDIUM)
+		WRITE_ANSWER(skb, from, offset, now, MEDIUM);
+	else
+		WRITE_ANSWER(skb, from, offset, now, LARGE);
+}
+
+/* Sets how much of what is left of a message the next record has. Returns false if nothing is left. */
+static __always_inline bool next_piece(struct part *part, __u32 left, int number)
+{
+	if (!left)
+		return false;
+	part->captured = left < LARGE ? left : LARGE;
+	/* The last record stands for all that is left. */
+	part->length = part->transport == IPPROTO_UDP || number == PIECES - 1 ? left : part->captured;
+	return true;
+}
+
+/* Both ends: those of the packet, but for the server that a connected socket was given. The kernel may translate it. */
+static __always_inline void read_ends(struct __sk_buff *skb, const struct place *p, struct flow *f)
+{
+	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
+	struct bpf_sock *sk = skb->sk;
+	__u32 ports = 0;
+
+	__builtin_memset(f, 0, sizeof(*f));
+	if (data + sizeof(struct ipv6_header) <= end && *(__u8 *)data >> 4 == 6) {
+		struct ipv6_header *ip = data;
+
+		f->local = ip->source;
+		f->remote = ip->destination;
+	} else if (data + sizeof(struct ipv4_header) <= end) {
+		struct ipv4_header *ip = data;
+
+		map_ipv4(&f->local, ip->source);
+		map_ipv4(&f->remote, ip->destination);
+	}
+	bpf_skb_load_bytes(skb, p->transport, &ports, sizeof(ports));
+	f->local_port = bpf_ntohs(ports & 0xffff);
+	f->remote_port = bpf_ntohs(ports >> 16);
+	if (!sk)
+		return;
+	ports = *(volatile __u32 *)&sk->dst_port & 0xffff;
+	if (!ports)
+		return;
+	f->remote_port = bpf_ntohs(ports);
+	if (sk->family == AF_INET) {
+		map_ipv4(&f->remote, sk->dst_ip4);
+	} else {
+		__u32 *remote = (__u32 *)f->remote.octets;
+
+		remote[0] = sk->dst_ip6[0];
+		remote[1] = sk->dst_ip6[1];
+		remote[2] = sk->dst_ip6[2];
+		remote[3] = sk->dst_ip6[3];
+	}
+}
+
+/*
+ * Reads who sends. A datagram is sent in a system call of its process, but where netfilter or encryption have held it up, so that it
+ * is another one's turn: the cgroup tells that in most cases. TCP may send later: only while a process works on the socket it is the
+ * current one.
+ */
+static __always_inline void read_sender(struct query *q, struct __sk_buff *skb, struct sock *sk)
+{
+	__u64 cgroup = bpf_skb_cgroup_id(skb);
+
+	if (q->part.transport == IPPROTO_UDP || BPF_CORE_READ(sk, sk_lock.owned))
+		read_owner(&q->owner, current_task());
+	if (q->owner.pid && q->owner.cgroup == cgroup) {
+		q->attribution = ATTRIBUTION_CURRENT;
+		return;
+	}
+	__builtin_memset(&q->owner, 0, sizeof(q->owner));
+	q->owner.cgroup = cgroup;
+	q->attribution = ATTRIBUTION_CGROUP;
+}
+
+static __noinline int on_query(struct __sk_buff *skb, struct place *where)
+{
+	struct transport_header h = {};
+	struct query q = {};
+	struct place p;
+	struct sock *sk;
+	__u64 now;
+
+	if (!where)
+		return 1;
+	p = *where;
+	if (!skb->sk || !measure_message(skb, &p, &h))
+		return 1;
+	sk = (struct sock *)address_of(skb->sk);
+	q.part.transport = p.protocol;
+	read_sender(&q, skb, sk);
+	read_ends(skb, &p, &q.flow);
+	if (is_excluded_process(&q.owner) || is_excluded_flow(&q.flow))
+		return 1;
+	q.part.cookie = bpf_get_socket_cookie(skb);
+	q.netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+	if (p.protocol == IPPROTO_TCP) {
+		q.part.sequence = sequence_of(&h);
+		q.expected = number_at(h.tcp + 4);
+	}
+	now = bpf_ktime_get_ns();
+	for (int i = 0; i < PIECES && next_piece(&q.part, p.length, i); i++) {
+		write_query(skb, &q, p.offset, now);
+		p.offset += q.part.captured;
+		p.length -= q.part.length;
+		q.part.sequence += q.part.captured;
+	}
+	return 1;
+}
+
+static __noinline int on_answer(struct __sk_buff *skb, struct place *where)
+{
+	struct transport_header h = {};
+	struct part part = {};
+	struct place p;
+	__u64 now;
+
+	if (!where)
+		return 1;
+	p = *where;
+	if (!measure_message(skb, &p, &h))
+		return 1;
+	part.cookie = bpf_get_socket_cookie(skb);
+	part.transport = p.protocol;
+	if (p.protocol == IPPROTO_TCP)
+		part.sequence = sequence_of(&h);
+	now = bpf_ktime_get_ns();
+	for (int i = 0; i < PIECES && next_piece(&part, p.length, i); i++) {
+		write_answer(skb, &part, p.offset, now);
+		p.offset += part.captured;
+		p.length -= part.length;
+		part.sequence += part.captured;
+	}
+	return 1;
+}
+
+SEC("cgroup_skb/egress")
+int dns_sent(struct __sk_buff *skb)
+{
+	struct place p = {};
+
+	if (find_message(skb, &p, true))
+		on_query(skb, &p);
+	return 1;
+}
+
+SEC("cgroup_skb/ingress")
+int dns_received(struct __sk_buff *skb)
+{
+	struct place p = {};
+
+	if (find_message(skb, &p, false))
+		on_answer(skb, &p);
+	return 1;
+}
+
+EXPORT_STRUCT(query);
+EXPORT_STRUCT(answer);
+EXPORT_ENUM(event_id);
+char LICENSE[] SEC("license") = "Dual BSD/GPL";

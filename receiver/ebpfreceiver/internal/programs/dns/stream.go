@@ -1,0 +1,110 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package dns
+
+import "encoding/binary"
+
+const (
+	// prefixSize is the size of the length before each message of a stream.
+	prefixSize = 2
+	// maxKept is how many bytes are kept of a message of a stream. What is behind is more than an answer of addresses needs.
+	maxKept = 8192
+	// maxEarly is how many segments wait for one that comes late.
+	maxEarly = 16
+)
+
+// stream puts the messages of one direction of a TCP connection together. Segments may come twice, and in any order. Their last bytes
+// may not be known.
+type stream struct {
+	known bool   // whether next is known
+	next  uint32 // number of the byte that comes next
+	early []segment
+
+	prefix [prefixSize]byte
+	have   int // bytes of the prefix
+	left   int // bytes of the message that are still to come
+	kept   []byte
+	cut    bool // bytes after those that are kept are missing
+}
+
+type segment struct {
+	number, length uint32
+	data           []byte
+}
+
+// start begins at a byte, which is the first one of a message.
+func (s *stream) start(number uint32) {
+	*s = stream{known: true, next: number, kept: s.kept[:0]}
+}
+
+// add adds a segment and calls f for each message that it completes. It returns true if messages were lost.
+func (s *stream) add(number, length uint32, data []byte, f func(message []byte)) (lost bool) {
+	if !s.known {
+		s.start(number)
+	}
+	if int32(number-s.next) > 0 {
+		if len(s.early) < maxEarly {
+			s.early = append(s.early, segment{number: number, length: length, data: append([]byte(nil), data...)})
+			return false
+		}
+		lost = true
+		s.start(number)
+	}
+	if !s.take(segment{number: number, length: length, data: data}, f) {
+		return true
+	}
+	for i := 0; i < len(s.early); i++ {
+		if one := s.early[i]; int32(one.number-s.next) <= 0 {
+			s.early = append(s.early[:i], s.early[i+1:]...)
+			i = -1 // the one before may be next
+			if !s.take(one, f) {
+				return true
+			}
+		}
+	}
+	return lost
+}
+
+// take takes the part of a segment that is new. It returns false if a length is not known, and so the beginning of the next message.
+func (s *stream) take(one segment, f func(message []byte)) bool {
+	old := s.next - one.number
+	if old >= one.length {
+		return true
+	}
+	data, length := one.data[min(int(old), len(one.data)):], int(one.length-old)
+	s.next += uint32(length)
+	for length > 0 {
+		if s.have < prefixSize {
+			if len(data) == 0 {
+				*s = stream{kept: s.kept[:0]}
+				return false
+			}
+			s.prefix[s.have] = data[0]
+			s.have++
+			data, length = data[1:], length-1
+			if s.have == prefixSize {
+				s.left, s.kept, s.cut = int(binary.BigEndian.Uint16(s.prefix[:])), s.kept[:0], false
+			}
+		} else {
+			n := min(s.left, length)
+			s.keep(data[:min(n, len(data))], n)
+			data, length, s.left = data[min(n, len(data)):], length-n, s.left-n
+		}
+		if s.have == prefixSize && s.left == 0 {
+			s.have = 0
+			f(s.kept)
+		}
+	}
+	return true
+}
+
+// keep keeps the known ones of n bytes of the message.
+func (s *stream) keep(known []byte, n int) {
+	if s.cut {
+		return
+	}
+	room := maxKept - len(s.kept)
+	s.kept = append(s.kept, known[:min(room, len(known))]...)
+	s.cut = len(known) < n || len(known) > room
+}
