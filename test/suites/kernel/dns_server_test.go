@@ -148,4 +148,3 @@ func (l lookups) once(socket traffic.Socket, query []byte) (traffic.Span, traffi
 	sent := l.client.SendMessages(socket.FD, netip.AddrPort{}, query)
 	return sent, l.client.ReceiveMessages(socket.FD, 1)[0]
 }
-

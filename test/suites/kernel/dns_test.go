@@ -109,7 +109,9 @@ func simple(name string, kind uint16) func(*testing.T) []byte {
 }
 
 func coded(code int, records ...string) func(*testing.T, []byte) [][]byte {
-	return func(t *testing.T, query []byte) [][]byte { return [][]byte{packed(t, replying(t, query, code, records...))} }
+	return func(t *testing.T, query []byte) [][]byte {
+		return [][]byte{packed(t, replying(t, query, code, records...))}
+	}
 }
 
 func failed(code string) attributes {
@@ -484,6 +486,57 @@ func TestDNSTranslated(t *testing.T) {
 			l.once(socket, asking(t, 3, "service.test", dns.TypeA))
 			e := r.Exactly(t, 1, testreceiver.Named(lookupEvent), testreceiver.With("ebpf.socket.cookie", int64(socket.Cookie)))[0]
 			check(t, e, lookupEvent, plog.SeverityNumberWarn, lookup(l, socket, "service.test", "A", "refused", 0), lookupDurationKey)
+		})
+	}
+}
+
+// A connection has the name that its process has looked up, if it is the only one that leads to the address.
+func TestDNSServerDomain(t *testing.T) {
+	testnet.Require(t)
+	const domain = "ebpf.server.domain"
+	r := testreceiver.Start(t, "programs: {connection: {}, dns: {}}")
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			kind, name := dns.TypeA, "A"
+			if f.dial.Is6() {
+				kind, name = dns.TypeAAAA, "AAAA"
+			}
+			l := newLookups(t, f, func(query []byte) [][]byte {
+				m := replying(t, query, dns.RcodeSuccess, "www.test. 5 IN CNAME edge.test.", "edge.test. 5 IN "+name+" "+f.dial.String())
+				return [][]byte{packed(t, m)}
+			})
+			other := netip.MustParsePrefix("198.18.0.200/24")
+			l.right.AddAddress(t, testnet.Right.Device, other)
+			stranger := traffic.Start(t, l.left)
+			listener := traffic.Addr(f.dial, l.clientServer.server.Listen(traffic.Addr(f.listen, 0)).Local.Port())
+			elsewhereAt := l.clientServer.server.Listen(traffic.Addr(other.Addr(), 0)).Local
+			socket := l.socket(t)
+			connect := func(a *traffic.Agent, to netip.AddrPort) traffic.Conn {
+				c := a.Connect(to)
+				require.Zero(t, c.Errno)
+				return c
+			}
+			domainOf := func(event string, a *traffic.Agent, c traffic.Conn) any {
+				e := r.Exactly(t, 1, testreceiver.Named(event), testreceiver.OfProcess(a.PID), testreceiver.With("client.port", int64(c.Local.Port())))[0]
+				return e.Attributes[domain]
+			}
+			before := connect(l.client, listener)
+			l.once(socket, asking(t, 1, "www.test", kind))
+			known := connect(l.client, listener)
+			elsewhere := connect(l.client, elsewhereAt)
+			others := connect(stranger, listener)
+			l.client.Close(known.FD)
+			assert.Nil(t, domainOf(connectEvent, l.client, before))
+			assert.Equal(t, "www.test", domainOf(connectEvent, l.client, known))
+			assert.Equal(t, "www.test", domainOf(closeEvent, l.client, known))
+			assert.Nil(t, domainOf(connectEvent, l.client, elsewhere))
+			assert.Nil(t, domainOf(connectEvent, stranger, others))
+			for _, e := range r.Events.Matching(testreceiver.Named(acceptEvent)) {
+				assert.NotContains(t, e.Attributes, domain)
+			}
+
+			l.once(socket, asking(t, 2, "other.test", kind))
+			assert.Nil(t, domainOf(connectEvent, l.client, connect(l.client, listener)), "two names lead there")
 		})
 	}
 }

@@ -71,6 +71,7 @@ var packages = []testPackage{
 			"Connection(Established|Listeners|OfMPTCP|Subflows)",
 			"ConnectionUDP(Connect|Send)",
 			"ConnectionUnixByRing",
+			"DNS(Answers|Lookups|OverTCP)$",
 			"DiskIOOperations",
 			"FileDescriptorOperations",
 			"FileOpens",
@@ -92,6 +93,7 @@ var packages = []testPackage{
 			"ActiveConnection",
 			"CapabilitiesSuffice",
 			"Connection(CauseOfFullQueue|ClosedByExit|EndCauses|LimitedByTheReceiver|MetricsByPeer|OfPreforked|OutOfOrder|PassedOn|Retransmits|UDPSocket|sOfListeners|sOlderThanTheReceiver$)",
+			"DNS(Metric|QueriesTogether|Retries|ServerDomain)",
 			"Include",
 			"LockedMemory",
 			"OOMKillOfAnother",
@@ -103,6 +105,7 @@ var packages = []testPackage{
 		},
 		newest: []string{
 			"Connection(CauseOfFullQueue|Deferred|FailedAtOnce|LinkLocal|Metrics(ByPeer)?$|Translated|UDPFailed|UnixInterrupted)",
+			"DNSTranslated",
 			"DiskIO(Merge|SlowOperation|WriteBack)",
 			"FileDeletion(Refused|sWithoutPath)",
 			"Include",
@@ -115,6 +118,7 @@ var packages = []testPackage{
 		},
 		once: []string{"PacketDropOf", "PacketDropsOf"},
 		skip: []string{
+			"DNSByLibrary",                  // the guests have no C library
 			".*/mapped",                     // what sockets for both families do is as with either
 			"MetricsWithoutEvents",          // it does not depend on the kernel
 			"ProgramsTogetherIsComplete",    // it reads the sources, which the guests do not have

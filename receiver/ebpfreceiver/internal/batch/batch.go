@@ -34,6 +34,8 @@ type Settings struct {
 type Batch struct {
 	Names     *Names
 	Addresses *Addresses
+	// Domains are the names that processes have looked up so far.
+	Domains *Domains
 	// Text is a buffer for one body: append to Text[:0] and store the result.
 	Text []byte
 
@@ -53,6 +55,7 @@ func New(settings Settings) *Batch {
 	return &Batch{
 		Names:     NewNames(),
 		Addresses: NewAddresses(),
+		Domains:   NewDomains(),
 		settings:  settings,
 		logs:      plog.NewLogs(),
 		scopes:    map[*kernel.Container]plog.LogRecordSlice{},

@@ -473,6 +473,12 @@ func WithEbpfRunqueueDurationEventAttribute(ebpfRunqueueDurationAttributeValue f
 	})
 }
 
+func WithEbpfServerDomainEventAttribute(ebpfServerDomainAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.server.domain", ebpfServerDomainAttributeValue)
+	})
+}
+
 func WithEbpfSocketCookieEventAttribute(ebpfSocketCookieAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.socket.cookie", ebpfSocketCookieAttributeValue)

@@ -26,6 +26,7 @@ const (
 	eventAccept = uint8(bpf.ConnectionEventIdEVENT_ACCEPT)
 	eventClose  = uint8(bpf.ConnectionEventIdEVENT_CLOSE)
 	eventJoin   = uint8(bpf.ConnectionEventIdEVENT_JOIN)
+	roleClient  = uint8(common.RoleClient)
 	roleServer  = uint8(common.RoleServer)
 )
 
@@ -73,6 +74,9 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 		putEnds(event, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
 	}
 	event.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
+	if e.Role == roleClient {
+		event.PutStr("ebpf.server.domain", b.Domains.Get(owner, remote, e.Record.Time))
+	}
 	if e.Subflow {
 		event.PutBool("ebpf.connection.subflow", true)
 	}

@@ -123,7 +123,9 @@ func receivedRecord(at uint64, data []byte, set ...func(*bpf.DNSAnswer)) []byte 
 	return append(append([]byte(nil), programtest.Bytes(a)...), data...)
 }
 
-func from(cookie uint64) func(*bpf.DNSAnswer) { return func(a *bpf.DNSAnswer) { a.Part.Cookie = cookie } }
+func from(cookie uint64) func(*bpf.DNSAnswer) {
+	return func(a *bpf.DNSAnswer) { a.Part.Cookie = cookie }
+}
 
 func (s *scene) take(records ...[]byte) {
 	s.t.Helper()

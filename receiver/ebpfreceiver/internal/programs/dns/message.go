@@ -4,6 +4,7 @@
 package dns
 
 import (
+	"encoding/binary"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -48,15 +49,19 @@ type message struct {
 	records   int
 }
 
-// headerSize is the size of a message without any section.
-const headerSize = 12
+const (
+	// headerSize is the size of a message without any section; answersAt is where in it the number of answers is.
+	headerSize, answersAt = 12, 6
+	// questionSize is the size of a question without its name.
+	questionSize = 4
+)
 
 // parse reads a message. Of one that is not complete it returns what there is. It returns false if that is not even a question, or
 // if it is about something else than a look-up.
 func parse(raw []byte) (m message, ok bool) {
 	var all dns.Msg
 	err := all.Unpack(raw)
-	if len(raw) < headerSize || all.Opcode != dns.OpcodeQuery || err != nil && len(all.Question) == 0 {
+	if len(raw) < headerSize || all.Opcode != dns.OpcodeQuery {
 		return m, false
 	}
 	m = message{id: all.Id, answers: all.Response, truncated: all.Truncated, code: all.Rcode}
@@ -65,8 +70,35 @@ func parse(raw []byte) (m message, ok bool) {
 		q := all.Question[0]
 		m.asks, m.question = true, question{name: withoutDot(q.Name), kind: q.Qtype, class: q.Qclass}
 	}
+	if err != nil {
+		all.Answer = firstAnswers(raw, len(all.Question))
+	}
 	m.readAnswers(all.Answer)
-	return m, true
+	// A question that is not complete has no class.
+	return m, (err == nil || m.asks) && (!m.asks || m.question.class != 0)
+}
+
+// firstAnswers returns the records of the answer section up to the place from which on a message cannot be read.
+func firstAnswers(raw []byte, questions int) (records []dns.RR) {
+	at := headerSize
+	for range questions {
+		_, next, err := dns.UnpackDomainName(raw, at)
+		if err != nil {
+			return nil
+		}
+		at = next + questionSize
+	}
+	for range int(binary.BigEndian.Uint16(raw[answersAt:])) {
+		if at >= len(raw) {
+			break
+		}
+		record, next, err := dns.UnpackRR(raw, at)
+		if err != nil {
+			break
+		}
+		records, at = append(records, record), next
+	}
+	return records
 }
 
 func (m *message) readAnswers(records []dns.RR) {

@@ -6,6 +6,7 @@ package dns
 import (
 	"fmt"
 	"net/netip"
+	"time"
 	"unsafe"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
@@ -116,7 +117,7 @@ func (n *names) onQuery(q *bpf.DNSQuery, owner *common.Owner, attribution uint8,
 	}
 }
 
-func (n *names) onAnswer(b *batch.Batch, cookie, time uint64, raw []byte) {
+func (n *names) onAnswer(b *batch.Batch, cookie, at uint64, raw []byte) {
 	m, ok := parse(raw)
 	if !ok || !m.answers {
 		return
@@ -125,8 +126,16 @@ func (n *names) onAnswer(b *batch.Batch, cookie, time uint64, raw []byte) {
 	if l == nil {
 		return // it comes late, or twice, or nobody has asked
 	}
-	l.end, l.answer = max(time, l.first), &m
+	l.end, l.answer = max(at, l.first), &m
+	learn(b, l)
 	n.finish(l)
+}
+
+// learn remembers the addresses of the answer for the connections of the process.
+func learn(b *batch.Batch, l *lookup) {
+	for _, address := range l.answer.addresses {
+		b.Domains.Learn(&l.owner, l.question.name, address, l.end, time.Duration(l.answer.ttl)*time.Second)
+	}
 }
 
 // expire ends the look-ups that have waited too long, as of a time at which all earlier records were read.
