@@ -8,6 +8,7 @@ package traffic
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -34,6 +35,8 @@ const (
 	LoopDescriptors = "descriptors"
 	// LoopReads reads a block of the file or device Path, without the page cache.
 	LoopReads = "reads"
+	// LoopLookups sends a query of DNS to a server in the same thread, and an answer back.
+	LoopLookups = "lookups"
 )
 
 // Loop repeats one operation in a single thread.
@@ -64,6 +67,7 @@ var loop = Define("loop", func(l Loop) (done LoopDone, err error) {
 		LoopSwitches:    (*Loop).switches,
 		LoopDescriptors: (*Loop).descriptors,
 		LoopReads:       (*Loop).reads,
+		LoopLookups:     (*Loop).lookups,
 	}[l.Of]
 	if !ok || l.Count <= 0 {
 		return done, fmt.Errorf("no loop of %d %q", l.Count, l.Of)
@@ -77,6 +81,49 @@ var loop = Define("loop", func(l Loop) (done LoopDone, err error) {
 func (l *Loop) calls() error {
 	for range l.Count {
 		_, _, _ = unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+	}
+	return nil
+}
+
+// nameServer is an address of the loopback interface for the server of lookups.
+var nameServer = netip.MustParseAddrPort("127.53.53.53:53")
+
+func (l *Loop) lookups() error {
+	server, err := socketFor(nameServer.Addr(), unix.SOCK_DGRAM, unix.IPPROTO_UDP)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer closeRaw(server)
+	if err := unix.Bind(server, toSockaddr(nameServer)); err != nil {
+		return fmt.Errorf("bind to %s: %w", nameServer, err)
+	}
+	client, err := socketFor(nameServer.Addr(), unix.SOCK_DGRAM, unix.IPPROTO_UDP)
+	if err != nil {
+		return fmt.Errorf("socket: %w", err)
+	}
+	defer closeRaw(client)
+	if err := unix.Connect(client, toSockaddr(nameServer)); err != nil {
+		return fmt.Errorf("connect to %s: %w", nameServer, err)
+	}
+	// A question for the addresses of "loop", and the answer that it has none.
+	message := []byte{0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, 'l', 'o', 'o', 'p', 0, 0, 1, 0, 1}
+	received := make([]byte, 512)
+	for i := range l.Count {
+		message[0], message[1], message[2] = byte(i>>8), byte(i), 1
+		if err := unix.Send(client, message, 0); err != nil {
+			return fmt.Errorf("send: %w", err)
+		}
+		n, from, err := unix.Recvfrom(server, received, 0)
+		if err != nil {
+			return fmt.Errorf("receive: %w", err)
+		}
+		received[2] |= 0x80
+		if err := unix.Sendto(server, received[:n], 0, from); err != nil {
+			return fmt.Errorf("answer: %w", err)
+		}
+		if _, err := unix.Read(client, received); err != nil {
+			return fmt.Errorf("read: %w", err)
+		}
 	}
 	return nil
 }

@@ -45,7 +45,7 @@ func TestDrops(t *testing.T) {
 func TestLoops(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "blocks")
 	require.NoError(t, os.WriteFile(file, make([]byte, 4096), 0o600))
-	for _, of := range []string{LoopCalls, LoopProcesses, LoopDeletions, LoopSwitches, LoopDescriptors, LoopReads} {
+	for _, of := range []string{LoopCalls, LoopProcesses, LoopDeletions, LoopSwitches, LoopDescriptors, LoopReads, LoopLookups} {
 		done, err := Loop{Of: of, Count: 20, Path: file}.Run(nil)
 		require.NoError(t, err, of)
 		assert.Equal(t, 20, done.Count)
