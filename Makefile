@@ -60,39 +60,60 @@ go:
 	fi
 
 ##@ Release
-.PHONY: release release-files
+.PHONY: release release-image release-files buildah
 RELEASE_VERSION = $(shell awk '$$1 == "version:" {print $$2; exit}' builder-config.yaml)
 # The committed files in an archive besides the executable.
 RELEASE_FILES = $(shell git ls-files LICENSE bpf/LICENSE README.md CHANGELOG.md SECURITY.md config.yaml docs examples deploy)
-# All files in the archives have the time of the commit, so that the archives are reproducible.
+# All files of a release have the time of the commit, so that it is reproducible.
 SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
-TAR_REPRODUCIBLE = --sort=name --mtime=@$(SOURCE_DATE_EPOCH) --owner=0 --group=0 --numeric-owner --mode=a+rX,u+w,go-w --format=gnu
 
-release: build build-full ## Build both collectors for linux/amd64 and linux/arm64: archives and their checksums in dist-release
+release: build build-full $(BIN)/release ## Build both collectors for linux/amd64 and linux/arm64: packages, archives, SBOMs and checksums in dist-release
 	rm -rf dist-release
 	for folder in dist dist-full; do \
 		for architecture in amd64 arm64; do \
-			collector=otelcol-ebpf$${folder#dist}; \
-			archive=$${collector}_$(RELEASE_VERSION)_linux_$$architecture; \
-			mkdir -p dist-release/$$archive; \
-			CGO_ENABLED=0 GOOS=linux GOARCH=$$architecture \
-				go -C $$folder build -trimpath -ldflags='-s -w' -o $(CURDIR)/dist-release/$$archive/$$collector .; \
-			cp --parents $(RELEASE_FILES) dist-release/$$archive; \
-			tar -C dist-release $(TAR_REPRODUCIBLE) -cf - $$archive | gzip -n -9 >dist-release/$$archive.tar.gz; \
-			rm -r dist-release/$$archive; \
+			CGO_ENABLED=0 GOOS=linux GOARCH=$$architecture go -C $$folder build -trimpath -ldflags='-s -w' \
+				-o $(CURDIR)/dist-release/build/$$architecture/otelcol-ebpf$${folder#dist} .; \
 		done; \
 	done
-	cd dist-release && sha256sum *.tar.gz >otelcol-ebpf_$(RELEASE_VERSION)_checksums.txt
+	release -version $(RELEASE_VERSION) -time $(SOURCE_DATE_EPOCH) -files '$(RELEASE_FILES)' dist-release/build/*/*
+	rm -r dist-release/build
 	cat dist-release/*_checksums.txt
 
-release-files: ## List the files in the archives of `make release` besides the executable
+# The last stage of the Containerfile, with the executables of the archives and this machine's certificates in place of what the
+# first stage builds. Nothing is taken from a registry, and buildah's storage is a folder that is removed.
+release-image: release buildah ## Make the image of the full collector for both architectures, as an OCI layout in dist-release
+	work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	image=otelcol-ebpf-full_$(RELEASE_VERSION)_linux_oci; \
+	build() { buildah --root "$$work/root" --runroot "$$work/run" --storage-driver vfs "$$@"; }; \
+	for architecture in amd64 arm64; do \
+		mkdir -p "$$work/$$architecture/src" "$$work/$$architecture/etc/ssl/certs"; \
+		tar --extract --gzip --file dist-release/otelcol-ebpf-full_$(RELEASE_VERSION)_linux_$$architecture.tar.gz \
+			--to-stdout --wildcards '*/otelcol-ebpf-full' >"$$work/$$architecture/src/otelcol-ebpf"; \
+		chmod 755 "$$work/$$architecture/src/otelcol-ebpf"; \
+		cp /etc/ssl/certs/ca-certificates.crt "$$work/$$architecture/etc/ssl/certs/"; \
+		sed -n '/^FROM scratch/,$$p' deploy/Containerfile | sed 's/--from=build //' >"$$work/$$architecture/Containerfile"; \
+		build build --platform linux/$$architecture --timestamp $(SOURCE_DATE_EPOCH) --manifest $$image \
+			--file "$$work/$$architecture/Containerfile" "$$work/$$architecture"; \
+	done; \
+	rm -rf dist-release/$$image; \
+	build manifest push --all $$image oci:dist-release/$$image:$(RELEASE_VERSION)
+
+buildah:
+	@if command -v buildah >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends buildah; \
+	else \
+		echo "make release-image needs buildah" >&2; exit 1; \
+	fi
+
+release-files: ## List the files in the archives of `make release` besides the executable and the licences of others
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-host test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-guide systemd runtimes prometheus victorialogs jq bench
+.PHONY: test test-host test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-packages test-guide systemd rpm runtimes prometheus victorialogs jq bench
 test: test-unit test-host ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
-test-host: test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy ## Run the tests that observe the whole host (as root)
+test-host: test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy test-packages ## Run the tests that observe the whole host (as root)
 
 # The exporter is a module of its own, so that those who take the receiver alone do not get SQLite. Its tests run without the race
 # detector: SQLite takes minutes to compile with it. `make test-exporter RACE=-race` does it all the same.
@@ -141,6 +162,9 @@ test-deploy: build-full systemd $(BIN)/gotestsum ## Check the files in deploy/, 
 	$(call TEST_HOST,./test/suites/deploy)
 	go -C test/suites/deploy/kubernetes test -count=1 $(TESTFLAGS) ./...
 
+test-packages: build systemd rpm $(BIN)/release $(BIN)/gotestsum ## Build the packages of this machine's architecture, and install, upgrade and remove them in a copy of its root (as root)
+	$(call TEST_HOST,./test/suites/packages)
+
 test-guide: generate-deps ## Follow docs/add-a-program.md in a copy of the repository (as root, with clang)
 	go test -count=1 $(TESTFLAGS) ./test/suites/guide
 
@@ -167,6 +191,15 @@ systemd:
 		echo "install systemd-analyze (Debian's package systemd), or the tests that need it are skipped" >&2; \
 	fi
 
+# Only to read and install packages below a folder of the test.
+rpm:
+	@if command -v rpm >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends rpm; \
+	else \
+		echo "install rpm, or the tests that need it are skipped" >&2; \
+	fi
+
 prometheus: $(PROMETHEUS) ## Download the Prometheus server for the end-to-end tests; nothing is installed
 
 victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests; nothing is installed
@@ -174,6 +207,12 @@ victorialogs: $(VICTORIALOGS) ## Build the VictoriaLogs server for the tests; no
 # It has its own go.mod, so that no other module gets its dependencies.
 $(VICTORIALOGS): internal/tools/victorialogs/go.mod internal/tools/victorialogs/go.sum
 	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/victorialogs build -o $@ github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs
+	@touch $@
+
+# It is a module of its own for the same reason.
+RELEASE_TOOL := $(wildcard internal/tools/release/*) $(wildcard internal/tools/release/scripts/*)
+$(BIN)/release: $(RELEASE_TOOL) | go
+	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools/release build -o $@ .
 	@touch $@
 
 # The tests start it without a profile, and it can reach this host alone.
@@ -231,6 +270,7 @@ lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint and lint-bpf, and go ve
 	cd test/suites/deploy/kubernetes && golangci-lint run ./...
 	cd exporter/eventstoreexporter && golangci-lint run ./...
 	cd internal/tools/dashboards && golangci-lint run ./...
+	cd internal/tools/release && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -253,6 +293,7 @@ tidy: ## Tidy the go.mod files
 	go -C internal/tools mod tidy
 	go -C internal/tools/victorialogs mod tidy
 	go -C internal/tools/dashboards mod tidy
+	go -C internal/tools/release mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 	go -C exporter/eventstoreexporter mod tidy
 

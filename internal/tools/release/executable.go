@@ -1,0 +1,75 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package main
+
+import (
+	"debug/buildinfo"
+	"encoding/json"
+	"errors"
+	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/mod/module"
+)
+
+// executable is a built collector.
+type executable struct {
+	path, name, architecture string
+	// modules are the modules of others that are linked in.
+	modules []module.Version
+	// own are the paths of this repository's modules by the folders that they were built from.
+	own map[string]string
+}
+
+func readExecutable(path string) (*executable, error) {
+	info, err := buildinfo.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	e := &executable{path: path, name: filepath.Base(path), own: map[string]string{}}
+	for _, setting := range info.Settings {
+		if setting.Key == "GOARCH" {
+			e.architecture = setting.Value
+		}
+	}
+	if e.architecture == "" {
+		return nil, errors.New("the executable does not say its architecture")
+	}
+	for _, dep := range info.Deps {
+		used := dep
+		if dep.Replace != nil {
+			used = dep.Replace
+		}
+		if used.Version == "" || used.Version == "(devel)" {
+			e.own[used.Path] = dep.Path
+		} else {
+			e.modules = append(e.modules, module.Version{Path: used.Path, Version: used.Version})
+		}
+	}
+	return e, nil
+}
+
+// goEnv are the folders of Go.
+type goEnv struct{ GOROOT, GOMODCACHE string }
+
+func readGoEnv() (env goEnv, err error) {
+	text, err := exec.Command("go", "env", "-json", "GOROOT", "GOMODCACHE").Output()
+	if err != nil {
+		return env, err
+	}
+	return env, json.Unmarshal(text, &env)
+}
+
+// dir returns the folder of a module in the cache.
+func (g goEnv) dir(m module.Version) (string, error) {
+	path, err := module.EscapePath(m.Path)
+	if err != nil {
+		return "", err
+	}
+	version, err := module.EscapeVersion(m.Version)
+	if err != nil {
+		return "", err
+	}
+	return filepath.Join(g.GOMODCACHE, filepath.FromSlash(path)+"@"+version), nil
+}
