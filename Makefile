@@ -295,6 +295,7 @@ tidy: ## Tidy the go.mod files
 	go -C internal/tools/dashboards mod tidy
 	go -C internal/tools/release mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
+	go -C test/suites/deploy/kubernetes/operator mod tidy
 	go -C exporter/eventstoreexporter mod tidy
 
 clean: ## Remove the output of the other targets; Go's own caches stay
