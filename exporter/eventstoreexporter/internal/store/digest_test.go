@@ -21,13 +21,13 @@ import (
 )
 
 // digested returns a store of several sealed files with digests, opened again.
-func digested(t *testing.T) *Store {
+func digested(t *testing.T, count int) *Store {
 	t.Helper()
 	settings := Settings{Directory: t.TempDir(), MaxSize: 1 << 30, Logger: zap.NewNop()}
 	s, err := Open(settings)
 	require.NoError(t, err)
-	s.sliceBytes = 200_000
-	for i := 0; i < 4000; i += 200 {
+	small(s)
+	for i := 0; i < count; i += 200 {
 		write(t, s, attributeLogs(i, 200))
 		write(t, s, storetest.Logs(i, 200))
 	}
@@ -41,13 +41,13 @@ func digested(t *testing.T) *Store {
 	for _, one := range s.all() {
 		assert.Equal(t, before[one.path], one.digest)
 	}
-	require.Greater(t, len(s.all()), 4)
+	require.Greater(t, len(s.all()), 3)
 	return s
 }
 
 // A digest has all values of its file, and seldom seems to have others.
 func TestDigest(t *testing.T) {
-	s := digested(t)
+	s := digested(t, 2000)
 	var sealed []*slice
 	for _, one := range s.all() {
 		if one.digest != nil {
@@ -141,9 +141,9 @@ func TestDamagedDigest(t *testing.T) {
 	} {
 		for _, running := range []bool{true, false} {
 			t.Run(fmt.Sprint(name, running), func(t *testing.T) {
-				s := digested(t)
+				s := digested(t, 1200)
 				want := timesOf(everything(t, s, query.Events{Filter: filter, Limit: 1000}))
-				require.Len(t, want, 80)
+				require.Len(t, want, 24)
 				files := s.all()
 				directory := s.settings.Directory
 				if !running {
