@@ -16,7 +16,7 @@ import (
 func (r *release) writeChecksums(names []string) error {
 	var lines bytes.Buffer
 	for _, name := range slices.Sorted(slices.Values(names)) {
-		content, err := os.ReadFile(filepath.Join(r.output, name)) //nolint:gosec // just written
+		content, err := os.ReadFile(filepath.Join(r.output, name))
 		if err != nil {
 			return err
 		}

@@ -41,7 +41,7 @@ func main() {
 	flag.StringVar(&r.output, "output", "dist-release", "folder of the result")
 	flag.IntVar(&r.level, "level", gzip.BestCompression, "level of compression, from 1 to 9")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: release [flags] EXECUTABLE…")
+		_, _ = fmt.Fprintln(flag.CommandLine.Output(), "usage: release [flags] EXECUTABLE…")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
@@ -60,7 +60,7 @@ func (r *release) make(executables []string) (err error) {
 	if r.env, err = readGoEnv(); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(r.output, 0o755); err != nil {
+	if err := os.MkdirAll(r.output, 0o755); err != nil { //nolint:gosec // for everybody
 		return err
 	}
 	var made []string

@@ -50,7 +50,7 @@ func built(t *testing.T) (first, again, next release) {
 		root := testenv.Repository(t, ".")
 		files := strings.Fields(run(t, "make", "--no-print-directory", "--directory", root, "release-files"))
 		manifest := must(os.ReadFile(filepath.Join(root, "builder-config.yaml")))(t)
-		version := string(regexp.MustCompile(`(?m)^  version: (\S+)$`).FindSubmatch(manifest)[1])
+		version := string(regexp.MustCompile(`(?m)^ {2}version: (\S+)$`).FindSubmatch(manifest)[1])
 		r.first = release{filepath.Join(work, "first"), version, files}
 		r.again = release{filepath.Join(work, "again"), version, files}
 		r.later = release{filepath.Join(work, "later"), later, files}

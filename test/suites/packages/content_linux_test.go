@@ -10,6 +10,7 @@ import (
 	"debug/buildinfo"
 	"encoding/json"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -143,9 +144,7 @@ func TestBillOfMaterials(t *testing.T) {
 
 	others, own := linked(t)
 	want := map[string]string{"std": "go" + strings.TrimPrefix(must(buildinfo.ReadFile(testenv.Collector(t)))(t).GoVersion, "go")}
-	for path, version := range others {
-		want[path] = version
-	}
+	maps.Copy(want, others)
 	for path := range own {
 		want[path] = "v" + r.version
 	}

@@ -47,7 +47,8 @@ func newRoot(t *testing.T) root {
 	if os.Geteuid() != 0 {
 		testenv.Missing(t, "mounting needs root")
 	}
-	dir := t.TempDir()
+	// No folder of the test's own: its removal would remove what is mounted below it, if that could not be unmounted.
+	dir := must(os.MkdirTemp("", "root"))(t)
 	mount := func(source, target, kind string, flags uintptr, data string) {
 		t.Helper()
 		require.NoError(t, os.MkdirAll(target, 0o755))
@@ -55,17 +56,27 @@ func newRoot(t *testing.T) root {
 	}
 	// An upper folder below the lower one is refused.
 	mount("none", dir, "tmpfs", 0, "mode=0755")
-	t.Cleanup(func() { _ = unix.Unmount(dir, unix.MNT_DETACH) })
+	t.Cleanup(func() {
+		assert.NoError(t, unix.Unmount(dir, unix.MNT_DETACH))
+		assert.NoError(t, os.Remove(dir))
+	})
 	for _, name := range []string{"upper", "work"} {
 		require.NoError(t, os.Mkdir(filepath.Join(dir, name), 0o755))
 	}
 	r := root(filepath.Join(dir, "root"))
 	mount("overlay", string(r), "overlay", 0, "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work")
-	for _, name := range []string{"/proc", "/sys", "/dev"} {
+	// The machine's own: nothing in the root may change them.
+	for _, name := range []string{"/proc", "/sys"} {
 		mount(name, r.path(name), "", unix.MS_BIND|unix.MS_REC, "")
+		require.NoError(t, unix.MountSetattr(unix.AT_FDCWD, r.path(name), unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}))
 	}
-	for _, name := range []string{"/run", "/tmp"} {
+	for _, name := range []string{"/run", "/tmp", "/dev"} {
 		mount("none", r.path(name), "tmpfs", 0, "mode=0755")
+	}
+	for name, minor := range map[string]int{"null": 3, "zero": 5, "random": 8, "urandom": 9} {
+		path := r.path("/dev/" + name)
+		require.NoError(t, unix.Mknod(path, unix.S_IFCHR, int(unix.Mkdev(1, uint32(minor)))))
+		require.NoError(t, os.Chmod(path, 0o666))
 	}
 	mount(work, r.path("/mnt"), "", unix.MS_BIND, "")
 

@@ -49,8 +49,8 @@ func TestRPM(t *testing.T) {
 	first, _, next := built(t)
 	r := newRoot(t)
 	// Debian's rpm has to be told that it may install. The database of rpm knows nothing of what Debian has installed.
-	install := func(how string, from release) string {
-		return run(t, "rpm", "--root", string(r), how, "--force-debian", "--nodeps", "--replacepkgs", from.rpm())
+	install := func(how string, from release) {
+		run(t, "rpm", "--root", string(r), how, "--force-debian", "--nodeps", "--replacepkgs", from.rpm())
 	}
 	install("--install", first)
 	r.checkInstalled(t)
