@@ -133,11 +133,11 @@ func newLookups(t testing.TB, f family, answer answering, options ...traffic.Opt
 // socket opens a UDP socket of the client that is connected to the name server.
 func (l lookups) socket(t testing.TB) traffic.Socket {
 	t.Helper()
-	any := netip.IPv4Unspecified()
+	unspecified := netip.IPv4Unspecified()
 	if l.server.Addr().Is6() {
-		any = netip.IPv6Unspecified()
+		unspecified = netip.IPv6Unspecified()
 	}
-	s := l.client.OpenUDP(traffic.Addr(any, 0))
+	s := l.client.OpenUDP(traffic.Addr(unspecified, 0))
 	c := l.client.ConnectUDP(s.FD, l.server)
 	require.Zero(t, c.Errno)
 	return c.Socket

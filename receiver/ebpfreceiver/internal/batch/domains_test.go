@@ -4,7 +4,7 @@
 package batch
 
 import (
-	"fmt"
+	"strconv"
 	"net/netip"
 	"testing"
 	"time"
@@ -71,12 +71,12 @@ func TestAmbiguousDomains(t *testing.T) {
 func TestDomainsAreBounded(t *testing.T) {
 	d := NewDomains()
 	for i := range 2 * maxDomains {
-		d.Learn(&common.Owner{Pid: uint32(i + 1)}, fmt.Sprint(i), here, 1, time.Hour)
+		d.Learn(&common.Owner{Pid: uint32(i + 1)}, strconv.Itoa(i), here, 1, time.Hour)
 		assert.LessOrEqual(t, len(d.known), maxDomains)
 	}
 	d.Learn(one, "short.test", here, 1, time.Minute)
 	for i := range maxDomains {
-		d.Learn(&common.Owner{Pid: uint32(i + 100)}, fmt.Sprint(i), there, uint64(time.Hour)-1, time.Hour)
+		d.Learn(&common.Owner{Pid: uint32(i + 100)}, strconv.Itoa(i), there, uint64(time.Hour)-1, time.Hour)
 	}
 	assert.LessOrEqual(t, len(d.known), maxDomains)
 }
