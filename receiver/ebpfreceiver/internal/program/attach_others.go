@@ -21,6 +21,9 @@ func ExactTracepoint(_, _, _ string) Hook { return Hook{} }
 // Cgroup is a hook of Linux.
 func Cgroup(_, _, _ string, _ ebpf.AttachType) Hook { return Hook{} }
 
+// CgroupPackets is a hook of Linux.
+func CgroupPackets(_, _, _ string, _ ebpf.AttachType) Hook { return Hook{} }
+
 // Syscall is a hook of Linux.
 func Syscall(_, _ string) Hook { return Hook{} }
 
