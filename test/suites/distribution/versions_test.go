@@ -90,8 +90,10 @@ func TestFullManifestHasTheOther(t *testing.T) {
 // All modules of this repository, and `make`, require the same Go version.
 func TestGoVersionsAgree(t *testing.T) {
 	want := goVersion(t, "go.mod")
-	for _, file := range []string{"internal/tools/go.mod", "internal/tools/dashboards/go.mod", "internal/tools/release/go.mod", "test/suites/deploy/kubernetes/go.mod",
-		"test/suites/deploy/kubernetes/operator/go.mod", exporterModule} {
+	for _, file := range []string{
+		"internal/tools/go.mod", "internal/tools/dashboards/go.mod", "internal/tools/release/go.mod", "test/suites/deploy/kubernetes/go.mod",
+		"test/suites/deploy/kubernetes/operator/go.mod", exporterModule,
+	} {
 		assert.Equal(t, want, goVersion(t, file), file)
 	}
 }

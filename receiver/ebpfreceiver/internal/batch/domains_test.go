@@ -4,8 +4,8 @@
 package batch
 
 import (
-	"strconv"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 

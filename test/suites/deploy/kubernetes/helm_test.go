@@ -47,7 +47,7 @@ func render(t *testing.T, values chartutil.Values) (objects []object, err error)
 	files, err := engine.Render(chart, all)
 	require.NoError(t, err)
 	for _, name := range slices.Sorted(maps.Keys(files)) {
-		for _, text := range strings.Split(files[name], "\n---\n") {
+		for text := range strings.SplitSeq(files[name], "\n---\n") {
 			var header struct {
 				Kind     string
 				Metadata meta.ObjectMeta

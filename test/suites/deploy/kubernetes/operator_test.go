@@ -75,12 +75,13 @@ func TestOperatorAgents(t *testing.T) {
 	assert.Equal(t, agentName, r.Metadata.Name)
 	assert.Equal(t, set.Namespace, r.Metadata.Namespace)
 	assert.Equal(t, set.Spec.Template.Spec.TerminationGracePeriodSeconds, r.Spec.TerminationGracePeriodSeconds)
-	assert.Equal(t, kustomized(t), agentPod{
+	ours := agentPod{
 		image: r.Spec.Image, pull: r.Spec.ImagePullPolicy, account: r.Spec.ServiceAccount, hostPID: r.Spec.HostPID,
 		nodes: r.Spec.NodeSelector, tolerations: r.Spec.Tolerations, update: r.Spec.DaemonSetUpdateStrategy, env: r.Spec.Env,
 		resources: asYAML(t, r.Spec.Resources), securityContext: r.Spec.SecurityContext, volumes: r.Spec.Volumes,
 		mounts: r.Spec.VolumeMounts, config: r.Spec.Config,
-	})
+	}
+	assert.Equal(t, kustomized(t), ours)
 }
 
 // The operator's schema finds mistakes.
