@@ -242,7 +242,8 @@ func TestDNSOtherTraffic(t *testing.T) {
 // A look-up without an answer times out after its last retry. One that is answered late has the time since its first query.
 func TestDNSRetries(t *testing.T) {
 	testnet.Require(t)
-	const patience, pause = 400 * time.Millisecond, 100 * time.Millisecond
+	const pause = 100 * time.Millisecond
+	patience := testenv.Patiently(400 * time.Millisecond)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: "+patience.String()+"}}")
 	var queries atomic.Int32
 	l := newLookups(t, families[0], func(query []byte) [][]byte {
