@@ -16,12 +16,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // LiveHost returns a Host of the running kernel.
 func LiveHost(t testing.TB) *program.Host {
 	t.Helper()
 	kerneltest.Require(t)
+	testhost.MountTracefs(t) // a machine may have none, and some hooks are tracepoints of system calls
 	host := Host(t)
 	host.Kernel.Host = kernel.ThisHost()
 	types, err := kernel.LoadBTF("")
