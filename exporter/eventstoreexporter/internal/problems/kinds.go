@@ -70,6 +70,11 @@ var kinds = []kind{
 		title: func(v values) string { return v.who() + " cannot connect to " + v.peer() + ": " + v.error() },
 	},
 	{
+		name: "lookup_failed", doc: "A process could not look up a name.", event: "ebpf.dns.lookup", severity: warn,
+		by: []string{"command", "unit", "container", "address", "port", "error"}, weight: 35, least: 1,
+		title: func(v values) string { return v.who() + " cannot look up names at " + v.peer() + ": " + v.error() },
+	},
+	{
 		name: "connection_aborted", doc: "An established connection ended with an error.", event: "ebpf.connection.close", severity: warn,
 		by: []string{"command", "unit", "container", "address", "port", "error", "attr.ebpf.connection.cause"}, weight: 30, least: 1,
 		title: func(v values) string {
