@@ -165,8 +165,9 @@ test-deploy: build-full systemd $(BIN)/gotestsum ## Check the files in deploy/, 
 test-packages: build systemd rpm $(BIN)/release $(BIN)/gotestsum ## Build the packages of this machine's architecture, and install, upgrade and remove them in a copy of its root (as root)
 	$(call TEST_HOST,./test/suites/packages)
 
-test-guide: generate-deps ## Follow docs/add-a-program.md in a copy of the repository (as root, with clang)
-	go test -count=1 $(TESTFLAGS) ./test/suites/guide
+test-guide: RACE =
+test-guide: generate-deps $(BIN)/gotestsum ## Follow docs/add-a-program.md in a copy of the repository (as root, with clang)
+	$(call TEST_HOST,./test/suites/guide)
 
 # The tests start the daemons that they need, with folders of their own. crun is left out: it refuses hosts with both versions of
 # cgroups.
