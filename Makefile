@@ -31,6 +31,17 @@ TESTFLAGS ?=
 GOTESTSUM = gotestsum --rerun-fails=1 --rerun-fails-max-failures=4 --rerun-fails-run-root-test --rerun-fails-abort-on-data-race
 TEST_HOST = $(GOTESTSUM) --packages="$(1)" -- $(RACE) -p 1 -count=1 -timeout 60m $(TESTFLAGS)
 
+# Installs Debian's package $(1) unless the command $(2) is there. Where that is not possible, $(3) is run.
+define INSTALL
+if command -v $(2) >/dev/null; then exit 0; fi; \
+	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
+		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends $(1); \
+	else \
+		$(3); \
+	fi
+endef
+TESTS_SKIPPED = echo "install $(1), or the tests that need it are skipped" >&2
+
 ##@ Use
 .PHONY: help build build-full run go
 help: ## Show this list
@@ -99,12 +110,7 @@ release-image: release buildah ## Make the image of the full collector for both 
 	build manifest push --all $$image oci:dist-release/$$image:$(RELEASE_VERSION)
 
 buildah:
-	@if command -v buildah >/dev/null; then exit 0; fi; \
-	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends buildah; \
-	else \
-		echo "make release-image needs buildah" >&2; exit 1; \
-	fi
+	@$(call INSTALL,buildah,buildah,echo "make release-image needs buildah" >&2; exit 1)
 
 release-files: ## List the files in the archives of `make release` besides the executable and the licences of others
 	@printf '%s\n' $(RELEASE_FILES)
@@ -185,21 +191,11 @@ runtimes:
 
 # Only systemd-analyze is used. Nothing is started.
 systemd:
-	@if command -v systemd-analyze >/dev/null; then exit 0; fi; \
-	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends systemd; \
-	else \
-		echo "install systemd-analyze (Debian's package systemd), or the tests that need it are skipped" >&2; \
-	fi
+	@$(call INSTALL,systemd,systemd-analyze,$(call TESTS_SKIPPED,systemd-analyze (Debian's package systemd)))
 
 # Only to read and install packages below a folder of the test.
 rpm:
-	@if command -v rpm >/dev/null; then exit 0; fi; \
-	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends rpm; \
-	else \
-		echo "install rpm, or the tests that need it are skipped" >&2; \
-	fi
+	@$(call INSTALL,rpm,rpm,$(call TESTS_SKIPPED,rpm))
 
 prometheus: $(PROMETHEUS) ## Download the Prometheus server for the end-to-end tests; nothing is installed
 
@@ -218,20 +214,10 @@ $(BIN)/release: $(RELEASE_TOOL) | go
 
 # The tests start it without a profile, and it can reach this host alone.
 chromium:
-	@if command -v chromium >/dev/null; then exit 0; fi; \
-	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends chromium; \
-	else \
-		echo "install chromium, or the tests that need it are skipped" >&2; \
-	fi
+	@$(call INSTALL,chromium,chromium,$(call TESTS_SKIPPED,chromium))
 
 jq:
-	@if command -v jq >/dev/null; then exit 0; fi; \
-	if (( EUID == 0 )) && command -v apt-get >/dev/null; then \
-		apt-get update -q && DEBIAN_FRONTEND=noninteractive apt-get install -qy --no-install-recommends jq; \
-	else \
-		echo "install jq, or the tests that need it are skipped" >&2; \
-	fi
+	@$(call INSTALL,jq,jq,$(call TESTS_SKIPPED,jq))
 
 bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench
