@@ -77,9 +77,7 @@ func (n *names) onSent(q *bpf.DNSQuery, data []byte) {
 		return
 	}
 	c := n.connections.get(q.Part.Cookie, q.Record.Time)
-	if owner.Pid != 0 {
-		c.owner, c.attribution = owner, q.Attribution
-	} else if c.owner.Pid == 0 {
+	if owner.Pid != 0 || c.owner.Pid == 0 {
 		c.owner, c.attribution = owner, q.Attribution
 	}
 	if !c.received.known {
