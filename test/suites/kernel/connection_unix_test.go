@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
@@ -26,7 +27,7 @@ import (
 
 func TestConnectionUnix(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, udp, unix]}}")
 	s := newClientServer(t)
 	// Abstract names belong to a network namespace.
@@ -105,7 +106,7 @@ func TestConnectionUnix(t *testing.T) {
 // handler.
 func TestConnectionUnixInterrupted(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, unix]}}")
 	for name, c := range map[string]struct {
 		restart   bool
@@ -159,7 +160,7 @@ func TestConnectionUnixInterrupted(t *testing.T) {
 // The program ignores a connect with an unknown address family, without an address, or on a closed descriptor.
 func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [unix]}, packet_drop: {}}")
 	s := newClientServer(t)
 	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
@@ -175,7 +176,7 @@ func TestConnectionUnixByRing(t *testing.T) {
 	if !kernelSays().requests {
 		testenv.Lacking(t, "the tracepoint of what io_uring is asked for, which came with 6.3")
 	}
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp, unix]}}")
 	container := testhost.NewContainer(t)
 	a := traffic.Start(t, testnet.NewNamespace(t), traffic.In(container))

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
@@ -44,7 +45,7 @@ func counts(program string, c forContainer) { countedBy[program] = c }
 // The series that a program counts for a container end with the container.
 func TestSeriesOfEachProgramGoWithTheirContainer(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	var blocks []string
 	for _, p := range programs.All() {
 		c, ok := countedBy[p.Name]

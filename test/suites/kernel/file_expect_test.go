@@ -17,6 +17,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -58,7 +59,7 @@ type fileTest struct {
 func newFileTest(t *testing.T, config string, options ...traffic.Option) *fileTest {
 	t.Helper()
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	s := &fileTest{container: testhost.NewContainer(t), want: map[string]int{}}
 	s.agent = traffic.Start(t, testnet.NewNamespace(t), append(options, traffic.In(s.container))...)
 	s.Receiver = testreceiver.Start(t, config)

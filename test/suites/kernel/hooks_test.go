@@ -13,8 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
@@ -22,7 +22,7 @@ import (
 // Every program attaches all of its hooks. vmtest builds the table of kernels from the logged hooks.
 func TestHooks(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "hook")
 	before := testreceiver.Owned(t)
 	r := testreceiver.Start(t, "programs: "+programs.Examples(w.Device))

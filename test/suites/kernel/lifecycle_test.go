@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.uber.org/goleak"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
@@ -67,7 +68,7 @@ func gone(t *testing.T, objects testreceiver.Objects) {
 
 func TestShutdownLeavesNothing(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	device := testnet.WireName("a")
 	configs := map[string]string{
 		"both":         bothPrograms,

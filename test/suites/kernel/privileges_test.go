@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
@@ -83,7 +84,7 @@ func TestMissingPrivilegesAndMounts(t *testing.T) {
 // Each program runs in each of its ways with exactly the capabilities that its Definition lists.
 func TestCapabilitiesSuffice(t *testing.T) {
 	testnet.Require(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	testhost.AllowTracepoints(t)
 	for _, p := range programs.All() {
 		for _, way := range p.Privileges {

@@ -11,11 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // trial is a collector under a restriction that writes its events to a file.
@@ -34,7 +34,7 @@ func newTrial(t *testing.T, receiver string, r restrict.Restriction, more ...str
 func newTrialOf(t *testing.T, binary, receiver string, r restrict.Restriction, more ...string) *trial {
 	t.Helper()
 	testenv.RequireKernel(t)
-	testhost.MountTracefs(t)
+	tracefstest.Mount(t)
 	tr := &trial{events: provoke.Events(filepath.Join(provoke.PublicDir(t), "events.json"))}
 	config := fmt.Sprintf(`yaml:
 receivers: {ebpf: %s}

@@ -6,28 +6,13 @@
 package testhost
 
 import (
-	"errors"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 )
-
-// MountTracefs mounts tracefs at the usual place during the test, over the mounts that are there already: a test of another process
-// that ends meanwhile takes away only its own.
-func MountTracefs(t testing.TB) {
-	t.Helper()
-	const place = "/sys/kernel/tracing"
-	err := unix.Mount("tracefs", place, "tracefs", 0, "")
-	if errors.Is(err, unix.EBUSY) { // the kernel mounts it twice at one place only as another view of the first
-		err = unix.Mount(place, place, "", unix.MS_BIND, "")
-	}
-	require.NoError(t, err, "mounting tracefs")
-	t.Cleanup(func() { require.NoError(t, unix.Unmount(place, unix.MNT_DETACH), "unmounting tracefs") })
-}
 
 // AllowTracepoints lets processes with CAP_PERFMON attach to tracepoints during the test. On older kernels, Debian's setting
 // of 3 allows it only with CAP_SYS_ADMIN.

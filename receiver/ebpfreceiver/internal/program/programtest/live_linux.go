@@ -11,19 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
+	"github.com/otelcol-ebpf/otelcol-ebpf/internal/tracefstest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel/kerneltest"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/ring"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
 // LiveHost returns a Host of the running kernel.
 func LiveHost(t testing.TB) *program.Host {
 	t.Helper()
 	kerneltest.Require(t)
-	testhost.MountTracefs(t) // a machine may have none, and some hooks are tracepoints of system calls
+	tracefstest.Mount(t) // a machine may have none, and some hooks are tracepoints of system calls
 	host := Host(t)
 	host.Kernel.Host = kernel.ThisHost()
 	types, err := kernel.LoadBTF("")
