@@ -42,16 +42,48 @@ if command -v $(2) >/dev/null; then exit 0; fi; \
 endef
 TESTS_SKIPPED = echo "install $(1), or the tests that need it are skipped" >&2
 
+# Builds the collector of the manifest $(1) in the folder $(2) as $(3). ocb writes the sources only: to write go.mod as well, it would
+# download all that the tests of all modules need. A test checks that the versions are those of the manifest.
+define BUILD
+echo "Building $(2)/$(3). The first time, this takes some minutes."; \
+	builder --config $(1) --skip-get-modules --skip-compilation 2>&1 | { grep -v INFO || true; }; \
+	awk "$$GO_MOD" $(1) >$(2)/go.mod; \
+	CGO_ENABLED=0 go -C $(2) build $(BUILD_FLAGS) -v -o $(3) . 2>&1 | awk "$$PROGRESS"; \
+	ls -l $(2)/$(3)
+endef
+BUILD_FLAGS = -mod=mod -trimpath -ldflags='-s -w'
+
+# From a manifest to a go.mod. Its versions are the lowest that are taken. otelcol and service are in every collector, in the version
+# of the receiver otlp.
+define GO_MOD
+$$1 == "module:" {print "module " $$2 "\n\ngo $(GO_NEEDED)"}
+$$2 == "gomod:" {print "require " $$3 " " $$4; module = $$3}
+$$1 == "path:" {sub(/^[.]\/?/, "", $$2); print "replace " module " => ../" $$2}
+$$2 == "gomod:" && $$3 ~ /otlpreceiver$$/ {
+	print "require go.opentelemetry.io/collector/otelcol " $$4
+	print "require go.opentelemetry.io/collector/service " $$4
+}
+$$3 == "=>" {print "replace " $$2 " => " $$4}
+endef
+export GO_MOD
+
+# `go build -v` prints a line for each package that it has compiled.
+define PROGRESS
+/^[^ ]+$$/ {if (++compiled % 100 == 0) print compiled " packages compiled"; fflush(); next}
+{print; fflush()}
+endef
+export PROGRESS
+
 ##@ Use
 .PHONY: help build build-full run go
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {print "\n" substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: $(BIN)/builder ## Build the collector with ocb: dist/otelcol-ebpf (some minutes the first time)
-	builder --config builder-config.yaml --skip-strict-versioning=false
+	@$(call BUILD,builder-config.yaml,dist,otelcol-ebpf)
 
 build-full: $(BIN)/builder ## Build the full collector, for gateways, Kubernetes and Kafka: dist-full/otelcol-ebpf-full
-	builder --config distributions/full.yaml --skip-strict-versioning=false
+	@$(call BUILD,distributions/full.yaml,dist-full,otelcol-ebpf-full)
 
 run: build ## Build the collector and start it with config.yaml (as root)
 	exec $(COLLECTOR) --config config.yaml
@@ -82,7 +114,7 @@ release: build build-full $(BIN)/release ## Build both collectors for linux/amd6
 	rm -rf dist-release
 	for folder in dist dist-full; do \
 		for architecture in amd64 arm64; do \
-			CGO_ENABLED=0 GOOS=linux GOARCH=$$architecture go -C $$folder build -trimpath -ldflags='-s -w' \
+			CGO_ENABLED=0 GOOS=linux GOARCH=$$architecture go -C $$folder build $(BUILD_FLAGS) \
 				-o $(CURDIR)/dist-release/build/$$architecture/otelcol-ebpf$${folder#dist} .; \
 		done; \
 	done
@@ -126,6 +158,7 @@ test-host: test-kernel test-e2e test-page test-usecases test-privileges test-run
 test-unit: go test-exporter ## Run the tests of the packages
 	go test $(RACE) $(TESTFLAGS) $$(go list ./... | grep -v /test/) ./test/tools/vmtest/...
 	go -C internal/tools/dashboards test $(TESTFLAGS) ./...
+	go -C distributions/reduced/prometheus test $(TESTFLAGS) ./...
 
 test-exporter: RACE =
 test-exporter: go victorialogs $(BIN)/gotestsum ## Run the tests of the exporter event_store, with files and with VictoriaLogs
@@ -258,6 +291,8 @@ lint: lint-bpf $(BIN)/golangci-lint ## Run golangci-lint and lint-bpf, and go ve
 	cd exporter/eventstoreexporter && golangci-lint run ./...
 	cd internal/tools/dashboards && golangci-lint run ./...
 	cd internal/tools/release && golangci-lint run ./...
+	cd distributions/reduced/prometheus && golangci-lint run ./...
+	cd distributions/reduced/eks && golangci-lint run ./...
 	for target in linux/arm64 darwin/arm64 windows/amd64; do \
 		GOOS=$${target%/*} GOARCH=$${target#*/} CGO_ENABLED=0 go vet ./...; \
 	done
@@ -281,6 +316,8 @@ tidy: ## Tidy the go.mod files
 	go -C internal/tools/victorialogs mod tidy
 	go -C internal/tools/dashboards mod tidy
 	go -C internal/tools/release mod tidy
+	go -C distributions/reduced/prometheus mod tidy
+	go -C distributions/reduced/eks mod tidy
 	go -C test/suites/deploy/kubernetes mod tidy
 	go -C test/suites/deploy/kubernetes/operator mod tidy
 	go -C exporter/eventstoreexporter mod tidy
@@ -288,7 +325,8 @@ tidy: ## Tidy the go.mod files
 clean: ## Remove the output of the other targets; Go's own caches stay
 	rm -rf dist dist-full dist-release .cache
 
-# Tools are rebuilt when go.mod or go.sum changes. They are built for this machine, whatever GOOS and GOARCH are.
+# Tools are rebuilt when go.mod or go.sum changes. They are built for this machine, whatever GOOS and GOARCH are, and with the flags of
+# the collector, so that packages of both are compiled once.
 tool_benchstat := golang.org/x/perf/cmd/benchstat
 tool_bpf2go := github.com/cilium/ebpf/cmd/bpf2go
 tool_builder := go.opentelemetry.io/collector/cmd/builder
@@ -297,7 +335,7 @@ tool_gotestsum := gotest.tools/gotestsum
 tool_mdatagen := go.opentelemetry.io/collector/cmd/mdatagen
 
 $(BIN)/%: internal/tools/go.mod internal/tools/go.sum | go
-	GOOS= GOARCH= go -C internal/tools build -o $@ $(tool_$*)
+	CGO_ENABLED=0 GOOS= GOARCH= go -C internal/tools build -trimpath -o $@ $(tool_$*)
 	@touch $@
 
 # Debian's package, unpacked below .cache: no service is installed or started.

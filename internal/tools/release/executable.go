@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"errors"
 	"os/exec"
+	"path"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/mod/module"
 )
@@ -18,16 +20,16 @@ type executable struct {
 	path, name, architecture string
 	// modules are the modules of others that are linked in.
 	modules []module.Version
-	// own are the paths of this repository's modules by the folders that they were built from.
+	// own are the names of this repository's modules by the folders that they were built from.
 	own map[string]string
 }
 
-func readExecutable(path string) (*executable, error) {
-	info, err := buildinfo.ReadFile(path)
+func readExecutable(file string) (*executable, error) {
+	info, err := buildinfo.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
-	e := &executable{path: path, name: filepath.Base(path), own: map[string]string{}}
+	e := &executable{path: file, name: filepath.Base(file), own: map[string]string{}}
 	for _, setting := range info.Settings {
 		if setting.Key == "GOARCH" {
 			e.architecture = setting.Value
@@ -42,12 +44,24 @@ func readExecutable(path string) (*executable, error) {
 			used = dep.Replace
 		}
 		if used.Version == "" || used.Version == "(devel)" {
-			e.own[used.Path] = dep.Path
+			e.own[used.Path] = ownName(dep.Path, used.Path)
 		} else {
 			e.modules = append(e.modules, module.Version{Path: used.Path, Version: used.Version})
 		}
 	}
 	return e, nil
+}
+
+// repository is the module of this repository.
+const repository = "github.com/otelcol-ebpf/otelcol-ebpf"
+
+// ownName names a module of this repository. One that stands for a module of others is named by its folder, which is relative to that
+// of a distribution.
+func ownName(name, folder string) string {
+	if name == repository || strings.HasPrefix(name, repository+"/") {
+		return name
+	}
+	return path.Join(repository, strings.TrimPrefix(folder, "../"))
 }
 
 // goEnv are the folders of Go.

@@ -4,6 +4,7 @@
 package distribution
 
 import (
+	"debug/buildinfo"
 	"encoding/json"
 	"maps"
 	"os"
@@ -87,12 +88,42 @@ func TestFullManifestHasTheOther(t *testing.T) {
 	}, slices.Collect(maps.Keys(added)))
 }
 
+// What is built is what the manifests say: no module requires a newer version of another.
+func TestManifestsAreBuilt(t *testing.T) {
+	for manifest, collector := range map[string]string{nodeManifest: testenv.Collector(t), fullManifest: testenv.FullCollector(t)} {
+		info, err := buildinfo.ReadFile(collector)
+		require.NoError(t, err)
+		linked := map[string]string{}
+		for _, dep := range info.Deps {
+			linked[dep.Path] = dep.Version
+		}
+		for path, version := range manifestModules(t, manifest) {
+			assert.Equal(t, version, linked[path], "%s in %s", path, collector)
+		}
+	}
+}
+
+// No cloud's SDK and no client of Kubernetes is in the collector for nodes. They were a fifth of its packages.
+func TestNodesHaveNoCloud(t *testing.T) {
+	info, err := buildinfo.ReadFile(testenv.Collector(t))
+	require.NoError(t, err)
+	for _, dep := range info.Deps {
+		for _, prefix := range []string{"github.com/aws/", "github.com/Azure/", "google.golang.org/api", "k8s.io/"} {
+			assert.False(t, strings.HasPrefix(dep.Path, prefix), dep.Path)
+		}
+	}
+	built, err := os.Stat(testenv.Collector(t))
+	require.NoError(t, err)
+	assert.LessOrEqual(t, built.Size(), int64(60e6))
+}
+
 // All modules of this repository, and `make`, require the same Go version.
 func TestGoVersionsAgree(t *testing.T) {
 	want := goVersion(t, "go.mod")
 	for _, file := range []string{
 		"internal/tools/go.mod", "internal/tools/dashboards/go.mod", "internal/tools/release/go.mod", "test/suites/deploy/kubernetes/go.mod",
-		"test/suites/deploy/kubernetes/operator/go.mod", exporterModule,
+		"test/suites/deploy/kubernetes/operator/go.mod", "distributions/reduced/eks/go.mod", "distributions/reduced/prometheus/go.mod",
+		exporterModule,
 	} {
 		assert.Equal(t, want, goVersion(t, file), file)
 	}
