@@ -148,7 +148,7 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-host test-unit test-exporter test-kernel test-vm emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-packages test-guide systemd rpm runtimes prometheus victorialogs jq bench
+.PHONY: test test-host test-unit test-exporter test-kernel test-vm test-service emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-packages test-guide systemd rpm runtimes prometheus victorialogs jq bench
 test: test-unit test-host ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
 test-host: test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy test-packages ## Run the tests that observe the whole host (as root)
@@ -169,6 +169,14 @@ test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, 
 
 test-vm: go emulators ## Run the kernel tests on Debian's kernels from 5.10 to the newest, in QEMU; KERNELS='6.1 arm64' chooses
 	go run ./test/tools/vmtest $(if $(KERNELS),-kernels '$(KERNELS)') $(if $(RUN),-run '$(RUN)')
+
+# Two versions of the package, with the same collector.
+test-service: build emulators $(BIN)/release ## Install, start, reload, upgrade and remove the Debian package on a Debian with systemd, in QEMU
+	for version in $(RELEASE_VERSION) 999.0.0; do \
+		release -version $$version -time $(SOURCE_DATE_EPOCH) -level 1 -output .cache/service/$$version -files '$(RELEASE_FILES)' $(COLLECTOR); \
+	done
+	go run ./test/tools/vmtest/service -first .cache/service/$(RELEASE_VERSION)/otelcol-ebpf_$(RELEASE_VERSION)_*.deb \
+		-later .cache/service/999.0.0/otelcol-ebpf_999.0.0_*.deb
 
 emulators:
 	@missing=(); \

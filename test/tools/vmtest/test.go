@@ -52,7 +52,7 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 	}
 	name := strings.ReplaceAll(l.String(), " ", "-")
 	m := vm.Machine{Architecture: l.architecture, Initramfs: filepath.Join(o.cache, "boot", name+".cpio")}
-	if m.Kernel, err = kernelFile(dir); err != nil {
+	if m.Kernel, err = debian.KernelFile(dir); err != nil {
 		out.err = err
 		return out
 	}
@@ -78,16 +78,6 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 	}
 	out.err = errors.Join(out.err, log.Close())
 	return out
-}
-
-// kernelFile finds the kernel in an unpacked package.
-func kernelFile(dir string) (string, error) {
-	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
-		if files, _ := filepath.Glob(filepath.Join(dir, pattern)); len(files) == 1 {
-			return files[0], nil
-		}
-	}
-	return "", fmt.Errorf("no kernel in %s", dir)
 }
 
 // pack writes the initramfs of a guest.

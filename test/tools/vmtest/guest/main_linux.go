@@ -2,7 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Command guest is the init process of a test kernel. It mounts the file systems, loads the modules, runs the test binaries
-// of its plan, writes their output to the console, and halts the machine.
+// of its plan, writes their output to the console, and halts the machine. If there is a whole system, its systemd does the first, and
+// starts the command for the rest.
 package main
 
 import (
@@ -21,7 +22,7 @@ import (
 )
 
 func main() {
-	console, err := setUp()
+	console, err := begin()
 	if err == nil {
 		err = follow(console)
 	}
@@ -34,6 +35,16 @@ func main() {
 		_ = unix.IoctlSetInt(int(console.Fd()), unix.TCSBRK, 1)
 	}
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_RESTART)
+}
+
+func begin() (console *os.File, err error) {
+	if os.Getpid() != 1 {
+		return os.OpenFile("/dev/console", os.O_RDWR|unix.O_NOCTTY, 0)
+	}
+	if _, err := os.Stat(script.Root); err == nil {
+		return nil, startSystem(script.Root)
+	}
+	return setUp()
 }
 
 func follow(console *os.File) error {

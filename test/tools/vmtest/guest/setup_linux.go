@@ -81,3 +81,21 @@ func loopbackUp() error {
 	}
 	return nil
 }
+
+// startSystem makes a folder the root, and its systemd this process. A root that is not a mount of its own could not be replaced
+// by those of services.
+func startSystem(root string) error {
+	if err := unix.Mount(root, root, "", unix.MS_BIND, ""); err != nil {
+		return err
+	}
+	if err := unix.Chdir(root); err != nil {
+		return err
+	}
+	if err := unix.Mount(root, "/", "", unix.MS_MOVE, ""); err != nil {
+		return err
+	}
+	if err := unix.Chroot("."); err != nil {
+		return err
+	}
+	return unix.Exec("/usr/lib/systemd/systemd", []string{"systemd"}, []string{"PATH=/usr/sbin:/usr/bin"})
+}

@@ -132,7 +132,26 @@ func (a *Apt) Kernels(ctx context.Context) ([]Package, error) {
 	return ParseIndex(strings.NewReader(index))
 }
 
-// Unpack downloads packages that are not in the cache, unpacks them into one directory, and returns it.
+// Release returns packages of a release of Debian by their names, for amd64, in any order. Kernels fetches the lists.
+func (a *Apt) Release(ctx context.Context, release string, names []string) ([]Package, error) {
+	show := []string{"show"}
+	for _, name := range names {
+		show = append(show, name+":amd64/"+release)
+	}
+	// One call for all: apt reads all lists each time.
+	index, err := a.command(ctx, a.dir, "apt-cache", show...)
+	if err != nil {
+		return nil, fmt.Errorf("look for packages in %s: %w", release, err)
+	}
+	packages, err := ParseIndex(strings.NewReader(index))
+	if err == nil && len(packages) != len(names) {
+		err = fmt.Errorf("%s has %d of the packages %v", release, len(packages), names)
+	}
+	return packages, err
+}
+
+// Unpack downloads packages that are not in the cache, unpacks them into one directory, and returns it. It has the name and version of
+// the first package.
 func (a *Apt) Unpack(ctx context.Context, packages []Package) (string, error) {
 	to := filepath.Join(a.dir, "unpacked", packages[0].Name+"_"+packages[0].Version)
 	if _, err := os.Stat(to); err == nil {
@@ -142,32 +161,56 @@ func (a *Apt) Unpack(ctx context.Context, packages []Package) (string, error) {
 	if err := os.RemoveAll(half); err != nil {
 		return "", err
 	}
+	if err := a.Download(ctx, packages); err != nil {
+		return "", err
+	}
 	for _, p := range packages {
-		file, err := a.download(ctx, p)
-		if err != nil {
-			return "", err
-		}
-		if _, err := run(exec.CommandContext(ctx, "dpkg-deb", "-x", file, half)); err != nil {
+		if _, err := run(exec.CommandContext(ctx, "dpkg-deb", "-x", a.file(p), half)); err != nil {
 			return "", fmt.Errorf("unpack %s: %w", p, err)
 		}
 	}
 	return to, os.Rename(half, to)
 }
 
-func (a *Apt) download(ctx context.Context, p Package) (string, error) {
+// KernelFile finds the kernel in an unpacked package.
+func KernelFile(dir string) (string, error) {
+	for _, pattern := range []string{"boot/vmlinuz-*", "usr/lib/modules/*/vmlinuz"} {
+		if files, _ := filepath.Glob(filepath.Join(dir, pattern)); len(files) == 1 {
+			return files[0], nil
+		}
+	}
+	return "", fmt.Errorf("no kernel in %s", dir)
+}
+
+// file is where a package is in the cache.
+func (a *Apt) file(p Package) string { return filepath.Join(a.dir, "packages", p.File) }
+
+// Download downloads packages that are not in the cache.
+func (a *Apt) Download(ctx context.Context, packages []Package) error {
+	missing := slices.DeleteFunc(slices.Clone(packages), func(p Package) bool {
+		sum, err := sha256Of(a.file(p))
+		return err == nil && sum == p.SHA256
+	})
+	if len(missing) == 0 {
+		return nil
+	}
+	args := []string{"-q", "download"}
+	for _, p := range missing {
+		args = append(args, p.String())
+	}
+	// apt-get verifies the checksums.
 	dir := filepath.Join(a.dir, "packages")
-	file := filepath.Join(dir, p.File)
-	if sum, err := sha256Of(file); err == nil && sum == p.SHA256 {
-		return file, nil
+	if _, err := a.command(ctx, dir, "apt-get", args...); err != nil {
+		return fmt.Errorf("download %v: %w", missing, err)
 	}
-	// apt-get verifies the checksum, and escapes characters of the file name that the archive does not escape.
-	if _, err := a.command(ctx, dir, "apt-get", "-q", "download", p.String()); err != nil {
-		return "", fmt.Errorf("download %s: %w", p, err)
+	for _, p := range missing {
+		// The name that apt-get gives has the epoch of the version.
+		named := filepath.Join(dir, p.Name+"_"+strings.ReplaceAll(p.Version, ":", "%3a")+"_"+p.Architecture+".deb")
+		if err := os.Rename(named, a.file(p)); err != nil {
+			return fmt.Errorf("download %s: %w", p, err)
+		}
 	}
-	if _, err := os.Stat(file); err != nil {
-		return "", fmt.Errorf("download %s: %w", p, err)
-	}
-	return file, nil
+	return nil
 }
 
 func sha256Of(file string) (string, error) {

@@ -16,6 +16,7 @@ const (
 	typeFile      = 0o100000
 	typeDirectory = 0o040000
 	typeCharacter = 0o020000
+	typeLink      = 0o120000
 )
 
 // Writer writes a cpio archive in the kernel's format, newc. Errors are kept and returned by Close.
@@ -44,6 +45,12 @@ func (w *Writer) Directory(name string) {
 func (w *Writer) File(name string, permissions int, content []byte) {
 	w.Directory(path.Dir(name))
 	w.entry(strings.Trim(path.Clean(name), "/"), typeFile|permissions, content, 0, 0)
+}
+
+// Link adds a symbolic link and its missing parent directories.
+func (w *Writer) Link(name, target string) {
+	w.Directory(path.Dir(name))
+	w.entry(strings.Trim(path.Clean(name), "/"), typeLink|0o777, []byte(target), 0, 0)
 }
 
 // Device adds a character device and its missing parent directories.

@@ -63,6 +63,7 @@ func TestArchive(t *testing.T) {
 	w.File("a/b/c", 0o644, nil)
 	w.Directory("/a/b/")
 	w.Directory("/a/d")
+	w.Link("/a/e", "../init")
 	require.NoError(t, w.Close())
 	assert.Equal(t, []entry{
 		{inode: 1, name: "dev", mode: 0o40755, links: 2},
@@ -72,6 +73,7 @@ func TestArchive(t *testing.T) {
 		{inode: 5, name: "a/b", mode: 0o40755, links: 2},
 		{inode: 6, name: "a/b/c", mode: 0o100644, links: 1},
 		{inode: 7, name: "a/d", mode: 0o40755, links: 2},
+		{inode: 8, name: "a/e", mode: 0o120777, links: 1, content: "../init"},
 	}, unpack(t, b.Bytes()))
 }
 

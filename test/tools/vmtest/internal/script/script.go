@@ -15,6 +15,10 @@ import (
 const (
 	PlanFile    = "/plan.json"
 	ModulesFile = "/modules/order"
+	// Init is the first process of the kernel. Root is the folder of a whole system, if there is one: then its systemd comes first, and
+	// starts Init once more.
+	Init = "/init"
+	Root = "/system"
 )
 
 // Plan is what a guest has to do.
