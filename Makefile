@@ -103,7 +103,7 @@ go:
 	fi
 
 ##@ Release
-.PHONY: release release-image release-files buildah
+.PHONY: release release-image release-oci release-files buildah
 RELEASE_VERSION = $(shell awk '$$1 == "version:" {print $$2; exit}' builder-config.yaml)
 # The committed files in an archive besides the executable.
 RELEASE_FILES = $(shell git ls-files LICENSE bpf/LICENSE README.md CHANGELOG.md SECURITY.md config.yaml docs examples deploy)
@@ -122,24 +122,31 @@ release: build build-full $(BIN)/release ## Build both collectors for linux/amd6
 	rm -r dist-release/build
 	cat dist-release/*_checksums.txt
 
+release-image: release release-oci ## Make the image of the full collector for both architectures, as an OCI layout in dist-release
+
 # The last stage of the Containerfile, with the executables of the archives and this machine's certificates in place of what the
-# first stage builds. Nothing is taken from a registry, and buildah's storage is a folder that is removed.
-release-image: release buildah ## Make the image of the full collector for both architectures, as an OCI layout in dist-release
-	work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
-	image=otelcol-ebpf-full_$(RELEASE_VERSION)_linux_oci; \
+# first stage builds. Nothing is taken from a registry, and buildah's storage is a folder that is removed. The same archives and
+# certificates give the same digest.
+RELEASE ?= dist-release
+IMAGE ?= otelcol-ebpf-full
+ARCHITECTURES ?= amd64 arm64
+release-oci: buildah
+	@work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	image=$(IMAGE)_$(RELEASE_VERSION)_linux_oci; \
 	build() { buildah --root "$$work/root" --runroot "$$work/run" --storage-driver vfs "$$@"; }; \
-	for architecture in amd64 arm64; do \
+	for architecture in $(ARCHITECTURES); do \
 		mkdir -p "$$work/$$architecture/src" "$$work/$$architecture/etc/ssl/certs"; \
-		tar --extract --gzip --file dist-release/otelcol-ebpf-full_$(RELEASE_VERSION)_linux_$$architecture.tar.gz \
-			--to-stdout --wildcards '*/otelcol-ebpf-full' >"$$work/$$architecture/src/otelcol-ebpf"; \
+		tar --extract --gzip --file $(RELEASE)/$(IMAGE)_$(RELEASE_VERSION)_linux_$$architecture.tar.gz \
+			--to-stdout --wildcards '*/$(IMAGE)' >"$$work/$$architecture/src/otelcol-ebpf"; \
 		chmod 755 "$$work/$$architecture/src/otelcol-ebpf"; \
 		cp /etc/ssl/certs/ca-certificates.crt "$$work/$$architecture/etc/ssl/certs/"; \
 		sed -n '/^FROM scratch/,$$p' deploy/Containerfile | sed 's/--from=build //' >"$$work/$$architecture/Containerfile"; \
-		build build --platform linux/$$architecture --timestamp $(SOURCE_DATE_EPOCH) --manifest $$image \
-			--file "$$work/$$architecture/Containerfile" "$$work/$$architecture"; \
+		build build --quiet --platform linux/$$architecture --timestamp $(SOURCE_DATE_EPOCH) --manifest $$image \
+			--file "$$work/$$architecture/Containerfile" "$$work/$$architecture" >/dev/null; \
 	done; \
-	rm -rf dist-release/$$image; \
-	build manifest push --all $$image oci:dist-release/$$image:$(RELEASE_VERSION)
+	rm -rf $(RELEASE)/$$image; \
+	build manifest push --quiet --all $$image oci:$(RELEASE)/$$image:$(RELEASE_VERSION) >/dev/null; \
+	echo $(RELEASE)/$$image
 
 buildah:
 	@$(call INSTALL,buildah,buildah,echo "make release-image needs buildah" >&2; exit 1)
