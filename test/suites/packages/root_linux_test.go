@@ -154,8 +154,8 @@ func (r root) setActive(t *testing.T, active bool) {
 var (
 	toldOnly  = []string{"systemctl daemon-reload"}
 	looked    = append(toldOnly, "systemctl --quiet is-active otelcol-ebpf.service")
-	validated = append(looked, "systemd-run --quiet --pipe --wait --collect --property=EnvironmentFile=-/etc/otelcol-ebpf/environment -- "+
-		"/usr/bin/otelcol-ebpf validate --config=/etc/otelcol-ebpf/config.yaml")
+	validated = append(looked, "systemd-run --quiet --collect --property=Type=oneshot "+
+		"--property=EnvironmentFile=-/etc/otelcol-ebpf/environment -- /usr/bin/otelcol-ebpf validate --config=/etc/otelcol-ebpf/config.yaml")
 	restarted = append(validated, "systemctl restart otelcol-ebpf.service")
 	stopped   = []string{"systemctl --quiet disable --now otelcol-ebpf.service", "systemctl daemon-reload"}
 )

@@ -64,7 +64,8 @@ func run(ctx context.Context, cache string, files map[string]string) (err error)
 	if err != nil {
 		return err
 	}
-	apt, err := debian.NewApt(filepath.Join(cache, "apt"), archives)
+	// Not that of the kernel tests: its lists may be in use.
+	apt, err := debian.NewApt(filepath.Join(dir, "apt"), archives)
 	if err != nil {
 		return err
 	}
