@@ -29,7 +29,7 @@ func sees(t *testing.T, port int) {
 	require.Error(t, err)
 	line := fmt.Sprintf("[%d] → %s tcp refused", os.Getpid(), address)
 	require.Eventually(t, func() bool {
-		return strings.Contains(get("/api/events?type=connection&error=refused&format=text"), line)
+		return strings.Contains(refused(port), line)
 	}, patience, interval, "not in the event store")
 	require.Eventually(t, func() bool {
 		return strings.Contains(output("journalctl", "--unit", unit, "--output", "cat"), line)
@@ -45,7 +45,7 @@ func sees(t *testing.T, port int) {
 func healthy(t *testing.T) {
 	t.Helper()
 	isHealthy := func() bool {
-		response, err := http.Get("http://localhost:13133/")
+		response, err := http.Get("http://127.0.0.1:13133/")
 		if err != nil {
 			return false
 		}
@@ -63,13 +63,18 @@ func journal() string { return output("journalctl", "--no-pager", "--lines", "60
 
 // get asks the event store. It is empty if the store does not answer, as during a restart.
 func get(path string) string {
-	response, err := http.Get("http://localhost:8080" + path)
+	response, err := http.Get("http://127.0.0.1:8080" + path)
 	if err != nil {
 		return ""
 	}
 	defer func() { _ = response.Body.Close() }()
 	text, _ := io.ReadAll(response.Body)
 	return string(text)
+}
+
+// refused are the events of connections to a port that were refused, a line each.
+func refused(port int) string {
+	return get(fmt.Sprintf("/api/events?type=connection&error=refused&port=%d&format=text", port))
 }
 
 // loaded are the BPF programs in the kernel, by name and number. systemd's own are left out: it loads and removes them as it likes.
