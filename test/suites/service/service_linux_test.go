@@ -126,7 +126,7 @@ func remove(t *testing.T) {
 	assert.FileExists(t, config)
 	assert.DirExists(t, "/var/lib/private/otelcol-ebpf")
 	run(t, "dpkg", "--purge", "otelcol-ebpf")
-	for _, folder := range []string{"/etc", "/usr/bin", "/usr/lib/systemd", "/usr/share", "/var/lib", "/var/log"} {
+	for _, folder := range []string{"/etc", "/usr", "/var/lib", "/var/log"} {
 		require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 			// The records of dpkg are not the package's.
 			if err == nil && strings.Contains(entry.Name(), "otelcol-ebpf") && !strings.HasPrefix(path, "/var/lib/dpkg") {
