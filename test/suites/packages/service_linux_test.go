@@ -77,10 +77,11 @@ func (r root) serve(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
 
-	response, err := http.Get("http://localhost:13133/")
-	require.NoError(t, err)
-	require.NoError(t, response.Body.Close())
-	assert.Equal(t, http.StatusOK, response.StatusCode)
+	// The first look at the components may come a moment before they say that they run.
+	require.Eventually(t, func() bool {
+		response, err := http.Get("http://localhost:13133/")
+		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK
+	}, 10*time.Second, 50*time.Millisecond, "not healthy: %s", c.Log())
 	_, err = net.Dial("tcp", "127.0.0.1:1")
 	require.Error(t, err)
 	require.Eventually(t, func() bool {
