@@ -22,15 +22,18 @@ import (
 
 // options are the command line's.
 type options struct {
-	binary, config  string
-	only            string
-	programs        string
-	connections     int
-	rateConnections int
-	runs            int
-	dropCount       int
-	seconds         int
-	profile         string
+	binary, config      string
+	only                string
+	programs            string
+	exporters           string
+	against             string
+	connections         int
+	rateConnections     int
+	pipelineConnections int
+	runs                int
+	dropCount           int
+	seconds             int
+	profile             string
 }
 
 // measurements are in the order in which they run.
@@ -40,6 +43,7 @@ var measurements = []struct {
 }{
 	{"exact", (*bench).exact},
 	{"cpu", (*bench).cpu},
+	{"pipelines", (*bench).pipelines},
 	{"kernel", (*bench).kernel},
 	{"rate", (*bench).rate},
 	{"latency", (*bench).latency},
@@ -59,6 +63,9 @@ func main() {
 	flag.StringVar(&o.config, "config", "test/tools/bench/collector.yaml", "the configuration whose receiver is measured")
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
 	flag.StringVar(&o.programs, "programs", ".", "a regular expression of the programs that are measured one by one")
+	flag.StringVar(&o.exporters, "exporters", ".", "a regular expression of the exporters that are measured one by one")
+	flag.StringVar(&o.against, "against", "", "what the measurement of pipelines compares with, in between: environments and collectors, as in 'GOGC=400; /old/otelcol-ebpf'")
+	flag.IntVar(&o.pipelineConnections, "pipeline-connections", 40_000, "connections of each run that measures an exporter")
 	flag.IntVar(&o.connections, "connections", 400_000, "connections of the measurement of exactness")
 	flag.IntVar(&o.rateConnections, "rate-connections", 200_000, "connections of each run that measures the connection rate")
 	flag.IntVar(&o.runs, "runs", 5, "alternating runs with and without the receiver")

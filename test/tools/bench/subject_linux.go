@@ -4,12 +4,14 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
@@ -33,24 +35,33 @@ type subject struct {
 	bench    *bench
 	page     string
 	profiles string
+	// telemetry has the collector's own metrics.
+	telemetry string
 }
 
 // settings override those of a receiver in the configuration file.
-type settings struct{ receiver, text string }
+type settings struct {
+	receiver, text string
+	// exporter takes the events; nop by default. extension is one that it needs.
+	exporter, extension string
+	// binary is the collector, if it is not the one of the command line. environment is added to this process's.
+	binary      string
+	environment []string
+}
 
 var (
-	asConfigured  = settings{"ebpf", "{}"}
-	withoutEvents = settings{"ebpf", "{programs: {connection: {events: false}, packet_drop: {events: false}}}"}
-	leavingOut    = settings{"ebpf", "{exclude: {loopback: true}}"}
-	withoutLimit  = settings{"ebpf", "{programs: {packet_drop: {event_limit: 1000000000}}}"}
+	asConfigured  = settings{receiver: "ebpf", text: "{}"}
+	withoutEvents = settings{receiver: "ebpf", text: "{programs: {connection: {events: false}, packet_drop: {events: false}}}"}
+	leavingOut    = settings{receiver: "ebpf", text: "{exclude: {loopback: true}}"}
+	withoutLimit  = settings{receiver: "ebpf", text: "{programs: {packet_drop: {event_limit: 1000000000}}}"}
 )
 
 // alone returns the settings of an additional receiver with a single program.
 func alone(program, text string) settings {
-	return settings{"ebpf/alone", fmt.Sprintf("{programs: {%s: %s}}", program, text)}
+	return settings{receiver: "ebpf/alone", text: fmt.Sprintf("{programs: {%s: %s}}", program, text)}
 }
 
-// start starts a collector with these settings on top of the configuration file, and with the nop exporter for events.
+// start starts a collector with these settings on top of the configuration file.
 func (b *bench) start(with settings) (*subject, error) {
 	var ports [4]int
 	for i := range ports {
@@ -60,24 +71,32 @@ func (b *bench) start(with settings) (*subject, error) {
 		}
 		ports[i] = port
 	}
-	extensions := "[healthcheckv2]"
+	extensions := []string{"healthcheckv2"}
 	if b.profile != "" {
-		extensions = "[healthcheckv2, pprof]"
+		extensions = append(extensions, "pprof")
 	}
+	if with.extension != "" {
+		extensions = append(extensions, name(with.extension))
+	}
+	with.exporter = cmp.Or(with.exporter, "nop: {}")
 	override := fmt.Sprintf(`yaml:
 receivers: {%[1]s: %[2]s}
 exporters:
-  nop: {}
+  %[8]s
   prometheus: {endpoint: "localhost:%[3]d", send_timestamps: true}
 extensions:
   healthcheckv2: {use_v2: true, http: {endpoint: "localhost:%[4]d"}}
   pprof: {endpoint: "localhost:%[5]d"}
+  %[9]s
 service:
-  extensions: %[6]s
+  extensions: [%[6]s]
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %[7]d}}}}]}}
-  pipelines: {logs: {receivers: [%[1]s], exporters: [nop]}, metrics: {receivers: [%[1]s]}}
-`, with.receiver, with.text, ports[0], ports[1], ports[2], extensions, ports[3])
-	c, err := collector.Start(collector.Command(b.binary, b.config, override))
+  pipelines: {logs: {receivers: [%[1]s], exporters: [%[10]s]}, metrics: {receivers: [%[1]s]}}
+`, with.receiver, with.text, ports[0], ports[1], ports[2], strings.Join(extensions, ", "), ports[3],
+		with.exporter, with.extension, name(with.exporter))
+	command := collector.Command(cmp.Or(with.binary, b.binary), b.config, override)
+	command.Env = append(os.Environ(), with.environment...)
+	c, err := collector.Start(command)
 	if err != nil {
 		return nil, err
 	}
@@ -85,9 +104,16 @@ service:
 	time.Sleep(3 * time.Second)
 	return &subject{
 		Collector: c, bench: b,
-		page:     fmt.Sprintf("http://localhost:%d/metrics", ports[0]),
-		profiles: fmt.Sprintf("http://localhost:%d/debug/pprof/profile", ports[2]),
+		page:      fmt.Sprintf("http://localhost:%d/metrics", ports[0]),
+		profiles:  fmt.Sprintf("http://localhost:%d/debug/pprof/profile", ports[2]),
+		telemetry: fmt.Sprintf("http://localhost:%d/metrics", ports[3]),
 	}, nil
+}
+
+// name returns the name of a component in the configuration.
+func name(component string) string {
+	name, _, _ := strings.Cut(component, ":")
+	return name
 }
 
 // with runs f with a collector of these settings.
