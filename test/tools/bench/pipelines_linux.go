@@ -123,8 +123,9 @@ func (b *bench) pipelines() (err error) {
 		for i := range all {
 			one := all[(i+run)%len(all)]
 			if err := b.export(one, to); err != nil {
-				return fmt.Errorf("%s: %w", one.exporting.name, err)
+				return fmt.Errorf("%s: %w", one, err)
 			}
+			fmt.Printf("  %s: %.1f µs\n", one, one.perConnection[len(one.perConnection)-1])
 		}
 	}
 	slices.SortStableFunc(all, func(x, y *exported) int { return cmp.Compare(index(x), index(y)) })
@@ -138,17 +139,20 @@ func index(e *exported) int {
 	return slices.IndexFunc(exporters, func(one exporting) bool { return one.name == e.exporting.name })
 }
 
+func (e *exported) String() string {
+	if e.variant.name == "" {
+		return e.exporting.name
+	}
+	return e.exporting.name + " with " + e.variant.name
+}
+
 // judgeExported adds the medians.
 func (b *bench) judgeExported(one *exported, bare []float64) {
-	what := fmt.Sprintf("pipeline %s", one.exporting.name)
-	if one.variant.name != "" {
-		what += " with " + one.variant.name
-	}
 	each := middle(one.perConnection)
 	kept := 100 * middle(one.rates) / middle(bare)
 	measured := fmt.Sprintf("%.1f µs (%.1f–%.1f); %.2f µs per event; rate kept %.0f %%; at most %.0f MiB resident; %.2f %% lost",
 		each, slices.Min(one.perConnection), slices.Max(one.perConnection), each/eventsPerConnection, kept, slices.Max(one.memory), 100*one.lost)
-	what += ": CPU of the collector per connection"
+	what := fmt.Sprintf("pipeline %s: CPU of the collector per connection", one)
 	if one.goal == 0 {
 		b.table.note(what, "%s", measured)
 		return
