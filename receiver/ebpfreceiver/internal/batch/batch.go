@@ -41,9 +41,11 @@ type Batch struct {
 
 	settings   Settings
 	event      Event
+	bodies     bodies
 	capacities capacities
 	logs       plog.Logs
 	scopes     map[*kernel.Container]plog.LogRecordSlice
+	last       lastScope
 	observed   pcommon.Timestamp
 	began      time.Time
 	count      int
@@ -115,11 +117,29 @@ func severityText(severity plog.SeverityNumber) string {
 // unwanted marks a resource that is filtered out.
 var unwanted plog.LogRecordSlice
 
+// lastScope is where the log record before went, if it was of a container: events of one often follow each other. What is not known
+// to be a container may become one, so that is asked for each time.
+type lastScope struct {
+	cgroup  uint64 // 0: there is none
+	records plog.LogRecordSlice
+}
+
 func (b *Batch) scope(cgroup uint64) plog.LogRecordSlice {
+	if cgroup != 0 && cgroup == b.last.cgroup {
+		return b.last.records
+	}
 	var container *kernel.Container
 	if cgroup != 0 {
 		container = b.settings.Containers.Lookup(cgroup)
 	}
+	records := b.scopeOf(container)
+	if container != nil {
+		b.last = lastScope{cgroup, records}
+	}
+	return records
+}
+
+func (b *Batch) scopeOf(container *kernel.Container) plog.LogRecordSlice {
 	if records, ok := b.scopes[container]; ok {
 		return records
 	}
@@ -193,6 +213,7 @@ func (b *Batch) Flush() Payload {
 	p := Payload{Logs: b.logs, Count: b.count, ByProgram: b.programs}
 	b.logs = plog.NewLogs()
 	clear(b.scopes)
+	b.last = lastScope{}
 	b.count = 0
 	b.programs = [common.MaxPrograms]int{}
 	return p

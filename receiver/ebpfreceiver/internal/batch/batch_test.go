@@ -208,3 +208,19 @@ func marshal(t *testing.T, logs plog.Logs) string {
 	require.NoError(t, err)
 	return strings.TrimSpace(string(text))
 }
+
+// The event of a cgroup may be read before it is known which container it belongs to.
+func TestContainerThatBecomesKnown(t *testing.T) {
+	s := settings()
+	b := New(s)
+	const started = 105
+	b.Append(record(1, 1), started, "ebpf.connection.connect", plog.SeverityNumberInfo)
+	s.Containers.Add(started, "/system.slice/cron.service")
+	b.Append(record(1, 2), started, "ebpf.connection.connect", plog.SeverityNumberInfo)
+
+	resources := b.Flush().Logs.ResourceLogs()
+	require.Equal(t, 2, resources.Len())
+	assert.Empty(t, resources.At(0).Resource().Attributes().AsRaw())
+	unit, _ := resources.At(1).Resource().Attributes().Get("systemd.unit.name")
+	assert.Equal(t, "cron.service", unit.Str())
+}

@@ -104,6 +104,6 @@ func (e *Event) End(appendBody func(text []byte) []byte) {
 	e.attributes.UnsafeIntoMap(e.lr.Attributes())
 	if e.batch.settings.Body {
 		e.batch.Text = escapeLine(appendBody(e.batch.Text[:0]))
-		e.lr.Body().SetStr(string(e.batch.Text))
+		e.lr.Body().SetStr(e.batch.bodies.add(e.batch.Text))
 	}
 }

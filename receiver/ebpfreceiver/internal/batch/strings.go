@@ -32,14 +32,33 @@ func (n *Names) Get(text []byte) string {
 	return valid
 }
 
+// recentSize is a power of two: how many addresses are found without looking into the map.
+const recentSize = 64
+
 // Addresses caches the strings of IP addresses.
-type Addresses struct{ known map[netip.Addr]string }
+type Addresses struct {
+	known map[netip.Addr]string
+	// recent has the last address of each last octet, for those that repeat from event to event: a map costs more than all else here.
+	recent [recentSize]struct {
+		address netip.Addr
+		text    string
+	}
+}
 
 // NewAddresses returns an empty cache.
 func NewAddresses() *Addresses { return &Addresses{known: map[netip.Addr]string{}} }
 
 // Get returns the address in its usual text form.
 func (a *Addresses) Get(address netip.Addr) string {
+	octets := address.As16()
+	recent := &a.recent[octets[15]%recentSize]
+	if recent.address != address || recent.text == "" {
+		recent.address, recent.text = address, a.lookup(address)
+	}
+	return recent.text
+}
+
+func (a *Addresses) lookup(address netip.Addr) string {
 	if s, ok := a.known[address]; ok {
 		return s
 	}

@@ -30,9 +30,12 @@ func TestNames(t *testing.T) {
 
 func TestAddresses(t *testing.T) {
 	a := NewAddresses()
-	for _, text := range []string{"10.0.0.5", "::1", "2001:db8::1", "0.0.0.0"} {
-		for range 2 {
-			assert.Equal(t, text, a.Get(netip.MustParseAddr(text)))
+	assert.Equal(t, "invalid IP", a.Get(netip.Addr{}))
+	for range 2 { // some of them end in the same octet
+		for _, text := range []string{"10.0.0.5", "10.0.1.5", "::1", "2001:db8::1", "fe80::1%eth0", "fe80::1%eth1", "0.0.0.1", "0.0.0.0", "::"} {
+			for range 2 {
+				assert.Equal(t, text, a.Get(netip.MustParseAddr(text)))
+			}
 		}
 	}
 	known := netip.MustParseAddr("2001:db8::1")
