@@ -41,6 +41,9 @@ type Settings struct {
 // Source decodes the records of the ring, and counts whether they were delivered.
 type Source interface {
 	AppendLog(b *batch.Batch, record []byte) error
+	// AppendHeld appends what AppendLog has held back long enough, or everything, until the batch is full. It returns when to call it
+	// next; zero if nothing is held back.
+	AppendHeld(b *batch.Batch, all bool) (next time.Time)
 	LastSequences() ([]uint64, error)
 	CountDelivered(events [common.MaxPrograms]int)
 	CountRefused(events [common.MaxPrograms]int)
@@ -70,6 +73,8 @@ type Loop struct {
 	reader    Reader
 	sequences ring.Sequences
 	losses    lossReport
+	// held is when to append what the source holds back; zero if that is nothing.
+	held time.Time
 
 	// started is whether source and reader are set.
 	started  atomic.Bool
@@ -127,7 +132,9 @@ func (l *Loop) run() {
 		l.appendQueued()
 		// A gap seen before this pass is a loss if this pass does not fill it.
 		l.sequences.Checkpoint()
-		if more := l.drain(); more {
+		more := l.drain()
+		l.appendHeld(false)
+		if more {
 			continue
 		}
 		if stopping {
@@ -140,6 +147,7 @@ func (l *Loop) run() {
 		if err := l.wait(); err != nil {
 			l.settings.Logger.Error("Waiting for records failed; no more events are delivered", zap.Error(err))
 			componentstatus.ReportStatus(l.settings.Next.Host, componentstatus.NewPermanentErrorEvent(err))
+			l.appendHeld(true)
 			l.flush(true)
 			return
 		}
@@ -161,9 +169,32 @@ func (l *Loop) wait() error {
 	return l.reader.Wait(coalesce)
 }
 
-// timeout returns how long the batch may still wait for more, or the counters of losses to be read; it is negative if nothing
-// waits.
+// appendHeld appends what the source has held back long enough, or everything.
+func (l *Loop) appendHeld(all bool) {
+	for {
+		l.held = l.source.AppendHeld(l.batch, all)
+		if l.batch.Room() > 0 {
+			return
+		}
+		l.flush(false)
+	}
+}
+
+// timeout returns how long the batch may still wait for more, what is held back for its record, or the counters of losses to be
+// read; it is negative if nothing waits.
 func (l *Loop) timeout() time.Duration {
+	timeout := l.timeoutOfBatch()
+	if l.held.IsZero() {
+		return timeout
+	}
+	held := max(0, time.Until(l.held))
+	if timeout < 0 {
+		return held
+	}
+	return min(timeout, held)
+}
+
+func (l *Loop) timeoutOfBatch() time.Duration {
 	if l.batch.Len() > 0 || l.sequences.HasGap() {
 		return max(0, l.settings.FlushInterval-l.batch.Age())
 	}
@@ -239,5 +270,6 @@ func (l *Loop) finish() {
 		l.settings.Logger.Error("Cannot read the final sequence numbers; losses during shutdown are not reported", zap.Error(err))
 	}
 	l.sequences.Finish(last)
+	l.appendHeld(true)
 	l.flush(true)
 }

@@ -4,6 +4,8 @@
 package program
 
 import (
+	"time"
+
 	"github.com/cilium/ebpf"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
@@ -73,6 +75,13 @@ type Program interface {
 	AppendLog(b *batch.Batch, record []byte) error
 	// Scrape adds the metrics from the object's maps.
 	Scrape(m *metrics.Builder) error
+}
+
+// Holder is a Program that holds records back, because one that follows may say the same.
+type Holder interface {
+	// AppendHeld appends the log records of what was held back long enough, or of everything, until the batch is full. It returns when
+	// it is to be called next; zero if nothing is held back. It is called by the goroutine that calls AppendLog.
+	AppendHeld(b *batch.Batch, all bool) (next time.Time)
 }
 
 // IterUser is a Program with hooks of kind Reader.

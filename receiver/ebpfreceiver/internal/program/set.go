@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
@@ -217,6 +218,21 @@ func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 		return fmt.Errorf("record of unknown program %d", record.Program)
 	}
 	return s.byNumber[record.Program].program.AppendLog(b, raw)
+}
+
+// AppendHeld appends the log records of what programs have held back long enough, or of everything, until the batch is full. It returns
+// when to call it next; zero if nothing is held back.
+func (s *Set) AppendHeld(b *batch.Batch, all bool) (next time.Time) {
+	for _, l := range s.loaded {
+		holder, ok := l.program.(Holder)
+		if !ok {
+			continue
+		}
+		if due := holder.AppendHeld(b, all); !due.IsZero() && (next.IsZero() || due.Before(next)) {
+			next = due
+		}
+	}
+	return next
 }
 
 // Scrape adds the metrics of all attached programs.

@@ -54,6 +54,7 @@ type Source struct {
 
 	mu       sync.Mutex
 	ring     [][]byte
+	held     []heldRecord
 	sequence uint64
 	// delivered and refused are the counts by program.
 	delivered, refused [common.MaxPrograms]int
@@ -63,6 +64,11 @@ type Source struct {
 	readings int
 	history  []string
 	drains   int
+}
+
+type heldRecord struct {
+	raw   []byte
+	until time.Time
 }
 
 // NewSource returns a source with an empty ring.
@@ -157,6 +163,28 @@ func (s *Source) AppendLog(b *batch.Batch, raw []byte) error {
 	lr := b.Append(&r.Record, 0, "ebpf.connection.connect", plog.SeverityNumberInfo)
 	lr.Attributes().PutStr(receivertest.UniqueIDAttrName, strconv.FormatUint(r.ID, 10))
 	return nil
+}
+
+// Hold makes the source hold back a record with an id and a kernel time until then.
+func (s *Source) Hold(id, ktime uint64, until time.Time) {
+	s.mu.Lock()
+	s.held = append(s.held, heldRecord{RecordOf(id, ktime).Bytes(), until})
+	s.mu.Unlock()
+	s.wake()
+}
+
+// AppendHeld implements delivery.Source.
+func (s *Source) AppendHeld(b *batch.Batch, all bool) (next time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.held) > 0 && (all || !time.Now().Before(s.held[0].until)) && b.Room() > 0 {
+		_ = s.AppendLog(b, s.held[0].raw)
+		s.held = s.held[1:]
+	}
+	if len(s.held) == 0 {
+		return time.Time{}
+	}
+	return s.held[0].until
 }
 
 // LastSequences implements delivery.Source.

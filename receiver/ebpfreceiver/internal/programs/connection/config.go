@@ -9,11 +9,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
+
+var mergeWithin = program.Range[time.Duration]{Most: 10 * time.Second}
 
 var location = map[kernel.Capability]string{kernel.CapSyslog: "ebpf.drop.location"}
 
@@ -28,6 +31,11 @@ var Definition = program.Definition{
 			Schema: program.Schema{
 				"minItems": 1, "uniqueItems": true, "items": program.Schema{"enum": program.Strings(protocols...)},
 			},
+		},
+		"merge_within": {
+			Unit: program.UnitDuration, Range: mergeWithin,
+			Meaning: "A TCP connection that ends this soon after it was made is one event on each side: its close, with the duration of the handshake. " +
+				"The event of making a connection waits that long. 0 is off.",
 		},
 	},
 	Example: "{protocols: [tcp, udp, unix]}",
@@ -63,6 +71,8 @@ type Config struct {
 	// Protocols are those whose connections are reported. Unix is not among the defaults: it costs a syscall
 	// tracepoint, which slows down every syscall of the host.
 	Protocols []Protocol `mapstructure:"protocols"`
+	// MergeWithin is how long a connection lasts at most to be one event on each side.
+	MergeWithin time.Duration `mapstructure:"merge_within"`
 }
 
 var _ program.Config = (*Config)(nil)
@@ -76,7 +86,7 @@ func (c *Config) Has(p Protocol) bool { return slices.Contains(c.Protocols, p) }
 
 // Validate implements program.Config.
 func (c *Config) Validate() error {
-	errs := []error{c.CommonConfig.Validate()}
+	errs := []error{c.CommonConfig.Validate(), mergeWithin.Check("merge_within", c.MergeWithin)}
 	if len(c.Protocols) == 0 {
 		errs = append(errs, fmt.Errorf("protocols: none is listed; list at least one of %s, or leave the key out for tcp and udp", known()))
 	}

@@ -17,6 +17,7 @@ func TestDefaultConfig(t *testing.T) {
 	assert.Nil(t, c.EventLimit)
 	assert.True(t, c.Has(TCP))
 	assert.True(t, c.Has(UDP))
+	assert.Zero(t, c.MergeWithin)
 	assert.False(t, c.Has(Unix), "it slows down every syscall of the host, so it must be asked for")
 }
 

@@ -53,6 +53,15 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	if int(e.Record.Event) >= len(eventNames) {
 		return fmt.Errorf("connection record of unknown event %d", e.Record.Event)
 	}
+	if !c.held.hold(e) {
+		c.append(b, e, c.held.take(e))
+	}
+	return nil
+}
+
+// append appends the log record of an event. opened is that of making the connection, which has no log record of its own then; nil
+// if it has one.
+func (c *connections) append(b *batch.Batch, e, opened *bpf.ConnectionEvent) {
 	owner, attribution := common.OwnerOf(&e.Owner), e.Attribution
 	if e.Gone {
 		if holder := c.holders.of(e); holder != nil {
@@ -85,6 +94,9 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 	}
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
 	if e.Record.Event == eventClose {
+		if opened != nil {
+			putHandshake(event, opened)
+		}
 		putTotals(event, e)
 		c.ticks.put(event, e)
 	} else {
@@ -108,7 +120,6 @@ func (c *connections) AppendLog(b *batch.Batch, raw []byte) error {
 		text = appendBody(b, text, e, owner, remote, translated, failure)
 		return c.appendCause(text, e)
 	})
-	return nil
 }
 
 func putHandshake(event *batch.Event, e *bpf.ConnectionEvent) {

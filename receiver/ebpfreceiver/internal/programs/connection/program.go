@@ -30,6 +30,7 @@ type connections struct {
 	wanted  *ebpf.Map
 	living  living
 	ticks   ticks
+	held    held
 	counts  metrics.Scraper[series, bpf.ConnectionCounts]
 	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
@@ -37,10 +38,15 @@ type connections struct {
 var (
 	_ program.Program  = (*connections)(nil)
 	_ program.IterUser = (*connections)(nil)
+	_ program.Holder   = (*connections)(nil)
 )
 
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	c := &connections{config: cfg.(*Config), host: host, holders: holders{now: time.Now, logger: host.Logger}}
+	c.held = held{now: time.Now, records: map[uint64]*heldRecord{}}
+	if host.Events.EbpfConnectionClose.Enabled {
+		c.held.within = c.config.MergeWithin
+	}
 	c.queues = queues{
 		reader: listeners.Reader{Listening: host.Listening, Listened: host.Listened},
 		series: map[listenerSeries]*queue{},
