@@ -86,7 +86,7 @@ build-full: $(BIN)/builder ## Build the full collector, for gateways, Kubernetes
 	@$(call BUILD,distributions/full.yaml,dist-full,otelcol-ebpf-full)
 
 run: build ## Build the collector and start it with config.yaml (as root)
-	exec $(COLLECTOR) --config config.yaml
+	GOGC=$${GOGC:-200} GOMEMLIMIT=$${GOMEMLIMIT:-90MiB} exec $(COLLECTOR) --config config.yaml
 
 # A Go that is too old, such as 1.19 of Debian 12, reports that go.mod is malformed or that a package is missing, without a
 # remedy. A Go since 1.21 downloads the version of go.mod, if it may, and reports that version here.

@@ -275,7 +275,7 @@ var unreadableConfigs = []struct {
 		"metrics::ebpf.connection.duration::enable: unknown key; the keys here are attributes, enabled",
 	}},
 	{"unknown key of a program", "programs: {connection: {protocol: [tcp]}}", []string{
-		"connection: protocol: unknown key; the keys here are event_limit, events, protocols",
+		"connection: protocol: unknown key; the keys here are event_limit, events, merge_within, protocols",
 	}},
 	{"several unknown keys", "{foo: 1, exclude: {bar: 1}, histogram: 5}", []string{
 		"exclude::bar: unknown key", "foo: unknown key", `histogram: 5 is not a text; write it in quotes: "5"`,
