@@ -6,6 +6,7 @@
 package kernel
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -21,43 +22,57 @@ import (
 func TestConnectionMerged(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {merge_within: 10s}}")
-	for _, f := range families {
-		t.Run(f.name, func(t *testing.T) {
-			t.Parallel()
-			s := newClientServer(t)
-			p := s.establish(t, f)
-			exchange(t, s.client, p.client.FD, s.server, p.server.FD, 1000)
-			exchange(t, s.server, p.server.FD, s.client, p.client.FD, 5000)
-			first, second := closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
-			if !kernelSays().numbers {
-				r.Exactly(t, 4, testreceiver.OfProcess(s.client.PID, s.server.PID)) // nothing tells which close is of which connection
-				return
-			}
-
-			events := r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID))
-			totals := func(sent, received int64) attributes {
-				return attributes{
-					"ebpf.connection.bytes_sent": sent, "ebpf.connection.bytes_received": received, retransmitsKey: int64(0),
+	var (
+		mu   sync.Mutex
+		pids []int
+	)
+	t.Run("of", func(t *testing.T) {
+		for _, f := range families {
+			t.Run(f.name, func(t *testing.T) {
+				t.Parallel()
+				s := newClientServer(t)
+				mu.Lock()
+				pids = append(pids, s.client.PID, s.server.PID)
+				mu.Unlock()
+				p := s.establish(t, f)
+				exchange(t, s.client, p.client.FD, s.server, p.server.FD, 1000)
+				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 5000)
+				first, second := closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+				if !kernelSays().numbers {
+					r.Exactly(t, 4, testreceiver.OfProcess(s.client.PID, s.server.PID)) // nothing tells which close is of which connection
+					return
 				}
-			}
-			clientAddress, serverAddress := p.client.Local, p.client.Remote
-			client := only(t, events, closeEvent, s.client)
-			check(t, client, closeEvent, plog.SeverityNumberInfo,
-				connection("tcp", "client", clientAddress, serverAddress, p.client.Cookie, s.left).
-					with(owner(s.client.OnThread("dialer"), "socket")).with(totals(1000, 5000)),
-				handshakeKey, durationKey, rttKey, rttMinKey)
-			between(t, client, handshakeKey, 0, p.client.Duration())
-			between(t, client, durationKey, first.Start.Sub(p.client.End), second.End.Sub(p.client.Start))
-			within(t, client, first.Start, second.End)
 
-			server := only(t, events, closeEvent, s.server)
-			check(t, server, closeEvent, plog.SeverityNumberInfo,
-				connection("tcp", "server", clientAddress, serverAddress, p.server.Cookie, s.right).
-					with(owner(s.server.OnThread("listener"), "socket")).with(totals(5000, 1000)),
-				durationKey, rttKey, rttMinKey)
-			between(t, server, durationKey, first.Start.Sub(p.server.End), second.End.Sub(p.client.Start))
-			within(t, server, first.Start, second.End)
-		})
+				events := r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID, s.server.PID))
+				totals := func(sent, received int64) attributes {
+					return attributes{
+						"ebpf.connection.bytes_sent": sent, "ebpf.connection.bytes_received": received, retransmitsKey: int64(0),
+					}
+				}
+				clientAddress, serverAddress := p.client.Local, p.client.Remote
+				client := only(t, events, closeEvent, s.client)
+				check(t, client, closeEvent, plog.SeverityNumberInfo,
+					connection("tcp", "client", clientAddress, serverAddress, p.client.Cookie, s.left).
+						with(owner(s.client.OnThread("dialer"), "socket")).with(totals(1000, 5000)),
+					handshakeKey, durationKey, rttKey, rttMinKey)
+				between(t, client, handshakeKey, 0, p.client.Duration())
+				between(t, client, durationKey, first.Start.Sub(p.client.End), second.End.Sub(p.client.Start))
+				within(t, client, first.Start, second.End)
+
+				server := only(t, events, closeEvent, s.server)
+				check(t, server, closeEvent, plog.SeverityNumberInfo,
+					connection("tcp", "server", clientAddress, serverAddress, p.server.Cookie, s.right).
+						with(owner(s.server.OnThread("listener"), "socket")).with(totals(5000, 1000)),
+					durationKey, rttKey, rttMinKey)
+				between(t, server, durationKey, first.Start.Sub(p.server.End), second.End.Sub(p.client.Start))
+				within(t, server, first.Start, second.End)
+			})
+		}
+	})
+	// Nothing of what was merged is held back any more.
+	require.NoError(t, r.Shutdown())
+	if kernelSays().numbers {
+		assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(pids...), testreceiver.Named(connectEvent, acceptEvent)))
 	}
 }
 

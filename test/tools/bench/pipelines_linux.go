@@ -25,21 +25,26 @@ type exporting struct {
 	text string
 	// extension is one that the exporter uses.
 	extension string
+	// receiver has settings of the receiver; "" is none.
+	receiver string
 	// goal is the CPU time per connection in microseconds; 0 is none.
 	goal float64
 	// rate is the share of the connection rate that is to be kept, in percent; 0 is no goal.
 	rate float64
 }
 
-// exporters are those that are measured, as the examples have them unless the name says otherwise.
+// exporters are those that are measured, as the examples have them unless the name says otherwise. With `merged`, short connections are
+// one event on each side instead of two.
 var exporters = []exporting{
 	{name: "nop", text: "nop: {}", goal: 6, rate: 85},
+	{name: "nop, merged", text: "nop: {}", receiver: "{programs: {connection: {merge_within: 1s}}}"},
 	{name: "otlp gRPC", text: otlp("otlp_grpc", "endpoint: SINK, compression: zstd"), goal: 25},
 	{name: "otlp gRPC, none", text: otlp("otlp_grpc", "endpoint: SINK, compression: none"), goal: 25},
 	{name: "otlp gRPC, snappy", text: otlp("otlp_grpc", "endpoint: SINK, compression: snappy")},
 	{name: "otlp gRPC, gzip", text: otlp("otlp_grpc", "endpoint: SINK, compression: gzip")},
 	{name: "otlp gRPC, queue on disk", text: otlp("otlp_grpc", "endpoint: SINK, compression: zstd", "storage: file_storage"), extension: storage},
 	{name: "otlp gRPC, default queue", text: "otlp_grpc: {endpoint: SINK, compression: zstd, tls: {insecure: true}}"},
+	{name: "otlp gRPC, merged", text: otlp("otlp_grpc", "endpoint: SINK, compression: zstd"), receiver: "{programs: {connection: {merge_within: 1s}}}"},
 	{name: "otlp HTTP", text: otlp("otlp_http", "endpoint: SINK_HTTP, compression: zstd"), goal: 25},
 	{name: "file, JSON", text: "file: {path: DIRECTORY/events.json}"},
 	{name: "file, proto", text: "file: {path: DIRECTORY/events.proto, format: proto}"},
@@ -206,6 +211,7 @@ func (b *bench) export(one *exported, to *sink) (err error) {
 	defer func() { err = errors.Join(err, os.RemoveAll(directory)) }()
 	places := strings.NewReplacer("SINK_HTTP", "http://"+to.http, "SINK", to.grpc, "DIRECTORY", directory)
 	these := asConfigured
+	these.text = cmp.Or(one.receiver, these.text)
 	these.binary, these.environment = one.binary, one.environment
 	these.exporter, these.extension = places.Replace(one.text), places.Replace(one.extension)
 	return b.with(these, func(s *subject) error {
@@ -238,12 +244,12 @@ func (b *bench) export(one *exported, to *sink) (err error) {
 			return err
 		}
 		grown := func(metric string) float64 { return last.Sum(metric, nil) - first.Sum(metric, nil) }
-		// What else happens on the host is among the accepted events, and costs the collector the same.
-		accepted := grown("otelcol_receiver_accepted_log_records")
-		failed := grown("otelcol_exporter_send_failed_log_records") + grown("otelcol_exporter_enqueue_failed_log_records")
-		events := float64(eventsPerConnection * done.Opened)
-		one.lost = max(one.lost, (events-accepted+failed)/events)
-		one.perConnection = append(one.perConnection, microseconds(after.Sub(before).Total())/max(accepted, 1)*eventsPerConnection)
+		// What else happens on the host is among the records, and costs the collector the same.
+		events, records := float64(eventsPerConnection*done.Opened), grown("otelcol_receiver_ebpf_records")
+		lost := max(0, events-records) + grown("otelcol_receiver_refused_log_records") + grown("otelcol_receiver_failed_log_records") +
+			grown("otelcol_exporter_send_failed_log_records") + grown("otelcol_exporter_enqueue_failed_log_records")
+		one.lost = max(one.lost, lost/events)
+		one.perConnection = append(one.perConnection, microseconds(after.Sub(before).Total())/max(records, 1)*eventsPerConnection)
 		one.rates = append(one.rates, done.PerSecond())
 		one.memory = append(one.memory, mebibytes(memory.Peak))
 		return nil
