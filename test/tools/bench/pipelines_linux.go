@@ -20,8 +20,8 @@ import (
 // exporting is what the collector does with the events.
 type exporting struct {
 	name string
-	// text is the exporter in the configuration. SINK is where the sink takes OTLP over gRPC, SINK_HTTP over HTTP, and DIRECTORY is a
-	// folder that is empty at first.
+	// text is the exporter in the configuration. SINK is where the sink takes OTLP over gRPC, SINK_HTTP over HTTP, and DIRECTORY is
+	// a folder that is empty at first.
 	text string
 	// extension is one that the exporter uses.
 	extension string
@@ -33,8 +33,8 @@ type exporting struct {
 	rate float64
 }
 
-// exporters are those that are measured, as the examples have them unless the name says otherwise. With `merged`, short connections are
-// one event on each side instead of two.
+// exporters are those that are measured, as the examples have them unless the name says otherwise. With `merged`, short
+// connections are one event on each side instead of two.
 var exporters = []exporting{
 	{name: "nop", text: "nop: {}", goal: 6, rate: 85},
 	{name: "nop, merged", text: "nop: {}", receiver: "{programs: {connection: {merge_within: 1s}}}"},
@@ -117,7 +117,8 @@ func (b *bench) pipelines() (err error) {
 	}
 	defer func() { err = errors.Join(err, to.Stop()) }()
 	var bare []float64
-	if _, err := b.flatOut(b.pipelineConnections).Run(b.container); err != nil { // at first the table of TIME_WAIT connections is empty
+	// Warm up: at first the table of TIME_WAIT connections is empty.
+	if _, err := b.flatOut(b.pipelineConnections).Run(b.container); err != nil {
 		return err
 	}
 	for run := range b.runs {

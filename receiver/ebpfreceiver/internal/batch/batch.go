@@ -117,8 +117,8 @@ func severityText(severity plog.SeverityNumber) string {
 // unwanted marks a resource that is filtered out.
 var unwanted plog.LogRecordSlice
 
-// lastScope is where the log record before went, if it was of a container: events of one often follow each other. What is not known
-// to be a container may become one, so that is asked for each time.
+// lastScope is where the log record before went, if it was of a container: events of one often follow each other. What is not
+// known to be a container may become one, so that is asked for each time.
 type lastScope struct {
 	cgroup  uint64 // 0: there is none
 	records plog.LogRecordSlice

@@ -38,7 +38,7 @@ const recentSize = 64
 // Addresses caches the strings of IP addresses.
 type Addresses struct {
 	known map[netip.Addr]string
-	// recent has the last address of each last octet, for those that repeat from event to event: a map costs more than all else here.
+	// recent has the last address of each last octet, for those that repeat from event to event: looking into a map costs more.
 	recent [recentSize]struct {
 		address netip.Addr
 		text    string

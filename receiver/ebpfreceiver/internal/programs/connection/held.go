@@ -54,8 +54,8 @@ func (h *held) hold(e *bpf.ConnectionEvent) bool {
 	return true
 }
 
-// take returns the event of making the connection that this event closes, if it was held back; nil otherwise. It is valid until the
-// next hold.
+// take returns the event of making the connection that this event closes, if it was held back; nil otherwise. It is valid until
+// the next hold.
 func (h *held) take(e *bpf.ConnectionEvent) *bpf.ConnectionEvent {
 	if e.Record.Event != eventClose {
 		return nil
