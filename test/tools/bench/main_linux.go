@@ -64,7 +64,7 @@ func main() {
 	flag.StringVar(&o.only, "only", strings.Join(names, ","), "the measurements to make")
 	flag.StringVar(&o.programs, "programs", ".", "a regular expression of the programs that are measured one by one")
 	flag.StringVar(&o.exporters, "exporters", ".", "a regular expression of the exporters that are measured one by one")
-	flag.StringVar(&o.against, "against", "", 
+	flag.StringVar(&o.against, "against", "",
 		"what the measurement of pipelines compares with, in between: environments and collectors, as in 'GOGC=400; /old/otelcol-ebpf'")
 	flag.IntVar(&o.pipelineConnections, "pipeline-connections", 40_000, "connections of each run that measures an exporter")
 	flag.IntVar(&o.connections, "connections", 400_000, "connections of the measurement of exactness")
