@@ -12,8 +12,11 @@
 
 enum { PORT = 53, UDP_HEADER = 8 };
 
-/* The most bytes of a message that one record has. A segment of TCP that is longer has several records. */
-enum { SMALL = 128, MEDIUM = 512, LARGE = 2048, PIECES = 8 };
+/*
+ * The bytes of a message that a record has room for. Most messages are small ones, and each cache line of the ring costs. A segment of
+ * TCP that is longer than the largest has several records.
+ */
+enum { SMALL = 64, MEDIUM = 128, LARGE = 512, LARGEST = 2048, PIECES = 8 };
 
 enum event_id {
 	EVENT_QUERY,
@@ -30,7 +33,7 @@ struct part {
 	__u8 pad[5];
 };
 
-/* What a socket sends to port 53. The bytes of the message are behind it, as they are behind an answer. */
+/* What a socket sends to port 53. It begins as an answer does, and the bytes of the message are behind it, too. */
 struct query {
 	struct record record;
 	struct part part;
@@ -48,6 +51,8 @@ struct answer {
 	struct part part;
 };
 
+_Static_assert(offsetof(struct query, part) == offsetof(struct answer, part), "a query begins as an answer does");
+
 /* Records that were written. User space knows from it whether it has read all of them. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -61,10 +66,12 @@ struct place {
 	__u32 offset; /* of the message, from the network header */
 	__u32 length;
 	__u32 transport; /* offset of the transport header */
+	__u32 ports;     /* as in the header: the source is in the lower half */
 	__u8 protocol;
+	bool ipv6;
 };
 
-/* Whether a packet is sent to port 53 or received from it. The ports are as in the header: the source is in the lower half. */
+/* Whether a packet is sent to port 53 or received from it. */
 static __always_inline bool has_port_53(struct __sk_buff *skb, __u32 ports, bool sent)
 {
 	struct bpf_sock *sk;
@@ -95,6 +102,7 @@ static __always_inline bool find_message(struct __sk_buff *skb, struct place *p,
 			return false;
 		p->protocol = ((struct ipv6_header *)data)->next_header;
 		p->transport = sizeof(struct ipv6_header);
+		p->ipv6 = true;
 	} else if (ip->version_ihl >> 4 == 4) { /* with options */
 		p->protocol = ip->protocol;
 		p->transport = (ip->version_ihl & 15) * 4;
@@ -106,7 +114,8 @@ static __always_inline bool find_message(struct __sk_buff *skb, struct place *p,
 	ports = data + p->transport;
 	if ((void *)(ports + 1) > end)
 		return false;
-	return has_port_53(skb, *ports, sent);
+	p->ports = *ports;
+	return has_port_53(skb, p->ports, sent);
 }
 
 /* Finds the beginning and the length of the message. Returns false if the packet has no payload. */
@@ -156,59 +165,19 @@ static __always_inline bool copy_part(struct __sk_buff *skb, __u32 offset, void 
 	return !bpf_skb_load_bytes(skb, offset, to, bytes + 1);
 }
 
-static __always_inline void fill_query(struct query *q, const struct query *from)
+/* Writes a record of `size` bytes, which begins as an answer does, and behind it the part of the packet that it has captured. */
+static __always_inline void write_record(struct __sk_buff *skb, __u8 event, const struct answer *from, __u32 size, __u32 offset,
+					 __u64 now, __u32 room)
 {
-	q->part = from->part;
-	q->owner = from->owner;
-	q->flow = from->flow;
-	q->netns = from->netns;
-	q->expected = from->expected;
-	q->attribution = from->attribution;
-	__builtin_memset(q->pad, 0, sizeof(q->pad));
-}
+	struct answer *a = reserve_record(event, size + room, now, false);
 
-#define WRITE_QUERY(skb, from, offset, now, room)                                               \
-	({                                                                                      \
-		struct query *q = reserve_record(EVENT_QUERY, sizeof(*q) + (room), now, false); \
-		if (q) {                                                                        \
-			fill_query(q, from);                                                    \
-			if (!copy_part(skb, offset, q + 1, (from)->part.captured, room))        \
-				q->part.captured = 0;                                           \
-			count_written();                                                        \
-			submit_record(q);                                                       \
-		}                                                                               \
-	})
-
-#define WRITE_ANSWER(skb, from, offset, now, room)                                                \
-	({                                                                                        \
-		struct answer *a = reserve_record(EVENT_ANSWER, sizeof(*a) + (room), now, false); \
-		if (a) {                                                                          \
-			a->part = *(from);                                                        \
-			if (!copy_part(skb, offset, a + 1, (from)->captured, room))               \
-				a->part.captured = 0;                                             \
-			count_written();                                                          \
-			submit_record(a);                                                         \
-		}                                                                                 \
-	})
-
-static __always_inline void write_query(struct __sk_buff *skb, const struct query *from, __u32 offset, __u64 now)
-{
-	if (from->part.captured <= SMALL)
-		WRITE_QUERY(skb, from, offset, now, SMALL);
-	else if (from->part.captured <= MEDIUM)
-		WRITE_QUERY(skb, from, offset, now, MEDIUM);
-	else
-		WRITE_QUERY(skb, from, offset, now, LARGE);
-}
-
-static __always_inline void write_answer(struct __sk_buff *skb, const struct part *from, __u32 offset, __u64 now)
-{
-	if (from->captured <= SMALL)
-		WRITE_ANSWER(skb, from, offset, now, SMALL);
-	else if (from->captured <= MEDIUM)
-		WRITE_ANSWER(skb, from, offset, now, MEDIUM);
-	else
-		WRITE_ANSWER(skb, from, offset, now, LARGE);
+	if (!a)
+		return;
+	__builtin_memcpy(&a->part, &from->part, size - offsetof(struct answer, part));
+	if (!copy_part(skb, offset, (void *)a + size, from->part.captured, room))
+		a->part.captured = 0;
+	count_written();
+	submit_record(a);
 }
 
 /* Sets how much of what is left of a message the next record has. Returns false if nothing is left. */
@@ -216,10 +185,30 @@ static __always_inline bool next_piece(struct part *part, __u32 left, int number
 {
 	if (!left)
 		return false;
-	part->captured = left < LARGE ? left : LARGE;
+	part->captured = left < LARGEST ? left : LARGEST;
 	/* The last record stands for all that is left. */
 	part->length = part->transport == IPPROTO_UDP || number == PIECES - 1 ? left : part->captured;
 	return true;
+}
+
+/* Writes a message, in as many records as it needs. */
+static __always_inline void write_message(struct __sk_buff *skb, __u8 event, struct answer *a, __u32 size, struct place *p)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	for (int i = 0; i < PIECES && next_piece(&a->part, p->length, i); i++) {
+		if (a->part.captured <= SMALL)
+			write_record(skb, event, a, size, p->offset, now, SMALL);
+		else if (a->part.captured <= MEDIUM)
+			write_record(skb, event, a, size, p->offset, now, MEDIUM);
+		else if (a->part.captured <= LARGE)
+			write_record(skb, event, a, size, p->offset, now, LARGE);
+		else
+			write_record(skb, event, a, size, p->offset, now, LARGEST);
+		p->offset += a->part.captured;
+		p->length -= a->part.length;
+		a->part.sequence += a->part.captured;
+	}
 }
 
 /* Both ends: those of the packet, but for the server that a connected socket was given. The kernel may translate it. */
@@ -227,10 +216,9 @@ static __always_inline void read_ends(struct __sk_buff *skb, const struct place 
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
 	struct bpf_sock *sk = skb->sk;
-	__u32 ports = 0;
+	__u32 port;
 
-	__builtin_memset(f, 0, sizeof(*f));
-	if (data + sizeof(struct ipv6_header) <= end && *(__u8 *)data >> 4 == 6) {
+	if (p->ipv6 && data + sizeof(struct ipv6_header) <= end) {
 		struct ipv6_header *ip = data;
 
 		f->local = ip->source;
@@ -241,15 +229,14 @@ static __always_inline void read_ends(struct __sk_buff *skb, const struct place 
 		map_ipv4(&f->local, ip->source);
 		map_ipv4(&f->remote, ip->destination);
 	}
-	bpf_skb_load_bytes(skb, p->transport, &ports, sizeof(ports));
-	f->local_port = bpf_ntohs(ports & 0xffff);
-	f->remote_port = bpf_ntohs(ports >> 16);
+	f->local_port = bpf_ntohs(p->ports & 0xffff);
+	f->remote_port = bpf_ntohs(p->ports >> 16);
 	if (!sk)
 		return;
-	ports = *(volatile __u32 *)&sk->dst_port & 0xffff;
-	if (!ports)
+	port = *(volatile __u32 *)&sk->dst_port & 0xffff;
+	if (!port)
 		return;
-	f->remote_port = bpf_ntohs(ports);
+	f->remote_port = bpf_ntohs(port);
 	if (sk->family == AF_INET) {
 		map_ipv4(&f->remote, sk->dst_ip4);
 	} else {
@@ -288,7 +275,6 @@ static __noinline int on_query(struct __sk_buff *skb, struct place *where)
 	struct query q = {};
 	struct place p;
 	struct sock *sk;
-	__u64 now;
 
 	if (!where)
 		return 1;
@@ -307,39 +293,26 @@ static __noinline int on_query(struct __sk_buff *skb, struct place *where)
 		q.part.sequence = sequence_of(&h);
 		q.expected = number_at(h.tcp + 4);
 	}
-	now = bpf_ktime_get_ns();
-	for (int i = 0; i < PIECES && next_piece(&q.part, p.length, i); i++) {
-		write_query(skb, &q, p.offset, now);
-		p.offset += q.part.captured;
-		p.length -= q.part.length;
-		q.part.sequence += q.part.captured;
-	}
+	write_message(skb, EVENT_QUERY, (struct answer *)&q, sizeof(q), &p);
 	return 1;
 }
 
 static __noinline int on_answer(struct __sk_buff *skb, struct place *where)
 {
 	struct transport_header h = {};
-	struct part part = {};
+	struct answer a = {};
 	struct place p;
-	__u64 now;
 
 	if (!where)
 		return 1;
 	p = *where;
 	if (!measure_message(skb, &p, &h))
 		return 1;
-	part.cookie = bpf_get_socket_cookie(skb);
-	part.transport = p.protocol;
+	a.part.cookie = bpf_get_socket_cookie(skb);
+	a.part.transport = p.protocol;
 	if (p.protocol == IPPROTO_TCP)
-		part.sequence = sequence_of(&h);
-	now = bpf_ktime_get_ns();
-	for (int i = 0; i < PIECES && next_piece(&part, p.length, i); i++) {
-		write_answer(skb, &part, p.offset, now);
-		p.offset += part.captured;
-		p.length -= part.length;
-		part.sequence += part.captured;
-	}
+		a.part.sequence = sequence_of(&h);
+	write_message(skb, EVENT_ANSWER, &a, sizeof(a), &p);
 	return 1;
 }
 

@@ -4,6 +4,8 @@
 package dns
 
 import (
+	"container/list"
+
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 )
 
@@ -16,6 +18,7 @@ const (
 
 // connection is a TCP connection to a server.
 type connection struct {
+	cookie         uint64
 	sent, received stream
 	// owner is who has sent last, as far as that is known.
 	owner       common.Owner
@@ -24,37 +27,39 @@ type connection struct {
 }
 
 // connections are the TCP connections by the cookies of their sockets, which no two have.
-type connections map[uint64]*connection
+type connections struct {
+	byCookie map[uint64]*list.Element
+	// inOrder are the connections in the order of their last use.
+	inOrder *list.List
+}
+
+func newConnections() connections {
+	return connections{byCookie: map[uint64]*list.Element{}, inOrder: list.New()}
+}
 
 // get returns a connection, at a time of the kernel. A new one begins with the first segment that is seen of it.
-func (c connections) get(cookie, now uint64) *connection {
-	one := c[cookie]
-	if one == nil {
-		if len(c) >= maxConnections {
-			c.dropOldest()
+func (c *connections) get(cookie, now uint64) *connection {
+	place := c.byCookie[cookie]
+	if place == nil {
+		if len(c.byCookie) >= maxConnections {
+			c.drop(c.inOrder.Front())
 		}
-		one = &connection{}
-		c[cookie] = one
+		place = c.inOrder.PushBack(&connection{cookie: cookie})
+		c.byCookie[cookie] = place
 	}
-	one.used = now
+	c.inOrder.MoveToBack(place)
+	one := place.Value.(*connection)
+	one.used = max(one.used, now)
 	return one
 }
 
-func (c connections) dropOldest() {
-	var oldest uint64
-	for cookie, one := range c {
-		if oldest == 0 || one.used < c[oldest].used {
-			oldest = cookie
-		}
-	}
-	delete(c, oldest)
+func (c *connections) drop(place *list.Element) {
+	delete(c.byCookie, c.inOrder.Remove(place).(*connection).cookie)
 }
 
 // dropIdle drops those that were not used for long.
-func (c connections) dropIdle(now uint64) {
-	for cookie, one := range c {
-		if now > one.used && now-one.used > connectionIdle {
-			delete(c, cookie)
-		}
+func (c *connections) dropIdle(now uint64) {
+	for oldest := c.inOrder.Front(); oldest != nil && now > oldest.Value.(*connection).used+connectionIdle; oldest = c.inOrder.Front() {
+		c.drop(oldest)
 	}
 }

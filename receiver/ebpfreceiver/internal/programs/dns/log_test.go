@@ -134,6 +134,16 @@ func (s *scene) take(records ...[]byte) {
 	}
 }
 
+// assertNothingPending checks that no look-up is found any more, in no way.
+func (s *scene) assertNothingPending() {
+	s.t.Helper()
+	p := &s.pending
+	assert.Zero(s.t, p.inOrder.Len())
+	for _, left := range []any{p.byExchange, p.byQuestion, p.repeated, p.renewed, p.onConnection} {
+		assert.Empty(s.t, left)
+	}
+}
+
 func (s *scene) logs() plog.Logs {
 	s.t.Helper()
 	logs := s.b.Flush().Logs
@@ -160,10 +170,7 @@ func TestAppendLogGolden(t *testing.T) {
 	)
 	s.expire(begin + 19020*ms)
 	programtest.CompareLogs(t, "lookups.yaml", s.logs())
-	assert.Empty(t, s.pending.byAsker)
-	assert.Empty(t, s.pending.bySocket)
-	assert.Nil(t, s.pending.oldest)
-	assert.Nil(t, s.pending.newest)
+	s.assertNothingPending()
 }
 
 // Answers that nobody waits for are none: of another socket, id or name, or a second one.
@@ -205,9 +212,102 @@ func TestPendingIsBounded(t *testing.T) {
 		s.take(sentRecord(uint64(i), query(t, uint16(i), "a.test", dns.TypeA), on(uint64(i))))
 	}
 	assert.Equal(t, 5, s.full)
-	assert.Len(t, s.pending.byAsker, maxPending)
+	assert.Equal(t, maxPending, s.pending.inOrder.Len())
 	s.expire(begin + 1<<40)
-	assert.Empty(t, s.pending.bySocket)
+	s.assertNothingPending()
+}
+
+// A retry has the id of the look-up, or another one some time later.
+func TestRetriesWithOtherIDs(t *testing.T) {
+	s := newScene(t)
+	ask := func(at uint64, id uint16, cookie uint64, set ...func(*bpf.DNSQuery)) {
+		s.take(sentRecord(at, query(t, id, "a.test", dns.TypeA), append(set, on(cookie))...))
+	}
+	answer := func(at uint64, id uint16, cookie uint64) {
+		s.take(receivedRecord(at, reply(t, query(t, id, "a.test", dns.TypeA), dns.RcodeRefused), from(cookie)))
+	}
+	ask(0, 1, 1)
+	ask(1000*ms, 2, 2)                                              // a retry
+	ask(1999*ms, 3, 3)                                              // too soon for one
+	ask(2000*ms, 4, 4, between(client4, "10.0.0.3:53"))             // of another server
+	ask(2000*ms, 5, 5, func(q *bpf.DNSQuery) { q.Owner.Pid = 101 }) // of another process
+	assert.Equal(t, 4, s.pending.inOrder.Len())
+	answer(2100*ms, 1, 1) // the first query is answered after all
+	answer(2100*ms, 2, 2)
+	assert.Equal(t, 3, s.pending.inOrder.Len())
+	assert.EqualValues(t, 1, s.logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords().At(0).Attributes().AsRaw()["ebpf.dns.retries"])
+	answer(2200*ms, 3, 3)
+	answer(2200*ms, 4, 4)
+	answer(2200*ms, 5, 5)
+	assert.Equal(t, 3, s.b.Len())
+	s.assertNothingPending()
+
+	// Who asks again after he has given up makes a look-up each time.
+	for i := range uint64(4) {
+		ask((20000+i*5000)*ms, uint16(i), i)
+	}
+	s.expire(begin + 1<<40)
+	assert.Equal(t, 3+2, s.b.Len())
+	s.assertNothingPending()
+}
+
+// A process that always asks again, with the same id, has a look-up that times out.
+func TestEndlessRetries(t *testing.T) {
+	s := newScene(t)
+	q := query(t, 1, "a.test", dns.TypeA)
+	for at := uint64(0); at < 120; at += 5 {
+		s.take(sentRecord(at*1000*ms, q))
+	}
+	records := s.logs().ResourceLogs().At(0).ScopeLogs().At(0).LogRecords()
+	require.Equal(t, 1, records.Len())
+	assert.Equal(t, map[string]any{"ebpf.dns.retries": int64(11), "ebpf.dns.lookup.duration": 60.0, "error.type": "timed_out"}, map[string]any{
+		"ebpf.dns.retries":         records.At(0).Attributes().AsRaw()["ebpf.dns.retries"],
+		"ebpf.dns.lookup.duration": records.At(0).Attributes().AsRaw()["ebpf.dns.lookup.duration"],
+		"error.type":               records.At(0).Attributes().AsRaw()["error.type"],
+	})
+	assert.Equal(t, 1, s.pending.inOrder.Len())
+}
+
+// The sockets of a look-up are bounded, too. The answers to its last queries are known.
+func TestExchangesAreBounded(t *testing.T) {
+	s := newScene(t)
+	q := query(t, 1, "a.test", dns.TypeA)
+	for i := range uint64(maxExchanges + 3) {
+		s.take(sentRecord(i, q, on(i)), sentRecord(i, q, on(i)))
+	}
+	assert.Equal(t, 3, s.full)
+	assert.Len(t, s.pending.byExchange, maxExchanges)
+	s.take(receivedRecord(100, reply(t, q, dns.RcodeRefused), from(2)))
+	assert.Zero(t, s.b.Len())
+	s.take(receivedRecord(100, reply(t, q, dns.RcodeRefused), from(3)))
+	assert.Equal(t, 1, s.b.Len())
+	s.assertNothingPending()
+}
+
+// Questions that share the id of a socket have answers of their own.
+func TestSharedID(t *testing.T) {
+	s := newScene(t)
+	a, b := query(t, 1, "a.test", dns.TypeA), query(t, 1, "b.test", dns.TypeA)
+	s.take(sentRecord(0, a), sentRecord(0, b), receivedRecord(1, reply(t, b, dns.RcodeRefused)), receivedRecord(1, reply(t, a, dns.RcodeNameError)))
+	assert.Equal(t, 2, s.b.Len())
+	s.assertNothingPending()
+}
+
+// What is received costs the same however many look-ups wait. A search among them would take much longer.
+func TestPendingIsFoundByKey(t *testing.T) {
+	s := newScene(t)
+	for i := range maxPending {
+		s.take(sentRecord(uint64(i), query(t, uint16(i), "a.test", dns.TypeA), on(uint64(i))))
+	}
+	noQuestion := []byte{0, 1, 0x80, dns.RcodeFormatError, 0, 0, 0, 0, 0, 0, 0, 0}
+	begun := time.Now()
+	for i := range uint64(100_000) {
+		s.take(receivedRecord(maxPending, noQuestion, from(maxPending+i)))
+		s.pending.forget(maxPending + i)
+		s.connections.get(i, i)
+	}
+	assert.Less(t, time.Since(begun), 20*time.Second)
+	assert.Equal(t, maxPending, s.pending.inOrder.Len())
 }
 
 // tcp makes a record one of a part of a TCP stream.
@@ -268,11 +368,11 @@ func TestConnectionsAreBounded(t *testing.T) {
 	for i := range maxConnections + 10 {
 		s.take(receivedRecord(uint64(i), []byte{0}, from(uint64(i+1)), tcpAnswer(1)))
 	}
-	assert.Len(t, s.connections, maxConnections)
-	assert.NotContains(t, s.connections, uint64(10))
-	assert.Contains(t, s.connections, uint64(11))
+	assert.Len(t, s.connections.byCookie, maxConnections)
+	assert.NotContains(t, s.connections.byCookie, uint64(10))
+	assert.Contains(t, s.connections.byCookie, uint64(11))
 	s.connections.dropIdle(begin + maxConnections + connectionIdle)
-	assert.Len(t, s.connections, 10)
+	assert.Len(t, s.connections.byCookie, 10)
 }
 
 func TestAppendLogErrors(t *testing.T) {

@@ -51,7 +51,7 @@ func (d durations) add(host *program.Host, l *lookup) {
 		container: host.Containers.Lookup(l.owner.Cgroup), errorType: l.errorType(), kind: l.question.kindName(), transport: l.transport,
 	}
 	if host.ByQuestion {
-		s.name = l.question.folded().name
+		s.name = l.key.name
 	}
 	c := d[s]
 	if c == nil && len(d) >= maxSeries {

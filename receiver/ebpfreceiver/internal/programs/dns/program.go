@@ -33,7 +33,7 @@ var _ program.Program = (*names)(nil)
 func newProgram(cfg program.Config, host *program.Host) program.Program {
 	return &names{
 		config: cfg.(*Config), host: host,
-		pending: newPending(), connections: connections{}, durations: durations{},
+		pending: newPending(), connections: newConnections(), durations: durations{},
 	}
 }
 

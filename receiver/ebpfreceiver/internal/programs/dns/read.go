@@ -21,6 +21,9 @@ const (
 	received = uint8(bpf.DNSEventIdEVENT_ANSWER)
 )
 
+// maxTimeouts is how many times the time-out a look-up may take with all its retries. Resolvers ask some servers some times.
+const maxTimeouts = 6
+
 // AppendLog implements program.Program. A record is a message, or a part of one. It makes no log record itself: look-ups that are over
 // are emitted.
 func (n *names) AppendLog(b *batch.Batch, raw []byte) error {
@@ -105,14 +108,33 @@ func (n *names) onQuery(q *bpf.DNSQuery, owner *common.Owner, attribution uint8,
 		return // no query, whatever else uses the port
 	}
 	l := &lookup{
-		id: m.id, question: m.question, owner: *owner, attribution: attribution, transport: q.Part.Transport,
+		question: m.question, key: m.question.folded(), owner: *owner, attribution: attribution, transport: q.Part.Transport,
 		netns: q.Netns, cookie: q.Part.Cookie, first: q.Record.Time, last: q.Record.Time,
 		client: netip.AddrPortFrom(common.Addr(q.Flow.Local.Octets), q.Flow.LocalPort),
 		server: netip.AddrPortFrom(common.Addr(q.Flow.Remote.Octets), q.Flow.RemotePort),
 	}
-	if !n.pending.add(l) {
+	if known := n.repeated(l, m.id); known != nil {
+		ok = n.pending.retry(known, l, m.id)
+	} else {
+		ok = n.pending.add(l, m.id)
+	}
+	if !ok {
 		n.host.CountFull()
 	}
+}
+
+// repeated returns the look-up that a query repeats; nil if it is the first one. It ends what has been asked for too long: who always
+// asks again must not hide that there is no answer.
+func (n *names) repeated(query *lookup, id uint16) *lookup {
+	patience := uint64(n.config.Timeout)
+	l := n.pending.repeats(query, id, patience)
+	if l == nil || query.first < l.first+maxTimeouts*patience {
+		return l
+	}
+	n.pending.remove(l)
+	l.end = max(query.first, l.last)
+	n.finish(l)
+	return nil
 }
 
 func (n *names) onAnswer(b *batch.Batch, cookie, at uint64, raw []byte) {

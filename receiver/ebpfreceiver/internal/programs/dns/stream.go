@@ -10,8 +10,8 @@ const (
 	prefixSize = 2
 	// maxKept is how many bytes are kept of a message of a stream. What is behind is more than an answer of addresses needs.
 	maxKept = 8192
-	// maxEarly is how many segments wait for one that comes late.
-	maxEarly = 16
+	// maxEarly is how many segments wait for one that comes late, and maxEarlyKept how many bytes of them.
+	maxEarly, maxEarlyKept = 16, 8192
 )
 
 // stream puts the messages of one direction of a TCP connection together. Segments may come twice, and in any order. Their last bytes
@@ -20,6 +20,8 @@ type stream struct {
 	known bool   // whether next is known
 	next  uint32 // number of the byte that comes next
 	early []segment
+	// earlyKept is how many bytes those have.
+	earlyKept int
 
 	prefix [prefixSize]byte
 	have   int // bytes of the prefix
@@ -44,7 +46,8 @@ func (s *stream) add(number, length uint32, data []byte, f func(message []byte))
 		s.start(number)
 	}
 	if int32(number-s.next) > 0 {
-		if len(s.early) < maxEarly {
+		if len(s.early) < maxEarly && s.earlyKept+len(data) <= maxEarlyKept {
+			s.earlyKept += len(data)
 			s.early = append(s.early, segment{number: number, length: length, data: append([]byte(nil), data...)})
 			return false
 		}
@@ -57,6 +60,7 @@ func (s *stream) add(number, length uint32, data []byte, f func(message []byte))
 	for i := 0; i < len(s.early); i++ {
 		if one := s.early[i]; int32(one.number-s.next) <= 0 {
 			s.early = append(s.early[:i], s.early[i+1:]...)
+			s.earlyKept -= len(one.data)
 			i = -1 // the one before may be next
 			if !s.take(one, f) {
 				return true
