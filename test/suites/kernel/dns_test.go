@@ -114,6 +114,11 @@ func coded(code int, records ...string) func(*testing.T, []byte) [][]byte {
 	}
 }
 
+// coding answers every query with a code.
+func coding(t *testing.T, code int) answering {
+	return func(query []byte) [][]byte { return coded(code)(t, query) }
+}
+
 func failed(code string) attributes {
 	return attributes{"ebpf.dns.response.code": code, "error.type": code, "ebpf.dns.response.records": int64(0), "dns.question.name": "a.test", "ebpf.dns.question.type": "A"}
 }
@@ -489,6 +494,72 @@ func TestDNSTranslated(t *testing.T) {
 			check(t, e, lookupEvent, plog.SeverityNumberWarn, lookup(l, socket, "service.test", "A", "refused", 0), lookupDurationKey)
 		})
 	}
+}
+
+// A socket that is not connected does not know its server: what is seen is where the kernel sends the query, if the port is still 53.
+func TestDNSTranslatedUnconnected(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, everyLookup)
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			l := newLookups(t, f, coding(t, dns.RcodeRefused))
+			otherPort := traffic.Addr(f.listen, 5353)
+			serveNames(t, l.right, otherPort, coding(t, dns.RcodeRefused))
+			services := []netip.AddrPort{
+				netip.MustParseAddrPort("198.18.5.1:53"), netip.MustParseAddrPort("198.18.5.2:53"),
+			}
+			if f.dial.Is6() {
+				services = []netip.AddrPort{netip.MustParseAddrPort("[2001:db8:5::1]:53"), netip.MustParseAddrPort("[2001:db8:5::2]:53")}
+			}
+			l.left.AddRoute(t, testnet.Left.Device, netip.PrefixFrom(services[0].Addr(), services[0].Addr().BitLen()-8), f.dial)
+			for i, to := range []netip.AddrPort{l.server, otherPort} {
+				l.left.Translate(t, unix.IPPROTO_UDP, services[i], to)
+			}
+			socket := l.client.OpenUDP(traffic.Addr(f.clientAddress(), 0))
+			for i := range services {
+				l.client.SendMessages(socket.FD, services[len(services)-1-i], asking(t, uint16(i), "service.test", dns.TypeA))
+				l.client.ReceiveMessages(socket.FD, 1)
+			}
+			e := r.Exactly(t, 1, testreceiver.Named(lookupEvent), testreceiver.With("ebpf.socket.cookie", int64(socket.Cookie)))[0]
+			check(t, e, lookupEvent, plog.SeverityNumberWarn, lookup(l, socket, "service.test", "A", "refused", 0), lookupDurationKey)
+		})
+	}
+}
+
+// A resolver takes an answer from another address than the one it has asked, if its socket does. The server is the one that was asked.
+func TestDNSFromAnotherAddress(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, everyLookup)
+	l := lookups{clientServer: newClientServer(t), server: traffic.Addr(testnet.Right.IPv4, 53)}
+	other := netip.MustParsePrefix("198.18.0.200/24")
+	l.right.AddAddress(t, testnet.Right.Device, other)
+	asked, answering := l.clientServer.server.OpenUDP(l.server), l.clientServer.server.OpenUDP(traffic.Addr(other.Addr(), 53))
+	socket := l.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	query := asking(t, 1, "a.test", dns.TypeA)
+	l.client.SendMessages(socket.FD, l.server, query)
+	l.clientServer.server.ReceiveMessages(asked.FD, 1)
+	l.clientServer.server.SendMessages(answering.FD, socket.Local, packed(t, replying(t, query, dns.RcodeNameError)))
+	l.client.ReceiveMessages(socket.FD, 1)
+	e := r.Exactly(t, 1, testreceiver.Named(lookupEvent), testreceiver.OfProcess(l.client.PID))[0]
+	check(t, e, lookupEvent, plog.SeverityNumberInfo, lookup(l, socket, "a.test", "A", "nxdomain", 0), lookupDurationKey)
+}
+
+// Messages of DNS on other ports, such as that of multicast DNS, are left out.
+func TestDNSOtherPorts(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: 1ms}}")
+	l := newLookups(t, families[0], coding(t, dns.RcodeRefused))
+	socket := l.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	for _, port := range []uint16{5353, 54, 13568 /* 53 in the other byte order */} {
+		at := traffic.Addr(l.server.Addr(), port)
+		serveNames(t, l.right, at, coding(t, dns.RcodeRefused))
+		l.client.SendMessages(socket.FD, at, asking(t, 1, "other.test", dns.TypeA))
+		l.client.ReceiveMessages(socket.FD, 1)
+	}
+	l.client.SendMessages(socket.FD, l.server, asking(t, 1, "last.test", dns.TypeA))
+	l.client.ReceiveMessages(socket.FD, 1)
+	e := r.Exactly(t, 1, testreceiver.Named(lookupEvent), testreceiver.OfProcess(l.client.PID))[0]
+	assert.Equal(t, "last.test", e.Attributes["dns.question.name"])
 }
 
 // A connection has the name that its process has looked up, if it is the only one that leads to the address.
