@@ -136,6 +136,10 @@ type ConnectionEvent struct {
 		WindowLimited uint32
 		BufferLimited uint32
 		OutOfOrder    uint32
+		Duplicates    uint32
+		ZeroWindows   uint32
+		Congestion    uint8
+		Pad           [7]uint8
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -469,6 +473,7 @@ const (
 	ConnectionMapConnectionUnix              = "connection_unix"
 	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
+	ConnectionMapConnectionZeroWindows       = "connection_zero_windows"
 	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
 	ConnectionMapEbpfCpuOffsets              = "ebpf_cpu_offsets"
 	ConnectionMapEbpfEnds                    = "ebpf_ends"
@@ -507,6 +512,7 @@ const (
 	ConnectionProgConnectionFind             = "connection_find"
 	ConnectionProgConnectionFindHolders      = "connection_find_holders"
 	ConnectionProgConnectionLookAtLiving     = "connection_look_at_living"
+	ConnectionProgConnectionProbe            = "connection_probe"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
 	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
@@ -612,6 +618,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
 	ConnectionLookAtLiving     *ebpf.ProgramSpec `ebpf:"connection_look_at_living"`
+	ConnectionProbe            *ebpf.ProgramSpec `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
@@ -651,6 +658,7 @@ type ConnectionMapSpecs struct {
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
+	ConnectionZeroWindows   *ebpf.MapSpec `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
@@ -755,6 +763,7 @@ type ConnectionMaps struct {
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
+	ConnectionZeroWindows   *ebpf.Map `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
@@ -802,6 +811,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionUnix,
 		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
+		m.ConnectionZeroWindows,
 		m.EbpfClosedByAddress,
 		m.EbpfCpuOffsets,
 		m.EbpfEnds,
@@ -886,6 +896,7 @@ type ConnectionPrograms struct {
 	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
 	ConnectionLookAtLiving     *ebpf.Program `ebpf:"connection_look_at_living"`
+	ConnectionProbe            *ebpf.Program `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
@@ -918,6 +929,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionFind,
 		p.ConnectionFindHolders,
 		p.ConnectionLookAtLiving,
+		p.ConnectionProbe,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,

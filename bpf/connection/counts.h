@@ -52,6 +52,10 @@ struct account {
 	__u32 window_limited;
 	__u32 buffer_limited;
 	__u32 out_of_order; /* segments received */
+	__u32 duplicates;   /* segments that the peer has received twice */
+	__u32 zero_windows; /* how often the peer has closed its window: see account.h */
+	__u8 congestion;    /* enum tcp_ca_state; 0: open */
+	__u8 pad[7];
 };
 
 struct event {

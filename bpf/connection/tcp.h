@@ -178,7 +178,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	e->bytes_sent = sent;
 	e->ending = *ending;
 	if (event == EVENT_CLOSE)
-		read_account(&e->account, tp);
+		read_account(&e->account, tp, e->cookie);
 	else
 		__builtin_memset(&e->account, 0, sizeof(e->account));
 	e->error = error;

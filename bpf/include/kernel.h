@@ -237,6 +237,7 @@ struct inet_connection_sock {
 	struct inet_sock icsk_inet;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
+	__u8 icsk_backoff;       /* time-outs in a row, also those of probes of a closed window */
 	__u32 icsk_user_timeout; /* ms; 0: none */
 	void *icsk_ulp_data;     /* of an upper-layer protocol such as MPTCP; NULL: there is none */
 };
@@ -264,6 +265,8 @@ struct tcp_sock {
 	__u32 chrono_start;        /* jiffies */
 	__u32 chrono_stat[3];      /* jiffies of each limit: busy, receive window, send buffer */
 	__u32 rcv_ooopack;         /* segments that were received out of order */
+	__u32 dsack_dups;          /* segments that the peer says it has received twice */
+	__u32 snd_wnd;             /* bytes that the peer has room for */
 	__u64 bytes_acked;
 	__u64 tcp_clock_cache; /* ns of CLOCK_MONOTONIC */
 	__u64 tcp_mstamp;      /* the same in µs */

@@ -23,6 +23,9 @@ const (
 	windowKey   = "ebpf.connection.receive_window_limited.duration"
 	bufferKey   = "ebpf.connection.send_buffer_limited.duration"
 	disorderKey = "ebpf.connection.out_of_order"
+	twiceKey    = "ebpf.connection.duplicates"
+	closedKey   = "ebpf.connection.zero_windows"
+	stateKey    = "ebpf.connection.congestion.state"
 )
 
 // A close says who was slow: here the server, which does not read for a second. The account is that of TCP_INFO.
@@ -52,12 +55,42 @@ func TestConnectionLimitedByTheReceiver(t *testing.T) {
 	assert.InDelta(t, want.WindowLimited.Seconds(), window, 0.02, "%s", slow)
 	assert.InDelta(t, want.Busy.Seconds(), busy, 0.02, "%s", slow)
 	assert.LessOrEqual(t, busy, lasted+0.02, "%s", slow)
+	assert.NotContains(t, slow.Attributes, stateKey)
+	if hasHook(r, "connection", "fentry/tcp_send_probe0") {
+		assert.Equal(t, int64(1), slow.Attributes[closedKey], "%s", slow)
+	} else {
+		t.Log("this kernel does not tell of closed windows")
+	}
 	if want.BufferLimited == 0 {
 		assert.NotContains(t, slow.Attributes, bufferKey)
 	}
 	// The server has sent its FIN only, whose acknowledgement takes one round trip.
 	servers, _ := only(t, closes[2:], closeEvent, s.server).Attributes[busyKey].(float64)
 	assert.Less(t, servers, 0.05)
+}
+
+// hasHook reports whether a program is attached to a hook.
+func hasHook(r *testreceiver.Receiver, program, hook string) bool {
+	return len(r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", program),
+		testreceiver.With("ebpf.program.hook", hook), testreceiver.With("ebpf.program.state", "attached"))) > 0
+}
+
+// A segment whose acknowledgement is lost is sent twice. The other side says so.
+func TestConnectionDuplicates(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newClientServer(t)
+	p := s.establish(t, families[0])
+	s.left.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, SourcePort: p.server.Local.Port(), First: 1})
+	s.client.Send(p.client.FD, 100)
+	s.server.Receive(p.server.FD, 100)
+	acknowledgeAll(t, s.client, p.client.FD)
+	want := s.client.Info(p.client.FD).Duplicates
+	closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
+	closes := r.Exactly(t, 2, testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
+	assert.Equal(t, 1, want)
+	assert.Equal(t, int64(want), only(t, closes, closeEvent, s.client).Attributes[twiceKey])
+	assert.NotContains(t, only(t, closes, closeEvent, s.server).Attributes, twiceKey)
 }
 
 // Segments that overtake a lost one are out of order.

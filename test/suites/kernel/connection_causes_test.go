@@ -358,6 +358,11 @@ func TestConnectionEndCauses(t *testing.T) {
 				assert.Equal(t, c.errorType, e.Attributes["error.type"], "%s", e)
 				assert.Equal(t, c.cause, e.Attributes[causeKey], "%s", e)
 				checkDropped(t, e, c.dropped)
+				if c.errorType == "timed_out" {
+					assert.Equal(t, "loss", e.Attributes[stateKey], "%s", e)
+				} else {
+					assert.NotContains(t, e.Attributes, stateKey)
+				}
 			})
 		}
 	}

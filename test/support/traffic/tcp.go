@@ -253,6 +253,7 @@ type Info struct {
 	SegmentsSent, SegmentsSeen  int
 	BytesAcked, BytesReceived   uint64
 	BytesSent, BytesRetransmits uint64
+	Duplicates                  int // segments that the peer has received twice
 	// Busy is how long there was data to send or unacknowledged; the others are parts of it.
 	Busy, WindowLimited, BufferLimited time.Duration
 }
@@ -265,6 +266,7 @@ var info = Define("tcp.info", func(fd int) (Info, error) {
 	return Info{
 		RTT: time.Duration(i.Rtt) * time.Microsecond, MinRTT: time.Duration(i.Min_rtt) * time.Microsecond,
 		Retransmits: int(i.Total_retrans), SegmentsSent: int(i.Segs_out), SegmentsSeen: int(i.Segs_in),
+		Duplicates: int(i.Dsack_dups),
 		BytesAcked: i.Bytes_acked, BytesReceived: i.Bytes_received, BytesSent: i.Bytes_sent, BytesRetransmits: i.Bytes_retrans,
 		Busy:          time.Duration(i.Busy_time) * time.Microsecond,
 		WindowLimited: time.Duration(i.Rwnd_limited) * time.Microsecond, BufferLimited: time.Duration(i.Sndbuf_limited) * time.Microsecond,

@@ -101,9 +101,21 @@ func WithEbpfConnectionCauseEventAttribute(ebpfConnectionCauseAttributeValue str
 	})
 }
 
+func WithEbpfConnectionCongestionStateEventAttribute(ebpfConnectionCongestionStateAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.connection.congestion.state", ebpfConnectionCongestionStateAttributeValue)
+	})
+}
+
 func WithEbpfConnectionDropsEventAttribute(ebpfConnectionDropsAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.connection.drops", ebpfConnectionDropsAttributeValue)
+	})
+}
+
+func WithEbpfConnectionDuplicatesEventAttribute(ebpfConnectionDuplicatesAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.duplicates", ebpfConnectionDuplicatesAttributeValue)
 	})
 }
 
@@ -188,6 +200,12 @@ func WithEbpfConnectionTranslatedAddressEventAttribute(ebpfConnectionTranslatedA
 func WithEbpfConnectionTranslatedPortEventAttribute(ebpfConnectionTranslatedPortAttributeValue int64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutInt("ebpf.connection.translated.port", ebpfConnectionTranslatedPortAttributeValue)
+	})
+}
+
+func WithEbpfConnectionZeroWindowsEventAttribute(ebpfConnectionZeroWindowsAttributeValue int64) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutInt("ebpf.connection.zero_windows", ebpfConnectionZeroWindowsAttributeValue)
 	})
 }
 

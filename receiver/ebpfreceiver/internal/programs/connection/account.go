@@ -13,6 +13,9 @@ import (
 // minTicking is the least time between two records that tell the rate of jiffies.
 const minTicking = 500 * time.Millisecond
 
+// congestionStates are those of the kernel (enum tcp_ca_state). In the first one all is well.
+var congestionStates = [...]string{"", "disorder", "cwr", "recovery", "loss"}
+
 // rates are those that kernels are built with (CONFIG_HZ).
 var rates = []float64{100, 250, 300, 1000}
 
@@ -25,8 +28,20 @@ type ticks struct {
 
 func (t *ticks) put(event *batch.Event, e *bpf.ConnectionEvent) {
 	a := &e.Account
-	if a.OutOfOrder > 0 {
-		event.PutInt("ebpf.connection.out_of_order", int64(a.OutOfOrder))
+	for _, one := range []struct {
+		name  string
+		count uint32
+	}{
+		{"ebpf.connection.out_of_order", a.OutOfOrder},
+		{"ebpf.connection.duplicates", a.Duplicates},
+		{"ebpf.connection.zero_windows", a.ZeroWindows},
+	} {
+		if one.count > 0 {
+			event.PutInt(one.name, int64(one.count))
+		}
+	}
+	if int(a.Congestion) < len(congestionStates) {
+		event.PutStr("ebpf.connection.congestion.state", congestionStates[a.Congestion])
 	}
 	if a.Jiffies == 0 || t.rate == 0 && !t.learn(a.Jiffies, e.Record.Time) {
 		return

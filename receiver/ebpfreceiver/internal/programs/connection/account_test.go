@@ -38,6 +38,7 @@ func TestAccount(t *testing.T) {
 		return event(closed, "10.0.0.9:1", "10.0.0.5:2", totals, func(e *bpf.ConnectionEvent) {
 			e.Record.Time += ns
 			e.Account.Jiffies, e.Account.Busy, e.Account.WindowLimited, e.Account.OutOfOrder = jiffies, 500, 125, 3
+			e.Account.Duplicates, e.Account.ZeroWindows, e.Account.Congestion = 2, 1, 4
 		})
 	}
 	b := programtest.NewBatch(host, true)
@@ -50,5 +51,10 @@ func TestAccount(t *testing.T) {
 	assert.InDelta(t, 0.5, second["ebpf.connection.receive_window_limited.duration"], 0)
 	assert.NotContains(t, second, "ebpf.connection.send_buffer_limited.duration")
 	assert.Equal(t, int64(3), second["ebpf.connection.out_of_order"])
-	assert.Equal(t, int64(3), first["ebpf.connection.out_of_order"])
+	for key, want := range map[string]any{
+		"ebpf.connection.out_of_order": int64(3), "ebpf.connection.duplicates": int64(2), "ebpf.connection.zero_windows": int64(1),
+		"ebpf.connection.congestion.state": "loss",
+	} {
+		assert.Equal(t, want, first[key], key)
+	}
 }

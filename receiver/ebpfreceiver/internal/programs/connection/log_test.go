@@ -301,7 +301,7 @@ func TestHooks(t *testing.T) {
 	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file"}
 	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver", "tp_btf/io_uring_submit_req"}
 	states := []string{
-		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "tp_btf/kfree_skb",
+		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "fentry/tcp_send_probe0", "tp_btf/kfree_skb",
 		"iter/task_file", "iter/task_file", "iter/task_file",
 	}
 	for _, tt := range []struct {

@@ -163,10 +163,13 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		ends := program.Tracepoint(bpf.ConnectionProgConnectionDestroy, "tcp_destroy_sock")
 		// If the kernel skips a run of one of them, the next run for the same socket makes up for it.
 		states.Lossless, ends.Lossless = true, true
+		probes := program.Trampoline(program.Place{Function: bpf.ConnectionProgConnectionProbe, Hook: "fentry/tcp_send_probe0"})
+		probes.Optional = true // without it, closes do not say how often the window was closed
 		hooks = append(hooks,
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
 			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"),
 			states, ends,
+			probes,
 			program.ExactTracepoint(bpf.ConnectionProgConnectionDrop, bpf.ConnectionProgConnectionDropMissed, "kfree_skb"),
 			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
 			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"),
