@@ -48,6 +48,7 @@ var measurements = []struct {
 	{"rate", (*bench).rate},
 	{"latency", (*bench).latency},
 	{"drops", (*bench).drops},
+	{"living", (*bench).living},
 	{"programs", (*bench).programs},
 	{"idle", (*bench).idle},
 }
