@@ -305,6 +305,7 @@ type ConnectionLook struct {
 	_      structs.HostLayout
 	Number uint64
 	Found  uint64
+	Open   uint64
 }
 
 type ConnectionLosses struct {
@@ -460,6 +461,7 @@ const (
 	ConnectionMapConnectionDropped           = "connection_dropped"
 	ConnectionMapConnectionDroppedSyns       = "connection_dropped_syns"
 	ConnectionMapConnectionDurations         = "connection_durations"
+	ConnectionMapConnectionEnded             = "connection_ended"
 	ConnectionMapConnectionHolder            = "connection_holder"
 	ConnectionMapConnectionInquest           = "connection_inquest"
 	ConnectionMapConnectionLiving            = "connection_living"
@@ -645,6 +647,7 @@ type ConnectionMapSpecs struct {
 	ConnectionDropped       *ebpf.MapSpec `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.MapSpec `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
+	ConnectionEnded         *ebpf.MapSpec `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
 	ConnectionInquest       *ebpf.MapSpec `ebpf:"connection_inquest"`
 	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
@@ -750,6 +753,7 @@ type ConnectionMaps struct {
 	ConnectionDropped       *ebpf.Map `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.Map `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
+	ConnectionEnded         *ebpf.Map `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
 	ConnectionInquest       *ebpf.Map `ebpf:"connection_inquest"`
 	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
@@ -798,6 +802,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionDropped,
 		m.ConnectionDroppedSyns,
 		m.ConnectionDurations,
+		m.ConnectionEnded,
 		m.ConnectionHolder,
 		m.ConnectionInquest,
 		m.ConnectionLiving,

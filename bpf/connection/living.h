@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The bytes of connections that are open. User space has all of them looked at before it reads the counts, and counts what is new since
- * the last look. At its end a connection that was looked at leaves its totals here instead of adding them to its series, so that no
- * byte counts twice. Connections that no look has found cost nothing.
+ * The bytes of connections that are open. User space has all of them looked at before it reads the counts, and a look counts what is
+ * new since the last one. At its end a connection that was looked at leaves its totals here instead of adding them to its series, so
+ * that no byte counts twice, and user space counts the rest. Connections that no look has found cost nothing, and those without new
+ * bytes little more than the way to them: no two looks overlap, so that a look needs no lock.
  */
 #pragma once
 
@@ -14,7 +15,7 @@ struct living {
 	struct peer_series key; /* of the series that it counts in */
 	__u64 first;            /* the look that found it first */
 	__u64 last;             /* the last look that found it */
-	__u64 sent;             /* bytes at the last look */
+	__u64 sent;             /* bytes that are counted */
 	__u64 received;
 	__u64 closed; /* whether it has ended; then: */
 	__u64 total_sent;
@@ -32,9 +33,17 @@ struct {
 	__type(value, struct living);
 } connection_living SEC(".maps");
 
+/* The ones that have left their totals. There is room for all. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, LIVING_CONNECTIONS);
+	__type(value, __u64); /* key of connection_living */
+} connection_ended SEC(".maps");
+
 struct look {
 	__u64 number; /* of the look under way; user space sets it */
-	__u64 found;  /* connections that a look has found first */
+	__u64 found;  /* connections that it has found first */
+	__u64 open;   /* connections that it has found, those included */
 };
 
 struct {
@@ -44,7 +53,7 @@ struct {
 	__type(value, struct look);
 } connection_look SEC(".maps");
 
-/* What user space has counted of them, by series: see connection_counts. No program writes it. */
+/* What is counted of them, by series: see connection_counts. */
 struct living_counts {
 	__u64 sent;
 	__u64 received;
@@ -75,5 +84,6 @@ static __noinline bool leave_totals(__u64 key, const struct peer_series *series,
 	l->total_received = received;
 	barrier();
 	l->closed = true;
+	bpf_map_push_elem(&connection_ended, &key, 0);
 	return true;
 }

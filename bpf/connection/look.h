@@ -4,43 +4,59 @@
 
 #include "tcp.h"
 
-static __always_inline void read_bytes(struct living *l, struct sock *sk, int state, __u8 role)
+static __noinline int count_living(const struct peer_series *key, __u64 sent, __u64 received)
+{
+	static const struct living_counts none;
+	struct living_counts *counts =
+		FIND_SERIES(&connection_living_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
+
+	if (!counts)
+		return 0;
+	counts->sent += sent;
+	counts->received += received;
+	return 0;
+}
+
+/* Counts the bytes since the last look. */
+static __noinline int count_new_bytes(struct living *l, struct sock *sk, int state)
 {
 	struct tcp_sock *tp = by_address ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
-	__u64 flags = role == ROLE_CLIENT, acked;
+	__u64 flags = l->key.series.role == ROLE_CLIENT, acked, sent, received;
 
 	if (!tp)
-		return;
+		return 0;
 	acked = READ(by_address, tp, bytes_acked);
 	if ((state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK) &&
 	    READ(by_address, tp, snd_una) == READ(by_address, tp, write_seq))
 		flags++;
-	l->sent = acked > flags ? acked - flags : 0;
-	l->received = READ(by_address, tp, bytes_received) - (READ(by_address, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
+	sent = acked > flags ? acked - flags : 0;
+	received = READ(by_address, tp, bytes_received) - (READ(by_address, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
+	if (sent == l->sent && received == l->received)
+		return 0;
+	count_living(&l->key, sent - l->sent, received - l->received);
+	l->sent = sent;
+	l->received = received;
+	return 0;
 }
 
-static __noinline int look_at(struct sock *sk, struct socket_state *s, struct connection *c, int state)
+/* Looks again at a connection. Several processes may have it, and the look may find it several times. */
+static __always_inline void look_again(struct look *look, struct living *l, struct sock *sk, int state)
 {
-	struct living new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}}, *l;
+	if (l->closed || l->last == look->number)
+		return;
+	count_new_bytes(l, sk, state);
+	l->last = look->number;
+	look->open++;
+}
+
+/* Nothing is counted until another look has found the connection still open. */
+static __noinline int look_first(struct sock *sk, struct socket_state *s, struct connection *c, struct look *look,
+				 struct living *l)
+{
+	struct living new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}};
 	__u64 key = socket_key(sk);
 	struct flow flow = {};
-	struct look *look;
-	__u32 zero = 0;
 
-	look = bpf_map_lookup_elem(&connection_look, &zero);
-	if (!look || !key)
-		return 0;
-	l = bpf_map_lookup_elem(&connection_living, &key);
-	if (l) {
-		if (l->closed || l->last == look->number) /* several processes may have it */
-			return 0;
-		/* By address, the entry may be left over from an earlier socket, and is replaced. */
-		if (c->flags & CONNECTION_LIVING) {
-			read_bytes(l, sk, state, s->role);
-			l->last = look->number;
-			return 0;
-		}
-	}
 	read_flow_probe(&flow, sk);
 	set_server(&new.key.server, &flow, s->role);
 	new.key.series.type = type_of(&flow);
@@ -49,9 +65,10 @@ static __noinline int look_at(struct sock *sk, struct socket_state *s, struct co
 	new.last = look->number;
 	if (bpf_map_update_elem(&connection_living, &key, &new, l ? BPF_ANY : BPF_NOEXIST))
 		return 0;
-	/* Its end leaves the totals from now on. Nothing is counted until another look has found it still open. */
+	/* Its end leaves the totals from now on. */
 	c->flags |= CONNECTION_LIVING;
-	__sync_fetch_and_add(&look->found, 1);
+	look->found++;
+	look->open++;
 	return 0;
 }
 
@@ -61,7 +78,11 @@ int connection_look_at_living(struct bpf_iter__task_file *ctx)
 	struct task_struct *task = ctx->task;
 	struct socket_state *s;
 	struct connection *c;
+	struct living *l;
+	struct look *look;
 	struct sock *sk;
+	__u32 zero = 0;
+	__u64 key;
 	int state;
 
 	if (!task)
@@ -72,9 +93,23 @@ int connection_look_at_living(struct bpf_iter__task_file *ctx)
 	state = READ(by_address, sk, __sk_common.skc_state);
 	if (!is_open(state))
 		return 0;
+	key = socket_key(sk);
+	look = bpf_map_lookup_elem(&connection_look, &zero);
+	if (!key || !look)
+		return 0;
+	l = bpf_map_lookup_elem(&connection_living, &key);
+	if (l && !by_address) {
+		look_again(look, l, sk, state);
+		return 0;
+	}
 	s = by_address ? stored_state(sk) : find_state(sk);
 	c = s ? connection_part(sk) : NULL;
-	if (c && (c->flags & (CONNECTION_OPENED | CONNECTION_EXCLUDED | CONNECTION_SUBFLOW)) == CONNECTION_OPENED)
-		look_at(sk, s, c, state);
+	if (!c || (c->flags & (CONNECTION_OPENED | CONNECTION_EXCLUDED | CONNECTION_SUBFLOW)) != CONNECTION_OPENED)
+		return 0;
+	/* By address, the entry may be left over from an earlier socket, and is replaced. */
+	if (l && (l->closed || c->flags & CONNECTION_LIVING))
+		look_again(look, l, sk, state);
+	else
+		look_first(sk, s, c, look, l);
 	return 0;
 }

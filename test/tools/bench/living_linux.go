@@ -6,6 +6,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -14,8 +15,8 @@ import (
 const (
 	// livingSockets are the TCP sockets of the measurement: both ends of half as many connections.
 	livingSockets = 100_000
-	// looks are the collections that are measured. They are so far apart that the receiver leaves none out.
-	looks, lookInterval = 4, 5 * time.Second
+	// looks are the collections that are measured. On a busy machine the receiver does not look at each.
+	looks, lookInterval = 6, 5 * time.Second
 )
 
 // living measures what a collection costs while many connections are open: each is looked at.
@@ -30,30 +31,35 @@ func (b *bench) living() error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(lookInterval) // the first look finds them
+		time.Sleep(2 * lookInterval) // the first look finds them
 		with, err := s.perCollection()
 		if err := errors.Join(err, held.Close()); err != nil {
 			return err
 		}
-		cost := with - without
-		b.table.judge(cost <= 50*time.Millisecond, fmt.Sprintf("CPU per collection for %d open TCP sockets", livingSockets), "≤ 50 ms",
-			"%.1f ms: %.1f ms with them, %.1f ms without", milliseconds(cost), milliseconds(with), milliseconds(without))
+		quiet, most := without[looks/2], with[looks-1]
+		b.table.judge(most-quiet <= 50*time.Millisecond, fmt.Sprintf("CPU per collection for %d open TCP sockets, at most", livingSockets), "≤ 50 ms",
+			"%.1f ms: %s with them, %s without", milliseconds(most-quiet), with, without)
 		return nil
 	})
 }
 
-// perCollection returns the CPU time of the collector per collection, while nothing else happens.
-func (s *subject) perCollection() (time.Duration, error) {
+// perCollection returns the CPU times of the collector in the collections, the least first, while nothing else happens.
+func (s *subject) perCollection() (each []time.Duration, err error) {
 	before, err := s.CPU()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	time.Sleep(looks * lookInterval)
-	after, err := s.CPU()
-	if err != nil {
-		return 0, err
+	for range looks {
+		time.Sleep(lookInterval)
+		after, err := s.CPU()
+		if err != nil {
+			return nil, err
+		}
+		each = append(each, after.Sub(before).Total())
+		before = after
 	}
-	return after.Sub(before).Total() / looks, nil
+	slices.Sort(each)
+	return each, nil
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -23,21 +23,27 @@ const (
 )
 
 // living counts the bytes of connections while they are open: see bpf/connection/living.h. A byte counts once, at the first scrape
-// after it was acknowledged or received.
+// after it was acknowledged or received. What is new of the open ones is counted by the BPF side, and what is left at the end here: so
+// a connection costs user space something once.
 type living struct {
 	open        func() (io.ReadCloser, error) // nil: connections count when they end
 	look, found *ebpf.Map
+	ended       *ebpf.Map
 	counted     *ebpf.Map
 	byPeer      bool
 	counts      metrics.Scraper[series, bpf.ConnectionLivingCounts]
 
-	number uint64    // of the last look
-	next   time.Time // no look before
-	// seen are the bytes of each connection, by its socket, that are counted.
-	seen map[uint64]bpf.ConnectionLivingCounts
+	number   uint64    // of the last look
+	next     time.Time // no look before
+	entries  int       // in found
+	inLook   int       // entries that the last look has found
+	searched time.Time // when found was searched last
 	// closing are connections that only one look has found, and when that was noticed.
 	closing map[uint64]time.Time
 }
+
+// searchInterval is how often all entries are searched, if there are some that no look finds any more: their descriptor is closed.
+const searchInterval = time.Minute
 
 // longestClose is more than a connection without a descriptor lives: the kernel gives up after some minutes.
 const longestClose = 15 * time.Minute
@@ -45,7 +51,7 @@ const longestClose = 15 * time.Minute
 // loaded hands over the maps.
 func (l *living) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
 	l.look, l.found, l.counted = maps[bpf.ConnectionMapConnectionLook], maps[bpf.ConnectionMapConnectionLiving], maps[bpf.ConnectionMapConnectionLivingCounts]
-	l.seen, l.closing, l.byPeer = map[uint64]bpf.ConnectionLivingCounts{}, map[uint64]time.Time{}, byPeer
+	l.ended, l.closing, l.byPeer = maps[bpf.ConnectionMapConnectionEnded], map[uint64]time.Time{}, byPeer
 	l.counts, err = newScraper[bpf.ConnectionLivingCounts](l.counted, byPeer, nil)
 	return err
 }
@@ -67,6 +73,20 @@ func (l *living) update() error {
 	return l.collect()
 }
 
+// collect counts what is left of the connections that have ended.
+func (l *living) collect() error {
+	sums := leftovers{}
+	err := l.takeEnded(sums)
+	if l.entries > l.inLook && time.Since(l.searched) >= searchInterval {
+		l.searched = time.Now()
+		err = errors.Join(err, l.search(sums))
+	}
+	for key, sum := range sums {
+		err = errors.Join(err, l.add(key, sum))
+	}
+	return err
+}
+
 // lookTwice looks at all connections, and again if some were found first: only then it is certain that their end was not under way
 // when they were found.
 func (l *living) lookTwice() error {
@@ -84,48 +104,84 @@ func (l *living) lookTwice() error {
 			return fmt.Errorf("look at the open connections: %w", err)
 		}
 		var done bpf.ConnectionLook
-		if err := l.look.Lookup(uint32(0), &done); err != nil || done.Found == 0 {
-			return err
+		if err := l.look.Lookup(uint32(0), &done); err != nil {
+			return fmt.Errorf("end a look at the open connections: %w", err)
+		}
+		l.entries += int(done.Found)
+		l.inLook = int(done.Open)
+		if done.Found == 0 {
+			return nil
 		}
 	}
 	return nil
 }
 
-// collect counts what is new.
-func (l *living) collect() error {
-	sums := map[bpf.ConnectionPeerSeries]bpf.ConnectionLivingCounts{}
+// leftovers are bytes that are not counted yet, by series.
+type leftovers map[bpf.ConnectionPeerSeries]bpf.ConnectionLivingCounts
+
+// addLeft adds what is not counted of a connection that has ended.
+func (o leftovers) addLeft(c *bpf.ConnectionLiving) {
+	sum := o[c.Key]
+	sum.Sent += c.TotalSent - c.Sent
+	sum.Received += c.TotalReceived - c.Received
+	o[c.Key] = sum
+}
+
+// takeEnded removes the entries of connections that have ended.
+func (l *living) takeEnded(sums leftovers) error {
+	for {
+		var socket uint64
+		err := l.ended.LookupAndDelete(nil, &socket)
+		if errors.Is(err, ebpf.ErrKeyNotExist) {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("read map %s: %w", l.ended, err)
+		}
+		var c bpf.ConnectionLiving
+		err = l.found.Lookup(socket, &c)
+		if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && c.Closed == 0 {
+			continue // a search has removed it; by address, another connection has its place
+		}
+		if err != nil {
+			return fmt.Errorf("read map %s: %w", l.found, err)
+		}
+		sums.addLeft(&c)
+		if err := l.forget(socket); err != nil {
+			return err
+		}
+	}
+}
+
+// search looks for entries that are left.
+func (l *living) search(sums leftovers) error {
 	var over []uint64
+	entries := 0
 	err := l.each(func(socket uint64, c *bpf.ConnectionLiving) {
-		before, known := l.seen[socket]
-		now := bpf.ConnectionLivingCounts{Sent: c.Sent, Received: c.Received}
+		entries++
 		switch {
 		case c.Closed != 0:
-			now = bpf.ConnectionLivingCounts{Sent: c.TotalSent, Received: c.TotalReceived}
+			sums.addLeft(c)
 			over = append(over, socket)
-		case !known && c.Last == c.First:
-			if c.Last != l.number && l.isOver(socket) {
-				over = append(over, socket)
-			}
-			return
-		default:
-			l.seen[socket] = now
+		case c.Last == c.First && c.Last != l.number && l.isOver(socket):
+			over = append(over, socket)
 		}
-		sum := sums[c.Key]
-		sum.Sent += now.Sent - before.Sent
-		sum.Received += now.Received - before.Received
-		sums[c.Key] = sum
 	})
-	for key, sum := range sums {
-		err = errors.Join(err, l.add(key, sum))
-	}
+	l.entries = entries
 	for _, socket := range over {
-		delete(l.seen, socket)
-		delete(l.closing, socket)
-		if e := l.found.Delete(socket); e != nil && !errors.Is(e, ebpf.ErrKeyNotExist) {
-			err = errors.Join(err, fmt.Errorf("remove from map %s: %w", l.found, e))
-		}
+		err = errors.Join(err, l.forget(socket))
 	}
 	return err
+}
+
+// forget removes the entry of a connection.
+func (l *living) forget(socket uint64) error {
+	delete(l.closing, socket)
+	l.entries--
+	if err := l.found.Delete(socket); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		return fmt.Errorf("remove from map %s: %w", l.found, err)
+	}
+	return nil
 }
 
 // isOver reports whether the entry of a connection that only one look has found can be removed. Its process has closed the descriptor

@@ -44,7 +44,7 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	host.Histogram = kind
 	p := newProgram(defaultConfig(), host)
 	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
-		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts)
+		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts, bpf.ConnectionMapConnectionEnded)
 	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
 }
 
@@ -52,19 +52,22 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
-		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts)
+		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts, bpf.ConnectionMapConnectionEnded)
 	found := maps[bpf.ConnectionMapConnectionLiving]
 	l := &living{}
 	require.NoError(t, l.loaded(maps, false))
 	const socket = uint64(7)
 	entry := bpf.ConnectionLiving{Key: bpf.ConnectionPeerSeries{Series: key(1, syscall.IPPROTO_TCP, 4, client)}, First: 1, Last: 1}
 	require.NoError(t, found.Put(socket, &entry))
-	l.number = 2 // a second look has not found it
+	l.number, l.entries = 2, 1 // a second look has not found it
 	require.NoError(t, l.collect())
 	require.NoError(t, found.Lookup(socket, &entry), "it is still there")
 
-	entry.Closed, entry.TotalSent, entry.TotalReceived = 1, 500, 20
+	entry.Closed, entry.Sent, entry.TotalSent, entry.TotalReceived = 1, 200, 700, 20
 	require.NoError(t, found.Put(socket, &entry))
+	for _, one := range []uint64{socket, socket, 8} { // 8 is not there
+		require.NoError(t, maps[bpf.ConnectionMapConnectionEnded].Put(nil, one))
+	}
 	l.number = 4
 	require.NoError(t, l.collect())
 	var sum bpf.ConnectionLivingCounts
@@ -72,13 +75,26 @@ func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
 	assert.Equal(t, bpf.ConnectionLivingCounts{Sent: 500, Received: 20}, sum)
 	require.ErrorIs(t, found.Lookup(socket, &entry), ebpf.ErrKeyNotExist)
 	assert.Empty(t, l.closing)
+	assert.Zero(t, l.entries)
 
 	// Nothing can come after a long time.
 	entry.Closed = 0
 	require.NoError(t, found.Put(socket, &entry))
-	l.closing[socket] = time.Now().Add(-longestClose - time.Second)
+	l.closing[socket], l.entries = time.Now().Add(-longestClose-time.Second), 1
+	require.NoError(t, l.collect())
+	require.NoError(t, found.Lookup(socket, &entry), "a search is not due")
+	l.searched = time.Now().Add(-searchInterval)
 	require.NoError(t, l.collect())
 	require.ErrorIs(t, found.Lookup(socket, &entry), ebpf.ErrKeyNotExist)
+
+	// The end of one that the queue had no room for.
+	entry.Closed = 1
+	require.NoError(t, found.Put(socket, &entry))
+	l.searched, l.entries = time.Time{}, 1
+	require.NoError(t, l.collect())
+	require.NoError(t, maps[bpf.ConnectionMapConnectionLivingCounts].Lookup(&entry.Key.Series, &sum))
+	assert.Equal(t, bpf.ConnectionLivingCounts{Sent: 1000, Received: 40}, sum)
+	assert.Zero(t, l.entries)
 }
 
 // count writes a series of counts. On the last CPU, each count that is not zero has 1.
