@@ -302,15 +302,22 @@ type ConnectionLivingCounts struct {
 }
 
 type ConnectionLook struct {
-	_      structs.HostLayout
-	Number uint64
-	Found  uint64
-	Open   uint64
+	_         structs.HostLayout
+	Number    uint64
+	Found     uint64
+	Open      uint64
+	Confirmed uint64
 }
 
 type ConnectionLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
+}
+
+type ConnectionNewConnection struct {
+	_      structs.HostLayout
+	Socket uint64
+	Key    uint64
 }
 
 type ConnectionOwner struct {
@@ -467,6 +474,7 @@ const (
 	ConnectionMapConnectionLiving            = "connection_living"
 	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
 	ConnectionMapConnectionLook              = "connection_look"
+	ConnectionMapConnectionNew               = "connection_new"
 	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
@@ -653,6 +661,7 @@ type ConnectionMapSpecs struct {
 	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
+	ConnectionNew           *ebpf.MapSpec `ebpf:"connection_new"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
@@ -759,6 +768,7 @@ type ConnectionMaps struct {
 	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
+	ConnectionNew           *ebpf.Map `ebpf:"connection_new"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
@@ -808,6 +818,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionLiving,
 		m.ConnectionLivingCounts,
 		m.ConnectionLook,
+		m.ConnectionNew,
 		m.ConnectionRouted,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,

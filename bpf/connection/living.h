@@ -40,10 +40,26 @@ struct {
 	__type(value, __u64); /* key of connection_living */
 } connection_ended SEC(".maps");
 
+/* Connections that the look under way has found first, and that it looks at again at its end. For more, user space makes another look. */
+#define NEW_CONNECTIONS 128
+
+struct new_connection {
+	__u64 socket; /* address */
+	__u64 key;    /* of connection_living */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, NEW_CONNECTIONS);
+	__type(key, __u32);
+	__type(value, struct new_connection);
+} connection_new SEC(".maps");
+
 struct look {
-	__u64 number; /* of the look under way; user space sets it */
-	__u64 found;  /* connections that it has found first */
-	__u64 open;   /* connections that it has found, those included */
+	__u64 number;    /* of the look under way; user space sets it */
+	__u64 found;     /* connections that it has found first */
+	__u64 open;      /* connections that it has found, those included */
+	__u64 confirmed; /* of those found first, how many are confirmed */
 };
 
 struct {

@@ -18,19 +18,19 @@ static __noinline int count_living(const struct peer_series *key, __u64 sent, __
 }
 
 /* Counts the bytes since the last look. */
-static __noinline int count_new_bytes(struct living *l, struct sock *sk, int state)
+static __always_inline int count_new_bytes(struct living *l, struct sock *sk, int state, bool probe)
 {
-	struct tcp_sock *tp = by_address ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
+	struct tcp_sock *tp = probe ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
 	__u64 flags = l->key.series.role == ROLE_CLIENT, acked, sent, received;
 
 	if (!tp)
 		return 0;
-	acked = READ(by_address, tp, bytes_acked);
+	acked = READ(probe, tp, bytes_acked);
 	if ((state == TCP_FIN_WAIT1 || state == TCP_FIN_WAIT2 || state == TCP_CLOSING || state == TCP_LAST_ACK) &&
-	    READ(by_address, tp, snd_una) == READ(by_address, tp, write_seq))
+	    READ(probe, tp, snd_una) == READ(probe, tp, write_seq))
 		flags++;
 	sent = acked > flags ? acked - flags : 0;
-	received = READ(by_address, tp, bytes_received) - (READ(by_address, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
+	received = READ(probe, tp, bytes_received) - (READ(probe, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
 	if (sent == l->sent && received == l->received)
 		return 0;
 	count_living(&l->key, sent - l->sent, received - l->received);
@@ -44,7 +44,7 @@ static __always_inline void look_again(struct look *look, struct living *l, stru
 {
 	if (l->closed || l->last == look->number)
 		return;
-	count_new_bytes(l, sk, state);
+	count_new_bytes(l, sk, state, by_address);
 	l->last = look->number;
 	look->open++;
 }
@@ -55,7 +55,9 @@ static __noinline int look_first(struct sock *sk, struct socket_state *s, struct
 {
 	struct living new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}};
 	__u64 key = socket_key(sk);
+	struct new_connection *again;
 	struct flow flow = {};
+	__u32 place;
 
 	read_flow_probe(&flow, sk);
 	set_server(&new.key.server, &flow, s->role);
@@ -67,9 +69,50 @@ static __noinline int look_first(struct sock *sk, struct socket_state *s, struct
 		return 0;
 	/* Its end leaves the totals from now on. */
 	c->flags |= CONNECTION_LIVING;
-	look->found++;
+	place = look->found++;
 	look->open++;
+	again = bpf_map_lookup_elem(&connection_new, &place);
+	if (again) {
+		again->socket = address_of(sk);
+		again->key = key;
+	}
 	return 0;
+}
+
+/*
+ * Looks once more at a connection that was found first: it is open if its socket still has its number, and has not closed since. By then
+ * no end is under way any more that does not know of the look.
+ */
+static __noinline int confirm(__u32 place)
+{
+	struct new_connection *again = bpf_map_lookup_elem(&connection_new, &place);
+	struct living *l;
+	struct sock *sk;
+	int state;
+
+	if (!again)
+		return 0;
+	l = bpf_map_lookup_elem(&connection_living, &again->key);
+	if (!l || l->closed)
+		return 0;
+	sk = (struct sock *)again->socket;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (is_open(state) && BPF_CORE_READ(sk, __sk_common.skc_cookie.counter) == (__s64)again->key)
+		count_new_bytes(l, sk, state, true);
+	return 0;
+}
+
+static __always_inline void confirm_new(void)
+{
+	struct look *look;
+	__u32 zero = 0;
+
+	look = bpf_map_lookup_elem(&connection_look, &zero);
+	if (!look || look->found > NEW_CONNECTIONS || by_address)
+		return;
+	for (__u32 i = 0; i < NEW_CONNECTIONS && i < look->found; i++)
+		confirm(i);
+	look->confirmed = look->found;
 }
 
 SEC("iter/task_file")
@@ -85,8 +128,10 @@ int connection_look_at_living(struct bpf_iter__task_file *ctx)
 	__u64 key;
 	int state;
 
-	if (!task)
+	if (!task) { /* the end */
+		confirm_new();
 		return 0;
+	}
 	sk = socket_of_file(ctx->file);
 	if (!sk || READ(by_address, sk, sk_protocol) != IPPROTO_TCP)
 		return 0;

@@ -87,8 +87,8 @@ func (l *living) collect() error {
 	return err
 }
 
-// lookTwice looks at all connections, and again if some were found first: only then it is certain that their end was not under way
-// when they were found.
+// lookTwice looks at all connections, and again if many were found first: only then it is certain that their end was not under way when
+// they were found. Of a few, the look itself makes certain.
 func (l *living) lookTwice() error {
 	for range 2 {
 		l.number++
@@ -109,7 +109,7 @@ func (l *living) lookTwice() error {
 		}
 		l.entries += int(done.Found)
 		l.inLook = int(done.Open)
-		if done.Found == 0 {
+		if done.Found == done.Confirmed {
 			return nil
 		}
 	}
