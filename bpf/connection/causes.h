@@ -78,12 +78,27 @@ static __always_inline bool is_neighbour_failure(const struct dropped *d)
 	return false;
 }
 
+/* Reasons for which a policy keeps a segment from a socket that TCP has found for it: a filter, a cgroup program, a security module. */
+#define POLICY_REASONS 3
+
+const volatile __u32 policy_reasons[POLICY_REASONS]; /* 0: this kernel does not have it */
+
+static __always_inline bool is_policy(__u32 reason)
+{
+	for (int i = 0; i < POLICY_REASONS; i++)
+		if (policy_reasons[i] && policy_reasons[i] == reason)
+			return true;
+	return false;
+}
+
 /* Whether a dropped buffer is a TCP segment on its way, which TCP has not taken: what TCP does with it is no drop on the way. */
-static __always_inline bool is_on_its_way(const struct sk_buff *skb)
+static __always_inline bool is_on_its_way(const struct sk_buff *skb, __u32 reason)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))
 		return false;
-	return skb->data - skb->head <= skb->network_header && BPF_CORE_READ_BITFIELD(skb, pkt_type) != PACKET_OTHERHOST;
+	if (BPF_CORE_READ_BITFIELD(skb, pkt_type) == PACKET_OTHERHOST)
+		return false;
+	return skb->data - skb->head <= skb->network_header || is_policy(reason);
 }
 
 /*
@@ -152,7 +167,7 @@ int connection_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 
-	if (!is_on_its_way(skb))
+	if (!is_on_its_way(skb, DROP_REASON))
 		return 0;
 	mark_handled(skb, ctx[1] >> 4, 0);
 	keep_dropped(skb, ctx[1], DROP_REASON);
@@ -164,7 +179,7 @@ int connection_drop_missed(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 
-	if (is_on_its_way(skb) && take_missed(skb, ctx[1] >> 4, 0))
+	if (is_on_its_way(skb, DROP_REASON) && take_missed(skb, ctx[1] >> 4, 0))
 		keep_dropped(skb, ctx[1], DROP_REASON);
 	return 0;
 }

@@ -562,6 +562,7 @@ const (
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
 	ConnectionVarOverflowCounter             = "overflow_counter"
+	ConnectionVarPolicyReasons               = "policy_reasons"
 	ConnectionVarPossibleCpus                = "possible_cpus"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
@@ -726,6 +727,7 @@ type ConnectionVariableSpecs struct {
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PolicyReasons          *ebpf.VariableSpec `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
@@ -884,6 +886,7 @@ type ConnectionVariables struct {
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
+	PolicyReasons          *ebpf.Variable `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`

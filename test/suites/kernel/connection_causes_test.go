@@ -62,9 +62,9 @@ type causeCase struct {
 	// errorType is "" where either of two is right.
 	name, errorType, cause string
 	dropped                *lostHere
-	// only4 is a way that only IPv4 has.
-	only4   bool
-	prepare func(t *testing.T, s routed, server netip.Addr)
+	// only4 is a way that only IPv4 has. withReason needs a kernel that says why it drops.
+	only4, withReason bool
+	prepare           func(t *testing.T, s routed, server netip.Addr)
 	// attempt performs the connect. nil connects and waits.
 	attempt func(t *testing.T, s routed, to netip.AddrPort)
 	// port is that of the server, closedPort if it is 0.
@@ -127,6 +127,39 @@ var causeCases = []causeCase{
 	{
 		name: "dropped by a policy", errorType: "timed_out", cause: "local_drop", dropped: &lostHere{count: 2},
 		prepare: func(t *testing.T, s routed, _ netip.Addr) { s.container.Deny(t, ebpf.AttachCGroupInetEgress) },
+	},
+	{
+		name: "answer dropped by a policy", errorType: "timed_out", cause: "local_drop", port: causePort, dropped: &lostHere{reason: "socket_filter"},
+		withReason: true,
+		prepare: func(t *testing.T, s routed, server netip.Addr) {
+			s.server.Listen(traffic.Addr(server, causePort))
+			s.container.Deny(t, ebpf.AttachCGroupInetIngress)
+		},
+	},
+	{
+		name: "answer rejected on the way in", errorType: "timed_out", cause: "local_drop", port: causePort, dropped: &lostHere{reason: "netfilter_drop"},
+		prepare: filterAt(atLeft, testnet.Filter{Hook: testnet.Input, SourcePort: causePort, Reset: true}),
+	},
+	{name: "rejected at the server", errorType: "refused", cause: "rejected_here", dropped: &lostHere{count: 1, reason: "netfilter_drop"}, prepare: filterAt(atRight, testnet.Filter{Hook: testnet.Input, Reset: true})},
+	{
+		name: "black hole of the router", errorType: "timed_out", cause: "local_drop", dropped: &lostHere{},
+		prepare: func(t *testing.T, s routed, server netip.Addr) {
+			s.router.RefuseRoute(t, netip.PrefixFrom(server, server.BitLen()), unix.RTN_BLACKHOLE)
+		},
+	},
+	{
+		name: "too many hops", errorType: "host_unreachable", cause: "icmp_unreachable", dropped: &lostHere{reason: "ip_inhdr"},
+		prepare: func(t *testing.T, s routed, _ netip.Addr) {
+			s.left.Sysctl(t, "net.ipv4.ip_default_ttl", "1")
+			s.left.Sysctl(t, "net.ipv6.conf."+testnet.Left.Device+".hop_limit", "1")
+		},
+	},
+	{
+		name: "router that does not forward", errorType: "timed_out", cause: "local_drop", dropped: &lostHere{reason: "ip_inaddrerrors"},
+		prepare: func(t *testing.T, s routed, _ netip.Addr) {
+			s.router.Sysctl(t, "net.ipv4.ip_forward", "0")
+			s.router.Sysctl(t, "net.ipv6.conf.all.forwarding", "0")
+		},
 	},
 	{name: "no listener", errorType: "refused", cause: "reset_by_peer"},
 	{name: "no answer", errorType: "timed_out", cause: "no_answer", prepare: unanswered},
@@ -232,7 +265,7 @@ func TestConnectionCauses(t *testing.T) {
 	}
 	for _, server := range []netip.Addr{testnet.FarRight.IPv4, testnet.FarRight.IPv6} {
 		for _, c := range causeCases {
-			if !c.only4 || server.Is4() {
+			if (!c.only4 || server.Is4()) && (!c.withReason || kernelSays().reasons) {
 				run(c, server)
 			}
 		}

@@ -161,18 +161,22 @@ func TestConnectionOfKilledProcessIsAborted(t *testing.T) {
 func TestConnectionWithoutFreePort(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
-	s := newClientServer(t)
-	s.left.Sysctl(t, "net.ipv4.ip_local_port_range", "40001 40001")
-	listener := s.server.Listen(traffic.Addr(testnet.Right.IPv4, 0))
-	require.Zero(t, s.client.Connect(listener.Local).Errno)
-	require.Equal(t, unix.EADDRNOTAVAIL, s.client.Connect(listener.Local).Errno)
+	for _, f := range families[:2] {
+		t.Run(f.name, func(t *testing.T) {
+			s := newClientServer(t)
+			s.left.Sysctl(t, "net.ipv4.ip_local_port_range", "40001 40001")
+			listener := s.server.Listen(traffic.Addr(f.listen, 0))
+			require.Zero(t, s.client.Connect(listener.Local).Errno)
+			require.Equal(t, unix.EADDRNOTAVAIL, s.client.Connect(listener.Local).Errno)
 
-	r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID))
-	failed := r.Events.Matching(testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "eaddrnotavail"))
-	require.Len(t, failed, 1)
-	assert.Equal(t, plog.SeverityNumberWarn, failed[0].Severity)
-	assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "the socket never had a port")
-	assert.Equal(t, "no_local_port", failed[0].Attributes[causeKey])
+			r.Exactly(t, 2, testreceiver.OfProcess(s.client.PID))
+			failed := r.Events.Matching(testreceiver.OfProcess(s.client.PID), testreceiver.With("error.type", "eaddrnotavail"))
+			require.Len(t, failed, 1)
+			assert.Equal(t, plog.SeverityNumberWarn, failed[0].Severity)
+			assert.NotEqual(t, int64(0), failed[0].Attributes["client.port"], "the socket never had a port")
+			assert.Equal(t, "no_local_port", failed[0].Attributes[causeKey])
+		})
+	}
 }
 
 // Without a route, the kernel refuses before the socket changes its state. Some kernels do not report this. If reported, the

@@ -40,6 +40,9 @@ func hasCause(cause uint8) bool { return cause != 0 && int(cause) < len(causes) 
 // ndisc_error_report where the compiler makes a jump of its last call.
 var neighbourFunctions = []string{"arp_error_report", "ndisc_error_report", "neigh_invalidate"}
 
+// policyReasons are those for which a policy keeps a segment from its socket.
+var policyReasons = [...]string{"SKB_DROP_REASON_SOCKET_FILTER", "SKB_DROP_REASON_SECURITY_HOOK", "SKB_DROP_REASON_XFRM_POLICY"}
+
 // variablesOfDrops are what the BPF side needs to know of this kernel to explain drops.
 func (c *connections) variablesOfDrops() map[string]any {
 	arguments, ok := c.host.BTF.TracepointArgs("kfree_skb")
@@ -47,6 +50,11 @@ func (c *connections) variablesOfDrops() map[string]any {
 		arguments = 2
 	}
 	failed, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NEIGH_FAILED") // 0: this kernel does not have it
+	var policies [len(policyReasons)]uint32
+	for i, reason := range policyReasons {
+		value, _ := c.host.BTF.EnumValue("skb_drop_reason", reason) // 0: this kernel does not have it
+		policies[i] = uint32(value)
+	}
 	var functions [6]bpf.ConnectionCodeRange
 	ranges, err := c.host.Symbols.Functions(neighbourFunctions...)
 	if err != nil {
@@ -61,6 +69,7 @@ func (c *connections) variablesOfDrops() map[string]any {
 		bpf.ConnectionVarKfreeSkbArguments:  uint32(arguments),
 		bpf.ConnectionVarNeighbourFailed:    uint32(failed),
 		bpf.ConnectionVarNeighbourFunctions: functions,
+		bpf.ConnectionVarPolicyReasons:      policies,
 	}
 }
 
