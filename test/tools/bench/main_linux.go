@@ -49,6 +49,7 @@ var measurements = []struct {
 	{"latency", (*bench).latency},
 	{"drops", (*bench).drops},
 	{"living", (*bench).living},
+	{"who", (*bench).who},
 	{"programs", (*bench).programs},
 	{"idle", (*bench).idle},
 }
