@@ -5,12 +5,14 @@ package e2e
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -108,4 +110,59 @@ service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [eb
 	for cause, count := range ask(mine).Lost {
 		assert.Zero(t, count, cause)
 	}
+}
+
+// Look-ups that fail are a problem of the process that asks, with its server and the code.
+func TestEventStoreOfFailedLookups(t *testing.T) {
+	testenv.RequireKernel(t)
+	port, err := collector.FreePort()
+	require.NoError(t, err)
+	config := fmt.Sprintf(`yaml:{receivers: {ebpf: {exclude: {self: false}, programs: {dns: }}},
+exporters: {event_store: {endpoint: "localhost:%d", directory: %s}},
+service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [ebpf], exporters: [event_store]}}}}`, port, t.TempDir())
+	c, err := collector.Start(collector.Command(testenv.Collector(t), config))
+	require.NoError(t, err)
+	t.Cleanup(c.Kill)
+	const name, lookups, refused = "127.77.53.9", 3, 5
+	server, err := net.ListenPacket("udp", name+":53") //nolint:noctx // of a test
+	require.NoError(t, err)
+	defer server.Close()
+	client, err := net.Dial("udp", server.LocalAddr().String()) //nolint:noctx // of a test
+	require.NoError(t, err)
+	defer client.Close()
+	message := []byte{0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 4, 'f', 'a', 'i', 'l', 0, 0, 1, 0, 1}
+	buffer := make([]byte, 512)
+	require.NoError(t, errors.Join(client.SetDeadline(time.Now().Add(patience)), server.SetDeadline(time.Now().Add(patience))))
+	for i := range lookups {
+		message[1] = byte(i)
+		_, err := client.Write(message)
+		require.NoError(t, err)
+		n, from, err := server.ReadFrom(buffer)
+		require.NoError(t, err)
+		buffer[2], buffer[3] = buffer[2]|0x80, refused
+		_, err = server.WriteTo(buffer[:n], from)
+		require.NoError(t, err)
+		_, err = client.Read(buffer)
+		require.NoError(t, err)
+	}
+	type problem struct {
+		Kind, Title string
+		Count       int64
+	}
+	var found []problem
+	require.Eventually(t, func() bool {
+		response, err := http.Get(fmt.Sprintf("http://localhost:%d/api/problems", port)) //nolint:noctx // of a test
+		require.NoError(t, err)
+		defer response.Body.Close()
+		var answer struct{ Problems []problem }
+		require.NoError(t, json.NewDecoder(response.Body).Decode(&answer))
+		found = nil
+		for _, one := range answer.Problems {
+			if one.Kind == "lookup_failed" && strings.Contains(one.Title, name) {
+				found = append(found, one)
+			}
+		}
+		return len(found) == 1 && found[0].Count == lookups
+	}, patience, 100*time.Millisecond, "%v", &found)
+	assert.Contains(t, found[0].Title, " cannot look up names at "+name+":53: refused")
 }
