@@ -16,7 +16,7 @@ const (
 	// livingSockets are the TCP sockets of the measurement: both ends of half as many connections.
 	livingSockets = 100_000
 	// looks are the collections that are measured. On a busy machine the receiver does not look at each.
-	looks, lookInterval = 6, 5 * time.Second
+	looks, lookInterval = 3, 10 * time.Second
 )
 
 // living measures what a collection costs while many connections are open: each is looked at.
@@ -31,7 +31,7 @@ func (b *bench) living() error {
 		if err != nil {
 			return err
 		}
-		time.Sleep(2 * lookInterval) // the first look finds them
+		time.Sleep(3 * lookInterval) // the first looks find them
 		with, err := s.perCollection()
 		if err := errors.Join(err, held.Close()); err != nil {
 			return err
