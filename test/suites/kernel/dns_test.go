@@ -114,9 +114,9 @@ func coded(code int, records ...string) func(*testing.T, []byte) [][]byte {
 	}
 }
 
-// coding answers every query with a code.
-func coding(t *testing.T, code int) answering {
-	return func(query []byte) [][]byte { return coded(code)(t, query) }
+// refusing refuses every query.
+func refusing(t *testing.T) answering {
+	return func(query []byte) [][]byte { return coded(dns.RcodeRefused)(t, query) }
 }
 
 func failed(code string) attributes {
@@ -502,9 +502,9 @@ func TestDNSTranslatedUnconnected(t *testing.T) {
 	r := testreceiver.Start(t, everyLookup)
 	for _, f := range families[:2] {
 		t.Run(f.name, func(t *testing.T) {
-			l := newLookups(t, f, coding(t, dns.RcodeRefused))
+			l := newLookups(t, f, refusing(t))
 			otherPort := traffic.Addr(f.listen, 5353)
-			serveNames(t, l.right, otherPort, coding(t, dns.RcodeRefused))
+			serveNames(t, l.right, otherPort, refusing(t))
 			services := []netip.AddrPort{
 				netip.MustParseAddrPort("198.18.5.1:53"), netip.MustParseAddrPort("198.18.5.2:53"),
 			}
@@ -548,11 +548,11 @@ func TestDNSFromAnotherAddress(t *testing.T) {
 func TestDNSOtherPorts(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: 1ms}}")
-	l := newLookups(t, families[0], coding(t, dns.RcodeRefused))
+	l := newLookups(t, families[0], refusing(t))
 	socket := l.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
 	for _, port := range []uint16{5353, 54, 13568 /* 53 in the other byte order */} {
 		at := traffic.Addr(l.server.Addr(), port)
-		serveNames(t, l.right, at, coding(t, dns.RcodeRefused))
+		serveNames(t, l.right, at, refusing(t))
 		l.client.SendMessages(socket.FD, at, asking(t, 1, "other.test", dns.TypeA))
 		l.client.ReceiveMessages(socket.FD, 1)
 	}
