@@ -304,6 +304,10 @@ var unreadableConfigs = []struct {
 	{"yes", "exclude: {self: 'yes'}", []string{`exclude::self: "yes" is neither true nor false`}},
 	{"range of ports", "exclude: {ports: ['8000-9000']}", []string{`exclude::ports: "8000-9000" is not a whole number`}},
 	{"list for a value", "exclude: {self: [true]}", []string{"exclude::self: [true] is a list; write one value"}},
+	{"block for a list", "programs: {connection: {protocols: {tcp: true}}}", []string{
+		"connection: ", "protocols: a block of settings is here; write a list of values",
+	}},
+	{"block for a value", "histogram: {}", []string{"histogram: a block of settings is here; write one value"}},
 	{"container id without quotes", "programs: {syscall: {containers: [123456789012]}}", []string{
 		`syscall: `, `containers: 123456789012 is not a text; write it in quotes: "123456789012"`,
 	}},
@@ -359,6 +363,21 @@ exclude: {cidrs: [10.0.0.0/8], ports: [22], executables: [curl]}
 programs: {connection: {protocols: [tcp]}, syscall: {containers: ["123456789012"]}}
 `)
 	assert.Equal(t, want, c)
+}
+
+// A key with nothing behind it, as a template may leave it, is one that is not there.
+func TestConfigKeysWithoutValues(t *testing.T) {
+	c := mustLoad(t, `
+collection_interval:
+error_mode:
+ring_buffer_size:
+histogram:
+events: {flush_interval: , batch_size: , body: }
+exclude: {self: , ports: }
+programs: {connection: {protocols: , event_limit: }, runqueue: {threshold: }}
+`)
+	require.NoError(t, confmap.Validate(c))
+	assert.Equal(t, mustLoad(t, "programs: {connection: , runqueue: }"), c)
 }
 
 func TestConfigReportsAllErrorsAtOnce(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 )
 
 // unmarshal reads a block of settings into a configuration. Its errors name each wrong key with its value and what is allowed,
-// in words of the configuration instead of Go's. One value where a list is wanted is a list of one.
+// in words of the configuration instead of Go's. One value where a list is wanted is a list of one, and a key without a value keeps
+// its default.
 func unmarshal(conf *confmap.Conf, target any) error {
 	keys := refuseMisplacedKeys(conf, target)
 	r := valueReader{conf: conf, lists: map[string]any{}}
@@ -55,9 +56,18 @@ func (r *valueReader) readBlock(prefix string, block map[string]any, t reflect.T
 		path := prefix + key
 		switch value := block[key].(type) {
 		case nil:
+			if field.Kind() != reflect.Struct && field.Kind() != reflect.Map {
+				r.conf.Delete(path) // the decoder would replace the default by zero
+			}
 		case map[string]any:
-			if field.Kind() == reflect.Struct {
+			switch field.Kind() {
+			case reflect.Struct:
 				r.readBlock(path+confmap.KeyDelimiter, value, field)
+			case reflect.Map:
+			case reflect.Slice:
+				r.refuse(path, "a block of settings is here; write a list of values")
+			default:
+				r.refuse(path, "a block of settings is here; write one value")
 			}
 		case []any:
 			r.readList(path, value, field)
