@@ -156,17 +156,20 @@ static __always_inline bool is_frame(const struct sk_buff *skb)
 	return family != AF_UNIX && family != AF_NETLINK;
 }
 
-/* Returns false if the buffer is not a packet: of a unix or netlink socket, or without headers yet. */
+/*
+ * Returns false if the buffer is not a packet: of a unix or netlink socket, or without headers yet. A frame may be too short for
+ * an IP header, or have it outside of the linear data: then it has no addresses.
+ */
 static __always_inline bool read_headers(struct headers *h, const struct sk_buff *skb)
 {
 	__be16 protocol = skb->protocol;
 	__u32 data = skb->data - skb->head;
 
 	h->packet.size = skb->len + data - skb->network_header;
-	if (protocol == bpf_htons(ETH_P_IP))
-		return read_ipv4(h, skb);
-	if (protocol == bpf_htons(ETH_P_IPV6))
-		return read_ipv6(h, skb);
+	if (protocol == bpf_htons(ETH_P_IP) && read_ipv4(h, skb))
+		return true;
+	if (protocol == bpf_htons(ETH_P_IPV6) && read_ipv6(h, skb))
+		return true;
 	h->packet.size = skb->len;
 	return is_frame(skb);
 }

@@ -47,7 +47,7 @@ enum {
 	IPPROTO_SCTP = 132,
 	IPPROTO_MPTCP = 262
 };
-enum { ETH_P_IP = 0x0800, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021AD = 0x88A8 };
+enum { ETH_P_IP = 0x0800, ETH_P_ARP = 0x0806, ETH_P_8021Q = 0x8100, ETH_P_IPV6 = 0x86DD, ETH_P_8021AD = 0x88A8 };
 
 /* include/uapi/linux/if_packet.h: for whom the link layer takes a packet. What was not received is for this host, too. */
 enum { PACKET_HOST, PACKET_BROADCAST, PACKET_MULTICAST, PACKET_OTHERHOST, PACKET_OUTGOING, PACKET_LOOPBACK };

@@ -70,12 +70,23 @@ static __always_inline bool is_of_link(const struct sk_buff *skb, const struct h
 		return h->packet.protocol == IPPROTO_ICMPV6 &&
 		       ((h->icmp_type >= ICMPV6_FIRST_OF_LINK && h->icmp_type <= ICMPV6_LAST_OF_LINK) ||
 			h->icmp_type == ICMPV6_MLD2_REPORT);
+	if (skb->protocol == bpf_htons(ETH_P_ARP))
+		return true;
 	if (skb->mac_header == 0xffff)
 		return false;
 	/* 01:80:c2:00:00:00 to :0f, which bridges do not forward. */
 	bpf_probe_read_kernel(&to, sizeof(to), skb->head + skb->mac_header);
 	return to.octets[0] == 0x01 && to.octets[1] == 0x80 && to.octets[2] == 0xc2 && !to.octets[3] && !to.octets[4] &&
 	       to.octets[5] < 0x10;
+}
+
+/*
+ * Whether a packet is the answer of a DHCP server to a client that does not have its address yet. The client reads it with a packet
+ * socket.
+ */
+static __always_inline bool is_lease(const struct packet *p)
+{
+	return p->type == 4 && p->protocol == IPPROTO_UDP && p->flow.local_port == 67 && p->flow.remote_port == 68;
 }
 
 /* Whether an interface has no queue: it is down, or has no carrier. */

@@ -16,7 +16,7 @@ enum judgement {
 	JUDGEMENT_LOSS,         /* whatever the packet was */
 	JUDGEMENT_NO_LOSS,      /* it was delivered, or has no receiver */
 	JUDGEMENT_NONE,         /* the kernel gives no reason */
-	JUDGEMENT_GROUP,        /* a loss unless it was for a group that nobody here has joined */
+	JUDGEMENT_GROUP,        /* a loss unless it was for a group that nobody here has joined, or for an address to come */
 	JUDGEMENT_HOST,         /* a loss if it was for this host */
 	JUDGEMENT_NO_SOCKET,    /* a loss unless nobody waits for such packets */
 	JUDGEMENT_SEGMENT,      /* TCP has rejected it: see segments.h */
@@ -24,6 +24,7 @@ enum judgement {
 	JUDGEMENT_OVER_WINDOW,  /* the same, because the receive window is full */
 	JUDGEMENT_QUEUE,        /* a loss unless it is link control traffic and the link is down */
 	JUDGEMENT_OUT_OF_ORDER, /* a loss; in the out-of-order tree, the device pointer is a tree node */
+	JUDGEMENT_FILTER,       /* a filter of a socket does not want it: a loss unless the socket only gets a copy */
 };
 
 /* Core drop reasons by number. Subsystem reasons, and numbers beyond the table, are losses. */
@@ -37,6 +38,8 @@ enum code_kind {
 	CODE_RECEIVES_SEGMENT, /* it finds the socket of a TCP segment */
 	CODE_HANDLES_SEGMENT,  /* it processes a TCP segment */
 	CODE_FREES_LISTS,      /* it frees lists of packets, or the parts of one packet, which have no device */
+	CODE_COPIES,           /* it gives a raw socket a copy of a packet, whoever else gets the packet */
+	CODE_HANDS_OVER,       /* it hands a packet to the other end of a link, which may be down */
 };
 
 /* A function or a part of one in the kernel's text. */
@@ -81,7 +84,7 @@ static __always_inline bool may_be_loss(struct verdict *v, __u64 location, __u32
 		barrier_var(reason);
 		v->judgement = reason >> 8 ? JUDGEMENT_LOSS : judgements[reason & 255];
 	}
-	if (v->judgement == JUDGEMENT_NONE)
+	if (v->judgement == JUDGEMENT_NONE || v->judgement == JUDGEMENT_FILTER)
 		v->code = kind_of_code(location);
 	return v->judgement != JUDGEMENT_NO_LOSS && v->code != CODE_CONSUMES;
 }
@@ -98,6 +101,10 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 		return false;
 	if (code == CODE_ASKS)
 		return addressee_of(skb) == ADDRESSEE_HERE && !is_multicast(&h->packet) && !is_echo_reply(h);
+	if (code == CODE_COPIES) /* most often the socket's filter does not want it, which no reason says here */
+		return false;
+	if (code == CODE_HANDS_OVER)
+		return !is_of_link(skb, h);
 	if (code == CODE_FREES_LISTS) /* of a packet's parts, or of a queue */
 		return is_kernel_pointer(skb->dev) && !(is_of_link(skb, h) && has_no_queue(skb->dev));
 	if (h->packet.protocol != IPPROTO_TCP || h->fragment)
@@ -117,7 +124,7 @@ static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *sk
 	case JUDGEMENT_NONE:
 		return is_loss_by_code(skb, h, rx_sk, v->code);
 	case JUDGEMENT_GROUP:
-		return addressee_of(skb) != ADDRESSEE_GROUP && !is_multicast(&h->packet);
+		return addressee_of(skb) != ADDRESSEE_GROUP && !is_multicast(&h->packet) && !is_lease(&h->packet);
 	case JUDGEMENT_HOST:
 		return addressee_of(skb) == ADDRESSEE_HERE;
 	case JUDGEMENT_NO_SOCKET:
@@ -130,6 +137,8 @@ static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *sk
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_USELESS);
 	case JUDGEMENT_OVER_WINDOW:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_OVER_WINDOW);
+	case JUDGEMENT_FILTER:
+		return v->code != CODE_COPIES;
 	case JUDGEMENT_QUEUE:
 		return !is_of_link(skb, h) || !has_no_queue(skb->dev);
 	default:

@@ -38,6 +38,8 @@ const (
 	PacketDropCodeKindCODE_RECEIVES_SEGMENT PacketDropCodeKind = 3
 	PacketDropCodeKindCODE_HANDLES_SEGMENT  PacketDropCodeKind = 4
 	PacketDropCodeKindCODE_FREES_LISTS      PacketDropCodeKind = 5
+	PacketDropCodeKindCODE_COPIES           PacketDropCodeKind = 6
+	PacketDropCodeKindCODE_HANDS_OVER       PacketDropCodeKind = 7
 )
 
 type PacketDropCounts struct {
@@ -151,6 +153,7 @@ const (
 	PacketDropJudgementJUDGEMENT_OVER_WINDOW  PacketDropJudgement = 8
 	PacketDropJudgementJUDGEMENT_QUEUE        PacketDropJudgement = 9
 	PacketDropJudgementJUDGEMENT_OUT_OF_ORDER PacketDropJudgement = 10
+	PacketDropJudgementJUDGEMENT_FILTER       PacketDropJudgement = 11
 )
 
 type PacketDropListener struct {

@@ -58,18 +58,23 @@ static __always_inline __u64 listener_of(const struct sk_buff *skb, const struct
 	return l ? l->socket : 0;
 }
 
-/* Whether a segment ends before the next byte that its socket expects. The socket is not a listener. */
+/*
+ * Whether a segment ends before the next byte that its socket expects. The socket is not a listener. One that has just been closed
+ * still has that number, unless its connection was never established; data that is sent twice may come while it is being closed.
+ */
 static __always_inline bool has_come_before(const struct segment *s, const struct sock *sk, __u8 state)
 {
 	__u32 end = s->sequence + s->data + !!(s->flags & TCP_SYN) + !!(s->flags & TCP_FIN);
 	__u32 next;
 
-	if (state == TCP_SYN_SENT || state == TCP_CLOSE)
+	if (state == TCP_SYN_SENT)
 		return false;
 	if (state == TCP_TIME_WAIT)
 		next = BPF_CORE_READ(sk, __sk_common.skc_tw_rcv_nxt);
 	else
 		next = BPF_CORE_READ((struct tcp_sock *)sk, rcv_nxt);
+	if (state == TCP_CLOSE && !next)
+		return false;
 	return (__s32)(end - next) <= 0;
 }
 

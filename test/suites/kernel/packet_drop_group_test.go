@@ -6,7 +6,6 @@
 package kernel
 
 import (
-	"encoding/binary"
 	"net"
 	"net/netip"
 	"testing"
@@ -138,62 +137,4 @@ func TestPacketDropsLeaveOutPings(t *testing.T) {
 	time.Sleep(50 * time.Millisecond)
 	r.Settle(t)
 	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left, s.right)))
-}
-
-// A frame without a protocol handler is lost if it was for this host, with or without a socket of its sender.
-func TestPacketDropOfFrames(t *testing.T) {
-	testnet.Require(t)
-	r := testreceiver.Start(t, onlyPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
-	var own net.HardwareAddr
-	require.NoError(t, right.Run(func() error {
-		i, err := net.InterfaceByName(testnet.Right.Device)
-		own = i.HardwareAddr
-		return err
-	}))
-	var fd int
-	require.NoError(t, left.Run(func() error {
-		i, err := net.InterfaceByName(testnet.Left.Device)
-		if err != nil {
-			return err
-		}
-		if fd, err = unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0); err != nil {
-			return err
-		}
-		return unix.Bind(fd, &unix.SockaddrLinklayer{Ifindex: i.Index})
-	}))
-	t.Cleanup(func() { _ = unix.Close(fd) })
-	const experimental, lldp = 0x88b5, 0x88cc
-	bridges := net.HardwareAddr{1, 0x80, 0xc2, 0, 0, 0x0e}
-	all := net.HardwareAddr{0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
-	for _, tt := range []struct {
-		name  string
-		to    net.HardwareAddr
-		kind  uint16
-		rest  []byte
-		drops int
-	}{
-		{"for this host", own, experimental, make([]byte, 46), 1},
-		{"with two tags", own, testnet.TypeOuterVLAN, testnet.VLAN(100, testnet.TypeVLAN, testnet.VLAN(101, testnet.TypeIPv4, make([]byte, 46))), 1},
-		{"for all", all, experimental, make([]byte, 46), 0},
-		{"of the link layer", bridges, lldp, make([]byte, 46), 0},
-		{"for another host", net.HardwareAddr{2, 9, 9, 9, 9, 9}, experimental, make([]byte, 46), 0},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			frame := append(append(append(net.HardwareAddr{}, tt.to...), 2, 0, 0, 0, 0, 1), 0, 0)
-			binary.BigEndian.PutUint16(frame[12:], tt.kind)
-			noNetwork := func(e testreceiver.Event) bool { return e.Attributes["network.type"] == nil }
-			before := len(r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(right), noNetwork))
-			_, err := unix.Write(fd, append(frame, tt.rest...))
-			require.NoError(t, err)
-			events := r.Exactly(t, before+tt.drops, testreceiver.Named(dropEvent), testreceiver.InNamespace(right), noNetwork)[before:]
-			for _, e := range events {
-				if kernelSays().reasons {
-					assert.Equal(t, "unhandled_proto", e.Attributes[reasonKey])
-				}
-				assert.Equal(t, testnet.Right.Device, e.Attributes[interfaceKey])
-			}
-		})
-	}
 }

@@ -112,6 +112,14 @@ func (n *Namespace) up(t testing.TB, device string) {
 	require.NoError(t, n.links.LinkSetUp(link), "setting %s up", device)
 }
 
+// Down sets an interface down.
+func (n *Namespace) Down(t testing.TB, device string) {
+	t.Helper()
+	link, err := n.links.LinkByName(device)
+	require.NoError(t, err, "interface %s", device)
+	require.NoError(t, n.links.LinkSetDown(link), "setting %s down", device)
+}
+
 func (n *Namespace) carrier(t testing.TB, device string) bool {
 	t.Helper()
 	link, err := n.links.LinkByName(device)

@@ -40,6 +40,8 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 		"tcp_v4_do_rcv", "tcp_v6_do_rcv",
 	},
 	bpf.PacketDropCodeKindCODE_FREES_LISTS: {"kfree_skb_list", "kfree_skb_list_reason"},
+	bpf.PacketDropCodeKindCODE_COPIES:      {"raw_rcv", "raw_rcv_skb", "rawv6_rcv", "rawv6_rcv_skb"},
+	bpf.PacketDropCodeKindCODE_HANDS_OVER:  {"__dev_forward_skb", "__dev_forward_skb2", "dev_forward_skb", "veth_xmit"},
 }
 
 // codes are the ranges of their code that the BPF side has room for. Some functions have two: the compiler moves cold code elsewhere.
