@@ -3,7 +3,8 @@
 
 // Package validfileprovider reads the configuration from files, as the collector's own provider for `file:` does. When the
 // configuration is read again, on SIGHUP, it first has the collector's executable validate what the files say now. If that is
-// refused, the collector goes on with what they said before, where it would end otherwise.
+// refused, the collector goes on with what they said before, where it would end otherwise. A SIGHUP while the collector starts does
+// not end it either.
 package validfileprovider
 
 import (
@@ -25,6 +26,8 @@ const (
 	scheme = "file"
 	// patience is how long the validation of a configuration may take.
 	patience = 30 * time.Second
+	// shutdownTime is longer than the collector usually takes to stop its components before it reads its configuration again.
+	shutdownTime = 3 * time.Second
 )
 
 // errInvalid means that the configuration is refused. An error with another cause does not say whether it would be.
@@ -42,6 +45,7 @@ type provider struct {
 	logger *zap.Logger
 	// validate checks the whole configuration of this collector as its files are now.
 	validate func(context.Context) error
+	hangUps  hangUps
 
 	mu sync.Mutex
 	// read has the contents that are in use, by URI.
@@ -56,17 +60,18 @@ func newProvider(logger *zap.Logger, validate func(context.Context) error) *prov
 	if logger == nil {
 		logger = zap.NewNop()
 	}
-	return &provider{logger: logger, validate: validate, read: map[string][]byte{}}
+	return &provider{logger: logger, validate: validate, hangUps: hangUps{patience: shutdownTime}, read: map[string][]byte{}}
 }
 
 // Retrieve returns the contents of the file that a URI such as "file:/etc/otelcol-ebpf/config.yaml" names.
-func (p *provider) Retrieve(ctx context.Context, uri string, _ confmap.WatcherFunc) (*confmap.Retrieved, error) {
+func (p *provider) Retrieve(ctx context.Context, uri string, changed confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	path, ok := strings.CutPrefix(uri, scheme+":")
 	if !ok {
 		return nil, fmt.Errorf("%q is no URI of a file: it has to begin with %q", uri, scheme+":")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.hangUps.follow(changed)
 	p.check(ctx)
 	content, known := p.read[uri]
 	if !p.keep || !known {
@@ -102,9 +107,15 @@ func (p *provider) close(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.again = true
+	p.hangUps.reloads.Add(1)
 	return nil
 }
 
 func (*provider) Scheme() string { return scheme }
 
-func (*provider) Shutdown(context.Context) error { return nil }
+func (p *provider) Shutdown(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hangUps.end()
+	return nil
+}

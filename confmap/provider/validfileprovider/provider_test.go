@@ -10,7 +10,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -103,6 +105,35 @@ func TestReloadWithoutValidation(t *testing.T) {
 	s.verdict = errors.New("no process can be started")
 	s.requireAll(t, "second")
 	require.Equal(t, 1, s.logs.FilterMessage("Configuration not validated before its reload").Len())
+}
+
+// A SIGHUP that the collector does not react to, because it still starts, has it read its configuration when it has started.
+func TestHangUpDuringStart(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config.yaml")
+	require.NoError(t, os.WriteFile(path, []byte("a: b"), 0o600))
+	p := newProvider(nil, func(context.Context) error { return nil })
+	p.hangUps.patience = time.Millisecond
+	changes := make(chan *confmap.ChangeEvent, 9)
+	retrieved, err := p.Retrieve(t.Context(), "file:"+path, func(e *confmap.ChangeEvent) { changes <- e })
+	require.NoError(t, err)
+	self, err := os.FindProcess(os.Getpid())
+	require.NoError(t, err)
+	hangUp := func() { require.NoError(t, self.Signal(syscall.SIGHUP)) }
+	hangUp()
+	assert.NoError(t, (<-changes).Error)
+
+	// The collector reacts by itself.
+	require.NoError(t, p.Shutdown(t.Context()))
+	p.hangUps.patience = 200 * time.Millisecond
+	_, err = p.Retrieve(t.Context(), "file:"+path, func(e *confmap.ChangeEvent) { changes <- e })
+	require.NoError(t, err)
+	hangUp()
+	time.Sleep(p.hangUps.patience / 4) // it stops its components
+	require.NoError(t, retrieved.Close(t.Context()))
+	time.Sleep(2 * p.hangUps.patience)
+	assert.Empty(t, changes)
+	require.NoError(t, p.Shutdown(t.Context()))
+	require.NoError(t, p.Shutdown(t.Context()), "twice")
 }
 
 func TestRetrieveErrors(t *testing.T) {

@@ -4,6 +4,7 @@
 package deploy
 
 import (
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
@@ -43,17 +45,28 @@ type service struct {
 
 func startService(t *testing.T) *service {
 	t.Helper()
+	s := runService(t)
+	s.awaitStarts(t, 1)
+	return s
+}
+
+// runService starts the collector and does not wait until it has started.
+func runService(t *testing.T, prepare ...func(config string)) *service {
+	t.Helper()
 	text, err := os.ReadFile(testenv.Repository(t, "deploy/"+unit))
 	require.NoError(t, err)
 	s := &service{binary: testenv.FullCollector(t), config: filepath.Join(t.TempDir(), "config.yaml")}
 	s.write(t, strings.ReplaceAll(working, "NAME", "first"))
+	for _, f := range prepare {
+		f(s.config)
+	}
 	commands := map[string][]string{}
 	for _, match := range regexp.MustCompile(`(?m)^(Exec\w+)=(.+)$`).FindAllStringSubmatch(string(text), -1) {
 		commands[match[1]] = append(commands[match[1]], s.replace(match[2]))
 	}
 	require.Len(t, commands["ExecStart"], 1)
 	args := strings.Fields(commands["ExecStart"][0])
-	s.Collector, err = collector.Start(exec.Command(args[0], args[1:]...))
+	s.Collector, err = collector.Run(exec.Command(args[0], args[1:]...))
 	require.NoError(t, err)
 	t.Cleanup(s.Kill)
 	s.reloads = commands["ExecReload"]
@@ -137,6 +150,26 @@ func TestSignalWithAMistake(t *testing.T) {
 
 	hangUp(strings.ReplaceAll(working, "NAME", "second"))
 	assert.Equal(t, 2, strings.Count(s.Log(), kept), s.Log())
+	assert.Contains(t, s.Log(), "nop/second")
+	require.NoError(t, s.Stop())
+}
+
+// A SIGHUP while the collector starts: it takes over the configuration when it has started.
+func TestSignalDuringStart(t *testing.T) {
+	var pipe string
+	s := runService(t, func(config string) {
+		pipe = config
+		require.NoError(t, os.Remove(config))
+		require.NoError(t, unix.Mkfifo(config, 0o600))
+	})
+	read, err := os.OpenFile(pipe, os.O_WRONLY, 0) // the collector reads it now
+	require.NoError(t, err)
+	require.NoError(t, os.Remove(pipe))
+	s.write(t, strings.ReplaceAll(working, "NAME", "second"))
+	require.NoError(t, s.Signal(unix.SIGHUP))
+	_, err = read.WriteString(strings.ReplaceAll(working, "NAME", "first"))
+	require.NoError(t, errors.Join(err, read.Close()))
+	s.awaitStarts(t, 2)
 	assert.Contains(t, s.Log(), "nop/second")
 	require.NoError(t, s.Stop())
 }
