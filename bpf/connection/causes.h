@@ -47,16 +47,33 @@ struct {
 	__type(value, struct dropped);
 } connection_dropped SEC(".maps");
 
-/* SYNs that come from elsewhere: of containers, or a flood. They have a map of their own, so that they do not displace others. */
+/*
+ * SYNs and their answers without a socket: of containers, or a flood. They have a map of their own, so that they do not displace
+ * others. The key is the first sequence number of the client, which stays where addresses are translated on the way.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, DROPPED_FLOWS);
-	__type(key, struct flow);
+	__type(key, __u32);
 	__type(value, struct dropped);
 } connection_dropped_syns SEC(".maps");
 
+struct refusal {
+	__u64 time; /* ns */
+	struct endpoint by;
+};
+
+/* SYNs for ports of this host where nobody listens, by the first sequence number of the client. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u32);
+	__type(value, struct refusal);
+} connection_refused SEC(".maps");
+
 /* The reason for packets to hosts that do not answer ARP or neighbour discovery; where none is given, the functions. */
 const volatile __u32 neighbour_failed;
+const volatile __u32 no_socket;           /* the reason for packets without a socket; 0: there is none */
 const volatile __u32 kfree_skb_arguments; /* 2; from 5.17 on 3 or more, with the reason */
 
 struct code_range {
@@ -125,14 +142,14 @@ static __always_inline bool use_ends_of_socket(struct flow *flow, const struct s
 	return true;
 }
 
-static __always_inline void add_dropped(void *map, const struct flow *flow, __u64 location, __u32 reason)
+static __always_inline void add_dropped(void *map, const void *key, __u64 location, __u32 reason)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct dropped new = {.first = now, .last = now, .location = location, .reason = reason, .packets = 1};
-	struct dropped *d = bpf_map_lookup_elem(map, flow);
+	struct dropped *d = bpf_map_lookup_elem(map, key);
 
 	if (!d || now - d->last > DROPPED_APART) {
-		bpf_map_update_elem(map, flow, &new, BPF_ANY);
+		bpf_map_update_elem(map, key, &new, BPF_ANY);
 		return;
 	}
 	d->last = now;
@@ -145,6 +162,7 @@ static __noinline int keep_dropped(const struct sk_buff *skb, __u64 location, __
 {
 	struct headers h = {};
 	bool has_socket;
+	__u32 first;
 	__u8 flags;
 
 	if (!read_headers(&h, skb) || h.packet.protocol != IPPROTO_TCP || !h.packet.flow.remote_port)
@@ -152,10 +170,26 @@ static __noinline int keep_dropped(const struct sk_buff *skb, __u64 location, __
 	flags = h.packet.tcp_flags;
 	if (!use_ends_of_socket(&h.packet.flow, skb, &has_socket))
 		return 0;
-	if (!has_socket && (flags & (TCP_SYN | TCP_ACK)) == TCP_SYN)
-		add_dropped(&connection_dropped_syns, &h.packet.flow, location, reason);
+	first = flags & TCP_ACK ? h.acknowledged - 1 : h.sequence;
+	if (!has_socket && flags & TCP_SYN)
+		add_dropped(&connection_dropped_syns, &first, location, reason);
 	else
 		add_dropped(&connection_dropped, &h.packet.flow, location, reason);
+	return 0;
+}
+
+/* TCP has no socket for a packet, so that it sends a reset. */
+static __noinline int keep_refused(const struct sk_buff *skb)
+{
+	struct headers h = {};
+	struct refusal refusal = {};
+
+	if (!read_headers(&h, skb) || h.packet.protocol != IPPROTO_TCP || (h.packet.tcp_flags & (TCP_SYN | TCP_ACK)) != TCP_SYN)
+		return 0;
+	refusal.time = bpf_ktime_get_ns();
+	refusal.by.address = h.packet.flow.remote;
+	refusal.by.port = h.packet.flow.remote_port;
+	bpf_map_update_elem(&connection_refused, &h.sequence, &refusal, BPF_ANY);
 	return 0;
 }
 
@@ -167,6 +201,10 @@ int connection_drop(__u64 *ctx)
 {
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 
+	if (no_socket && DROP_REASON == no_socket) {
+		keep_refused(skb);
+		return 0;
+	}
 	if (!is_on_its_way(skb, DROP_REASON))
 		return 0;
 	mark_handled(skb, ctx[1] >> 4, 0);
@@ -187,9 +225,9 @@ int connection_drop_missed(__u64 *ctx)
 #define SOME (~0ULL) /* in the place of first: the number of packets is not known */
 
 /* Adds what was dropped of a connection since it began. */
-static __always_inline void take_dropped(struct dropped *sum, void *map, const struct flow *flow, __u64 since)
+static __always_inline void take_dropped(struct dropped *sum, void *map, const void *key, __u64 since)
 {
-	struct dropped *d = bpf_map_lookup_elem(map, flow);
+	struct dropped *d = bpf_map_lookup_elem(map, key);
 
 	if (!d)
 		return;
@@ -202,7 +240,7 @@ static __always_inline void take_dropped(struct dropped *sum, void *map, const s
 		sum->packets += d->packets;
 	else if (d->last >= since)
 		sum->first = SOME; /* an earlier connection with the same ends had the others */
-	bpf_map_delete_elem(map, flow);
+	bpf_map_delete_elem(map, key);
 }
 
 /* What is asked of a connection that ended with an error, and the answer. */
@@ -220,7 +258,8 @@ struct inquest {
 	__u32 netns;
 	__u8 family;
 	bool opened;
-	__u8 pad[6];
+	__u8 pad[2];
+	__u32 first; /* sequence number of a client that was not answered */
 	struct dropped dropped;
 	struct ending ending;
 };
@@ -282,6 +321,17 @@ static __always_inline bool is_queue_full(const struct inquest *q)
 	return l && l->socket && is_full_listener((const struct sock *)l->socket);
 }
 
+/* Who on this host has refused a client, if that is not the server which the client has named. */
+static __always_inline void find_refusal(struct inquest *q)
+{
+	struct refusal *r = bpf_map_lookup_elem(&connection_refused, &q->first);
+
+	if (!r || r->time < q->since)
+		return;
+	if (r->by.port != q->flow.remote_port || __builtin_memcmp(&r->by.address, &q->flow.remote, sizeof(r->by.address)))
+		q->ending.refused_by = r->by;
+}
+
 /* For a client that was not answered. */
 static __always_inline enum cause failure_cause(const struct inquest *q, const struct dropped *d)
 {
@@ -329,12 +379,15 @@ __noinline int explain(__u32 zero)
 	q->answers.remote_port = q->flow.local_port;
 	take_dropped(d, &connection_dropped, &q->flow, q->since);
 	take_dropped(d, &connection_dropped, &q->answers, q->since);
-	take_dropped(d, &connection_dropped_syns, &q->flow, q->since);
+	if (!q->opened)
+		take_dropped(d, &connection_dropped_syns, &q->first, q->since);
 	q->ending.cause = q->opened ? end_cause(d, q->error, q->now) : failure_cause(q, d);
 	if (!d->last && (q->ending.cause == CAUSE_NO_ANSWER || q->ending.cause == CAUSE_GAVE_UP) && is_queue_full(q)) {
 		q->ending.cause = CAUSE_LOCAL_DROP;
 		q->ending.queue_full = true;
 	}
+	if (!q->opened && q->error == ECONNREFUSED)
+		find_refusal(q);
 	q->ending.location = d->location;
 	q->ending.reason = d->reason;
 	q->ending.drops = d->first == SOME ? 0 : d->packets;

@@ -128,6 +128,15 @@ type ConnectionEvent struct {
 		Cause     uint8
 		QueueFull bool
 		Pad       [6]uint8
+		RefusedBy struct {
+			_       structs.HostLayout
+			Address struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			Port uint16
+			Pad  [3]uint16
+		}
 	}
 	Account struct {
 		_             structs.HostLayout
@@ -136,10 +145,6 @@ type ConnectionEvent struct {
 		WindowLimited uint32
 		BufferLimited uint32
 		OutOfOrder    uint32
-		Duplicates    uint32
-		ZeroWindows   uint32
-		Congestion    uint8
-		Pad           [7]uint8
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -232,7 +237,8 @@ type ConnectionInquest struct {
 	Netns       uint32
 	Family      uint8
 	Opened      bool
-	Pad         [6]uint8
+	Pad         [2]uint8
+	First       uint32
 	Dropped     ConnectionDropped
 	Ending      struct {
 		_         structs.HostLayout
@@ -242,6 +248,15 @@ type ConnectionInquest struct {
 		Cause     uint8
 		QueueFull bool
 		Pad       [6]uint8
+		RefusedBy struct {
+			_       structs.HostLayout
+			Address struct {
+				_      structs.HostLayout
+				Octets [16]uint8
+			}
+			Port uint16
+			Pad  [3]uint16
+		}
 	}
 }
 
@@ -302,22 +317,14 @@ type ConnectionLivingCounts struct {
 }
 
 type ConnectionLook struct {
-	_         structs.HostLayout
-	Number    uint64
-	Found     uint64
-	Open      uint64
-	Confirmed uint64
+	_      structs.HostLayout
+	Number uint64
+	Found  uint64
 }
 
 type ConnectionLosses struct {
 	_       structs.HostLayout
 	ByCause [3]uint64
-}
-
-type ConnectionNewConnection struct {
-	_      structs.HostLayout
-	Socket uint64
-	Key    uint64
 }
 
 type ConnectionOwner struct {
@@ -353,6 +360,20 @@ type ConnectionPort struct {
 type ConnectionPorts struct {
 	_    structs.HostLayout
 	Bits [1024]uint64
+}
+
+type ConnectionRefusal struct {
+	_    structs.HostLayout
+	Time uint64
+	By   struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
+	}
 }
 
 type ConnectionSequence struct {
@@ -468,13 +489,12 @@ const (
 	ConnectionMapConnectionDropped           = "connection_dropped"
 	ConnectionMapConnectionDroppedSyns       = "connection_dropped_syns"
 	ConnectionMapConnectionDurations         = "connection_durations"
-	ConnectionMapConnectionEnded             = "connection_ended"
 	ConnectionMapConnectionHolder            = "connection_holder"
 	ConnectionMapConnectionInquest           = "connection_inquest"
 	ConnectionMapConnectionLiving            = "connection_living"
 	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
 	ConnectionMapConnectionLook              = "connection_look"
-	ConnectionMapConnectionNew               = "connection_new"
+	ConnectionMapConnectionRefused           = "connection_refused"
 	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
@@ -483,7 +503,6 @@ const (
 	ConnectionMapConnectionUnix              = "connection_unix"
 	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
-	ConnectionMapConnectionZeroWindows       = "connection_zero_windows"
 	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
 	ConnectionMapEbpfCpuOffsets              = "ebpf_cpu_offsets"
 	ConnectionMapEbpfEnds                    = "ebpf_ends"
@@ -522,7 +541,6 @@ const (
 	ConnectionProgConnectionFind             = "connection_find"
 	ConnectionProgConnectionFindHolders      = "connection_find_holders"
 	ConnectionProgConnectionLookAtLiving     = "connection_look_at_living"
-	ConnectionProgConnectionProbe            = "connection_probe"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
 	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
@@ -561,8 +579,8 @@ const (
 	ConnectionVarKfreeSkbArguments           = "kfree_skb_arguments"
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
+	ConnectionVarNoSocket                    = "no_socket"
 	ConnectionVarOverflowCounter             = "overflow_counter"
-	ConnectionVarPolicyReasons               = "policy_reasons"
 	ConnectionVarPossibleCpus                = "possible_cpus"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
@@ -629,7 +647,6 @@ type ConnectionProgramSpecs struct {
 	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
 	ConnectionLookAtLiving     *ebpf.ProgramSpec `ebpf:"connection_look_at_living"`
-	ConnectionProbe            *ebpf.ProgramSpec `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
@@ -656,13 +673,12 @@ type ConnectionMapSpecs struct {
 	ConnectionDropped       *ebpf.MapSpec `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.MapSpec `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
-	ConnectionEnded         *ebpf.MapSpec `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
 	ConnectionInquest       *ebpf.MapSpec `ebpf:"connection_inquest"`
 	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
-	ConnectionNew           *ebpf.MapSpec `ebpf:"connection_new"`
+	ConnectionRefused       *ebpf.MapSpec `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
@@ -671,7 +687,6 @@ type ConnectionMapSpecs struct {
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
-	ConnectionZeroWindows   *ebpf.MapSpec `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
@@ -726,8 +741,8 @@ type ConnectionVariableSpecs struct {
 	KfreeSkbArguments      *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
+	NoSocket               *ebpf.VariableSpec `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
-	PolicyReasons          *ebpf.VariableSpec `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
@@ -764,13 +779,12 @@ type ConnectionMaps struct {
 	ConnectionDropped       *ebpf.Map `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.Map `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
-	ConnectionEnded         *ebpf.Map `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
 	ConnectionInquest       *ebpf.Map `ebpf:"connection_inquest"`
 	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
 	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
 	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
-	ConnectionNew           *ebpf.Map `ebpf:"connection_new"`
+	ConnectionRefused       *ebpf.Map `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
@@ -779,7 +793,6 @@ type ConnectionMaps struct {
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
-	ConnectionZeroWindows   *ebpf.Map `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
@@ -814,13 +827,12 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionDropped,
 		m.ConnectionDroppedSyns,
 		m.ConnectionDurations,
-		m.ConnectionEnded,
 		m.ConnectionHolder,
 		m.ConnectionInquest,
 		m.ConnectionLiving,
 		m.ConnectionLivingCounts,
 		m.ConnectionLook,
-		m.ConnectionNew,
+		m.ConnectionRefused,
 		m.ConnectionRouted,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,
@@ -829,7 +841,6 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionUnix,
 		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
-		m.ConnectionZeroWindows,
 		m.EbpfClosedByAddress,
 		m.EbpfCpuOffsets,
 		m.EbpfEnds,
@@ -885,8 +896,8 @@ type ConnectionVariables struct {
 	KfreeSkbArguments      *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
+	NoSocket               *ebpf.Variable `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
-	PolicyReasons          *ebpf.Variable `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
@@ -915,7 +926,6 @@ type ConnectionPrograms struct {
 	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
 	ConnectionLookAtLiving     *ebpf.Program `ebpf:"connection_look_at_living"`
-	ConnectionProbe            *ebpf.Program `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
 	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
@@ -948,7 +958,6 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionFind,
 		p.ConnectionFindHolders,
 		p.ConnectionLookAtLiving,
-		p.ConnectionProbe,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
 		p.ConnectionSendmsg4,

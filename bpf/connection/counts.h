@@ -43,6 +43,7 @@ struct ending {
 	__u8 cause;
 	bool queue_full; /* the accept queue of the listener, which is on this host: its SYNs are dropped without a trace */
 	__u8 pad[6];
+	struct endpoint refused_by; /* who has refused it on this host in place of the server; port 0: not known */
 };
 
 /* TCP's account of a connection that was closed: see account.h. Times are in jiffies. */

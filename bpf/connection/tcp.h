@@ -325,6 +325,7 @@ static __always_inline void inquire(struct ending *ending, struct sock *sk, stru
 	q->opened = opened;
 	q->netns = sk->__sk_common.skc_net.net->ns.inum;
 	q->family = sk->__sk_common.skc_family;
+	q->first = tp->snd_una;
 	explain(zero);
 	if (q->socket == socket && q->now == now)
 		*ending = q->ending;

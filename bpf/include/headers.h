@@ -11,6 +11,8 @@ struct headers {
 	__u16 fragment_offset; /* as it is in the header: the bits below 13 of IPv4, above 2 of IPv6 */
 	bool fragment;
 	__u8 icmp_type;
+	__u32 sequence; /* of TCP */
+	__u32 acknowledged;
 };
 
 enum { ICMP_ECHO_REPLY = 0, ICMPV6_ECHO_REPLY = 129 };
@@ -27,8 +29,11 @@ static __always_inline void keep_transport(struct headers *h, const struct trans
 	}
 	p->flow.local_port = bpf_ntohs(t->source);
 	p->flow.remote_port = bpf_ntohs(t->destination);
-	if (p->protocol == IPPROTO_TCP)
+	if (p->protocol == IPPROTO_TCP) {
 		p->tcp_flags = t->tcp[9];
+		h->sequence = bpf_ntohl(*(const __be32 *)t->tcp);
+		h->acknowledged = bpf_ntohl(*(const __be32 *)(t->tcp + 4));
+	}
 }
 
 /* Whether the protocol has ports or flags. */

@@ -70,9 +70,34 @@ func TestConnectionTranslated(t *testing.T) {
 			check(t, query, connectEvent, plog.SeverityNumberInfo, connection("udp", "client", socket.Local, dns, socket.Cookie, s.left).
 				with(owner(s.client, "current")).with(translated(dnsServer)))
 
+			// A refusal ends what conntrack knows of the connection.
+			refused, nobody := traffic.Addr(tt.service, 81), traffic.Addr(tt.f.dial, closedPort)
+			s.left.Translate(t, unix.IPPROTO_TCP, refused, nobody)
+			failed := s.client.OnThread("dialer").Connect(refused)
+			require.Equal(t, unix.ECONNREFUSED, failed.Errno)
+			e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(refused.Port())))[0]
+			want := connection("tcp", "client", traffic.Addr(tt.f.clientAddress(), failed.Local.Port()), refused, failed.Cookie, s.left).
+				with(owner(s.client.OnThread("dialer"), "socket")).
+				with(attributes{"error.type": "refused", causeKey: "reset_by_peer", synsKey: int64(0)})
+			if kernelSays().reasons {
+				want = want.with(translated(nobody))
+			}
+			check(t, e, connectEvent, plog.SeverityNumberWarn, want, handshakeKey)
+
+			// What this host drops of a connection on its way is known by whatever address.
+			dropped, filtered := traffic.Addr(tt.service, 82), traffic.Addr(tt.f.dial, closedPort+1)
+			s.left.Translate(t, unix.IPPROTO_TCP, dropped, filtered)
+			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort + 1})
+			lost := s.client.OnThread("dialer").StartConnect(dropped)
+			require.True(t, testreceiver.Eventually(func() bool { return rule.Packets(t) == 1 }))
+			s.client.Close(lost.FD)
+			e = r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(dropped.Port())))[0]
+			assert.Equal(t, "local_drop", e.Attributes[causeKey])
+			assert.Equal(t, int64(1), e.Attributes[dropsKey])
+
 			// What is not translated has no such attributes, although the same host tracks it.
 			direct := s.client.OnThread("dialer").Connect(webServer)
-			e := r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(webServer.Port())))[0]
+			e = r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(webServer.Port())))[0]
 			check(t, e, connectEvent, plog.SeverityNumberInfo, connection("tcp", "client", direct.Local, webServer, direct.Cookie, s.left).
 				with(owner(s.client.OnThread("dialer"), "socket")), handshakeKey)
 		})

@@ -42,6 +42,10 @@ type translations struct {
 // of returns the server that a client's connection was sent to in place of the one that it named; ok is false if that is not known
 // to have happened.
 func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to netip.AddrPort, ok bool) {
+	// Conntrack forgets a connection when the reset comes that refuses it.
+	if by := &e.Ending.RefusedBy; by.Port != 0 {
+		return netip.AddrPortFrom(common.Addr(by.Address.Octets), by.Port), true
+	}
 	if t.own == 0 || common.Role(e.Role) != common.RoleClient || e.Flow.LocalPort == 0 || client.IsUnspecified() {
 		return to, false
 	}

@@ -60,6 +60,18 @@ func toService(change func(*bpf.ConnectionEvent)) *bpf.ConnectionEvent {
 	return e
 }
 
+// Who has refused a connection on this host is in its event. Conntrack has forgotten it.
+func TestTranslationOfRefusedConnection(t *testing.T) {
+	kernel := conntrack{}
+	e := toService(func(e *bpf.ConnectionEvent) {
+		e.Ending.RefusedBy.Address.Octets, e.Ending.RefusedBy.Port = backend.Addr().As16(), backend.Port()
+	})
+	to, ok := kernel.translations().of(e, pod.Addr(), service.Addr())
+	assert.True(t, ok)
+	assert.Equal(t, backend, to)
+	assert.Empty(t, kernel.asked)
+}
+
 func TestTranslations(t *testing.T) {
 	for name, tt := range map[string]struct {
 		kernel conntrack
