@@ -102,6 +102,54 @@ static __noinline int on_failed(struct attempt *a, __u32 error)
 	return 0;
 }
 
+/* struct mmsghdr and struct sockaddr_in or sockaddr_in6 of a 64-bit process, as far as they are read here. */
+struct user_message {
+	__u64 name;
+	__u32 name_length;
+	__u8 rest[52];
+};
+
+struct user_address {
+	__u16 family;
+	__be16 port;
+	__be32 ipv4;
+	struct address ipv6;
+};
+
+static __always_inline bool is_for_peer(const struct user_address *to, const struct udp_peer *peer)
+{
+	struct address address = to->ipv6;
+
+	if (bpf_ntohs(to->port) != peer->port)
+		return false;
+	if (to->family == AF_INET)
+		map_ipv4(&address, to->ipv4);
+	return !__builtin_memcmp(&address, &peer->address, sizeof(address));
+}
+
+/*
+ * Whether the attempt, which is the thread's last one, is of a datagram that sendmmsg() has not sent. It has sent those before. It does
+ * not say what has failed, and the process calls it again for the rest.
+ */
+static __noinline int is_left(const struct attempt *a, int sent)
+{
+	const struct pt_regs *regs = (void *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	struct user_message message = {};
+	struct user_address to = {};
+
+	if (!a || SYSCALL_NUMBER(regs) != NR_SENDMMSG || (__u32)sent >= (__u32)SYSCALL_ARGUMENT_3(regs))
+		return 0;
+	if (bpf_probe_read_user(&message, sizeof(message), (void *)SYSCALL_ARGUMENT_2(regs) + sent * sizeof(message)))
+		return 0;
+	/* An IPv4 address is shorter, and may be at the end of its page. */
+	if (bpf_probe_read_user(&to, offsetof(struct user_address, ipv6), (void *)message.name))
+		return 0;
+	if (to.family != AF_INET &&
+	    bpf_probe_read_user(&to.ipv6, sizeof(to.ipv6), (void *)message.name + offsetof(struct user_address, ipv6)))
+		return 0;
+	return is_for_peer(&to, &a->peer);
+}
+
 /* Runs when the task returns to user space. */
 static int on_result(struct bpf_map *map, void *thread, void *value)
 {
@@ -116,6 +164,8 @@ static int on_result(struct bpf_map *map, void *thread, void *value)
 		on_connected(&wait->attempt, known ? result : 0);
 	else if (wait->attempt.transport == IPPROTO_UDP && known && result < 0)
 		on_failed(&wait->attempt, -result);
+	else if (wait->attempt.transport == IPPROTO_UDP && known && is_left(&wait->attempt, result))
+		on_failed(&wait->attempt, EAGAIN);
 	else if (wait->attempt.transport == IPPROTO_UDP)
 		on_reached(&wait->attempt);
 	bpf_map_delete_elem(&connection_attempts, &key);

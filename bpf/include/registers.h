@@ -27,6 +27,7 @@ struct pt_regs {
 #define COMPAT_ARGUMENT_2(regs) BPF_CORE_READ(regs, cx)
 
 enum { TS_COMPAT = 2, X32_SYSCALL_BIT = 0x40000000 };
+enum { NR_SENDMMSG = 307 };
 
 #define COMPAT_FLAG(probe, task) (READ(probe, task, thread_info.status) & TS_COMPAT)
 
@@ -50,6 +51,7 @@ struct pt_regs {
 #define COMPAT_ARGUMENT_2(regs) BPF_CORE_READ(regs, regs[1])
 
 enum { TIF_32BIT = 1 << 22, X32_SYSCALL_BIT = 0 };
+enum { NR_SENDMMSG = 269 };
 
 #define COMPAT_FLAG(probe, task) (READ(probe, task, thread_info.flags) & TIF_32BIT)
 
