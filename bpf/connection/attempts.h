@@ -155,6 +155,7 @@ static __always_inline void report_attempt(const struct attempt *a, __u32 error)
 	__builtin_memset(&e->ending, 0, sizeof(e->ending));
 	e->ending.cause = key.series.cause;
 	__builtin_memset(&e->account, 0, sizeof(e->account));
+	__builtin_memset(&e->refused_by, 0, sizeof(e->refused_by));
 	e->rtt = 0;
 	e->rtt_min = 0;
 	e->retransmits = 0;

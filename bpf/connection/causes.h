@@ -262,6 +262,7 @@ struct inquest {
 	__u32 first; /* sequence number of a client that was not answered */
 	struct dropped dropped;
 	struct ending ending;
+	struct endpoint refused_by;
 };
 
 /* For explain(), whose argument cannot be a pointer. */
@@ -329,7 +330,7 @@ static __always_inline void find_refusal(struct inquest *q)
 	if (!r || r->time < q->since)
 		return;
 	if (r->by.port != q->flow.remote_port || __builtin_memcmp(&r->by.address, &q->flow.remote, sizeof(r->by.address)))
-		q->ending.refused_by = r->by;
+		q->refused_by = r->by;
 }
 
 /* For a client that was not answered. */

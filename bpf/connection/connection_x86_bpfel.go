@@ -128,15 +128,6 @@ type ConnectionEvent struct {
 		Cause     uint8
 		QueueFull bool
 		Pad       [6]uint8
-		RefusedBy struct {
-			_       structs.HostLayout
-			Address struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			Port uint16
-			Pad  [3]uint16
-		}
 	}
 	Account struct {
 		_             structs.HostLayout
@@ -145,6 +136,15 @@ type ConnectionEvent struct {
 		WindowLimited uint32
 		BufferLimited uint32
 		OutOfOrder    uint32
+	}
+	RefusedBy struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -248,15 +248,15 @@ type ConnectionInquest struct {
 		Cause     uint8
 		QueueFull bool
 		Pad       [6]uint8
-		RefusedBy struct {
-			_       structs.HostLayout
-			Address struct {
-				_      structs.HostLayout
-				Octets [16]uint8
-			}
-			Port uint16
-			Pad  [3]uint16
+	}
+	RefusedBy struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
 		}
+		Port uint16
+		Pad  [3]uint16
 	}
 }
 

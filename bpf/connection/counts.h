@@ -43,7 +43,6 @@ struct ending {
 	__u8 cause;
 	bool queue_full; /* the accept queue of the listener, which is on this host: its SYNs are dropped without a trace */
 	__u8 pad[6];
-	struct endpoint refused_by; /* who has refused it on this host in place of the server; port 0: not known */
 };
 
 /* TCP's account of a connection that was closed: see account.h. Times are in jiffies. */
@@ -73,8 +72,9 @@ struct event {
 	__u64 bytes_received;
 	struct ending ending;
 	struct account account;
-	__u32 rtt;     /* µs, smoothed */
-	__u32 rtt_min; /* µs */
+	struct endpoint refused_by; /* who has refused it on this host in place of the server; port 0: not known */
+	__u32 rtt;                  /* µs, smoothed */
+	__u32 rtt_min;              /* µs */
 	__u32 retransmits;
 	__u32 netns;
 	__u32 error; /* errno or enum failure */

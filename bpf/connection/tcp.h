@@ -160,6 +160,20 @@ static __noinline int describe_socket(struct event *e, struct sock *sk, struct t
 	return 0;
 }
 
+/* Who has refused a connection: not by way of the stack, as above. */
+static __always_inline void describe_refusal(struct event *e, struct sock *sk, __u64 now)
+{
+	struct inquest *q;
+	__u32 zero = 0;
+
+	__builtin_memset(&e->refused_by, 0, sizeof(e->refused_by));
+	if (e->error != ECONNREFUSED)
+		return;
+	q = bpf_map_lookup_elem(&connection_inquest, &zero);
+	if (q && q->socket == address_of(sk) && q->now == now)
+		e->refused_by = q->refused_by;
+}
+
 static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_sock *tp, const struct socket_state *s,
 				     const struct flow *flow, __u64 cgroup, __u64 now, __u64 duration, __u64 sent, __u32 error,
 				     const struct ending *ending, bool subflow)
@@ -183,6 +197,7 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 		__builtin_memset(&e->account, 0, sizeof(e->account));
 	e->error = error;
 	e->subflow = subflow;
+	describe_refusal(e, sk, now);
 	submit_record(e);
 }
 

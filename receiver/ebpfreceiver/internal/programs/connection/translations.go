@@ -43,7 +43,7 @@ type translations struct {
 // to have happened.
 func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to netip.AddrPort, ok bool) {
 	// Conntrack forgets a connection when the reset comes that refuses it.
-	if by := &e.Ending.RefusedBy; by.Port != 0 {
+	if by := &e.RefusedBy; by.Port != 0 {
 		return netip.AddrPortFrom(common.Addr(by.Address.Octets), by.Port), true
 	}
 	if t.own == 0 || common.Role(e.Role) != common.RoleClient || e.Flow.LocalPort == 0 || client.IsUnspecified() {

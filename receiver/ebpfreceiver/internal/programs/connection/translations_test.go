@@ -64,7 +64,7 @@ func toService(change func(*bpf.ConnectionEvent)) *bpf.ConnectionEvent {
 func TestTranslationOfRefusedConnection(t *testing.T) {
 	kernel := conntrack{}
 	e := toService(func(e *bpf.ConnectionEvent) {
-		e.Ending.RefusedBy.Address.Octets, e.Ending.RefusedBy.Port = backend.Addr().As16(), backend.Port()
+		e.RefusedBy.Address.Octets, e.RefusedBy.Port = backend.Addr().As16(), backend.Port()
 	})
 	to, ok := kernel.translations().of(e, pod.Addr(), service.Addr())
 	assert.True(t, ok)
