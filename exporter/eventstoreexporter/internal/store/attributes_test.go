@@ -142,8 +142,8 @@ func TestRareAttributeReadsFewBlocks(t *testing.T) {
 	for key, value := range map[string]string{"id": "id-9999", "m": "26664", "d": "1111", "process.pid": "12345"} {
 		p, err := r.plan(&query.Filter{Attributes: map[string]string{key: value}})
 		require.NoError(t, err)
-		assert.LessOrEqual(t, len(p.blocks), 8, "%s: most by chance", key)
-		assert.NotEmpty(t, p.blocks, key)
+		assert.LessOrEqual(t, len(p.parts), 8, "%s: most by chance", key)
+		assert.NotEmpty(t, p.parts, key)
 	}
 }
 

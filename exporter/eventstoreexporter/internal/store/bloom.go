@@ -13,9 +13,9 @@ import (
 )
 
 // A filter of a block says which values of attributes may occur in it, of those that are neither a column nor a string with a
-// number. With some three such attributes per record, one block in 400 is read in vain.
+// number, and that are not rare.
 const (
-	bloomBytes  = 1024
+	bloomBytes  = 512
 	bloomHashes = 6
 )
 

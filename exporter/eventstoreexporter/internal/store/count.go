@@ -188,10 +188,10 @@ func programValue(name string) any {
 // event counts an event that had to be decoded.
 func (c *counts) event(p *plan, stmt *statement) error {
 	var r record
-	r.read(stmt.Stmt)
-	if ok, err := p.mayMatch(&r); err != nil || !ok {
+	if ok, err := p.mayMatch(stmt, &r); err != nil || !ok {
 		return err
 	}
+	r.read(stmt.Stmt)
 	e, err := decode(&r, p)
 	if err != nil || !matches(&e, p.attributes) {
 		return err

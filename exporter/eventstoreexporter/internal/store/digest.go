@@ -36,7 +36,7 @@ type digest struct {
 }
 
 const (
-	digestMagic    = "evdigst1"
+	digestMagic    = "evdigst2"
 	maxDigestTypes = 256
 	maxDigestHead  = 64 << 10
 )
@@ -62,18 +62,16 @@ func hashOfResource(key, value string) uint64 {
 	return hashOf(hashText(key)^keyOfResource, hashText(value))
 }
 
-// fill adds to the filter of a file what its index and its tables have.
-func (x *index) fill(t *tables) {
-	for key := range x.postings {
-		column, value := int(key>>postingBits), postingKey(0, key)
-		switch {
-		case column == columnShape || column == columnOrigin || column == columnSeverity || column == columnType:
-		case column == columnAny || columnNames[column].text:
-			x.note(hashOf(uint64(column), hashText(t.strings[value-1])))
-		default:
-			x.note(hashOf(uint64(column), uint64(value)))
-		}
+// digestHash is hashOfColumn of a value as the column has it.
+func digestHash(column int, value int64, t *tables) uint64 {
+	if column == columnAny || columnNames[column].text {
+		return hashOf(uint64(column), hashText(t.strings[value-1])) // by the writer, which alone adds to them
 	}
+	return hashOfColumn(column, value)
+}
+
+// fill adds to the filter of a file what its tables have.
+func (x *index) fill(t *tables) {
 	for _, s := range t.shapes {
 		for i := range s.attributes {
 			if a := &s.attributes[i]; !a.isOther {
@@ -176,6 +174,19 @@ func (d *digest) sum(line []byte, number int) uint32 {
 	place := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), uint64(d.first))
 	place = binary.LittleEndian.AppendUint64(place, uint64(number))
 	return crc32.Update(crc32.ChecksumIEEE(place), crc32.IEEETable, line[:lineText])
+}
+
+// mayHaveResource is whether a resource of a slice may have a value of an attribute.
+func (s *slice) mayHaveResource(key, value string) bool {
+	s.mu.Lock()
+	d := s.digest
+	s.mu.Unlock()
+	if d == nil {
+		return true
+	}
+	l := lineReader{digest: d}
+	defer l.close()
+	return l.has(hashOfResource(key, value))
 }
 
 // mayHave is whether a slice may have events that a filter leaves. Times are no part of it.

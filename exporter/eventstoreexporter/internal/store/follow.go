@@ -26,10 +26,10 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 		}
 		err := s.scan(ctx, one, &q.Filter, selection, q.After+1, newest, inOrder, func(p *plan, stmt *statement) error {
 			var r record
-			r.read(stmt.Stmt)
-			if ok, err := p.mayMatch(&r); err != nil || !ok {
+			if ok, err := p.mayMatch(stmt, &r); err != nil || !ok {
 				return err
 			}
+			r.read(stmt.Stmt)
 			e, err := decode(&r, p)
 			if err != nil {
 				return err
@@ -85,7 +85,7 @@ func scan(
 	t *turns, r *reader, f *query.Filter, columns string, from, to int64, o order, row func(p *plan, stmt *statement) error,
 ) error {
 	p, err := r.plan(f)
-	if err != nil || len(p.blocks) == 0 {
+	if err != nil || len(p.parts) == 0 {
 		return err
 	}
 	if p.warnings && o == anyOrder {
@@ -102,13 +102,14 @@ func scan(
 		return err
 	}
 	defer stmt.Finalize() //nolint:errcheck // its error is that of the last step
-	for _, b := range p.blocks {
-		first := r.slice.first + int64(b.number)*blockSize
+	for i := range p.parts {
+		of := &p.parts[i]
+		first := r.slice.first + int64(of.number)*blockSize
 		if first+blockSize <= from || first > to {
 			continue
 		}
 		t.next()
-		if err := stmt.block(b, from, to, func() error { return row(p, stmt) }); err != nil {
+		if err := stmt.part(of, from, to, func() error { return row(p, stmt) }); err != nil {
 			return err
 		}
 	}

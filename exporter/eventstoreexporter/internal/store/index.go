@@ -12,11 +12,14 @@ import (
 // blockSize is how many records a block has. A query reads whole blocks.
 const blockSize = 256
 
-// index says in which blocks of a file the values of columns occur. It takes a few bytes per record, and is as good for a value
-// that never occurs as for one that always does.
+// index says in which records or blocks of a file the values of columns occur. It takes a few bytes per record, and is as good for a
+// value that never occurs as for one that always does.
 type index struct {
-	mu       sync.RWMutex
-	first    int64 // the sequence number that block 0 begins with
+	mu    sync.RWMutex
+	first int64 // the sequence number that block 0 begins with
+	// rare has the records of values that have few, and the first ones of others.
+	rare rare
+	// postings have the blocks of the others.
 	postings map[int64]posting
 	// types are the values of the column type.
 	types  []int64
@@ -45,6 +48,28 @@ type block struct {
 	earliest, latest int64
 }
 
+// appendBlocks appends the times of blocks, which are numbered from 0 on.
+func appendBlocks(to []byte, blocks []block) []byte {
+	for i := range blocks {
+		to = binary.LittleEndian.AppendUint64(to, uint64(blocks[i].earliest))
+		to = binary.LittleEndian.AppendUint64(to, uint64(blocks[i].latest))
+	}
+	return to
+}
+
+func parseBlocks(text []byte) ([]block, error) {
+	const size = 16
+	if len(text)%size != 0 {
+		return nil, errValue
+	}
+	blocks := make([]block, len(text)/size)
+	for i := range blocks {
+		of := text[i*size:]
+		blocks[i] = block{uint32(i), int64(binary.LittleEndian.Uint64(of)), int64(binary.LittleEndian.Uint64(of[8:]))}
+	}
+	return blocks, nil
+}
+
 func newIndex(first int64) *index {
 	return &index{first: first, postings: map[int64]posting{}, values: make(filter, filterBytes)}
 }
@@ -61,12 +86,21 @@ const postingBits = 56
 // isIndexed is whether a column is part of the index.
 func isIndexed(column int) bool { return column != columnTime }
 
+// isPosted is whether a column has few values, of which a list is needed.
+func isPosted(column int) bool {
+	return column == columnType || column == columnSeverity || column == columnShape || column == columnOrigin
+}
+
+// hashOfPlace is the hash of a value of a column, as the column has it.
+func hashOfPlace(column int, value int64) uint64 { return hashOf(uint64(column), uint64(value)) }
+
 // columnAny stands for the attributes that are no columns: which strings occur in them.
 const columnAny = columns
 
 // add adds records, which follow one another.
-func (x *index) add(r *record, s *shape) {
-	number := uint32((r.sequence - x.first) / blockSize)
+func (x *index) add(r *record, s *shape, t *tables) {
+	record := uint32(r.sequence - x.first)
+	number := record / blockSize
 	at := r.values[columnTime]
 	if int(number) >= len(x.blocks) {
 		x.blocks = append(x.blocks, block{number, at, at})
@@ -79,22 +113,37 @@ func (x *index) add(r *record, s *shape) {
 		if !r.isSet(column) || !isIndexed(column) {
 			continue
 		}
-		if isNew := x.post(postingKey(column, value), number); isNew && column == columnType {
+		isRare, isNew := x.rare.add(hashOfPlace(column, value), record), false
+		if !isRare || isPosted(column) {
+			isNew = x.post(postingKey(column, value), number)
+		}
+		if isNew && column == columnType {
 			x.types = append(x.types, value)
+		}
+		if (isRare || isNew) && !isPosted(column) {
+			x.note(digestHash(column, value, t))
 		}
 	}
 	filter := x.blooms[int(number)*bloomBytes:][:bloomBytes]
 	s.each(r.rest, func(id int64) {
+		if x.rare.add(hashOfPlace(columnAny, id), record) {
+			x.note(digestHash(columnAny, id, t))
+			return
+		}
 		for int(id) >= len(x.lastBlocks) {
 			x.lastBlocks = append(x.lastBlocks, 0)
 		}
 		if x.lastBlocks[id] != number+1 {
 			x.lastBlocks[id] = number + 1
-			x.post(postingKey(columnAny, id), number)
+			if x.post(postingKey(columnAny, id), number) {
+				x.note(digestHash(columnAny, id, t))
+			}
 		}
 	}, func(hash uint64) {
-		bloomAdd(filter, hash)
 		x.note(hash)
+		if !x.rare.add(hash, record) {
+			bloomAdd(filter, hash)
+		}
 	})
 	if severity := r.values[columnSeverity]; r.isSet(columnSeverity) && severity >= 0 && severity <= maxSeverity {
 		x.severities |= 1 << severity
@@ -145,8 +194,8 @@ func parsePosting(text []byte) ([]uint32, error) {
 	return list, nil
 }
 
-// lookup returns the blocks that a value of a column occurs in.
-func (x *index) lookup(column int, value int64) ([]uint32, error) {
+// posted returns the blocks of a value of a column that are not among the rare ones.
+func (x *index) posted(column int, value int64) ([]uint32, error) {
 	x.mu.RLock()
 	p, ok := x.postings[postingKey(column, value)]
 	x.mu.RUnlock()
@@ -154,6 +203,15 @@ func (x *index) lookup(column int, value int64) ([]uint32, error) {
 		return nil, nil
 	}
 	return parsePosting(p.bytes())
+}
+
+// rarely returns the records that a value is in, and whether it may be in others.
+func (x *index) rarely(hash uint64) ([]uint32, bool, error) {
+	x.mu.RLock()
+	parts := slices.Clone(x.rare.parts) // what is in them does not change
+	more := x.rare.seen[slotOf(hash)] > rareRecords
+	x.mu.RUnlock()
+	return findRare(parts, hash), more, nil
 }
 
 // allTypes returns the values of the column type.
@@ -173,30 +231,4 @@ func (x *index) allBlocks() ([]block, error) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	return slices.Clone(x.blocks), nil
-}
-
-// union returns what is in one of two lists, intersection what is in both.
-func union(a, b []uint32) []uint32 {
-	if len(a) == 0 {
-		return b
-	}
-	list := append(slices.Clone(a), b...)
-	slices.Sort(list)
-	return slices.Compact(list)
-}
-
-func intersection(a, b []uint32) []uint32 {
-	var list []uint32
-	for len(a) > 0 && len(b) > 0 {
-		switch {
-		case a[0] < b[0]:
-			a = a[1:]
-		case a[0] > b[0]:
-			b = b[1:]
-		default:
-			list = append(list, a[0])
-			a, b = a[1:], b[1:]
-		}
-	}
-	return list
 }

@@ -139,7 +139,7 @@ func (w *writer) reindex() error {
 		if err != nil {
 			return errors.Join(err, stmt.Finalize())
 		}
-		w.index.add(&r, s)
+		w.index.add(&r, s, w.tables)
 		at := r.values[columnTime]
 		if w.records == 0 {
 			w.earliest, w.latest = at, at

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"maps"
 	"math"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,10 +20,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// plan is how one file answers a query: the blocks that may have what is wanted, and the condition for their records.
+// plan is how one file answers a query: the blocks or records that may be what is wanted, and the condition for them.
 type plan struct {
 	*reader
-	blocks    []block
+	parts     []part
 	condition string
 	// attributes must be compared with those of the decoded event.
 	attributes map[string]string
@@ -71,35 +70,33 @@ func (r *reader) plan(f *query.Filter) (*plan, error) {
 		b.conditions = append(b.conditions, fmt.Sprintf("time < %d", p.until))
 	}
 	p.condition = strings.Join(append(b.conditions, "sequence BETWEEN ? AND ?"), " AND ")
-	for _, block := range b.choose(blocks) {
-		if block.latest >= p.since && (block.earliest < p.until || f.Until.IsZero()) {
-			p.blocks = append(p.blocks, block)
+	for _, part := range b.choose(blocks) {
+		if part.latest >= p.since && (part.earliest < p.until || f.Until.IsZero()) {
+			p.parts = append(p.parts, part)
 		}
 	}
 	return p, nil
 }
 
-// builder collects conditions and the blocks that each leaves.
+// builder collects conditions and the places that each leaves.
 type builder struct {
 	*reader
 	conditions []string
-	list       []uint32
+	left       places
 	limited    bool
 	none       bool
 	err        error
 }
 
-func (b *builder) choose(blocks []block) []block {
-	if !b.limited {
-		return blocks
+func (b *builder) choose(blocks []block) []part {
+	if b.limited {
+		return b.left.parts(blocks)
 	}
-	chosen := make([]block, 0, len(b.list))
-	for _, number := range b.list {
-		if int(number) < len(blocks) {
-			chosen = append(chosen, blocks[number])
-		}
+	all := make([]part, len(blocks))
+	for i, one := range blocks {
+		all[i] = part{block: one}
 	}
-	return chosen
+	return all
 }
 
 func (b *builder) filter(f *query.Filter) {
@@ -189,19 +186,21 @@ func (b *builder) in(column int, values []int64) {
 	b.limit(values, column)
 }
 
-// attribute leaves the records that may have a value of an attribute, by their shape or their resource, and the blocks that do.
+// attribute leaves the records that may have a value of an attribute, by their shape or their resource, where they may be.
 func (b *builder) attribute(key, value string) {
-	origins, err := b.allOrigins()
-	if err != nil {
-		b.err = err
-		return
-	}
+	a := attributePlaces{builder: b, text: value, hashes: map[uint64]bool{}}
 	var wantedOrigins, wantedShapes []int64
-	var blocks []uint32
-	for i, o := range origins {
-		if v, ok := o.Resource.Attributes().Get(key); ok && v.AsString() == value {
-			wantedOrigins = append(wantedOrigins, int64(i+1))
-			blocks = b.with(blocks, columnOrigin, int64(i+1))
+	if b.slice.mayHaveResource(key, value) {
+		origins, err := b.allOrigins()
+		if err != nil {
+			b.err = err
+			return
+		}
+		for i, o := range origins {
+			if v, ok := o.Resource.Attributes().Get(key); ok && v.AsString() == value {
+				wantedOrigins = append(wantedOrigins, int64(i+1))
+				a.column(columnOrigin, int64(i+1))
+			}
 		}
 	}
 	shapes, err := b.allShapes()
@@ -209,41 +208,13 @@ func (b *builder) attribute(key, value string) {
 		b.err = err
 		return
 	}
-	number, known, err := b.number(value)
-	if err != nil {
-		b.err = err
-		return
-	}
-	hashes := map[uint64]bool{}
 	for _, s := range shapes {
-		a := s.find(key)
-		if a == nil {
-			continue
-		}
-		wantedShapes = append(wantedShapes, s.id)
-		switch {
-		case a.column != inRest && a.kind == pcommon.ValueTypeInt:
-			if n, err := strconv.ParseInt(value, 10, 64); err == nil {
-				blocks = b.with(blocks, a.column, n)
-			}
-		case a.column != inRest:
-			if known {
-				blocks = b.with(blocks, a.column, number)
-			}
-		default:
-			list, others := a.hashesOf(value)
-			for _, hash := range list {
-				hashes[hash] = true
-			}
-			if others {
-				blocks = b.with(blocks, columnShape, s.id)
-			}
-			if known && a.kind == pcommon.ValueTypeStr {
-				blocks = b.with(blocks, columnAny, number)
-			}
+		if found := s.find(key); found != nil {
+			wantedShapes = append(wantedShapes, s.id)
+			a.shape(s, found)
 		}
 	}
-	blocks = b.byHash(blocks, slices.Collect(maps.Keys(hashes)))
+	a.byFilters()
 	if b.err != nil {
 		return
 	}
@@ -253,67 +224,140 @@ func (b *builder) attribute(key, value string) {
 			alternatives = append(alternatives, oneOf(column, list))
 		}
 	}
-	if len(alternatives) == 0 || len(blocks) == 0 {
+	if len(alternatives) == 0 {
 		b.none = true
 		return
 	}
 	b.conditions = append(b.conditions, "("+strings.Join(alternatives, " OR ")+")")
-	b.leave(blocks)
+	b.leave(a.places)
 }
 
-// with adds the blocks in which a value of a column occurs.
-func (b *builder) with(blocks []uint32, column int, value int64) []uint32 {
-	list, err := b.lookup(column, value)
-	b.err = errors.Join(b.err, err)
-	return union(blocks, list)
+// attributePlaces collects where an attribute may have a value.
+type attributePlaces struct {
+	*builder
+	text   string
+	places places
+	// hashes are those that were looked for, true if there are blocks that may have them.
+	hashes map[uint64]bool
+	// number is that of the text in the file, if there is one.
+	number       int64
+	known, asked bool
 }
 
-// byHash adds the blocks whose filter has one of some hashes.
-func (b *builder) byHash(blocks []uint32, hashes []uint64) []uint32 {
-	if len(hashes) == 0 {
-		return blocks
+// column adds the places in which a value of a column occurs.
+func (a *attributePlaces) column(column int, value int64) {
+	found, err := a.lookup(column, value)
+	a.err = errors.Join(a.err, err)
+	a.places = a.places.or(found)
+}
+
+// shape adds the places in which records of a shape may have the value.
+func (a *attributePlaces) shape(s *shape, found *attribute) {
+	switch {
+	case found.column != inRest && found.kind == pcommon.ValueTypeInt:
+		if n, err := strconv.ParseInt(a.text, 10, 64); err == nil {
+			a.column(found.column, n)
+		}
+	case found.column != inRest:
+		a.numbered(found.column)
+	default:
+		list, others := found.hashesOf(a.text)
+		for _, hash := range list {
+			a.hash(hash)
+		}
+		if others {
+			a.column(columnShape, s.id)
+		}
+		if found.kind == pcommon.ValueTypeStr {
+			a.numbered(columnAny)
+		}
 	}
-	filters, err := b.allBlooms()
+}
+
+// numbered adds the places in which the number of the text occurs.
+func (a *attributePlaces) numbered(column int) {
+	if !a.asked {
+		var err error
+		a.asked = true
+		a.number, a.known, err = a.lookups.number(a.text)
+		a.err = errors.Join(a.err, err)
+	}
+	if a.known {
+		a.column(column, a.number)
+	}
+}
+
+// hash adds the records that a hash is rare in.
+func (a *attributePlaces) hash(hash uint64) {
+	if _, ok := a.hashes[hash]; ok {
+		return
+	}
+	records, more, err := a.rarely(hash)
+	a.err = errors.Join(a.err, err)
+	a.hashes[hash] = more
+	a.places = a.places.or(places{records: records})
+}
+
+// byFilters adds the blocks whose filter has one of the hashes.
+func (a *attributePlaces) byFilters() {
+	maps.DeleteFunc(a.hashes, func(_ uint64, more bool) bool { return !more })
+	if len(a.hashes) == 0 || a.err != nil {
+		return
+	}
+	filters, err := a.allBlooms()
 	if err != nil {
-		b.err = errors.Join(b.err, err)
-		return nil
+		a.err = err
+		return
 	}
 	var list []uint32
 	for number := range len(filters) / bloomBytes {
 		filter := filters[number*bloomBytes:][:bloomBytes]
-		if slices.ContainsFunc(hashes, func(hash uint64) bool { return bloomHas(filter, hash) }) {
-			list = append(list, uint32(number))
+		for hash := range a.hashes {
+			if bloomHas(filter, hash) {
+				list = append(list, uint32(number))
+				break
+			}
 		}
 	}
-	return union(blocks, list)
+	a.places = a.places.or(places{blocks: list})
 }
 
 func oneOf(column int, values []int64) string {
 	return columnNames[column].name + " IN (" + strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ","), "[]") + ")"
 }
 
-// limit leaves the blocks that have one of some values in one of some columns.
+// limit leaves the places that have one of some values in one of some columns.
 func (b *builder) limit(values []int64, columns ...int) {
-	var list []uint32
+	var found places
 	for _, column := range columns {
 		for _, value := range values {
-			blocks, err := b.lookup(column, value)
+			more, err := b.lookup(column, value)
 			if err != nil {
 				b.err = err
 				return
 			}
-			list = union(list, blocks)
+			found = found.or(more)
 		}
 	}
-	b.leave(list)
+	b.leave(found)
 }
 
-// leave leaves the blocks of a list.
-func (b *builder) leave(list []uint32) {
+// leave leaves what is among some places.
+func (b *builder) leave(among places) {
 	if b.limited {
-		list = intersection(b.list, list)
+		among = b.left.and(among)
 	}
-	b.list, b.limited = list, true
+	b.left, b.limited = among, true
+}
+
+// lookup returns where a value of a column occurs.
+func (r *reader) lookup(column int, value int64) (places, error) {
+	records, more, err := r.rarely(hashOfPlace(column, value))
+	if err != nil || !more {
+		return places{records: records}, err
+	}
+	blocks, err := r.posted(column, value)
+	return places{blocks, records}, err
 }
 
 // matches compares attributes of an event with those that are wanted, as text.
@@ -332,10 +376,17 @@ func matches(e *event.Event, attributes map[string]string) bool {
 	return true
 }
 
-// mayMatch is what matches is, without an event: of most records that are read, none needs to be made.
-func (p *plan) mayMatch(r *record) (bool, error) {
+// mayMatch is what matches is, without an event: of most records that are read, none needs to be made. It reads no more of the record
+// that a statement is at than it needs.
+func (p *plan) mayMatch(stmt *statement, r *record) (bool, error) {
+	if len(p.attributes) == 0 {
+		return true, nil
+	}
+	r.readColumn(stmt.Stmt, columnShape)
+	r.readColumn(stmt.Stmt, columnOrigin)
+	r.readRest(stmt.Stmt)
 	for key, want := range p.attributes {
-		if ok, err := p.has(r, key, want); err != nil || !ok {
+		if ok, err := p.has(stmt, r, key, want); err != nil || !ok {
 			return false, err
 		}
 	}
@@ -343,7 +394,7 @@ func (p *plan) mayMatch(r *record) (bool, error) {
 }
 
 // has is whether an attribute of a record or, if that has none of this key, of its resource is this text.
-func (p *plan) has(r *record, key, want string) (bool, error) {
+func (p *plan) has(stmt *statement, r *record, key, want string) (bool, error) {
 	s, err := p.shape(r.values[columnShape])
 	if err != nil {
 		return false, err
@@ -359,6 +410,9 @@ func (p *plan) has(r *record, key, want string) (bool, error) {
 			continue
 		}
 		isOwn = true
+		if a.column != inRest {
+			r.readColumn(stmt.Stmt, a.column)
+		}
 		text, err := p.textOf(r, a, &rest)
 		if err != nil || text == want {
 			return err == nil, err
@@ -425,14 +479,29 @@ func (p *plan) byWarnings(columns string, from, to int64, row func(stmt *stateme
 	}
 }
 
-// block calls a function for each record of a block from one sequence number to another that fulfils the condition.
-func (s *statement) block(b block, from, to int64, row func() error) error {
+// part calls a function for each record of a part from one sequence number to another that fulfils the condition.
+func (s *statement) part(b *part, from, to int64, row func() error) error {
+	first := s.plan.slice.first
+	if b.records == nil {
+		begin := first + int64(b.number)*blockSize
+		return s.between(max(begin, from), min(begin+blockSize-1, to), row)
+	}
+	for _, record := range b.records {
+		if at := first + int64(record); from <= at && at <= to {
+			if err := s.between(at, at, row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (s *statement) between(from, to int64, row func() error) error {
 	if err := s.Reset(); err != nil {
 		return err
 	}
-	first := s.plan.slice.first + int64(b.number)*blockSize
-	s.BindInt64(1, max(first, from))
-	s.BindInt64(2, min(first+blockSize-1, to))
+	s.BindInt64(1, from)
+	s.BindInt64(2, to)
 	for {
 		found, err := s.Step()
 		if err != nil || !found {

@@ -20,7 +20,8 @@ type lookups interface {
 	number(text string) (int64, bool, error)
 	allShapes() ([]*shape, error)
 	allOrigins() ([]*event.Origin, error)
-	lookup(column int, value int64) ([]uint32, error)
+	rarely(hash uint64) (records []uint32, more bool, err error)
+	posted(column int, value int64) ([]uint32, error)
 	allTypes() ([]int64, error)
 	allBlocks() ([]block, error)
 	allBlooms() ([]byte, error)
@@ -111,6 +112,7 @@ type sealed struct {
 	origins map[int64]*event.Origin
 	shapes  []*shape
 	blocks  []block
+	rare    rareHead
 }
 
 func openSealed(conn *sqlite.Conn) (*sealed, error) {
@@ -124,10 +126,24 @@ func openSealed(conn *sqlite.Conn) (*sealed, error) {
 	if err != nil {
 		return nil, err
 	}
-	return s, s.rows("SELECT block, earliest, latest FROM blocks ORDER BY block", func(stmt *sqlite.Stmt) error {
-		s.blocks = append(s.blocks, block{uint32(stmt.ColumnInt64(0)), stmt.ColumnInt64(1), stmt.ColumnInt64(2)})
+	text, err := s.list(listOfTimes)
+	if err == nil {
+		if s.blocks, err = parseBlocks(text); err == nil {
+			if text, err = s.list(listOfRare); err == nil {
+				s.rare, err = parseRareHead(text)
+			}
+		}
+	}
+	return s, err
+}
+
+// list returns a row of the table lists.
+func (s *sealed) list(id int64) (data []byte, err error) {
+	err = s.rows("SELECT data FROM lists WHERE id = ?", func(stmt *sqlite.Stmt) error {
+		data = bytesOf(stmt, 0)
 		return nil
-	})
+	}, id)
+	return data, err
 }
 
 func (s *sealed) rows(query string, row func(stmt *sqlite.Stmt) error, args ...any) error {
@@ -215,7 +231,16 @@ func (s *sealed) allOrigins() ([]*event.Origin, error) {
 	return list, err
 }
 
-func (s *sealed) lookup(column int, value int64) (list []uint32, err error) {
+func (s *sealed) rarely(hash uint64) (records []uint32, more bool, err error) {
+	err = s.rows("SELECT records FROM rare WHERE bucket = ?", func(stmt *sqlite.Stmt) error {
+		var err error
+		records, err = parseRare(bytesOf(stmt, 0), hash)
+		return err
+	}, s.rare.bucket(hash))
+	return records, s.rare.hasMore(hash), err
+}
+
+func (s *sealed) posted(column int, value int64) (list []uint32, err error) {
 	err = s.rows("SELECT blocks FROM postings WHERE value = ?", func(stmt *sqlite.Stmt) error {
 		var err error
 		list, err = parsePosting(bytesOf(stmt, 0))
@@ -234,11 +259,8 @@ func (s *sealed) allTypes() (list []int64, err error) {
 
 func (s *sealed) allBlocks() ([]block, error) { return s.blocks, nil }
 
-func (s *sealed) allBlooms() (filters []byte, err error) {
-	err = s.rows("SELECT filters FROM blooms", func(stmt *sqlite.Stmt) error {
-		filters = bytesOf(stmt, 0)
-		return nil
-	})
+func (s *sealed) allBlooms() ([]byte, error) {
+	filters, err := s.list(listOfFilters)
 	if err == nil && len(filters) != len(s.blocks)*bloomBytes {
 		err = errValue
 	}

@@ -52,12 +52,20 @@ func (r *record) read(stmt *sqlite.Stmt) {
 	r.sequence = stmt.ColumnInt64(0)
 	r.has = 0
 	for column := range r.values {
-		if !stmt.ColumnIsNull(column + 1) {
-			r.set(column, stmt.ColumnInt64(column+1))
-		}
+		r.readColumn(stmt, column)
 	}
 	r.hasBody = !stmt.ColumnIsNull(columns + 1)
 	r.body = stmt.ColumnText(columns + 1)
+	r.readRest(stmt)
+}
+
+func (r *record) readColumn(stmt *sqlite.Stmt, column int) {
+	if !stmt.ColumnIsNull(column + 1) {
+		r.set(column, stmt.ColumnInt64(column+1))
+	}
+}
+
+func (r *record) readRest(stmt *sqlite.Stmt) {
 	length := stmt.ColumnLen(columns + 2)
 	if cap(r.rest) < length {
 		r.rest = make([]byte, length)

@@ -11,7 +11,7 @@ import (
 )
 
 // version is that of the tables below. A file of another version is set aside.
-const version = 2
+const version = 3
 
 // A column of the table records. The fields of package event come first, in their order.
 const (
@@ -51,9 +51,9 @@ var columnNames = [columns]struct {
 // it is found by, its body, and the values of its other attributes in the order of its shape.
 //
 // The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
-// again. The table postings says instead in which blocks of blockSize records a value occurs, and the table blocks the times
-// of each; the table blooms has a filter per block for the values of attributes that are no columns. All are written when the file is
-// full.
+// again. The table rare says instead in which records a value is that has few of them, and the table postings in which blocks of
+// blockSize records another one is. The table lists has the times of the blocks, and a filter of each for values of attributes that are
+// no columns. All are written when the file is full.
 func schema() string {
 	var table, view, joins strings.Builder
 	for i, column := range columnNames {
@@ -79,9 +79,9 @@ CREATE TABLE records (
 );
 CREATE INDEX warnings ON records (type, time) WHERE severity >= 13;
 CREATE TABLE postings (value INTEGER PRIMARY KEY, blocks BLOB NOT NULL);
-CREATE TABLE blocks (block INTEGER PRIMARY KEY, earliest INTEGER NOT NULL, latest INTEGER NOT NULL);
+CREATE TABLE rare (bucket INTEGER PRIMARY KEY, records BLOB NOT NULL);
+CREATE TABLE lists (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE slice (sealed INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL, earliest INTEGER, latest INTEGER);
-CREATE TABLE blooms (id INTEGER PRIMARY KEY, filters BLOB NOT NULL);
 CREATE VIEW events AS SELECT
 	records.sequence,
 	` + readableTime + ` AS time,
@@ -91,6 +91,13 @@ FROM records` + joins.String() + `
 	LEFT JOIN origins ON origins.id = records.origin;
 `
 }
+
+// Rows of the table lists.
+const (
+	listOfTimes = iota + 1 // of the blocks
+	listOfFilters
+	listOfRare // the head of the table rare
+)
 
 // readableTime is the time of a record in RFC 3339.
 const readableTime = `strftime('%Y-%m-%dT%H:%M:%S', records.time / 1000000000, 'unixepoch') || printf('.%09dZ', records.time % 1000000000)`

@@ -59,14 +59,25 @@ func (w *writer) writeIndex(t *turns) (err error) {
 			return err
 		}
 	}
-	for _, b := range w.index.blocks {
-		if err := run(w.conn, "INSERT INTO blocks VALUES (?,?,?)", int64(b.number), b.earliest, b.latest); err != nil {
+	t.next()
+	head := w.index.rare.head()
+	err = w.index.rare.rows(head, func(bucket int64, records []byte) error {
+		if bucket%blockSize == 0 {
+			t.next()
+		}
+		return run(w.conn, "INSERT INTO rare VALUES (?,?)", bucket, records)
+	})
+	if err != nil {
+		return err
+	}
+	for id, data := range map[int64][]byte{
+		listOfTimes: appendBlocks(nil, w.index.blocks), listOfFilters: w.index.blooms, listOfRare: head.bytes(),
+	} {
+		if err := run(w.conn, "INSERT INTO lists VALUES (?,?)", id, data); err != nil {
 			return err
 		}
 	}
-	if err := run(w.conn, "INSERT INTO blooms VALUES (1,?)", w.index.blooms); err != nil {
-		return err
-	}
+	t.next()
 	if err := run(w.conn, "CREATE INDEX strings_by_text ON strings (text)"); err != nil {
 		return err
 	}

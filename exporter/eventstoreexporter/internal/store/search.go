@@ -61,7 +61,7 @@ type search struct {
 	ctx    context.Context //nolint:containedctx // it is that of the one call that the search is made for
 	query  *query.Events
 	newest int64
-	// open are the slices and blocks that were not read yet.
+	// open are the slices and parts of them that were not read yet.
 	open  []candidate
 	plans map[*slice]*planned
 	found []found
@@ -70,10 +70,10 @@ type search struct {
 	worst found
 }
 
-// candidate is a slice, or a block of one.
+// candidate is a slice, or a part of one.
 type candidate struct {
 	slice            *slice
-	block            *block
+	part             *part
 	earliest, latest int64
 }
 
@@ -152,10 +152,10 @@ func (s *search) read(c candidate) error {
 	s.store.turns.take()
 	defer s.store.turns.give()
 	var err error
-	if c.block == nil {
+	if c.part == nil {
 		err = s.expand(c.slice)
 	} else {
-		err = s.block(c.slice, *c.block)
+		err = s.part(c.slice, c.part)
 	}
 	return s.store.readError(s.ctx, c.slice, err)
 }
@@ -180,7 +180,7 @@ func (s *Store) readError(ctx context.Context, one *slice, err error) error {
 	}
 }
 
-// expand replaces a slice by its blocks.
+// expand replaces a slice by its parts.
 func (s *search) expand(one *slice) error {
 	if !one.mayHave(&s.query.Filter) {
 		return nil
@@ -198,8 +198,8 @@ func (s *search) expand(one *slice) error {
 		return err
 	}
 	s.plans[one] = &planned{plan: p}
-	for i := range p.blocks {
-		b := &p.blocks[i]
+	for i := range p.parts {
+		b := &p.parts[i]
 		if s.mayHave(b.earliest, b.latest) {
 			s.open = append(s.open, candidate{one, b, b.earliest, b.latest})
 		}
@@ -207,7 +207,7 @@ func (s *search) expand(one *slice) error {
 	return nil
 }
 
-func (s *search) block(one *slice, b block) error {
+func (s *search) part(one *slice, of *part) error {
 	p := s.plans[one]
 	if p.statement == nil {
 		order := " ORDER BY sequence"
@@ -220,7 +220,7 @@ func (s *search) block(one *slice, b block) error {
 		}
 	}
 	var r record
-	return p.statement.block(b, one.first, s.newest, func() error {
+	return p.statement.part(of, one.first, s.newest, func() error {
 		at, sequence := p.statement.ColumnInt64(columnTime+1), p.statement.ColumnInt64(0)
 		if after := s.query.After; after != nil && s.compare(at, sequence, after.Time, after.Sequence) <= 0 {
 			return nil
@@ -228,10 +228,10 @@ func (s *search) block(one *slice, b block) error {
 		if s.full && s.compare(at, sequence, s.worst.at, s.worst.event.Sequence) > 0 {
 			return nil
 		}
-		r.read(p.statement.Stmt)
-		if ok, err := p.mayMatch(&r); err != nil || !ok {
+		if ok, err := p.mayMatch(p.statement, &r); err != nil || !ok {
 			return err
 		}
+		r.read(p.statement.Stmt)
 		e, err := decode(&r, p)
 		if err != nil {
 			return err

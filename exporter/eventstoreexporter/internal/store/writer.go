@@ -226,7 +226,7 @@ func (b *batch) flush() error {
 		if err != nil {
 			return err
 		}
-		b.index.add(&rows[i], s)
+		b.index.add(&rows[i], s, b.tables)
 	}
 	return nil
 }
