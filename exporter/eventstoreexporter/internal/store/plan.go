@@ -352,6 +352,12 @@ func (b *builder) leave(among places) {
 
 // lookup returns where a value of a column occurs.
 func (r *reader) lookup(column int, value int64) (places, error) {
+	if isPosted(column) { // of many values that are asked for, few occur
+		blocks, err := r.posted(column, value)
+		if err != nil || len(blocks) == 0 || len(blocks) > rareRecords {
+			return places{blocks: blocks}, err
+		}
+	}
 	records, more, err := r.rarely(hashOfPlace(column, value))
 	if err != nil || !more {
 		return places{records: records}, err

@@ -110,22 +110,23 @@ type sealed struct {
 	conn    *sqlite.Conn
 	texts   map[int64]string
 	origins map[int64]*event.Origin
-	shapes  []*shape
+	// shapes are read when they are asked for, nil before.
+	shapes     []*shape
+	shapeTexts [][]byte
 	blocks  []block
 	rare    rareHead
 }
 
 func openSealed(conn *sqlite.Conn) (*sealed, error) {
 	s := &sealed{conn: conn, texts: map[int64]string{}, origins: map[int64]*event.Origin{}}
-	counters := map[string]*counter{}
-	err := s.rows("SELECT id, attributes FROM shapes ORDER BY id", func(stmt *sqlite.Stmt) error {
-		shape, err := parseShape(stmt.ColumnInt64(0), bytesOf(stmt, 1), counters)
-		s.shapes = append(s.shapes, shape)
-		return err
+	err := s.rows("SELECT attributes FROM shapes ORDER BY id", func(stmt *sqlite.Stmt) error {
+		s.shapeTexts = append(s.shapeTexts, bytesOf(stmt, 0))
+		return nil
 	})
 	if err != nil {
 		return nil, err
 	}
+	s.shapes = make([]*shape, len(s.shapeTexts))
 	text, err := s.list(listOfTimes)
 	if err == nil {
 		if s.blocks, err = parseBlocks(text); err == nil {
@@ -193,10 +194,24 @@ func (s *sealed) shape(id int64) (*shape, error) {
 	if id < 1 || id > int64(len(s.shapes)) {
 		return nil, errShape
 	}
+	if s.shapes[id-1] == nil {
+		one, err := parseShape(id, s.shapeTexts[id-1], nil)
+		if err != nil {
+			return nil, err
+		}
+		s.shapes[id-1] = one
+	}
 	return s.shapes[id-1], nil
 }
 
-func (s *sealed) allShapes() ([]*shape, error) { return s.shapes, nil }
+func (s *sealed) allShapes() ([]*shape, error) {
+	for id := range s.shapes {
+		if _, err := s.shape(int64(id + 1)); err != nil {
+			return nil, err
+		}
+	}
+	return s.shapes, nil
+}
 
 func (s *sealed) origin(id int64) (*event.Origin, error) {
 	if o, ok := s.origins[id]; ok {

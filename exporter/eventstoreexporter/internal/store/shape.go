@@ -79,7 +79,7 @@ func appendKey(to []byte, key string, kind pcommon.ValueType) []byte {
 
 var errShape = errors.New("the list of attributes cannot be read")
 
-// parseShape reads what appendKey has written. The same key always gives the same columns.
+// parseShape reads what appendKey has written. The same key always gives the same columns. Counters are nil for who writes nothing.
 func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, error) {
 	s := &shape{id: id}
 	var taken [event.Fields]bool
@@ -108,10 +108,12 @@ func parseShape(id int64, text []byte, counters map[string]*counter) (*shape, er
 				a.role = isCgroup
 			}
 		}
-		a.counter = counters[a.key]
-		if a.counter == nil {
-			a.counter = new(counter)
-			counters[a.key] = a.counter
+		if counters != nil {
+			a.counter = counters[a.key]
+			if a.counter == nil {
+				a.counter = new(counter)
+				counters[a.key] = a.counter
+			}
 		}
 		s.attributes = append(s.attributes, a)
 	}

@@ -134,7 +134,7 @@ func openImmutable(path string) (*sqlite.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return conn, sqlitex.ExecuteTransient(conn, "PRAGMA cache_size=-1024", nil)
+	return conn, sqlitex.ExecuteTransient(conn, "PRAGMA cache_size=-128", nil)
 }
 
 // integers runs a query whose result are integers.
