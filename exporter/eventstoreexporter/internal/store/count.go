@@ -18,12 +18,21 @@ func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error)
 		return groups, err
 	}
 	total := newCounts(&q)
+	if isRecent(&q) {
+		total.part = func(group *query.Group, start int64, more *query.Group) {
+			if q.Since.UnixNano() <= start && start < q.Until.UnixNano() {
+				addTo(group, more)
+			}
+		}
+	}
 	if err := s.count(ctx, total, 0, s.lastSequence()); err != nil {
 		return nil, err
 	}
-	groups := make([]query.Group, len(total.list))
-	for i, group := range total.list {
-		groups[i] = *group
+	groups := make([]query.Group, 0, len(total.list))
+	for _, group := range total.list {
+		if group.Count > 0 {
+			groups = append(groups, *group)
+		}
 	}
 	return groups, nil
 }
@@ -38,6 +47,14 @@ func (s *Store) count(ctx context.Context, total *counts, after, newest int64) e
 		}
 		if one.first+records <= after+1 || !one.mayHave(&q.Filter) {
 			continue
+		}
+		if after < one.first && one.first+records-1 <= newest {
+			if ok, err := total.byTally(ctx, s, one); ok || err != nil {
+				if err != nil {
+					return err
+				}
+				continue
+			}
 		}
 		if err := total.add(ctx, s, one, max(one.first, after+1), newest); err != nil {
 			return err
@@ -56,9 +73,13 @@ func (s *Store) lastSequence() int64 {
 type counts struct {
 	query  *query.Count
 	byText map[string]*query.Group
+	// key is that of the question in the table tallies, 0 until it is needed.
+	key int64
 	list   []*query.Group
 	// count adds an event to its group.
 	count func(group *query.Group, at, sequence int64)
+	// part adds the numbers of a part of time, nil if they may not be used.
+	part func(group *query.Group, start int64, more *query.Group)
 }
 
 func newCounts(q *query.Count) *counts {

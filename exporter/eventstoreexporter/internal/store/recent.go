@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// maxRecent is the longest time that is remembered, and asked for in this way.
-	maxRecent = 2 * time.Hour
+	// maxRecent is the longest time that is remembered: an hour and the one before it, both of which begin at a multiple of query.Part.
+	maxRecent = 2*time.Hour + 3*query.Part
 	// maxRecentQuestions and maxRecentParts bound the memory: how many questions there are, and what each may remember.
 	maxRecentQuestions = 64
 	maxRecentParts     = 20_000
@@ -23,23 +23,60 @@ const (
 // recent are the numbers of recent events by parts of time. Each time that they are asked for, only the events that came in since are
 // counted, also those that came late.
 type recent struct {
-	mu     sync.Mutex
-	groups *counts
-	// parts are the numbers of a group by the start of the part, in nanoseconds.
-	parts map[*query.Group]map[int64]*query.Group
-	// from is the time from which on all events are counted, seen the last of them.
-	from, seen int64
+	mu sync.Mutex
+	parts
+	question query.Count
+	// seen is the last event that is counted.
+	seen int64
 	// forgotten is the number of files that were taken off the list before.
 	forgotten int64
-	size      int
+}
+
+// parts are the numbers of events by parts of time.
+type parts struct {
+	groups *counts
+	// of are the numbers of a group by the start of the part, in nanoseconds.
+	of map[*query.Group]map[int64]*query.Group
+	// from is the time from which on events are counted.
+	from int64
+	size int
+}
+
+// begin begins to count the answers to a question, from some time on.
+func (p *parts) begin(q *query.Count, from int64) {
+	p.groups = newCounts(q)
+	p.groups.count, p.groups.part = p.add, p.addPart
+	p.of, p.from, p.size = map[*query.Group]map[int64]*query.Group{}, from, 0
+}
+
+func (p *parts) isTooLarge() bool { return p.size > maxRecentParts || len(p.groups.list) > maxRecentParts }
+
+func (p *parts) add(group *query.Group, at, sequence int64) {
+	p.addPart(group, at-at%int64(query.Part), &query.Group{Count: 1, First: at, Last: at, Sample: sequence})
+}
+
+// addPart adds the numbers of one part of time.
+func (p *parts) addPart(group *query.Group, start int64, more *query.Group) {
+	if start < p.from {
+		return
+	}
+	of := p.of[group]
+	if of == nil {
+		of = map[int64]*query.Group{}
+		p.of[group] = of
+	}
+	if of[start] == nil {
+		of[start] = &query.Group{}
+		p.size++
+	}
+	addTo(of[start], more)
 }
 
 // countRecent answers a question about recent events. It returns false if it is not remembered.
 func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query.Group, ok bool, err error) {
 	since, until := nanoseconds(q.Since, 0), nanoseconds(q.Until, 0)
 	now := s.settings.Now().UnixNano()
-	if !q.Recent || q.Step != 0 || q.Address != nil || q.Port != nil || len(q.Attributes) > 0 || q.Until.IsZero() ||
-		since%int64(query.Part) != 0 || since < now-int64(maxRecent) || since >= until {
+	if !isRecent(q) || since < now-int64(maxRecent) {
 		return nil, false, nil
 	}
 	r := s.recentOf(q)
@@ -49,26 +86,38 @@ func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.update(ctx, s, since, now); err != nil {
-		r.parts = nil // what was counted in part is counted again
+		r.of = nil // what was counted in part is counted again
 		return nil, false, err
 	}
-	if r.size > maxRecentParts || len(r.groups.list) > maxRecentParts {
-		r.parts = nil
+	if r.isTooLarge() {
+		r.of = nil
 		return nil, false, nil
 	}
 	return r.sum(since, until), true, nil
 }
 
-// recentOf returns what is remembered for a question, nil if there are too many questions.
-func (s *Store) recentOf(q *query.Count) *recent {
+// isRecent is whether a question can be answered by parts of time.
+func isRecent(q *query.Count) bool {
+	since, until := nanoseconds(q.Since, 0), nanoseconds(q.Until, 0)
+	return q.Recent && q.Step == 0 && q.Address == nil && q.Port == nil && len(q.Attributes) == 0 && !q.Until.IsZero() &&
+		since%int64(query.Part) == 0 && since < until
+}
+
+// textOf is a question without its window.
+func textOf(q *query.Count) (string, query.Filter) {
 	filter := q.Filter
 	filter.Since, filter.Until = time.Time{}, time.Time{}
-	key := fmt.Sprintf("%#v %#v", filter, q.By)
+	return fmt.Sprintf("%#v %#v", filter, q.By), filter
+}
+
+// recentOf returns what is remembered for a question, nil if there are too many questions.
+func (s *Store) recentOf(q *query.Count) *recent {
+	key, filter := textOf(q)
 	s.recentMu.Lock()
 	defer s.recentMu.Unlock()
 	r, ok := s.recent[key]
 	if !ok && len(s.recent) < maxRecentQuestions {
-		r = &recent{groups: newCounts(&query.Count{Filter: filter, By: q.By})}
+		r = &recent{question: query.Count{Filter: filter, By: q.By}}
 		if s.recent == nil {
 			s.recent = map[string]*recent{}
 		}
@@ -83,11 +132,10 @@ func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 	s.mu.Lock()
 	newest, forgotten, until := s.newest, s.forgotten, s.forgottenUntil
 	s.mu.Unlock()
-	if r.parts == nil || since < r.from || r.forgotten != forgotten && until >= r.from {
-		since = max(since-r.more(since, now), (now-int64(maxRecent))/int64(query.Part)*int64(query.Part))
-		r.groups = newCounts(r.groups.query)
-		r.groups.count = r.add
-		r.parts, r.from, r.seen, r.size = map[*query.Group]map[int64]*query.Group{}, since, 0, 0
+	if r.of == nil || since < r.from || r.forgotten != forgotten && until >= r.from {
+		q := r.question
+		r.begin(&q, max(since-r.more(since, now), (now-int64(maxRecent))/int64(query.Part)*int64(query.Part)))
+		r.seen = 0
 	}
 	r.forgotten = forgotten
 	r.groups.query.Since = time.Unix(0, r.from)
@@ -97,10 +145,10 @@ func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 	r.seen = newest
 	part := int64(query.Part)
 	r.from = max(r.from, (now-int64(maxRecent))/part*part)
-	for _, parts := range r.parts {
-		for start := range parts {
+	for _, of := range r.of {
+		for start := range of {
 			if start < r.from {
-				delete(parts, start)
+				delete(of, start)
 				r.size--
 			}
 		}
@@ -114,26 +162,12 @@ func (*recent) more(since, now int64) int64 {
 	return (now - since + int64(query.Part) - 1) / int64(query.Part) * int64(query.Part)
 }
 
-func (r *recent) add(group *query.Group, at, sequence int64) {
-	parts := r.parts[group]
-	if parts == nil {
-		parts = map[int64]*query.Group{}
-		r.parts[group] = parts
-	}
-	start := at - at%int64(query.Part)
-	if parts[start] == nil {
-		parts[start] = &query.Group{}
-		r.size++
-	}
-	addTo(parts[start], &query.Group{Count: 1, First: at, Last: at, Sample: sequence})
-}
-
 // sum adds up the parts that begin between two times.
 func (r *recent) sum(since, until int64) []query.Group {
 	groups := []query.Group{}
 	for _, group := range r.groups.list {
 		sum := query.Group{Values: group.Values}
-		for start, part := range r.parts[group] {
+		for start, part := range r.of[group] {
 			if since <= start && start < until {
 				addTo(&sum, part)
 			}

@@ -42,7 +42,11 @@ func (s *Store) seal(w *writer) {
 }
 
 func (s *Store) sealNow(w *writer) {
-	if err := w.seal(s.turns); err != nil {
+	var tallies map[int64][]byte
+	if !w.indexed {
+		tallies = s.tallies(w.slice)
+	}
+	if err := w.seal(s.turns, tallies); err != nil {
 		// The file can be read without its index as long as this process runs.
 		s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
 		s.keep(w)

@@ -53,7 +53,7 @@ var columnNames = [columns]struct {
 // The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
 // again. The table rare says instead in which records a value is that has few of them, and the table postings in which blocks of
 // blockSize records another one is. The table lists has the times of the blocks, and a filter of each for values of attributes that are
-// no columns. All are written when the file is full.
+// no columns; the table tallies has the answers to questions that are asked again and again. All are written when the file is full.
 func schema() string {
 	var table, view, joins strings.Builder
 	for i, column := range columnNames {
@@ -80,6 +80,7 @@ CREATE TABLE records (
 CREATE INDEX warnings ON records (type, time) WHERE severity >= 13;
 CREATE TABLE postings (value INTEGER PRIMARY KEY, blocks BLOB NOT NULL);
 CREATE TABLE rare (bucket INTEGER PRIMARY KEY, records BLOB NOT NULL);
+CREATE TABLE tallies (question INTEGER PRIMARY KEY, groups BLOB NOT NULL);
 CREATE TABLE lists (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE slice (sealed INTEGER NOT NULL, first INTEGER NOT NULL, records INTEGER NOT NULL, earliest INTEGER, latest INTEGER);
 CREATE VIEW events AS SELECT

@@ -13,9 +13,9 @@ import (
 
 // seal writes the index to the file, which nobody writes to any longer, gives back the memory and closes the connection. After an
 // error the connection stays open, because others may not find the room to open one, and it can be tried again.
-func (w *writer) seal(t *turns) error {
+func (w *writer) seal(t *turns, tallies map[int64][]byte) error {
 	if !w.indexed {
-		if err := w.writeIndex(t); err != nil {
+		if err := w.writeIndex(t, tallies); err != nil {
 			return err
 		}
 		w.indexed = true
@@ -42,7 +42,7 @@ func (w *writer) seal(t *turns) error {
 	return err
 }
 
-func (w *writer) writeIndex(t *turns) (err error) {
+func (w *writer) writeIndex(t *turns, tallies map[int64][]byte) (err error) {
 	defer sqlitex.Save(w.conn)(&err)
 	t.take()
 	defer t.give()
@@ -74,6 +74,11 @@ func (w *writer) writeIndex(t *turns) (err error) {
 		listOfTimes: appendBlocks(nil, w.index.blocks), listOfFilters: w.index.blooms, listOfRare: head.bytes(),
 	} {
 		if err := run(w.conn, "INSERT INTO lists VALUES (?,?)", id, data); err != nil {
+			return err
+		}
+	}
+	for key, groups := range tallies {
+		if err := run(w.conn, "INSERT INTO tallies VALUES (?,?)", key, groups); err != nil {
 			return err
 		}
 	}
