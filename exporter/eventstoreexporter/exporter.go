@@ -45,8 +45,8 @@ type eventStore struct {
 	serving   sync.WaitGroup
 	stop      chan struct{}
 	stopping  sync.Once
-	// queueFull counts the events that found no room in the queue.
-	queueFull atomic.Int64
+	// refusals count the events that found no room in the queue.
+	refusals *refusals
 	// failing is whether the last batch was not stored.
 	failing atomic.Bool
 }
@@ -56,15 +56,15 @@ func newEventStore(config *Config, settings exporter.Settings) (*eventStore, err
 	if err != nil {
 		return nil, err
 	}
-	return &eventStore{config: config, settings: settings, telemetry: telemetry, stop: make(chan struct{})}, nil
+	return &eventStore{config: config, settings: settings, telemetry: telemetry, stop: make(chan struct{}), refusals: newRefusals()}, nil
 }
 
 // ConsumeLogs implements consumer.Logs.
 func (e *eventStore) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
-	count := int64(logs.LogRecordCount())
+	e.refusals.offered(logs)
 	err := e.Logs.ConsumeLogs(ctx, logs)
 	if err != nil && !errors.Is(err, errNotStored) { // the store counts what it was given
-		e.queueFull.Add(count)
+		e.refusals.refuse(logs)
 	}
 	return err
 }
@@ -219,7 +219,7 @@ const queueFull = "queue_full"
 
 func (c counted) Status() query.Status {
 	status := c.Store.Status()
-	status.Lost[queueFull] = c.exporter.queueFull.Load()
+	_, status.Lost[queueFull] = c.exporter.refusals.counts()
 	return status
 }
 
@@ -237,6 +237,9 @@ func (e *eventStore) observe() error {
 		e.telemetry.RegisterExporterEventStoreEventsEvictedCallback(number(func(s query.Status) int64 { return s.Evicted })),
 		e.telemetry.RegisterExporterEventStoreEventsLostCallback(func(_ context.Context, o metric.Int64Observer) error {
 			for cause, count := range e.store.Status().Lost {
+				if cause == queueFull { // what may come again is not lost yet, and the metric does not go back
+					count, _ = e.refusals.counts()
+				}
 				o.Observe(count, metric.WithAttributes(attribute.String("cause", cause)))
 			}
 			return nil

@@ -155,17 +155,6 @@ func TestUnixSocket(t *testing.T) {
 	assert.NoError(t, other.Shutdown(t.Context()))
 }
 
-// What finds no room in the queue is counted.
-func TestQueueFull(t *testing.T) {
-	e, _, _ := begin(t, func(c *Config) {
-		queue := exporterhelper.NewDefaultQueueConfig()
-		queue.Sizer, queue.QueueSize, queue.NumConsumers = exporterhelper.RequestSizerTypeItems, 100, 1
-		c.QueueConfig = configoptional.Some(queue)
-	})
-	assert.Error(t, e.ConsumeLogs(t.Context(), storetest.Logs(0, 1000)))
-	assert.Equal(t, int64(1000), e.(*eventStore).store.Status().Lost[queueFull])
-}
-
 func create(t *testing.T, cfg *Config) exporter.Logs {
 	t.Helper()
 	e, err := NewFactory().CreateLogs(t.Context(), exportertest.NewNopSettings(metadata.Type), cfg)
