@@ -372,12 +372,37 @@ func testStream(t *testing.T, s *server) {
 	require.NoError(t, s.Write(t.Context(), storetest.Logs(6020, 5)))
 	_, e := next(receive("/api/events/stream?command=curl", id))
 	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "goes on where it stopped")
+	_, e = next(receive("/api/events/stream?command=curl&after=1", id))
+	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "a browser sends the address that it began with")
+	_, e = next(receive("/api/events/stream?command=curl&limit=1", "-1"))
+	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "that is no number of an event")
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.url+"/api/events/stream?command=curl", http.NoBody)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	assert.Equal(t, "text/event-stream", response.Header.Get("Content-Type"))
+	served := make(chan struct{}) // net/http ends the answer only when the handler returns
+	go func() {
+		defer close(served)
+		w := httptest.NewRecorder()
+		head := httptest.NewRequest(http.MethodHead, "/api/events/stream", http.NoBody)
+		head.Host = "localhost"
+		s.handler.ServeHTTP(w, head)
+	}()
+	select {
+	case <-served:
+	case <-time.After(10 * time.Second):
+		t.Error("it waits for events that are not sent")
+	}
 }
 
 func TestGuard(t *testing.T) {
 	s := start(t)
 	for host, want := range map[string]int{
-		"localhost:8080": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "192.168.0.9": 200, "evil.example": 421, "localhost.evil.example:8080": 421,
+		"localhost:8080": 200, "127.0.0.1:8080": 200, "[::1]:8080": 200, "[::1]": 200, "192.168.0.9": 200, "LOCALHOST.:8080": 200, "[fe80::1%25eth0]:80": 200,
+		"evil.example": 421, "localhost.evil.example:8080": 421, "127.0.0.1.evil.example": 421, "0x7f.1": 421, "localhost..": 421, "": 421,
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/health", http.NoBody)
 		r.Host = host
@@ -387,6 +412,15 @@ func TestGuard(t *testing.T) {
 	}
 	assert.Equal(t, 403, s.get("/health", "Origin", "http://evil.example").Code)
 	assert.Equal(t, 200, s.get("/health", "Origin", "http://localhost:8080").Code)
+	assert.Equal(t, 200, s.get("/health", "Origin", "http://LOCALHOST:8080").Code)
+	for _, origin := range []string{"null", "http://localhost:9999", "http://localhost", "http://evil@localhost:8080", "file://", "localhost:8080"} {
+		assert.Equal(t, 403, s.get("/health", "Origin", origin).Code, origin)
+	}
+	r := httptest.NewRequest(http.MethodGet, "/health", http.NoBody)
+	r.Host, r.Header["Origin"] = "localhost:8080", []string{"http://localhost:8080", "http://evil.example"}
+	w := httptest.NewRecorder()
+	s.handler.ServeHTTP(w, r)
+	assert.Equal(t, 403, w.Code, "one of two origins")
 	assert.Equal(t, 403, s.get("/health", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "no-cors").Code)
 	assert.Equal(t, 200, s.get("/health", "Sec-Fetch-Site", "cross-site", "Sec-Fetch-Mode", "navigate", "Sec-Fetch-Dest", "document").Code)
 	assert.Equal(t, "same-origin", s.get("/health").Header().Get("Cross-Origin-Resource-Policy"))

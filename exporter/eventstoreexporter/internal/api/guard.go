@@ -79,9 +79,9 @@ func nameOf(host string) string {
 
 // isOwn is whether a request comes from no page, or from one of this server.
 func isOwn(r *http.Request) bool {
-	if origin := r.Header.Get("Origin"); origin != "" {
+	for _, origin := range r.Header.Values("Origin") {
 		u, err := url.Parse(origin)
-		if err != nil || !strings.EqualFold(u.Host, r.Host) {
+		if err != nil || u.User != nil || !strings.EqualFold(u.Host, r.Host) {
 			return false
 		}
 	}

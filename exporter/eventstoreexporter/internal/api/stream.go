@@ -67,12 +67,8 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	}
 	s := &subscriber{api: a, ctx: ctx, w: bufio.NewWriter(w), rc: http.NewResponseController(w), filter: r.Filter}
 	s.noting, s.notes = query.WithNotes(ctx.Context())
-	after := r.After
-	if id := ctx.Header("Last-Event-ID"); after == "" && id != "" {
-		after = id
-	}
 	var backfill []byte
-	if known, err := strconv.ParseInt(after, 10, 64); err == nil {
+	if known, ok := lastKnown(r.After, ctx.Header("Last-Event-ID")); ok {
 		s.after = known
 		if newest := a.Store.Status().Newest; known > newest {
 			s.after = newest // of a store that was emptied meanwhile
@@ -93,11 +89,24 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	}
 	ctx.SetHeader("Content-Type", "text/event-stream")
 	ctx.SetHeader("Cache-Control", "no-store")
+	if ctx.Method() == http.MethodHead { // which has no events to wait for
+		return nil
+	}
 	if err := s.send(backfill); err == nil {
 		err = s.follow()
 		_ = err // the client has left, or the collector ends
 	}
 	return nil
+}
+
+// lastKnown is the last event that a client has: that of the parameter or, once it connects again, that of the header.
+func lastKnown(texts ...string) (last int64, ok bool) {
+	for _, text := range texts {
+		if number, err := strconv.ParseInt(text, 10, 64); err == nil && number >= 0 {
+			last, ok = max(last, number), true
+		}
+	}
+	return last, ok
 }
 
 // follow sends what comes in. Nothing is read or kept for a client that does not read.
