@@ -53,7 +53,7 @@ func (s *server) fill(t testing.TB) {
 	require.NoError(t, s.Write(t.Context(), storetest.Logs(0, 6000)))
 }
 
-func TestEvents(t *testing.T) { both(t, testEvents) }
+func TestEvents(t *testing.T) { each(t, testEvents) }
 
 func testEvents(t *testing.T, s *server) {
 	s.fill(t)
@@ -83,7 +83,7 @@ func testEvents(t *testing.T, s *server) {
 	assert.Equal(t, 6000/50-1+1, seen+1-1, "each once, one a hundred of another command aside")
 }
 
-func TestFormats(t *testing.T) { both(t, testFormats) }
+func TestFormats(t *testing.T) { each(t, testFormats) }
 
 func testFormats(t *testing.T, s *server) {
 	s.fill(t)
@@ -124,7 +124,7 @@ func oneEvent(name string) plog.Logs {
 }
 
 // Text cannot begin a line or move the cursor.
-func TestTextIsOneLine(t *testing.T) { both(t, testTextIsOneLine) }
+func TestTextIsOneLine(t *testing.T) { each(t, testTextIsOneLine) }
 
 func testTextIsOneLine(t *testing.T, s *server) {
 	logs := plog.NewLogs()
@@ -144,7 +144,7 @@ type problem struct {
 	}
 }
 
-func TestBadParameters(t *testing.T) { both(t, testBadParameters) }
+func TestBadParameters(t *testing.T) { each(t, testBadParameters) }
 
 func testBadParameters(t *testing.T, s *server) {
 	s.fill(t)
@@ -172,7 +172,7 @@ func testBadParameters(t *testing.T, s *server) {
 	}
 }
 
-func TestSummary(t *testing.T) { both(t, testSummary) }
+func TestSummary(t *testing.T) { each(t, testSummary) }
 
 func testSummary(t *testing.T, s *server) {
 	s.fill(t)
@@ -191,7 +191,7 @@ func testSummary(t *testing.T, s *server) {
 	assert.Equal(t, []any{"Info", "Warn"}, []any{severities.Groups[0].By["severity"], severities.Groups[1].By["severity"]})
 }
 
-func TestProblems(t *testing.T) { both(t, testProblems) }
+func TestProblems(t *testing.T) { each(t, testProblems) }
 
 func testProblems(t *testing.T, s *server) {
 	s.fill(t)
@@ -213,7 +213,7 @@ func testProblems(t *testing.T, s *server) {
 	assert.Equal(t, int64(300), kinds["packet_drop"])
 }
 
-func TestPrograms(t *testing.T) { both(t, testPrograms) }
+func TestPrograms(t *testing.T) { each(t, testPrograms) }
 
 func testPrograms(t *testing.T, s *server) {
 	s.fill(t)
@@ -259,7 +259,7 @@ func testPrograms(t *testing.T, s *server) {
 }
 
 // The store of a gateway has programs of several hosts.
-func TestProgramsOfHosts(t *testing.T) { both(t, testProgramsOfHosts) }
+func TestProgramsOfHosts(t *testing.T) { each(t, testProgramsOfHosts) }
 
 func testProgramsOfHosts(t *testing.T, s *server) {
 	logs := plog.NewLogs()
@@ -296,7 +296,7 @@ func testProgramsOfHosts(t *testing.T, s *server) {
 	}
 }
 
-func TestPredecessor(t *testing.T) { both(t, testPredecessor) }
+func TestPredecessor(t *testing.T) { each(t, testPredecessor) }
 
 func testPredecessor(t *testing.T, s *server) {
 	s.fill(t)
@@ -324,7 +324,7 @@ func testPredecessor(t *testing.T, s *server) {
 	assert.Equal(t, http.StatusOK, s.get("/health").Code)
 }
 
-func TestStream(t *testing.T) { both(t, testStream) }
+func TestStream(t *testing.T) { each(t, testStream) }
 
 func testStream(t *testing.T, s *server) {
 	s.fill(t)

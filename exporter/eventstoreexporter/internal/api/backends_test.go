@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -67,10 +68,23 @@ func start(t testing.TB) *server {
 	return serve(t, s, directory)
 }
 
-// both runs a test of a store with files and of one with VictoriaLogs: the answers are the same.
-func both(t *testing.T, test func(t *testing.T, s *server)) {
-	t.Run("files", func(t *testing.T) { test(t, start(t)) })
-	t.Run("victorialogs", func(t *testing.T) { test(t, startVictoriaLogs(t, single.url(t))) })
+// each runs a test of a store with files, of one with a server of VictoriaLogs and of one with a cluster: the answers are the same.
+func each(t *testing.T, test func(t *testing.T, s *server)) {
+	t.Run("files", func(t *testing.T) {
+		t.Parallel()
+		test(t, start(t))
+	})
+	eachServer(t, test)
+}
+
+// eachServer runs a test of a store with a server of VictoriaLogs and of one with a cluster.
+func eachServer(t *testing.T, test func(t *testing.T, s *server)) {
+	for name, of := range map[string]*sharedProcess{"victorialogs": &single, "cluster": &cluster} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, startVictoriaLogs(t, of.url(t)))
+		})
+	}
 }
 
 // startVictoriaLogs starts a server of a store with VictoriaLogs that is empty: each has a tenant of its own.
@@ -126,16 +140,19 @@ func (s *server) settle() {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	single.stop()
+	cluster.stop()
 	os.Exit(code)
 }
 
-// single is one server of VictoriaLogs for all tests, which is started by the first one that asks for it.
-var single sharedProcess
+// single is one server of VictoriaLogs for all tests, and cluster one of two storage nodes. The first test that asks for one starts it.
+var single, cluster = sharedProcess{}, sharedProcess{nodes: 2}
 
 type sharedProcess struct {
-	once    sync.Once
-	process *process
-	dir     string
+	nodes int
+
+	once      sync.Once
+	processes []*process // the one that is asked is the last
+	dir       string
 }
 
 func (s *sharedProcess) url(t testing.TB) string {
@@ -145,15 +162,25 @@ func (s *sharedProcess) url(t testing.TB) string {
 		dir, err := os.MkdirTemp("", "victorialogs")
 		require.NoError(t, err)
 		s.dir = dir
-		s.process = runVictoriaLogs(t, binary, dir)
+		var urls []string
+		for i := range s.nodes + 1 {
+			in := filepath.Join(dir, strconv.Itoa(i))
+			require.NoError(t, os.Mkdir(in, 0o700))
+			var nodes []string
+			if i == s.nodes {
+				nodes = urls
+			}
+			one := runVictoriaLogs(t, binary, in, nodes...)
+			s.processes, urls = append(s.processes, one), append(urls, one.url)
+		}
 	})
-	require.NotNil(t, s.process, "it did not start")
-	return s.process.url
+	require.Len(t, s.processes, s.nodes+1, "it did not start")
+	return s.processes[s.nodes].url
 }
 
 func (s *sharedProcess) stop() {
-	if s.process != nil {
-		s.process.stop()
+	for _, one := range slices.Backward(s.processes) {
+		one.stop()
 	}
 	if s.dir != "" {
 		_ = os.RemoveAll(s.dir)
@@ -222,8 +249,7 @@ func (p *process) stop() {
 	_ = p.cmd.Wait() // as it was told
 }
 
-// A cluster answers as one server does. If one of its storage nodes does not answer, the others do, and each answer says that it is
-// not complete.
+// If one of the storage nodes of a cluster does not answer, the others do, and each answer says that it is not complete.
 func TestCluster(t *testing.T) {
 	binary := victoriaLogs(t)
 	var nodes []*process
@@ -306,8 +332,9 @@ func TestVictoriaLogsIsAway(t *testing.T) {
 }
 
 // Every hostile text finds what it finds in files, or is refused.
-func TestHostileTexts(t *testing.T) {
-	s := startVictoriaLogs(t, single.url(t))
+func TestHostileTexts(t *testing.T) { eachServer(t, testHostileTexts) }
+
+func testHostileTexts(t *testing.T, s *server) {
 	k := know(t, s)
 	for op := range uint8(3) {
 		for i, name := range filterNames {
@@ -321,7 +348,7 @@ func TestHostileTexts(t *testing.T) {
 }
 
 // The oldest event counts from its writing on. A server finds it later, and is asked once a minute.
-func TestOldestIsTheEarliestWritten(t *testing.T) { both(t, testOldestIsTheEarliestWritten) }
+func TestOldestIsTheEarliestWritten(t *testing.T) { each(t, testOldestIsTheEarliestWritten) }
 
 func testOldestIsTheEarliestWritten(t *testing.T, s *server) {
 	require.NoError(t, s.Write(t.Context(), storetest.Logs(100, 10)))
