@@ -155,7 +155,7 @@ release-files: ## List the files in the archives of `make release` besides the e
 	@printf '%s\n' $(RELEASE_FILES)
 
 ##@ Test
-.PHONY: test test-host test-unit test-exporter test-kernel test-vm test-service emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-packages test-guide systemd rpm runtimes prometheus victorialogs jq bench
+.PHONY: test test-host test-unit test-exporter test-kernel test-vm test-service emulators test-e2e test-page chromium test-usecases test-privileges test-runtimes test-deploy test-packages test-guide systemd rpm runtimes prometheus victorialogs jq sqlite3 bench
 test: test-unit test-host ## Run every test (as root; otherwise tests that need the kernel are skipped)
 
 test-host: test-kernel test-e2e test-page test-usecases test-privileges test-runtimes test-deploy test-packages ## Run the tests that observe the whole host (as root)
@@ -168,7 +168,7 @@ test-unit: go test-exporter ## Run the tests of the packages
 	go -C distributions/reduced/prometheus test $(TESTFLAGS) ./...
 
 test-exporter: RACE =
-test-exporter: go victorialogs $(BIN)/gotestsum ## Run the tests of the exporter event_store, with files and with VictoriaLogs
+test-exporter: go victorialogs sqlite3 $(BIN)/gotestsum ## Run the tests of the exporter event_store, with files and with VictoriaLogs
 	cd exporter/eventstoreexporter && $(GOTESTSUM) --packages=./... -- $(RACE) $(TESTFLAGS)
 
 test-kernel: $(BIN)/gotestsum ## Run the kernel tests: programs on this kernel, with traffic in network namespaces (as root)
@@ -266,6 +266,9 @@ chromium:
 
 jq:
 	@$(call INSTALL,jq,jq,$(call TESTS_SKIPPED,jq))
+
+sqlite3:
+	@$(call INSTALL,sqlite3,sqlite3,$(call TESTS_SKIPPED,sqlite3))
 
 bench: build ## Measure the built collector (as root, on an idle machine)
 	go run ./test/tools/bench

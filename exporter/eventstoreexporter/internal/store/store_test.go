@@ -585,30 +585,37 @@ func TestKill(t *testing.T) {
 	assert.Less(t, fastest, time.Second)
 }
 
-// The file is for people too.
+// The files are for people too: with SQLite's own tool, which any machine has a version of, while events are stored and when a file is
+// full.
 func TestView(t *testing.T) {
+	tool, err := exec.LookPath("sqlite3")
+	if err != nil {
+		storetest.Missing(t, err.Error())
+	}
 	s := openStore(t, Settings{})
 	write(t, s, storetest.Logs(0, 100))
-	conn, err := open(s.all()[0].path, sqlite.OpenReadWrite)
-	require.NoError(t, err)
-	defer conn.Close()
-	var rows []string
-	err = sqlitex.ExecuteTransient(conn, "SELECT time, body FROM events WHERE executable = 'curl' AND error = 'refused'", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			rows = append(rows, stmt.ColumnText(0)+" "+stmt.ColumnText(1))
-			return nil
-		},
-	})
-	require.NoError(t, err)
-	assert.Empty(t, rows)
-	err = sqlitex.ExecuteTransient(conn, "SELECT time, body FROM events WHERE executable = 'postgres' AND error = 'refused'", &sqlitex.ExecOptions{
-		ResultFunc: func(stmt *sqlite.Stmt) error {
-			rows = append(rows, stmt.ColumnText(0)+" "+stmt.ColumnText(1))
-			return nil
-		},
-	})
-	require.NoError(t, err)
-	assert.Equal(t, []string{
-		"2026-11-27T06:00:00.135456789Z postgres[1012] → 10.0.0.12:443 tcp", "2026-11-27T06:00:00.185456789Z postgres[1062] → 10.0.2.62:443 tcp",
-	}, rows)
+	one := s.all()[0]
+	ask := func(question string) string {
+		t.Helper()
+		out, err := exec.CommandContext(t.Context(), tool, one.path, question).CombinedOutput()
+		require.NoError(t, err, string(out))
+		return string(out)
+	}
+	check := func() {
+		t.Helper()
+		assert.Equal(t, 20, strings.Count(ask("select time, body from events where executable='curl'"), "curl["))
+		assert.Equal(t, "2026-11-27T06:00:00.135456789Z|postgres[1012] → 10.0.0.12:443 tcp\n2026-11-27T06:00:00.185456789Z|postgres[1062] → 10.0.2.62:443 tcp\n",
+			ask("SELECT time, body FROM events WHERE executable = 'postgres' AND error = 'refused'"))
+		assert.Equal(t, "ok\n", ask("PRAGMA integrity_check"))
+	}
+	check()
+	write(t, s, storetest.Logs(106, 1)) // the tool was no hindrance
+	w := s.writer
+	s.writer = nil
+	s.seal(w)
+	s.settled()
+	require.Nil(t, one.index)
+	check()
+	assert.Len(t, everything(t, s, query.Events{Limit: 1000}), 101)
+	assert.Empty(t, s.Status().Damaged)
 }
