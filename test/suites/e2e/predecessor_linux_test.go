@@ -44,7 +44,7 @@ func TestPredecessorsCommands(t *testing.T) {
 	testenv.RequireKernel(t)
 	testnet.Require(t)
 	host := testnet.NewNamespace(t)
-	config := fmt.Sprintf(`yaml:{receivers: {ebpf: {programs: {connection: , packet_drop: }}},
+	config := fmt.Sprintf(`yaml:{receivers: {ebpf: {include: {ports: [8080]}, programs: {connection: , packet_drop: }}},
 exporters: {event_store: {endpoint: "localhost:8080", directory: %q}},
 service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [ebpf], exporters: [event_store]}}}}`, t.TempDir())
 	require.NoError(t, host.Run(func() error {
@@ -64,7 +64,7 @@ service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [eb
 		require.NoError(t, json.Unmarshal(out, &answer), "%s: %s", command, out)
 		return answer
 	}
-	assert.Equal(t, "ok", run(`curl http://localhost:8080/health`).Status)
+	assert.Equal(t, "healthy", run(`curl http://localhost:8080/health`).Status)
 	// Those of this test are what happens here.
 	curl := `curl -X POST http://localhost:8080/api/connection-summary \
   -H "Content-Type: application/json" \

@@ -25,6 +25,7 @@ type Problem struct {
 	Kind   string            `json:"kind"`
 	Title  string            `json:"title" doc:"What is wrong, in a line."`
 	Values map[string]string `json:"values" doc:"Who, with whom, and why."`
+	Peers  int               `json:"peers,omitempty" doc:"With how many peers, if they are too many to be listed."`
 	Count  int64             `json:"count" doc:"How often it happened in the window."`
 	Before int64             `json:"count_before" doc:"How often it happened in the window before."`
 	First  time.Time         `json:"first"`
@@ -61,7 +62,7 @@ func (a *api) answerProblems(ctx context.Context, r *query.Request) (*Problems, 
 	}
 	for _, p := range found {
 		problem := Problem{
-			Kind: p.Kind, Title: p.Title, Values: p.Values, Count: p.Count, Before: p.Before,
+			Kind: p.Kind, Title: p.Title, Values: p.Values, Peers: p.Peers, Count: p.Count, Before: p.Before,
 			First: timeOf(p.First), Last: timeOf(p.Last), Events: p.Link,
 		}
 		sample, _, err := a.Store.Follow(ctx, query.Follow{After: p.Sample - 1, Limit: 1})

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
@@ -25,6 +26,8 @@ type Problem struct {
 	Title string
 	// Values are what it has in common, by the names of the parameters.
 	Values map[string]string
+	// Peers is with how many peers, if they are too many to be problems of their own.
+	Peers int
 	// Count is how often it happened in the window, and Before in the one before that.
 	Count, Before int64
 	// First and Last are in the window, in nanoseconds.
@@ -40,14 +43,15 @@ type Problem struct {
 // Find returns the problems between two times, the worst first. The first time is a multiple of query.Part.
 func Find(ctx context.Context, store query.Store, since, until time.Time) ([]Problem, error) {
 	f := finder{store: store, since: since, until: until}
-	var list []Problem
+	var all []*Problem
 	for i := range kinds {
 		found, err := f.kind(ctx, &kinds[i])
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, found...)
+		all = append(all, found...)
 	}
+	list := f.finish(withoutEchoes(all))
 	others, err := f.others(ctx)
 	if err != nil {
 		return nil, err
@@ -75,7 +79,8 @@ func (f *finder) count(ctx context.Context, filter query.Filter, by []query.Key)
 	return now, before, err
 }
 
-func (f *finder) kind(ctx context.Context, k *kind) ([]Problem, error) {
+// kind returns the problems of a kind.
+func (f *finder) kind(ctx context.Context, k *kind) ([]*Problem, error) {
 	names := k.by
 	if k.sum != "" {
 		names = append(slices.Clone(names), k.sum)
@@ -110,17 +115,28 @@ func (f *finder) kind(ctx context.Context, k *kind) ([]Problem, error) {
 			p.Before += k.number(&before[i])
 		}
 	}
+	return slices.DeleteFunc(order, func(p *Problem) bool { return p.Count < f.least(k) }), nil
+}
+
+// finish says what the problems are in words, how bad they are and where their events are.
+func (f *finder) finish(all []*Problem) []Problem {
 	var list []Problem
-	for _, p := range order {
-		if p.Count < f.least(k) {
-			continue
+	for i := range kinds {
+		k := &kinds[i]
+		of := slices.DeleteFunc(slices.Clone(all), func(p *Problem) bool { return p.Kind != k.name })
+		for _, p := range fold(k, of) {
+			v := values(p.Values)
+			if p.Peers > 0 {
+				v = maps.Clone(v)
+				v["address"] = strconv.Itoa(p.Peers) + " peers"
+			}
+			p.Title = k.title(v)
+			p.score = score(k.weight, p.Count, p.Before)
+			p.Link = f.link(k.event, k.severity, p.Values)
+			list = append(list, *p)
 		}
-		p.Title = k.title(p.Values)
-		p.score = score(k.weight, p.Count, p.Before)
-		p.Link = f.link(k.event, k.severity, p.Values)
-		list = append(list, *p)
 	}
-	return list, nil
+	return list
 }
 
 // least is how many events make a problem of this kind in this window.
