@@ -74,8 +74,8 @@ type counts struct {
 	query  *query.Count
 	byText map[string]*query.Group
 	// key is that of the question in the table tallies, 0 until it is needed.
-	key int64
-	list   []*query.Group
+	key  int64
+	list []*query.Group
 	// count adds an event to its group.
 	count func(group *query.Group, at, sequence int64)
 	// part adds the numbers of a part of time, nil if they may not be used.

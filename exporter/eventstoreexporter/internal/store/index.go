@@ -206,7 +206,7 @@ func (x *index) posted(column int, value int64) ([]uint32, error) {
 }
 
 // rarely returns the records that a value is in, and whether it may be in others.
-func (x *index) rarely(hash uint64) ([]uint32, bool, error) {
+func (x *index) rarely(hash uint64) ([]uint32, bool, error) { //nolint:unparam // it is one of lookups
 	x.mu.RLock()
 	parts := slices.Clone(x.rare.parts) // what is in them does not change
 	more := x.rare.seen[slotOf(hash)] > rareRecords

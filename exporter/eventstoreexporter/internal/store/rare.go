@@ -50,7 +50,7 @@ func (x *rare) add(hash uint64, record uint32) bool {
 	return true
 }
 
-// find returns the records that may have a value, and whether there may be others. It is for those who read a copy of the struct.
+// findRare returns the records that may have a value.
 func findRare(parts [][]uint64, hash uint64) (records []uint32) {
 	for _, part := range parts {
 		for _, one := range part {
@@ -74,7 +74,7 @@ func (x *rare) head() rareHead {
 	for x.count>>h.bits > bucketRecords {
 		h.bits++
 	}
-	for slot, seen := range x.seen {
+	for slot, seen := range &x.seen {
 		if seen > rareRecords {
 			h.more[slot/8] |= 1 << (slot % 8)
 		}

@@ -113,14 +113,14 @@ type sealed struct {
 	// shapes are read when they are asked for, nil before.
 	shapes     []*shape
 	shapeTexts [][]byte
-	blocks  []block
-	rare    rareHead
+	blocks     []block
+	rare       rareHead
 }
 
 func openSealed(conn *sqlite.Conn) (*sealed, error) {
 	s := &sealed{conn: conn, texts: map[int64]string{}, origins: map[int64]*event.Origin{}}
 	err := s.rows("SELECT attributes FROM shapes ORDER BY id", func(stmt *sqlite.Stmt) error {
-		s.shapeTexts = append(s.shapeTexts, bytesOf(stmt, 0))
+		s.shapeTexts = append(s.shapeTexts, bytesOf(stmt))
 		return nil
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func openSealed(conn *sqlite.Conn) (*sealed, error) {
 // list returns a row of the table lists.
 func (s *sealed) list(id int64) (data []byte, err error) {
 	err = s.rows("SELECT data FROM lists WHERE id = ?", func(stmt *sqlite.Stmt) error {
-		data = bytesOf(stmt, 0)
+		data = bytesOf(stmt)
 		return nil
 	}, id)
 	return data, err
@@ -151,9 +151,9 @@ func (s *sealed) rows(query string, row func(stmt *sqlite.Stmt) error, args ...a
 	return sqlitex.Execute(s.conn, query, &sqlitex.ExecOptions{Args: args, ResultFunc: row})
 }
 
-func bytesOf(stmt *sqlite.Stmt, column int) []byte {
-	b := make([]byte, stmt.ColumnLen(column))
-	stmt.ColumnBytes(column, b)
+func bytesOf(stmt *sqlite.Stmt) []byte {
+	b := make([]byte, stmt.ColumnLen(0))
+	stmt.ColumnBytes(0, b)
 	return b
 }
 
@@ -220,7 +220,7 @@ func (s *sealed) origin(id int64) (*event.Origin, error) {
 	var o *event.Origin
 	err := s.rows("SELECT otlp FROM origins WHERE id = ?", func(stmt *sqlite.Stmt) error {
 		var err error
-		o, err = readOrigin(bytesOf(stmt, 0))
+		o, err = readOrigin(bytesOf(stmt))
 		return err
 	}, id)
 	if err == nil && o == nil {
@@ -239,7 +239,7 @@ func (s *sealed) origin(id int64) (*event.Origin, error) {
 func (s *sealed) allOrigins() ([]*event.Origin, error) {
 	var list []*event.Origin
 	err := s.rows("SELECT otlp FROM origins ORDER BY id", func(stmt *sqlite.Stmt) error {
-		o, err := readOrigin(bytesOf(stmt, 0))
+		o, err := readOrigin(bytesOf(stmt))
 		list = append(list, o)
 		return err
 	})
@@ -249,7 +249,7 @@ func (s *sealed) allOrigins() ([]*event.Origin, error) {
 func (s *sealed) rarely(hash uint64) (records []uint32, more bool, err error) {
 	err = s.rows("SELECT records FROM rare WHERE bucket = ?", func(stmt *sqlite.Stmt) error {
 		var err error
-		records, err = parseRare(bytesOf(stmt, 0), hash)
+		records, err = parseRare(bytesOf(stmt), hash)
 		return err
 	}, s.rare.bucket(hash))
 	return records, s.rare.hasMore(hash), err
@@ -258,7 +258,7 @@ func (s *sealed) rarely(hash uint64) (records []uint32, more bool, err error) {
 func (s *sealed) posted(column int, value int64) (list []uint32, err error) {
 	err = s.rows("SELECT blocks FROM postings WHERE value = ?", func(stmt *sqlite.Stmt) error {
 		var err error
-		list, err = parsePosting(bytesOf(stmt, 0))
+		list, err = parsePosting(bytesOf(stmt))
 		return err
 	}, postingKey(column, value))
 	return list, err

@@ -49,7 +49,9 @@ func (p *parts) begin(q *query.Count, from int64) {
 	p.of, p.from, p.size = map[*query.Group]map[int64]*query.Group{}, from, 0
 }
 
-func (p *parts) isTooLarge() bool { return p.size > maxRecentParts || len(p.groups.list) > maxRecentParts }
+func (p *parts) isTooLarge() bool {
+	return p.size > maxRecentParts || len(p.groups.list) > maxRecentParts
+}
 
 func (p *parts) add(group *query.Group, at, sequence int64) {
 	p.addPart(group, at-at%int64(query.Part), &query.Group{Count: 1, First: at, Last: at, Sample: sequence})

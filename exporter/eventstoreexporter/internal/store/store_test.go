@@ -263,6 +263,43 @@ func TestPagesWhileEventsComeIn(t *testing.T) {
 	}
 }
 
+// Old files are removed while somebody reads page after page: the events that are left come once and in their order, and no page fails.
+func TestPagesWhileFilesAreRemoved(t *testing.T) {
+	for _, ascending := range []bool{true, false} {
+		s := openStore(t, Settings{MaxSize: 1_000_000})
+		s.sliceBytes = 250_000
+		count := 0
+		more := func() {
+			write(t, s, storetest.Logs(count, 300))
+			count += 300
+		}
+		for range 20 {
+			more()
+		}
+		s.settled()
+		q := query.Events{Limit: 400, Ascending: ascending}
+		var got []int
+		for newest := count; ; more() {
+			page, err := s.Events(t.Context(), q)
+			require.NoError(t, err)
+			for _, number := range timesOf(page.Events) {
+				require.Less(t, number, newest, "what came after the first page")
+				if len(got) > 0 {
+					require.Equal(t, ascending, number > got[len(got)-1])
+					require.NotEqual(t, number, got[len(got)-1])
+				}
+				got = append(got, number)
+			}
+			if q.After = page.Next; page.Next == nil {
+				break
+			}
+		}
+		assert.Greater(t, s.Status().Evicted, int64(1000))
+		assert.Greater(t, len(got), 1000)
+		assert.Less(t, len(got), 6000, "some were removed meanwhile")
+	}
+}
+
 // The clock of the host is set back and forth: files have names of their own, and nothing is removed or kept too long.
 func TestClockSteps(t *testing.T) {
 	now := storetest.Start

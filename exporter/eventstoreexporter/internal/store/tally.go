@@ -66,7 +66,7 @@ func (c *counts) byTally(ctx context.Context, s *Store, one *slice) (bool, error
 	found := false
 	err = sealed.rows("SELECT groups FROM tallies WHERE question = ?", func(stmt *sqlite.Stmt) error {
 		found = true
-		return c.decode(bytesOf(stmt, 0), one.first)
+		return c.decode(bytesOf(stmt), one.first)
 	}, c.key)
 	if err != nil {
 		r.close()
