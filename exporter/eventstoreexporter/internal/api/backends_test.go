@@ -266,7 +266,7 @@ func TestCluster(t *testing.T) {
 		require.NoError(t, s.Store.(visible).Store.Write(t.Context(), storetest.Logs(i*500, 500)))
 	}
 	require.NoError(t, s.Write(t.Context(), storetest.Logs(5500, 500)))
-	require.Eventually(t, func() bool { return len(decode[Events](t, s.get("/api/events?limit=10000")).Events) == 6000 }, 10*time.Second, 50*time.Millisecond)
+	require.Eventually(t, func() bool { return len(decode[Events](t, s.get("/api/events?limit=10000")).Events) == 6000 }, 30*time.Second, 50*time.Millisecond)
 	all := decode[Events](t, s.get("/api/events?limit=10000"))
 	require.Len(t, all.Events, 6000)
 	assert.Empty(t, all.Partial)

@@ -461,7 +461,10 @@ type statement struct {
 
 func (p *plan) prepare(columns, order string) (*statement, error) {
 	stmt, _, err := p.conn.PrepareTransient("SELECT " + columns + " FROM records WHERE " + p.condition + order)
-	return &statement{stmt, p}, err
+	if err != nil {
+		return nil, err
+	}
+	return &statement{stmt, p}, nil
 }
 
 // byWarnings calls a function for each record from one sequence number to another, which the index of warnings finds.

@@ -59,7 +59,7 @@ func findRare(parts [][]uint64, hash uint64) (records []uint32) {
 			}
 		}
 	}
-	return records
+	return slices.Compact(records) // one may have the same text twice
 }
 
 // rareHead is what is needed to find a value in a file: into how many buckets the hashes are divided, and in which slots there may be
@@ -161,5 +161,5 @@ func parseRare(text []byte, hash uint64) (records []uint32, err error) {
 			records = append(records, uint32(last))
 		}
 	}
-	return records, nil
+	return slices.Compact(records), nil
 }

@@ -198,6 +198,24 @@ func TestRareValueReadsItsRecords(t *testing.T) {
 	check()
 }
 
+// An event that has a text twice is found once, in the file at work and in a full one.
+func TestSameTextTwice(t *testing.T) {
+	s := openStore(t, Settings{})
+	logs := storetest.Logs(0, 1)
+	lr := logs.ResourceLogs().At(1).ScopeLogs().At(0).LogRecords().At(0)
+	lr.Attributes().PutStr("first", "same")
+	lr.Attributes().PutStr("second", "same")
+	write(t, s, logs)
+	for range 2 {
+		assert.Len(t, everything(t, s, query.Events{Filter: query.Filter{Attributes: map[string]string{"first": "same"}}, Limit: 10}), 1)
+		if w := s.writer; w != nil {
+			s.writer = nil
+			s.seal(w)
+			s.settled()
+		}
+	}
+}
+
 // What finds no place among the rare values is said to be elsewhere.
 func TestRareIsBounded(t *testing.T) {
 	var x rare

@@ -263,6 +263,26 @@ func TestPagesWhileEventsComeIn(t *testing.T) {
 	}
 }
 
+// A client that leaves at any time is no reason to fail.
+func TestClientLeaves(t *testing.T) {
+	s := small(openStore(t, Settings{}))
+	for i := 0; i < 3000; i += 500 {
+		write(t, s, storetest.Logs(i, 500))
+	}
+	s.settled()
+	for i := range 40 {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i)*50*time.Microsecond)
+		page, err := s.Events(ctx, query.Events{Filter: fields(event.Executable, "curl"), Limit: 100})
+		if err != nil {
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+		} else {
+			assert.Len(t, page.Events, 100)
+		}
+		cancel()
+	}
+	assert.Empty(t, s.Status().Damaged)
+}
+
 // Old files are removed while somebody reads page after page: the events that are left come once and in their order, and no page fails.
 func TestPagesWhileFilesAreRemoved(t *testing.T) {
 	for _, ascending := range []bool{true, false} {
