@@ -6,6 +6,7 @@ package common
 // The maps that all programs share, by their names in every object.
 const (
 	MapCPUOffsets          = CommonMapEbpfCpuOffsets
+	MapEventWindows        = CommonMapEbpfEventWindows
 	MapExcludedCidrs       = CommonMapEbpfExcludedCidrs
 	MapExcludedExecutables = CommonMapEbpfExcludedExecutables
 	MapExcludedPorts       = CommonMapEbpfExcludedPorts
@@ -20,6 +21,19 @@ const (
 	MapSequences           = CommonMapEbpfSequences
 	MapSocketSlots         = CommonMapEbpfSocketSlots
 )
+
+// SocketMaps are the maps of what is known of sockets and their owners, by their names in every object.
+var SocketMaps = []string{
+	CommonMapEbpfClosedByAddress,
+	CommonMapEbpfEnds,
+	CommonMapEbpfExecuted,
+	MapListened,
+	CommonMapEbpfListeners,
+	MapListening,
+	MapSocketSlots,
+	CommonMapEbpfSocketStorage,
+	CommonMapEbpfSocketsByAddress,
+}
 
 // The variables that the loader sets in every object that has them.
 const (

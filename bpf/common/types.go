@@ -21,6 +21,8 @@ type (
 	Listening = CommonListening
 	// Losses counts what one program could not deliver on one CPU, by LossCause.
 	Losses = CommonLosses
+	// EventWindow is the second under way of an event limit.
+	EventWindow = CommonEventWindow
 	// Sequence is the number that the last record of one CPU was given.
 	Sequence = CommonSequence
 	// CIDR is a key of the trie of networks that are excluded.

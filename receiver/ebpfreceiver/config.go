@@ -50,6 +50,10 @@ type Config struct {
 	Exclude FilterConfig `mapstructure:"exclude"`
 	// Include configures which traffic and processes are included; what Exclude has, too, is excluded.
 	Include IncludeConfig `mapstructure:"include"`
+	// OverheadLimit is the most that the programs and the work on their events may cost; 0 is no limit.
+	OverheadLimit OverheadLimit `mapstructure:"overhead_limit"`
+	// OverheadInterval is how often the cost is measured if there is a limit.
+	OverheadInterval time.Duration `mapstructure:"overhead_interval"`
 	// Programs are the programs to run. A program runs if its key is present.
 	Programs Programs `mapstructure:"programs"`
 }
@@ -96,6 +100,7 @@ func createDefaultConfig() component.Config {
 		Metrics:            metadata.DefaultAllMetricsConfig(),
 		ResourceAttributes: metadata.DefaultResourceAttributesConfig(),
 		Exclude:            FilterConfig{Self: true},
+		OverheadInterval:   defaultOverheadInterval,
 	}
 }
 
@@ -112,6 +117,10 @@ func (c *Config) Validate() error {
 		if interval > 0 && interval < minInterval {
 			errs = append(errs, fmt.Errorf("%s: %s is too short; write at least %s, with the unit", key, interval, minInterval))
 		}
+	}
+	if c.OverheadInterval < minOverheadInterval || c.OverheadInterval > maxOverheadInterval {
+		errs = append(errs, fmt.Errorf("overhead_interval: %s is out of range; write a duration from %s to %s, with the unit",
+			c.OverheadInterval, minOverheadInterval, maxOverheadInterval))
 	}
 	if len(c.Programs) == 0 {
 		errs = append(errs, fmt.Errorf("programs: none is listed; list at least one of %s", programNames()))

@@ -262,7 +262,7 @@ var unreadableConfigs = []struct {
 }{
 	{"unknown key", "ring_size: 1", []string{
 		"ring_size: unknown key; the keys here are btf_path, collection_interval, error_mode, events, exclude, histogram, include, " +
-			"initial_delay, metrics, programs, resource_attributes, retry_on_failure, ring_buffer_size, timeout",
+			"initial_delay, metrics, overhead_interval, overhead_limit, programs, resource_attributes, retry_on_failure, ring_buffer_size, timeout",
 	}},
 	{"unknown key of exclude", "exclude: {port: [1]}", []string{
 		"exclude::port: unknown key; the keys here are cidrs, executables, loopback, ports, self",

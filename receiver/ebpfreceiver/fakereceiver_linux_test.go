@@ -137,6 +137,21 @@ func (s *fakeSource) Scrape(b *metrics.Builder) error {
 	return s.scrapeErr
 }
 
+// Usages implements source.
+func (*fakeSource) Usages() ([]program.Usage, error) { return nil, nil }
+
+// Levels implements source.
+func (*fakeSource) Levels() ([]string, map[string][]program.Level) { return nil, nil }
+
+// SetLevel implements source.
+func (*fakeSource) SetLevel(string, program.Level, string) error { return nil }
+
+// Open implements source.
+func (*fakeSource) Open(string, bool) error { return nil }
+
+// Hold implements source.
+func (*fakeSource) Hold() error { return nil }
+
 // Attached implements source.
 func (*fakeSource) Attached() int { return 3 }
 

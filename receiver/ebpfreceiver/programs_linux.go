@@ -47,6 +47,10 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 		RingSize: uint32(r.config.RingBufferSize),
 		Filters:  r.filters(),
 		Report:   r.report,
+
+		Steppable: r.config.OverheadLimit > 0,
+		LoadBTF:   func() (*kernel.BTF, error) { return kernel.LoadBTF(r.config.BTFPath) },
+		Publish:   r.publishNow,
 	}
 	if r.logs != nil {
 		options.Emit = r.loop.Emit
@@ -162,6 +166,9 @@ func (r *ebpfReceiver) report(s program.State) {
 	fields := []zap.Field{zap.String("program", s.Program), zap.String("state", s.Name)}
 	if s.Hook != "" {
 		fields = append(fields, zap.String("hook", s.Hook))
+	}
+	if s.Reason != "" {
+		fields = append(fields, zap.String("reason", s.Reason))
 	}
 	if s.Err != nil {
 		r.settings.Logger.Error("Program failed", append(fields, zap.Error(s.Err))...)

@@ -24,6 +24,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/overhead"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
@@ -42,6 +43,7 @@ type ebpfReceiver struct {
 	clock      *kernel.Clock
 	loop       *delivery.Loop
 	scrapeLoop *scrapeLoop // nil if nothing needs it
+	status     *statuses
 
 	// loadPrograms loads and attaches the programs; tests replace it.
 	loadPrograms func(program.Options) (source, error)
@@ -53,6 +55,7 @@ type ebpfReceiver struct {
 	mu      sync.Mutex // guards source against a scrape during Shutdown
 	source  source
 	reader  delivery.Reader
+	limiter *overhead.Limiter // nil without overhead_limit
 	started pcommon.Timestamp
 	// lifetimes are those of the series that were published.
 	lifetimes *metrics.Lifetimes
@@ -64,6 +67,7 @@ type source interface {
 	// Reader returns a new reader of the records that the programs write.
 	Reader() (delivery.Reader, error)
 	Scrape(b *metrics.Builder) error
+	overhead.Programs
 	Attached() int
 	Detach()
 	Close() error
@@ -94,7 +98,8 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	if r.clock, err = kernel.NewClock(); err != nil {
 		return err
 	}
-	if r.loop, err = r.newLoop(host); err != nil {
+	r.status = &statuses{host: host}
+	if r.loop, err = r.newLoop(r.status.part(host)); err != nil {
 		return err
 	}
 	r.started = pcommon.NewTimestampFromTime(time.Now())
@@ -108,6 +113,7 @@ func (r *ebpfReceiver) Start(_ context.Context, host component.Host) (err error)
 	r.loop.Start(source, reader)
 	r.mu.Lock()
 	r.source, r.reader = source, reader
+	r.limiter = r.startLimiter(source)
 	r.mu.Unlock()
 	if r.needsScrapeLoop() {
 		r.scrapeLoop = startScrapeLoop(r.config.CollectionInterval, r.settings.Logger, r.scrape)
@@ -175,6 +181,7 @@ func (r *ebpfReceiver) read(source source) (pmetric.Metrics, error) {
 	})
 	b.Kept = r.config.Metrics.Kept()
 	r.states.Scrape(b)
+	r.limiter.Scrape(b)
 	err := source.Scrape(b)
 	if err != nil {
 		// A partial error: the metrics of the other programs are still good.
@@ -196,6 +203,7 @@ func (r *ebpfReceiver) Shutdown(ctx context.Context) error {
 		return r.release()
 	}
 	r.scrapeLoop.stop()
+	r.limiter.Stop()
 	if _, ok := ctx.Deadline(); !ok {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, shutdownTimeout)

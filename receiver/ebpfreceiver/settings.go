@@ -38,6 +38,18 @@ var settings = map[string]program.Setting{
 		Meaning: fmt.Sprintf("Size of the one ring buffer that events wait in until they are read. A power of two from `%s` to `%s`.", minRingBufferSize, maxRingBufferSize),
 		Schema:  ringBufferSizeSchema(),
 	},
+	"overhead_limit": {
+		Unit:    "share of one CPU, such as `2%` or `0.02`",
+		Meaning: "The most that the programs, and the collector's work on their events, may cost. Above it the receiver steps down: it switches off events of the most expensive program, then lets it run for a tenth of the time, then detaches it; and steps up again when it costs less than half. `0` is no limit; nothing is measured then.",
+		Schema: program.Schema{"anyOf": []any{
+			program.Schema{"type": "number", "minimum": 0},
+			program.Schema{"type": "string", "pattern": `^[0-9]*\.?[0-9]+%?$`},
+		}},
+	},
+	"overhead_interval": {
+		Unit: program.UnitDuration, Range: program.Range[time.Duration]{Least: minOverheadInterval, Most: maxOverheadInterval},
+		Meaning: "How often the cost is measured if there is an `overhead_limit`. The kernel's statistics of BPF programs are on for a tenth of each interval.",
+	},
 	"btf_path": {
 		Meaning: "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`.",
 	},

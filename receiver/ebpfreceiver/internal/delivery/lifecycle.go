@@ -31,7 +31,7 @@ var prepositions = map[string]string{program.StateAttached: " to ", program.Stat
 
 func appendState(b *batch.Batch, s program.State, at pcommon.Timestamp) {
 	severity := plog.SeverityNumberInfo
-	if s.Err != nil {
+	if s.Err != nil || s.Reason != "" && s.Name != program.StateAttached {
 		severity = plog.SeverityNumberWarn
 	}
 	event := b.EventAt(at, 0, "ebpf.program.state", severity)
@@ -41,14 +41,33 @@ func appendState(b *batch.Batch, s program.State, at pcommon.Timestamp) {
 	if s.Err != nil {
 		event.PutStr("ebpf.program.error.message", s.Err.Error())
 	}
+	if s.Reason != "" {
+		event.PutStr("ebpf.program.reason", s.Reason)
+	}
 	event.End(func(text []byte) []byte {
-		text = append(append(append(append(text, "program "...), s.Program...), ' '), s.Name...)
+		text = append(append(append(append(text, "program "...), s.Program...), ' '), nameInBody(s)...)
 		if s.Hook != "" {
 			text = append(append(text, prepositions[s.Name]...), s.Hook...)
+		}
+		if s.Reason != "" {
+			text = append(append(text, ": "...), s.Reason...)
 		}
 		if s.Err != nil {
 			text = append(append(text, ": "...), s.Err.Error()...)
 		}
 		return text
 	})
+}
+
+// nameInBody returns the state in words.
+func nameInBody(s program.State) string {
+	switch {
+	case s.Name == program.StateEventsOff:
+		return "emits no events"
+	case s.Name == program.StateSampled:
+		return "is attached for a tenth of the time"
+	case s.Name == program.StateAttached && s.Hook == "":
+		return "does everything again"
+	}
+	return s.Name
 }

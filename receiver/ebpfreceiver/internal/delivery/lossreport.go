@@ -30,12 +30,13 @@ type lossReport struct {
 
 // lossTexts are the texts in the body after the number of events.
 var lossTexts = map[string]string{
-	"rate_limit":  " events were held back by event_limit",
-	"refused":     " events were refused by the next consumer",
-	"undecodable": " records could not be decoded",
-	"map_full":    " counts or events were lost: a map was full",
-	"recursion":   " runs were skipped by the kernel",
-	"ring_full":   " events were lost: the queue of this program was full",
+	"rate_limit":     " events were held back by event_limit",
+	"refused":        " events were refused by the next consumer",
+	"undecodable":    " records could not be decoded",
+	"map_full":       " counts or events were lost: a map was full",
+	"overhead_limit": " events were held back to keep overhead_limit",
+	"recursion":      " runs were skipped by the kernel",
+	"ring_full":      " events were lost: the queue of this program was full",
 }
 
 // appendLosses appends an ebpf.event.lost event for each program and cause whose counter has risen. It reads the counters once

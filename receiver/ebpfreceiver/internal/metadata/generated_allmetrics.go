@@ -128,6 +128,7 @@ type AllMetricsConfig struct {
 	EbpfListenerLimit               MetricConfig `mapstructure:"ebpf.listener.limit"`
 	EbpfListenerOverflows           MetricConfig `mapstructure:"ebpf.listener.overflows"`
 	EbpfOomKills                    MetricConfig `mapstructure:"ebpf.oom.kills"`
+	EbpfOverhead                    MetricConfig `mapstructure:"ebpf.overhead"`
 	EbpfPacketDropIo                MetricConfig `mapstructure:"ebpf.packet.drop.io"`
 	EbpfPacketDrops                 MetricConfig `mapstructure:"ebpf.packet.drops"`
 	EbpfPacketIo                    MetricConfig `mapstructure:"ebpf.packet.io"`
@@ -164,6 +165,7 @@ func DefaultAllMetricsConfig() AllMetricsConfig {
 	c.EbpfListenerLimit.Enabled = sums.EbpfListenerLimit.Enabled
 	c.EbpfListenerOverflows.Enabled = sums.EbpfListenerOverflows.Enabled
 	c.EbpfOomKills.Enabled = sums.EbpfOomKills.Enabled
+	c.EbpfOverhead.Enabled = sums.EbpfOverhead.Enabled
 	c.EbpfPacketDropIo.Enabled = sums.EbpfPacketDropIo.Enabled
 	c.EbpfPacketDrops.Enabled = sums.EbpfPacketDrops.Enabled
 	c.EbpfPacketIo.Enabled = sums.EbpfPacketIo.Enabled
@@ -204,6 +206,7 @@ func (c *AllMetricsConfig) Sums() MetricsConfig {
 	config.EbpfListenerLimit.Enabled = c.EbpfListenerLimit.Enabled
 	config.EbpfListenerOverflows.Enabled = c.EbpfListenerOverflows.Enabled
 	config.EbpfOomKills.Enabled = c.EbpfOomKills.Enabled
+	config.EbpfOverhead.Enabled = c.EbpfOverhead.Enabled
 	config.EbpfPacketDropIo.Enabled = c.EbpfPacketDropIo.Enabled
 	config.EbpfPacketDrops.Enabled = c.EbpfPacketDrops.Enabled
 	config.EbpfPacketIo.Enabled = c.EbpfPacketIo.Enabled
@@ -253,6 +256,7 @@ func (c *AllMetricsConfig) each(f func(name string, attributes []string, config 
 	f("ebpf.listener.limit", []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"}, &c.EbpfListenerLimit)
 	f("ebpf.listener.overflows", []string{"network.type", "server.address", "server.port", "process.pid", "process.executable.name"}, &c.EbpfListenerOverflows)
 	f("ebpf.oom.kills", []string{"otel.metric.overflow"}, &c.EbpfOomKills)
+	f("ebpf.overhead", []string{"ebpf.program.name", "ebpf.overhead.place"}, &c.EbpfOverhead)
 	f("ebpf.packet.drop.io", []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfPacketDropIo)
 	f("ebpf.packet.drops", []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"}, &c.EbpfPacketDrops)
 	f("ebpf.packet.io", []string{"network.interface.name", "network.transport", "network.type", "ebpf.tcp.control_flags", "ebpf.packet.fragment", "ebpf.packet.low_ttl", "otel.metric.overflow"}, &c.EbpfPacketIo)

@@ -307,6 +307,26 @@ func (ms *EbpfOomKillsMetricConfig) Unmarshal(parser *confmap.Conf) error {
 	return nil
 }
 
+// EbpfOverheadMetricConfig provides config for the ebpf.overhead metric.
+type EbpfOverheadMetricConfig struct {
+	Enabled          bool `mapstructure:"enabled"`
+	enabledSetByUser bool
+}
+
+func (ms *EbpfOverheadMetricConfig) Unmarshal(parser *confmap.Conf) error {
+	if parser == nil {
+		return nil
+	}
+
+	err := parser.Unmarshal(ms)
+	if err != nil {
+		return err
+	}
+
+	ms.enabledSetByUser = parser.IsSet("enabled")
+	return nil
+}
+
 // EbpfPacketDropIoMetricConfig provides config for the ebpf.packet.drop.io metric.
 type EbpfPacketDropIoMetricConfig struct {
 	Enabled          bool `mapstructure:"enabled"`
@@ -564,6 +584,7 @@ type MetricsConfig struct {
 	EbpfListenerLimit            EbpfListenerLimitMetricConfig            `mapstructure:"ebpf.listener.limit"`
 	EbpfListenerOverflows        EbpfListenerOverflowsMetricConfig        `mapstructure:"ebpf.listener.overflows"`
 	EbpfOomKills                 EbpfOomKillsMetricConfig                 `mapstructure:"ebpf.oom.kills"`
+	EbpfOverhead                 EbpfOverheadMetricConfig                 `mapstructure:"ebpf.overhead"`
 	EbpfPacketDropIo             EbpfPacketDropIoMetricConfig             `mapstructure:"ebpf.packet.drop.io"`
 	EbpfPacketDrops              EbpfPacketDropsMetricConfig              `mapstructure:"ebpf.packet.drops"`
 	EbpfPacketIo                 EbpfPacketIoMetricConfig                 `mapstructure:"ebpf.packet.io"`
@@ -623,6 +644,9 @@ func DefaultMetricsConfig() MetricsConfig {
 			Enabled: true,
 		},
 		EbpfOomKills: EbpfOomKillsMetricConfig{
+			Enabled: true,
+		},
+		EbpfOverhead: EbpfOverheadMetricConfig{
 			Enabled: true,
 		},
 		EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{

@@ -71,6 +71,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: true,
 					},
+					EbpfOverhead: EbpfOverheadMetricConfig{
+						Enabled: true,
+					},
 					EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{
 						Enabled: true,
 					},
@@ -165,6 +168,9 @@ func TestMetricsBuilderConfig(t *testing.T) {
 					EbpfOomKills: EbpfOomKillsMetricConfig{
 						Enabled: false,
 					},
+					EbpfOverhead: EbpfOverheadMetricConfig{
+						Enabled: false,
+					},
 					EbpfPacketDropIo: EbpfPacketDropIoMetricConfig{
 						Enabled: false,
 					},
@@ -214,7 +220,7 @@ func TestMetricsBuilderConfig(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			cfg := loadMetricsBuilderConfig(t, tt.name)
-			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfListenerBacklogMetricConfig{}, EbpfListenerLimitMetricConfig{}, EbpfListenerOverflowsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfProgramStateMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
+			diff := cmp.Diff(tt.want, cfg, cmpopts.IgnoreUnexported(EbpfConnectionActiveMetricConfig{}, EbpfConnectionFailedMetricConfig{}, EbpfConnectionIoMetricConfig{}, EbpfConnectionOpenedMetricConfig{}, EbpfDiskIoMetricConfig{}, EbpfEventDeliveredMetricConfig{}, EbpfEventLostMetricConfig{}, EbpfFileDeletionsMetricConfig{}, EbpfFileOpensMetricConfig{}, EbpfFileDescriptorCountMetricConfig{}, EbpfFileDescriptorOperationsMetricConfig{}, EbpfListenerBacklogMetricConfig{}, EbpfListenerLimitMetricConfig{}, EbpfListenerOverflowsMetricConfig{}, EbpfOomKillsMetricConfig{}, EbpfOverheadMetricConfig{}, EbpfPacketDropIoMetricConfig{}, EbpfPacketDropsMetricConfig{}, EbpfPacketIoMetricConfig{}, EbpfPacketReceivedMetricConfig{}, EbpfProcessExecutionsMetricConfig{}, EbpfProcessExitsMetricConfig{}, EbpfProgramRunTimeMetricConfig{}, EbpfProgramRunsMetricConfig{}, EbpfProgramStateMetricConfig{}, EbpfSyscallErrorsMetricConfig{}, EbpfTCPResetsMetricConfig{}, EbpfTCPRetransmitsMetricConfig{}, ResourceAttributeConfig{}))
 			require.Emptyf(t, diff, "Config mismatch (-expected +actual):\n%s", diff)
 		})
 	}

@@ -485,6 +485,12 @@ func WithEbpfProgramNameEventAttribute(ebpfProgramNameAttributeValue string) Eve
 	})
 }
 
+func WithEbpfProgramReasonEventAttribute(ebpfProgramReasonAttributeValue string) EventAttributeOption {
+	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
+		dp.Attributes().PutStr("ebpf.program.reason", ebpfProgramReasonAttributeValue)
+	})
+}
+
 func WithEbpfRunqueueDurationEventAttribute(ebpfRunqueueDurationAttributeValue float64) EventAttributeOption {
 	return eventAttributeOptionFunc(func(dp plog.LogRecord) {
 		dp.Attributes().PutDouble("ebpf.runqueue.duration", ebpfRunqueueDurationAttributeValue)

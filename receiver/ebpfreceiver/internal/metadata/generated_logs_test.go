@@ -176,7 +176,7 @@ func TestLogsBuilder(t *testing.T) {
 			lb.RecordEbpfProcessExitEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessVpidEventAttribute(12), WithProcessParentPidEventAttribute(18), WithProcessCreationTimeEventAttribute("process.creation.time-val"), WithProcessExitCodeEventAttribute(17), WithEbpfProcessExitSignalEventAttribute("ebpf.process.exit.signal-val"), WithEbpfProcessDurationEventAttribute(21.100000), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"))
 			defaultEventsCount++
 			allEventsCount++
-			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithEbpfProgramErrorMessageEventAttribute("ebpf.program.error.message-val"))
+			lb.RecordEbpfProgramStateEvent(ctx, timestamp, AttributeEbpfProgramStateLoading, WithEbpfProgramNameEventAttribute("ebpf.program.name-val"), WithEbpfProgramHookEventAttribute("ebpf.program.hook-val"), WithEbpfProgramErrorMessageEventAttribute("ebpf.program.error.message-val"), WithEbpfProgramReasonEventAttribute("ebpf.program.reason-val"))
 			defaultEventsCount++
 			allEventsCount++
 			lb.RecordEbpfRunqueueStallEvent(ctx, timestamp, WithProcessPidEventAttribute(11), WithProcessExecutableNameEventAttribute("process.executable.name-val"), WithProcessUserIDEventAttribute(15), WithThreadNameEventAttribute("thread.name-val"), WithProcessLinuxCgroupEventAttribute("process.linux.cgroup-val"), WithEbpfRunqueueDurationEventAttribute(22.100000), WithCPULogicalNumberEventAttribute(18))
@@ -1085,6 +1085,9 @@ func TestLogsBuilder(t *testing.T) {
 					attrVal, ok = lr.Attributes().Get("ebpf.program.error.message")
 					assert.True(t, ok)
 					assert.Equal(t, "ebpf.program.error.message-val", attrVal.Str())
+					attrVal, ok = lr.Attributes().Get("ebpf.program.reason")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.program.reason-val", attrVal.Str())
 				case "ebpf.runqueue.stall":
 					assert.False(t, validatedEvents["ebpf.runqueue.stall"], "Found a duplicate in the events slice: ebpf.runqueue.stall")
 					validatedEvents["ebpf.runqueue.stall"] = true

@@ -30,6 +30,7 @@ const (
 	AttributeEbpfLossCauseRefused
 	AttributeEbpfLossCauseUndecodable
 	AttributeEbpfLossCauseRecursion
+	AttributeEbpfLossCauseOverheadLimit
 )
 
 // String returns the string representation of the AttributeEbpfLossCause.
@@ -47,18 +48,47 @@ func (av AttributeEbpfLossCause) String() string {
 		return "undecodable"
 	case AttributeEbpfLossCauseRecursion:
 		return "recursion"
+	case AttributeEbpfLossCauseOverheadLimit:
+		return "overhead_limit"
 	}
 	return ""
 }
 
 // MapAttributeEbpfLossCause is a helper map of string to AttributeEbpfLossCause attribute value.
 var MapAttributeEbpfLossCause = map[string]AttributeEbpfLossCause{
-	"ring_full":   AttributeEbpfLossCauseRingFull,
-	"rate_limit":  AttributeEbpfLossCauseRateLimit,
-	"map_full":    AttributeEbpfLossCauseMapFull,
-	"refused":     AttributeEbpfLossCauseRefused,
-	"undecodable": AttributeEbpfLossCauseUndecodable,
-	"recursion":   AttributeEbpfLossCauseRecursion,
+	"ring_full":      AttributeEbpfLossCauseRingFull,
+	"rate_limit":     AttributeEbpfLossCauseRateLimit,
+	"map_full":       AttributeEbpfLossCauseMapFull,
+	"refused":        AttributeEbpfLossCauseRefused,
+	"undecodable":    AttributeEbpfLossCauseUndecodable,
+	"recursion":      AttributeEbpfLossCauseRecursion,
+	"overhead_limit": AttributeEbpfLossCauseOverheadLimit,
+}
+
+// AttributeEbpfOverheadPlace specifies the value ebpf.overhead.place attribute.
+type AttributeEbpfOverheadPlace int
+
+const (
+	_ AttributeEbpfOverheadPlace = iota
+	AttributeEbpfOverheadPlaceKernel
+	AttributeEbpfOverheadPlaceProcess
+)
+
+// String returns the string representation of the AttributeEbpfOverheadPlace.
+func (av AttributeEbpfOverheadPlace) String() string {
+	switch av {
+	case AttributeEbpfOverheadPlaceKernel:
+		return "kernel"
+	case AttributeEbpfOverheadPlaceProcess:
+		return "process"
+	}
+	return ""
+}
+
+// MapAttributeEbpfOverheadPlace is a helper map of string to AttributeEbpfOverheadPlace attribute value.
+var MapAttributeEbpfOverheadPlace = map[string]AttributeEbpfOverheadPlace{
+	"kernel":  AttributeEbpfOverheadPlaceKernel,
+	"process": AttributeEbpfOverheadPlaceProcess,
 }
 
 // AttributeEbpfProgramState specifies the value ebpf.program.state attribute.
@@ -70,6 +100,8 @@ const (
 	AttributeEbpfProgramStateAttached
 	AttributeEbpfProgramStateFailed
 	AttributeEbpfProgramStateDetached
+	AttributeEbpfProgramStateEventsOff
+	AttributeEbpfProgramStateSampled
 )
 
 // String returns the string representation of the AttributeEbpfProgramState.
@@ -83,16 +115,22 @@ func (av AttributeEbpfProgramState) String() string {
 		return "failed"
 	case AttributeEbpfProgramStateDetached:
 		return "detached"
+	case AttributeEbpfProgramStateEventsOff:
+		return "events_off"
+	case AttributeEbpfProgramStateSampled:
+		return "sampled"
 	}
 	return ""
 }
 
 // MapAttributeEbpfProgramState is a helper map of string to AttributeEbpfProgramState attribute value.
 var MapAttributeEbpfProgramState = map[string]AttributeEbpfProgramState{
-	"loading":  AttributeEbpfProgramStateLoading,
-	"attached": AttributeEbpfProgramStateAttached,
-	"failed":   AttributeEbpfProgramStateFailed,
-	"detached": AttributeEbpfProgramStateDetached,
+	"loading":    AttributeEbpfProgramStateLoading,
+	"attached":   AttributeEbpfProgramStateAttached,
+	"failed":     AttributeEbpfProgramStateFailed,
+	"detached":   AttributeEbpfProgramStateDetached,
+	"events_off": AttributeEbpfProgramStateEventsOff,
+	"sampled":    AttributeEbpfProgramStateSampled,
 }
 
 // AttributeNetworkIoDirection specifies the value network.io.direction attribute.
@@ -182,6 +220,10 @@ var MetricsInfo = metricsInfo{
 		Name:       "ebpf.oom.kills",
 		Attributes: []string{"otel.metric.overflow"},
 	},
+	EbpfOverhead: metricInfo{
+		Name:       "ebpf.overhead",
+		Attributes: []string{"ebpf.program.name", "ebpf.overhead.place"},
+	},
 	EbpfPacketDropIo: metricInfo{
 		Name:       "ebpf.packet.drop.io",
 		Attributes: []string{"ebpf.drop.reason", "ebpf.drop.subsystem", "network.transport", "network.type", "otel.metric.overflow"},
@@ -248,6 +290,7 @@ type metricsInfo struct {
 	EbpfListenerLimit            metricInfo
 	EbpfListenerOverflows        metricInfo
 	EbpfOomKills                 metricInfo
+	EbpfOverhead                 metricInfo
 	EbpfPacketDropIo             metricInfo
 	EbpfPacketDrops              metricInfo
 	EbpfPacketIo                 metricInfo
@@ -1299,6 +1342,61 @@ func newMetricEbpfOomKills(cfg EbpfOomKillsMetricConfig) metricEbpfOomKills {
 	return m
 }
 
+type metricEbpfOverhead struct {
+	data     pmetric.Metric           // data buffer for generated metric.
+	config   EbpfOverheadMetricConfig // metric config provided by user.
+	capacity int                      // max observed number of data points added to the metric.
+}
+
+// init fills ebpf.overhead metric with initial data.
+func (m *metricEbpfOverhead) init() {
+	m.data.SetName("ebpf.overhead")
+	m.data.SetDescription("Cost of the programs and of the collector's process as a share of one CPU, on average since the last collection. Published only with an overhead_limit, because nothing is measured without one.")
+	m.data.SetUnit("1")
+	m.data.SetEmptyGauge()
+	m.data.Gauge().DataPoints().EnsureCapacity(m.capacity)
+}
+
+func (m *metricEbpfOverhead) recordDataPoint(start pcommon.Timestamp, ts pcommon.Timestamp, val float64, ebpfOverheadPlaceAttributeValue string, options ...MetricAttributeOption) {
+	if !m.config.Enabled {
+		return
+	}
+	dp := m.data.Gauge().DataPoints().AppendEmpty()
+	dp.SetStartTimestamp(start)
+	dp.SetTimestamp(ts)
+	dp.SetDoubleValue(val)
+	dp.Attributes().PutStr("ebpf.overhead.place", ebpfOverheadPlaceAttributeValue)
+	for _, op := range options {
+		op.apply(dp)
+	}
+}
+
+// updateCapacity saves max length of data point slices that will be used for the slice capacity.
+func (m *metricEbpfOverhead) updateCapacity() {
+	if m.data.Gauge().DataPoints().Len() > m.capacity {
+		m.capacity = m.data.Gauge().DataPoints().Len()
+	}
+}
+
+// emit appends recorded metric data to a metrics slice and prepares it for recording another set of data points.
+func (m *metricEbpfOverhead) emit(metrics pmetric.MetricSlice) {
+	if m.config.Enabled && m.data.Gauge().DataPoints().Len() > 0 {
+		m.updateCapacity()
+		m.data.MoveTo(metrics.AppendEmpty())
+		m.init()
+	}
+}
+
+func newMetricEbpfOverhead(cfg EbpfOverheadMetricConfig) metricEbpfOverhead {
+	m := metricEbpfOverhead{config: cfg}
+
+	if cfg.Enabled {
+		m.data = pmetric.NewMetric()
+		m.init()
+	}
+	return m
+}
+
 type metricEbpfPacketDropIo struct {
 	data     pmetric.Metric               // data buffer for generated metric.
 	config   EbpfPacketDropIoMetricConfig // metric config provided by user.
@@ -1998,6 +2096,7 @@ type MetricsBuilder struct {
 	metricEbpfListenerLimit            metricEbpfListenerLimit
 	metricEbpfListenerOverflows        metricEbpfListenerOverflows
 	metricEbpfOomKills                 metricEbpfOomKills
+	metricEbpfOverhead                 metricEbpfOverhead
 	metricEbpfPacketDropIo             metricEbpfPacketDropIo
 	metricEbpfPacketDrops              metricEbpfPacketDrops
 	metricEbpfPacketIo                 metricEbpfPacketIo
@@ -2050,6 +2149,7 @@ func NewMetricsBuilder(mbc MetricsBuilderConfig, settings receiver.Settings, opt
 		metricEbpfListenerLimit:            newMetricEbpfListenerLimit(mbc.Metrics.EbpfListenerLimit),
 		metricEbpfListenerOverflows:        newMetricEbpfListenerOverflows(mbc.Metrics.EbpfListenerOverflows),
 		metricEbpfOomKills:                 newMetricEbpfOomKills(mbc.Metrics.EbpfOomKills),
+		metricEbpfOverhead:                 newMetricEbpfOverhead(mbc.Metrics.EbpfOverhead),
 		metricEbpfPacketDropIo:             newMetricEbpfPacketDropIo(mbc.Metrics.EbpfPacketDropIo),
 		metricEbpfPacketDrops:              newMetricEbpfPacketDrops(mbc.Metrics.EbpfPacketDrops),
 		metricEbpfPacketIo:                 newMetricEbpfPacketIo(mbc.Metrics.EbpfPacketIo),
@@ -2174,6 +2274,7 @@ func (mb *MetricsBuilder) EmitForResource(options ...ResourceMetricsOption) {
 	mb.metricEbpfListenerLimit.emit(ils.Metrics())
 	mb.metricEbpfListenerOverflows.emit(ils.Metrics())
 	mb.metricEbpfOomKills.emit(ils.Metrics())
+	mb.metricEbpfOverhead.emit(ils.Metrics())
 	mb.metricEbpfPacketDropIo.emit(ils.Metrics())
 	mb.metricEbpfPacketDrops.emit(ils.Metrics())
 	mb.metricEbpfPacketIo.emit(ils.Metrics())
@@ -2290,6 +2391,11 @@ func (mb *MetricsBuilder) RecordEbpfListenerOverflowsDataPoint(ts pcommon.Timest
 // RecordEbpfOomKillsDataPoint adds a data point to ebpf.oom.kills metric.
 func (mb *MetricsBuilder) RecordEbpfOomKillsDataPoint(ts pcommon.Timestamp, val int64, options ...MetricAttributeOption) {
 	mb.metricEbpfOomKills.recordDataPoint(mb.startTime, ts, val, options...)
+}
+
+// RecordEbpfOverheadDataPoint adds a data point to ebpf.overhead metric.
+func (mb *MetricsBuilder) RecordEbpfOverheadDataPoint(ts pcommon.Timestamp, val float64, ebpfOverheadPlaceAttributeValue AttributeEbpfOverheadPlace, options ...MetricAttributeOption) {
+	mb.metricEbpfOverhead.recordDataPoint(mb.startTime, ts, val, ebpfOverheadPlaceAttributeValue.String(), options...)
 }
 
 // RecordEbpfPacketDropIoDataPoint adds a data point to ebpf.packet.drop.io metric.

@@ -113,6 +113,9 @@ func TestMetricsBuilder(t *testing.T) {
 			mb.RecordEbpfOomKillsDataPoint(ts, 1, WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
+			mb.RecordEbpfOverheadDataPoint(ts, 1, AttributeEbpfOverheadPlaceKernel, WithEbpfProgramNameMetricAttribute("ebpf.program.name-val"))
+			defaultMetricsCount++
+			allMetricsCount++
 			mb.RecordEbpfPacketDropIoDataPoint(ts, 1, WithEbpfDropReasonMetricAttribute("ebpf.drop.reason-val"), WithEbpfDropSubsystemMetricAttribute("ebpf.drop.subsystem-val"), WithNetworkTransportMetricAttribute("network.transport-val"), WithNetworkTypeMetricAttribute("network.type-val"), WithOtelMetricOverflowMetricAttribute(true))
 			defaultMetricsCount++
 			allMetricsCount++
@@ -577,6 +580,24 @@ func TestMetricsBuilder(t *testing.T) {
 					otelMetricOverflowAttrVal, ok := dp.Attributes().Get("otel.metric.overflow")
 					assert.True(t, ok)
 					assert.True(t, otelMetricOverflowAttrVal.Bool())
+				case "ebpf.overhead":
+					assert.False(t, validatedMetrics["ebpf.overhead"], "Found a duplicate in the metrics slice: ebpf.overhead")
+					validatedMetrics["ebpf.overhead"] = true
+					assert.Equal(t, pmetric.MetricTypeGauge, mi.Type())
+					assert.Equal(t, 1, mi.Gauge().DataPoints().Len())
+					assert.Equal(t, "Cost of the programs and of the collector's process as a share of one CPU, on average since the last collection. Published only with an overhead_limit, because nothing is measured without one.", mi.Description())
+					assert.Equal(t, "1", mi.Unit())
+					dp := mi.Gauge().DataPoints().At(0)
+					assert.Equal(t, start, dp.StartTimestamp())
+					assert.Equal(t, ts, dp.Timestamp())
+					assert.Equal(t, pmetric.NumberDataPointValueTypeDouble, dp.ValueType())
+					assert.InDelta(t, float64(1), dp.DoubleValue(), 0.01)
+					ebpfProgramNameAttrVal, ok := dp.Attributes().Get("ebpf.program.name")
+					assert.True(t, ok)
+					assert.Equal(t, "ebpf.program.name-val", ebpfProgramNameAttrVal.Str())
+					ebpfOverheadPlaceAttrVal, ok := dp.Attributes().Get("ebpf.overhead.place")
+					assert.True(t, ok)
+					assert.Equal(t, "kernel", ebpfOverheadPlaceAttrVal.Str())
 				case "ebpf.packet.drop.io":
 					assert.False(t, validatedMetrics["ebpf.packet.drop.io"], "Found a duplicate in the metrics slice: ebpf.packet.drop.io")
 					validatedMetrics["ebpf.packet.drop.io"] = true

@@ -47,6 +47,12 @@ func (s *Set) CountUndecodable(raw []byte) (first bool) {
 	return s.counts.undecodable[number].Add(1) == 1
 }
 
+// The places of two causes in lossCauses.
+const (
+	lossRateLimit     = 1
+	lossOverheadLimit = 6
+)
+
 // lossCauses are the causes of losses, in the order of Losses.
 var lossCauses = [...]metadata.AttributeEbpfLossCause{
 	metadata.AttributeEbpfLossCauseRingFull,
@@ -55,6 +61,7 @@ var lossCauses = [...]metadata.AttributeEbpfLossCause{
 	metadata.AttributeEbpfLossCauseRefused,
 	metadata.AttributeEbpfLossCauseUndecodable,
 	metadata.AttributeEbpfLossCauseRecursion,
+	metadata.AttributeEbpfLossCauseOverheadLimit,
 }
 
 // lossesOf returns what was lost of a program, by cause. records are those for which the ring had no room.
@@ -70,13 +77,16 @@ func (s *Set) lossesOf(l *loaded) (counts [len(lossCauses)]uint64, records uint6
 		}
 	}
 	c := &s.counts
+	limited := lost[common.LossRateLimit] + c.limited[l.number].Load()
+	held := s.holds[l.number].heldOf(limited)
 	counts = [...]uint64{
 		lost[common.LossRingFull] + c.overrun[l.number].Load(),
-		lost[common.LossRateLimit] + c.limited[l.number].Load(),
+		limited - held,
 		lost[common.LossMapFull] + c.full[l.number].Load(),
 		c.refused[l.number].Load(),
 		c.undecodable[l.number].Load(),
 		l.misses(),
+		held,
 	}
 	return counts, lost[common.LossRingFull], nil
 }
@@ -84,13 +94,16 @@ func (s *Set) lossesOf(l *loaded) (counts [len(lossCauses)]uint64, records uint6
 // scrapeCounts adds ebpf.event.delivered and ebpf.event.lost.
 func (s *Set) scrapeCounts(m *metrics.Builder) error {
 	host := m.For(nil)
-	for _, l := range s.loaded {
+	for _, l := range s.counted() {
 		counts, _, err := s.lossesOf(l)
 		if err != nil {
 			return err
 		}
 		name := metadata.WithEbpfProgramNameMetricAttribute(l.definition.Name)
 		for i, cause := range lossCauses {
+			if i == lossOverheadLimit && !s.options.Steppable {
+				continue // it cannot happen
+			}
 			host.RecordEbpfEventLostDataPoint(m.Now, int64(counts[i]), cause, name)
 		}
 		host.RecordEbpfEventDeliveredDataPoint(m.Now, int64(s.counts.delivered[l.number].Load()), name)
@@ -101,8 +114,9 @@ func (s *Set) scrapeCounts(m *metrics.Builder) error {
 // Losses returns what was lost since the start, but for the records for which the ring had no room: their sequence numbers
 // are missing.
 func (s *Set) Losses() (Losses, error) {
-	losses := make(Losses, 0, len(s.loaded)*len(lossCauses))
-	for _, l := range s.loaded {
+	all := s.counted()
+	losses := make(Losses, 0, len(all)*len(lossCauses))
+	for _, l := range all {
 		counts, records, err := s.lossesOf(l)
 		if err != nil {
 			return nil, err
@@ -117,7 +131,8 @@ func (s *Set) Losses() (Losses, error) {
 
 // scrapeRuns adds ebpf.program.run.time and ebpf.program.runs, which the kernel measures only while its statistics are enabled.
 func (s *Set) scrapeRuns(m *metrics.Builder) error {
-	if len(s.loaded) == 0 {
+	all := s.counted()
+	if len(all) == 0 {
 		return nil
 	}
 	enabled, err := s.options.Kernel.StatsEnabled()
@@ -125,8 +140,8 @@ func (s *Set) scrapeRuns(m *metrics.Builder) error {
 		return err
 	}
 	host := m.For(nil)
-	for _, l := range s.loaded {
-		for _, h := range l.hooks {
+	for _, l := range all {
+		for _, h := range l.attachedHooks() {
 			runs, err := h.runs()
 			if err != nil {
 				return fmt.Errorf("statistics of program %s: %w", l.definition.Name, err)

@@ -38,6 +38,9 @@ type Definition struct {
 	First bool
 	// Listeners reports that the program reports the accept queues of TCP listeners.
 	Listeners bool
+	// Sampled reports that the program may be detached for a while, and attached again with what it knew: a gap makes nothing
+	// wrong but the counts.
+	Sampled bool
 	// EventsOfScrape reports that Scrape finds the program's events, so that it must run without a metrics pipeline, too.
 	EventsOfScrape bool
 }

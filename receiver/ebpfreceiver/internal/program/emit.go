@@ -20,7 +20,7 @@ func (s *Set) emitter(config *CommonConfig, number uint32) func(func(*batch.Batc
 		limit.perSecond = *config.EventLimit
 	}
 	return func(appendLog func(*batch.Batch)) {
-		if !limit.allows(time.Now()) {
+		if s.holds[number].isOn() || !limit.allows(time.Now()) {
 			s.counts.limited[number].Add(1)
 			return
 		}

@@ -10,7 +10,7 @@ func SetOf(host *Host, definitions ...Definition) *Set {
 		d := &definitions[i]
 		l := &loaded{definition: d, program: d.New(d.DefaultConfig(), host)}
 		s.loaded = append(s.loaded, l)
-		s.byNumber[i+1] = l
+		s.byNumber[i+1].Store(l)
 	}
 	return s
 }

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cilium/ebpf"
 	"go.uber.org/zap"
@@ -22,11 +23,21 @@ import (
 // loaded is a program in the kernel.
 type loaded struct {
 	definition *Definition
+	config     Config
 	// number identifies the program in its records and in the shared maps.
 	number  uint32
 	program Program
+	// shared are the maps that it shares with others: see place.
+	shared *shared
 	// maps are the object's own maps.
 	maps map[string]*ebpf.Map
+	// readsSockets is whether the program uses what is known of sockets.
+	readsSockets bool
+	// level is changed by SetLevel only. away is whether it is LevelDetached, and has no metrics any more.
+	level Level
+	away  atomic.Bool
+	// need is whether it is there for others only. handsOver is whether it is about to leave, so that another one tracks sockets.
+	need, handsOver bool
 
 	// mu guards the fields below it. The delivery counts misses while Detach runs.
 	mu    sync.Mutex
@@ -50,7 +61,8 @@ type attached struct {
 type function struct {
 	name    string
 	program *ebpf.Program
-	link    io.Closer
+	link    io.Closer // nil: a sampled program is detached for now
+	attach  func(*ebpf.Program) (io.Closer, error)
 	// fallback reports that it is the fallback of the function before it.
 	fallback bool
 }
@@ -84,24 +96,35 @@ func (a *attached) isReader() bool {
 func (a *attached) close() error {
 	var errs []error
 	for _, f := range slices.Backward(a.functions) {
-		errs = append(errs, f.link.Close(), f.program.Close())
+		if f.link != nil {
+			errs = append(errs, f.link.Close())
+		}
+		errs = append(errs, f.program.Close())
 	}
 	return errors.Join(errs...)
 }
 
+// place is where a program is loaded: the kernel, with its BTF, and the maps that the program shares with others.
+type place struct {
+	kernel *Kernel
+	shared *shared
+}
+
 // load loads and attaches one program. After an error, nothing of it stays in the kernel.
-func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
+func (s *Set) load(one Selected, number uint32, at place) (_ *loaded, err error) {
 	l := &loaded{
 		definition: one.Definition,
+		config:     one.Config,
 		number:     number,
-		program:    one.Definition.New(one.Config, s.hostOf(one, number)),
+		shared:     at.shared,
+		program:    one.Definition.New(one.Config, s.hostOf(one, number, at)),
 	}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, l.detach(), l.close())
 		}
 	}()
-	check := s.options.Kernel.Check
+	check := at.kernel.Check
 	hooks := l.program.Hooks()
 	if err := check(requirements(hooks, check)); err != nil {
 		return nil, err
@@ -110,17 +133,23 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the embedded object: %w", err)
 	}
-	s.shared.makeRoom(spec)
-	if err := l.setVariables(spec, one.Config.Common(), s.shared, s.options.Emit != nil); err != nil {
+	l.readsSockets = spec.Maps[common.MapSocketSlots] != nil
+	at.shared.makeRoom(spec)
+	if err := s.setVariables(l, spec); err != nil {
 		return nil, err
 	}
-	opts := ebpf.CollectionOptions{MapReplacements: s.shared.replacements(spec)}
-	s.options.Kernel.BTF.Apply(&opts)
+	opts := ebpf.CollectionOptions{MapReplacements: at.shared.replacements(spec)}
+	at.kernel.BTF.Apply(&opts)
 	if l.maps, err = createMaps(l.definition.Name, spec, opts); err != nil {
 		return nil, err
 	}
 	if err := l.program.Loaded(l.maps); err != nil {
 		return nil, err
+	}
+	if s.holds[number].isOn() {
+		if err := l.writeShares(heldWindow); err != nil {
+			return nil, err
+		}
 	}
 	maps.Copy(opts.MapReplacements, l.maps)
 	for _, hook := range hooks {
@@ -144,15 +173,15 @@ func (s *Set) load(one Selected, number uint32) (_ *loaded, err error) {
 }
 
 // hostOf returns the Host of one program.
-func (s *Set) hostOf(one Selected, number uint32) *Host {
+func (s *Set) hostOf(one Selected, number uint32, at place) *Host {
 	return &Host{
-		Kernel:         s.options.Kernel,
+		Kernel:         at.kernel,
 		Settings:       s.options.Settings,
-		SocketsTracked: s.tracksSockets(),
-		Sockets:        s.shared.maps[common.MapSocketSlots],
-		Listening:      s.shared.maps[common.MapListening],
-		Listened:       s.shared.maps[common.MapListened],
-		LookAtListener: s.shared.lookAtListener(),
+		SocketsTracked: s.tracksSockets(at.shared),
+		Sockets:        at.shared.maps[common.MapSocketSlots],
+		Listening:      at.shared.maps[common.MapListening],
+		Listened:       at.shared.maps[common.MapListened],
+		LookAtListener: at.shared.lookAtListener(),
 		Emit:           s.emitter(one.Config.Common(), number),
 		CountFull:      func() { s.counts.full[number].Add(1) },
 		Report: func(state State) {
@@ -242,13 +271,17 @@ func inline(spec *ebpf.CollectionSpec) error {
 	return nil
 }
 
-func (l *loaded) setVariables(spec *ebpf.CollectionSpec, config *CommonConfig, shared *shared, emit bool) error {
-	variables := maps.Clone(shared.variables)
+func (s *Set) setVariables(l *loaded, spec *ebpf.CollectionSpec) error {
+	config := l.config.Common()
+	variables := maps.Clone(l.shared.variables)
 	variables[common.VarProgramNumber] = l.number
-	if config.EventLimit != nil {
+	switch {
+	case config.EventLimit != nil:
 		variables[common.VarEventLimit] = uint64(*config.EventLimit)
+	case s.options.Steppable:
+		variables[common.VarEventLimit] = uint64(unreachableLimit)
 	}
-	if emit && config.Events {
+	if s.options.Emit != nil && config.Events {
 		variables[common.VarEnabledEvents] = l.program.Events()
 	}
 	maps.Copy(variables, l.program.Variables())
@@ -303,7 +336,7 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		if link == nil {
 			return p.Close()
 		}
-		a.functions = append(a.functions, function{name: name, program: p, link: link, fallback: name == v.Fallback})
+		a.functions = append(a.functions, function{name: name, program: p, link: link, attach: v.Attach, fallback: name == v.Fallback})
 	}
 	for _, with := range v.With {
 		if err := a.attach(with, spec, opts); err != nil {
@@ -357,6 +390,46 @@ func (l *loaded) takeHooks() (taken []attached) {
 	return taken
 }
 
+// attachedHooks returns the present hooks.
+func (l *loaded) attachedHooks() []attached {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.hooks
+}
+
+// setLinks attaches the functions of all hooks, or detaches them: they stay loaded.
+func (l *loaded) setLinks(on bool) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var errs []error
+	hooks := slices.Clone(l.hooks) // others may be reading it
+	for i := range hooks {
+		hooks[i].functions = slices.Clone(hooks[i].functions)
+		for j := range hooks[i].functions {
+			errs = append(errs, hooks[i].functions[j].setLink(on))
+		}
+	}
+	l.hooks = hooks
+	return errors.Join(errs...)
+}
+
+// setLink attaches a function, or detaches it.
+func (f *function) setLink(on bool) (err error) {
+	switch {
+	case on && f.link == nil:
+		f.link, err = f.attach(f.program)
+	case !on && f.link != nil:
+		err = f.link.Close()
+		f.link = nil
+	}
+	return err
+}
+
+// tracksSockets reports whether a hook that tracks the owners of TCP sockets is attached, and stays.
+func (l *loaded) tracksSockets() bool {
+	return !l.handsOver && slices.ContainsFunc(l.attachedHooks(), func(h attached) bool { return h.tracksSockets })
+}
+
 func (l *loaded) close() error {
 	var errs []error
 	for _, h := range l.readers {
@@ -377,6 +450,13 @@ func (l *loaded) misses() uint64 {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.missed + countMisses(l.hooks)
+}
+
+// addMissed adds the misses of the program that it has replaced.
+func (l *loaded) addMissed(misses uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.missed += misses
 }
 
 func countMisses(hooks []attached) (n uint64) {

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -14,6 +16,7 @@ import (
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 )
 
@@ -26,6 +29,8 @@ type State struct {
 	Hook string
 	// Err is the cause of a failure.
 	Err error
+	// Reason is why the receiver changed the state by itself; "" if it was asked to.
+	Reason string
 }
 
 // The values of State.Name.
@@ -34,6 +39,9 @@ const (
 	StateAttached = "attached"
 	StateFailed   = "failed"
 	StateDetached = "detached"
+	// StateEventsOff and StateSampled are those of programs that are attached, and do less than they could: see Level.
+	StateEventsOff = "events_off"
+	StateSampled   = "sampled"
 )
 
 // Options are the arguments of Open.
@@ -48,6 +56,11 @@ type Options struct {
 	Emit func(appendLog func(b *batch.Batch)) (queued bool)
 	// Report receives each state of a program. It is called from any goroutine.
 	Report func(State)
+	// Steppable reports that the levels of programs may be changed. LoadBTF reads the kernel's types again for one that comes
+	// back. Publish publishes the present metrics.
+	Steppable bool
+	LoadBTF   func() (*kernel.BTF, error)
+	Publish   func()
 }
 
 // Selected is a program that the configuration asks for.
@@ -60,10 +73,17 @@ type Selected struct {
 type Set struct {
 	options  Options
 	shared   *shared
-	loaded   []*loaded
-	byNumber [common.MaxPrograms]*loaded // by the program number in a record; 0 is no program
-	added    uint32                      // the last assigned number
+	byNumber [common.MaxPrograms]atomic.Pointer[loaded] // by the program number in a record; 0 is no program
+	numbered []*Definition                              // by number, from 1
 	counts   counts
+	holds    [common.MaxPrograms]hold
+
+	// scraping keeps the programs open that are read. It is locked before mu.
+	scraping sync.Mutex
+	mu       sync.Mutex // guards the fields below
+	loaded   []*loaded  // replaced, never changed
+	// retired are programs that others have replaced, and that records in the ring may still be of.
+	retired []*loaded
 }
 
 // Open loads and attaches programs, and before or after them the programs that they depend on. After an error, nothing stays in
@@ -94,7 +114,7 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	)
 	for _, need := range needsOf(selected) {
 		if need.Definition.First {
-			errs = append(errs, s.add(need))
+			errs = append(errs, s.addNeed(need))
 		}
 	}
 	// What came between the start and now was told by nobody. What this does not find is asked for when it is needed.
@@ -111,7 +131,7 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	needed := needsOf(running)
 	for _, need := range needed {
 		if !need.Definition.First {
-			errs = append(errs, s.add(need))
+			errs = append(errs, s.addNeed(need))
 		}
 	}
 	errs = append(errs, s.dropUnneeded(needed))
@@ -125,12 +145,12 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 // dropUnneeded unloads the programs that were attached first for others, of which none runs.
 func (s *Set) dropUnneeded(needed []Selected) error {
 	var errs []error
-	s.loaded = slices.DeleteFunc(s.loaded, func(l *loaded) bool {
+	s.remove(func(l *loaded) bool {
 		is := func(need Selected) bool { return need.Definition == l.definition }
 		if !l.definition.First || slices.ContainsFunc(needed, is) {
 			return false
 		}
-		s.byNumber[l.number] = nil
+		s.byNumber[l.number].Store(nil)
 		errs = append(errs, l.detach(), l.close())
 		s.options.Report(State{Program: l.definition.Name, Name: StateDetached})
 		return true
@@ -160,30 +180,85 @@ func needsOf(running []Selected) (needs []Selected) {
 }
 
 func (s *Set) add(one Selected) error {
+	_, err := s.addTo(one, place{s.options.Kernel, s.shared})
+	return err
+}
+
+// addNeed adds a program that others need.
+func (s *Set) addNeed(one Selected) error {
+	l, err := s.addTo(one, place{s.options.Kernel, s.shared})
+	if err == nil {
+		l.need = true
+	}
+	return err
+}
+
+func (s *Set) addTo(one Selected, at place) (*loaded, error) {
+	l, err := s.attach(one, s.numberOf(one.Definition), at)
+	if err != nil {
+		return nil, err
+	}
+	s.replace(nil, l)
+	return l, nil
+}
+
+// numberOf returns the number of a program, which it keeps.
+func (s *Set) numberOf(d *Definition) uint32 {
+	if i := slices.Index(s.numbered, d); i >= 0 {
+		return uint32(i + 1)
+	}
+	s.numbered = append(s.numbered, d)
+	return uint32(len(s.numbered))
+}
+
+// attach loads and attaches a program, and reports its states.
+func (s *Set) attach(one Selected, number uint32, at place) (*loaded, error) {
 	name := one.Definition.Name
 	s.options.Report(State{Program: name, Name: StateLoading})
-	s.added++
-	l, err := s.load(one, s.added)
+	l, err := s.load(one, number, at)
 	if err != nil {
 		err = fmt.Errorf("program %s: %w", name, err)
 		s.options.Report(State{Program: name, Name: StateFailed, Err: err})
-		return err
+		return nil, err
 	}
-	s.loaded = append(s.loaded, l)
-	s.byNumber[s.added] = l
 	for _, h := range l.hooks {
 		if !h.follows() {
 			s.options.Report(State{Program: name, Name: StateAttached, Hook: h.name})
 		}
 	}
-	return nil
+	return l, nil
 }
 
-// tracksSockets reports whether a hook that tracks the owners of TCP sockets is attached.
-func (s *Set) tracksSockets() bool {
-	return slices.ContainsFunc(s.loaded, func(l *loaded) bool {
-		return slices.ContainsFunc(l.hooks, func(h attached) bool { return h.tracksSockets })
-	})
+// all returns the programs, in the order in which they were attached first.
+func (s *Set) all() []*loaded {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.loaded
+}
+
+// remove takes programs out of the list.
+func (s *Set) remove(which func(*loaded) bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = slices.DeleteFunc(slices.Clone(s.loaded), which)
+}
+
+// replace puts a program into the place of another one, or at the end of the list. Records of both are decoded by the new one.
+func (s *Set) replace(old, l *loaded) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loaded = slices.Clone(s.loaded)
+	if i := slices.Index(s.loaded, old); i >= 0 {
+		s.loaded[i] = l
+	} else {
+		s.loaded = append(s.loaded, l)
+	}
+	s.byNumber[l.number].Store(l)
+}
+
+// tracksSockets reports whether a hook that tracks the owners of TCP sockets is attached, and writes them to these maps.
+func (s *Set) tracksSockets(shared *shared) bool {
+	return slices.ContainsFunc(s.all(), func(l *loaded) bool { return l.shared == shared && l.tracksSockets() })
 }
 
 // Records returns the ring buffer.
@@ -192,8 +267,8 @@ func (s *Set) Records() *ebpf.Map { return s.shared.maps[common.MapRecords] }
 // Attached returns the number of attached programs.
 func (s *Set) Attached() int {
 	n := 0
-	for _, l := range s.loaded {
-		if slices.ContainsFunc(l.hooks, func(h attached) bool { return h.isAttached() }) {
+	for _, l := range s.all() {
+		if slices.ContainsFunc(l.attachedHooks(), func(h attached) bool { return h.isAttached() }) {
 			n++
 		}
 	}
@@ -202,8 +277,10 @@ func (s *Set) Attached() int {
 
 // Name returns the name of the program with that number, "" if there is none.
 func (s *Set) Name(id int) string {
-	if id < len(s.byNumber) && s.byNumber[id] != nil {
-		return s.byNumber[id].definition.Name
+	if id < len(s.byNumber) {
+		if l := s.byNumber[id].Load(); l != nil {
+			return l.definition.Name
+		}
 	}
 	return ""
 }
@@ -214,16 +291,18 @@ func (s *Set) AppendLog(b *batch.Batch, raw []byte) error {
 	if !ok {
 		return fmt.Errorf("record of %d bytes is shorter than a header", len(raw))
 	}
-	if int(record.Program) >= len(s.byNumber) || s.byNumber[record.Program] == nil {
-		return fmt.Errorf("record of unknown program %d", record.Program)
+	if int(record.Program) < len(s.byNumber) {
+		if l := s.byNumber[record.Program].Load(); l != nil {
+			return l.program.AppendLog(b, raw)
+		}
 	}
-	return s.byNumber[record.Program].program.AppendLog(b, raw)
+	return fmt.Errorf("record of unknown program %d", record.Program)
 }
 
 // AppendHeld appends the log records of what programs have held back long enough, or of everything, until the batch is full. It returns
 // when to call it next; zero if nothing is held back.
 func (s *Set) AppendHeld(b *batch.Batch, all bool) (next time.Time) {
-	for _, l := range s.loaded {
+	for _, l := range s.all() {
 		holder, ok := l.program.(Holder)
 		if !ok {
 			continue
@@ -237,8 +316,13 @@ func (s *Set) AppendHeld(b *batch.Batch, all bool) (next time.Time) {
 
 // Scrape adds the metrics of all attached programs.
 func (s *Set) Scrape(m *metrics.Builder) error {
+	s.scraping.Lock()
+	defer s.scraping.Unlock()
 	var errs []error
-	for _, l := range s.loaded {
+	for _, l := range s.all() {
+		if l.away.Load() {
+			continue
+		}
 		if err := l.program.Scrape(m); err != nil {
 			errs = append(errs, fmt.Errorf("program %s: %w", l.definition.Name, err))
 		}
@@ -248,8 +332,8 @@ func (s *Set) Scrape(m *metrics.Builder) error {
 
 // Detach detaches the programs, the last one first. Their maps and the ring buffer can still be read.
 func (s *Set) Detach() {
-	for _, l := range slices.Backward(s.loaded) {
-		if len(l.hooks) == 0 {
+	for _, l := range slices.Backward(s.all()) {
+		if len(l.attachedHooks()) == 0 {
 			continue
 		}
 		state := State{Program: l.definition.Name, Name: StateDetached}
@@ -263,8 +347,8 @@ func (s *Set) Detach() {
 // Close releases everything that the set uses in the kernel. Call it after Detach.
 func (s *Set) Close() error {
 	var errs []error
-	for _, l := range slices.Backward(s.loaded) {
-		errs = append(errs, l.close())
+	for _, l := range slices.Backward(append(s.takeRetired(), s.all()...)) {
+		errs = append(errs, s.release(l))
 	}
 	return errors.Join(append(errs, s.shared.close())...)
 }

@@ -62,8 +62,9 @@ func headerOf(program uint8) []byte {
 func newTestSet(programs map[uint8]*fakeProgram) *Set {
 	s := &Set{}
 	for id, p := range programs {
-		s.byNumber[id] = &loaded{definition: p.define("program " + string('0'+id)), program: p}
-		s.loaded = append(s.loaded, s.byNumber[id])
+		l := &loaded{definition: p.define("program " + string('0'+id)), program: p}
+		s.byNumber[id].Store(l)
+		s.loaded = append(s.loaded, l)
 	}
 	return s
 }

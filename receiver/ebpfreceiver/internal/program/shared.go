@@ -47,6 +47,8 @@ type shared struct {
 	unwatch func()
 	// listener is the function that updates a listener; nil if no program reports listeners.
 	listener *ebpf.Program
+	// borrowed are the names of the maps that belong to another one: see fork.
+	borrowed map[string]bool
 }
 
 // maxIncludedCgroups bounds the cgroups of included containers and units, those that have ended included: the kernel forgets the one
@@ -242,8 +244,8 @@ func (s *shared) close() error {
 	if s.listener != nil {
 		errs = append(errs, s.listener.Close())
 	}
-	for _, m := range s.maps {
-		if m != nil {
+	for name, m := range s.maps {
+		if m != nil && !s.borrowed[name] {
 			errs = append(errs, m.Close())
 		}
 	}

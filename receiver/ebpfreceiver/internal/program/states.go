@@ -4,6 +4,7 @@
 package program
 
 import (
+	"cmp"
 	"sync"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
@@ -18,6 +19,8 @@ type States struct {
 
 type presentState struct {
 	last string
+	// reduced is StateEventsOff or StateSampled; "" if the program does everything that it could.
+	reduced string
 	// attached has the hooks that are attached.
 	attached map[string]bool
 }
@@ -33,6 +36,14 @@ func (s *States) Report(state State) {
 	if p == nil {
 		p = &presentState{attached: map[string]bool{}}
 		s.programs[state.Program] = p
+	}
+	switch {
+	case state.Name == StateEventsOff || state.Name == StateSampled:
+		p.reduced = state.Name
+		return
+	case state.Name == StateAttached && state.Hook == "":
+		p.reduced = ""
+		return
 	}
 	p.last = state.Name
 	switch {
@@ -53,7 +64,7 @@ func (s *States) Scrape(m *metrics.Builder) {
 	for name, p := range s.programs {
 		state := p.last
 		if len(p.attached) > 0 {
-			state = StateAttached
+			state = cmp.Or(p.reduced, StateAttached)
 		}
 		host.RecordEbpfProgramStateDataPoint(m.Now, 1,
 			metadata.MapAttributeEbpfProgramState[state], metadata.WithEbpfProgramNameMetricAttribute(name))

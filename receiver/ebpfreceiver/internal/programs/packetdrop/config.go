@@ -25,6 +25,7 @@ var Definition = program.Definition{
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Listeners:     true,
+	Sampled:       true,
 	// The drops that no hook sees.
 	EventsOfScrape: true,
 	Needs:          []*program.Definition{&cgroup.Definition, &socket.Definition},

@@ -34,6 +34,7 @@ var Definition = program.Definition{
 	Privileges:    []program.Privileges{{Needed: []kernel.Capability{kernel.CapNetAdmin}}},
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
+	Sampled:       true,
 	Needs:         []*program.Definition{&cgroup.Definition, &socket.Definition},
 }
 
