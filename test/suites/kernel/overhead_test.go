@@ -7,7 +7,9 @@ package kernel
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -17,6 +19,8 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -28,9 +32,11 @@ const overheadInterval = 50 * time.Millisecond
 
 // storm is a load under which a program costs several times its limit.
 type storm struct {
-	// settings and limit are those of the program.
-	settings, limit string
-	// begin prepares one round of the load, which takes a second at most.
+	// settings are those of the program, more those of the receiver.
+	settings, limit, more string
+	// stays is whether it is enough that the program emits no events.
+	stays bool
+	// begin prepares a round of the load, which takes a second at most.
 	begin func(*testing.T) (round func() error)
 }
 
@@ -54,7 +60,7 @@ func connectionStorm(*testing.T) func() error {
 // storms have one load for each program.
 var storms = map[string]storm{
 	"connection": {limit: "0.5%", begin: connectionStorm},
-	"tcp":        {limit: "0.2%", begin: connectionStorm},
+	"tcp":        {limit: "0.1%", begin: connectionStorm},
 	"packet_drop": {limit: "0.1%", begin: func(t *testing.T) func() error {
 		a := traffic.Start(t, testnet.NewNamespace(t))
 		socket := a.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
@@ -63,12 +69,35 @@ var storms = map[string]storm{
 			return nil
 		}
 	}},
-	"process":         {limit: "0.2%", begin: loops(traffic.LoopProcesses, 1000)},
-	"dns":             {limit: "0.5%", begin: loops(traffic.LoopLookups, 20_000)},
-	"runqueue":        {limit: "1%", begin: loops(traffic.LoopSwitches, 200_000)},
-	"file":            {limit: "2%", begin: loops(traffic.LoopDeletions, 50_000)},
-	"file_descriptor": {limit: "5%", begin: loops(traffic.LoopDescriptors, 2_000_000)},
-	"syscall":         {limit: "20%", begin: loops(traffic.LoopCalls, 3_000_000)},
+	"process":  {limit: "0.2%", begin: loops(traffic.LoopProcesses, 1000)},
+	"dns":      {limit: "0.5%", begin: loops(traffic.LoopLookups, 20_000)},
+	"runqueue": {limit: "1%", begin: loops(traffic.LoopSwitches, 200_000)},
+	"file":     {limit: "1%", begin: loops(traffic.LoopDeletions, 50_000)},
+	// It costs something only when it looks at all descriptors, in each collection.
+	"file_descriptor": {limit: "5%", more: "collection_interval: 10ms", begin: func(t *testing.T) func() error {
+		const many = traffic.MaxDescriptors - 1000
+		a := traffic.Start(t, testnet.NewNamespace(t))
+		return func() error {
+			a.OpenDescriptors("device", many)
+			time.Sleep(500 * time.Millisecond) // collections look at them
+			a.CloseDescriptors("device", many)
+			return nil
+		}
+	}},
+	"syscall": {limit: "10%", begin: loops(traffic.LoopCalls, 3_000_000)},
+	"packet": {limit: "0.5%", settings: "interfaces: [" + testnet.WireName("storm") + "]", begin: func(t *testing.T) func() error {
+		w := testnet.NewWire(t, testnet.NewNamespace(t), "storm")
+		frame := make([]byte, 60)
+		frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments
+		return func() error {
+			for range 100_000 {
+				if err := w.Put(frame); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+	}},
 	"disk_io": {limit: "0.5%", begin: func(t *testing.T) func() error {
 		disk := testhost.NewDisk(t, 1<<20)
 		return func() error {
@@ -76,11 +105,21 @@ var storms = map[string]storm{
 			return err
 		}
 	}},
+	// The kernel kills some hundred processes a second at most, which costs nothing. What can be exceeded is the limit for the
+	// work on the events.
+	"oom": {limit: "0.1%", stays: true, begin: func(t *testing.T) func() error {
+		limit, err := testhost.MakeMemoryLimit("kernel-test-storm", 16*mebibyte)
+		if err != nil {
+			testenv.Missing(t, err.Error())
+		}
+		t.Cleanup(func() { assert.NoError(t, limit.Close()) })
+		return func() error { return traffic.Exceed(limit) }
+	}},
 }
 
 // rage runs a storm until the result is called.
-func (s storm) rage(t *testing.T) (end func()) {
-	round, stop := s.begin(t), make(chan struct{})
+func (s storm) rage(t *testing.T, round func() error) (end func()) {
+	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
 		for {
@@ -100,11 +139,12 @@ func (s storm) rage(t *testing.T) (end func()) {
 	}
 }
 
-// overheadOf returns what a program costs, as a share of one CPU.
+// overheadOf returns what a program costs, as a share of one CPU; that of all programs if the name is "".
 func overheadOf(m testreceiver.Scrape, program string) (share float64) {
 	for _, metric := range m.Find("ebpf.overhead") {
 		for _, p := range metric.Gauge().DataPoints().All() {
-			if name, ok := p.Attributes().Get("ebpf.program.name"); ok && name.Str() == program {
+			name, ok := p.Attributes().Get("ebpf.program.name")
+			if ok && !p.Flags().NoRecordedValue() && (program == "" || name.Str() == program) {
 				share += p.DoubleValue()
 			}
 		}
@@ -112,36 +152,137 @@ func overheadOf(m testreceiver.Scrape, program string) (share float64) {
 	return share
 }
 
+// steps returns the events of the steps of a program since a time, without those of its hooks.
+func steps(r *testreceiver.Receiver, program string, since time.Time) (steps []testreceiver.Event) {
+	for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", program)) {
+		if e.Attributes["ebpf.program.reason"] != nil && e.Time.After(since) {
+			steps = append(steps, e)
+		}
+	}
+	return steps
+}
+
+// stateOf returns the state of a program in the metrics.
+func stateOf(m testreceiver.Scrape, program string) string {
+	for _, series := range m.Series(stateEvent) {
+		if series.Attributes["ebpf.program.name"] == program {
+			return series.Attributes["ebpf.program.state"]
+		}
+	}
+	return ""
+}
+
+// In a storm the programs cost less than their limit within a second. After it, each of them does everything again.
 func TestOverheadLimit(t *testing.T) {
 	testnet.Require(t)
-	for name, s := range storms {
+	for _, name := range slices.Sorted(maps.Keys(storms)) {
+		s := storms[name]
 		t.Run(name, func(t *testing.T) {
-			r := testreceiver.Start(t, fmt.Sprintf("overhead_limit: %s\noverhead_interval: %s\nprograms: {%s: {%s}}", s.limit, overheadInterval, name, s.settings))
-			isOf := testreceiver.With("ebpf.program.name", name)
-			inState := func(state string) []testreceiver.Event {
-				return r.Events.Matching(testreceiver.Named(stateEvent), isOf, testreceiver.With("ebpf.program.state", state))
-			}
+			round := s.begin(t)
+			r := testreceiver.Start(t, fmt.Sprintf("overhead_limit: %s\noverhead_interval: %s\nprograms: {%s: {%s}}\n%s",
+				s.limit, overheadInterval, name, s.settings, s.more))
+			r.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", name), testreceiver.With("ebpf.program.state", "attached"))
+			hooks := hooksOf(r, name)
 			begin := time.Now()
-			end := s.rage(t)
-			left := testreceiver.Eventually(func() bool { return len(inState("detached")) > 0 })
+			end := s.rage(t, round)
+			down := func() bool {
+				last := steps(r, name, begin)
+				return len(last) > 0 && (s.stays || slices.ContainsFunc(last, func(e testreceiver.Event) bool {
+					return e.Attributes["ebpf.program.state"] == "detached"
+				}))
+			}
+			held := testreceiver.Eventually(down)
 			took := time.Since(begin)
-			end()
 			m := r.Scrape(t)
-			t.Logf("%s: %v after %s, overhead %.4f", name, states(r, name), took, overheadOf(m, name))
-			for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), isOf) {
-				t.Log(e.Time.Format("05.000"), e.Body)
-			}
-			require.True(t, left)
-			statuses := len(r.Host.Statuses())
+			end()
+			require.True(t, held, "%s costs %.2f %% of a CPU, and its states are %v at %v", name, 100*overheadOf(m, name), states(r, name), hooks)
+			first, lasted := firstOfDescent(steps(r, name, begin))
+			t.Logf("%s: held %s after the storm began, %s after the first step, hooks %v", name, took.Round(time.Millisecond), lasted, hooks)
+			assert.LessOrEqual(t, lasted, testenv.Patiently(time.Second), "the limit holds within a second")
+			assert.Equal(t, plog.SeverityNumberWarn, first.Severity)
+			assert.Contains(t, first.Body, "program "+name)
+			assert.Contains(t, first.Body, "above the overhead_limit of "+s.limit)
+			assert.Equal(t, "events_off", first.Attributes["ebpf.program.state"], "events go first")
+			assert.True(t, r.Host.Reported(componentstatus.StatusRecoverableError, 0))
+
+			var last testreceiver.Event
 			require.True(t, testreceiver.Eventually(func() bool {
-				all := states(r, name)
-				return all[len(all)-1] == "attached" && r.Host.Reported(componentstatus.StatusOK, statuses)
+				statuses, all := r.Host.Statuses(), steps(r, name, begin)
+				last = all[len(all)-1]
+				return statuses[len(statuses)-1].Status() == componentstatus.StatusOK && last.Severity == plog.SeverityNumberInfo
 			}), "%v", states(r, name))
-			for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), isOf) {
-				t.Log(e.Time.Format("05.000"), e.Body)
-			}
-			_ = slices.Max[[]int]
-			_ = plog.SeverityNumberInfo
+			assert.Contains(t, last.Body, "program "+name+" does everything again: ")
+			assert.True(t, testreceiver.Eventually(func() bool { return stateOf(r.Scrape(t), name) == "attached" }))
+			assert.Equal(t, hooks, hooksOf(r, name), "it has the hooks that it had before")
+			// The storm goes on being seen: everything works again.
+			since := time.Now()
+			end = s.rage(t, round)
+			again := testreceiver.Eventually(func() bool { return len(steps(r, name, since)) > 0 })
+			end()
+			assert.True(t, again, "the program has noticed nothing of a second storm")
 		})
 	}
+}
+
+// firstOfDescent returns the first step of those that followed each other down to the deepest level, and how long they took.
+func firstOfDescent(steps []testreceiver.Event) (first testreceiver.Event, lasted time.Duration) {
+	end := len(steps) - 1
+	if detached := slices.IndexFunc(steps, func(e testreceiver.Event) bool { return e.Attributes["ebpf.program.state"] == "detached" }); detached >= 0 {
+		end = detached
+	}
+	begin := end
+	for begin > 0 && strings.Contains(steps[begin-1].Body, "above") {
+		begin--
+	}
+	return steps[begin], steps[end].Time.Sub(steps[begin].Time)
+}
+
+// hooksOf returns the hooks that a program was last attached to, in order.
+func hooksOf(r *testreceiver.Receiver, program string) (hooks []string) {
+	for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", program)) {
+		hook, _ := e.Attributes[hookKey].(string)
+		switch {
+		case e.Attributes["ebpf.program.state"] == "loading":
+			hooks = nil
+		case e.Attributes["ebpf.program.state"] == "attached" && hook != "":
+			hooks = append(hooks, hook)
+		}
+	}
+	return hooks
+}
+
+// Each program has a storm.
+func TestEachProgramHasAStorm(t *testing.T) {
+	for _, p := range programs.All() {
+		assert.Contains(t, storms, p.Name)
+	}
+}
+
+// Without events the metrics stay exact, and each event that was held back is counted.
+func TestOverheadLimitCountsEvents(t *testing.T) {
+	testnet.Require(t)
+	const count = 5000
+	r := testreceiver.Start(t, fmt.Sprintf(
+		"exclude: {cidrs: %s}\noverhead_limit: 10%%\noverhead_interval: %s\nmetrics: {ebpf.overhead: {enabled: true}}\nprograms: {packet_drop: {event_limit: 1000000}}",
+		testreceiver.AllBut(testnet.Prefix4), overheadInterval))
+	s := newClientServer(t)
+	socket := s.client.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0))
+	sent := 0
+	held := testreceiver.Eventually(func() bool {
+		sent += s.client.SendMany(socket.FD, traffic.Addr(testnet.Right.IPv4, closedPort), 64, count).Count
+		return lost(r.Scrape(t), "packet_drop")["overhead_limit"] > 0
+	})
+	require.True(t, held, "no event was held back of %d: %v", sent, states(r, "packet_drop"))
+	assert.NotContains(t, states(r, "packet_drop"), "detached")
+	series := dropSeries("no_socket", "ipv4")
+	m := r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return m.Int("ebpf.packet.drops", series) >= sent })
+	if !slices.Contains(states(r, "packet_drop"), "sampled") {
+		assert.Equal(t, sent, m.Int("ebpf.packet.drops", series), "the metrics are exact")
+	}
+	delivered := m.Int("ebpf.event.delivered", testreceiver.Attributes{"ebpf.program.name": "packet_drop"})
+	causes := lost(m, "packet_drop")
+	assert.Equal(t, m.Int("ebpf.packet.drops", nil), delivered+causes["overhead_limit"]+causes["ring_full"], "%v", causes)
+	assert.NotContains(t, causes, "rate_limit")
+	told := r.Wait(t, 1, testreceiver.Named("ebpf.event.lost"), testreceiver.With("ebpf.loss.cause", "overhead_limit"))
+	assert.Contains(t, told[0].Body, "events were held back to keep overhead_limit")
 }

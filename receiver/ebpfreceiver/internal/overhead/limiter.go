@@ -102,6 +102,9 @@ func (l *Limiter) run() {
 			return
 		}
 		if err != nil {
+			if !l.sleep(l.settings.Interval) {
+				return
+			}
 			l.warnOnce(&l.toldFailure, "Cannot measure the overhead of an interval; further failures are not reported", zap.Error(err))
 			continue
 		}

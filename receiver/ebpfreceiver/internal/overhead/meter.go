@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -88,13 +89,22 @@ func (m *meter) begin(usages []program.Usage, process time.Duration) {
 	}
 }
 
-// measure measures one interval: it waits for most of it, and takes a sample of the kernel's part at its end.
+// measure measures one interval, with a sample of the kernel's part at a random time: what happens once a second or once in a
+// collection is seen as often as it happens.
 func (m *meter) measure(interval time.Duration) (Measurement, error) {
 	length := interval / sampled
-	if !m.sleep(interval - length) {
+	before := rand.N(interval - length)
+	if !m.sleep(before) {
 		return Measurement{}, errStopped
 	}
-	inKernel, usages, err := m.sample(length)
+	inKernel, err := m.sample(length)
+	if err != nil {
+		return Measurement{}, err
+	}
+	if !m.sleep(interval - length - before) {
+		return Measurement{}, errStopped
+	}
+	usages, err := m.usages()
 	if err != nil {
 		return Measurement{}, err
 	}
@@ -109,17 +119,16 @@ func (m *meter) measure(interval time.Duration) (Measurement, error) {
 }
 
 // sample returns the share of one CPU that each program had in the kernel while the statistics were on.
-func (m *meter) sample(length time.Duration) (map[string]float64, []program.Usage, error) {
+func (m *meter) sample(length time.Duration) (map[string]float64, error) {
 	if m.enableStats == nil {
 		if !m.sleep(length) {
-			return nil, nil, errStopped
+			return nil, errStopped
 		}
-		usages, err := m.usages()
-		return nil, usages, err
+		return nil, nil
 	}
 	stats, err := m.enableStats()
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	before, err := m.usages()
 	begin := time.Now()
@@ -127,20 +136,20 @@ func (m *meter) sample(length time.Duration) (map[string]float64, []program.Usag
 		err = errStopped
 	}
 	if err != nil {
-		return nil, nil, errors.Join(err, stats.Close())
+		return nil, errors.Join(err, stats.Close())
 	}
 	after, err := m.usages()
 	elapsed := time.Since(begin)
 	if err := errors.Join(err, stats.Close()); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	shares := map[string]float64{}
 	for i, u := range after {
 		if i < len(before) && before[i].Program == u.Program {
-			shares[u.Program] += float64(u.RunTime-before[i].RunTime) / float64(elapsed)
+			shares[u.Program] = float64(u.RunTime-before[i].RunTime) / float64(elapsed)
 		}
 	}
-	return shares, after, nil
+	return shares, nil
 }
 
 // measurement splits the time of the process by the events of the interval.

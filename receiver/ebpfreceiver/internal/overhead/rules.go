@@ -6,16 +6,17 @@ package overhead
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 const (
-	// patience is for how many intervals in a row the limit is exceeded before something happens.
-	patience = 3
+	// patience is for how many intervals in a row the limit is exceeded before something happens; onTrial, while a program has just
+	// come back.
+	patience, onTrial = 3, 2
 	// minWait is for how many intervals in a row the cost is below half the limit before something comes back. If it has to go
 	// again soon, it waits twice as long each time, up to maxWait.
 	minWait, maxWait = 10, 600
@@ -64,12 +65,15 @@ type ladder struct {
 func NewRules(limit float64, programs []string, levels map[string][]program.Level) *Rules {
 	r := &Rules{limit: limit}
 	for _, name := range programs {
-		r.ladders = append(r.ladders, &ladder{program: name, levels: levels[name], wait: minWait, rested: maxWait})
+		r.ladders = append(r.ladders, &ladder{program: name, levels: levels[name], wait: minWait, rested: maxWait + 1})
 	}
 	return r
 }
 
 func (l *ladder) level() program.Level { return l.levels[l.at] }
+
+// isBackRecently reports whether the program has stepped up not long ago: it may have to go again.
+func (l *ladder) isBackRecently() bool { return l.rested <= l.wait }
 
 // cost returns the cost of the program over a period: that of a sampled program is a tenth of what it costs while it is attached.
 func (l *ladder) cost(measured float64) float64 {
@@ -114,7 +118,7 @@ func (r *Rules) Judge(m Measurement) []Step {
 		return nil
 	case total > r.limit:
 		r.over, r.under = r.over+1, 0
-		if r.over < patience {
+		if !r.Exceeded() {
 			return nil
 		}
 		return r.down(costs, total)
@@ -139,7 +143,7 @@ func (r *Rules) down(costs map[string]float64, total float64) (steps []Step) {
 		if l.at+1 == len(l.levels) {
 			continue
 		}
-		if l.rested <= l.wait {
+		if l.isBackRecently() {
 			l.wait = min(2*l.wait, maxWait)
 		}
 		l.at++
@@ -176,8 +180,13 @@ func (r *Rules) up(total float64) []Step {
 		"the programs cost %s of a CPU, below half of the overhead_limit of %s", percent(total), percent(r.limit))}}
 }
 
-// Exceeded reports whether the limit is exceeded for so long that something should have happened.
-func (r *Rules) Exceeded() bool { return r.over >= patience }
+// Exceeded reports whether the limit is exceeded for so long that something has to happen.
+func (r *Rules) Exceeded() bool {
+	if slices.ContainsFunc(r.ladders, (*ladder).isBackRecently) {
+		return r.over >= onTrial
+	}
+	return r.over >= patience
+}
 
 // Limited returns the programs that do less than everything, with their levels, in their order.
 func (r *Rules) Limited() (limited []Step) {
@@ -191,9 +200,9 @@ func (r *Rules) Limited() (limited []Step) {
 
 // percent writes a share of one CPU.
 func percent(share float64) string {
-	decimals := 0
-	if share < 0.1 {
-		decimals = 2
+	precision := 100.0
+	if share >= 0.1 {
+		precision = 1
 	}
-	return strings.TrimSuffix(strconv.FormatFloat(share*100, 'f', decimals, 64), ".00") + "%"
+	return strconv.FormatFloat(math.Round(share*100*precision)/precision, 'f', -1, 64) + "%"
 }

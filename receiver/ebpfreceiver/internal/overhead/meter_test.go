@@ -1,0 +1,143 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package overhead
+
+import (
+	"errors"
+	"io"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
+)
+
+// fakeKernel runs programs that take a share of one CPU, and counts run time while statistics are on.
+type fakeKernel struct {
+	share  float64
+	begin  time.Time
+	on     bool
+	total  time.Duration
+	events uint64
+	opened int
+}
+
+func (k *fakeKernel) enable() (io.Closer, error) {
+	k.begin, k.on = time.Now(), true
+	k.opened++
+	return k, nil
+}
+
+func (k *fakeKernel) Close() error {
+	k.total += k.since()
+	k.on = false
+	return nil
+}
+
+func (k *fakeKernel) since() time.Duration {
+	if !k.on {
+		return 0
+	}
+	return time.Duration(k.share * float64(time.Since(k.begin)))
+}
+
+func (k *fakeKernel) usages() ([]program.Usage, error) {
+	return []program.Usage{{Program: "tcp", RunTime: k.total + k.since(), Events: k.events}, {Program: "socket"}}, nil
+}
+
+func TestMeter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &fakeKernel{share: 0.25}
+		var process time.Duration
+		m := meter{
+			usages: kernel.usages, enableStats: kernel.enable,
+			processTime: func() (time.Duration, error) { return process, nil },
+			sleep:       func(d time.Duration) bool { time.Sleep(d); return true },
+		}
+		usages, err := kernel.usages()
+		require.NoError(t, err)
+		m.begin(usages, 0)
+		const interval = time.Second
+		for _, tt := range []struct {
+			name          string
+			events        uint64
+			process       time.Duration
+			ofEvents, all float64
+		}{
+			{"all of the process is for events", 10_000, 200 * time.Millisecond, 0.2, 0.2},
+			{"few events do not explain the process", 100, 200 * time.Millisecond, 0.01, 0.2},
+			{"no events", 0, 50 * time.Millisecond, 0, 0.05},
+		} {
+			begin := time.Now()
+			kernel.events += tt.events
+			process += tt.process
+			measured, err := m.measure(interval)
+			require.NoError(t, err, tt.name)
+			assert.Equal(t, interval, time.Since(begin), tt.name)
+			require.Len(t, measured.Costs, 2, tt.name)
+			assert.InDelta(t, 0.25, measured.Costs[0].Kernel, 1e-6, "%s: the sample is a tenth, and its share the whole", tt.name)
+			assert.InDelta(t, tt.ofEvents, measured.Costs[0].Process, 1e-6, tt.name)
+			assert.InDelta(t, tt.all-tt.ofEvents, measured.Rest, 1e-6, tt.name)
+			assert.Equal(t, Cost{Program: "socket"}, measured.Costs[1], tt.name)
+			assert.InDelta(t, 0.25+tt.ofEvents, measured.Total(), 1e-6, "%s: the rest does not belong to it", tt.name)
+			assert.False(t, kernel.on, "%s: the statistics are off", tt.name)
+		}
+		assert.Equal(t, 3, kernel.opened)
+		assert.Equal(t, 3*interval/sampled/4, kernel.total, "the statistics were on for a tenth of the time")
+	})
+}
+
+func TestMeterWithoutStatistics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		kernel := &fakeKernel{share: 0.25, events: 7}
+		m := meter{
+			usages: kernel.usages, processTime: func() (time.Duration, error) { return time.Millisecond, nil },
+			sleep: func(d time.Duration) bool { time.Sleep(d); return true },
+		}
+		m.begin(nil, 0)
+		measured, err := m.measure(time.Second)
+		require.NoError(t, err)
+		assert.Zero(t, measured.Costs[0].Kernel)
+		assert.InDelta(t, 0.0007, measured.Costs[0].Process, 1e-9)
+	})
+}
+
+// Whenever a measurement ends early, the statistics are off.
+func TestMeterStops(t *testing.T) {
+	refused := errors.New("refused")
+	for at := range 4 {
+		kernel, sleeps := &fakeKernel{}, 0
+		m := meter{
+			usages: func() ([]program.Usage, error) {
+				if at == 3 {
+					return nil, refused
+				}
+				return kernel.usages()
+			},
+			enableStats: kernel.enable,
+			processTime: func() (time.Duration, error) { return 0, nil },
+			sleep: func(time.Duration) bool {
+				sleeps++
+				return sleeps <= at
+			},
+		}
+		_, err := m.measure(time.Second)
+		if at == 3 {
+			require.ErrorIs(t, err, refused)
+		} else {
+			require.ErrorIs(t, err, errStopped)
+		}
+		assert.False(t, kernel.on)
+	}
+}
+
+func TestPlus(t *testing.T) {
+	a := Measurement{Costs: []Cost{{"tcp", 1, 2}}, Rest: 3}
+	b := Measurement{Costs: []Cost{{"file", 10, 20}, {"tcp", 30, 40}}, Rest: 50}
+	assert.Equal(t, Measurement{Costs: []Cost{{"tcp", 31, 42}, {"file", 10, 20}}, Rest: 53}, a.plus(b))
+	assert.Equal(t, []Cost{{"tcp", 1, 2}}, a.Costs, "unchanged")
+}
