@@ -4,7 +4,10 @@
 package ebpfreceiver
 
 import (
+	"fmt"
+	"math"
 	"net/netip"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -38,6 +41,8 @@ func TestConfig(t *testing.T) {
 	full.Timeout = 5 * time.Second
 	full.ErrorMode = ErrorModeIgnore
 	full.RingBufferSize = 512 << 10
+	full.OverheadLimit = 0.02
+	full.OverheadInterval = 2 * time.Second
 	full.BTFPath = "/var/lib/btf/vmlinux"
 	full.Histogram = HistogramExponential
 	full.Events.FlushInterval = time.Second
@@ -117,6 +122,8 @@ func TestConfigSurvivesMarshal(t *testing.T) {
 	assert.Equal(t, want.Programs, got.Programs)
 	assert.Equal(t, want.Exclude, got.Exclude)
 	assert.Equal(t, want.RingBufferSize, got.RingBufferSize)
+	assert.Equal(t, "2%", marshaled.Get("overhead_limit"))
+	assert.Equal(t, want.OverheadLimit, got.OverheadLimit)
 }
 
 func TestExcludeAccessors(t *testing.T) {
@@ -200,6 +207,11 @@ var invalidConfigs = []struct {
 	{"ring size negative", "ring_buffer_size: -1", "ring_buffer_size: -1 is too small; the least is 64KiB"},
 	{"ring size too large", "ring_buffer_size: 2GiB", "ring_buffer_size: 2GiB is too large; the most is 1GiB"},
 	{"ring size absurd", "ring_buffer_size: 1000000GiB", "ring_buffer_size: 1000000GiB is too large; the most is 1GiB"},
+	{"overhead negative", "overhead_limit: -2%", "overhead_limit: -2% is no positive share; write a share of one CPU, such as 2%, or 0 for no limit"},
+	{"overhead too small", "overhead_limit: 0.00001", "overhead_limit: 0.001% is too small to be measured; the least is 0.1%, and 0 is no limit"},
+	{"overhead of all CPUs", "overhead_limit: 1000000%", fmt.Sprintf(
+		"overhead_limit: 1000000%% is more than the %d CPUs of this host; write a share of one CPU, such as 2%%, or 0 for no limit", runtime.NumCPU())},
+	{"overhead interval", "overhead_interval: 1ms", "overhead_interval: 1ms is out of range; write a duration from 50ms to 1m0s, with the unit"},
 	{"collection interval", "collection_interval: 0s", `controllerconfig: "collection_interval": requires positive value`},
 	{"timeout", "timeout: -1s", `controllerconfig: "timeout": requires positive value`},
 	{"flush interval zero", "events: {flush_interval: 0s}", "events: flush_interval: 0s is out of range; write a duration from 1ms to 1m0s, with the unit"},
@@ -315,6 +327,11 @@ var unreadableConfigs = []struct {
 	{"ring size unit", "ring_buffer_size: 8MB", []string{
 		`'ring_buffer_size' "8MB" is not a size: write a number of bytes, or one with KiB, MiB or GiB, such as 8MiB`,
 	}},
+	{"overhead with a space", "overhead_limit: 2 %", []string{
+		`'overhead_limit' "2 %" is not a share of one CPU: write a percentage without a space, such as 2%, or a fraction, such as 0.02; 0 is no limit`,
+	}},
+	{"overhead text", "overhead_limit: little", []string{`'overhead_limit' "little" is not a share of one CPU`}},
+	{"overhead without a number", `overhead_limit: "%"`, []string{`'overhead_limit' "%" is not a share of one CPU`}},
 	{"ring size text", "ring_buffer_size: large", []string{`'ring_buffer_size' "large" is not a size`}},
 	{"ring size fraction", "ring_buffer_size: 0.5MiB", []string{`'ring_buffer_size' "0.5MiB" is not a size`}},
 	{"duration", "events: {flush_interval: 200 ms}\ncollection_interval: fast", []string{
@@ -406,6 +423,22 @@ programs:
 		"ebpf::programs::conection", "ebpf::programs::packet_drop",
 		"ebpf::programs::connection", "protocols::0", "protocols::2", // the faults of one program's block stand together
 	}, keys)
+}
+
+func TestOverheadLimit(t *testing.T) {
+	for text, want := range map[string]OverheadLimit{
+		"2%": 0.02, "0.5%": 0.005, "0.02": 0.02, "1": 1, "0": 0, "0%": 0, `"0.1"`: 0.1, "100%": 1,
+	} {
+		c := mustLoad(t, "programs: {connection: }\noverhead_limit: "+text)
+		assert.InDelta(t, float64(want), float64(c.OverheadLimit), 1e-12, text)
+	}
+	for limit, want := range map[OverheadLimit]string{0: "0", 0.02: "2%", 0.005: "0.5%", 1: "100%", 0.07: "7%"} {
+		assert.Equal(t, want, limit.String())
+		var back OverheadLimit
+		require.NoError(t, back.UnmarshalText([]byte(want)))
+		assert.InDelta(t, float64(limit), float64(back), 1e-12)
+	}
+	require.ErrorContains(t, OverheadLimit(math.NaN()).Validate(), "is no positive share")
 }
 
 func TestRingBufferSize(t *testing.T) {

@@ -8,6 +8,7 @@ import "github.com/grafana/grafana-foundation-sdk/go/units"
 const (
 	lost     = "ebpf_event_lost_total"
 	state    = "ebpf_program_state"
+	overhead = "ebpf_overhead_ratio"
 	runTime  = "ebpf_program_run_time_seconds_total"
 	measured = "It has data while the kernel measures: sysctl kernel.bpf_stats_enabled=1, which costs some 20 ns per run."
 	byExport = "instance, exporter"
@@ -19,18 +20,18 @@ var receiver = page{
 	rows: []row{
 		{"Now", []panel{
 			number{
-				"Programs that run", units.Short, "Programs that are attached to the kernel, on all hosts.", "sum(" + of(state, `ebpf_program_state="attached"`) + ")", 0, 0,
+				"Programs that run", units.Short, "Programs that are attached to the kernel, on all hosts.", "sum(" + of(state, `ebpf_program_state=~"attached|events_off|sampled"`) + ")", 0, 0,
 			},
 			number{
 				"Programs that do not", units.Short, "Their metrics and events are missing. The table below names them, and the collector's log says why.",
-				orZero("sum(" + of(state, `ebpf_program_state!="attached"`) + ")"), 1, 1,
+				orZero("sum(" + of(state, `ebpf_program_state!~"attached|events_off|sampled"`) + ")"), 1, 1,
 			},
 			number{
 				"Delivered", units.EventsPerSecond, "Events that the next consumer took.", by("", rate("ebpf_event_delivered_total")), 0, 0,
 			},
 			number{
 				"Lost", units.EventsPerSecond, "Events that were not delivered, for any cause but the limits of the configuration.",
-				by("", rate(lost, `ebpf_loss_cause!="rate_limit"`)), 0.01, 1,
+				by("", rate(lost, `ebpf_loss_cause!~"rate_limit|overhead_limit"`)), 0.01, 1,
 			},
 			number{
 				"CPU", units.PercentUnit, "CPU time of the collectors, added up. 100 % is one CPU. The programs in the kernel are not in it.",
@@ -93,12 +94,26 @@ var receiver = page{
 				[]series{{"max by (instance) (" + of("otelcol_process_memory_rss") + ")", "{{instance}}"}},
 			},
 		}},
+		{"Overhead", []panel{
+			lines{
+				"Cost by program", units.PercentUnit, "In the kernel and for its events in the collector, in samples. 100 % is one CPU. It has data with an overhead_limit.",
+				[]series{{most(by("ebpf_program_name", of(overhead, `ebpf_program_name!=""`))), "{{ebpf_program_name}}"}},
+			},
+			lines{
+				"Cost by place", units.PercentUnit, "The programs in the kernel, and the collector's process with all that it does. It has data with an overhead_limit.",
+				[]series{{by("instance, ebpf_overhead_place", of(overhead)), "{{instance}} {{ebpf_overhead_place}}"}},
+			},
+			lines{
+				"Held back", units.EventsPerSecond, "Events that were not emitted, because the programs cost more than overhead_limit. It has data with an overhead_limit.",
+				[]series{{by("ebpf_program_name", rate(lost, `ebpf_loss_cause="overhead_limit"`)), "{{ebpf_program_name}}"}},
+			},
+		}},
 		{"Programs", []panel{
 			list{
 				"State of programs", "Anything but attached: see the collector's log, docs/troubleshooting.md, or /api/programs of the event store.",
 				"max by (instance, ebpf_program_name, ebpf_program_state) (" + of(state) + ")",
 				[]column{{"instance", "Host"}, {"ebpf_program_name", "Program"}, {"ebpf_program_state", "State"}},
-				map[string]string{"attached": "green", "loading": "yellow", "failed": "red", "detached": "red"},
+				map[string]string{"attached": "green", "loading": "yellow", "events_off": "yellow", "sampled": "orange", "failed": "red", "detached": "red"},
 			},
 		}},
 	},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -49,19 +50,20 @@ func newScene(t *testing.T) *scene {
 	s.wire, err = testnet.MakeWire(testnet.WireName("d"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.wire.Close() })
-	// Other than the example: ports and folders, faster intervals, a small ring, and the programs that it leaves to the reader.
+	// Other than the example: ports and folders, faster intervals, a small ring, a limit that nothing reaches, and the programs that it leaves to the reader.
 	override := fmt.Sprintf(`yaml:
 receivers:
   ebpf:
     collection_interval: 1s
     ring_buffer_size: 1MiB
+    overhead_limit: %d
     programs: {syscall: {}, file_descriptor: {leak_intervals: 5}, packet: {interfaces: [%s]}}
 exporters:
   prometheus: {endpoint: "localhost:%d"}
   event_store: {endpoint: "localhost:%d", directory: %q}
 service:
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %d}}}}]}}
-`, s.wire.Device, page, store, t.TempDir(), own)
+`, runtime.NumCPU(), s.wire.Device, page, store, t.TempDir(), own)
 	s.collector, err = collector.Start(collector.Command(testenv.Collector(t), testenv.Repository(t, "examples/dashboards.yaml"), override))
 	require.NoError(t, err)
 	t.Cleanup(s.collector.Kill)

@@ -11,6 +11,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
 // processTime returns the CPU time of this process.
@@ -32,4 +34,10 @@ func enableStats() (io.Closer, error) {
 		return nil, fmt.Errorf("switch the kernel's statistics of BPF programs on: %w", err)
 	}
 	return stats, nil
+}
+
+// areAlwaysOn reports whether these statistics are on anyway (sysctl kernel.bpf_stats_enabled).
+func areAlwaysOn() bool {
+	on, err := kernel.ThisHost().StatsEnabled()
+	return err == nil && on
 }

@@ -6,6 +6,7 @@ package overhead
 import (
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"sync"
 	"time"
@@ -115,12 +116,17 @@ func (l *Limiter) run() {
 
 // prepare finds out what can be measured, and begins the first interval.
 func (l *Limiter) prepare() (err error) {
-	if stats, err := enableStats(); err != nil {
+	switch stats, err := enableStats(); {
+	case err == nil:
+		if err := stats.Close(); err != nil {
+			return err
+		}
+	case areAlwaysOn():
+		l.meter.enableStats = func() (io.Closer, error) { return io.NopCloser(nil), nil }
+	default:
 		l.meter.enableStats = nil
-		l.settings.Logger.Warn("Cannot measure what the programs cost in the kernel; overhead_limit applies to the collector's work on their events alone: add CAP_SYS_ADMIN, or take overhead_limit out",
+		l.settings.Logger.Warn("Cannot measure what the programs cost in the kernel; overhead_limit applies to the collector's work on their events alone: add CAP_SYS_ADMIN, or set the sysctl kernel.bpf_stats_enabled to 1, or take overhead_limit out",
 			zap.Error(err))
-	} else if err := stats.Close(); err != nil {
-		return err
 	}
 	usages, err := l.settings.Programs.Usages()
 	if err != nil {
