@@ -7,12 +7,14 @@ package usecases
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"path/filepath"
 	"strconv"
 	"testing"
 	"time"
 
+	"github.com/miekg/dns"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -32,6 +34,7 @@ const times = 5
 var scenarios = []scenario{
 	{title: "Which service is refused by the database?", act: refuse},
 	{title: "Why can a service not connect?", act: dropSYNs},
+	{title: "Which name look-ups fail or are slow, and who asks?", act: failLookups},
 	{title: "Who drops packets, and why?", act: overflow},
 	{title: "What was killed for lack of memory, and who asked for it?", act: runOut},
 	// The page's five minutes are some seconds here.
@@ -105,6 +108,61 @@ func dropSYNs(t *testing.T) answers {
 		},
 		logsql: found, jq: found,
 	}
+}
+
+// failLookups has a name server fail after a pause. The pause is the shortest time that a look-up takes.
+func failLookups(t *testing.T) answers {
+	const pause = 20 * time.Millisecond
+	mailer, container, ns := start(t, "mailer")
+	server := traffic.Addr(testnet.Loopback4, 53)
+	serveFailures(t, ns, server, pause)
+	socket := mailer.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
+	id := uint16(0)
+	repeat(func() {
+		id++
+		query := new(dns.Msg).SetQuestion("mx.example.test.", dns.TypeA)
+		query.Id = id
+		raw, err := query.Pack()
+		require.NoError(t, err)
+		mailer.SendMessages(socket.FD, server, raw)
+		mailer.ReceiveMessages(socket.FD, 1)
+	})
+	found := row{
+		"process.executable.name": "mailer", "dns.question.name": "mx.example.test", "server.address": "127.0.0.1",
+		"error.type": "servfail", "lookups": counted, "longest": fmt.Sprintf("%v..10", pause.Seconds()),
+	}
+	return answers{
+		promql: row{"container_id": container.ContainerID, "error_type": "servfail", valueKey: increased},
+		logsql: found, jq: found,
+	}
+}
+
+// serveFailures answers each query with SERVFAIL, until the end of the test.
+func serveFailures(t *testing.T, ns *testnet.Namespace, address netip.AddrPort, pause time.Duration) {
+	t.Helper()
+	var server net.PacketConn
+	require.NoError(t, ns.Run(func() (err error) {
+		server, err = net.ListenPacket("udp", address.String())
+		return err
+	}))
+	t.Cleanup(func() { _ = server.Close() })
+	go func() {
+		buffer := make([]byte, 512)
+		for {
+			n, from, err := server.ReadFrom(buffer)
+			if err != nil {
+				return
+			}
+			var query dns.Msg
+			if query.Unpack(buffer[:n]) != nil {
+				continue
+			}
+			if answer, err := new(dns.Msg).SetRcode(&query, dns.RcodeServerFailure).Pack(); err == nil {
+				time.Sleep(pause)
+				_, _ = server.WriteTo(answer, from)
+			}
+		}
+	}()
 }
 
 func overflow(t *testing.T) answers {
