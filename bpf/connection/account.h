@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * TCP's own account of a connection: what its sender waited for. tcp_get_info_chrono_stats() reads it in the same way for TCP_INFO. It
- * is in jiffies, whose rate the kernel does not tell; user space finds it by two records.
+ * TCP's own account of a connection: what its sender waited for. tcp_get_info_chrono_stats() reads it in the same way for TCP_INFO.
+ * Times are in jiffies. The kernel does not export their rate (HZ), so user space computes it from two records.
  */
 #pragma once
 

@@ -23,9 +23,9 @@ struct udp_peer {
 };
 
 /*
- * A connect() of TCP fails before its first SYN for want of a route, or because a program of a cgroup denies it. To wait for the result
- * costs some µs, so that destinations are remembered whose connect() has sent a SYN since the routes last changed: see route_to(). They
- * may displace each other.
+ * A connect() of TCP fails before its first SYN if there is no route, or if a program of a cgroup denies it. Waiting for the result
+ * costs some µs. A destination to which a connect() has sent a SYN since the routes last changed needs no wait: this table remembers
+ * these destinations, see route_to(). Two with the same hash displace each other.
  */
 #define ROUTED_BITS 12
 
@@ -36,7 +36,7 @@ struct {
 	__type(value, __u64); /* what route_to() returns */
 } connection_routed SEC(".maps");
 
-/* The place of a destination. */
+/* The entry of a destination. */
 static __always_inline __u64 *find_routed(__u64 route)
 {
 	__u32 place = route >> (64 - ROUTED_BITS);
@@ -65,15 +65,15 @@ struct awaited {
 	struct attempt attempt;
 };
 
-/* A struct awaited as it is before it is filled in. Constants cannot hold a struct bpf_task_work. */
+/* The initial value of a struct awaited. Constants cannot hold a struct bpf_task_work. */
 struct no_attempt {
 	__u64 work;
 	struct attempt attempt;
 };
 
 /*
- * By thread, which makes one call at a time. They are built here, too: unlike tracing programs, those of cgroups can be interrupted by
- * themselves, so that they cannot share memory per CPU.
+ * By thread, because a thread makes one call at a time. Attempts are built in this map and not in memory per CPU: unlike tracing
+ * programs, cgroup programs can interrupt themselves, and would overwrite it.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -90,7 +90,7 @@ struct sockaddr_in6 {
 	__u32 sin6_scope_id; /* index of a network interface */
 };
 
-/* What the hooks of cgroups are given: they see the fields of struct bpf_sock_addr instead. */
+/* The kernel's context of the cgroup hooks. Programs see it as struct bpf_sock_addr. */
 struct bpf_sock_addr_kern {
 	struct sockaddr_in6 *uaddr;
 };

@@ -37,9 +37,9 @@ struct dropped {
 };
 
 #define DROPPED_FLOWS 8192
-#define DROPPED_APART (180 * 1000000000ULL) /* more than between two SYNs of one connection */
+#define DROPPED_APART (180 * 1000000000ULL) /* ns; longer than between two SYNs of one connection */
 
-/* Those of sockets of this host, by the ends as the socket has them, and what comes for such sockets, by source and destination. */
+/* Drops of this host's own traffic. A sent packet is under its socket's addresses, a received one under its source and destination. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, DROPPED_FLOWS);
@@ -71,7 +71,7 @@ struct {
 	__type(value, struct refusal);
 } connection_refused SEC(".maps");
 
-/* The reason for packets to hosts that do not answer ARP or neighbour discovery; where none is given, the functions. */
+/* The drop reason for hosts that do not answer ARP or neighbour discovery. Without reasons, the functions below tell. */
 const volatile __u32 neighbour_failed;
 const volatile __u32 no_socket;           /* the reason for packets without a socket; 0: there is none */
 const volatile __u32 kfree_skb_arguments; /* 2; from 5.17 on 3 or more, with the reason */
@@ -244,8 +244,8 @@ static __always_inline void take_dropped(struct dropped *sum, void *map, const v
 }
 
 /* What is asked of a connection that ended with an error, and the answer. */
-struct inquest {
-	__u64 socket; /* address: whose inquest it is */
+struct diagnosis {
+	__u64 socket; /* address: whose diagnosis it is */
 	struct flow flow;
 	__u32 error;
 	__u64 since;
@@ -270,8 +270,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct inquest);
-} connection_inquest SEC(".maps");
+	__type(value, struct diagnosis);
+} connection_diagnosis SEC(".maps");
 
 /* Whether only an ICMP error gives a TCP socket this error, unless a reset does: see icmp_err_convert[]. */
 static __always_inline bool is_icmp_error(__u32 error)
@@ -307,7 +307,7 @@ static __always_inline enum cause reset_cause(const struct dropped *d, __u64 now
  * Whether a client's own host has the listener, in the client's network namespace, and its accept queue is full. The kernel frees SYNs
  * that find it full like delivered ones.
  */
-static __always_inline bool is_queue_full(const struct inquest *q)
+static __always_inline bool is_queue_full(const struct diagnosis *q)
 {
 	struct port port = {.netns = q->netns, .number = q->flow.remote_port, .family = q->family};
 	struct listener *l;
@@ -323,7 +323,7 @@ static __always_inline bool is_queue_full(const struct inquest *q)
 }
 
 /* Who on this host has refused a client, if that is not the server which the client has named. */
-static __always_inline void find_refusal(struct inquest *q)
+static __always_inline void find_refusal(struct diagnosis *q)
 {
 	struct refusal *r = bpf_map_lookup_elem(&connection_refused, &q->first);
 
@@ -334,7 +334,7 @@ static __always_inline void find_refusal(struct inquest *q)
 }
 
 /* For a client that was not answered. */
-static __always_inline enum cause failure_cause(const struct inquest *q, const struct dropped *d)
+static __always_inline enum cause failure_cause(const struct diagnosis *q, const struct dropped *d)
 {
 	__u32 error = q->error;
 
@@ -367,7 +367,7 @@ static __always_inline enum cause end_cause(const struct dropped *d, __u32 error
 /* Finds out why a connection failed, or ended with an error. Not static: the verifier follows it once, and not for each caller. */
 __noinline int explain(__u32 zero)
 {
-	struct inquest *q = bpf_map_lookup_elem(&connection_inquest, &zero);
+	struct diagnosis *q = bpf_map_lookup_elem(&connection_diagnosis, &zero);
 	struct dropped *d;
 
 	if (!q)

@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 // Connections. Each protocol has a header: TCP follows the states of sockets, UDP the peers that a socket sends to, and unix
 // the system call connect().
-#include "look.h"
+#include "scan.h"
 #include "tcp.h"
 #include "udp.h"
 #include "unix.h"

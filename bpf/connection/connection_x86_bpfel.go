@@ -37,6 +37,12 @@ type ConnectionAwaited struct {
 	}
 }
 
+type ConnectionByteCounts struct {
+	_        structs.HostLayout
+	Sent     uint64
+	Received uint64
+}
+
 type ConnectionCause uint32
 
 const (
@@ -82,6 +88,34 @@ type ConnectionCounts struct {
 	Closed        uint64
 	BytesSent     uint64
 	BytesReceived uint64
+}
+
+type ConnectionDiagnosis struct {
+	_           structs.HostLayout
+	Socket      uint64
+	Flow        ConnectionFlow
+	Error       uint32
+	Since       uint64
+	Duration    uint64
+	Now         uint64
+	UserTimeout uint64
+	SegmentsIn  uint32
+	SegmentsOut uint32
+	Answers     ConnectionFlow
+	Netns       uint32
+	Family      uint8
+	Opened      bool
+	Pad         [6]uint8
+	Dropped     ConnectionDropped
+	Ending      struct {
+		_         structs.HostLayout
+		Location  uint64
+		Reason    uint32
+		Drops     uint32
+		Cause     uint8
+		QueueFull bool
+		Pad       [6]uint8
+	}
 }
 
 type ConnectionDropped struct {
@@ -136,15 +170,6 @@ type ConnectionEvent struct {
 		WindowLimited uint32
 		BufferLimited uint32
 		OutOfOrder    uint32
-	}
-	RefusedBy struct {
-		_       structs.HostLayout
-		Address struct {
-			_      structs.HostLayout
-			Octets [16]uint8
-		}
-		Port uint16
-		Pad  [3]uint16
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -222,44 +247,6 @@ type ConnectionHolder struct {
 	Connection uint64
 }
 
-type ConnectionInquest struct {
-	_           structs.HostLayout
-	Socket      uint64
-	Flow        ConnectionFlow
-	Error       uint32
-	Since       uint64
-	Duration    uint64
-	Now         uint64
-	UserTimeout uint64
-	SegmentsIn  uint32
-	SegmentsOut uint32
-	Answers     ConnectionFlow
-	Netns       uint32
-	Family      uint8
-	Opened      bool
-	Pad         [2]uint8
-	First       uint32
-	Dropped     ConnectionDropped
-	Ending      struct {
-		_         structs.HostLayout
-		Location  uint64
-		Reason    uint32
-		Drops     uint32
-		Cause     uint8
-		QueueFull bool
-		Pad       [6]uint8
-	}
-	RefusedBy struct {
-		_       structs.HostLayout
-		Address struct {
-			_      structs.HostLayout
-			Octets [16]uint8
-		}
-		Port uint16
-		Pad  [3]uint16
-	}
-}
-
 type ConnectionListener struct {
 	_     structs.HostLayout
 	Owner ConnectionOwner
@@ -298,7 +285,12 @@ type ConnectionListening struct {
 	Gone           uint32
 }
 
-type ConnectionLiving struct {
+type ConnectionLosses struct {
+	_       structs.HostLayout
+	ByCause [3]uint64
+}
+
+type ConnectionOpenBytes struct {
 	_             structs.HostLayout
 	Key           ConnectionPeerSeries
 	First         uint64
@@ -308,23 +300,6 @@ type ConnectionLiving struct {
 	Closed        uint64
 	TotalSent     uint64
 	TotalReceived uint64
-}
-
-type ConnectionLivingCounts struct {
-	_        structs.HostLayout
-	Sent     uint64
-	Received uint64
-}
-
-type ConnectionLook struct {
-	_      structs.HostLayout
-	Number uint64
-	Found  uint64
-}
-
-type ConnectionLosses struct {
-	_       structs.HostLayout
-	ByCause [3]uint64
 }
 
 type ConnectionOwner struct {
@@ -362,18 +337,10 @@ type ConnectionPorts struct {
 	Bits [1024]uint64
 }
 
-type ConnectionRefusal struct {
-	_    structs.HostLayout
-	Time uint64
-	By   struct {
-		_       structs.HostLayout
-		Address struct {
-			_      structs.HostLayout
-			Octets [16]uint8
-		}
-		Port uint16
-		Pad  [3]uint16
-	}
+type ConnectionScan struct {
+	_      structs.HostLayout
+	Number uint64
+	Found  uint64
 }
 
 type ConnectionSequence struct {
@@ -485,17 +452,16 @@ type ConnectionWanted struct {
 const (
 	ConnectionMapConnectionAttempts          = "connection_attempts"
 	ConnectionMapConnectionByAddress         = "connection_by_address"
+	ConnectionMapConnectionByteCounts        = "connection_byte_counts"
 	ConnectionMapConnectionCounts            = "connection_counts"
+	ConnectionMapConnectionDiagnosis         = "connection_diagnosis"
 	ConnectionMapConnectionDropped           = "connection_dropped"
 	ConnectionMapConnectionDroppedSyns       = "connection_dropped_syns"
 	ConnectionMapConnectionDurations         = "connection_durations"
 	ConnectionMapConnectionHolder            = "connection_holder"
-	ConnectionMapConnectionInquest           = "connection_inquest"
-	ConnectionMapConnectionLiving            = "connection_living"
-	ConnectionMapConnectionLivingCounts      = "connection_living_counts"
-	ConnectionMapConnectionLook              = "connection_look"
-	ConnectionMapConnectionRefused           = "connection_refused"
+	ConnectionMapConnectionOpenBytes         = "connection_open_bytes"
 	ConnectionMapConnectionRouted            = "connection_routed"
+	ConnectionMapConnectionScan              = "connection_scan"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
 	ConnectionMapConnectionUdpLast           = "connection_udp_last"
@@ -540,9 +506,9 @@ const (
 	ConnectionProgConnectionExitConnect      = "connection_exit_connect"
 	ConnectionProgConnectionFind             = "connection_find"
 	ConnectionProgConnectionFindHolders      = "connection_find_holders"
-	ConnectionProgConnectionLookAtLiving     = "connection_look_at_living"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
+	ConnectionProgConnectionScanOpen         = "connection_scan_open"
 	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg4Assumed  = "connection_sendmsg4_assumed"
 	ConnectionProgConnectionSendmsg4Implicit = "connection_sendmsg4_implicit"
@@ -579,7 +545,6 @@ const (
 	ConnectionVarKfreeSkbArguments           = "kfree_skb_arguments"
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
-	ConnectionVarNoSocket                    = "no_socket"
 	ConnectionVarOverflowCounter             = "overflow_counter"
 	ConnectionVarPossibleCpus                = "possible_cpus"
 	ConnectionVarProgramNumber               = "program_number"
@@ -646,9 +611,9 @@ type ConnectionProgramSpecs struct {
 	ConnectionExitConnect      *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
-	ConnectionLookAtLiving     *ebpf.ProgramSpec `ebpf:"connection_look_at_living"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
+	ConnectionScanOpen         *ebpf.ProgramSpec `ebpf:"connection_scan_open"`
 	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg4Assumed  *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_assumed"`
 	ConnectionSendmsg4Implicit *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_implicit"`
@@ -669,17 +634,16 @@ type ConnectionProgramSpecs struct {
 type ConnectionMapSpecs struct {
 	ConnectionAttempts      *ebpf.MapSpec `ebpf:"connection_attempts"`
 	ConnectionByAddress     *ebpf.MapSpec `ebpf:"connection_by_address"`
+	ConnectionByteCounts    *ebpf.MapSpec `ebpf:"connection_byte_counts"`
 	ConnectionCounts        *ebpf.MapSpec `ebpf:"connection_counts"`
+	ConnectionDiagnosis     *ebpf.MapSpec `ebpf:"connection_diagnosis"`
 	ConnectionDropped       *ebpf.MapSpec `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.MapSpec `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
-	ConnectionInquest       *ebpf.MapSpec `ebpf:"connection_inquest"`
-	ConnectionLiving        *ebpf.MapSpec `ebpf:"connection_living"`
-	ConnectionLivingCounts  *ebpf.MapSpec `ebpf:"connection_living_counts"`
-	ConnectionLook          *ebpf.MapSpec `ebpf:"connection_look"`
-	ConnectionRefused       *ebpf.MapSpec `ebpf:"connection_refused"`
+	ConnectionOpenBytes     *ebpf.MapSpec `ebpf:"connection_open_bytes"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
+	ConnectionScan          *ebpf.MapSpec `ebpf:"connection_scan"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
@@ -741,7 +705,6 @@ type ConnectionVariableSpecs struct {
 	KfreeSkbArguments      *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
-	NoSocket               *ebpf.VariableSpec `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
 	PossibleCpus           *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
@@ -775,17 +738,16 @@ func (o *ConnectionObjects) Close() error {
 type ConnectionMaps struct {
 	ConnectionAttempts      *ebpf.Map `ebpf:"connection_attempts"`
 	ConnectionByAddress     *ebpf.Map `ebpf:"connection_by_address"`
+	ConnectionByteCounts    *ebpf.Map `ebpf:"connection_byte_counts"`
 	ConnectionCounts        *ebpf.Map `ebpf:"connection_counts"`
+	ConnectionDiagnosis     *ebpf.Map `ebpf:"connection_diagnosis"`
 	ConnectionDropped       *ebpf.Map `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.Map `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
-	ConnectionInquest       *ebpf.Map `ebpf:"connection_inquest"`
-	ConnectionLiving        *ebpf.Map `ebpf:"connection_living"`
-	ConnectionLivingCounts  *ebpf.Map `ebpf:"connection_living_counts"`
-	ConnectionLook          *ebpf.Map `ebpf:"connection_look"`
-	ConnectionRefused       *ebpf.Map `ebpf:"connection_refused"`
+	ConnectionOpenBytes     *ebpf.Map `ebpf:"connection_open_bytes"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
+	ConnectionScan          *ebpf.Map `ebpf:"connection_scan"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
@@ -823,17 +785,16 @@ func (m *ConnectionMaps) Close() error {
 	return _ConnectionClose(
 		m.ConnectionAttempts,
 		m.ConnectionByAddress,
+		m.ConnectionByteCounts,
 		m.ConnectionCounts,
+		m.ConnectionDiagnosis,
 		m.ConnectionDropped,
 		m.ConnectionDroppedSyns,
 		m.ConnectionDurations,
 		m.ConnectionHolder,
-		m.ConnectionInquest,
-		m.ConnectionLiving,
-		m.ConnectionLivingCounts,
-		m.ConnectionLook,
-		m.ConnectionRefused,
+		m.ConnectionOpenBytes,
 		m.ConnectionRouted,
+		m.ConnectionScan,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,
 		m.ConnectionUdpLast,
@@ -896,7 +857,6 @@ type ConnectionVariables struct {
 	KfreeSkbArguments      *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
-	NoSocket               *ebpf.Variable `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
 	PossibleCpus           *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
@@ -925,9 +885,9 @@ type ConnectionPrograms struct {
 	ConnectionExitConnect      *ebpf.Program `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
-	ConnectionLookAtLiving     *ebpf.Program `ebpf:"connection_look_at_living"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
+	ConnectionScanOpen         *ebpf.Program `ebpf:"connection_scan_open"`
 	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg4Assumed  *ebpf.Program `ebpf:"connection_sendmsg4_assumed"`
 	ConnectionSendmsg4Implicit *ebpf.Program `ebpf:"connection_sendmsg4_implicit"`
@@ -957,9 +917,9 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
 		p.ConnectionFindHolders,
-		p.ConnectionLookAtLiving,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
+		p.ConnectionScanOpen,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg4Assumed,
 		p.ConnectionSendmsg4Implicit,

@@ -143,7 +143,7 @@ static __always_inline struct series series_of(__u64 cgroup, __u64 labels)
 	return series;
 }
 
-/* What a change of the counts is. */
+/* The kinds of changes of the counts. */
 enum {
 	COUNT_FOUND = 1 << 0,
 	COUNT_OPENED = 1 << 1,
@@ -200,7 +200,7 @@ static __always_inline void count(struct peer_series *key, __u32 what)
 	count_bytes(key, what, 0, 0);
 }
 
-/* Not static, as above: its bisection has 256 ends. */
+/* Not static, as above: its bisection has 256 outcomes. */
 __noinline int add_duration_of(__u64 cgroup, __u64 labels, __u64 ns)
 {
 	struct series key = series_of(cgroup, labels);

@@ -5,4 +5,4 @@
 // receiver's package connection alone, and may change with every version.
 package connection
 
-//go:generate bpf2go -target amd64,arm64 -go-package connection -type event -type event_id -type unix_event -type series -type peer_series -type counts -type histogram -type holder -type wanted -type udp_peer -type failure -type cause -type living -type living_counts -type look Connection connection.bpf.c
+//go:generate bpf2go -target amd64,arm64 -go-package connection -type event -type event_id -type unix_event -type series -type peer_series -type counts -type histogram -type holder -type wanted -type udp_peer -type failure -type cause -type open_bytes -type byte_counts -type scan Connection connection.bpf.c

@@ -11,14 +11,14 @@
 #include "attempts.h"
 #include "causes.h"
 #include "counts.h"
-#include "living.h"
+#include "open_bytes.h"
 
 /* What was reported of a connection. */
 enum connection_flags {
 	CONNECTION_OPENED = 1 << 0,   /* it is counted as active */
 	CONNECTION_EXCLUDED = 1 << 1, /* the configuration excludes it */
 	CONNECTION_SUBFLOW = 1 << 2,  /* it is a further subflow, which is not counted */
-	CONNECTION_LIVING = 1 << 3,   /* a look has found it: see living.h */
+	CONNECTION_SCANNED = 1 << 3,  /* a scan has found it: see open_bytes.h */
 };
 
 #define CONNECTION_FLAG_BITS 4
@@ -163,13 +163,13 @@ static __noinline int describe_socket(struct event *e, struct sock *sk, struct t
 /* Who has refused a connection: not by way of the stack, as above. */
 static __always_inline void describe_refusal(struct event *e, struct sock *sk, __u64 now)
 {
-	struct inquest *q;
+	struct diagnosis *q;
 	__u32 zero = 0;
 
 	__builtin_memset(&e->refused_by, 0, sizeof(e->refused_by));
 	if (e->error != ECONNREFUSED)
 		return;
-	q = bpf_map_lookup_elem(&connection_inquest, &zero);
+	q = bpf_map_lookup_elem(&connection_diagnosis, &zero);
 	if (q && q->socket == address_of(sk) && q->now == now)
 		e->refused_by = q->refused_by;
 }
@@ -316,15 +316,15 @@ static __always_inline bool is_closed_by_segment(struct sock *sk, int old)
 	       (old == TCP_FIN_WAIT2 && (sk->__sk_common.skc_flags >> SOCK_DONE) & 1);
 }
 
-/* Has explain() look for the cause. A run that interrupts this one may use the same memory: then it is not known. */
-static __always_inline void inquire(struct ending *ending, struct sock *sk, struct tcp_sock *tp, const struct flow *flow,
-				    __u64 since, bool opened, __u32 error, __u64 duration, __u64 now)
+/* Has explain() find the cause. It stays unknown if a run that interrupts this one has used the same memory. */
+static __always_inline void diagnose(struct ending *ending, struct sock *sk, struct tcp_sock *tp, const struct flow *flow,
+				     __u64 since, bool opened, __u32 error, __u64 duration, __u64 now)
 {
 	__u64 socket = address_of(sk);
-	struct inquest *q;
+	struct diagnosis *q;
 	__u32 zero = 0;
 
-	q = bpf_map_lookup_elem(&connection_inquest, &zero);
+	q = bpf_map_lookup_elem(&connection_diagnosis, &zero);
 	if (!q)
 		return;
 	__builtin_memset(q, 0, sizeof(*q));
@@ -378,7 +378,7 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	if (!opened && !error)
 		error = ERROR_OTHER;
 	if (error)
-		inquire(&ending, sk, tp, &flow, c->since, opened, error, duration, now);
+		diagnose(&ending, sk, tp, &flow, c->since, opened, error, duration, now);
 
 	sent = bytes_sent(sk, tp, s->role, old);
 	received = bytes_received(sk, tp);
@@ -388,7 +388,7 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 	key.series.role = s->role;
 	set_server(&key.server, &flow, s->role);
 	if (opened) {
-		left = c->flags & CONNECTION_LIVING && leave_totals(socket_key(sk), &key, sent, received);
+		left = c->flags & CONNECTION_SCANNED && leave_totals(socket_key(sk), &key, sent, received);
 		count_bytes(&key, !subflow && opened_cgroup(c) == cgroup ? COUNT_CLOSED : 0, left ? 0 : sent,
 			    left ? 0 : received);
 		if (duration && !subflow)

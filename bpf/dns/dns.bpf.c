@@ -1,11 +1,11 @@
 //go:build ignore
 
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
-// Messages of DNS that sockets send to port 53 and receive from it. User space reads them and pairs queries with answers: this side
-// copies them. A server's side of the same messages is left out, so that each look-up over the loopback interface is seen once.
+// DNS messages that sockets send to port 53 and receive from it. This side copies them, and user space pairs queries with answers.
+// Messages on a server's own socket are left out, so that each look-up over the loopback interface is seen once.
 //
-// The hooks see each packet of each socket, and another task or a softirq may run them while they run. So nothing is kept per CPU, and
-// what is no DNS costs two comparisons.
+// The hooks run for each packet of each socket. Another task or a softirq can interrupt them, so no state is kept per CPU. A packet that
+// is not DNS costs two comparisons.
 #include "../include/filter.h"
 #include "../include/packet.h"
 #include "../include/record.h"
@@ -23,11 +23,11 @@ enum event_id {
 	EVENT_ANSWER,
 };
 
-/* What all records of a message have. */
+/* The part that all records have. */
 struct part {
 	__u64 cookie;
 	__u32 sequence; /* of TCP: the number of the first byte */
-	__u32 length;   /* bytes that were sent; those beyond the captured ones are not known */
+	__u32 length;   /* bytes that were sent; the captured ones are the first of them */
 	__u16 captured;
 	__u8 transport;
 	__u8 pad[5];
@@ -45,7 +45,7 @@ struct query {
 	__u8 pad[3];
 };
 
-/* What a socket receives from port 53. */
+/* Received from port 53. */
 struct answer {
 	struct record record;
 	struct part part;
@@ -53,7 +53,7 @@ struct answer {
 
 _Static_assert(offsetof(struct query, part) == offsetof(struct answer, part), "a query begins as an answer does");
 
-/* Records that were written. User space knows from it whether it has read all of them. */
+/* The number of records written. User space compares it with the number that it has read. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);
@@ -61,7 +61,7 @@ struct {
 	__type(value, __u64);
 } dns_written SEC(".maps");
 
-/* Where a message is in a packet. */
+/* The place of a message in a packet. */
 struct place {
 	__u32 offset; /* of the message, from the network header */
 	__u32 length;
@@ -180,13 +180,13 @@ static __always_inline void write_record(struct __sk_buff *skb, __u8 event, cons
 	submit_record(a);
 }
 
-/* Sets how much of what is left of a message the next record has. Returns false if nothing is left. */
+/* Sets how many of the remaining bytes the next record has. Returns false if none are left. */
 static __always_inline bool next_piece(struct part *part, __u32 left, int number)
 {
 	if (!left)
 		return false;
 	part->captured = left < LARGEST ? left : LARGEST;
-	/* The last record stands for all that is left. */
+	/* The last record counts all remaining bytes. */
 	part->length = part->transport == IPPROTO_UDP || number == PIECES - 1 ? left : part->captured;
 	return true;
 }
@@ -211,7 +211,7 @@ static __always_inline void write_message(struct __sk_buff *skb, __u8 event, str
 	}
 }
 
-/* Both ends: those of the packet, but for the server that a connected socket was given. The kernel may translate it. */
+/* Both ends, from the packet. A connected socket's server is read from the socket: the kernel may translate it in the packet. */
 static __always_inline void read_ends(struct __sk_buff *skb, const struct place *p, struct flow *f)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;
@@ -250,9 +250,9 @@ static __always_inline void read_ends(struct __sk_buff *skb, const struct place 
 }
 
 /*
- * Reads who sends. A datagram is sent in a system call of its process, but where netfilter or encryption have held it up, so that it
- * is another one's turn: the cgroup tells that in most cases. TCP may send later: only while a process works on the socket it is the
- * current one.
+ * Reads the sender. A datagram is sent in a system call of its process. If netfilter or encryption has delayed it, the current process
+ * is another one, which in most cases is in another cgroup. TCP may send later: the current process is the sender only if it works on
+ * the socket.
  */
 static __always_inline void read_sender(struct query *q, struct __sk_buff *skb, struct sock *sk)
 {

@@ -23,7 +23,7 @@ struct listening {
 	__u64 overflows;       /* of the network namespace, when drops last changed */
 	__u32 first_drops;     /* sk_drops when the listener was found */
 	__u32 drops;           /* sk_drops at the last reading */
-	__u32 told;            /* overflows that program packet_drop has reported */
+	__u32 told;            /* overflows that were reported as drops of packets */
 	__u32 backlog;         /* connections in the accept queue */
 	__u32 limit;           /* of the queue; the kernel admits one more */
 	__u32 gone;            /* not 0: the listener was closed */

@@ -10,7 +10,7 @@
 #include "record.h"
 #include "sockets.h"
 
-/* By address, what is known of a closed socket ends when another socket has its address. */
+/* Where states are kept by address: forgets a closed socket when another socket gets its address. */
 static __always_inline void forget_closed(__u64 address)
 {
 	bpf_map_delete_elem(&ebpf_closed_by_address, &address);
@@ -189,7 +189,7 @@ static __always_inline void track_created(void *sk)
 	store_state(sk, &state);
 }
 
-/* What is stored of a listener that existed before: its owner stays as long as it is there. Returns whether there is anything. */
+/* Keeps the stored state of a listener that is older than the hooks, with the new owner if its own is gone. */
 static __always_inline bool adopt_stored(struct sock *sk, const struct listener *l)
 {
 	struct socket_state *s = stored_state(sk);

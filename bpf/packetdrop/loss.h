@@ -75,8 +75,8 @@ struct verdict {
 	enum code_kind code;
 };
 
-/* The cheap check: false if this cannot be a loss. */
-static __always_inline bool may_be_loss(struct verdict *v, __u64 location, __u32 reason)
+/* Fills in the verdict by the reason and the function alone. Returns false if this cannot be a loss. */
+static __always_inline bool judge(struct verdict *v, __u64 location, __u32 reason)
 {
 	v->judgement = JUDGEMENT_NONE;
 	v->code = CODE_NONE;

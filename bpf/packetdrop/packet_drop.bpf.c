@@ -75,8 +75,8 @@ static __always_inline void count_drop(struct series *key, __u64 packets, __u64 
 	__sync_fetch_and_add(&counts->bytes, bytes);
 }
 
-/* Whether a fragment is of a datagram that was reported, with which its bytes are counted; if not, it is from now on. */
-static __always_inline bool is_reported(const struct headers *h, struct series *key)
+/* Returns whether the fragment's datagram was reported, and adds its bytes to that report. If not, marks the datagram as reported. */
+static __always_inline bool test_and_set_reported(const struct headers *h, struct series *key)
 {
 	__u64 now = bpf_ktime_get_ns();
 	struct lost_datagram *d = find_datagram(h, now);
@@ -150,7 +150,7 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 
 	key.protocol = packet->protocol;
 	key.type = packet->type;
-	if (headers.fragment && is_reported(&headers, &key))
+	if (headers.fragment && test_and_set_reported(&headers, &key))
 		return;
 	count_drop(&key, 1, packet->size);
 	note_overflow(skb, packet, rx_sk, verdict);
@@ -200,7 +200,7 @@ int packet_drop(__u64 *ctx)
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct verdict verdict;
 
-	if (!may_be_loss(&verdict, ctx[1], ARGUMENT(2)))
+	if (!judge(&verdict, ctx[1], ARGUMENT(2)))
 		return 0;
 	mark_handled(skb, ctx[1] >> 4, 0);
 	report_drop(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3), &verdict);
@@ -213,7 +213,7 @@ int packet_drop_missed(__u64 *ctx)
 	struct sk_buff *skb = (struct sk_buff *)ctx[0];
 	struct verdict verdict;
 
-	if (may_be_loss(&verdict, ctx[1], ARGUMENT(2)) && take_missed(skb, ctx[1] >> 4, 0))
+	if (judge(&verdict, ctx[1], ARGUMENT(2)) && take_missed(skb, ctx[1] >> 4, 0))
 		report_drop(skb, ctx[1], ARGUMENT(2), (struct sock *)ARGUMENT(3), &verdict);
 	return 0;
 }

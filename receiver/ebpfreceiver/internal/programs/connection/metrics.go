@@ -84,9 +84,9 @@ func (c *connections) Scrape(m *metrics.Builder) error {
 }
 
 func (c *connections) scrapeCounts(m *metrics.Builder) error {
-	err := c.living.update()
+	err := c.openBytes.update()
 	all, e := c.counts.Scrape(m)
-	err = errors.Join(err, e, c.living.addTo(all, m))
+	err = errors.Join(err, e, c.openBytes.addTo(all, m))
 	for s, sum := range all {
 		record(m, s, sum)
 	}

@@ -44,22 +44,22 @@ func newScraped(t *testing.T, kind histogram.Kind) *scraped {
 	host.Histogram = kind
 	p := newProgram(defaultConfig(), host)
 	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
-		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts, bpf.ConnectionMapConnectionEnded)
+		bpf.ConnectionMapConnectionScan, bpf.ConnectionMapConnectionOpenBytes, bpf.ConnectionMapConnectionByteCounts, bpf.ConnectionMapConnectionEnded)
 	return &scraped{host, p, maps[bpf.ConnectionMapConnectionCounts], maps[bpf.ConnectionMapConnectionDurations]}
 }
 
-// The end of a connection whose descriptor is closed leaves its totals when the last segment comes, at any time after the look.
+// The end of a connection whose descriptor is closed leaves its totals when the last segment comes, at any time after the scan.
 func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	maps := programtest.Maps(t, p, bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionDurations,
-		bpf.ConnectionMapConnectionLook, bpf.ConnectionMapConnectionLiving, bpf.ConnectionMapConnectionLivingCounts, bpf.ConnectionMapConnectionEnded)
-	found := maps[bpf.ConnectionMapConnectionLiving]
-	l := &living{}
+		bpf.ConnectionMapConnectionScan, bpf.ConnectionMapConnectionOpenBytes, bpf.ConnectionMapConnectionByteCounts, bpf.ConnectionMapConnectionEnded)
+	found := maps[bpf.ConnectionMapConnectionOpenBytes]
+	l := &openBytes{}
 	require.NoError(t, l.loaded(maps, false))
 	const socket = uint64(7)
-	entry := bpf.ConnectionLiving{Key: bpf.ConnectionPeerSeries{Series: key(1, syscall.IPPROTO_TCP, 4, client)}, First: 1, Last: 1}
+	entry := bpf.ConnectionOpenBytes{Key: bpf.ConnectionPeerSeries{Series: key(1, syscall.IPPROTO_TCP, 4, client)}, First: 1, Last: 1}
 	require.NoError(t, found.Put(socket, &entry))
-	l.number, l.entries = 2, 1 // a second look has not found it
+	l.number, l.entries = 2, 1 // a second scan has not found it
 	require.NoError(t, l.collect())
 	require.NoError(t, found.Lookup(socket, &entry), "it is still there")
 
@@ -70,9 +70,9 @@ func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
 	}
 	l.number = 4
 	require.NoError(t, l.collect())
-	var sum bpf.ConnectionLivingCounts
-	require.NoError(t, maps[bpf.ConnectionMapConnectionLivingCounts].Lookup(&entry.Key.Series, &sum))
-	assert.Equal(t, bpf.ConnectionLivingCounts{Sent: 500, Received: 20}, sum)
+	var sum bpf.ConnectionByteCounts
+	require.NoError(t, maps[bpf.ConnectionMapConnectionByteCounts].Lookup(&entry.Key.Series, &sum))
+	assert.Equal(t, bpf.ConnectionByteCounts{Sent: 500, Received: 20}, sum)
 	require.ErrorIs(t, found.Lookup(socket, &entry), ebpf.ErrKeyNotExist)
 	assert.Empty(t, l.closing)
 	assert.Zero(t, l.entries)
@@ -92,8 +92,8 @@ func TestBytesOfConnectionThatIsBeingClosed(t *testing.T) {
 	require.NoError(t, found.Put(socket, &entry))
 	l.searched, l.entries = time.Time{}, 1
 	require.NoError(t, l.collect())
-	require.NoError(t, maps[bpf.ConnectionMapConnectionLivingCounts].Lookup(&entry.Key.Series, &sum))
-	assert.Equal(t, bpf.ConnectionLivingCounts{Sent: 1000, Received: 40}, sum)
+	require.NoError(t, maps[bpf.ConnectionMapConnectionByteCounts].Lookup(&entry.Key.Series, &sum))
+	assert.Equal(t, bpf.ConnectionByteCounts{Sent: 1000, Received: 40}, sum)
 	assert.Zero(t, l.entries)
 }
 

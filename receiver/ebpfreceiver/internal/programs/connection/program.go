@@ -28,7 +28,7 @@ type connections struct {
 	sentTo  translations
 	queues  queues
 	wanted  *ebpf.Map
-	living  living
+	openBytes openBytes
 	ticks   ticks
 	held    held
 	counts  metrics.Scraper[series, bpf.ConnectionCounts]
@@ -53,7 +53,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 		names:  batch.NewNames(),
 	}
 	if c.config.Has(TCP) {
-		c.queues.reader.Look = host.LookAtListener
+		c.queues.reader.Scan = host.LookAtListener
 	}
 	return c
 }
@@ -69,7 +69,7 @@ func (c *connections) Spec() (*ebpf.CollectionSpec, error) {
 		peers := spec.Maps[bpf.ConnectionMapConnectionUdpPeers]
 		peers.Type, peers.Flags, peers.MaxEntries = ebpf.LRUHash, 0, 65536
 	}
-	for _, name := range []string{bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionLivingCounts} {
+	for _, name := range []string{bpf.ConnectionMapConnectionCounts, bpf.ConnectionMapConnectionByteCounts} {
 		metrics.MakeRoomForPeers(spec.Maps[name], c.host.ByPeer, unsafe.Sizeof(bpf.ConnectionSeries{}))
 	}
 	return spec, metrics.MakeRoom(spec.Maps[bpf.ConnectionMapConnectionDurations])
@@ -110,7 +110,7 @@ func (c *connections) Loaded(maps map[string]*ebpf.Map) error {
 	c.counts = counts
 	return errors.Join(
 		err,
-		c.living.loaded(maps, c.host.ByPeer),
+		c.openBytes.loaded(maps, c.host.ByPeer),
 		c.times.Loaded(maps[bpf.ConnectionMapConnectionDurations], seriesOf, overflow...),
 	)
 }
@@ -120,8 +120,8 @@ func (c *connections) Attached(iters map[string]*program.Iter) {
 	if iter := iters[bpf.ConnectionProgConnectionUdpSockets]; iter != nil && c.host.StoresInSockets() {
 		c.peers.open = iter.Open
 	}
-	if iter := iters[bpf.ConnectionProgConnectionLookAtLiving]; iter != nil {
-		c.living.open = iter.Open
+	if iter := iters[bpf.ConnectionProgConnectionScanOpen]; iter != nil {
+		c.openBytes.open = iter.Open
 	}
 	if iter := iters[bpf.ConnectionProgConnectionFindHolders]; iter != nil {
 		c.holders.closer = closerIn(c.host.Sockets)
@@ -173,7 +173,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.ExactTracepoint(bpf.ConnectionProgConnectionDrop, bpf.ConnectionProgConnectionDropMissed, "kfree_skb"),
 			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
 			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"),
-			program.Reader(bpf.ConnectionProgConnectionLookAtLiving, "task_file"),
+			program.Reader(bpf.ConnectionProgConnectionScanOpen, "task_file"),
 		)
 	}
 	return hooks

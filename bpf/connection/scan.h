@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* Looks at the connections that are open: see living.h. */
+/* The scan of open connections: see open_bytes.h. */
 #pragma once
 
 #include "tcp.h"
 
-static __noinline int count_living(const struct peer_series *key, __u64 sent, __u64 received)
+static __noinline int count_bytes(const struct peer_series *key, __u64 sent, __u64 received)
 {
-	static const struct living_counts none;
-	struct living_counts *counts =
-		FIND_SERIES(&connection_living_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
+	static const struct byte_counts none;
+	struct byte_counts *counts =
+		FIND_SERIES(&connection_byte_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
 
 	if (!counts)
 		return 0;
@@ -17,8 +17,8 @@ static __noinline int count_living(const struct peer_series *key, __u64 sent, __
 	return 0;
 }
 
-/* Counts the bytes since the last look. */
-static __always_inline int count_new_bytes(struct living *l, struct sock *sk, int state, bool probe)
+/* Counts the bytes since the last scan. */
+static __always_inline int count_new_bytes(struct open_bytes *l, struct sock *sk, int state, bool probe)
 {
 	struct tcp_sock *tp = probe ? (struct tcp_sock *)sk : bpf_skc_to_tcp_sock(sk);
 	__u64 flags = l->key.series.role == ROLE_CLIENT, acked, sent, received;
@@ -33,27 +33,27 @@ static __always_inline int count_new_bytes(struct living *l, struct sock *sk, in
 	received = READ(probe, tp, bytes_received) - (READ(probe, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
 	if (sent == l->sent && received == l->received)
 		return 0;
-	count_living(&l->key, sent - l->sent, received - l->received);
+	count_bytes(&l->key, sent - l->sent, received - l->received);
 	l->sent = sent;
 	l->received = received;
 	return 0;
 }
 
-/* Looks again at a connection. Several processes may have it, and the look may find it several times. */
-static __always_inline void look_again(struct look *look, struct living *l, struct sock *sk, int state)
+/* Scans a connection again. Several processes may have it, and the scan may find it several times. */
+static __always_inline void scan_again(struct scan *scan, struct open_bytes *l, struct sock *sk, int state)
 {
-	if (l->closed || l->last == look->number)
+	if (l->closed || l->last == scan->number)
 		return;
 	count_new_bytes(l, sk, state, by_address);
-	l->last = look->number;
-	look->open++;
+	l->last = scan->number;
+	scan->open++;
 }
 
-/* Nothing is counted until another look has found the connection still open. */
-static __noinline int look_first(struct sock *sk, struct socket_state *s, struct connection *c, struct look *look,
-				 struct living *l)
+/* Nothing is counted until another scan has found the connection still open. */
+static __noinline int scan_first(struct sock *sk, struct socket_state *s, struct connection *c, struct scan *scan,
+				 struct open_bytes *l)
 {
-	struct living new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}};
+	struct open_bytes new = {.key = {.series = {.transport = IPPROTO_TCP, .role = s->role}}};
 	__u64 key = socket_key(sk);
 	struct new_connection *again;
 	struct flow flow = {};
@@ -63,14 +63,14 @@ static __noinline int look_first(struct sock *sk, struct socket_state *s, struct
 	set_server(&new.key.server, &flow, s->role);
 	new.key.series.type = type_of(&flow);
 	new.key.series.cgroup = by_address ? s->owner.cgroup : cgroup_of(s, sk);
-	new.first = look->number;
-	new.last = look->number;
-	if (bpf_map_update_elem(&connection_living, &key, &new, l ? BPF_ANY : BPF_NOEXIST))
+	new.first = scan->number;
+	new.last = scan->number;
+	if (bpf_map_update_elem(&connection_open_bytes, &key, &new, l ? BPF_ANY : BPF_NOEXIST))
 		return 0;
 	/* Its end leaves the totals from now on. */
-	c->flags |= CONNECTION_LIVING;
-	place = look->found++;
-	look->open++;
+	c->flags |= CONNECTION_SCANNED;
+	place = scan->found++;
+	scan->open++;
 	again = bpf_map_lookup_elem(&connection_new, &place);
 	if (again) {
 		again->socket = address_of(sk);
@@ -80,19 +80,19 @@ static __noinline int look_first(struct sock *sk, struct socket_state *s, struct
 }
 
 /*
- * Looks once more at a connection that was found first: it is open if its socket still has its number, and has not closed since. By then
- * no end is under way any more that does not know of the look.
+ * Checks a connection that this scan has found first: it is open if its socket still has its number, and has not closed since. By then
+ * no end is under way any more that does not know of the scan.
  */
 static __noinline int confirm(__u32 place)
 {
 	struct new_connection *again = bpf_map_lookup_elem(&connection_new, &place);
-	struct living *l;
+	struct open_bytes *l;
 	struct sock *sk;
 	int state;
 
 	if (!again)
 		return 0;
-	l = bpf_map_lookup_elem(&connection_living, &again->key);
+	l = bpf_map_lookup_elem(&connection_open_bytes, &again->key);
 	if (!l || l->closed)
 		return 0;
 	sk = (struct sock *)again->socket;
@@ -104,25 +104,25 @@ static __noinline int confirm(__u32 place)
 
 static __always_inline void confirm_new(void)
 {
-	struct look *look;
+	struct scan *scan;
 	__u32 zero = 0;
 
-	look = bpf_map_lookup_elem(&connection_look, &zero);
-	if (!look || look->found > NEW_CONNECTIONS || by_address)
+	scan = bpf_map_lookup_elem(&connection_scan, &zero);
+	if (!scan || scan->found > NEW_CONNECTIONS || by_address)
 		return;
-	for (__u32 i = 0; i < NEW_CONNECTIONS && i < look->found; i++)
+	for (__u32 i = 0; i < NEW_CONNECTIONS && i < scan->found; i++)
 		confirm(i);
-	look->confirmed = look->found;
+	scan->confirmed = scan->found;
 }
 
 SEC("iter/task_file")
-int connection_look_at_living(struct bpf_iter__task_file *ctx)
+int connection_scan_open(struct bpf_iter__task_file *ctx)
 {
 	struct task_struct *task = ctx->task;
 	struct socket_state *s;
 	struct connection *c;
-	struct living *l;
-	struct look *look;
+	struct open_bytes *l;
+	struct scan *scan;
 	struct sock *sk;
 	__u32 zero = 0;
 	__u64 key;
@@ -139,12 +139,12 @@ int connection_look_at_living(struct bpf_iter__task_file *ctx)
 	if (!is_open(state))
 		return 0;
 	key = socket_key(sk);
-	look = bpf_map_lookup_elem(&connection_look, &zero);
-	if (!key || !look)
+	scan = bpf_map_lookup_elem(&connection_scan, &zero);
+	if (!key || !scan)
 		return 0;
-	l = bpf_map_lookup_elem(&connection_living, &key);
+	l = bpf_map_lookup_elem(&connection_open_bytes, &key);
 	if (l && !by_address) {
-		look_again(look, l, sk, state);
+		scan_again(scan, l, sk, state);
 		return 0;
 	}
 	s = by_address ? stored_state(sk) : find_state(sk);
@@ -152,9 +152,9 @@ int connection_look_at_living(struct bpf_iter__task_file *ctx)
 	if (!c || (c->flags & (CONNECTION_OPENED | CONNECTION_EXCLUDED | CONNECTION_SUBFLOW)) != CONNECTION_OPENED)
 		return 0;
 	/* By address, the entry may be left over from an earlier socket, and is replaced. */
-	if (l && (l->closed || c->flags & CONNECTION_LIVING))
-		look_again(look, l, sk, state);
+	if (l && (l->closed || c->flags & CONNECTION_SCANNED))
+		scan_again(scan, l, sk, state);
 	else
-		look_first(sk, s, c, look, l);
+		scan_first(sk, s, c, scan, l);
 	return 0;
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// The bytes of a connection count while it is open, and at its end those that are new. Who else has its socket does not matter.
+// The bytes of a connection count while it is open, and the rest at its end, also if several processes have its socket.
 func TestConnectionBytesWhileOpen(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -71,7 +71,7 @@ func TestConnectionBytesWhileOpen(t *testing.T) {
 	}
 }
 
-// scrapeBytes scrapes until some containers have that many bytes, sent and received: on a busy host, looks have pauses.
+// scrapeBytes scrapes until some containers have that many bytes, sent and received: on a busy host, scans have pauses.
 func scrapeBytes(t *testing.T, r *testreceiver.Receiver, bytes int, containers ...*testhost.Cgroup) (m testreceiver.Scrape) {
 	t.Helper()
 	testreceiver.Eventually(func() bool {
@@ -85,8 +85,8 @@ func scrapeBytes(t *testing.T, r *testreceiver.Receiver, bytes int, containers .
 	return m
 }
 
-// Many connections that open, send and close while looks go on: no byte counts twice, and none is missing.
-func TestConnectionBytesUnderLooks(t *testing.T) {
+// Many connections open, send and close while scans run: no byte counts twice, and none is missing.
+func TestConnectionBytesDuringScans(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "collection_interval: 10ms\n"+onlyConnection)
 	container := testhost.NewContainer(t)

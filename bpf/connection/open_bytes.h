@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The bytes of connections that are open. User space has all of them looked at before it reads the counts, and a look counts what is
- * new since the last one. At its end a connection that was looked at leaves its totals here instead of adding them to its series, so
- * that no byte counts twice, and user space counts the rest. Connections that no look has found cost nothing, and those without new
- * bytes little more than the way to them: no two looks overlap, so that a look needs no lock.
+ * The bytes of connections that are open. User space has all of them scanned before it reads the counts, and a scan counts what is
+ * new since the last one. At its end a connection that was scanned leaves its totals here instead of adding them to its series, so
+ * that no byte counts twice, and user space counts the rest. Connections that no scan has found cost nothing, and those without new
+ * bytes little more than the way to them: no two scans overlap, so that a scan needs no lock.
  */
 #pragma once
 
@@ -11,10 +11,10 @@
 #include "../include/track.h"
 #include "counts.h"
 
-struct living {
+struct open_bytes {
 	struct peer_series key; /* of the series that it counts in */
-	__u64 first;            /* the look that found it first */
-	__u64 last;             /* the last look that found it */
+	__u64 first;            /* the scan that found it first */
+	__u64 last;             /* the last scan that found it */
 	__u64 sent;             /* bytes that are counted */
 	__u64 received;
 	__u64 closed; /* whether it has ended; then: */
@@ -22,30 +22,30 @@ struct living {
 	__u64 total_received;
 };
 
-#define LIVING_CONNECTIONS 131072
+#define OPEN_CONNECTIONS 131072
 
 /* By the socket: see socket_key(). Further connections count when they end. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__uint(max_entries, LIVING_CONNECTIONS);
+	__uint(max_entries, OPEN_CONNECTIONS);
 	__type(key, __u64);
-	__type(value, struct living);
-} connection_living SEC(".maps");
+	__type(value, struct open_bytes);
+} connection_open_bytes SEC(".maps");
 
 /* The ones that have left their totals. There is room for all. */
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
-	__uint(max_entries, LIVING_CONNECTIONS);
-	__type(value, __u64); /* key of connection_living */
+	__uint(max_entries, OPEN_CONNECTIONS);
+	__type(value, __u64); /* key of connection_open_bytes */
 } connection_ended SEC(".maps");
 
-/* Connections that the look under way has found first, and that it looks at again at its end. For more, user space makes another look. */
+/* Connections that the scan under way has found first, and checks at its end. For more, user space makes another scan. */
 #define NEW_CONNECTIONS 128
 
 struct new_connection {
 	__u64 socket; /* address */
-	__u64 key;    /* of connection_living */
+	__u64 key;    /* of connection_open_bytes */
 };
 
 struct {
@@ -55,8 +55,8 @@ struct {
 	__type(value, struct new_connection);
 } connection_new SEC(".maps");
 
-struct look {
-	__u64 number;    /* of the look under way; user space sets it */
+struct scan {
+	__u64 number;    /* of the scan under way; user space sets it */
 	__u64 found;     /* connections that it has found first */
 	__u64 open;      /* connections that it has found, those included */
 	__u64 confirmed; /* of those found first, how many are confirmed */
@@ -66,11 +66,11 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	__type(value, struct look);
-} connection_look SEC(".maps");
+	__type(value, struct scan);
+} connection_scan SEC(".maps");
 
 /* What is counted of them, by series: see connection_counts. */
-struct living_counts {
+struct byte_counts {
 	__u64 sent;
 	__u64 received;
 };
@@ -79,8 +79,8 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, struct peer_series);
-	__type(value, struct living_counts);
-} connection_living_counts SEC(".maps");
+	__type(value, struct byte_counts);
+} connection_byte_counts SEC(".maps");
 
 /* The number of a socket or, where sockets have none, its address. */
 static __always_inline __u64 socket_key(const struct sock *sk)
@@ -88,10 +88,10 @@ static __always_inline __u64 socket_key(const struct sock *sk)
 	return by_address ? address_of(sk) : (__u64)sk->__sk_common.skc_cookie.counter;
 }
 
-/* At the end of a connection that a look has found. key is its socket_key(). Returns false if its bytes are to be counted with its series as usual. */
+/* For the end of a connection that a scan has found; key is its socket_key(). Returns false if the caller has to count its bytes. */
 static __noinline bool leave_totals(__u64 key, const struct peer_series *series, __u64 sent, __u64 received)
 {
-	struct living *l = bpf_map_lookup_elem(&connection_living, &key);
+	struct open_bytes *l = bpf_map_lookup_elem(&connection_open_bytes, &key);
 
 	if (!l)
 		return false;

@@ -16,68 +16,68 @@ import (
 )
 
 const (
-	// shortLook is how long a look at the open connections takes on most hosts. Longer ones take at most a part of the time, one in
-	// lookShare.
-	shortLook = 50 * time.Millisecond
-	lookShare = 20
+	// shortScan is how long a scan of the open connections takes on most hosts. Longer scans take at most one part in scanShare of
+	// the time.
+	shortScan = 50 * time.Millisecond
+	scanShare = 20
 )
 
-// living counts the bytes of connections while they are open: see bpf/connection/living.h. A byte counts once, at the first scrape
+// openBytes counts the bytes of connections while they are open: see bpf/connection/open_bytes.h. A byte counts once, at the first scrape
 // after it was acknowledged or received. What is new of the open ones is counted by the BPF side, and what is left at the end here: so
 // a connection costs user space something once.
-type living struct {
+type openBytes struct {
 	open        func() (io.ReadCloser, error) // nil: connections count when they end
-	look, found *ebpf.Map
+	scan, found *ebpf.Map
 	ended       *ebpf.Map
 	counted     *ebpf.Map
 	byPeer      bool
-	counts      metrics.Scraper[series, bpf.ConnectionLivingCounts]
+	counts      metrics.Scraper[series, bpf.ConnectionByteCounts]
 
-	number   uint64    // of the last look
-	next     time.Time // no look before
+	number   uint64    // of the last scan
+	next     time.Time // no scan before
 	entries  int       // in found
-	inLook   int       // entries that the last look has found
+	inScan   int       // entries that the last scan has found
 	searched time.Time // when found was searched last
-	// closing are connections that only one look has found, and when that was noticed.
+	// closing are connections that only one scan has found, and when that was noticed.
 	closing map[uint64]time.Time
 }
 
-// searchInterval is how often all entries are searched, if there are some that no look finds any more: their descriptor is closed.
+// searchInterval is how often all entries are searched, if there are some that no scan finds any more: their descriptor is closed.
 const searchInterval = time.Minute
 
 // longestClose is more than a connection without a descriptor lives: the kernel gives up after some minutes.
 const longestClose = 15 * time.Minute
 
 // loaded hands over the maps.
-func (l *living) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
-	l.look, l.found, l.counted = maps[bpf.ConnectionMapConnectionLook], maps[bpf.ConnectionMapConnectionLiving], maps[bpf.ConnectionMapConnectionLivingCounts]
+func (l *openBytes) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
+	l.scan, l.found, l.counted = maps[bpf.ConnectionMapConnectionScan], maps[bpf.ConnectionMapConnectionOpenBytes], maps[bpf.ConnectionMapConnectionByteCounts]
 	l.ended, l.closing, l.byPeer = maps[bpf.ConnectionMapConnectionEnded], map[uint64]time.Time{}, byPeer
-	l.counts, err = newScraper[bpf.ConnectionLivingCounts](l.counted, byPeer, nil)
+	l.counts, err = newScraper[bpf.ConnectionByteCounts](l.counted, byPeer, nil)
 	return err
 }
 
 // update counts the bytes since the last scrape.
-func (l *living) update() error {
+func (l *openBytes) update() error {
 	if l.open == nil {
 		return nil
 	}
 	start := time.Now()
 	if start.After(l.next) {
-		if err := l.lookTwice(); err != nil {
+		if err := l.scanTwice(); err != nil {
 			return err
 		}
-		if took := time.Since(start); took > shortLook {
-			l.next = time.Now().Add((lookShare - 1) * took)
+		if took := time.Since(start); took > shortScan {
+			l.next = time.Now().Add((scanShare - 1) * took)
 		}
 	}
 	return l.collect()
 }
 
 // collect counts what is left of the connections that have ended.
-func (l *living) collect() error {
+func (l *openBytes) collect() error {
 	sums := leftovers{}
 	err := l.takeEnded(sums)
-	if l.entries > l.inLook && time.Since(l.searched) >= searchInterval {
+	if l.entries > l.inScan && time.Since(l.searched) >= searchInterval {
 		l.searched = time.Now()
 		err = errors.Join(err, l.search(sums))
 	}
@@ -87,13 +87,13 @@ func (l *living) collect() error {
 	return err
 }
 
-// lookTwice looks at all connections, and again if many were found first: only then it is certain that their end was not under way when
-// they were found. Of a few, the look itself makes certain.
-func (l *living) lookTwice() error {
+// scanTwice scans all connections, and again if many were found first: only then it is certain that their end was not under way when
+// they were found. Of a few, the scan itself makes certain.
+func (l *openBytes) scanTwice() error {
 	for range 2 {
 		l.number++
-		if err := l.look.Put(uint32(0), bpf.ConnectionLook{Number: l.number}); err != nil {
-			return fmt.Errorf("begin a look at the open connections: %w", err)
+		if err := l.scan.Put(uint32(0), bpf.ConnectionScan{Number: l.number}); err != nil {
+			return fmt.Errorf("begin a scan of the open connections: %w", err)
 		}
 		r, err := l.open()
 		if err != nil {
@@ -101,14 +101,14 @@ func (l *living) lookTwice() error {
 		}
 		_, err = io.Copy(io.Discard, r)
 		if err = errors.Join(err, r.Close()); err != nil {
-			return fmt.Errorf("look at the open connections: %w", err)
+			return fmt.Errorf("scan the open connections: %w", err)
 		}
-		var done bpf.ConnectionLook
-		if err := l.look.Lookup(uint32(0), &done); err != nil {
-			return fmt.Errorf("end a look at the open connections: %w", err)
+		var done bpf.ConnectionScan
+		if err := l.scan.Lookup(uint32(0), &done); err != nil {
+			return fmt.Errorf("end a scan of the open connections: %w", err)
 		}
 		l.entries += int(done.Found)
-		l.inLook = int(done.Open)
+		l.inScan = int(done.Open)
 		if done.Found == done.Confirmed {
 			return nil
 		}
@@ -117,10 +117,10 @@ func (l *living) lookTwice() error {
 }
 
 // leftovers are bytes that are not counted yet, by series.
-type leftovers map[bpf.ConnectionPeerSeries]bpf.ConnectionLivingCounts
+type leftovers map[bpf.ConnectionPeerSeries]bpf.ConnectionByteCounts
 
 // addLeft adds what is not counted of a connection that has ended.
-func (o leftovers) addLeft(c *bpf.ConnectionLiving) {
+func (o leftovers) addLeft(c *bpf.ConnectionOpenBytes) {
 	sum := o[c.Key]
 	sum.Sent += c.TotalSent - c.Sent
 	sum.Received += c.TotalReceived - c.Received
@@ -128,7 +128,7 @@ func (o leftovers) addLeft(c *bpf.ConnectionLiving) {
 }
 
 // takeEnded removes the entries of connections that have ended.
-func (l *living) takeEnded(sums leftovers) error {
+func (l *openBytes) takeEnded(sums leftovers) error {
 	for {
 		var socket uint64
 		err := l.ended.LookupAndDelete(nil, &socket)
@@ -138,7 +138,7 @@ func (l *living) takeEnded(sums leftovers) error {
 		if err != nil {
 			return fmt.Errorf("read map %s: %w", l.ended, err)
 		}
-		var c bpf.ConnectionLiving
+		var c bpf.ConnectionOpenBytes
 		err = l.found.Lookup(socket, &c)
 		if errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && c.Closed == 0 {
 			continue // a search has removed it; by address, another connection has its place
@@ -154,10 +154,10 @@ func (l *living) takeEnded(sums leftovers) error {
 }
 
 // search looks for entries that are left.
-func (l *living) search(sums leftovers) error {
+func (l *openBytes) search(sums leftovers) error {
 	var over []uint64
 	entries := 0
-	err := l.each(func(socket uint64, c *bpf.ConnectionLiving) {
+	err := l.each(func(socket uint64, c *bpf.ConnectionOpenBytes) {
 		entries++
 		switch {
 		case c.Closed != 0:
@@ -175,7 +175,7 @@ func (l *living) search(sums leftovers) error {
 }
 
 // forget removes the entry of a connection.
-func (l *living) forget(socket uint64) error {
+func (l *openBytes) forget(socket uint64) error {
 	delete(l.closing, socket)
 	l.entries--
 	if err := l.found.Delete(socket); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
@@ -184,10 +184,10 @@ func (l *living) forget(socket uint64) error {
 	return nil
 }
 
-// isOver reports whether the entry of a connection that only one look has found can be removed. Its process has closed the descriptor
-// since. Either its end was under way during the look, and has counted it, or it will leave its totals in the entry. The latter may
+// isOver reports whether the entry of a connection that only one scan has found can be removed. Its process has closed the descriptor
+// since. Either its end was under way during the scan, and has counted it, or it will leave its totals in the entry. The latter may
 // happen at any time, so that the entry stays until no end can come.
-func (l *living) isOver(socket uint64) bool {
+func (l *openBytes) isOver(socket uint64) bool {
 	since, ok := l.closing[socket]
 	if !ok {
 		since = time.Now()
@@ -196,13 +196,13 @@ func (l *living) isOver(socket uint64) bool {
 	return time.Since(since) > longestClose
 }
 
-// each calls f for each connection that a look has found.
-func (l *living) each(f func(socket uint64, c *bpf.ConnectionLiving)) error {
+// each calls f for each connection that a scan has found.
+func (l *openBytes) each(f func(socket uint64, c *bpf.ConnectionOpenBytes)) error {
 	const size = 4096
 	var (
 		cursor  ebpf.MapBatchCursor
 		sockets = make([]uint64, size)
-		found   = make([]bpf.ConnectionLiving, size)
+		found   = make([]bpf.ConnectionOpenBytes, size)
 	)
 	for {
 		n, err := l.found.BatchLookup(&cursor, sockets, found, nil)
@@ -219,8 +219,8 @@ func (l *living) each(f func(socket uint64, c *bpf.ConnectionLiving)) error {
 }
 
 // add adds to the counts of a series; if there is no room for it, to those of the overflow series.
-func (l *living) add(key bpf.ConnectionPeerSeries, sum bpf.ConnectionLivingCounts) error {
-	if sum == (bpf.ConnectionLivingCounts{}) {
+func (l *openBytes) add(key bpf.ConnectionPeerSeries, sum bpf.ConnectionByteCounts) error {
+	if sum == (bpf.ConnectionByteCounts{}) {
 		return nil
 	}
 	key.Series.Error, key.Series.Cause = 0, 0
@@ -228,7 +228,7 @@ func (l *living) add(key bpf.ConnectionPeerSeries, sum bpf.ConnectionLivingCount
 	if !l.byPeer {
 		whole = &key.Series
 	}
-	var all bpf.ConnectionLivingCounts
+	var all bpf.ConnectionByteCounts
 	if err := l.counted.Lookup(whole, &all); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("read map %s: %w", l.counted, err)
 	}
@@ -246,7 +246,7 @@ func (l *living) add(key bpf.ConnectionPeerSeries, sum bpf.ConnectionLivingCount
 }
 
 // addTo adds the bytes to the counts of the same series.
-func (l *living) addTo(all map[series]*bpf.ConnectionCounts, m *metrics.Builder) error {
+func (l *openBytes) addTo(all map[series]*bpf.ConnectionCounts, m *metrics.Builder) error {
 	sums, err := l.counts.Scrape(m)
 	for s, sum := range sums {
 		if all[s] == nil {
