@@ -29,7 +29,7 @@ type Config struct {
 	// ControllerConfig has the interval at which metrics are read from the kernel.
 	scraperhelper.ControllerConfig `mapstructure:",squash"`
 
-	// ErrorMode is what becomes of the receiver when a program cannot be attached.
+	// ErrorMode decides whether the receiver fails if a program cannot be attached.
 	ErrorMode ErrorMode `mapstructure:"error_mode"`
 	// RingBufferSize is the size of the ring buffer. All programs share it.
 	RingBufferSize RingBufferSize `mapstructure:"ring_buffer_size"`
@@ -48,7 +48,7 @@ type Config struct {
 	ResourceAttributes metadata.ResourceAttributesConfig `mapstructure:"resource_attributes"`
 	// Exclude configures which traffic and processes are excluded.
 	Exclude FilterConfig `mapstructure:"exclude"`
-	// Include configures which traffic and processes are included; what Exclude has, too, is excluded.
+	// Include configures which traffic and processes are included. Exclude takes precedence.
 	Include IncludeConfig `mapstructure:"include"`
 	// OverheadLimit is the most that the programs and the work on their events may cost; 0 is no limit.
 	OverheadLimit OverheadLimit `mapstructure:"overhead_limit"`
@@ -148,13 +148,13 @@ func (s BatchSize) Validate() error {
 	return nil
 }
 
-// ErrorMode is what becomes of the receiver when a program cannot be attached.
+// ErrorMode decides whether the receiver fails if a program cannot be attached.
 type ErrorMode string
 
 const (
 	// ErrorModePropagate fails the start of the receiver.
 	ErrorModePropagate ErrorMode = "propagate"
-	// ErrorModeIgnore runs what can run, and reports the rest as component status and ebpf.program.state events.
+	// ErrorModeIgnore runs the other programs, and reports the failed ones in the component status and as ebpf.program.state events.
 	ErrorModeIgnore ErrorMode = "ignore"
 )
 

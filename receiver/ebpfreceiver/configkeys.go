@@ -15,8 +15,8 @@ import (
 )
 
 // refuseMisplacedKeys removes from a configuration block, and from the blocks in it, every key that the struct has no
-// field for, and every value that stands where a block must. It returns an error for each, which says what would have
-// been right: the collector refuses such keys as well, but not with the known ones.
+// field for, and every value in place of a block. It returns an error for each, with the known keys, which the
+// collector's own error does not list.
 func refuseMisplacedKeys(conf *confmap.Conf, target any) error {
 	return errors.Join(misplacedKeys(conf, "", conf.ToStringMap(), reflect.TypeOf(target).Elem())...)
 }

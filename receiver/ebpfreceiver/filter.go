@@ -29,8 +29,8 @@ type FilterConfig struct {
 	Executables []Executable `mapstructure:"executables"`
 }
 
-// IncludeConfig configures what the programs include. A key that is not set includes everything. What several keys are set for has to
-// match all of them.
+// IncludeConfig configures what the programs include. A key that is not set includes everything. If several keys are set, all must
+// match.
 type IncludeConfig struct {
 	// These are as in FilterConfig. It is not embedded, because errors would have its name in the path of their keys.
 	Self        bool         `mapstructure:"self"`

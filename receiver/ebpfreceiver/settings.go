@@ -13,8 +13,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// settings are what the keys of the receiver mean, but for those of programs, which their Definitions have. The blocks of
-// events, metrics and resource attributes, which are all alike, are given once, with a placeholder for the name.
+// settings document the keys of the receiver, except those of programs, which are in the Definitions. Blocks of events, metrics and
+// resource attributes are alike, so each is documented once, with a placeholder for the name.
 var settings = map[string]program.Setting{
 	"collection_interval": {
 		Unit:    program.UnitDuration,
@@ -30,12 +30,12 @@ var settings = map[string]program.Setting{
 		Meaning: "The most that one reading of the metrics may take; `0s` is no limit.",
 	},
 	"error_mode": {
-		Meaning: "What happens when a program that was asked for cannot be attached. `propagate`: the collector does not start, and says what to do. `ignore`: what can run runs; the rest is the component's status and an event `ebpf.program.state`.",
+		Meaning: "What happens if a program cannot be attached. `propagate`: the collector does not start; the error says what to do. `ignore`: the other programs run, and the failure is in the component's status and in an event `ebpf.program.state`.",
 		Schema:  program.Schema{"enum": program.Strings(ErrorModePropagate, ErrorModeIgnore)},
 	},
 	"ring_buffer_size": {
 		Unit:    "bytes, or KiB, MiB, GiB",
-		Meaning: fmt.Sprintf("Size of the one ring buffer that events wait in until they are read. A power of two from `%s` to `%s`.", minRingBufferSize, maxRingBufferSize),
+		Meaning: fmt.Sprintf("Size of the ring buffer that holds the events of all programs until they are read. A power of two from `%s` to `%s`.", minRingBufferSize, maxRingBufferSize),
 		Schema:  ringBufferSizeSchema(),
 	},
 	"overhead_limit": {
@@ -54,12 +54,12 @@ var settings = map[string]program.Setting{
 		Meaning: "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`.",
 	},
 	"histogram": {
-		Meaning: "`explicit` or `exponential`: the kind of OTLP histogram that durations are published in. Use `explicit` with the Prometheus exporter: of an exponential histogram it keeps the sum and the count only.",
+		Meaning: "`explicit` or `exponential`: the kind of OTLP histogram for durations. Use `explicit` with the Prometheus exporter: it keeps only the sum and the count of an exponential histogram.",
 		Schema:  program.Schema{"enum": program.Strings(HistogramExplicit, HistogramExponential)},
 	},
 
 	"retry_on_failure::enabled": {
-		Meaning: "Whether a batch of events that the next consumer refuses is offered again. Meanwhile nothing new is delivered, and what other pipelines and exporters of the receiver have taken already comes to them once more. A `sending_queue` at the exporter does better. What is given up is counted as `refused`.",
+		Meaning: "Whether a batch of events that the next consumer refuses is offered again. New events wait meanwhile, and other pipelines and exporters that have accepted the batch get it again, so prefer a `sending_queue` at the exporter. Batches that are given up are counted as `refused`.",
 	},
 	"retry_on_failure::initial_interval": {
 		Unit:    program.UnitDuration,
@@ -74,11 +74,11 @@ var settings = map[string]program.Setting{
 		Meaning: "How long a batch is offered before it is given up. `0s` is no limit.",
 	},
 	"retry_on_failure::multiplier": {
-		Meaning: "By how much each wait is longer than the one before.",
+		Meaning: "The factor by which each wait is longer than the one before.",
 		Schema:  program.Schema{"minimum": 0},
 	},
 	"retry_on_failure::randomization_factor": {
-		Meaning: "The share by which a wait is made longer or shorter by chance.",
+		Meaning: "The share by which waits vary at random.",
 		Schema:  program.Schema{"minimum": 0, "maximum": 1},
 	},
 
@@ -91,7 +91,7 @@ var settings = map[string]program.Setting{
 		Meaning: "The number of events at which a batch is sent without waiting.",
 	},
 	"events::body": {
-		Meaning: "Whether log records have a body: one short line for people.",
+		Meaning: "Whether log records have a body, one line for people.",
 	},
 	"events::<event>::enabled": {
 		Meaning: "Whether the event is emitted.",
@@ -101,7 +101,7 @@ var settings = map[string]program.Setting{
 	},
 	"metrics::<metric>::attributes": {
 		Unit:    "list of the metric's attributes",
-		Meaning: "The attributes that the metric's series keep, by default all, but of connections not `server.address` and `server.port`, and of look-ups not `dns.question.name`. Series that become equal are added up; with `[]` one is left per resource.",
+		Meaning: "The attributes that the metric's series keep, by default all except the opt-in ones: `server.address` and `server.port` of connections, `dns.question.name` of look-ups. Series that become equal are added up; with `[]` one is left per resource.",
 	},
 
 	"resource_attributes::<attribute>::enabled": {
@@ -125,7 +125,7 @@ var settings = map[string]program.Setting{
 	},
 
 	"include::self": {
-		Meaning: "Keeps only the collector's own process, if `exclude::self` is false. All keys of `include` that are set have to match; what `exclude` has, too, is left out.",
+		Meaning: "Keeps only the collector's own process, if `exclude::self` is false. All keys of `include` that are set must match. `exclude` takes precedence.",
 	},
 	"include::loopback": {
 		Meaning: "Keeps only traffic from and to loopback addresses.",
@@ -157,7 +157,7 @@ var settings = map[string]program.Setting{
 	},
 
 	"exclude::self": {
-		Meaning: "Leaves out the collector's own process, from events and metrics both, as all of `exclude` does.",
+		Meaning: "Leaves out the collector's own process. Like all keys of `exclude`, it applies to events and metrics.",
 	},
 	"exclude::loopback": {
 		Meaning: "Leaves out traffic from and to loopback addresses.",

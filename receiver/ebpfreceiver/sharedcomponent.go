@@ -100,7 +100,7 @@ type statusFanOut struct {
 	last      *componentstatus.Event
 }
 
-// add makes a host hear of the status from now on, the present one included.
+// add adds a host, and reports the current status to it.
 func (f *statusFanOut) add(host component.Host) {
 	reporter, ok := host.(componentstatus.Reporter)
 	if !ok {

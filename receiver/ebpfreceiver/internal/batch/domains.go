@@ -13,37 +13,38 @@ import (
 )
 
 const (
-	// maxDomains bounds the names. If there are more, those that are still valid are forgotten, too.
+	// maxDomains bounds the entries. If more are valid at once, all are forgotten.
 	maxDomains = 32768
-	// minValid is how long a name is remembered at least: processes connect some time after they have looked up a name, and keep
-	// addresses longer than they should. maxValid is the most.
+	// minValid and maxValid bound how long a name is remembered. Processes connect some time after the look-up, and often use an
+	// address longer than its TTL allows.
 	minValid, maxValid = time.Minute, 24 * time.Hour
 )
 
-// Domains are the names that processes have looked up, by the addresses in the answers.
+// Domains has the domain names that processes have looked up, by the addresses in the answers.
 type Domains struct {
 	known map[resolved]domain
 }
 
-// resolved is an address that a process knows. The executable is there because ids of processes are used again.
+// resolved is an address that a process got. The executable is part of it because the kernel reuses pids.
 type resolved struct {
 	pid        uint32
 	executable [48]int8
 	address    netip.Addr
 }
 
-// domain is the name that leads to an address. Times are those of the kernel.
+// domain is the name of an address. Times are kernel times (ns).
 type domain struct {
-	name  string
+	name string
+	// until is when the name expires.
 	until uint64
-	// ambiguous is until when another name leads there, too.
+	// ambiguous is when the last other name of the address expires.
 	ambiguous uint64
 }
 
 // NewDomains returns an empty set.
 func NewDomains() *Domains { return &Domains{known: map[resolved]domain{}} }
 
-// Learn remembers that a process has looked up a name at that time and got an address, and how long the answer is valid.
+// Learn records that a process has looked up a name and got an address, at a time, and how long the answer is valid.
 func (d *Domains) Learn(owner *common.Owner, name string, address netip.Addr, at uint64, valid time.Duration) {
 	if owner.Pid == 0 || name == "" {
 		return
@@ -67,7 +68,7 @@ func (d *Domains) Learn(owner *common.Owner, name string, address netip.Addr, at
 	d.known[key] = next
 }
 
-// makeRoom forgets what is not valid any more, or everything.
+// makeRoom drops the expired entries, or all entries if none has expired.
 func (d *Domains) makeRoom(now uint64) {
 	maps.DeleteFunc(d.known, func(_ resolved, one domain) bool { return one.until < now })
 	if len(d.known) >= maxDomains {
@@ -75,7 +76,7 @@ func (d *Domains) makeRoom(now uint64) {
 	}
 }
 
-// Get returns the name by which a process knows an address at that time, "" if there is none, or more than one.
+// Get returns the name that a process has looked up for an address, "" if at that time there is none, or more than one.
 func (d *Domains) Get(owner *common.Owner, address netip.Addr, at uint64) string {
 	if owner.Pid == 0 || len(d.known) == 0 {
 		return ""

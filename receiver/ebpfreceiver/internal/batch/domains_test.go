@@ -47,7 +47,7 @@ func TestDomainsExpire(t *testing.T) {
 	assert.Equal(t, "a.test", d.Get(one, here, 660*second))
 }
 
-// While two names lead to an address, it has none.
+// While two names of an address are valid, it has none.
 func TestAmbiguousDomains(t *testing.T) {
 	for name, first := range map[string]time.Duration{"the first one is valid longer": 20 * time.Minute, "the second one is valid longer": 5 * time.Minute} {
 		t.Run(name, func(t *testing.T) {

@@ -21,9 +21,9 @@ const eventKinds = 16
 type capacities [common.MaxPrograms][eventKinds]uint8
 
 // Event is a log record that is being built. Put adds attributes, and End finishes it. A batch has one Event, so end it before
-// the next one begins. What is not known is not put: Put methods ignore empty strings.
+// the next one begins. Put methods ignore empty strings, so unknown values are absent.
 //
-// Unlike a pcommon.Map it does not search for each key among those that are there: put no key twice.
+// Unlike a pcommon.Map it does not check whether a key exists already: put no key twice.
 type Event struct {
 	batch      *Batch
 	lr         plog.LogRecord
@@ -97,8 +97,8 @@ func (e *Event) PutStrings(key string, values []string) {
 // PutSlice puts an empty list and returns it, for its elements to be added before the next Put.
 func (e *Event) PutSlice(key string) pcommon.Slice { return e.put(key).SetEmptySlice() }
 
-// End finishes the log record. appendBody appends the body to a text, and need not care which characters names have: End makes
-// it one line. It is called only if log records have a body.
+// End finishes the log record. appendBody appends the body to a text; it is called only if log records have a body. End escapes
+// control characters, so that the body is one line.
 func (e *Event) End(appendBody func(text []byte) []byte) {
 	*e.capacity = max(*e.capacity, e.count)
 	e.attributes.UnsafeIntoMap(e.lr.Attributes())

@@ -49,7 +49,7 @@ type Source interface {
 	CountRefused(events [common.MaxPrograms]int)
 	// CountUndecodable counts a record that AppendLog has refused. It reports whether it is the first of its program.
 	CountUndecodable(record []byte) (first bool)
-	// Losses returns what was lost since the start, but for the records whose sequence numbers are missing.
+	// Losses returns the losses since the start, except for records whose sequence numbers are missing.
 	Losses() (program.Losses, error)
 }
 
@@ -204,8 +204,8 @@ func (l *Loop) timeoutOfBatch() time.Duration {
 	return -1
 }
 
-// isDue reports whether the batch must be delivered: it is full, or its first event has waited long enough, or the counters of
-// losses are to be read.
+// isDue reports whether the batch must be delivered: it is full, its first event has waited long enough, or the loss counters must
+// be read.
 func (l *Loop) isDue() bool {
 	if due := l.losses.due; l.batch.Len() == 0 && !due.IsZero() && !time.Now().Before(due) {
 		return true
@@ -256,10 +256,10 @@ func (l *Loop) flush(last bool) {
 		return
 	}
 	if l.sender.send(l.source, l.batch.Flush()) {
-		l.losses.told, l.losses.gap = l.losses.appended, ring.Gap{}
+		l.losses.reported, l.losses.gap = l.losses.appended, ring.Gap{}
 	} else {
-		// The next batch may be taken before the counters are read again. It does not report these losses.
-		l.losses.appended = l.losses.told
+		// The next batch may be accepted before the counters are read again. It does not report these losses.
+		l.losses.appended = l.losses.reported
 	}
 }
 

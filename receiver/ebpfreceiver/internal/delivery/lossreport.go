@@ -20,11 +20,11 @@ const lossInterval = time.Second
 
 // lossReport compares the loss counters with the losses that the event stream has reported.
 type lossReport struct {
-	// told are the losses in accepted batches, appended those in the current batch.
-	told, appended program.Losses
+	// reported are the losses in accepted batches, appended those in the current batch.
+	reported, appended program.Losses
 	// gap are missing sequence numbers that were not reported yet.
 	gap ring.Gap
-	// checked is when the counters were last read, due when they must be read again; zero if nothing has happened since.
+	// checked is when the counters were last read. due is when they must be read again; zero if nothing has happened since.
 	checked, due time.Time
 }
 
@@ -39,12 +39,12 @@ var lossTexts = map[string]string{
 	"ring_full":      " events were lost: the queue of this program was full",
 }
 
-// appendLosses appends an ebpf.event.lost event for each program and cause whose counter has risen. It reads the counters once
-// a second at most, unless they are the last ones.
+// appendLosses appends an ebpf.event.lost event for each program and cause whose counter has risen. It reads the counters at most
+// once a second, except at the end.
 func (l *Loop) appendLosses(last bool) {
 	r := &l.losses
 	now := time.Now()
-	if !l.tellsLosses() {
+	if !l.reportsLosses() {
 		return
 	}
 	if since := now.Sub(r.checked); since < lossInterval && !last {
@@ -58,7 +58,7 @@ func (l *Loop) appendLosses(last bool) {
 		return
 	}
 	rises := false
-	for _, loss := range counted.Since(r.told) {
+	for _, loss := range counted.Since(r.reported) {
 		l.appendCounted(loss, r.checked, now)
 		rises = true
 	}
@@ -70,8 +70,8 @@ func (l *Loop) appendLosses(last bool) {
 	}
 }
 
-// tellsLosses reports whether loss events have a consumer.
-func (l *Loop) tellsLosses() bool { return l.settings.LossEvents && l.settings.Next.Consumer != nil }
+// reportsLosses reports whether loss events have a consumer.
+func (l *Loop) reportsLosses() bool { return l.settings.LossEvents && l.settings.Next.Consumer != nil }
 
 // appendCounted appends the event of a loss that happened between two readings of the counters.
 func (l *Loop) appendCounted(loss program.Loss, start, end time.Time) {
@@ -94,7 +94,7 @@ func (l *Loop) appendCounted(loss program.Loss, start, end time.Time) {
 // refused batch.
 func (l *Loop) appendGap(latest ring.Gap) {
 	gap := l.losses.gap.Join(latest)
-	if gap.Count == 0 || !l.tellsLosses() {
+	if gap.Count == 0 || !l.reportsLosses() {
 		return
 	}
 	l.losses.gap = gap

@@ -29,8 +29,8 @@ type Next struct {
 	Report   *receiverhelper.ObsReport
 	// Host receives the component's status.
 	Host component.Host
-	// Retry is whether, and for how long, a refused batch is offered again. The collector joins all pipelines of a receiver to
-	// one consumer: with a retry, the pipelines that have taken a batch get it once more, and nothing new until it is taken.
+	// Retry configures whether, and for how long, a refused batch is offered again. The collector joins all pipelines of a receiver
+	// to one consumer: a retry repeats the batch to the pipelines that have accepted it, and new batches wait until it is accepted.
 	Retry configretry.BackOffConfig
 }
 
@@ -43,7 +43,7 @@ type sender struct {
 
 	ctx    context.Context // ends when Stop can wait no longer
 	cancel context.CancelFunc
-	// refused is whether the last attempt was refused; lost counts the events of the batches given up since the last one taken.
+	// refused is whether the last attempt was refused; lost counts the events that were lost since the last accepted batch.
 	refused bool
 	lost    int
 }
@@ -54,7 +54,7 @@ func newSender(logger *zap.Logger, telemetry *metadata.TelemetryBuilder, next Ne
 	return s
 }
 
-// send reports whether the batch was taken. Otherwise its events are counted as refused.
+// send reports whether the batch was accepted. Otherwise its events are counted as refused.
 func (s *sender) send(source Source, p batch.Payload) (taken bool) {
 	if s.next.Consumer == nil {
 		return false
@@ -75,8 +75,8 @@ func (s *sender) send(source Source, p batch.Payload) (taken bool) {
 	return false
 }
 
-// offer returns nil when the next consumer has taken the logs, or why they are given up. Once the context has ended the
-// consumer is not called: it may be shut down by then.
+// offer returns nil when the next consumer has accepted the logs, or the error because of which they are lost. After the end of
+// the context the consumer is not called: it may have been shut down.
 func (s *sender) offer(ctx context.Context, logs plog.Logs) error {
 	pauses := s.pauses()
 	for begin := time.Now(); ; {

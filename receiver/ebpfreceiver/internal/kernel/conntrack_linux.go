@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Attributes of ctnetlink, which has their types without the flag that marks those that hold others.
+// Attribute types of ctnetlink, without the flag for nested attributes.
 const (
 	tupleOriginal, tupleReply  = nl.CTA_TUPLE_ORIG, nl.CTA_TUPLE_REPLY
 	tupleAddresses, tuplePorts = nl.CTA_TUPLE_IP, nl.CTA_TUPLE_PROTO
@@ -29,11 +29,11 @@ const (
 	nestedTypes                = unix.NLA_F_NESTED
 )
 
-// attributeTypes is the type in the type of an attribute, without its flags.
+// attributeTypes masks the flags out of an attribute's type.
 const attributeTypes = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 
-// conntrackCount is there if the kernel tracks connections, in every network namespace. To ask ctnetlink otherwise would load
-// the module.
+// conntrackCount exists in every network namespace if the kernel tracks connections. If it does not exist, a request to ctnetlink
+// would load the module.
 const conntrackCount = "/proc/sys/net/netfilter/nf_conntrack_count"
 
 // NetworkNamespace returns the inode number of this process's network namespace, 0 if it is not known.
@@ -51,9 +51,9 @@ func TracksConnections() bool {
 	return err == nil && strings.TrimSpace(string(count)) != "0"
 }
 
-// Translated returns the server that the kernel sends a connection to in place of the one that the client has named; ok is false
-// if there is none, or if the kernel does not know the connection any more. The namespace is that of the inode number, which
-// the process may be in; 0 is this process's own.
+// Translated returns the server to which the kernel sends a connection instead of the server that the client asked for (DNAT); ok is
+// false if the kernel does not translate it, or no longer tracks it. The namespace is an inode number, 0 for this process's own;
+// pid is a process that may be in it.
 func Translated(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (to netip.AddrPort, ok bool, err error) {
 	if _, err := os.Stat(conntrackCount); err != nil {
 		return to, false, nil // nothing is tracked
@@ -67,7 +67,7 @@ func Translated(namespace, pid uint32, protocol uint8, client, server netip.Addr
 	if server.Addr().Is6() {
 		family = unix.AF_INET6
 	}
-	// The answer is marked as the first of several, of which only an acknowledgement is the last.
+	// The kernel marks the answer as one of several. Only an acknowledgement ends it.
 	request := nl.NewNetlinkRequest(int(netlink.ConntrackTable)<<8|nl.IPCTNL_MSG_CT_GET, unix.NLM_F_ACK)
 	request.Sockets = map[int]*nl.SocketHandle{unix.NETLINK_NETFILTER: {Socket: s}}
 	request.AddData(&nl.Nfgenmsg{NfgenFamily: family, Version: nl.NFNETLINK_V0})
@@ -109,8 +109,8 @@ func conntrackSocket(namespace, pid uint32) (*nl.NetlinkSocket, error) {
 	return s, nil
 }
 
-// findNamespace opens a network namespace by its inode number: that of a process, or one that is mounted somewhere, as those of
-// containers and of `ip netns` are. It returns nil if it finds none that it may open.
+// findNamespace opens a network namespace by its inode number: that of a process, or a mounted one, as for containers and
+// `ip netns`. It returns nil if it finds none that it may open.
 func findNamespace(inode, pid uint32) *os.File {
 	if pid != 0 {
 		if file := openNamespace(fmt.Sprintf("/proc/%d/ns/net", pid), inode); file != nil {
@@ -165,8 +165,8 @@ func tuple(protocol uint8, client, server netip.AddrPort) *nl.RtAttr {
 	return t
 }
 
-// answerer returns who answers the client of a connection; ok is false if that is the server which the client has named, or if
-// the message is about another connection.
+// answerer returns the server that answers the client of a connection; ok is false if that is the server which the client asked
+// for, or if the message is about another connection.
 func answerer(message []byte, client, server netip.AddrPort) (to netip.AddrPort, ok bool) {
 	const header = 4 // struct nfgenmsg
 	if len(message) < header {

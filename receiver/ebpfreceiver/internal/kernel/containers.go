@@ -196,9 +196,8 @@ func (c *Containers) Has(id string) bool {
 	return false
 }
 
-// Watch calls added for each cgroup of a selected container or unit, those that are known and those that are found later, until stop
-// is called. Selected gets all fields of a container, or CgroupPath and Unit. Neither may call methods of c. There is one watch at a
-// time.
+// Watch calls added for each cgroup of a selected container or unit, known or found later, until stop is called. selected gets all
+// fields of a container, or CgroupPath and Unit. Neither function may call methods of c. There can be one watch at a time.
 func (c *Containers) Watch(selected func(Container) bool, added func(id uint64)) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -206,7 +205,7 @@ func (c *Containers) Watch(selected func(Container) bool, added func(id uint64))
 	c.watch = w
 	for id, known := range c.cgroups {
 		if path, ok := strings.CutPrefix(known.path, "0::"); ok {
-			w.tell(id, path, known.container)
+			w.notify(id, path, known.container)
 		}
 	}
 	return func() {
@@ -218,8 +217,8 @@ func (c *Containers) Watch(selected func(Container) bool, added func(id uint64))
 	}
 }
 
-// tell calls added if a cgroup is selected. Units are told even if they are not kept, or beyond their bound.
-func (w *watch) tell(id uint64, path string, in *sharedContainer) {
+// notify calls added if a cgroup is selected, also for units that are not kept or beyond their bound.
+func (w *watch) notify(id uint64, path string, in *sharedContainer) {
 	var (
 		container Container
 		ok        bool
@@ -244,7 +243,7 @@ func (c *Containers) addMade(id uint64, path string, byRuntime bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if known, ok := c.cgroups[id]; ok && byRuntime && !known.removed && known.container == nil {
-		// The tree was read before this record. There the runtime still set the container up, so that it was not known as one.
+		// The tree was read before this record, while the runtime still set the container up: it was not recognised as one.
 		c.forget(id)
 	}
 	c.add(id, path, func() bool { return byRuntime })
@@ -375,7 +374,7 @@ func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 	}
 	c.put(id, added)
 	if c.watch != nil {
-		c.watch.tell(id, path, added.container)
+		c.watch.notify(id, path, added.container)
 	}
 }
 

@@ -19,16 +19,16 @@ const (
 )
 
 // Limits returns which parts of the host this process cannot see because of its namespaces, each with the remedy. The
-// programs run all the same, and cannot notice what they miss.
+// programs run nevertheless, and cannot detect what they miss.
 func (h *Host) Limits() (limits []string) {
 	if ns, err := os.Readlink(h.path("/proc/self/ns/pid")); err == nil && ns != initialPIDNS {
-		limits = append(limits, "this process is in a pid namespace of its own, so of the sockets that are older than it, it finds only those of that namespace's processes, and it counts the open descriptors of no others: run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
+		limits = append(limits, "this process is in a pid namespace of its own, which hides the other processes of the host: their sockets that are older than this process have no owner, and their open descriptors are not counted; run it in the host's (hostPID: true in Kubernetes, --pid=host in Docker)")
 	}
 	if point := h.partOfCgroups(); point != "" {
-		limits = append(limits, fmt.Sprintf("the cgroup2 hierarchy at %s is a part of the host's, so the owners of UDP and raw sockets, and UDP's connections, are seen in that part alone, and containers outside of it have no names if they are older than this process: give the container the host's (a hostPath volume of /sys/fs/cgroup in Kubernetes, --cgroupns=host in Docker)", point))
+		limits = append(limits, fmt.Sprintf("the cgroup2 hierarchy at %s is a part of the host's. Outside of it, UDP and raw sockets have no owners, UDP connections are not seen, and containers that are older than this process have no names: give the container the host's (a hostPath volume of /sys/fs/cgroup in Kubernetes, --cgroupns=host in Docker)", point))
 	}
 	if id := h.onlyInVersion1(); id != "" {
-		limits = append(limits, fmt.Sprintf("container %s is in cgroups of version 1 only, and the kernel's programs see those of version 2, so what happens in such containers is reported as the host's, without container.id: use runc 1.0 or newer, which puts containers into both, or boot with systemd.unified_cgroup_hierarchy=1", id))
+		limits = append(limits, fmt.Sprintf("container %s is in cgroups of version 1 only, but eBPF programs see only version 2. Events and metrics of such containers are the host's, without container.id: use runc 1.0 or newer, which puts containers into both, or boot with systemd.unified_cgroup_hierarchy=1", id))
 	}
 	return limits
 }
@@ -55,7 +55,7 @@ func (h *Host) partOfCgroups() (point string) {
 const maxVersion1 = 4096
 
 // onlyInVersion1 returns the id of a container that has a cgroup in a hierarchy of version 1, and none in that of version 2; ""
-// if there is none. Where only version 1 is mounted, the lack of version 2 is told elsewhere.
+// if there is none. Check reports a missing version 2.
 func (h *Host) onlyInVersion1() (id string) {
 	text, err := os.ReadFile(h.path("/proc/self/mountinfo"))
 	if err != nil {

@@ -154,14 +154,14 @@ func (r *Reader) count(all []*Listener) {
 		}
 		overflows[namespace] = now
 		shared := share(now-before+r.early[namespace], its)
-		// Those of listeners that are not known, or excluded, never have a drop. They are forgotten after one reading.
+		// Overflows of unknown or excluded listeners never get a drop here. They are dropped after one reading.
 		early[namespace] = min(now-before, now-before+r.early[namespace]-shared)
 	}
 	r.drops, r.overflows, r.early = drops, overflows, early
 }
 
-// share distributes the overflows of a namespace among the listeners with drops, or among those with a full queue if they have
-// enough drops. Mostly there is one. It returns how many overflows had a drop.
+// share distributes the overflows of a namespace among its listeners with drops, or only among those with a full queue if these have
+// enough drops. Mostly there is one listener. It returns how many overflows had a drop.
 func share(overflows uint64, all []*Listener) (shared uint64) {
 	var dropped, full []*Listener
 	for _, l := range all {

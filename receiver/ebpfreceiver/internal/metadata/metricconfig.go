@@ -21,14 +21,14 @@ type MetricConfig struct {
 	Attributes MetricAttributes `mapstructure:"attributes"`
 }
 
-// The attributes that metrics have only if their configuration lists them, because they multiply series without bounds: ofPeers are
-// those of servers, ofQuestions the names that are looked up.
+// The opt-in attributes: metrics have them only if their configuration lists them, because they multiply series without bounds. ofPeers
+// are those of servers, ofQuestions the names that are looked up.
 var (
 	ofPeers     = []string{"server.address", "server.port"}
 	ofQuestions = []string{"dns.question.name"}
 )
 
-// ofListeners begins the names of the metrics of listeners. A listener is its address and port, so that they are not opt-in there.
+// ofListeners begins the names of the metrics of listeners. Their address and port are not opt-in: they identify a listener.
 const ofListeners = "ebpf.listener."
 
 // MetricAttributes are names of attributes.

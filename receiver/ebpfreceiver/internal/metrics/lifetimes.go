@@ -39,8 +39,8 @@ type lifetime struct {
 // NewLifetimes returns lifetimes without any series.
 func NewLifetimes() *Lifetimes { return &Lifetimes{series: map[seriesID]*lifetime{}} }
 
-// Apply changes the metrics of a scrape. Cumulative series that were not in the scrape before start at its time: they were zero
-// then. To those that were there and are no more, a data point without a recorded value is added.
+// Apply changes the metrics of a scrape. Cumulative series that are new since the previous scrape start at the time of that scrape:
+// they were zero then. Series that are gone get a data point without a recorded value.
 func (l *Lifetimes) Apply(all pmetric.Metrics, now pcommon.Timestamp) {
 	l.scrape++
 	for _, rm := range all.ResourceMetrics().All() {

@@ -12,7 +12,7 @@ const (
 	maxPeerSeries = 65536
 )
 
-// Scraper reads the series of a map, whatever its keys are.
+// Scraper reads the series of a map with any type of key.
 type Scraper[S, V comparable] interface {
 	Scrape(b *Builder) (map[S]*V, error)
 }

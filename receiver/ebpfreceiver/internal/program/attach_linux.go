@@ -36,8 +36,8 @@ func Cgroup(function, name, root string, attach ebpf.AttachType) Hook {
 	}, Needs: kernel.Requirements{Capabilities: []kernel.Capability{kernel.CapNetAdmin}, Cgroup2: true}}}}
 }
 
-// CgroupPackets is a hook at the root of the cgroup2 hierarchy, so it sees the packets of all sockets in a direction, "ingress" or
-// "egress", with their sockets. It runs beside the programs of others.
+// CgroupPackets is a hook at the root of the cgroup2 hierarchy for a direction, "ingress" or "egress". It sees the packets of all
+// sockets, with the sockets. It runs beside the programs of others.
 func CgroupPackets(function, direction, root string, attach ebpf.AttachType) Hook {
 	hook := Cgroup(function, direction, root, attach)
 	hook.Variants[0].Hook = "cgroup_skb/" + direction

@@ -18,7 +18,7 @@ import (
 // space.
 type counts struct {
 	delivered, refused [common.MaxPrograms]atomic.Uint64
-	// limited are over the program's event limit. overrun found no room in the queue, full none in what the program keeps.
+	// limited are over the program's event limit. overrun found no room in the queue, full none in the program's own tables.
 	limited, overrun, full [common.MaxPrograms]atomic.Uint64
 	// undecodable are the records that their program could not decode; 0 is no program.
 	undecodable [common.MaxPrograms]atomic.Uint64

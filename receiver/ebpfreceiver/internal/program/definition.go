@@ -34,7 +34,7 @@ type Definition struct {
 	New func(cfg Config, host *Host) Program
 	// Needs are further programs that this one depends on. They are attached after it, unless they are First.
 	Needs []*Definition
-	// First reports that the program is attached before those that need it: what it tells is known before they report.
+	// First reports that the program is attached before those that need it, because they need its data from their first event on.
 	First bool
 	// Listeners reports that the program reports the accept queues of TCP listeners.
 	Listeners bool

@@ -72,7 +72,7 @@ type Host struct {
 	LookAtListener func(socket uint64) (common.ListeningFate, error)
 	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
-	// CountFull counts what is lost because the program has no room for it in user space, as if a map of the BPF side was full.
+	// CountFull counts a loss because the program has no room in user space, like a full map of the BPF side.
 	CountFull func()
 	// Report reports a state of the program that the loader does not know.
 	Report func(State)

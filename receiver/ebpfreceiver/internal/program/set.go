@@ -117,9 +117,9 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 			errs = append(errs, s.addNeed(need))
 		}
 	}
-	// What came between the start and now was told by nobody. What this does not find is asked for when it is needed.
+	// Finds the cgroups that were created between the first walk and the hook. Lookup asks the kernel for any that it misses.
 	if err := options.Kernel.Containers.Refresh(); err != nil {
-		options.Logger.Warn("Cannot read the cgroup hierarchy again; containers of the last moment may have no id", zap.Error(err))
+		options.Logger.Warn("Cannot read the cgroup hierarchy again; containers that started just now may have no container.id", zap.Error(err))
 	}
 	for _, one := range selected {
 		if err := s.add(one); err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// Filter is what the BPF side of all programs leaves out, or keeps.
+// Filter selects traffic and processes, for the BPF side of all programs.
 type Filter struct {
 	// Self is the collector's own process.
 	Self        bool
@@ -26,7 +26,7 @@ type Filter struct {
 	Executables []string
 }
 
-// Include is what the BPF side of all programs keeps; empty parts keep everything. What Exclude has too is left out.
+// Include selects what all programs count and report; empty parts select everything. Exclude takes precedence.
 type Include struct {
 	Filter
 	// Cgroup selects containers and units; nil selects all, and processes that are in none.
@@ -43,7 +43,7 @@ type Filters struct {
 type shared struct {
 	maps      map[string]*ebpf.Map
 	variables map[string]any
-	// unwatch ends what includeCgroups has begun; nil if it was not needed.
+	// unwatch ends the watch of includeCgroups; nil without one.
 	unwatch func()
 	// listener is the function that updates a listener; nil if no program reports listeners.
 	listener *ebpf.Program
@@ -51,15 +51,15 @@ type shared struct {
 	borrowed map[string]bool
 }
 
-// maxIncludedCgroups bounds the cgroups of included containers and units, those that have ended included: the kernel forgets the one
-// that was not looked up for the longest time.
+// maxIncludedCgroups bounds the cgroups of included containers and units, removed ones included. The map is LRU: the kernel evicts the
+// least recently used one.
 const maxIncludedCgroups = 16384
 
 // byAddressEntries is how many objects, such as sockets, are tracked where the kernel has no storage for this kind of
 // object.
 const byAddressEntries = 32768
 
-// betweenQueries is more than a CPU writes to the ring between two of its queries for the ring's use, in bytes: 16 records.
+// betweenQueries is the most bytes that a CPU writes to the ring between two queries of the bytes in use: 16 records.
 const betweenQueries = 16 * 1024
 
 func newShared(ringSize uint32, filters Filters, emit, byAddress bool) (_ *shared, err error) {
@@ -196,7 +196,7 @@ func (s *shared) fillCIDRs(f mappedFilter) error {
 	return nil
 }
 
-// present is the value of what a filter has.
+// present is the value of the entries in a filter's maps.
 const present = uint8(1)
 
 func (s *shared) fill(f mappedFilter) error {
@@ -223,7 +223,7 @@ func (s *shared) fill(f mappedFilter) error {
 }
 
 // includeCgroups keeps the map of included cgroups up to date until the set is closed. A cgroup is in the map before a runtime or
-// systemd has started a process in it, unless this process does not run meanwhile.
+// systemd starts a process in it, unless this process gets no CPU in between.
 func (s *shared) includeCgroups(containers *kernel.Containers, selected func(kernel.Container) bool, warn func(error)) {
 	if selected == nil {
 		return

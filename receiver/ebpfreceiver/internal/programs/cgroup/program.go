@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package cgroup is the program that tells other programs the names of containers, even short-lived ones. It has no
-// telemetry.
+// Package cgroup is the program that finds new cgroups, so that other programs know even short-lived containers by name.
+// It has no telemetry.
 package cgroup
 
 import (

@@ -10,7 +10,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/batch"
 )
 
-// minTicking is the least time between two records that tell the rate of jiffies.
+// minTicking is the least time between two records from which the rate of jiffies is computed.
 const minTicking = 500 * time.Millisecond
 
 // congestionStates are those of the kernel (enum tcp_ca_state). In the first one all is well.
@@ -19,8 +19,8 @@ var congestionStates = [...]string{"", "disorder", "cwr", "recovery", "loss"}
 // rates are those that kernels are built with (CONFIG_HZ).
 var rates = []float64{100, 250, 300, 1000}
 
-// ticks puts TCP's account of a connection, which is in jiffies. It finds their rate by the first records that are far enough apart;
-// those before have no account.
+// ticks converts TCP's account of a connection from jiffies. It computes their rate from the first records that are far enough apart;
+// earlier records have no account.
 type ticks struct {
 	jiffies, time uint64  // of the first record
 	rate          float64 // jiffies in a second; 0: not known yet
@@ -60,7 +60,7 @@ func (t *ticks) put(event *batch.Event, e *bpf.ConnectionEvent) {
 	}
 }
 
-// learn reports whether the rate is known with this record.
+// learn uses a record to compute the rate, and reports whether the rate is known.
 func (t *ticks) learn(jiffies, at uint64) bool {
 	if t.jiffies == 0 {
 		t.jiffies, t.time = jiffies, at

@@ -13,7 +13,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// The rate of jiffies is known with two records that are half a second apart.
+// Two records that are half a second apart give the rate of jiffies.
 func TestTicks(t *testing.T) {
 	for _, rate := range rates {
 		var ticks ticks

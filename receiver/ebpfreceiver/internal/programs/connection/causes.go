@@ -36,8 +36,8 @@ var causes = [...]struct{ value, words string }{
 // hasCause reports whether a cause is known.
 func hasCause(cause uint8) bool { return cause != 0 && int(cause) < len(causes) }
 
-// neighbourFunctions drop the packets to hosts that do not answer ARP or neighbour discovery. The last one is in the place of
-// ndisc_error_report where the compiler makes a jump of its last call.
+// neighbourFunctions drop the packets to hosts that do not answer ARP or neighbour discovery. The last one appears instead of
+// ndisc_error_report where the compiler makes a tail call of its last call.
 var neighbourFunctions = []string{"arp_error_report", "ndisc_error_report", "neigh_invalidate"}
 
 // policyReasons are those for which a policy keeps a segment from its socket.
@@ -133,7 +133,7 @@ func (c *connections) appendCause(text []byte, e *bpf.ConnectionEvent) []byte {
 	return append(text, ')')
 }
 
-// appendSYNs appends how many SYNs were sent, where that tells something.
+// appendSYNs appends how many SYNs were sent, if that helps to explain the failure.
 func appendSYNs(text []byte, e *bpf.ConnectionEvent) []byte {
 	if e.Ending.Cause != localDrop && e.Ending.Cause != noAnswer && e.Ending.Cause != gaveUp {
 		return text

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package connection is the program `connection`: who connects to whom, and with what result.
+// Package connection is the program `connection`: the connections of processes, with their results.
 package connection
 
 import (

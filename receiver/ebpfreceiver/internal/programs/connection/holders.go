@@ -18,24 +18,24 @@ import (
 )
 
 const (
-	// searchShare is the part of the time, one in so many, that searches take at most.
+	// searchShare limits searches to one part in so many of the time.
 	searchShare = 10
-	// searchValid is how long the result of a search is used for further connections to the same listener.
+	// searchValid is how long a result is used for further connections to the same listener.
 	searchValid = time.Second
-	// maxResults is how many results are kept.
+	// maxResults bounds the kept results.
 	maxResults = 1024
 )
 
 // holders finds processes that have a socket whose owner has ended. It searches the descriptors of all processes. On the way,
 // the BPF side replaces owners that have ended.
 type holders struct {
-	// closer returns the process that has closed a connection since; nil if unknown.
+	// closer returns the process that closed the connection meanwhile; nil if unknown.
 	closer func(cookie uint64) *common.Owner
 	search func(*bpf.ConnectionWanted) ([]bpf.ConnectionHolder, error) // nil: not on this system
 	now    func() time.Time
 	logger *zap.Logger
 
-	next    time.Time // no search before
+	next    time.Time // no search is made before it
 	results map[bpf.ConnectionPort]result
 }
 

@@ -29,7 +29,7 @@ type queue struct {
 	overflows uint64
 	// backlog and limit are those of the last scrape.
 	backlog, limit uint64
-	// listeners is how many exist now; scrape is the number of the last scrape that found one, open or closed.
+	// listeners is how many exist. scrape is the number of the last scrape that found one, open or closed.
 	listeners int
 	scrape    uint64
 }

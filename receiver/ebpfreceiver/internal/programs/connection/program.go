@@ -154,7 +154,7 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.Tracepoint(bpf.ConnectionProgConnectionUringSubmit, "io_uring_submit_req"),
 			program.Tracepoint(bpf.ConnectionProgConnectionUringComplete, "io_uring_complete"),
 		)
-		requests.Optional = true // before Linux 6.3 io_uring does not show what it is asked
+		requests.Optional = true // before Linux 6.3 io_uring has no tracepoint for requests
 		hooks = append(hooks, requests)
 	}
 	if c.config.Has(TCP) {

@@ -14,33 +14,33 @@ import (
 )
 
 const (
-	// translationShare is the part of the time, one in so many, that questions to conntrack take at most.
+	// translationShare limits requests to conntrack to one part in so many of the time.
 	translationShare = 10
-	// translationBurst is how much of that may be used at once.
+	// translationBurst is the most time that requests may take at once.
 	translationBurst = 100 * time.Millisecond
-	// trackingValid is how long it is taken for granted that this namespace has no connections that are tracked.
+	// trackingValid is how long the answer is used that this namespace tracks no connections.
 	trackingValid = 100 * time.Millisecond
 )
 
-// translations ask conntrack where the kernel has sent connections (DNAT). It is asked in the network namespace of the connection
-// if netfilter looks there at what is sent, and otherwise in the receiver's own, where a host translates what its containers
-// send.
+// translations ask conntrack to which server the kernel has sent a connection (DNAT). They ask in the connection's network namespace
+// if netfilter has hooks for sent packets there, and otherwise in the receiver's own, where a host translates the packets of its
+// containers.
 type translations struct {
-	own uint32 // inode number of the receiver's namespace; 0: it is not known, and nothing is asked
+	own uint32 // inode number of the receiver's namespace; 0: unknown, no requests are made
 	// tracks reports whether connections are tracked in the receiver's own namespace.
 	tracks func() bool
 	lookup func(namespace, pid uint32, protocol uint8, client, server netip.AddrPort) (netip.AddrPort, bool, error)
 	now    func() time.Time
 	logger *zap.Logger
 
-	tracked time.Time // until when tracks need not be asked: nothing is tracked
+	tracked time.Time // until then nothing is tracked, and tracks is not called
 	budget  time.Duration
-	counted time.Time // until when the budget has grown
+	counted time.Time // time of the last increase of the budget
 	warned  bool
 }
 
-// of returns the server that a client's connection was sent to in place of the one that it named; ok is false if that is not known
-// to have happened.
+// of returns the server that a client's connection was sent to instead of the one that it asked for; ok is false if there is none, or
+// if it is not known.
 func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to netip.AddrPort, ok bool) {
 	// Conntrack forgets a connection when the reset comes that refuses it.
 	if by := &e.RefusedBy; by.Port != 0 {
@@ -50,7 +50,7 @@ func (t *translations) of(e *bpf.ConnectionEvent, client, server netip.Addr) (to
 		return to, false
 	}
 	here := e.Netns == t.own
-	// What goes to the loopback interface does not reach the host's namespace.
+	// Traffic on the loopback interface does not reach the host's namespace.
 	if !e.Hooked && (here || server.IsLoopback() || !t.tracksHere()) {
 		return to, false
 	}

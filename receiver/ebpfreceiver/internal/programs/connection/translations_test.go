@@ -124,7 +124,7 @@ func TestTranslations(t *testing.T) {
 	}
 }
 
-// The questions take at most a share of the time, whatever the rate of connections is.
+// Requests take at most a share of the time, at any rate of connections.
 func TestTranslationsAreBounded(t *testing.T) {
 	kernel := conntrack{backends: map[uint32]netip.AddrPort{0: backend}, took: time.Millisecond}
 	tr := kernel.translations()

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package dns is the program `dns`: what processes look up, with what result, and how long it takes.
+// Package dns is the program `dns`: the names that processes look up, with result and duration.
 package dns
 
 import (
@@ -13,10 +13,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/cgroup"
 )
 
-// defaultEventLimit holds back the events of a resolver that fails for everybody, never their metric.
+// defaultEventLimit limits the events when all look-ups of a host fail. The metric has no limit.
 const defaultEventLimit = 1000
 
-// timeout has a default above the 5 s after which resolvers ask again, so that a retry comes before it.
+// timeout has a default above the 5 s after which resolvers retry, so that a retry comes before the time-out.
 var timeout = program.Range[time.Duration]{Least: time.Millisecond, Most: time.Hour, Default: 10 * time.Second}
 
 // Definition is the program's entry in the receiver's list of programs.
@@ -26,11 +26,11 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"threshold": {
 			Unit: program.UnitDuration, Range: program.Threshold,
-			Meaning: "The shortest duration of a look-up that is an event although it has succeeded. With `1us` all look-ups are events.",
+			Meaning: "Successful look-ups that take as long or longer are events. With `1us` all look-ups are events.",
 		},
 		"timeout": {
 			Unit: program.UnitDuration, Range: timeout,
-			Meaning: "How long after the last query of a look-up no answer is a time-out. It should be longer than processes wait before they ask again.",
+			Meaning: "How long after its last query a look-up without an answer has timed out. Set it longer than processes wait before a retry.",
 		},
 	},
 	Example:        "{threshold: 50ms}",
@@ -44,7 +44,7 @@ var Definition = program.Definition{
 // Config is the configuration block `programs::dns`.
 type Config struct {
 	program.ThresholdConfig `mapstructure:",squash"`
-	// Timeout is how long after its last query a look-up without an answer has failed.
+	// Timeout is how long after its last query a look-up without an answer has timed out.
 	Timeout time.Duration `mapstructure:"timeout"`
 }
 

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// maxConnections bounds the TCP connections whose messages are put together.
+	// maxConnections bounds the TCP connections whose streams are reassembled.
 	maxConnections = 4096
 	// connectionIdle is how long a connection is remembered after its last message, in ns.
 	connectionIdle = 120e9
@@ -20,7 +20,7 @@ const (
 type connection struct {
 	cookie         uint64
 	sent, received stream
-	// owner is who has sent last, as far as that is known.
+	// owner is the last known sender.
 	owner       common.Owner
 	attribution uint8
 	used        uint64

@@ -40,7 +40,7 @@ func FuzzAppendLog(f *testing.F) {
 	)
 }
 
-// Whatever the bytes are, reading them ends, and what is read is text.
+// For any bytes, parse returns, and the names are valid UTF-8.
 func FuzzParse(f *testing.F) {
 	q := query(f, 1, "a.test", dns.TypeA)
 	f.Add(q)

@@ -18,7 +18,7 @@ import (
 // timedOut is the error.type of a look-up without an answer.
 const timedOut = "timed_out"
 
-// errorType returns error.type, "" for a look-up that has succeeded.
+// errorType returns error.type, "" for a successful look-up.
 func (l *lookup) errorType() string {
 	switch {
 	case l.answer == nil:
@@ -30,7 +30,7 @@ func (l *lookup) errorType() string {
 	}
 }
 
-// severity returns WARN for what the process did not get to know. That a name does not exist is an answer.
+// severity returns WARN if the process got no answer to its question. That a name does not exist is an answer.
 func (l *lookup) severity() plog.SeverityNumber {
 	if l.answer != nil && (l.answer.code == dns.RcodeSuccess || l.answer.code == dns.RcodeNameError) {
 		return plog.SeverityNumberInfo
@@ -38,7 +38,7 @@ func (l *lookup) severity() plog.SeverityNumber {
 	return plog.SeverityNumberWarn
 }
 
-// appendLookup appends the event of a look-up that is over.
+// appendLookup appends the event of a finished look-up.
 func (n *names) appendLookup(b *batch.Batch, l *lookup) {
 	event := b.EventAt(n.host.Clock.Wall(l.end), l.owner.Cgroup, "ebpf.dns.lookup", l.severity())
 	event.PutStr(string(conventions.DNSQuestionNameKey), l.question.name)

@@ -106,7 +106,7 @@ func between(client, server string) func(*bpf.DNSQuery) {
 // on is a query from another socket.
 func on(cookie uint64) func(*bpf.DNSQuery) { return func(q *bpf.DNSQuery) { q.Part.Cookie = cookie } }
 
-// nobodys is a query whose process is not known.
+// nobodys is a query without a known process.
 func nobodys(q *bpf.DNSQuery) {
 	q.Owner = bpf.DNSQuery{}.Owner
 	q.Owner.Cgroup, q.Attribution = programtest.Database, uint8(common.AttributionCgroup)
@@ -173,7 +173,7 @@ func TestAppendLogGolden(t *testing.T) {
 	s.assertNothingPending()
 }
 
-// Answers that nobody waits for are none: of another socket, id or name, or a second one.
+// An answer for another socket, id or name, or a second answer, is ignored.
 func TestUnexpectedAnswers(t *testing.T) {
 	s := newScene(t)
 	q := query(t, 1, "a.test", dns.TypeA)
@@ -192,7 +192,7 @@ func TestUnexpectedAnswers(t *testing.T) {
 	assert.Equal(t, 1, s.b.Len())
 }
 
-// A time-out is known only at a time until which all was read.
+// A look-up times out only when all records up to that time were read.
 func TestExpire(t *testing.T) {
 	s := newScene(t)
 	q, other := query(t, 1, "a.test", dns.TypeA), query(t, 2, "b.test", dns.TypeA)
@@ -205,7 +205,7 @@ func TestExpire(t *testing.T) {
 	assert.Equal(t, 2, s.b.Len(), "one was too late")
 }
 
-// Look-ups for which there is no room are counted.
+// Look-ups without room in the table are counted as lost.
 func TestPendingIsBounded(t *testing.T) {
 	s := newScene(t)
 	for i := range maxPending + 5 {
@@ -310,7 +310,7 @@ func TestPendingIsFoundByKey(t *testing.T) {
 	assert.Equal(t, maxPending, s.pending.inOrder.Len())
 }
 
-// tcp makes a record one of a part of a TCP stream.
+// tcp changes a record to a segment of a TCP stream.
 func tcp(number, expected uint32) func(*bpf.DNSQuery) {
 	return func(q *bpf.DNSQuery) {
 		q.Part.Transport, q.Part.Sequence, q.Expected = inet.ProtocolTCP, number, expected
@@ -325,13 +325,13 @@ func prefixed(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
 }
 
-// Segments of a connection come twice and out of order. The process is known from one of them.
+// Segments are repeated and out of order. One of them has the process.
 func TestLookupsOverTCP(t *testing.T) {
 	s := newScene(t)
 	first, second := query(t, 1, "a.test", dns.TypeA), query(t, 2, "b.test", dns.TypeA)
 	queries := append(prefixed(first), prefixed(second)...)
 	answers := append(prefixed(reply(t, second, dns.RcodeRefused)), prefixed(reply(t, first, dns.RcodeNameError))...)
-	const here, there = 1<<32 - 10, 77 // the numbers go beyond their greatest
+	const here, there = 1<<32 - 10, 77 // sequence numbers wrap around
 	s.take(
 		sentRecord(0, queries[:5], tcp(here, there)), sentRecord(1, queries[5:], tcp(here+5&(1<<32-1), there), nobodys),
 		sentRecord(2, queries, tcp(here, there)),
@@ -350,7 +350,7 @@ func TestLookupsOverTCP(t *testing.T) {
 	}
 }
 
-// If the beginning of an answer is not known, no look-up of the connection times out by mistake.
+// If the beginning of an answer is lost, no look-up of the connection is reported as timed out.
 func TestLostAnswersOverTCP(t *testing.T) {
 	s := newScene(t)
 	q := query(t, 1, "a.test", dns.TypeA)
@@ -358,7 +358,7 @@ func TestLostAnswersOverTCP(t *testing.T) {
 	s.take(receivedRecord(1, nil, tcpAnswer(1), func(a *bpf.DNSAnswer) { a.Part.Length = 5000 }))
 	s.expire(begin + 1<<40)
 	assert.Zero(t, s.b.Len())
-	// The next one begins with a segment.
+	// The next message begins with a new segment.
 	s.take(sentRecord(2, prefixed(q), tcp(uint32(1+len(prefixed(q))), 5001)), receivedRecord(3, prefixed(reply(t, q, dns.RcodeRefused)), tcpAnswer(5001)))
 	assert.Equal(t, 1, s.b.Len())
 }

@@ -14,18 +14,18 @@ import (
 
 // question is what a query asks for.
 type question struct {
-	// name is as it is written in messages, without the dot at the end; "." is the root. Other than printable characters are escaped.
+	// name has the case of the message and no dot at the end; "." is the root. Unprintable characters are escaped.
 	name        string
 	kind, class uint16
 }
 
-// folded returns the question in lower case. Names differ in no other way, and some resolvers mix the cases on purpose.
+// folded returns the question in lower case. DNS ignores case, and some resolvers mix it on purpose (0x20 encoding).
 func (q question) folded() question {
 	q.name = strings.ToLower(q.name)
 	return q
 }
 
-// kindName returns the type of the records that are asked for, such as "AAAA".
+// kindName returns the record type of the question, such as "AAAA".
 func (q question) kindName() string {
 	if name, ok := dns.TypeToString[q.kind]; ok {
 		return name
@@ -33,16 +33,16 @@ func (q question) kindName() string {
 	return "TYPE" + strconv.Itoa(int(q.kind))
 }
 
-// message is what is used of a DNS message.
+// message has the used parts of a DNS message.
 type message struct {
 	id        uint16
-	answers   bool // it is an answer, and no query
+	answers   bool // it is an answer, not a query
 	truncated bool
 	asks      bool // it has a question
 	question  question
 	code      int
-	// addresses, canonical and records are of the answer section: the addresses, with the shortest time that one of them is valid, in
-	// seconds; the name that the one in question stands for, "" if it is the canonical one; the number of records.
+	// These are of the answer section: the addresses with their shortest TTL in seconds; the canonical name (CNAME), "" if it is the
+	// name in question; the number of records.
 	addresses []netip.Addr
 	ttl       uint32
 	canonical string
@@ -56,8 +56,8 @@ const (
 	questionSize = 4
 )
 
-// parse reads a message. Of one that is not complete it returns what there is. It returns false if that is not even a question, or
-// if it is about something else than a look-up.
+// parse reads a message. A truncated message has the parts before the cut. It returns false if the question is cut, or if the message is
+// not of a look-up.
 func parse(raw []byte) (m message, ok bool) {
 	var all dns.Msg
 	err := all.Unpack(raw)
@@ -66,7 +66,7 @@ func parse(raw []byte) (m message, ok bool) {
 	}
 	m = message{id: all.Id, answers: all.Response, truncated: all.Truncated, code: all.Rcode}
 	if len(all.Question) > 0 {
-		// Nobody asks several at once, and no server answers that.
+		// Several questions in one message are not used in practice, and servers refuse them.
 		q := all.Question[0]
 		m.asks, m.question = true, question{name: withoutDot(q.Name), kind: q.Qtype, class: q.Qclass}
 	}
@@ -74,11 +74,11 @@ func parse(raw []byte) (m message, ok bool) {
 		all.Answer = firstAnswers(raw, len(all.Question))
 	}
 	m.readAnswers(all.Answer)
-	// A question that is not complete has no class.
+	// A truncated question has no class.
 	return m, (err == nil || m.asks) && (!m.asks || m.question.class != 0)
 }
 
-// firstAnswers returns the records of the answer section up to the place from which on a message cannot be read.
+// firstAnswers returns the records of the answer section before the first one that cannot be read.
 func firstAnswers(raw []byte, questions int) (records []dns.RR) {
 	at := headerSize
 	for range questions {
@@ -139,7 +139,7 @@ func withoutDot(name string) string {
 	return name
 }
 
-// badVersion is a code that stands for another error where it is not about a signature.
+// badVersion is the name of code 16 outside of signatures; with signatures it is another error.
 const badVersion = "badvers"
 
 // codeName returns the name of a response code in lower case, such as "nxdomain".

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A message that ends too early has what comes before.
+// A truncated message has the parts before the cut.
 func TestParseOfCutMessages(t *testing.T) {
 	q := query(t, 1, "a.test", dns.TypeA)
 	whole := reply(t, q, dns.RcodeSuccess, "a.test. 60 IN CNAME b.test.", "b.test. 30 IN A 192.0.2.1", "b.test. 20 IN A 192.0.2.2")

@@ -15,7 +15,7 @@ import (
 )
 
 const (
-	// maxSeries bounds the series. Look-ups beyond are counted as overflow.
+	// maxSeries bounds the series. Look-ups without a series are counted as overflow.
 	maxSeries = 4096
 	// scrapesKept is the number of scrapes with the series of a container that has ended: its last look-ups must be exported.
 	scrapesKept = 3
@@ -37,13 +37,13 @@ type series struct {
 type counts struct {
 	slots [histogram.Slots]uint64
 	sum   uint64 // ns
-	// cgroup is the last one of the container that has looked up something.
+	// cgroup is the container's cgroup of the last look-up.
 	cgroup uint64
 	// gone is the number of scrapes since the container has ended.
 	gone int
 }
 
-// durations are the look-ups so far. There is no map of the BPF side behind them: only here it is known which messages belong together.
+// durations are the look-ups so far. They are counted here and not by the BPF side, because only user space pairs queries with answers.
 type durations map[series]*counts
 
 func (d durations) add(host *program.Host, l *lookup) {
@@ -67,7 +67,7 @@ func (d durations) add(host *program.Host, l *lookup) {
 	c.slots[host.Histogram.Slot(l.end-l.first)]++
 }
 
-// Scrape implements program.Program. It also ends look-ups without an answer, if nothing is on its way that may be the answer.
+// Scrape implements program.Program. It also times look-ups out, if no record that may be their answer is still in the ring.
 func (n *names) Scrape(m *metrics.Builder) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -18,7 +18,7 @@ import (
 
 const aScrapeLater = programtest.Start + 10_000_000_000
 
-// look has the program see a look-up of that duration.
+// look makes the program see a look-up of that duration.
 func (s *scene) look(id uint16, name string, kind uint16, code int, duration uint64, set ...func(*bpf.DNSQuery)) {
 	s.t.Helper()
 	q := query(s.t, id, name, kind)
@@ -44,7 +44,7 @@ func TestScrapeGolden(t *testing.T) {
 	}
 }
 
-// With more series than there is room for, the rest is counted in one. Names are in lower case.
+// Look-ups without room for their series are counted in the overflow series. Names are in lower case.
 func TestScrapeOverflow(t *testing.T) {
 	s := newScene(t)
 	s.host.ByQuestion = true

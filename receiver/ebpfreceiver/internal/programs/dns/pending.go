@@ -34,10 +34,10 @@ type lookup struct {
 	netns          uint32
 	cookie         uint64
 	client, server netip.AddrPort
-	// first and last are the times of the first and the last query, end that of the answer or of the time-out. They are the kernel's.
+	// first and last are the kernel times (ns) of the first and the last query, end that of the answer or of the time-out.
 	first, last, end uint64
 	retries          int
-	answer           *message // nil: there was none
+	answer           *message // nil: it timed out
 
 	// exchanges are the queries whose answers it waits for; mostly one.
 	exchanges []exchange

@@ -42,7 +42,7 @@ func (*names) Spec() (*ebpf.CollectionSpec, error) { return bpf.LoadDNS() }
 
 // Variables implements program.Program.
 func (*names) Variables() map[string]any {
-	// A process is known by its names, too, where look-ups are joined with connections.
+	// Names are needed without events, too: batch.Domains identifies processes by them.
 	return map[string]any{bpf.DNSVarReadNames: true}
 }
 
@@ -55,7 +55,7 @@ func (n *names) Loaded(maps map[string]*ebpf.Map) error {
 	return nil
 }
 
-// Hooks implements program.Program. The kernel skips no run of these hooks, whatever they interrupt.
+// Hooks implements program.Program. The kernel skips no run of cgroup hooks.
 func (n *names) Hooks() []program.Hook {
 	return []program.Hook{
 		program.CgroupPackets(bpf.DNSProgDnsReceived, "ingress", n.host.CgroupRoot, ebpf.AttachCGroupInetIngress),
@@ -63,7 +63,7 @@ func (n *names) Hooks() []program.Hook {
 	}
 }
 
-// hasReadAll reports whether all records were read that the BPF side has written before the call.
+// hasReadAll reports whether all records that the BPF side wrote before the call were read.
 func (n *names) hasReadAll() (bool, error) {
 	var perCPU []uint64
 	if err := n.written.Lookup(uint32(0), &perCPU); err != nil {

@@ -34,7 +34,7 @@ func (n *names) AppendLog(b *batch.Batch, raw []byte) error {
 	if !ok {
 		return fmt.Errorf("dns record of %d bytes is too short", len(raw))
 	}
-	// What was written before has been read.
+	// All records before this one were read.
 	n.expire(record.Time)
 	switch record.Event {
 	case sent:
@@ -63,7 +63,7 @@ func (n *names) AppendLog(b *batch.Batch, raw []byte) error {
 	return nil
 }
 
-// captured returns the bytes of the message, which are behind the rest of a record.
+// captured returns the bytes of the message at the end of a record.
 func captured(raw []byte, size uintptr, part *bpf.DNSPart) ([]byte, error) {
 	data := raw[size:]
 	if int(part.Captured) > len(data) || uint32(part.Captured) > part.Length {
@@ -72,7 +72,7 @@ func captured(raw []byte, size uintptr, part *bpf.DNSPart) ([]byte, error) {
 	return data[:part.Captured], nil
 }
 
-// onSent handles what a socket sends: over UDP one message, over TCP any part of some.
+// onSent handles sent bytes: over UDP one message, over TCP a part of the stream.
 func (n *names) onSent(q *bpf.DNSQuery, data []byte) {
 	owner := *common.OwnerOf(&q.Owner)
 	if q.Part.Transport != inet.ProtocolTCP {
@@ -89,7 +89,7 @@ func (n *names) onSent(q *bpf.DNSQuery, data []byte) {
 	c.sent.add(q.Part.Sequence, q.Part.Length, data, func(message []byte) { n.onQuery(q, &c.owner, c.attribution, message) })
 }
 
-// onReceived handles what a socket receives.
+// onReceived handles received bytes.
 func (n *names) onReceived(b *batch.Batch, a *bpf.DNSAnswer, data []byte) {
 	cookie := a.Part.Cookie
 	if a.Part.Transport != inet.ProtocolTCP {
@@ -105,7 +105,7 @@ func (n *names) onReceived(b *batch.Batch, a *bpf.DNSAnswer, data []byte) {
 func (n *names) onQuery(q *bpf.DNSQuery, owner *common.Owner, attribution uint8, raw []byte) {
 	m, ok := parse(raw)
 	if !ok || m.answers || !m.asks {
-		return // no query, whatever else uses the port
+		return // not a query: something else uses the port
 	}
 	l := &lookup{
 		question: m.question, key: m.question.folded(), owner: *owner, attribution: attribution, transport: q.Part.Transport,
@@ -144,7 +144,7 @@ func (n *names) onAnswer(b *batch.Batch, cookie, at uint64, raw []byte) {
 	}
 	l := n.pending.answered(cookie, &m)
 	if l == nil {
-		return // it comes late, or twice, or nobody has asked
+		return // a late or repeated answer, or one without a query
 	}
 	l.end, l.answer = max(at, l.first), &m
 	learn(b, l)
@@ -158,7 +158,7 @@ func learn(b *batch.Batch, l *lookup) {
 	}
 }
 
-// expire ends the look-ups that have waited too long, as of a time at which all earlier records were read.
+// expire times look-ups out, as of a kernel time before which all records were read.
 func (n *names) expire(now uint64) {
 	patience := uint64(n.config.Timeout)
 	if now < patience {
@@ -170,7 +170,7 @@ func (n *names) expire(now uint64) {
 	}
 }
 
-// finish counts a look-up, and emits its event if it has failed or was slow.
+// finish counts a look-up, and emits its event if it failed or was slow.
 func (n *names) finish(l *lookup) {
 	n.durations.add(n.host, l)
 	if n.host.Events.EbpfDNSLookup.Enabled && (l.errorType() != "" || l.end-l.first >= uint64(n.config.Threshold)) {

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program/programtest"
 )
 
-// Records of this kernel have the same kinds as the recorded ones; with -update they replace those. A port that is not 53 makes none.
+// Records of this kernel have the same kinds as the recorded ones; with -update they replace those. Traffic to other ports makes none.
 func TestRecordsOfThisKernel(t *testing.T) {
 	named := map[string][]byte{}
 	var cookies []uint64

@@ -8,14 +8,14 @@ import "encoding/binary"
 const (
 	// prefixSize is the size of the length before each message of a stream.
 	prefixSize = 2
-	// maxKept is how many bytes are kept of a message of a stream. What is behind is more than an answer of addresses needs.
+	// maxKept is the most bytes that are kept of a message. Answers with addresses are shorter.
 	maxKept = 8192
 	// maxEarly is how many segments wait for one that comes late, and maxEarlyKept how many bytes of them.
 	maxEarly, maxEarlyKept = 16, 8192
 )
 
-// stream puts the messages of one direction of a TCP connection together. Segments may come twice, and in any order. Their last bytes
-// may not be known.
+// stream reassembles the messages of one direction of a TCP connection. Segments may be repeated and out of order, and their last
+// bytes may not be captured.
 type stream struct {
 	known bool   // whether next is known
 	next  uint32 // number of the byte that comes next
@@ -27,7 +27,7 @@ type stream struct {
 	have   int // bytes of the prefix
 	left   int // bytes of the message that are still to come
 	kept   []byte
-	cut    bool // bytes after those that are kept are missing
+	cut    bool // bytes after the kept ones were not captured
 }
 
 type segment struct {
@@ -35,7 +35,7 @@ type segment struct {
 	data           []byte
 }
 
-// start begins at a byte, which is the first one of a message.
+// start begins the stream at a sequence number, where a message begins.
 func (s *stream) start(number uint32) {
 	*s = stream{known: true, next: number, kept: s.kept[:0]}
 }
@@ -70,7 +70,8 @@ func (s *stream) add(number, length uint32, data []byte, f func(message []byte))
 	return lost
 }
 
-// take takes the part of a segment that is new. It returns false if a length is not known, and so the beginning of the next message.
+// take adds the new part of a segment. It returns false if the length of a message was not captured: then the beginning of the next
+// one is unknown.
 func (s *stream) take(one segment, f func(message []byte)) bool {
 	old := s.next - one.number
 	if old >= one.length {
@@ -103,7 +104,7 @@ func (s *stream) take(one segment, f func(message []byte)) bool {
 	return true
 }
 
-// keep keeps the known ones of n bytes of the message.
+// keep appends n bytes of the message, as far as they were captured.
 func (s *stream) keep(known []byte, n int) {
 	if s.cut {
 		return

@@ -19,7 +19,7 @@ func collect(to *[][]byte) func([]byte) {
 	return func(message []byte) { *to = append(*to, slices.Clone(message)) }
 }
 
-// Whatever the segments are, in any order that the network may deliver, and with repetitions, the messages are the same.
+// The messages are the same for any segmentation, order and repetition.
 func TestStreamOfAnySegments(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
@@ -62,8 +62,8 @@ func TestStreamOfAnySegments(t *testing.T) {
 	}
 }
 
-// Bytes that are not known are missing at the end of a message. If the next length is among them, the stream is lost until the next
-// segment.
+// Bytes that were not captured are missing at the end of a message. If the next length is among them, the stream is lost until the
+// next segment.
 func TestStreamWithUnknownBytes(t *testing.T) {
 	var have [][]byte
 	var s stream

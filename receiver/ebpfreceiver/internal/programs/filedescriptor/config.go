@@ -29,7 +29,7 @@ var Definition = program.Definition{
 		},
 		"leak_intervals": {
 			Unit: leakIntervals.Unit, Range: leakIntervals,
-			Meaning: "How often the number of a process's descriptors of one kind has to rise from one `collection_interval` to the next, without a fall in between, to be a leak. Where descriptors come and go, the lowest number in 2 or 4 intervals has to rise so often.",
+			Meaning: "How many times a process's number of descriptors of one kind has to rise from one `collection_interval` to the next, without a fall in between, to be a leak. For processes whose descriptors come and go, the lowest number in 2 or 4 intervals counts.",
 		},
 		"operations": {
 			Meaning: "Whether opened and closed descriptors are counted. The kernel must support tracing of functions.",

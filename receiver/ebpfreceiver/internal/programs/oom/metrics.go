@@ -11,8 +11,8 @@ import (
 
 func seriesOf(group metrics.Group, _ *bpf.OomSeries) metrics.Group { return group }
 
-// Scrape implements program.Program. A container has its series before its first kill: Prometheus takes a counter that appears
-// with its first value for one that has not risen.
+// Scrape implements program.Program. A container has its series before its first kill: for Prometheus, a counter that appears with a
+// value has no increase.
 func (k *kills) Scrape(m *metrics.Builder) error {
 	all, err := k.counts.Scrape(m)
 	for _, group := range m.Groups() {

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package packetdrop is the program `packet_drop`: which packets the kernel drops, why, and whose they were.
+// Package packetdrop is the program `packet_drop`: the packets that the kernel drops, with reason and owner.
 package packetdrop
 
 import (

@@ -16,13 +16,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics/inet"
 )
 
-// overflows are the drops that no hook sees: the kernel frees a SYN that finds the accept queue full like a delivered packet. They
-// are found in counters, which are read at each scrape.
+// overflows are the drops that no hook sees: the kernel frees a SYN that finds the accept queue full like a delivered packet. Counters
+// show them, which are read at each scrape.
 type overflows struct {
 	reader listeners.Reader
 	reason uint32
-	// told are the overflows of each listener that the hook has reported.
-	told map[listeners.ID]uint64
+	// reported are the overflows of each listener that the hook has reported.
+	reported map[listeners.ID]uint64
 	// counts are added to those of the map.
 	counts map[bpf.PacketDropSeries]uint64
 }
@@ -34,17 +34,17 @@ func (d *drops) scrapeOverflows(m *metrics.Builder) error {
 	if err != nil {
 		return err
 	}
-	told := map[listeners.ID]uint64{}
+	reported := map[listeners.ID]uint64{}
 	for _, l := range all {
 		// The hook may see an overflow before the counter is read. It is subtracted at the next scrape then.
-		before := o.told[l.ID()]
+		before := o.reported[l.ID()]
 		taken := min(l.New, uint64(l.Told)-before)
-		told[l.ID()] = before + taken
+		reported[l.ID()] = before + taken
 		if n := l.New - taken; n > 0 {
 			d.drop(m, l, n)
 		}
 	}
-	o.told = told
+	o.reported = reported
 	return nil
 }
 

@@ -24,9 +24,9 @@ var _ program.Program = (*drops)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
 	return &drops{host: host, overflows: overflows{
-		reader: listeners.Reader{Look: host.LookAtListener, Listening: host.Listening, Listened: host.Listened},
-		told:   map[listeners.ID]uint64{},
-		counts: map[bpf.PacketDropSeries]uint64{},
+		reader:   listeners.Reader{Look: host.LookAtListener, Listening: host.Listening, Listened: host.Listened},
+		reported: map[listeners.ID]uint64{},
+		counts:   map[bpf.PacketDropSeries]uint64{},
 	}}
 }
 
@@ -39,7 +39,7 @@ func (d *drops) Variables() map[string]any {
 	if !ok {
 		arguments = 2
 	}
-	// Kernels that have no reason of its own for a full queue free what it has no room for without one.
+	// Kernels without a reason for a full accept queue drop these segments with the reason not specified.
 	for _, name := range []string{"SKB_DROP_REASON_TCP_LISTEN_OVERFLOW", "SKB_DROP_REASON_NOT_SPECIFIED"} {
 		if number, known := d.host.BTF.EnumValue("skb_drop_reason", name); known {
 			d.overflows.reason = uint32(number)

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package process is the program `process`: the programs that processes execute, and the ends of processes.
+// Package process is the program `process`: executions and exits of processes.
 package process
 
 import (

@@ -19,7 +19,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"threshold": {
 			Unit: program.UnitDuration, Range: program.Threshold,
-			Meaning: "The longest wait for a CPU that is not a stall.",
+			Meaning: "A longer wait for a CPU is an event.",
 		},
 	},
 	Example:       "{threshold: 50ms}",

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package tcp is the program `tcp`: what TCP sends again, which connections are reset, and how long a round trip takes.
+// Package tcp is the program `tcp`: retransmits, resets and round-trip times of TCP.
 package tcp
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/programs/socket"
 )
 
-// defaultEventLimit holds back the events of a lossy network or a port scan, never their metrics.
+// defaultEventLimit limits the events of a lossy network or a port scan. Their metrics have no limit.
 const defaultEventLimit = 1000
 
 // rttInterval is at most what the BPF side can compare: it keeps 32 bits of a clock in µs.
@@ -27,7 +27,7 @@ var Definition = program.Definition{
 	Settings: map[string]program.Setting{
 		"rtt_interval": {
 			Unit: program.UnitDuration, Range: rttInterval,
-			Meaning: "The least time between two looks at the round-trip time of a connection.",
+			Meaning: "The least time between two samples of a connection's round-trip time.",
 		},
 	},
 	Example:       "{rtt_interval: 1s}",

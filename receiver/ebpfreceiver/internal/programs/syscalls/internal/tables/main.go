@@ -20,7 +20,7 @@ import (
 // architectures are Go's names of those whose tables a supported kernel has, with those of the variables.
 var architectures = [][2]string{{"amd64", "amd64Calls"}, {"386", "i386Calls"}, {"arm64", "arm64Calls"}, {"arm", "armCalls"}}
 
-// noCalls are constants that are no numbers of system calls.
+// noCalls are constants that are not numbers of system calls.
 var noCalls = []string{"ARCH_SPECIFIC_SYSCALL", "SYSCALL_MASK"}
 
 const head = `// Copyright The otelcol-ebpf Authors
