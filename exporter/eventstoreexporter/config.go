@@ -24,25 +24,25 @@ import (
 
 // Config is the configuration of the exporter.
 type Config struct {
-	// ServerConfig is that of the HTTP server.
+	// ServerConfig configures the HTTP server.
 	ServerConfig confighttp.ServerConfig `mapstructure:",squash"`
-	// Directory has the files. It belongs to one exporter.
+	// Directory is the directory of the files. Only one exporter may use it.
 	Directory string `mapstructure:"directory"`
-	// VictoriaLogs is a server that keeps the events, instead of files in a directory.
+	// VictoriaLogs is a server that stores the events instead of files in Directory.
 	VictoriaLogs configoptional.Optional[VictoriaLogsConfig] `mapstructure:"victorialogs"`
-	// MaxSize is how much of the disk they may take, the file at work aside.
+	// MaxSize bounds the size of the files, without the one that is being written.
 	MaxSize Size `mapstructure:"max_size"`
-	// MaxAge is how long events are kept; 0 is as long as there is room.
+	// MaxAge is how long events are kept; 0 means as long as MaxSize allows.
 	MaxAge time.Duration `mapstructure:"max_age"`
-	// AllowedHosts are further names of the server, as in the header Host.
+	// AllowedHosts are additional names of the server that the header Host may have.
 	AllowedHosts []string `mapstructure:"allowed_hosts"`
 	// QueueConfig is the queue in front of the store.
 	QueueConfig configoptional.Optional[exporterhelper.QueueBatchConfig] `mapstructure:"sending_queue"`
 }
 
-// VictoriaLogsConfig is how the server is reached.
+// VictoriaLogsConfig configures the connection to the server.
 type VictoriaLogsConfig struct {
-	// ClientConfig is that of the HTTP client.
+	// ClientConfig configures the HTTP client.
 	ClientConfig confighttp.ClientConfig `mapstructure:",squash"`
 }
 
@@ -74,15 +74,15 @@ func createDefaultConfig() component.Config {
 
 var _ confmap.Unmarshaler = (*Config)(nil)
 
-// ofFiles are the settings of files.
+// ofFiles are the settings that apply only to files.
 var ofFiles = []string{"directory", "max_size", "max_age"}
 
-// Unmarshal implements confmap.Unmarshaler: the default of directory is one only without victorialogs.
+// Unmarshal implements confmap.Unmarshaler. Directory has its default only without VictoriaLogs.
 func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	if conf.IsSet("victorialogs") {
 		for _, key := range ofFiles {
 			if conf.IsSet(key) {
-				return fmt.Errorf("%s: it is of files, and victorialogs keeps the events on a server: set one of directory and victorialogs", key)
+				return fmt.Errorf("%s: this setting applies only to files, but victorialogs is set; remove one of them", key)
 			}
 		}
 		c.Directory = ""
@@ -98,18 +98,18 @@ func (c *Config) Unmarshal(conf *confmap.Conf) error {
 	return conf.Unmarshal(c)
 }
 
-// checkKeys refuses keys that are unknown. Confmap does not, of a structure with the settings of HTTP in it.
+// checkKeys refuses unknown keys. Confmap does not check them in a struct with embedded HTTP settings.
 func checkKeys(conf *confmap.Conf, of reflect.Type, path string) error {
 	known := keysOf(of)
 	for _, key := range slices.Sorted(maps.Keys(conf.ToStringMap())) {
 		if !slices.Contains(known, key) {
-			return fmt.Errorf("%s%s: there is no such key. Known are %s", path, key, strings.Join(known, ", "))
+			return fmt.Errorf("%s%s: unknown key; the keys here are %s", path, key, strings.Join(known, ", "))
 		}
 	}
 	return nil
 }
 
-// keysOf are the keys of a structure, in their order.
+// keysOf returns the keys of a struct, in their order.
 func keysOf(of reflect.Type) []string {
 	var keys []string
 	for _, field := range reflect.VisibleFields(of) {
@@ -131,24 +131,24 @@ func (c *Config) Validate() error {
 	var errs []error
 	switch {
 	case c.VictoriaLogs.HasValue() && c.Directory != "":
-		errs = append(errs, errors.New("victorialogs: set either this or directory"))
+		errs = append(errs, errors.New("victorialogs: set either victorialogs or directory"))
 	case c.VictoriaLogs.HasValue():
 		errs = append(errs, validateServer(c.VictoriaLogs.Get().ClientConfig.Endpoint))
 	case c.Directory == "":
-		errs = append(errs, errors.New("directory: it must name a directory for the files of this exporter, unless victorialogs is set"))
+		errs = append(errs, errors.New("directory: it is empty; write a directory for the files of this exporter, or set victorialogs"))
 	}
 	if c.MaxSize < minMaxSize {
-		errs = append(errs, fmt.Errorf("max_size: %d bytes are too few; the least is 16MiB", int64(c.MaxSize)))
+		errs = append(errs, fmt.Errorf("max_size: %d bytes are too small; the least is 16MiB", int64(c.MaxSize)))
 	}
 	if c.MaxAge < 0 {
-		errs = append(errs, errors.New("max_age: it must not be negative; 0 keeps events as long as there is room"))
+		errs = append(errs, errors.New("max_age: it is negative; 0 keeps events as long as there is room"))
 	}
 	if c.ServerConfig.NetAddr.Endpoint == "" {
-		errs = append(errs, errors.New("endpoint: it must be an address, such as localhost:8080"))
+		errs = append(errs, errors.New("endpoint: it is empty; write an address, such as localhost:8080"))
 	}
 	for _, host := range c.AllowedHosts {
 		if host == "" || strings.ContainsAny(host, "/*@ ") {
-			errs = append(errs, fmt.Errorf("allowed_hosts: %q is no name of a host: write it as clients do, such as events.example", host))
+			errs = append(errs, fmt.Errorf("allowed_hosts: %q is not a host name; write it as clients do, such as events.example", host))
 		}
 	}
 	return errors.Join(errs...)
@@ -157,7 +157,7 @@ func (c *Config) Validate() error {
 func validateServer(endpoint string) error {
 	u, err := url.Parse(endpoint)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
-		return fmt.Errorf("victorialogs::endpoint: %q is no URL of a server, such as http://victorialogs:9428", endpoint)
+		return fmt.Errorf("victorialogs::endpoint: %q is not the URL of a server, such as http://victorialogs:9428", endpoint)
 	}
 	return nil
 }

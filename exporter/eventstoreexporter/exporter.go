@@ -34,7 +34,7 @@ import (
 
 // eventStore is the exporter.
 type eventStore struct {
-	exporter.Logs // with the queue in front of push
+	exporter.Logs // the queue before push
 
 	config    *Config
 	settings  exporter.Settings
@@ -82,13 +82,13 @@ func (e *eventStore) start(ctx context.Context, host component.Host) error {
 	if err := e.serve(ctx); err != nil {
 		return err
 	}
-	if !e.config.VictoriaLogs.HasValue() { // it remembers nothing
+	if !e.config.VictoriaLogs.HasValue() { // VictoriaLogs has no counts to keep up to date
 		e.serving.Go(e.watch)
 	}
 	return nil
 }
 
-// watch keeps the answer to what is wrong at hand.
+// watch keeps the counts of problems up to date.
 func (e *eventStore) watch() {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
@@ -99,7 +99,7 @@ func (e *eventStore) watch() {
 	problems.Watch(ctx, e.store)
 }
 
-// patience is how long a batch is tried again while VictoriaLogs cannot be reached. The queue takes what comes meanwhile.
+// patience is how long a batch is retried while VictoriaLogs cannot be reached. New events wait in the queue.
 const patience = time.Minute
 
 func (e *eventStore) open(ctx context.Context) (query.Store, error) {
@@ -135,11 +135,11 @@ func (e *eventStore) serve(ctx context.Context) error {
 		return err
 	}
 	if !asks(&e.config.ServerConfig) && !isLocal(address) {
-		e.settings.Logger.Warn("Everybody who reaches this address can read all events: what processes connect to, what they execute and "+
+		e.settings.Logger.Warn("Everybody who can reach this address can read all events: what processes connect to, what they execute and "+
 			"which files they delete. Set endpoint to localhost:8080, or auth to an extension that asks for credentials.",
 			zap.Stringer("address", address))
 	}
-	e.settings.Logger.Info("Events can be asked for", zap.Stringer("address", address))
+	e.settings.Logger.Info("Serving events over HTTP", zap.Stringer("address", address))
 	for _, listener := range listeners {
 		e.serving.Go(func() {
 			if err := e.server.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) {
@@ -150,13 +150,13 @@ func (e *eventStore) serve(ctx context.Context) error {
 	return nil
 }
 
-// asks is whether clients need credentials: those that an extension asks for, or a certificate.
+// asks reports whether clients need credentials: those of an auth extension, or a certificate.
 func asks(server *confighttp.ServerConfig) bool {
 	return server.Auth.HasValue() || server.TLS.HasValue() && server.TLS.Get().ClientCAFile != ""
 }
 
-// guard returns who may ask. A page that a browser shows cannot reach a unix socket and has no credentials. With TLS, the
-// browser itself checks the name: the certificate has it.
+// guard returns the checks of requests. Web pages cannot reach a unix socket and have no credentials. With TLS, the browser itself
+// checks the server's name against the certificate.
 func (e *eventStore) guard() api.Guard {
 	server := &e.config.ServerConfig
 	if asks(server) || server.TLS.HasValue() || server.NetAddr.Transport == confignet.TransportTypeUnix {
@@ -177,7 +177,7 @@ func isLocal(address net.Addr) bool {
 	return !ok || tcp.IP.IsLoopback()
 }
 
-// errNotStored is the error of what has passed the queue.
+// errNotStored is the error for events that have left the queue.
 var errNotStored = errors.New("events were not stored")
 
 // push stores a batch.
@@ -208,13 +208,13 @@ func (e *eventStore) shutdown(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// counted is a store whose status has what did not reach it.
+// counted is a store whose status includes the events that did not reach it.
 type counted struct {
 	query.Store
 	exporter *eventStore
 }
 
-// queueFull is the cause of what found no room in the queue.
+// queueFull is the cause of losses in the queue.
 const queueFull = "queue_full"
 
 func (c counted) Status() query.Status {
@@ -223,7 +223,7 @@ func (c counted) Status() query.Status {
 	return status
 }
 
-// observe registers the metrics of the exporter.
+// observe registers the callbacks of the exporter's metrics.
 func (e *eventStore) observe() error {
 	number := func(of func(query.Status) int64) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {

@@ -56,7 +56,7 @@ func TestConfig(t *testing.T) {
 	}
 }
 
-// Events are either in files or on a server.
+// Events are stored either in files or on a server.
 func TestConfigOfServer(t *testing.T) {
 	for name, test := range map[string]struct {
 		keys map[string]any
@@ -65,12 +65,12 @@ func TestConfigOfServer(t *testing.T) {
 		"server":       {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, ""},
 		"files":        {map[string]any{"directory": "/tmp/x"}, ""},
 		"neither":      {map[string]any{"directory": ""}, "directory: "},
-		"both":         {map[string]any{"directory": "/tmp/x", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "set one of directory and victorialogs"},
+		"both":         {map[string]any{"directory": "/tmp/x", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "remove one of them"},
 		"size":         {map[string]any{"max_size": "1GiB", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "max_size: it is of files"},
 		"no URL":       {map[string]any{"victorialogs": map[string]any{"endpoint": "victorialogs:9428"}}, "victorialogs::endpoint: "},
 		"no endpoint":  {map[string]any{"victorialogs": map[string]any{"timeout": "5s"}}, "victorialogs::endpoint: "},
-		"unknown keys": {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428", "nonsense": 1}}, "victorialogs::nonsense: there is no such key"},
-		"unknown key":  {map[string]any{"max_sise": "1GiB"}, "max_sise: there is no such key. Known are "},
+		"unknown keys": {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428", "nonsense": 1}}, "victorialogs::nonsense: unknown key"},
+		"unknown key":  {map[string]any{"max_sise": "1GiB"}, "max_sise: unknown key; the keys here are "},
 		"no map":       {map[string]any{"victorialogs": "http://victorialogs:9428"}, "victorialogs"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -88,7 +88,7 @@ func TestConfigOfServer(t *testing.T) {
 	}
 }
 
-// The client of VictoriaLogs has all settings of the collector's HTTP clients.
+// The client of VictoriaLogs takes all settings of the collector's HTTP clients.
 func TestVictoriaLogs(t *testing.T) {
 	requests := make(chan *http.Request, 10)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -162,7 +162,7 @@ func create(t *testing.T, cfg *Config) exporter.Logs {
 	return e
 }
 
-// While the disk is full, /health says so and what is not stored is counted. Then it goes on.
+// While the disk is full, /health says so, and events that are not stored are counted. Later events are stored again.
 func TestFullDisk(t *testing.T) {
 	directory := t.TempDir()
 	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=24m"); err != nil {

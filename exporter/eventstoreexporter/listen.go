@@ -12,8 +12,8 @@ import (
 	"go.uber.org/zap"
 )
 
-// listen listens at the endpoint. The name localhost has two addresses, of which clients such as browsers try [::1] first. Without a
-// listener there, each of their requests would begin with a refused connection, which program connection reports.
+// listen listens at the endpoint. localhost has two addresses, and browsers try [::1] first. Without a listener there, each of their
+// requests would begin with a refused connection, which would be an event.
 func listen(ctx context.Context, server *confighttp.ServerConfig, logger *zap.Logger) ([]net.Listener, error) {
 	first, err := server.ToListener(ctx)
 	if err != nil {
@@ -33,7 +33,7 @@ func listen(ctx context.Context, server *confighttp.ServerConfig, logger *zap.Lo
 	if second, err := both.ToListener(ctx); err == nil {
 		listeners = append(listeners, second)
 	} else {
-		logger.Info("The other address of localhost cannot be used; its clients find this one", zap.Error(err))
+		logger.Info("Cannot listen on the other address of localhost; clients will use this one", zap.Error(err))
 	}
 	return listeners, nil
 }

@@ -64,7 +64,7 @@ func settings(t *testing.T, keys map[string]any) func(*Config) {
 // addressOf returns where the exporter listens, from its log.
 func addressOf(t *testing.T, logs *observer.ObservedLogs) string {
 	t.Helper()
-	for _, entry := range logs.FilterMessage("Events can be asked for").All() {
+	for _, entry := range logs.FilterMessage("Serving events over HTTP").All() {
 		address, ok := entry.ContextMap()["address"].(string)
 		require.True(t, ok)
 		return address
@@ -326,7 +326,7 @@ func TestClientCertificate(t *testing.T) {
 
 func warnings(logs *observer.ObservedLogs) int {
 	return logs.Filter(func(entry observer.LoggedEntry) bool {
-		return strings.HasPrefix(entry.Message, "Everybody who reaches this address can read all events")
+		return strings.HasPrefix(entry.Message, "Everybody who can reach this address can read all events")
 	}).Len()
 }
 

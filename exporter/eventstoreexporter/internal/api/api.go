@@ -28,9 +28,9 @@ type Settings struct {
 	Logger  *zap.Logger
 	// Now is the clock, nil for time.Now.
 	Now func() time.Time
-	// Done is closed when the streams have to end.
+	// Done is closed when streams must end.
 	Done <-chan struct{}
-	// Directory is where databases for downloads are made, "" for the one of temporary files.
+	// Directory is where databases for downloads are made; "" means the directory of temporary files.
 	Directory string
 }
 
@@ -39,11 +39,11 @@ type api struct {
 	Settings
 	huma huma.API
 	mux  *http.ServeMux
-	// turns is a place for each question that is answered at the same time.
+	// turns has a place for each request that is answered at the same time.
 	turns chan struct{}
 }
 
-// places is how many questions are answered at the same time. Those to another server wait more than they work.
+// places returns how many requests are answered at the same time: more for VictoriaLogs, where requests mostly wait for the server.
 func places(store query.Store) int {
 	if store.Status().Sparse {
 		return 16
@@ -51,8 +51,7 @@ func places(store query.Store) int {
 	return max(2, runtime.GOMAXPROCS(0))
 }
 
-// turn answers a question when it is its turn. Some are answered at the same time: many would leave the writer, which is one among
-// them, little of the CPU.
+// turn answers a request when a place is free. The number of places is limited so that the writer gets enough CPU.
 func (a *api) turn(ctx context.Context, answer func() error) error {
 	select {
 	case a.turns <- struct{}{}:
@@ -70,7 +69,7 @@ func New(settings Settings) http.Handler {
 	}
 	config := huma.DefaultConfig("Event store", settings.Version)
 	config.Info.Description = "Recent events of this host, from the exporter event_store of the OpenTelemetry Collector."
-	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil // of huma, which load scripts from other hosts
+	config.DocsPath, config.SchemasPath, config.CreateHooks = "", "", nil // huma's own pages load scripts from other hosts
 	a := &api{Settings: settings, mux: http.NewServeMux(), turns: make(chan struct{}, places(settings.Store))}
 	a.huma = humago.New(a.mux, config)
 	a.health()
@@ -85,14 +84,14 @@ func New(settings Settings) http.Handler {
 	return a.mux
 }
 
-// input is what an operation gets: the parameters, of which none is left out.
+// input has the parameters of a request.
 type input struct {
 	request *query.Request
 }
 
 const parametersKey = "parameters"
 
-// Resolve reads the parameters. Huma puts what it returns into one problem document.
+// Resolve reads the parameters. Huma puts the returned errors into one problem document.
 func (in *input) Resolve(ctx huma.Context) []error {
 	allowed, _ := ctx.Operation().Metadata[parametersKey].([]query.Parameter)
 	now, _ := ctx.Operation().Metadata[nowKey].(func() time.Time)
@@ -126,7 +125,7 @@ func get[T any](a *api, path, id, summary string, parameters []query.Parameter, 
 				return err
 			}
 			var err error
-			if path == healthPath { // whoever asks for it soon gives up
+			if path == healthPath { // health checks have short time-outs
 				err = work()
 			} else {
 				err = a.turn(ctx, work)
@@ -145,7 +144,7 @@ func get[T any](a *api, path, id, summary string, parameters []query.Parameter, 
 		})
 }
 
-// getStream adds an operation that writes its answer by itself.
+// getStream adds an operation that writes its answer itself.
 func getStream(a *api, op huma.Operation, answer func(huma.Context, *query.Request) error) {
 	huma.Register(a.huma, op, func(_ context.Context, in *input) (*huma.StreamResponse, error) {
 		return &huma.StreamResponse{Body: func(ctx huma.Context) {
@@ -190,7 +189,7 @@ func (a *api) operation(method, path, id, summary string, parameters []query.Par
 	return op
 }
 
-// failure returns what a client is told of an error. Those of the store are logged: the client gets no more than that there was one.
+// failure returns the error for a client. Errors of the store are logged, and the client gets no details.
 func (a *api) failure(err error) huma.StatusError {
 	if refused, ok := errors.AsType[huma.StatusError](err); ok {
 		return refused
@@ -198,7 +197,7 @@ func (a *api) failure(err error) huma.StatusError {
 	if refused, ok := errors.AsType[*query.RefusedError](err); ok {
 		return badParameter(refused.Parameter, refused.Value, "%s", refused.Message)
 	}
-	a.Logger.Error("A question could not be answered", zap.Error(err))
+	a.Logger.Error("Cannot answer a request", zap.Error(err))
 	return huma.Error500InternalServerError("the store cannot answer: the collector's log says why")
 }
 
@@ -207,7 +206,7 @@ func (a *api) schemaOf(value any) *huma.Schema {
 	return a.huma.OpenAPI().Components.Schemas.Schema(reflect.TypeOf(value), true, "")
 }
 
-// About is what each answer says of the store.
+// About is the part of each answer about the store.
 type About struct {
 	Oldest  *time.Time       `json:"oldest" doc:"How far back the store reaches; null if it is empty."`
 	Evicted int64            `json:"evicted" doc:"Events that were removed to make room or because of their age, since the start."`

@@ -38,7 +38,7 @@ const (
 	typeSQLite = "application/vnd.sqlite3"
 )
 
-// partialHeader says why an answer is not complete, in all forms.
+// partialHeader says why an answer is incomplete, in all formats.
 const partialHeader = "Event-Store-Partial"
 
 var contentTypes = map[string]string{
@@ -143,7 +143,7 @@ func writeNDJSON(w io.Writer, events []event.Event) error {
 // timeFormat is RFC 3339 with all nanoseconds, so that times are aligned.
 const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"
 
-// writeText writes one line per event: when, how bad, what, and the body, which says who.
+// writeText writes one line per event: time, severity, event name and body.
 func writeText(w *bufio.Writer, events []event.Event) error {
 	for i := range events {
 		if _, err := w.WriteString(line(&events[i]) + "\n"); err != nil {
@@ -164,7 +164,7 @@ func line(e *event.Event) string {
 	return strings.Map(printable, strings.Join(parts, " "))
 }
 
-// who is what an event without a body says of its owner and peer.
+// who describes the owner and the peer of an event without a body.
 func who(e *event.Event) []string {
 	values := e.Values()
 	var parts []string
@@ -187,7 +187,7 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(width-len(s), 0))
 }
 
-// printable replaces what would begin a line or move the cursor of a terminal.
+// printable replaces control characters, which could begin a line or move a terminal's cursor.
 func printable(r rune) rune {
 	if unicode.IsControl(r) || unicode.In(r, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 		return '?'

@@ -14,15 +14,15 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 )
 
-// Guard says who may ask.
+// Guard checks which requests are allowed.
 type Guard struct {
-	// Hosts are the names in the header Host, beside addresses and localhost. Nil takes any: of a server that asks for
-	// credentials, or one that no browser can reach.
+	// Hosts are the names that the header Host may have, in addition to addresses and localhost. Nil allows any name: the server
+	// requires credentials, or no browser can reach it.
 	Hosts []string
 }
 
-// Wrap keeps web pages of other hosts from reading what the handler answers. A browser sends the name that the page's author has
-// chosen as Host, even if it leads to this server; and it says in Origin and Sec-Fetch-Site whose page asks.
+// Wrap keeps web pages of other hosts from reading the answers. With DNS rebinding, the header Host has a name that the page's author
+// has chosen. For other requests, browsers say in Origin and Sec-Fetch-Site which page asks.
 func (g Guard) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -57,7 +57,7 @@ func refuse(w http.ResponseWriter, status int, detail string) {
 	_ = writeJSON(w, &huma.ErrorModel{Status: status, Title: http.StatusText(status), Detail: detail}) // the client may have left
 }
 
-// isHost is whether the server can be called by this name. An address is always its own: no page can choose that.
+// isHost reports whether the server has this name. Any address is allowed: rebinding needs a name.
 func (g Guard) isHost(host string) bool {
 	if g.Hosts == nil {
 		return true
@@ -77,7 +77,7 @@ func nameOf(host string) string {
 	return strings.ToLower(strings.TrimSuffix(host, "."))
 }
 
-// isOwn is whether a request comes from no page, or from one of this server.
+// isOwn reports whether a request comes from no web page, or from a page of this server.
 func isOwn(r *http.Request) bool {
 	for _, origin := range r.Header.Values("Origin") {
 		u, err := url.Parse(origin)

@@ -17,8 +17,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// The forms of ebpf-server, which came before, so that its users' scripts go on working. What it took silently is an error here
-// too.
+// The requests of ebpf-server, the predecessor, so that its users' scripts keep working. Parameters that it ignored silently are
+// errors here.
 
 // OldCount is the answer to a summary.
 type OldCount struct {
@@ -38,7 +38,7 @@ type OldList struct {
 	Time   string                 `json:"query_time"`
 }
 
-// OldEvent is an event with the names of that time beside ours.
+// OldEvent is an event with the predecessor's names in addition to ours.
 type OldEvent struct {
 	Event
 	DestinationIP   string `json:"destination_ip,omitempty"`

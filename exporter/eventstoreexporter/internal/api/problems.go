@@ -11,7 +11,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Problems are what is wrong now.
+// Problems is the answer of /api/problems.
 type Problems struct {
 	Since    time.Time `json:"since"`
 	Until    time.Time `json:"until"`

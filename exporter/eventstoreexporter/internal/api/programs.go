@@ -15,14 +15,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Programs are the programs of the ebpf receiver, as its events tell.
+// Programs are the programs of the ebpf receiver, according to its events.
 type Programs struct {
 	Since    time.Time `json:"since" doc:"When the window of the numbers begins."`
 	Programs []Program `json:"programs"`
 	About
 }
 
-// Program is the newest that is known of one.
+// Program is the last known state of a program.
 type Program struct {
 	Name      string           `json:"name"`
 	State     string           `json:"state,omitempty" doc:"loading, attached, failed or detached; absent if no event that is stored tells it."`
@@ -53,7 +53,7 @@ func (a *api) answerPrograms(ctx context.Context, r *query.Request) (*Programs, 
 	if err != nil {
 		return nil, err
 	}
-	// The events of one host need not be told apart by it, which takes longer.
+	// With a single host, counting by host is not necessary, and would take longer.
 	hosts := map[string]bool{}
 	for _, p := range list {
 		hosts[p.host()] = true
@@ -123,10 +123,10 @@ func (a *api) answerPrograms(ctx context.Context, r *query.Request) (*Programs, 
 	return answer, nil
 }
 
-// hostNames are the attributes of a resource that say which host it is on.
+// hostNames are the resource attributes that identify the host.
 var hostNames = []string{"host.name", "k8s.node.name"}
 
-// host is where the program runs, "" if its events do not say it.
+// host returns the program's host, "" if its events do not have one.
 func (p *Program) host() string {
 	for _, name := range hostNames {
 		if host, ok := p.Resource[name].(string); ok && host != "" {
@@ -136,7 +136,7 @@ func (p *Program) host() string {
 	return ""
 }
 
-// maxStates is how many changes of state are looked at.
+// maxStates is how many changes of state are read.
 const maxStates = 2000
 
 // states returns the newest state of each program of each resource.
@@ -171,7 +171,7 @@ func (a *api) states(ctx context.Context) ([]*Program, error) {
 	return list, nil
 }
 
-// Health says whether events are stored, and what is wrong.
+// Health is the answer of /health: whether events are stored, and what is wrong.
 type Health struct {
 	State    string   `json:"status" enum:"healthy,unhealthy"`
 	Problems []string `json:"problems" doc:"What is wrong, one line each."`

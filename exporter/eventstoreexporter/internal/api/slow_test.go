@@ -19,7 +19,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// Clients of streams that do not read take a bounded part of memory, and hold up neither the writer nor those that read.
+// Streaming clients that do not read take a bounded amount of memory, and block neither the writer nor other clients.
 func TestSlowClients(t *testing.T) {
 	s := start(t)
 	heap := func() int64 {

@@ -21,15 +21,15 @@ import (
 )
 
 const (
-	// streamPart is how many events are read at a time: what is kept in memory for a client that does not read.
+	// streamPart is how many events are read at a time. It bounds the memory for a client that does not read.
 	streamPart = 50
-	// maxBehind is how many events, of all kinds, a client may be behind. It is told what it misses then.
+	// maxBehind is how many events a client may be behind. Then events are skipped, and it gets their number.
 	maxBehind = 50_000
-	// maxBehindTime is the same of a store that does not number its events.
+	// maxBehindTime is the same for a store that does not number its events.
 	maxBehindTime = time.Minute
-	// keepAlive is how often something is sent.
+	// keepAlive is the interval at which something is sent in any case.
 	keepAlive = 15 * time.Second
-	// patience is how long a client may not read before the connection is closed.
+	// patience is how long a client may stop reading before it is disconnected.
 	patience = time.Minute
 )
 
@@ -52,7 +52,7 @@ type subscriber struct {
 	rc     *http.ResponseController
 	filter query.Filter
 	after  int64
-	// notes say why events may be missing; noted is how many of them were sent.
+	// notes say why events may be missing. noted is the number of notes that were sent.
 	noting context.Context //nolint:containedctx // it is that of the one request
 	notes  *query.Notes
 	noted  int
@@ -135,7 +135,7 @@ func (s *subscriber) follow() error {
 	}
 }
 
-// part sends some events. It says whether there may be more.
+// part sends some events, and reports whether there may be more.
 func (s *subscriber) part() (bool, error) {
 	if err := s.catchUp(); err != nil {
 		return false, err
@@ -156,7 +156,7 @@ func (s *subscriber) part() (bool, error) {
 	return more, s.send(part)
 }
 
-// catchUp leaves events out if the client is too far behind.
+// catchUp skips events if the client is too far behind.
 func (s *subscriber) catchUp() error {
 	status := s.api.Store.Status()
 	limit := int64(maxBehind)

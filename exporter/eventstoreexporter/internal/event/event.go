@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package event is an event as the parts of the exporter pass it on: a log record and where it comes from.
+// Package event has the event that the parts of the exporter share: a log record with its resource and scope.
 package event
 
 import (

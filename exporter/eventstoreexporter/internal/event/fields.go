@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// Field is one of the facts that events are found by.
+// Field is an indexed field of events.
 type Field int
 
 // The fields. Each is a column of the store; a log record that has no such attribute has none.

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package page is the live page that browsers show. It asks the API as any other client does.
+// Package page is the live page. It uses the API like any other client.
 package page
 
 import (
@@ -19,8 +19,8 @@ import (
 //go:embed files
 var files embed.FS
 
-// policy is what the browser lets the page do: nothing comes from another host, nothing is sent to one, no script or style stands
-// in the page itself, and no text becomes HTML. The one script that a script may name is the page's own worker.
+// policy restricts the page: it loads nothing from other hosts and sends nothing to them, has no inline scripts or styles, and turns no
+// text into HTML. The only script that a script may load is the page's own worker.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; worker-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types worker"
 

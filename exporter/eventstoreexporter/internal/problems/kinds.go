@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package problems finds out what is wrong from the events of a store.
+// Package problems finds problems in the events of a store.
 package problems
 
 import (
@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// kind is one kind of problem: which events belong to it, and what makes two of them the same problem.
+// kind is a kind of problem: its events, and the fields by which they are grouped into problems.
 type kind struct {
 	name string
 	// doc is for docs/event-store.md.
@@ -24,11 +24,11 @@ type kind struct {
 	by []string
 	// sum is an attribute that says how many each event stands for.
 	sum string
-	// weight is how much one of them hurts.
+	// weight is the severity of one event.
 	weight float64
 	// least is how many there must be in a window of 15 minutes: fewer are noise.
 	least int64
-	// title says it in words.
+	// title describes a problem in words.
 	title func(v values) string
 }
 
@@ -37,7 +37,7 @@ type values map[string]string
 
 const warn = plog.SeverityNumberWarn
 
-// kinds are all kinds of problems. What belongs to none, and is WARN or worse, is of kind other.
+// kinds are all kinds of problems. Other events that are WARN or worse have the kind other.
 var kinds = []kind{
 	{
 		name: "oom_kill", doc: "The kernel killed a process because memory ran out.", event: "ebpf.oom.kill",

@@ -19,12 +19,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Problem is something that is wrong.
+// Problem is a group of events that have a cause in common.
 type Problem struct {
 	Kind string
-	// Title says it in a line.
+	// Title describes it in one line.
 	Title string
-	// Values are what it has in common, by the names of the parameters.
+	// Values are the common fields of its events, by the names of the parameters.
 	Values map[string]string
 	// Peers is with how many peers, if they are too many to be problems of their own.
 	Peers int
@@ -34,7 +34,7 @@ type Problem struct {
 	First, Last int64
 	// Sample is the sequence number of the newest event.
 	Sample int64
-	// Link is where its events are.
+	// Link is the address of its events.
 	Link string
 
 	score float64
@@ -180,7 +180,7 @@ func asText(value any) string {
 	}
 }
 
-// score ranks problems: by what one of them hurts, by how many there are, and those that grow before those that do not.
+// score ranks problems by weight, number and growth.
 func score(weight float64, count, before int64) float64 {
 	growth := 1.0
 	if count > 2*before {
@@ -200,7 +200,7 @@ func (f *finder) link(event string, severity plog.SeverityNumber, v map[string]s
 	return "/api/events?" + parameters.Encode()
 }
 
-// others are the problems of other events that are WARN or worse.
+// others returns the problems of kind other.
 func (f *finder) others(ctx context.Context) ([]Problem, error) {
 	const name = "type"
 	key, _ := query.ByName(name)

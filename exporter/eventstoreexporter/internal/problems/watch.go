@@ -10,21 +10,21 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Window is the time that is looked at unless another one is asked for.
+// Window is the default length of the window.
 const Window = 15 * time.Minute
 
-// Watch asks what is wrong from time to time, until a context ends. The store remembers what it has counted, so that whoever asks
-// first need not wait until it has read all warnings of half an hour.
+// Watch finds the problems from time to time, until the context ends. The store keeps the counts, so that the first request does not
+// have to read the warnings of half an hour.
 func Watch(ctx context.Context, store query.Store) {
 	const (
-		// often is how long events come in before they are counted, share the part of a CPU that this may take.
+		// often is the least time between two counts. share limits counting to one part in so many of a CPU.
 		often = 10 * time.Second
 		share = 50
 	)
 	for {
 		changed := store.Changed()
 		began := time.Now()
-		// An error is told to whoever asks.
+		// A request that fails reports the error.
 		_, _ = Find(ctx, store, began.Add(-Window).Truncate(query.Part), began)
 		select {
 		case <-time.After(max(often, share*time.Since(began))):

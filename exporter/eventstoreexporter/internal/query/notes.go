@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// Notes collects why the answer to a question is not complete.
+// Notes collects the reasons why an answer is incomplete.
 type Notes struct {
 	mu   sync.Mutex
 	list []string
@@ -23,7 +23,7 @@ func WithNotes(ctx context.Context) (context.Context, *Notes) {
 	return context.WithValue(ctx, notesKey{}, notes), notes
 }
 
-// Note says why an answer is not complete.
+// Note adds a reason why an answer is incomplete.
 func Note(ctx context.Context, why string) {
 	notes, ok := ctx.Value(notesKey{}).(*Notes)
 	if !ok {
@@ -43,7 +43,7 @@ func (n *Notes) All() []string {
 	return slices.Clone(n.list)
 }
 
-// RefusedError is the error of a parameter that a store cannot take, although others can.
+// RefusedError is the error for a parameter that this store does not support.
 type RefusedError struct{ Bad }
 
 func (r *RefusedError) Error() string { return r.Parameter + ": " + r.Message }

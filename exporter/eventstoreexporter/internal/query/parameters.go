@@ -31,7 +31,7 @@ const (
 	MaxSteps     = 10_000
 )
 
-// Request is what the parameters of a request say. Each operation takes some of them.
+// Request has the parsed parameters of a request. Each operation takes some of them.
 type Request struct {
 	Filter
 	Limit     int
@@ -44,7 +44,7 @@ type Request struct {
 	Seconds int64
 }
 
-// Bad is a parameter that cannot be understood.
+// Bad is an invalid parameter.
 type Bad struct {
 	Parameter string
 	Value     string
@@ -161,7 +161,7 @@ var Old = []Parameter{
 func parseSeconds(r *Request, value string, _ time.Time) error {
 	seconds, err := integer(value, MaxSeconds)
 	if err == nil && r.Seconds != 0 && seconds != r.Seconds {
-		err = errors.New("duration and duration_seconds are two names of the same")
+		err = errors.New("duration and duration_seconds are two names of one parameter; use one of them")
 	}
 	r.Seconds = seconds
 	return err
@@ -182,7 +182,7 @@ func Parameters(names ...string) []Parameter {
 // Only returns the parameters that are named, and no filters.
 func Only(names ...string) []Parameter { return Parameters(names...)[len(filters):] }
 
-// Parse reads the parameters of a request. All that cannot be understood are returned: none is ever left out.
+// Parse reads the parameters of a request. It returns all invalid ones; none is ignored.
 func Parse(rawQuery string, allowed []Parameter, now time.Time) (*Request, []Bad) {
 	r := &Request{Limit: DefaultLimit, Format: "json"}
 	values, err := url.ParseQuery(rawQuery)
@@ -300,7 +300,7 @@ func parseAddress(r *Request, value string, _ time.Time) error {
 	if err == nil {
 		value = address.Unmap().String()
 	} else if !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@") && (strings.Contains(value, ":") || strings.Trim(value, "0123456789.") == "") {
-		return errors.New("it is no IP address")
+		return errors.New("it is not an IP address")
 	}
 	r.Address = &value
 	return nil
@@ -359,7 +359,7 @@ func parseLimit(highest int64) func(*Request, string, time.Time) error {
 	}
 }
 
-// keys are what events can be counted by, by the names of the parameters.
+// keys are the fields by which events can be counted, by the names of the parameters.
 var keys = map[string]Key{
 	"type": {Kind: ByType}, "program": {Kind: ByProgram}, "severity": {Kind: BySeverity},
 	"pid": {Kind: ByField, Field: event.PID}, "command": {Kind: ByField, Field: event.Executable},
@@ -385,20 +385,20 @@ func parseBy(r *Request, value string, _ time.Time) error {
 	for name := range strings.SplitSeq(value, ",") {
 		key, ok := ByName(name)
 		if !ok {
-			return fmt.Errorf("%q is none of %s or attr.NAME", name, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
+			return fmt.Errorf("%q is not one of %s or attr.NAME", name, strings.Join(slices.Sorted(maps.Keys(keys)), ", "))
 		}
 		if slices.Contains(r.By, key) {
-			return fmt.Errorf("%q is there twice", name)
+			return fmt.Errorf("%q is listed twice", name)
 		}
 		r.By = append(r.By, key)
 	}
 	if len(r.By) > MaxKeys {
-		return fmt.Errorf("it may have %d fields at most", MaxKeys)
+		return fmt.Errorf("at most %d fields are allowed", MaxKeys)
 	}
 	return nil
 }
 
-// String is a cursor as the parameter after takes it.
+// String returns the cursor as the parameter after takes it.
 func (c *Cursor) String() string { return fmt.Sprintf("%d.%d.%d", c.Time, c.Sequence, c.Newest) }
 
 // ParseCursor reads what String has written.

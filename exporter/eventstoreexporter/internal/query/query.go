@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package query is what can be asked of a store of events, whichever store that is.
+// Package query has the queries that every store of events answers.
 package query
 
 import (
@@ -13,13 +13,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// Filter says which events are wanted. What is zero or nil excludes nothing.
+// Filter selects events. Zero or nil fields exclude nothing.
 type Filter struct {
 	// Types are alternatives.
 	Types []Type
 	// Fields have one value each: int64 or string, as in event.Values.
 	Fields map[event.Field]any
-	// Address and Port are of either side.
+	// Address and Port match either side.
 	Address *string
 	Port    *int64
 	// Severity is the lowest one.
@@ -27,7 +27,7 @@ type Filter struct {
 	// Attributes are of the log record or its resource, written as strings.
 	Attributes map[string]string
 	Since      time.Time
-	// Until itself is excluded.
+	// Until is exclusive.
 	Until time.Time
 }
 
@@ -56,8 +56,8 @@ func (t Type) Matches(name string) bool {
 type Cursor struct {
 	Time     int64
 	Sequence int64
-	// Newest is the last event that had arrived when the first page was read. What came later is left out, so that
-	// pages fit together.
+	// Newest is the last event that had arrived when the first page was read. Pages leave later events out, so that they are
+	// consistent.
 	Newest int64
 }
 
@@ -93,12 +93,12 @@ type Count struct {
 	Step time.Duration
 	// Samples is whether the newest event of each group is wanted.
 	Samples bool
-	// Recent says that the same is asked again and again, for a time until now or not long ago that begins at a multiple of Part. A
-	// store may remember the numbers of the events that it has counted.
+	// Recent says that this query is repeated, for a time that begins at a multiple of Part and ends about now. A store may then keep
+	// the counts.
 	Recent bool
 }
 
-// Part is how exactly the numbers of recent events are remembered.
+// Part is the resolution of the kept counts.
 const Part = 10 * time.Second
 
 // Key is what events are grouped by: a field, an attribute, or one of the names below.
@@ -147,7 +147,7 @@ type Store interface {
 	Close() error
 }
 
-// Status is what a store says of itself.
+// Status describes a store.
 type Status struct {
 	// Newest is the sequence number of the last event.
 	Newest int64
@@ -163,6 +163,6 @@ type Status struct {
 	Damaged []string
 	// Sparse is whether sequence numbers are microseconds of arrival, and not a count.
 	Sparse bool
-	// Failure is why events cannot be stored at present, or nil.
+	// Failure is the reason why events cannot be stored at the moment, or nil.
 	Failure error
 }

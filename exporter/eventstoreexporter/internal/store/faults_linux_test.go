@@ -51,7 +51,7 @@ func immutable(t *testing.T, path string, on bool) {
 	}
 }
 
-// A file that cannot be written to any longer can still be read, and storing goes on in another one.
+// A file that can no longer be written is still read, and storing continues in another one.
 func TestImmutableFile(t *testing.T) {
 	s := small(openStore(t, Settings{Directory: disk(t, "size=32m")}))
 	count := 0

@@ -48,7 +48,7 @@ func (s *Store) sealNow(w *writer) {
 	}
 	if err := w.seal(s.turns, tallies); err != nil {
 		// The file can be read without its index as long as this process runs.
-		s.settings.Logger.Warn("A file of events could not be given its index", zap.String("file", w.path), zap.Error(err))
+		s.settings.Logger.Warn("Cannot write the index of a file of events; it is retried", zap.String("file", w.path), zap.Error(err))
 		s.keep(w)
 	}
 }
@@ -146,7 +146,7 @@ func (s *Store) evict(one *slice) {
 // remove deletes the file of a slice.
 func (s *Store) remove(one *slice) {
 	if err := one.remove(); err != nil {
-		s.settings.Logger.Warn("An old file of events could not be removed", zap.String("file", one.path), zap.Error(err))
+		s.settings.Logger.Warn("Cannot remove an old file of events", zap.String("file", one.path), zap.Error(err))
 	}
 }
 
@@ -184,7 +184,7 @@ func (s *Store) setAsideLocked(path string, why error) {
 // setAside renames a file that is damaged, so that somebody can look at it. It counts as what it takes, and goes first when
 // there is no room.
 func (s *Store) setAside(path string, why error) {
-	s.settings.Logger.Error("A file of events is damaged and was set aside. Its events are missing in all answers.",
+	s.settings.Logger.Error("A damaged file of events was renamed; its events are missing in all answers",
 		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
 	name := filepath.Base(path) + damagedSuffix
 	for _, suffix := range suffixes {
@@ -193,7 +193,7 @@ func (s *Store) setAside(path string, why error) {
 			continue
 		}
 		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {
-			s.settings.Logger.Warn("A damaged file of events could not be renamed", zap.String("file", path+suffix), zap.Error(err))
+			s.settings.Logger.Warn("Cannot rename a damaged file of events", zap.String("file", path+suffix), zap.Error(err))
 			if suffix == "" {
 				name = filepath.Base(path)
 			}

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package store keeps events in SQLite files of a directory, one file per slice of time. Retention is the removal of files.
+// Package store keeps events in SQLite files of a directory. A file has the events of some time, and retention removes files.
 package store
 
 import (
@@ -25,7 +25,7 @@ import (
 // Settings are what a Store needs.
 type Settings struct {
 	Directory string
-	// MaxSize is how many bytes the files may take, the one at work aside.
+	// MaxSize bounds the bytes of the files, without the one that is being written.
 	MaxSize int64
 	// MaxAge is how long ago the last event of a file may have arrived; 0 is forever.
 	MaxAge time.Duration
@@ -58,7 +58,7 @@ type Store struct {
 	// sliceBytes is how large a slice becomes.
 	sliceBytes int64
 
-	// writing is held by who writes.
+	// writing is held during a write.
 	writing sync.Mutex
 	writer  *writer
 	// next is the file that comes after the one at work, nil until that is nearly full.
@@ -126,7 +126,7 @@ func Open(settings Settings) (*Store, error) {
 	return s, nil
 }
 
-// load finds the files of earlier runs. The newest one is written on, unless it is full.
+// load finds the files of earlier runs. Writing continues in the newest one, unless it is full.
 func (s *Store) load() error {
 	entries, err := os.ReadDir(s.settings.Directory)
 	if err != nil {
@@ -176,7 +176,7 @@ func (s *Store) load() error {
 	return nil
 }
 
-// Write stores a batch. What it cannot store is counted, and the error is permanent: the caller need not try again.
+// Write stores a batch. Events that it cannot store are counted, and the error is permanent: the caller must not retry.
 func (s *Store) Write(_ context.Context, logs plog.Logs) error {
 	count := int64(logs.LogRecordCount())
 	if count == 0 {
@@ -203,7 +203,7 @@ func (s *Store) Write(_ context.Context, logs plog.Logs) error {
 	return err
 }
 
-// attempts is how often a batch is tried, with one slice less or a new file each time.
+// attempts is how often a write is tried, each time after removing a slice or with a new file.
 const attempts = 8
 
 func (s *Store) write(logs plog.Logs) error {
@@ -253,7 +253,7 @@ func (s *Store) begin(now time.Time) error {
 	return nil
 }
 
-// recover makes room, or goes on with a new file, after a failed write. It says whether another attempt makes sense.
+// recover makes room, or begins a new file, after a failed write. It reports whether to try again.
 func (s *Store) recover(failure error) bool {
 	w := s.writer
 	if w == nil { // not even a new file could be made
@@ -286,7 +286,7 @@ func (s *Store) recover(failure error) bool {
 		s.writer = again
 		return s.dropOldest()
 	}
-	s.settings.Logger.Warn("A file of events cannot be written to any longer. A new one is begun, and this one can still be read.",
+	s.settings.Logger.Warn("Cannot write to a file of events; it can still be read, and a new one is begun",
 		zap.String("file", w.path), zap.Error(failure))
 	if again != nil {
 		s.seal(again)
@@ -339,7 +339,7 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Status returns numbers about the store.
+// Status describes the store.
 func (s *Store) Status() query.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -357,7 +357,7 @@ func (s *Store) Status() query.Status {
 	return status
 }
 
-// Close ends the store. What was written is on disk.
+// Close closes the store. All events that were written are on disk.
 func (s *Store) Close() error {
 	s.writing.Lock()
 	defer s.writing.Unlock()

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package victorialogs keeps events in VictoriaLogs, a server of its own or a cluster: it writes by OTLP and asks by LogsQL.
+// Package victorialogs stores events in VictoriaLogs, one server or a cluster. It writes by OTLP and reads by LogsQL.
 package victorialogs
 
 import (
@@ -30,7 +30,7 @@ type Settings struct {
 	Endpoint string
 	Client   *http.Client
 	Logger   *zap.Logger
-	// Patience is how long a batch is tried again if the server cannot be reached.
+	// Patience is how long a batch is retried if the server cannot be reached.
 	Patience time.Duration
 }
 
@@ -43,9 +43,9 @@ const (
 const (
 	// settling is how long it may take until an event that was written is found.
 	settling = 2 * time.Second
-	// polling is how often it is looked for new events.
+	// polling is the interval of looking for new events.
 	polling = time.Second
-	// looking is how often the oldest event is looked for.
+	// looking is the interval of looking for the oldest event.
 	looking = time.Minute
 )
 
@@ -72,7 +72,7 @@ type Store struct {
 
 var _ query.Store = (*Store)(nil)
 
-// Open begins to use a server, which need not be there yet.
+// Open returns a store on a server, which need not be reachable yet.
 func Open(settings Settings) *Store {
 	settings.Endpoint = strings.TrimSuffix(settings.Endpoint, "/")
 	ctx, cancel := context.WithCancel(context.Background())
@@ -84,7 +84,7 @@ func Open(settings Settings) *Store {
 	return s
 }
 
-// poll wakes those who wait for events, and finds out how far back they reach.
+// poll wakes streams, and updates the time of the oldest event.
 func (s *Store) poll(ctx context.Context) {
 	ticker := time.NewTicker(polling)
 	defer ticker.Stop()
@@ -127,7 +127,7 @@ func (s *Store) lookForOldest(ctx context.Context) {
 	}
 }
 
-// Write stores a batch. A server that cannot be reached is tried again for a while; what is lost then is counted.
+// Write stores a batch. If the server cannot be reached, it retries for a while; events lost after that are counted.
 func (s *Store) Write(ctx context.Context, logs plog.Logs) error {
 	count := int64(logs.LogRecordCount())
 	if count == 0 {
@@ -146,7 +146,7 @@ func (s *Store) Write(ctx context.Context, logs plog.Logs) error {
 	case err == nil:
 		s.stored += count
 		s.written[0] = earlier(s.written[0], oldest)
-	case strings.Contains(err.Error(), "read-only"): // what it says if its disk is full
+	case strings.Contains(err.Error(), "read-only"): // the server's error if its disk is full
 		s.lost[diskFull] += count
 	default:
 		s.lost[failed] += count
@@ -154,7 +154,7 @@ func (s *Store) Write(ctx context.Context, logs plog.Logs) error {
 	return err
 }
 
-// deliver sends a batch, again if that may help.
+// deliver sends a batch, with retries if they may help.
 func (s *Store) deliver(ctx context.Context, body []byte) error {
 	began := time.Now()
 	for wait := 100 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
@@ -193,7 +193,7 @@ func (s *Store) insert(ctx context.Context, body []byte) error {
 	return check(response)
 }
 
-// statusError is an answer that is no success.
+// statusError is an answer with an error status.
 type statusError struct {
 	code int
 	text string
@@ -214,7 +214,7 @@ func check(response *http.Response) error {
 // maxQuery is how long a query may be: the server takes 16 KiB.
 const maxQuery = 16_000
 
-// ask runs a query. If a storage node of a cluster cannot be reached, it asks the others, and notes that.
+// ask runs a query. If a storage node of a cluster cannot be reached, it asks the others, and adds a note.
 func (s *Store) ask(ctx context.Context, q string, in span, row func(map[string]string) error) error {
 	err := s.run(ctx, q, in, false, row)
 	var status *statusError
@@ -224,7 +224,7 @@ func (s *Store) ask(ctx context.Context, q string, in span, row func(map[string]
 	if again := s.run(ctx, q, in, true, row); again != nil {
 		return err
 	}
-	s.settings.Logger.Warn("A storage node of VictoriaLogs does not answer", zap.Error(err))
+	s.settings.Logger.Warn("A storage node of VictoriaLogs does not answer; answers are incomplete", zap.Error(err))
 	query.Note(ctx, "a storage node of VictoriaLogs does not answer: its events are missing")
 	return nil
 }
@@ -272,7 +272,7 @@ func (s *Store) Changed() <-chan struct{} {
 	return s.changed
 }
 
-// Status returns numbers about the store. Numbers of the server itself are in its own metrics.
+// Status describes the store. The server has metrics of its own.
 func (s *Store) Status() query.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
