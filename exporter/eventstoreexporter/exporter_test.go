@@ -66,7 +66,7 @@ func TestConfigOfServer(t *testing.T) {
 		"files":        {map[string]any{"directory": "/tmp/x"}, ""},
 		"neither":      {map[string]any{"directory": ""}, "directory: "},
 		"both":         {map[string]any{"directory": "/tmp/x", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "remove one of them"},
-		"size":         {map[string]any{"max_size": "1GiB", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "max_size: it is of files"},
+		"size":         {map[string]any{"max_size": "1GiB", "victorialogs": map[string]any{"endpoint": "http://victorialogs:9428"}}, "max_size: this setting applies only to files"},
 		"no URL":       {map[string]any{"victorialogs": map[string]any{"endpoint": "victorialogs:9428"}}, "victorialogs::endpoint: "},
 		"no endpoint":  {map[string]any{"victorialogs": map[string]any{"timeout": "5s"}}, "victorialogs::endpoint: "},
 		"unknown keys": {map[string]any{"victorialogs": map[string]any{"endpoint": "http://victorialogs:9428", "nonsense": 1}}, "victorialogs::nonsense: unknown key"},

@@ -28,7 +28,7 @@ func pages(t *testing.T) map[string]string {
 	t.Helper()
 	root := testenv.Repository(t, ".")
 	found := map[string]string{}
-	for _, pattern := range []string{"*.md", "docs/*.md", "receiver/ebpfreceiver/README.md"} {
+	for _, pattern := range []string{"*.md", "docs/*.md", "receiver/ebpfreceiver/README.md", "exporter/*/README.md"} {
 		paths, err := filepath.Glob(filepath.Join(root, pattern))
 		require.NoError(t, err)
 		require.NotEmpty(t, paths, pattern)
@@ -138,14 +138,20 @@ func TestExamplesSayForWhom(t *testing.T) {
 	}
 }
 
-// Each message in docs/troubleshooting.md is part of a message in the source of the receiver or of the provider of files.
+// Each message in docs/troubleshooting.md is part of a message in the source of the receiver, the event store or the provider of files.
 func TestMessagesAreWritten(t *testing.T) {
 	page := pages(t)["docs/troubleshooting.md"]
 	page, _, found := strings.Cut(page, "## Something is missing")
 	require.True(t, found)
-	messages := regexp.MustCompile("(?m)^\\| `([^`]+)` \\|").FindAllStringSubmatch(page, -1)
-	require.Greater(t, len(messages), 30)
-	written := append(literals(t, "receiver/ebpfreceiver"), literals(t, "confmap/provider/validfileprovider")...)
+	var messages [][]string
+	for _, cell := range regexp.MustCompile("(?m)^\\| (`[^|]+`) \\|").FindAllStringSubmatch(page, -1) {
+		messages = append(messages, regexp.MustCompile("`([^`]+)`").FindAllStringSubmatch(cell[1], -1)...)
+	}
+	require.Greater(t, len(messages), 50)
+	var written []string
+	for _, folder := range []string{"receiver/ebpfreceiver", "exporter/eventstoreexporter", "confmap/provider/validfileprovider"} {
+		written = append(written, literals(t, folder)...)
+	}
 	for _, m := range messages {
 		for part := range strings.SplitSeq(m[1], "…") {
 			part = strings.Trim(part, " ")
