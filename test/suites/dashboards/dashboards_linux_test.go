@@ -53,7 +53,7 @@ func TestOnRealData(t *testing.T) {
 	t.Run("runbooks", s.checkRunbooks)
 }
 
-// measurePrograms turns the kernel's statistics of programs on, which some panels are about.
+// measurePrograms enables the kernel's statistics of BPF programs, which some panels show.
 func measurePrograms(t *testing.T) {
 	t.Helper()
 	const sysctl = "/proc/sys/kernel/bpf_stats_enabled"
@@ -101,11 +101,11 @@ func (s *scene) checkPanels(t *testing.T) {
 	}
 }
 
-// made are the labels that queries make, and overflows, which are rare.
+// made are labels that the queries themselves add, and the label of overflow series, which are rare.
 var made = []string{"whose", "workload", "le", "otel_metric_overflow", "job", "instance"}
 
-// Each metric and label in dashboards and rules exists. A name that does not is not an error of Prometheus, in a list of labels or in
-// `unless` above all.
+// Each metric and label in dashboards and rules exists. Prometheus reports no error for unknown names, such as in a list of labels or
+// in `unless`.
 func (s *scene) checkNames(t *testing.T) {
 	var known struct{ Data []string }
 	names := map[string]bool{}
@@ -139,7 +139,7 @@ func (s *scene) checkNames(t *testing.T) {
 	assert.Greater(t, checked, 200)
 }
 
-// Every question to the event store in docs/alerts.md and in the dashboards is answered, and those for events find the trouble.
+// Every request to the event store in docs/alerts.md and in the dashboards succeeds, and those for events find the trouble.
 func (s *scene) checkRunbooks(t *testing.T) {
 	questions := regexp.MustCompile(`curl 'localhost:8080([^']+)'`)
 	mentions := regexp.MustCompile(`/api/[a-z]+(?:\?[\w.,=]+(?:\\u0026[\w.,=]+)*\w)?`)

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// healthyFor is longer than the rules look back for whether a receiver is new, and than most of them wait.
+// healthyFor is longer than the range in which rules detect a new receiver, and than most `for` times.
 const healthyFor = 14 * time.Second
 
 // start starts an agent of that name in a container of a pod and in a new network namespace.
@@ -30,8 +30,7 @@ func start(t *testing.T, name string) (*traffic.Agent, *testhost.Cgroup, *testne
 	return traffic.Start(t, ns, traffic.In(container), traffic.Named(name, name)), container, ns
 }
 
-// healthy makes a bit of everything that is usual on a host: a connection may be refused, and a process may fail or be ended. No
-// alert fires for it.
+// healthy makes the usual activity of a host: some connections are refused, and some processes fail or are killed. No alert fires.
 func (s *scene) healthy(t *testing.T) {
 	shop, container, ns := start(t, "shop")
 	db := traffic.Start(t, ns, traffic.In(container), traffic.Named("db", "db"))
@@ -57,7 +56,7 @@ func (s *scene) healthy(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 	}
 
-	// On a machine that is busy with something else, everybody waits for a CPU.
+	// On a busy machine, all processes wait for a CPU.
 	busy := cpuPressure(t)-pressure > time.Since(begin)/2
 	ours := map[string]bool{container.ContainerID: true, container.PodUID: true, disk.Name: true, "shop": true, "db": true}
 	for _, fired := range s.query(t, `max_over_time(ALERTS{alertstate="firing"}[1m])`) {
@@ -70,8 +69,8 @@ func (s *scene) healthy(t *testing.T) {
 	}
 }
 
-// subject returns what the rest of the host may have trouble with, too: a unit, a process, a disk. It is "" for the alerts about the
-// host and the receiver.
+// subject returns the unit, process or disk of an alert, which may be of the rest of the host. It is "" for alerts about the host and
+// the receiver.
 func subject(of labels) string {
 	for _, label := range []string{"container_id", "workload", "systemd_unit_name", "process_executable_name", "system_device"} {
 		if of[label] != "" {
@@ -85,7 +84,7 @@ func subject(of labels) string {
 	return ""
 }
 
-// cpuPressure returns for how long in all some task of the host has waited for a CPU. It is 0 if the kernel does not tell.
+// cpuPressure returns the total time in which some task of the host waited for a CPU (PSI), 0 if the kernel does not report it.
 func cpuPressure(t *testing.T) time.Duration {
 	t.Helper()
 	text, err := os.ReadFile("/proc/pressure/cpu")

@@ -13,7 +13,7 @@ import (
 
 func TestMain(m *testing.M) {
 	traffic.Main()
-	// The troubles wait most of the time, all at once.
+	// The troubles run in parallel: they wait most of the time.
 	flag.Parse()
 	if err := flag.Set("test.parallel", "20"); err != nil {
 		panic(err)

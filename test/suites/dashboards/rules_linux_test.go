@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// The rules that are shipped are valid, and have the thresholds and times that testdata/alerts_test.yaml expects.
+// The shipped rules are valid, and have the thresholds and times that testdata/alerts_test.yaml expects.
 func TestRules(t *testing.T) {
 	promtool := servers.Tool(t, ".cache/prometheus/usr/bin/promtool", "prometheus")
 	for _, args := range [][]string{

@@ -70,7 +70,7 @@ service:
 	return s
 }
 
-// hasten turns the minutes of rules into seconds, and the day into 24 minutes.
+// hasten shortens the times of rules: minutes to seconds, the day to 24 minutes.
 func hasten(rules string) string {
 	rules = regexp.MustCompile(`(\[|:|offset |for: )(\d+)m\b`).ReplaceAllString(rules, "${1}${2}s")
 	return strings.ReplaceAll(rules, "[1d:", "[24m:")

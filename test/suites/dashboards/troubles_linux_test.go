@@ -27,11 +27,11 @@ const mebibyte = 1 << 20
 // trouble makes an alert fire.
 type trouble struct {
 	alert string
-	// make begins the trouble. It returns labels of the alert, and what goes on until the alert fires.
+	// make begins the trouble. It returns labels of the alert, and a function to repeat until the alert fires.
 	make func(t *testing.T, s *scene) (of labels, again func())
 }
 
-// troubles go on at the same time. That events are lost comes later, because the collector does not answer meanwhile.
+// troubles run at the same time. The loss of events comes later, because the collector does not answer meanwhile.
 var troubles = []trouble{
 	{"EbpfConnectionsFailing", beRefused},
 	{"EbpfPacketDropsAboveUsual", sendToNobody},
@@ -51,7 +51,7 @@ func beRefused(t *testing.T, _ *scene) (labels, func()) {
 	}
 }
 
-// sendToNobody does so more and more: the first seconds of it are most of what is usual here.
+// sendToNobody sends to a closed port at a growing rate: the rule compares with the rate of the first seconds.
 func sendToNobody(t *testing.T, _ *scene) (labels, func()) {
 	scanner, _, _ := start(t, "scanner")
 	times := 0
@@ -85,7 +85,7 @@ func runOut(t *testing.T, _ *scene) (labels, func()) {
 	return labels{"container_id": container.ContainerID}, func() {}
 }
 
-// crashInNewContainers does what a kubelet does with a container that crashes: a new one each time, in the same pod.
+// crashInNewContainers behaves like a kubelet with a crashing container: a new container each time, in the same pod.
 func crashInNewContainers(t *testing.T, _ *scene) (labels, func()) {
 	pod := testhost.NewContainer(t)
 	ns := testnet.NewNamespace(t)
@@ -123,8 +123,8 @@ func stall(t *testing.T, _ *scene) (labels, func()) {
 	}
 }
 
-// slowDown uses a disk on top of one that is limited. The limit delays operations before the lower disk begins them, and so while the
-// upper one has them.
+// slowDown uses a disk on top of a limited one. The limit delays operations before the lower disk issues them, so the upper disk is
+// slow.
 func slowDown(t *testing.T, _ *scene) (labels, func()) {
 	const size, perSecond = 64 << 10, 128 << 10
 	inner := testhost.NewDisk(t, 4*mebibyte)
@@ -164,7 +164,7 @@ func leak(t *testing.T) labels {
 	return labels{"process_executable_name": "api", "process_pid": strconv.Itoa(api.PID), "ebpf_file_descriptor_kind": "socket"}
 }
 
-// loseSegments has what no alert is about, but panels are: packets lost on the way, and errors of a disk.
+// loseSegments makes data for panels without an alert: retransmits, and errors of a disk.
 func loseSegments(t *testing.T) {
 	checkout, _, ns := start(t, "checkout")
 	ns.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: 443})
@@ -178,7 +178,7 @@ func loseSegments(t *testing.T) {
 	}
 }
 
-// loseEvents stops the collector for less than a scrape, while more events come than the ring buffer has room for.
+// loseEvents stops the collector for less than a scrape interval, while more events occur than the ring buffer holds.
 func loseEvents(t *testing.T, s *scene) {
 	scanner, _, _ := start(t, "scanner")
 	socket := scanner.OpenUDP(traffic.Addr(testnet.Loopback4, 0))

@@ -37,7 +37,7 @@ func TestReleaseFiles(t *testing.T) {
 	assert.ElementsMatch(t, want, files)
 }
 
-// There is a release of each collector and architecture, with the version of the manifests. test/suites/packages has a look at it.
+// The release has each collector and architecture, with the version of the manifests. test/suites/packages tests its content.
 func TestRelease(t *testing.T) {
 	version := manifestVersion(t, nodeManifest)
 	assert.Equal(t, version, manifestVersion(t, fullManifest), "both collectors must have the same version")

@@ -35,7 +35,7 @@ type storedEvents struct {
 	Lost map[string]int64
 }
 
-// Connections that are refused are found by each of the fields that the test knows of them, also after the collector was killed.
+// Refused connections are found by each known field, also after the collector was killed.
 func TestEventStore(t *testing.T) {
 	testenv.RequireKernel(t)
 	port, err := collector.FreePort()

@@ -43,8 +43,8 @@ type hostEvents struct {
 	}
 }
 
-// Agents of two hosts send their events to a gateway, whose store tells the hosts apart. A host is a network namespace here, and
-// an agent leaves out the port of the other one, because all namespaces have one kernel.
+// Agents of two hosts send their events to a gateway, whose store distinguishes the hosts. A host is a network namespace here. All
+// namespaces have one kernel, so each agent excludes the port of the other one.
 func TestGateway(t *testing.T) {
 	testenv.RequireKernel(t)
 	testnet.Require(t)
@@ -122,7 +122,7 @@ service: {telemetry: {metrics: {level: none}}, pipelines: {logs: {receivers: [eb
 	assert.Equal(t, map[string]int64{"host-a": connections, "host-b": connections}, byHost)
 	assert.Empty(t, ask("events?"+mine+"&attr.host.name=host").Events)
 
-	// Programs are told by host as well, with the events of each.
+	// Programs are listed by host, too, with the events of each.
 	programs := ask("programs").Programs
 	for host := range refusing {
 		found := false

@@ -57,9 +57,9 @@ type lostHere struct {
 	reason string
 }
 
-// causeCase is a way for a connect to fail, and what is said of it.
+// causeCase is a way for a connect to fail, with the expected attributes.
 type causeCase struct {
-	// errorType is "" where either of two is right.
+	// errorType is "" if either of two is right.
 	name, errorType, cause string
 	dropped                *lostHere
 	// only4 is a way that only IPv4 has. withReason needs a kernel that says why it drops.
@@ -321,7 +321,7 @@ func nobodyOnLink(like netip.Addr) netip.Addr {
 	return netip.MustParseAddr("fd18::77")
 }
 
-// checkDropped checks what an event says of its connection's dropped packets.
+// checkDropped checks the attributes of an event about its connection's dropped packets.
 func checkDropped(t *testing.T, e testreceiver.Event, want *lostHere) {
 	t.Helper()
 	drops, _ := e.Attributes[dropsKey].(int64)

@@ -52,8 +52,8 @@ func ofListener(a *traffic.Agent, listener traffic.Socket, networkType string) t
 	}
 }
 
-// Connections in the accept queue, and overflows of the queue: exactly as many as the kernel counts. Listeners that are older than the
-// receiver have both, too.
+// Connections in the accept queue and overflows of the queue equal the kernel's counts, also for listeners that are older than the
+// receiver.
 func TestConnectionListeners(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// waitToAsk waits until the receiver may ask conntrack again: it does so for a tenth of the time, which a slow machine uses up.
+// waitToAsk waits until the receiver may ask conntrack again: requests may take a tenth of the time, which slow machines use up.
 func waitToAsk() { time.Sleep(testenv.Patiently(700 * time.Millisecond)) }
 
 // A service has an address that no host has: the client's kernel sends what is meant for it to a server.

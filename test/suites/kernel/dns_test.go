@@ -94,11 +94,11 @@ func TestDNSLookups(t *testing.T) {
 	}
 }
 
-// outcome is an answer and what becomes of it.
+// outcome is an answer with the expected event.
 type outcome struct {
 	name  string
 	query func(*testing.T) []byte
-	// answer makes the answers to the query. If nothing is wanted, the look-up goes on.
+	// answer makes the answers to the query. If there is no expected event, the look-up stays pending.
 	answer   func(*testing.T, []byte) [][]byte
 	severity plog.SeverityNumber
 	want     attributes
@@ -225,7 +225,7 @@ func TestDNSAnswers(t *testing.T) {
 	}
 }
 
-// What is no query is no look-up, and does no harm.
+// Other traffic on the port is no look-up, and does not disturb later ones.
 func TestDNSOtherTraffic(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: 50ms}}")
@@ -244,7 +244,7 @@ func TestDNSOtherTraffic(t *testing.T) {
 	assert.Empty(t, lost(r.Scrape(t), "dns"))
 }
 
-// A look-up without an answer times out after its last retry. One that is answered late has the time since its first query.
+// A look-up without an answer times out after its last retry. The duration of one with a late answer begins with its first query.
 func TestDNSRetries(t *testing.T) {
 	testnet.Require(t)
 	const pause = 100 * time.Millisecond
@@ -367,8 +367,8 @@ func TestDNSOverTCP(t *testing.T) {
 	assert.EqualValues(t, len(names), p.Count())
 }
 
-// A resolver on the host makes two look-ups of one: that of the process, and its own. Each counts once, although the loopback
-// interface shows both ends.
+// With a resolver on the host there are two look-ups: that of the process, and the resolver's own. Each counts once, although both
+// ends are on the loopback interface.
 func TestDNSByLocalResolver(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, everyLookup)
@@ -405,7 +405,7 @@ func TestDNSByLocalResolver(t *testing.T) {
 	}
 }
 
-// The metric has each look-up with its duration, also without events. Names are told apart if they are asked for.
+// The metric has each look-up with its duration, also without events. It has names if its attributes list them.
 func TestDNSMetric(t *testing.T) {
 	testnet.Require(t)
 	const pause, count = 5 * time.Millisecond, 20
@@ -446,7 +446,7 @@ func TestDNSMetric(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(lookupEvent)))
 }
 
-// By default, what failed or was slow is an event, and no other look-up.
+// By default, only failed and slow look-ups are events.
 func TestDNSDefaultEvents(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {}}")
@@ -476,7 +476,7 @@ func TestDNSDefaultEvents(t *testing.T) {
 	}
 }
 
-// The process asks another server than the kernel sends the query to. A connected socket shows that, even if the port is another one.
+// The kernel sends the query to another server than the process asked. A connected socket shows the asked one, even with another port.
 func TestDNSTranslated(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, everyLookup)

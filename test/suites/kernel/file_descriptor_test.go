@@ -425,3 +425,17 @@ func TestFileDescriptorSelf(t *testing.T) {
 		require.NoError(t, r.Shutdown())
 	}
 }
+
+func init() {
+	inMasses["file_descriptor"] = massesOf{settings: "{leak_intervals: 5}", check: masses.checkFileDescriptor}
+}
+
+func (m masses) checkFileDescriptor(t *testing.T) {
+	s := m.r.Scrape(t)
+	assert.Equal(t, traffic.OpenDescriptorsOf(t, m.shell.PID, 0), openOf(t, s.In(m.container), m.shell.PID, m.shell.Executable))
+	for _, series := range s.In(m.container).Series(openMetric) {
+		assert.Equal(t, strconv.Itoa(m.shell.PID), series.Attributes["process.pid"])
+	}
+	assert.Empty(t, m.r.Events.Matching(testreceiver.Named(leakEvent), inContainer(m.container)))
+	assert.Empty(t, lost(s, "file_descriptor"))
+}

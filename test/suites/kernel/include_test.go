@@ -20,13 +20,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Only what all keys of include match is in events and metrics, without what exclude has.
+// Events and metrics have only what matches all keys of include and none of exclude.
 func TestInclude(t *testing.T) {
 	testnet.Require(t)
 	right4, right6 := testnet.Right.IPv4, testnet.Right.IPv6
 	for name, c := range map[string]struct {
 		filters string
-		// unseen and seen are connected to in this order.
+		// The client connects to unseen, then to seen.
 		unseen, seen []netip.AddrPort
 	}{
 		"networks": {
@@ -87,7 +87,7 @@ func TestInclude(t *testing.T) {
 	}
 }
 
-// Processes that are not included are in no event and no metric, whatever the program.
+// Processes that are not included are in no event and no metric of any program.
 func TestIncludeExecutables(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "include: {executables: [kernel-test-server]}\nprograms: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {}}")
@@ -105,7 +105,7 @@ func TestIncludeExecutables(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(s.client.PID)))
 }
 
-// Containers and units are included from the first of their processes on, those that come after the receiver as well.
+// Containers and units are included from their first process on, also if they start later than the receiver.
 func TestIncludeContainersAndUnits(t *testing.T) {
 	testnet.Require(t)
 	service, newScope, names := newUnits(t)

@@ -29,8 +29,8 @@ const (
 	fewOfKind  = 5
 )
 
-// underStorm calls act some times while storm runs again and again, which has reached the limit of the program before. after is how
-// long the storm goes on.
+// underStorm calls act some times while storm, which has already reached the program's limit, is repeated. after is how long the storm
+// continues.
 func underStorm(t *testing.T, r *testreceiver.Receiver, program string, storm, act func(), after time.Duration) {
 	t.Helper()
 	var over atomic.Bool
@@ -46,7 +46,7 @@ func underStorm(t *testing.T, r *testreceiver.Receiver, program string, storm, a
 		<-done
 	}()
 	r.ScrapeUntil(t, func(m testreceiver.Scrape) bool { return lost(m, program)["rate_limit"] > 0 })
-	// Any time of a second is as good as another: the limit is reached soon after its beginning.
+	// The time within the second does not matter: the limit is reached soon after its beginning.
 	for range fewOfKind {
 		time.Sleep(50 * time.Millisecond)
 		act()

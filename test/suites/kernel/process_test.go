@@ -392,3 +392,27 @@ func TestProcessesThatAreLeftOut(t *testing.T) {
 func inContainer(c *testhost.Cgroup) testreceiver.Match {
 	return func(e testreceiver.Event) bool { return e.Resource["container.id"] == c.ContainerID }
 }
+
+func init() { inMasses["process"] = massesOf{settings: "{}", check: masses.checkProcess} }
+
+func (m masses) checkProcess(t *testing.T) {
+	count := m.count + 1 // the process that created them
+	s := m.r.Scrape(t)
+	assert.Equal(t, count, s.In(m.container).Int(exitsMetric, nil))
+	assert.Equal(t, 1, s.In(m.container).Int(executionsMetric, nil))
+	exits := func() int { return len(m.r.Events.Matching(testreceiver.Named(exitEvent), inContainer(m.container))) }
+	require.True(t, testreceiver.Eventually(func() bool {
+		all := 0
+		for _, n := range lost(m.r.Scrape(t), "process") {
+			all += n
+		}
+		return all+exits() >= count
+	}), "%d events, lost %v", exits(), lost(m.r.Scrape(t), "process"))
+	assert.LessOrEqual(t, exits(), count)
+
+	program := traffic.Executable(t, "kernel-test-program")
+	ran(t, m.r, m.shell, m.container, traffic.Command{Path: program, Args: []string{"x"}}, program, nil)
+	after := m.r.Scrape(t).In(m.container)
+	assert.Equal(t, count+1, after.Int(exitsMetric, nil))
+	assert.Equal(t, 2, after.Int(executionsMetric, nil))
+}

@@ -247,3 +247,15 @@ func TestRunqueueOverflow(t *testing.T) {
 	assert.Equal(t, map[string]int{"map_full": overflow}, lost(m, "runqueue"))
 	assert.GreaterOrEqual(t, overflow, count-room)
 }
+
+func init() { inMasses["runqueue"] = massesOf{settings: "{}", check: masses.checkRunqueue} }
+
+func (m masses) checkRunqueue(t *testing.T) {
+	assert.GreaterOrEqual(t, waited(m.r.Scrape(t), m.container).Count, m.count)
+	a, other := newWaiting(t)
+	openAccount(t, m.r, a, other).compare(t, 2*1000, func() {
+		a.TakeTurns(0, 1000)
+		a.Compete(6, 200)
+	})
+	assert.Empty(t, lost(m.r.Scrape(t), "runqueue"))
+}

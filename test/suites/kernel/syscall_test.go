@@ -553,3 +553,25 @@ func TestSyscallSeriesGoWithTheirContainer(t *testing.T) {
 	assert.Empty(t, m.Find(errorsMetric))
 	assert.Empty(t, m.Find(callDurationsMetric))
 }
+
+func init() {
+	inMasses["syscall"] = massesOf{settings: "{events: false, syscalls: [wait4, dup]}", check: masses.checkSyscall}
+}
+
+func (m masses) checkSyscall(t *testing.T) {
+	// Threads that end in a call leave nothing behind either.
+	for range 100 {
+		m.shell.OnThread("short-lived").Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1})
+	}
+	s := m.r.Scrape(t)
+	made, _ := callCount(s.In(m.container), "wait4")
+	assert.GreaterOrEqual(t, made, m.count)
+	// Go waits for the shell's two children with waitid first.
+	assert.LessOrEqual(t, made, m.count+4)
+	assert.Equal(t, 100, callErrors(s.In(m.container), "dup", "ebadf"))
+	assert.Empty(t, lost(s, "syscall"))
+
+	caller, container := newCaller(t, "kernel-test-caller")
+	caller.Make(traffic.Calls{Number: unix.SYS_DUP, Args: [4]uintptr{noFD}, Count: 1000})
+	assert.Equal(t, 1000, callErrors(m.r.Scrape(t).In(container), "dup", "ebadf"))
+}

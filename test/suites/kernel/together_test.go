@@ -119,7 +119,7 @@ var together = []func(*testing.T){
 // apart are the tests of these programs that are not repeated with all three, with the reason.
 var apart = map[string]string{
 	"TestTCPIsOffByDefault":            "it tests a receiver without one of them",
-	"TestConnectionBytesDuringScans":    "it tests a map that the others do not use, and takes long",
+	"TestConnectionBytesDuringScans":   "it tests a map that the others do not use, and takes long",
 	"TestConnectionMetricsOfManyPeers": "it tests a map that the others do not use, and takes long",
 	"TestConnectionPassedOn":           "it chooses the programs itself, with and without connection",
 	"TestConnectionUDPManyPeers":       "it tests a map that the others do not use, and takes long",

@@ -37,7 +37,7 @@ var releases struct {
 	err          error
 }
 
-// built returns a release, the same one made once more, and a later one with another configuration. All have the same executable.
+// built returns a release, a second build of the same, and a later version with another configuration. All have the same executable.
 func built(t *testing.T) (first, again, next release) {
 	t.Helper()
 	executable, tool := testenv.Collector(t), testenv.Repository(t, ".cache/bin/release")

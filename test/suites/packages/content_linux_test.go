@@ -141,7 +141,7 @@ func TestBillOfMaterials(t *testing.T) {
 	assert.Regexp(t, "^urn:uuid:[0-9a-f-]{36}$", bom.SerialNumber)
 	assert.Equal(t, "otelcol-ebpf v"+r.version, bom.Metadata.Component.Name+" "+bom.Metadata.Component.Version)
 	assert.Equal(t, "2023-11-14T22:13:20Z", bom.Metadata.Timestamp)
-	// The folders that this repository's modules were built from are nobody's business.
+	// The folders in which this repository's modules were built do not appear.
 	assert.NotContains(t, string(text), "golang/.")
 
 	others, own := linked(t)

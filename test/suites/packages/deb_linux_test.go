@@ -50,7 +50,7 @@ func TestDebian(t *testing.T) {
 
 	r.serve(t)
 
-	// What the administrator has changed stays, and what comes with the new version is laid beside it.
+	// The administrator's changes stay, and the new version's file is saved beside them.
 	mine := "# mine\n" + r.read(t, "/etc/otelcol-ebpf/config.yaml")
 	r.write(t, "/etc/otelcol-ebpf/config.yaml", mine)
 	r.setActive(t, true)
@@ -61,7 +61,7 @@ func TestDebian(t *testing.T) {
 	assert.True(t, strings.HasPrefix(r.read(t, "/etc/otelcol-ebpf/config.yaml.dpkg-dist"), news))
 	assert.Contains(t, r.run(t, "dpkg-query", "--show", "otelcol-ebpf"), later)
 
-	// With a configuration that the new version refuses, the old one goes on.
+	// If the new version refuses the configuration, the old one keeps running.
 	r.write(t, "/etc/otelcol-ebpf/config.yaml", broken)
 	assert.Contains(t, upgrade(), "the version before goes on")
 	assert.Equal(t, validated, r.called(t))

@@ -26,8 +26,7 @@ type root string
 // calls is the file with the calls of systemd's commands.
 const calls = "/run/calls"
 
-// The commands stand for systemd's. The service is active if /run/active exists, and is restarted as systemd would without its
-// process. What systemd-run runs is run.
+// Stubs of systemd's commands. The service is active if /run/active exists. A restart has no process. systemd-run runs its command.
 const (
 	systemctl = `#!/bin/sh
 echo "systemctl $*" >>` + calls + `
@@ -47,7 +46,7 @@ func newRoot(t *testing.T) root {
 	if os.Geteuid() != 0 {
 		testenv.Missing(t, "mounting needs root")
 	}
-	// No folder of the test's own: its removal would remove what is mounted below it, if that could not be unmounted.
+	// Not t.TempDir: its removal would delete the files of a mount that could not be unmounted.
 	dir := must(os.MkdirTemp("", "root"))(t)
 	mount := func(source, target, kind string, flags uintptr, data string) {
 		t.Helper()
@@ -65,7 +64,7 @@ func newRoot(t *testing.T) root {
 	}
 	r := root(filepath.Join(dir, "root"))
 	mount("overlay", string(r), "overlay", 0, "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work")
-	// The machine's own: nothing in the root may change them.
+	// These are the machine's own: nothing in the root may change them.
 	for _, name := range []string{"/proc", "/sys"} {
 		mount(name, r.path(name), "", unix.MS_BIND|unix.MS_REC, "")
 		require.NoError(t, unix.MountSetattr(unix.AT_FDCWD, r.path(name), unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}))
@@ -80,7 +79,7 @@ func newRoot(t *testing.T) root {
 	}
 	mount(work, r.path("/mnt"), "", unix.MS_BIND, "")
 
-	// What a collector on this machine has left, such as that of `make run`.
+	// Files that a collector on this machine has left, such as that of `make run`.
 	for _, path := range append(folders, "/etc/otelcol-ebpf") {
 		require.NoError(t, os.RemoveAll(r.path(path)))
 	}
@@ -123,7 +122,7 @@ func (r root) write(t *testing.T, path, text string) {
 	require.NoError(t, os.WriteFile(r.path(path), []byte(text), 0o600))
 }
 
-// exists reports whether a path is there, be it a link to nowhere.
+// exists reports whether a path exists, even as a dangling link.
 func (r root) exists(path string) bool {
 	_, err := os.Lstat(r.path(path))
 	return err == nil
@@ -140,7 +139,7 @@ func (r root) called(t *testing.T) []string {
 	return strings.Split(strings.TrimSpace(string(text)), "\n")
 }
 
-// setActive says whether the service runs.
+// setActive makes the stubs report the service as active or not.
 func (r root) setActive(t *testing.T, active bool) {
 	t.Helper()
 	if active {
@@ -160,7 +159,7 @@ var (
 	stopped   = []string{"systemctl --quiet disable --now otelcol-ebpf.service", "systemctl daemon-reload"}
 )
 
-// checkInstalled checks the files of a package and their rights.
+// checkInstalled checks the files of a package and their permissions.
 func (r root) checkInstalled(t *testing.T) {
 	t.Helper()
 	for path, mode := range map[string]fs.FileMode{
@@ -186,7 +185,7 @@ func (r root) checkInstalled(t *testing.T) {
 	}
 }
 
-// checkRemoved checks that all that is the package's is gone from some folders.
+// checkRemoved checks that no file of the package is left in some folders.
 func (r root) checkRemoved(t *testing.T, folders ...string) {
 	t.Helper()
 	for _, folder := range folders {

@@ -48,7 +48,7 @@ func TestRPM(t *testing.T) {
 	requireRPM(t)
 	first, _, next := built(t)
 	r := newRoot(t)
-	// Debian's rpm has to be told that it may install. The database of rpm knows nothing of what Debian has installed.
+	// Debian's rpm installs only with a flag, and its database does not have Debian's packages.
 	install := func(how string, from release) {
 		run(t, "rpm", "--root", string(r), how, "--force-debian", "--nodeps", "--replacepkgs", from.rpm())
 	}

@@ -53,8 +53,8 @@ func (r root) setting(t *testing.T, name string) string {
 	return match[1]
 }
 
-// serve runs the service as its unit says: its command, an ordinary user with the capabilities, and its folders. It must be
-// healthy, and must see what happens.
+// serve runs the service as its unit says: the command, an ordinary user with the capabilities, and the folders. It must become
+// healthy and report events.
 func (r root) serve(t *testing.T) {
 	t.Helper()
 	testenv.RequireKernel(t)

@@ -17,7 +17,7 @@ import (
 
 func now() time.Time { return time.Now() }
 
-// A window that is chosen in the picture stands in the address, and the table shows what happened in it.
+// The address has the window that is selected in the chart, and the table shows its events.
 func TestBrush(t *testing.T) {
 	s := start(t)
 	port := refused(t, 5)
@@ -45,7 +45,7 @@ func TestBrush(t *testing.T) {
 	b.requireShown(inWindow())
 	assert.False(t, eval[bool](b, "document.querySelector('#brush-window').hidden"))
 
-	// The first half of it has nothing: the events are new.
+	// The first half of the window is empty: the events are new.
 	eval[any](b, "document.querySelector('#brush').focus()")
 	b.press(kb.Home) // no meaning
 	b.press(kb.ArrowLeft)

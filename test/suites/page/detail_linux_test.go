@@ -27,7 +27,7 @@ func (b *tab) shownAttributes() map[string]string {
 	return eval[map[string]string](b, `Object.fromEntries([...document.querySelectorAll('#detail dd')].map((d) => [d.dataset.name, d.querySelector('.value').textContent]))`)
 }
 
-// A click on a row shows everything that is known of the event, with links to what belongs to it.
+// A click on a row shows all attributes of the event, with links to related events.
 func TestDetail(t *testing.T) {
 	s := start(t)
 	port, err := collector.FreePort()
@@ -90,7 +90,7 @@ func TestDetail(t *testing.T) {
 		assert.Equal(t, parameters, got, link)
 	}
 
-	// The address opens the same event for others, whatever they have filtered.
+	// The address opens the same event in another tab, with any filter.
 	address := eval[string](b, "location.pathname + '?type=packet_drop' + location.hash")
 	again := open(t, s, address, wide)
 	again.wait("!document.querySelector('#detail').hidden")
@@ -118,7 +118,7 @@ func TestDetail(t *testing.T) {
 	assert.Equal(t, url.Values{"cookie": {cookie}, "attr.network.transport": {"tcp"}}, b.query())
 }
 
-// The text of an event is text, whatever it has.
+// Markup in an event's text is shown as text.
 func TestHostileText(t *testing.T) {
 	s := start(t)
 	const markup = `<img src="https://evil.example/x" onerror="document.title='taken'"><script>document.title='taken'</script>`

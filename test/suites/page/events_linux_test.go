@@ -47,7 +47,7 @@ func TestProblem(t *testing.T) {
 	b.wait("document.querySelectorAll('#rows > tr').length > 7")
 }
 
-// Filters are written as words and stand in the address. What is wrong is said, with what is allowed.
+// Filters are entered as text and appear in the address. An invalid filter shows what is wrong and what is allowed.
 func TestFilter(t *testing.T) {
 	s := start(t)
 	port, other := refused(t, 3), refused(t, 2)
@@ -120,7 +120,7 @@ func TestDeepLink(t *testing.T) {
 	assert.Equal(t, "Live", b.text("#status"))
 }
 
-// Who asks for more than is stored is told so.
+// If a window begins before the oldest stored event, the page says so.
 func TestReach(t *testing.T) {
 	s := start(t)
 	port := refused(t, 1)
@@ -135,7 +135,7 @@ func TestReach(t *testing.T) {
 	assert.False(t, b.query().Has("since"))
 }
 
-// More than fits into the table can be asked for, page by page, without a gap and without doubles.
+// Further pages of events can be loaded, without gaps or duplicates.
 func TestOlder(t *testing.T) {
 	s := start(t)
 	const connections = 700
@@ -143,7 +143,7 @@ func TestOlder(t *testing.T) {
 	events := s.events(t, connects(port), connections)
 	b := open(t, s, "/?"+connects(port), wide)
 	b.waitRows(300)
-	for _, count := range []int{599, connections} { // the last event that is there is asked for again
+	for _, count := range []int{599, connections} { // the last event is loaded again
 		eval[any](b, "document.querySelector('#older').click()")
 		b.waitRows(count)
 	}

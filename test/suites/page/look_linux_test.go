@@ -37,7 +37,7 @@ func TestNarrow(t *testing.T) {
 	fits("help")
 }
 
-// The page follows the colours that the reader has chosen, and its text can be read on both.
+// The page follows the browser's light or dark scheme, and its text has enough contrast in both.
 func TestColours(t *testing.T) {
 	s := start(t)
 	port := refused(t, 1)
@@ -92,12 +92,12 @@ func TestKeyboard(t *testing.T) {
 	b.press("1")
 	b.wait("!document.querySelector('#view-events').hidden")
 	assert.Equal(t, fmt.Sprint(port), b.query().Get("port"), "the filters are kept")
-	// Keys are letters while one writes.
+	// In an input field, keys enter text.
 	b.press("/")
 	b.press("p/?jx")
 	assert.Equal(t, "p/?jx", eval[string](b, "document.querySelector('#filter-input').value"))
 	assert.Equal(t, "Live", b.text("#status"))
-	// Everything that can be pressed has a name.
+	// Every button and link has a name.
 	assert.Empty(t, eval[[]string](b, `[...document.querySelectorAll('button, a, input, select')]
 		.filter((e) => !(e.textContent.trim() || e.getAttribute('aria-label') || e.labels?.[0]?.textContent)).map((e) => e.outerHTML)`))
 	assert.Equal(t, "polite", eval[string](b, "document.querySelector('#status').getAttribute('aria-live')"))

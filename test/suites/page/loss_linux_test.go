@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// about is what each answer says of the store.
+// about is the part of each answer about the store.
 type about struct {
 	Evicted int64
 	Lost    map[string]int64
@@ -30,10 +30,10 @@ func ownServer(t *testing.T, command, settings string) *server {
 	return s
 }
 
-// Who looks at a store that could not store everything is told so, with the number and the cause.
+// If events could not be stored, the page shows their number and the cause.
 func TestLost(t *testing.T) {
 	s := ownServer(t, "lost", "sending_queue: {sizer: requests, queue_size: 1, batch: {enabled: false}}")
-	// Many at once, of which the queue takes one.
+	// Many batches at once, of which the queue accepts one.
 	const at, size = 16, 2000
 	refused := 0
 	var answer about
@@ -62,7 +62,7 @@ func TestLost(t *testing.T) {
 	b.screenshot("lost")
 }
 
-// Who asks for events that had to go is told so, and how many did.
+// If events of the window were evicted, the page says so, with their number.
 func TestEvicted(t *testing.T) {
 	s := ownServer(t, "evicted", "max_size: 16MiB")
 	const size = 5000

@@ -47,7 +47,7 @@ func TestReconnect(t *testing.T) {
 	assert.NotContains(t, b.text("#notices"), "does not answer")
 }
 
-// The tab answers while 10,000 events come in each second. Those that nobody could read are counted, and all are stored.
+// The tab responds while 10,000 events arrive per second. Events that the table skips are counted, and all are stored.
 func TestFast(t *testing.T) {
 	s := start(t)
 	const (

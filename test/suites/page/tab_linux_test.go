@@ -26,7 +26,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// tab is a tab of the browser. When its test ends, it must not have asked another host, and nothing must be on its console.
+// tab is a tab of the browser. At the end of its test, it must not have sent requests to other hosts, and its console must be empty.
 type tab struct {
 	t      *testing.T
 	server *server
@@ -84,7 +84,7 @@ func open(t *testing.T, s *server, path string, w window) *tab {
 	return b
 }
 
-// check checks what the tab has asked for and what is on its console.
+// check checks the tab's requests and its console.
 func (b *tab) check() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -126,7 +126,7 @@ func (b *tab) wait(script string) {
 		"%s never became true. The page says:\n%s", script, lazily(func() string { return eval[string](b, "document.body.innerText") }))
 }
 
-// lazily is a text that is only made if it is printed.
+// lazily is a text that is computed only when it is printed.
 type lazily func() string
 
 func (l lazily) String() string { return l() }

@@ -112,8 +112,8 @@ func (r *engines) newTrials(h *host) []*trial {
 // results is what the collector has reported.
 type results struct{ events, metrics string }
 
-// testContainers checks that containers of real runtimes have the ids that their runtimes give them, and that what happens in them
-// is theirs.
+// testContainers checks that containers of real runtimes have the ids that their runtimes give them, and that events and metrics
+// belong to them.
 func testContainers(t *testing.T, h *host, e *engines) {
 	makeImages(t, h.guest, filepath.Join(h.dir, "image.tar"), filepath.Join(h.dir, "layer.tar"))
 	trials := e.newTrials(h)
@@ -284,7 +284,7 @@ func (g *guest) checkLeak() {
 	g.one("ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(g.pid), "ebpf.file_descriptor.kind": "pipe"})
 }
 
-// checkKill checks that the kernel's kill for lack of memory is told, and counted once.
+// checkKill checks that the kernel's OOM kill is reported and counted once.
 func (g *guest) checkKill() {
 	g.one("ebpf.oom.kill", map[string]any{"process.pid": int64(g.pid), "process.executable.name": "guest"})
 	g.counts("ebpf.oom.kills", 1)

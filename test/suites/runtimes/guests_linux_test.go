@@ -70,10 +70,10 @@ func (g *guest) start(h *host, e engine) (err error) {
 	return nil
 }
 
-// unseen reports whether nothing in the kernel tells it from a process of the host.
+// unseen reports whether the kernel cannot distinguish it from a process of the host.
 func (g *guest) unseen() bool { return g.rootless && !strings.Contains(g.cgroup, g.id) }
 
-// goOn has the guest do its work.
+// goOn makes the guest do its work.
 func (g *guest) goOn() error {
 	return os.WriteFile(filepath.Join(g.host.shared, g.name+".go"), nil, 0o644)
 }

@@ -61,8 +61,8 @@ echo ready
 exec sleep infinity
 `
 
-// containersConf keeps podman to what every host can do: Debian's crun refuses hosts with both versions of cgroups, and not every
-// root may raise limits.
+// containersConf avoids what not every host supports: Debian's crun refuses hosts with both versions of cgroups, and root may lack the
+// right to raise limits.
 const containersConf = `[containers]
 default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 [engine]

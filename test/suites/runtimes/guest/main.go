@@ -3,7 +3,7 @@
 
 //go:build linux
 
-// The program in the containers of the test. It works when it is told to by a file, and says in another file what it did.
+// The program in the containers of the test. It begins its work when a file appears, and writes what it did to another file.
 package main
 
 import (
@@ -57,7 +57,7 @@ func main() {
 // run does what an argument says, under a name.
 func run(what, name string) error {
 	switch what {
-	case "serve": // Works when it is told to, and leaks pipes from then on.
+	case "serve": // works when its file appears, and leaks pipes after that
 		awaitFile(name + ".go")
 		if err := workAndTell(name); err != nil {
 			return err
@@ -65,7 +65,7 @@ func run(what, name string) error {
 		return leak()
 	case "work":
 		return workAndTell(name)
-	case "greedy": // Takes memory when it is told to, until it is killed.
+	case "greedy": // allocates memory when its file appears, until it is killed
 		awaitFile(name + ".go")
 		for taken := [][]byte{}; alive(); {
 			page := make([]byte, 1<<20)
@@ -76,7 +76,7 @@ func run(what, name string) error {
 		}
 		return errors.New("the test has ended")
 	}
-	return fmt.Errorf("nobody knows how to %q", what)
+	return fmt.Errorf("unknown argument %q", what)
 }
 
 func awaitFile(name string) {
@@ -190,7 +190,7 @@ func leak() error {
 	return fmt.Errorf("the test has ended before %d pipes were closed", len(ends))
 }
 
-// alive reports whether the test is there. Its folder goes with it, whatever it has come to, and its guests follow.
+// alive reports whether the test still runs. The end of the test removes its folder, and its guests end.
 func alive() bool {
 	entries, err := os.ReadDir(shared)
 	return err == nil && len(entries) > 0
