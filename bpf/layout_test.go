@@ -108,7 +108,7 @@ func TestGoTypesAreTheStructs(t *testing.T) {
 	eachLayout(t, func(t *testing.T, l layout) { compareStruct(t, l.c.Name, l.c, l.goType) })
 }
 
-// Bytes between or behind the members would be whatever lay in the kernel's memory before: records would tell tales.
+// Bytes between or behind the members would have old contents of kernel memory: records would leak them.
 func TestRecordsHaveNoHoles(t *testing.T) {
 	records := 0
 	eachLayout(t, func(t *testing.T, l layout) {

@@ -82,3 +82,21 @@ func TestGeneratedGoIsTheSame(t *testing.T) {
 		assert.Equal(t, text[0], text[1], o)
 	}
 }
+
+// In `bpftool prog` the name of each function says whose it is. The loader does the same for maps.
+func TestFunctionsBeginWithTheirProgram(t *testing.T) {
+	for _, o := range objects(t) {
+		sources, err := filepath.Glob(filepath.Dir(string(o)) + "/*.bpf.c")
+		require.NoError(t, err)
+		require.Len(t, sources, 1)
+		program := strings.TrimSuffix(filepath.Base(sources[0]), ".bpf.c")
+		if program == "common" {
+			program = "ebpf"
+		}
+		functions := o.spec(t, architectures[0]).Programs
+		require.NotEmpty(t, functions)
+		for name := range functions {
+			assert.True(t, name == program || strings.HasPrefix(name, program+"_"), "%s of %s", name, o)
+		}
+	}
+}

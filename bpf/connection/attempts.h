@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Attempts whose system call has not returned yet: a connect() or datagram of UDP, and a connect() of TCP until its socket leaves the
- * state CLOSE. After that the socket's states tell the rest.
+ * state CLOSE. After that the socket's states show the rest.
  */
 #pragma once
 
@@ -11,7 +11,7 @@
 
 enum { EALREADY = 114, EISCONN = 106 };
 
-/* Whether a connect() of TCP that fails before its first SYN is reported: TCP is followed, and task work tells the result. */
+/* Whether a connect() of TCP that fails before its first SYN is reported: TCP is followed, and task work has the result. */
 const volatile bool awaits_connect;
 
 /* A peer that a UDP socket has sent to, or tried to. */
@@ -52,7 +52,7 @@ struct attempt {
 	__u32 netns;
 	__u8 transport; /* 0: there is none */
 	__u8 state;     /* of UDP: enum udp_peer_state, before the attempt; 0: it is the socket's only peer */
-	bool started;   /* of TCP: the socket's states tell the rest */
+	bool started;   /* of TCP: the socket's states show the rest */
 	bool hooked;    /* as in struct event */
 	bool unsent;    /* as in struct event */
 	__u8 pad[3];

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Containers that are selected by their ids. The names of cgroups tell them, so a container that starts later is known from its
+ * Containers that are selected by their ids. Their cgroups have the ids as names, so a container that starts later is known from its
  * first process on, and nothing must be updated when containers start and end.
  */
 #pragma once

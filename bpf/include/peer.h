@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Servers in the keys of series, where metrics tell them apart. A map of counts has a key of a struct peer_series: a program's struct
- * series and a struct endpoint. If servers are not told apart, the loader makes the key as short as the series, so that the server
+ * Servers in the keys of series, for metrics by server. A map of counts has a key of a struct peer_series: a program's struct
+ * series and a struct endpoint. Without metrics by server, the loader makes the key as short as the series, so that the server
  * costs nothing.
  */
 #pragma once
@@ -9,7 +9,7 @@
 #include "flow.h"
 #include "sockets.h"
 
-const volatile bool by_peer; /* whether metrics tell servers apart */
+const volatile bool by_peer; /* whether metrics have a series per server */
 
 struct endpoint {
 	struct address address;

@@ -523,8 +523,8 @@ func TestMetricAttributes(t *testing.T) {
 	}
 }
 
-// Only the metrics of connections tell servers apart on request. Those of listeners have their addresses in any case, and lose them
-// only if their own list leaves them out, which does not make the kernel count by server.
+// Only metrics of connections have series per server on request. Metrics of listeners have their addresses by default, and lose them only
+// if their own list leaves them out. That does not make the kernel count by server.
 func TestMetricAttributesOfServers(t *testing.T) {
 	listener := metadata.MetricAttributes{"network.type", "server.port"}
 	for _, tt := range []struct {

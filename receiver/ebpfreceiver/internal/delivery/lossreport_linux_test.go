@@ -17,7 +17,7 @@ import (
 )
 
 // counted returns the losses that were reported from counters, as "cause count".
-func (s *scene) counted() (told []string) {
+func (s *scene) counted() (reported []string) {
 	s.t.Helper()
 	for _, lr := range s.next.Named(lostEvent) {
 		attributes := lr.Attributes().AsRaw()
@@ -27,13 +27,13 @@ func (s *scene) counted() (told []string) {
 		assert.Equal(s.t, deliverytest.Program, attributes["ebpf.program.name"])
 		assert.Equal(s.t, plog.SeverityNumberWarn, lr.SeverityNumber())
 		assert.Equal(s.t, attributes["ebpf.loss.end"], int64(lr.Timestamp()))
-		told = append(told, fmt.Sprintf("%v %v", attributes["ebpf.loss.cause"], attributes["ebpf.loss.count"]))
+		reported = append(reported, fmt.Sprintf("%v %v", attributes["ebpf.loss.cause"], attributes["ebpf.loss.count"]))
 	}
-	return told
+	return reported
 }
 
 // Rate-limited events are reported once per second, even if no event follows. Then the loop sleeps.
-func TestHeldBackEventsAreTold(t *testing.T) {
+func TestHeldBackEventsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.settings.Batch.Body = true
@@ -78,7 +78,7 @@ func TestCountersAreReadOnceASecond(t *testing.T) {
 }
 
 // Records that cannot be decoded are counted and reported. The log has a single line, whatever their number.
-func TestUndecodableRecordsAreTold(t *testing.T) {
+func TestUndecodableRecordsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.start()
@@ -95,7 +95,7 @@ func TestUndecodableRecordsAreTold(t *testing.T) {
 }
 
 // Refused events are reported when the consumer accepts events again.
-func TestRefusedEventsAreTold(t *testing.T) {
+func TestRefusedEventsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.settings.Next.Retry.Enabled = false
@@ -116,7 +116,7 @@ func TestRefusedEventsAreTold(t *testing.T) {
 }
 
 // A batch that is accepted within the second after a refused loss event does not hide that loss.
-func TestRefusedLossesAreToldAfterOtherEvents(t *testing.T) {
+func TestRefusedLossesAreReportedAfterOtherEvents(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScene(t)
 		s.settings.Next.Retry.Enabled = false

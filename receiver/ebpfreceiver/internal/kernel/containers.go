@@ -13,7 +13,7 @@ import (
 const (
 	// maxCgroups bounds the number of known cgroups.
 	maxCgroups = 16384
-	// maxUnits bounds the number of systemd units that are told apart. Further ones belong to the host.
+	// maxUnits bounds the number of systemd units with resources of their own. Further ones belong to the host.
 	maxUnits = 1024
 	// walkInterval is the least time between two walks of the cgroup tree.
 	walkInterval = 30 * time.Second
@@ -339,7 +339,7 @@ func (c *Containers) addFound(id uint64, path string) {
 }
 
 // add adds a cgroup and its container. A path may be any bytes. Invalid UTF-8, which OTLP does not allow, becomes U+FFFD. If the
-// path alone does not tell whether the cgroup is a container, byRuntime does.
+// path alone does not show whether the cgroup is a container, byRuntime decides.
 func (c *Containers) add(id uint64, path string, byRuntime func() bool) {
 	if known, ok := c.cgroups[id]; ok && !known.removed {
 		return

@@ -88,7 +88,7 @@ func TestContainersKnowWhatWasThere(t *testing.T) {
 	assert.Nil(t, c.Lookup(99))
 }
 
-// Where the name of a cgroup does not tell that it is a container, who has made it does, or who has started what is in it.
+// If the name of a cgroup does not show that it is a container, the process that made it does, or the parent of its processes.
 func TestContainersWithNames(t *testing.T) {
 	tree := &fakeTree{run: "/default/web", paths: map[uint64]string{
 		2: "/default", 3: "/default/web", 4: "/default/web/init.scope", 5: "/default/other",
@@ -150,7 +150,7 @@ func TestContainersAddAndRemove(t *testing.T) {
 	require.NoError(t, c.Close())
 }
 
-// A watch is told of selected containers and units, the known and the later ones, however they are found and whatever is kept.
+// A watch is notified of selected containers and units, known and later ones, however they are found, with any kept fields.
 func TestContainersWatch(t *testing.T) {
 	tree := &fakeTree{paths: map[uint64]string{1: "/docker/" + id, 2: "/system.slice/nginx.service", 3: "/system.slice/sshd.service", 4: "/"}}
 	c, err := openContainers(tree, "", ContainerFields{})
@@ -294,7 +294,7 @@ func BenchmarkContainersAdd(b *testing.B) {
 	}
 }
 
-// Units are told apart up to a bound. Further ones belong to the host, until others are gone.
+// The number of units with resources is bounded. Further ones belong to the host, until others are gone.
 func TestUnitsAreBounded(t *testing.T) {
 	c := NewContainers(AllFields)
 	const first = 100

@@ -63,10 +63,10 @@ func (c *AllMetricsConfig) Kept() map[string]MetricAttributes {
 	return kept
 }
 
-// ByPeer reports whether any metric tells servers apart.
+// ByPeer reports whether any metric has series per server.
 func (c *AllMetricsConfig) ByPeer() bool { return c.keepsAny(ofPeers) }
 
-// ByQuestion reports whether any metric tells names apart that are looked up.
+// ByQuestion reports whether any metric has series per looked-up name.
 func (c *AllMetricsConfig) ByQuestion() bool { return c.keepsAny(ofQuestions) }
 
 // keepsAny reports whether any metric is to keep one of the attributes, which are opt-in there.

@@ -8,7 +8,7 @@ import "github.com/cilium/ebpf"
 const (
 	// noPrealloc is BPF_F_NO_PREALLOC.
 	noPrealloc = 1
-	// maxPeerSeries is how many series of a map there may be if metrics tell servers apart. Further ones are counted as overflow.
+	// maxPeerSeries bounds the series of a map with series per server. Further ones are counted as overflow.
 	maxPeerSeries = 65536
 )
 
@@ -17,7 +17,7 @@ type Scraper[S, V comparable] interface {
 	Scrape(b *Builder) (map[S]*V, error)
 }
 
-// MakeRoomForPeers prepares a map with keys of peer series: see bpf/include/peer.h. If metrics tell servers apart, it gets room for
+// MakeRoomForPeers prepares a map with keys of peer series: see bpf/include/peer.h. If there are series per server, it gets room for
 // many. Otherwise its keys become as short as a series, of that many bytes.
 func MakeRoomForPeers(counts *ebpf.MapSpec, byPeer bool, series uintptr) {
 	if byPeer {

@@ -52,7 +52,7 @@ type Settings struct {
 	Events     metadata.EventsConfig
 	Histograms metadata.HistogramsConfig
 	Histogram  histogram.Kind
-	// ByPeer reports that metrics tell servers apart, ByQuestion that they tell names apart that are looked up.
+	// ByPeer reports that metrics have series per server, ByQuestion that they have series per looked-up name.
 	ByPeer, ByQuestion bool
 	// KeepGoing reports that a program that cannot run is reported and left out, instead of failing the start.
 	KeepGoing bool

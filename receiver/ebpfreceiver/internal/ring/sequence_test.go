@@ -53,7 +53,7 @@ func TestSequences(t *testing.T) {
 			batches: []batchOf{{seen: []seen{{0, 3, 30}}, want: Gap{Count: 2, End: 30}}},
 		},
 		{
-			name: "lost twice, told once",
+			name: "lost twice, reported once",
 			batches: []batchOf{
 				{seen: []seen{{0, 1, 10}, {0, 3, 30}, {0, 4, 40}, {0, 7, 70}}, want: Gap{Count: 3, Start: 10, End: 70}},
 			},

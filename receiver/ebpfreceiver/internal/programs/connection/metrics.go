@@ -28,7 +28,7 @@ type series struct {
 	ipVersion uint8
 	role      uint8
 	cause     uint8
-	// server is not valid where metrics do not tell servers apart.
+	// server is not valid if metrics have no series per server.
 	server netip.AddrPort
 }
 
@@ -43,7 +43,7 @@ func seriesOf(group metrics.Group, key *bpf.ConnectionSeries) series {
 	}
 }
 
-// seriesOfPeer is seriesOf for the keys of maps that tell servers apart.
+// seriesOfPeer is seriesOf for keys with a server.
 func seriesOfPeer(group metrics.Group, key *bpf.ConnectionPeerSeries) series {
 	s := seriesOf(group, &key.Series)
 	if key.Server.Port != 0 {

@@ -29,7 +29,7 @@ type series struct {
 	errorType string
 	kind      string
 	transport uint8
-	// name is empty where metrics do not tell names apart.
+	// name is empty if metrics have no series per name.
 	name string
 }
 

@@ -33,7 +33,7 @@ type descriptors struct {
 	host       *program.Host
 	operations metrics.Series[bpf.FileDescriptorSeries, series, bpf.FileDescriptorCounts]
 
-	// beginScan tells the BPF side that a scan begins; openScan opens the iterator that performs it.
+	// beginScan begins a scan on the BPF side; openScan opens the iterator that performs it.
 	beginScan func(*bpf.FileDescriptorScan) error
 	openScan  func() (io.ReadCloser, error)
 

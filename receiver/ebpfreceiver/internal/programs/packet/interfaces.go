@@ -40,7 +40,7 @@ type known struct {
 	gone bool
 }
 
-// add records an interface, and tells the BPF side. The program is not attached to it at the moment.
+// add records an interface, also on the BPF side. The program is not attached to it at the moment.
 func (i *interfaces) add(index uint32, name string) error {
 	if err := i.separate(index, name); err != nil {
 		return err

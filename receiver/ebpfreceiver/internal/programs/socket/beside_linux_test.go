@@ -24,8 +24,8 @@ import (
 // timeWait is the TCP state TIME_WAIT.
 const timeWait = 6
 
-// told is a reset that program tcp reports.
-type told struct {
+// reset is a reset that program tcp reports.
+type reset struct {
 	event, role, attribution, state uint8
 	owned                           bool
 }
@@ -68,7 +68,7 @@ func TestTCPBesideConnection(t *testing.T) {
 		return program.Selected{Definition: d, Config: d.DefaultConfig()}
 	}
 	alone, beside := select1(&tcp.Definition), select1(&connection.Definition)
-	resets := func(programs ...program.Selected) (all []told) {
+	resets := func(programs ...program.Selected) (all []reset) {
 		var port uint16
 		records := programtest.RecordsOf(t, tcp.Definition.Name, programs, func() { port = resetClosed(t) })
 		for _, raw := range records {
@@ -77,7 +77,7 @@ func TestTCPBesideConnection(t *testing.T) {
 			if e.Flow.LocalPort != port && e.Flow.RemotePort != port || bpf.TCPEventId(e.Record.Event) == bpf.TCPEventIdEVENT_RETRANSMIT {
 				continue
 			}
-			all = append(all, told{e.Record.Event, e.Role, e.Attribution, e.State, e.Owner.Pid == uint32(os.Getpid())})
+			all = append(all, reset{e.Record.Event, e.Role, e.Attribution, e.State, e.Owner.Pid == uint32(os.Getpid())})
 		}
 		return all
 	}
@@ -88,7 +88,7 @@ func TestTCPBesideConnection(t *testing.T) {
 	require.NotEmpty(t, want)
 	// Resets of TIME_WAIT sockets are visible since Linux 6.10, as is the reason.
 	if n, _ := programtest.LiveHost(t).BTF.TracepointArgs("tcp_send_reset"); n > 2 {
-		require.True(t, slices.ContainsFunc(want, func(one told) bool { return one.state == timeWait }), "%+v", want)
+		require.True(t, slices.ContainsFunc(want, func(one reset) bool { return one.state == timeWait }), "%+v", want)
 	}
 	assert.Equal(t, want, resets(beside, alone), "connection is called first")
 	assert.Equal(t, want, resets(alone, beside), "tcp is called first")

@@ -145,7 +145,7 @@ func TestReasons(t *testing.T) {
 	assert.Equal(t, "1", reasonsOf(programtest.BTF(t, 2)).name(1), "a kernel without the enumeration")
 }
 
-// The BPF side is told how many arguments the tracepoints have.
+// The constants of the BPF side have the numbers of arguments of the tracepoints.
 func TestVariables(t *testing.T) {
 	p := newProgram(defaultConfig(), programtest.Host(t))
 	variables := p.Variables()

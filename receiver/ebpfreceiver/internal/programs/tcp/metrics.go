@@ -24,7 +24,7 @@ type series struct {
 	retransmit uint8
 	ipVersion  uint8
 	role       uint8
-	// server is not valid where metrics do not tell servers apart.
+	// server is not valid if metrics have no series per server.
 	server netip.AddrPort
 }
 
@@ -39,7 +39,7 @@ func seriesOf(group metrics.Group, key *bpf.TCPSeries) series {
 	}
 }
 
-// seriesOfPeer is seriesOf for the keys of maps that tell servers apart.
+// seriesOfPeer is seriesOf for keys with a server.
 func seriesOfPeer(group metrics.Group, key *bpf.TCPPeerSeries) series {
 	s := seriesOf(group, &key.Series)
 	if key.Server.Port != 0 {
