@@ -85,7 +85,7 @@ struct event {
 	char interface[INTERFACE_NAME_SIZE]; /* of a link-local address; empty: not known */
 };
 
-/* Values of an error that are no errno. */
+/* Values of an error besides errnos. */
 enum failure {
 	ERROR_ABORTED = 1 << 16, /* by its own process */
 	ERROR_OTHER,             /* the kernel did not say why */

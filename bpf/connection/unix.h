@@ -31,7 +31,7 @@ struct {
 	__type(value, struct unix_connect);
 } connection_unix SEC(".maps");
 
-/* Reads the path of an address that the current process has given. Returns false if it is no unix address. */
+/* Reads the path of an address that the current process has given. Returns false if it is not a unix address. */
 static __always_inline bool read_unix_address(struct unix_connect *c, const void *address, __u64 length)
 {
 	__u16 family = 0;
@@ -59,7 +59,7 @@ int connection_enter_connect(struct trace_event_raw_sys_enter *ctx)
 	return 0;
 }
 
-/* The socket of a file; NULL if it is no unix socket. */
+/* The socket of a file; NULL if it is not a unix socket. */
 static __always_inline struct sock *unix_socket(struct file *file)
 {
 	struct sock *sk = sock_of_file_probe(file);

@@ -85,7 +85,7 @@ static __always_inline bool has_port_53(struct __sk_buff *skb, __u32 ports, bool
 	return sk && (*(volatile __u32 *)&sk->dst_port & 0xffff) == bpf_htons(PORT);
 }
 
-/* Finds the message in a packet of IPv4 or IPv6 without extension headers. Returns false if it is none of DNS. */
+/* Finds the message in a packet of IPv4 or IPv6 without extension headers. Returns false if it is not DNS. */
 static __always_inline bool find_message(struct __sk_buff *skb, struct place *p, bool sent)
 {
 	void *data = (void *)(long)skb->data, *end = (void *)(long)skb->data_end;

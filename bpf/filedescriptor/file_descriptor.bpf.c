@@ -253,7 +253,7 @@ static __always_inline void count_close(struct file *file, void *files)
 	struct task_struct *task = current_task();
 	unsigned int flags = READ(by_address, task, flags);
 
-	/* Without a table it is a file of the kernel's own. The exit of a process is no close() of its files. */
+	/* Without a table it is the kernel's own file. The files that an exiting process has open do not count as closed. */
 	if (files && !(flags & PF_EXITING))
 		count(OPERATION_CLOSE, file);
 }

@@ -192,7 +192,7 @@ static __always_inline void end_operation(const void *rq)
 		__sync_fetch_and_add(&op->slot.others, -1);
 }
 
-/* The device of a request; NULL if it is no disk, as for commands to an NVMe controller. */
+/* The disk of a request; NULL if it has none, as for commands to an NVMe controller. */
 static __always_inline struct gendisk *disk_of(struct request *rq)
 {
 	struct request___pre_5_17 *old = (void *)rq;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Requests of io_uring: what a process asks for by them is no system call. From Linux 6.3 on there is a tracepoint at the
+ * Requests of io_uring, which are not system calls. From Linux 6.3 on there is a tracepoint at the
  * submission, in the context of the process or of a thread that the kernel has made for it. Any thread may complete a request.
  */
 #pragma once

@@ -164,7 +164,7 @@ static __always_inline void read_ipv4(struct frame *f, struct cursor *c, bool wi
 	read_transport(f, c);
 }
 
-/* The length of an IPv6 extension header in bytes; 0 if it is none. */
+/* The length of an IPv6 extension header in bytes; 0 for other headers. */
 static __always_inline __u32 extension_length(__u8 type, const __u8 *header)
 {
 	switch (type) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
-/* The addressee of a packet. A packet that nobody here wants is no loss when the kernel drops it. */
+/* The addressee of a packet. Dropping a packet that has no addressee here loses nothing. */
 #pragma once
 
 #include "../include/headers.h"

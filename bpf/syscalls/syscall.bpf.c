@@ -315,7 +315,7 @@ static __always_inline bool is_waiting(struct task_struct *task, const void *reg
 	}
 }
 
-/* The errno of a result, 0 if it is no error. A process group that owns a descriptor is a negative number as well. */
+/* The errno of a result, 0 if it is not an error. F_GETOWN returns a process group as a negative number, too. */
 static __always_inline __u16 error_of(struct task_struct *task, const void *regs, __u32 call, long result)
 {
 	bool compat = call >= CALLS_COMPAT;

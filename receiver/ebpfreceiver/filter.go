@@ -93,7 +93,7 @@ func (c *IncludeConfig) cgroup() func(kernel.Container) bool {
 // Unit is the name of a systemd unit, as in nginx.service.
 type Unit string
 
-// Validate returns an error if the text is no name of a unit that has processes.
+// Validate returns an error if the text is not the name of a unit that has processes.
 func (u Unit) Validate() error {
 	for _, kind := range []string{".service", ".scope", ".slice"} {
 		if name, ok := strings.CutSuffix(string(u), kind); ok && name != "" && !strings.ContainsAny(name, "/*?[") {

@@ -19,7 +19,7 @@ import (
 // own leaves the entries that this exporter has written.
 const own = `"` + fieldSequence + `":*`
 
-// span is a part of time, the end excluded; 0 is no bound.
+// span is a range of time without its end; 0 means unbounded.
 type span struct{ since, until int64 }
 
 func (s span) set(form url.Values) {

@@ -33,7 +33,7 @@ func TestAnswerer(t *testing.T) {
 		assert.False(t, ok, "it is another connection")
 		whole := message(backend)
 		for length := range whole {
-			answerer(whole[:length], client, service) // whatever it is, it is no reason to panic
+			answerer(whole[:length], client, service) // it must not panic
 		}
 	}
 }

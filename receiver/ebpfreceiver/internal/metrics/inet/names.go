@@ -20,7 +20,7 @@ const (
 	ProtocolSCTP   = 132
 )
 
-// TransportName returns network.transport of a packet, "" if it is no IP packet or its protocol has no name.
+// TransportName returns network.transport of a packet, "" if it is not an IP packet or its protocol has no name.
 func TransportName(protocol, ipVersion uint8) string {
 	if ipVersion == 0 {
 		return ""

@@ -170,7 +170,7 @@ func TestAppendLogGolden(t *testing.T) {
 			event(accept, v6server, v6, server, web),
 			event(accept, v4server, v4, server, withoutOwner),
 		},
-		"join.yaml": { // further subflows, of which a failed one is no warning
+		"join.yaml": { // further subflows; a failed one is INFO
 			event(bpf.ConnectionEventIdEVENT_JOIN, v4, v4server, subflow),
 			event(bpf.ConnectionEventIdEVENT_JOIN, v6server, v6, server, subflow),
 			event(bpf.ConnectionEventIdEVENT_JOIN, v4, v4server, subflow, errno(syscall.ECONNREFUSED)),

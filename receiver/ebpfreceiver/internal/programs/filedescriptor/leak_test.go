@@ -69,7 +69,7 @@ func TestLeak(t *testing.T) {
 	}
 }
 
-// Loads that change by chance are no leak with the default setting, whether they are independent or a random walk: a day of
+// Random loads are not reported as leaks with the default setting, whether independent or a random walk: a day of
 // scans of 200 processes each.
 func TestChurnIsNoLeak(t *testing.T) {
 	const processes, scans = 200, 8640
