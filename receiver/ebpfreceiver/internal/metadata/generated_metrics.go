@@ -678,7 +678,7 @@ type metricEbpfConnectionOpened struct {
 // init fills ebpf.connection.opened metric with initial data.
 func (m *metricEbpfConnectionOpened) init() {
 	m.data.SetName("ebpf.connection.opened")
-	m.data.SetDescription("Connections that were established, by either side. For UDP, peers that a socket was given.")
+	m.data.SetDescription("Connections that were established, by either side. For UDP, new peers of a socket.")
 	m.data.SetUnit("{connection}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(true)
@@ -1854,7 +1854,7 @@ type metricEbpfProgramState struct {
 // init fills ebpf.program.state metric with initial data.
 func (m *metricEbpfProgramState) init() {
 	m.data.SetName("ebpf.program.state")
-	m.data.SetDescription("Present state of the program. The value is always 1.")
+	m.data.SetDescription("Current state of the program. The value is always 1.")
 	m.data.SetUnit("{program}")
 	m.data.SetEmptySum()
 	m.data.Sum().SetIsMonotonic(false)

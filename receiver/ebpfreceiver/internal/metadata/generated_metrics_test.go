@@ -291,7 +291,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.connection.opened"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Connections that were established, by either side. For UDP, peers that a socket was given.", mi.Description())
+					assert.Equal(t, "Connections that were established, by either side. For UDP, new peers of a socket.", mi.Description())
 					assert.Equal(t, "{connection}", mi.Unit())
 					assert.True(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
@@ -811,7 +811,7 @@ func TestMetricsBuilder(t *testing.T) {
 					validatedMetrics["ebpf.program.state"] = true
 					assert.Equal(t, pmetric.MetricTypeSum, mi.Type())
 					assert.Equal(t, 1, mi.Sum().DataPoints().Len())
-					assert.Equal(t, "Present state of the program. The value is always 1.", mi.Description())
+					assert.Equal(t, "Current state of the program. The value is always 1.", mi.Description())
 					assert.Equal(t, "{program}", mi.Unit())
 					assert.False(t, mi.Sum().IsMonotonic())
 					assert.Equal(t, pmetric.AggregationTemporalityCumulative, mi.Sum().AggregationTemporality())
