@@ -3,8 +3,8 @@
 
 //go:build linux
 
-// Package tracefstest mounts tracefs for tests. It is not below test, because tests of the receiver need it: whoever builds a
-// collector with the receiver resolves the imports of its tests, too, and the image is built without test.
+// Package tracefstest mounts tracefs for tests. It is not below test, because tests of the receiver import it: a build of a collector
+// with the receiver also resolves the imports of its tests, and the image is built without test.
 package tracefstest
 
 import (
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount mounts tracefs at the usual place during the test, over the mounts that are there already: a test of another process
-// that ends meanwhile takes away only its own.
+// Mount mounts tracefs at the usual place during the test, over existing mounts. The test of another process that ends meanwhile
+// removes only its own mount.
 func Mount(t testing.TB) {
 	t.Helper()
 	const place = "/sys/kernel/tracing"

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// One collector and one Prometheus have all of it, because the rules need some time.
+// All checks share one collector and one Prometheus, because the rules need some time.
 func TestOnRealData(t *testing.T) {
 	testenv.RequireKernel(t)
 	measurePrograms(t)

@@ -23,10 +23,10 @@ import (
 )
 
 const (
-	// A pipeline that needs no kernel. The exporter's name stands for the version of the configuration in the log.
+	// A pipeline that needs no kernel. The exporter's name identifies the version of the configuration in the log.
 	working = "{receivers: {otlp: {protocols: {grpc: {endpoint: 'localhost:0'}}}}, exporters: {nop/NAME: }, " +
 		"service: {telemetry: {logs: {level: debug}, metrics: {level: none}}, pipelines: {logs: {receivers: [otlp], exporters: [nop/NAME]}}}}"
-	// An error of the receiver's own, and text that is no YAML.
+	// A wrong setting of the receiver, and text that is not YAML.
 	wrongValue = "{receivers: {ebpf: {programs: {process: {event_limit: many}}}}, exporters: {nop: }, " +
 		"service: {pipelines: {logs: {receivers: [ebpf], exporters: [nop]}}}}"
 	noYAML = "receivers: {\n"

@@ -69,7 +69,7 @@ type causeCase struct {
 	attempt func(t *testing.T, s routed, to netip.AddrPort)
 	// port is that of the server, closedPort if it is 0.
 	port uint16
-	// nobody connects to an address on the client's link that nobody has.
+	// nobody says that it connects to an unused address on the client's link.
 	nobody bool
 }
 
@@ -190,7 +190,7 @@ func giveUp(_ *testing.T, s routed, to netip.AddrPort) {
 	s.client.Close(c.FD)
 }
 
-// A connect() that fails before its first SYN is reported where task work tells the result of a system call.
+// A connect() that fails before its first SYN is reported on kernels where task work can read the result of a system call.
 func TestConnectionFailedAtOnce(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -313,7 +313,7 @@ func (c causeCase) run(t *testing.T, r *testreceiver.Receiver, server netip.Addr
 	assert.Equal(t, 1, m.Int(failedMetric, testreceiver.Attributes{"error.type": c.errorType, causeKey: c.cause}))
 }
 
-// nobodyOnLink is an address on the client's link that nobody has.
+// nobodyOnLink is an unused address on the client's link.
 func nobodyOnLink(like netip.Addr) netip.Addr {
 	if like.Is4() {
 		return netip.MustParseAddr("198.18.0.77")

@@ -30,7 +30,7 @@ var (
 	mdnsGroup   = netip.MustParseAddr("ff02::fb")
 )
 
-// neighbour is a host that can be told from another one by the interface alone.
+// neighbour is a host. Only the interface distinguishes it from the other one.
 type neighbour struct {
 	device string // of the client
 	index  int
@@ -135,7 +135,7 @@ func TestConnectionUDPLinkLocal(t *testing.T) {
 			check(t, e, connectEvent, plog.SeverityNumberInfo, want)
 		}
 	}
-	// IPv4 has no zones: the socket is bound to the interface, or nobody knows it before routing.
+	// IPv4 has no zones: unless the socket is bound to an interface, the interface is unknown before routing.
 	n := neighbours[0]
 	bound, unbound := client.OpenUDP(traffic.Addr(near4, 0)), client.OpenUDP(traffic.Addr(near4, 0))
 	client.SetOption(bound.FD, unix.SOL_SOCKET, unix.SO_BINDTOIFINDEX, n.index)

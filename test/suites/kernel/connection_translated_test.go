@@ -24,7 +24,7 @@ import (
 // waitToAsk waits until the receiver may ask conntrack again: requests may take a tenth of the time, which slow machines use up.
 func waitToAsk() { time.Sleep(testenv.Patiently(700 * time.Millisecond)) }
 
-// A service has an address that no host has: the client's kernel sends what is meant for it to a server.
+// A service has an address that no host has. The client's kernel sends packets for it to a server.
 func TestConnectionTranslated(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

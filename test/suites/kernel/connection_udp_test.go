@@ -214,7 +214,7 @@ func TestConnectionUDPManyPeers(t *testing.T) {
 	assert.Zero(t, r.Scrape(t).Int("ebpf.event.lost", nil))
 }
 
-// A socket older than the receiver is seen at its next new peer.
+// A socket older than the receiver is reported at its next new peer.
 func TestConnectionUDPSocketOlderThanTheReceiver(t *testing.T) {
 	testnet.Require(t)
 	s := newClientServer(t)

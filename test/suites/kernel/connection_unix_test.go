@@ -170,7 +170,7 @@ func TestConnectionUnixLeavesOthersAlone(t *testing.T) {
 	assert.Empty(t, r.Events.Matching(testreceiver.Named(connectEvent), testreceiver.OfProcess(s.client.PID)))
 }
 
-// What a process asks io_uring for is no system call.
+// An operation of io_uring is not a system call.
 func TestConnectionUnixByRing(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().requests {

@@ -100,8 +100,8 @@ func asThread(t *testing.T, name string, run func()) {
 	require.NoError(t, <-done)
 }
 
-// If the id of a container is a name, as with containerd's ctr, its cgroup looks like any other. It is recognised because a runtime
-// makes it.
+// If the id of a container is a name, as with containerd's ctr, its cgroup looks like any other. The receiver recognises it
+// because a runtime makes it.
 func TestContainerWithName(t *testing.T) {
 	testnet.Require(t)
 	namespace := "/kernel-test-" + testhost.NewContainerID(t)[:12]

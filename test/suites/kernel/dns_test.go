@@ -33,7 +33,7 @@ const (
 	lookupEvent       = "ebpf.dns.lookup"
 	lookupMetric      = "dns.lookup.duration"
 	lookupDurationKey = "ebpf.dns.lookup.duration"
-	// everyLookup makes an event of each look-up. The other program shows what has passed through the ring.
+	// everyLookup makes an event of each look-up. The other program shows that earlier events have passed the ring.
 	everyLookup = "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, event_limit: 1000000}}"
 )
 
@@ -225,7 +225,7 @@ func TestDNSAnswers(t *testing.T) {
 	}
 }
 
-// Other traffic on the port is no look-up, and does not disturb later ones.
+// Other traffic on the port is not a look-up and does not disturb later ones.
 func TestDNSOtherTraffic(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: 50ms}}")
@@ -237,7 +237,7 @@ func TestDNSOtherTraffic(t *testing.T) {
 	conn := l.client.Connect(l.server)
 	l.client.SendMessages(conn.FD, netip.AddrPort{}, []byte{0, 0, 0, 3, 1, 2, 3, 0xff, 0xff}, make([]byte, 3000))
 	l.client.Close(conn.FD)
-	l.once(socket, asking(t, 2, "last.test", dns.TypeA)) // what comes back is no answer
+	l.once(socket, asking(t, 2, "last.test", dns.TypeA)) // the server sends the query back
 	events := r.Exactly(t, 1, testreceiver.Named(lookupEvent), testreceiver.OfProcess(l.client.PID))
 	assert.Equal(t, "last.test", events[0].Attributes["dns.question.name"])
 	assert.Equal(t, "timed_out", events[0].Attributes["error.type"])

@@ -155,7 +155,7 @@ func TestFilePaths(t *testing.T) {
 	s.checkCounts(t)
 }
 
-// A deletion whose path cannot be read has an event without a path, whatever path was read before on this CPU. Each counted
+// A deletion whose path cannot be read has an event without a path, even if another path was read before on this CPU. Each counted
 // deletion has an event.
 func TestFileDeletionsWithoutPath(t *testing.T) {
 	s := newFileTest(t, onlyFile)

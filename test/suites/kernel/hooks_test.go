@@ -38,7 +38,7 @@ func TestHooks(t *testing.T) {
 	requireNames(t, testreceiver.Owned(t).Minus(before))
 }
 
-// requireNames requires that all programs and maps can be told in `bpftool prog` and `bpftool map`: their names begin with that
+// requireNames requires that all programs and maps can be recognised in `bpftool prog` and `bpftool map`: their names begin with that
 // of a program, with ebpf_ if several programs share a map, or with that of an object that the receiver loads for all of them.
 func requireNames(t *testing.T, o testreceiver.Objects) {
 	t.Helper()

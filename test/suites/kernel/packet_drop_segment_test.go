@@ -306,7 +306,7 @@ func TestPacketDropOfSegmentsForNobody(t *testing.T) {
 	}
 }
 
-// An acknowledgement of no connection is no loss, though its listener's accept queue is full: it is not the last one of a handshake.
+// An acknowledgement without a connection is not a loss although its listener's accept queue is full: it does not end a handshake.
 func TestPacketDropsLeaveOutAcknowledgementsOfNoConnection(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {

@@ -161,7 +161,7 @@ func TestProcessEndsWithoutItsFirstThread(t *testing.T) {
 	}
 }
 
-// Arguments are the program's real ones, whatever its name. Arguments that are too long are cut and marked.
+// Arguments are the program's own, whatever its name. Arguments that are too long are cut and marked.
 func TestProcessArguments(t *testing.T) {
 	testnet.Require(t)
 	shell, container := newShell(t)

@@ -334,7 +334,7 @@ func TestSyscallsWithNegativeResults(t *testing.T) {
 	assert.Positive(t, m.Int(errorsMetric, testreceiver.Attributes{callKey: "ppoll"}))
 }
 
-// A call on a file is slow, whatever its size. A read from a pipe just blocks.
+// A long call on a file of any size is slow. A read from a pipe is only blocking.
 func TestSyscallsOnFiles(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {syscall: {syscalls: [sendfile], threshold: 1ms}}")
@@ -430,7 +430,7 @@ func TestSyscallsOfContainersThatStartLater(t *testing.T) {
 	}
 }
 
-// Whatever creates a container's cgroup, and wherever: processes are observed while they are in it.
+// Processes are observed while they are in a container's cgroup, wherever it is and whatever creates it.
 func TestSyscallsOfContainersByName(t *testing.T) {
 	testnet.Require(t)
 	id := testhost.NewContainerID(t)

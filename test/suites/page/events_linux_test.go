@@ -114,7 +114,7 @@ func TestDeepLink(t *testing.T) {
 	path := fmt.Sprintf("/?%s&since=%s&until=%s", connects(port), events[2].Time.UTC().Format(layout), events[0].Time.UTC().Format(layout))
 	b := open(t, s, path, wide)
 	b.requireShown(events[1:3]) // until is excluded
-	assert.Contains(t, b.text("#window"), "Follow what comes in")
+	assert.Contains(t, b.text("#window"), "Show new events")
 	b.press("l")
 	b.requireShown(events)
 	assert.Equal(t, "Live", b.text("#status"))
@@ -149,6 +149,6 @@ func TestOlder(t *testing.T) {
 	}
 	b.requireShown(events)
 	b.wait("document.querySelector('#older').hidden")
-	assert.Equal(t, "These are all.", b.text("#older-note"))
+	assert.Equal(t, "There are no older events.", b.text("#older-note"))
 	require.Equal(t, "Paused", b.text("#status"))
 }

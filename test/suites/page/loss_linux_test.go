@@ -56,7 +56,7 @@ func TestLost(t *testing.T) {
 	assert.Zero(t, answer.Lost["disk_full"]+answer.Lost["error"])
 	b := open(t, s, "/", wide)
 	b.wait(fmt.Sprintf("document.querySelector('#notices [data-key=lost]')?.textContent.replaceAll(',', '') === "+
-		"'%[1]d events could not be stored since the start (queue_full %[1]d). What is shown is incomplete.'", lost))
+		"'%[1]d events could not be stored since the start (queue_full %[1]d). The page is incomplete.'", lost))
 	assert.Equal(t, "warn", eval[string](b, "document.querySelector('#notices [data-key=lost]').dataset.level"))
 	assert.NotContains(t, b.text("#store"), "lost none")
 	b.screenshot("lost")

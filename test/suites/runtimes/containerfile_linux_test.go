@@ -20,8 +20,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// baseImage writes what stands for the image of Go that the Containerfile begins with, as no registry is reached: places for
-// the machine's own folders, which are mounted there, and its certificates.
+// baseImage writes a replacement for the image of Go that the Containerfile begins with, as the test reaches no registry. It has
+// the machine's certificates and empty folders, on which the machine's own folders are mounted.
 func baseImage(t *testing.T, path string) {
 	t.Helper()
 	root := t.TempDir()

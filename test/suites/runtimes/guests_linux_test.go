@@ -20,7 +20,7 @@ const memoryLimit = "24m"
 
 // guest is a container with the test's program in it.
 type guest struct {
-	// name is what the runtime is told to call it.
+	// name is its name for the runtime.
 	name string
 	// what is the program's first argument: serve or greedy.
 	what string
@@ -34,7 +34,7 @@ type guest struct {
 	pid int
 	// cgroup is its cgroup as /proc/PID/cgroup has it: "0::/…".
 	cgroup string
-	// host is where it is, t and results what its checks use.
+	// host is where it runs. Its checks use t and results.
 	host    *host
 	t       *testing.T
 	results *results
@@ -70,7 +70,7 @@ func (g *guest) start(h *host, e engine) (err error) {
 	return nil
 }
 
-// unseen reports whether the kernel cannot distinguish it from a process of the host.
+// unseen reports whether its cgroup does not show that it is a container, so that it looks like a process of the host.
 func (g *guest) unseen() bool { return g.rootless && !strings.Contains(g.cgroup, g.id) }
 
 // goOn makes the guest do its work.

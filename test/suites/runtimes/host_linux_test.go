@@ -37,9 +37,9 @@ const (
 type host struct {
 	t      *testing.T
 	holder *exec.Cmd
-	// dir has what the test makes, shared what it shares with the containers, guest is the program in them.
+	// dir has the files of the test, shared those that containers mount. guest is the program in the containers.
 	dir, shared, guest string
-	// cgroups are those that were there before, in all hierarchies.
+	// cgroups are those of all hierarchies before the test.
 	cgroups map[string]bool
 }
 

@@ -55,8 +55,8 @@ func (c *Collector) CPU() (CPU, error) {
 	return CPU{User: inUser, System: all - inUser}, nil
 }
 
-// Memory is the resident memory of a process in bytes. What is not anonymous are pages of files: the binary, which the kernel
-// can reclaim, and the ring buffer.
+// Memory is the resident memory of a process in bytes. The part that is not anonymous are pages of files: the binary, which the
+// kernel can reclaim, and the ring buffer.
 type Memory struct{ Now, Peak, Anonymous uint64 }
 
 func (m Memory) String() string {

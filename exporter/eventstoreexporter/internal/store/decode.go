@@ -83,7 +83,7 @@ func decode(r *record, from decoder) (event.Event, error) {
 	return e, rest.err
 }
 
-// other reads what is no attribute.
+// other reads a part of a log record that is not an attribute.
 func other(a *attribute, rest *values, at int64, lr plog.LogRecord) {
 	v := pcommon.NewValueEmpty()
 	rest.value(a.kind, v)

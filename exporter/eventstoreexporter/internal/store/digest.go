@@ -17,12 +17,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// digestSuffix is that of the digest of a file.
+// digestSuffix is the suffix of the file with a digest.
 const digestSuffix = "-digest"
 
-// digest says which values may occur in a file that is sealed. To open one of SQLite takes a millisecond, and a store has many: a
-// question for what occurs in few of them opens those only. It is a file of its own, of which a value takes a read of one line. Without
-// it, or if it is damaged, the file itself is asked.
+// digest says which values may occur in a sealed file. Opening an SQLite file takes a millisecond, and a store has many. With digests
+// a query opens only the files that may have the value. A digest is a separate file. Looking up a value reads one line of it. If it
+// is missing or damaged, the query opens the SQLite file.
 type digest struct {
 	path  string
 	first int64
@@ -30,7 +30,7 @@ type digest struct {
 	types []string
 	// severities has a bit for each.
 	severities uint32
-	// lines is how many there are, which begin at offset.
+	// lines is the number of lines. They begin at offset.
 	lines  int
 	offset int64
 }
@@ -43,9 +43,9 @@ const (
 
 // Keys of hashes besides those of attributes.
 const (
-	// keyOfResource makes another key of that of an attribute of a resource.
+	// keyOfResource distinguishes the key of a resource attribute from that of a record attribute.
 	keyOfResource = 0x5bd1e9955bd1e995
-	// keyOfKind and a type of value is for the keys of attributes that have such values.
+	// keyOfKind plus a type of value marks the keys of attributes that have values of this type.
 	keyOfKind = 1 << 32
 )
 
@@ -86,7 +86,7 @@ func (x *index) fill(t *tables) {
 	}
 }
 
-// writeDigest writes the digest of a file that is sealed.
+// writeDigest writes the digest of a sealed file.
 func (w *writer) writeDigest() (*digest, error) {
 	w.index.fill(w.tables)
 	values := w.index.values.fold(w.index.noted)
@@ -111,7 +111,7 @@ func (w *writer) writeDigest() (*digest, error) {
 	return d, nil
 }
 
-// head is the beginning of the file: the length of what follows, that, and its checksum.
+// head is the beginning of the file: the length of the content, the content and its checksum.
 func (d *digest) head() []byte {
 	text := []byte(digestMagic)
 	text = binary.AppendVarint(text, d.first)
@@ -129,7 +129,7 @@ func (d *digest) head() []byte {
 	return binary.LittleEndian.AppendUint32(append(head, text...), crc32.ChecksumIEEE(text))
 }
 
-// readDigest reads the head of a digest that an earlier run has written.
+// readDigest reads the head of a digest of an earlier run.
 func readDigest(path string, first int64) (*digest, error) {
 	file, err := os.Open(path + digestSuffix)
 	if err != nil {
@@ -227,7 +227,7 @@ func (d *digest) mayHave(f *query.Filter) bool {
 	return true
 }
 
-// lineReader reads lines of a digest.
+// lineReader reads the lines of a digest.
 type lineReader struct {
 	*digest
 	file *os.File
@@ -240,7 +240,7 @@ func (l *lineReader) close() {
 	}
 }
 
-// has is whether a hash may be there. What cannot be read may have all.
+// has reports whether a hash may be there. It is true if the line cannot be read.
 func (l *lineReader) has(hash uint64) bool {
 	if l.file == nil && l.err == nil {
 		l.file, l.err = os.Open(l.path + digestSuffix)
@@ -260,7 +260,7 @@ func (l *lineReader) has(hash uint64) bool {
 	return lineHas(line[:], hash)
 }
 
-// attribute is whether an attribute of a record or of its resource may have a value.
+// attribute reports whether an attribute of a record or of its resource may have a value.
 func (l *lineReader) attribute(key, value string) bool {
 	if l.has(hashOfResource(key, value)) {
 		return true

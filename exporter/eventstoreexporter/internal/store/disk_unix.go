@@ -13,7 +13,7 @@ import (
 	"syscall"
 )
 
-// acquire locks a file until it is closed. The kernel unlocks it when the process ends, however that happens.
+// acquire locks a file until it is closed. The kernel also unlocks it when the process ends in any way.
 func acquire(path string) (*os.File, error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

@@ -10,20 +10,20 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// Strings of a key are given numbers until there are so many: then they are not names but texts, which seldom occur
-// again. Long ones never are.
+// Each new string of a key gets a number, up to this limit. A key with more strings has texts, which rarely repeat. Long strings get
+// no number.
 const (
 	maxStringsPerKey = 1024
 	maxStringLength  = 128
 )
 
-// encoder turns log records into rows of one file. What is new in its tables is written before the record.
+// encoder turns log records into rows of one file. New rows of its other tables are written before the record.
 type encoder struct {
 	tables  *tables
 	shapes  map[string]*shape
 	origins map[string]int64
 	units   map[string]int64
-	// counters are by key.
+	// counters are indexed by key.
 	counters map[string]*counter
 	write    func(table string, id int64, values ...any) error
 
@@ -39,12 +39,12 @@ func newEncoder(t *tables, write func(table string, id int64, values ...any) err
 	}
 }
 
-// origin is the part of a record that its resource gives.
+// origin is the part of a record that comes from its resource.
 type origin struct {
 	id, container, unit int64
 }
 
-// number returns the number of a string, which it is given if it has none.
+// number returns the number of a string. A new string gets one.
 func (e *encoder) number(text string) (int64, error) {
 	if id, ok := e.tables.numbers[text]; ok { // only the encoder adds to them
 		return id, nil
@@ -250,7 +250,7 @@ func (e *encoder) role(r *record, a *attribute, text string) error {
 	return nil
 }
 
-// others appends what is no attribute, in the order in which shape has it.
+// others appends the parts that are not attributes, in the order of the shape.
 func (e *encoder) others(r *record, others []attribute, at int64, lr plog.LogRecord) {
 	for i := range others {
 		switch others[i].key {

@@ -17,12 +17,12 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// exportPattern is the name of a file that is made for a download. It is removed as soon as it is open, and by the next start if
-// the process is killed before.
+// exportPattern is the name of a file for a download. The file is removed as soon as it is open, or by the next start if the process
+// was killed before.
 const exportPattern = "export-*.db"
 
-// Export writes events to a SQLite database in a directory, and returns it open for reading and without a name: it is gone when
-// it is closed. It has the view events that the files of the store have, and the attributes beside it.
+// Export writes events to an SQLite database in a directory, and returns it open for reading. The file has no name any more, so it
+// disappears when it is closed. It has the view events, as the files of the store do, and the attributes.
 func Export(ctx context.Context, directory string, events []event.Event) (*os.File, error) {
 	file, err := os.CreateTemp(directory, exportPattern)
 	if err != nil {
@@ -50,7 +50,7 @@ func writeExport(ctx context.Context, path string, events []event.Event) error {
 
 func insertExport(conn *sqlite.Conn, events []event.Event) (err error) {
 	table, insert := exportTable()
-	// Nobody has this file if the process ends: it need not reach the disk.
+	// The file disappears with the process, so it need not be synced to the disk.
 	for _, pragma := range []string{"journal_mode=OFF", "synchronous=OFF"} {
 		if err := sqlitex.ExecuteTransient(conn, "PRAGMA "+pragma, nil); err != nil {
 			return err
@@ -70,7 +70,7 @@ func insertExport(conn *sqlite.Conn, events []event.Event) (err error) {
 	return nil
 }
 
-// exportColumns are those of the view events between body and resource.
+// exportColumns are the columns of the view events between body and resource.
 func exportColumns() []int {
 	list := make([]int, 0, columns)
 	for column := range columnNames {
@@ -134,7 +134,7 @@ func exportRow(row []any, e *event.Event) []any {
 	return append(row, string(event.AppendMap(nil, e.Origin.Resource.Attributes())), string(event.AppendMap(nil, lr.Attributes())))
 }
 
-// removeExports removes what a process that was killed has left.
+// removeExports removes the files of a process that was killed.
 func removeExports(directory string) {
 	left, _ := filepath.Glob(filepath.Join(directory, exportPattern)) // the pattern is valid
 	for _, path := range left {

@@ -3,20 +3,20 @@
 
 package store
 
-// filter is a Bloom filter in lines, of which a hash needs one. A line ends with room for its checksum.
+// filter is a Bloom filter that is divided into lines. The bits of a hash are in one line. A line ends with space for its checksum.
 type filter []byte
 
 const (
 	lineBytes  = 64
 	lineText   = 60
 	lineHashes = 6
-	// filterBytes is the size of a filter that is added to, a power of two.
+	// filterBytes is the size of a filter before it is folded. It is a power of two.
 	filterBytes = 512 << 10
-	// bitsPerHash is how many there are at least in a filter that is folded: one value in 100 seems to be there that is not.
+	// bitsPerHash is the minimum number of bits per hash in a folded filter. It gives about 1 % false positives.
 	bitsPerHash = 12
 )
 
-// lineOf returns the line of a hash. Half as many lines have what two of them had.
+// lineOf returns the line of a hash. Halving the number of lines merges pairs of them.
 func lineOf(hash uint64, lines int) int { return int(hash>>32) & (lines - 1) }
 
 // eachBit calls a function for each bit of a hash in its line, until it returns false.
@@ -32,7 +32,7 @@ func eachBit(hash uint64, bit func(at uint64) bool) bool {
 	return true
 }
 
-// add adds a hash. It says whether that is new.
+// add adds a hash and reports whether it is new.
 func (f filter) add(hash uint64) (isNew bool) {
 	line := f[lineOf(hash, len(f)/lineBytes)*lineBytes:][:lineText]
 	eachBit(hash, func(at uint64) bool {
@@ -49,7 +49,7 @@ func lineHas(line []byte, hash uint64) bool {
 	return eachBit(hash, func(at uint64) bool { return line[at/8]&(1<<(at%8)) != 0 })
 }
 
-// fold makes a filter as small as so many hashes allow.
+// fold makes a filter as small as its number of hashes allows.
 func (f filter) fold(hashes int) filter {
 	for len(f) > lineBytes && len(f)/2*8 >= hashes*bitsPerHash {
 		half := len(f) / 2

@@ -9,7 +9,7 @@ import (
 	"sync"
 )
 
-// blockSize is how many records a block has. A query reads whole blocks.
+// blockSize is the number of records of a block. A query reads whole blocks.
 const blockSize = 256
 
 // index says in which records or blocks of a file the values of columns occur. It takes a few bytes per record, and is as good for a
@@ -29,9 +29,9 @@ type index struct {
 	// values is a filter of what the digest of the file has, with noted hashes.
 	values filter
 	noted  int
-	// severities has a bit for each.
+	// severities has a bit for each severity that occurs.
 	severities uint32
-	// lastBlocks is the last block, plus one, in which the string of a number occurs in an attribute that is no column.
+	// lastBlocks has for the number of each string the last block, plus one, in which an attribute without a column has this string.
 	lastBlocks []uint32
 }
 
@@ -42,7 +42,7 @@ type posting struct {
 	more []byte
 }
 
-// block is the times of its records.
+// block has the times of its records.
 type block struct {
 	number           uint32
 	earliest, latest int64
@@ -74,8 +74,8 @@ func newIndex(first int64) *index {
 	return &index{first: first, postings: map[int64]posting{}, values: make(filter, filterBytes)}
 }
 
-// postingKey is a column and a value of it. Of a large value, some bits are missing: it may stand for another one as well, which
-// the query then finds out.
+// postingKey is a column and a value of it. A large value is shortened, so that several values may share a key. The query compares
+// the values of the records.
 func postingKey(column int, value int64) int64 {
 	return int64(column)<<postingBits | value&(1<<postingBits-1)
 }
@@ -83,7 +83,7 @@ func postingKey(column int, value int64) int64 {
 // postingBits is how many bits of the value a key has.
 const postingBits = 56
 
-// isIndexed is whether a column is part of the index.
+// isIndexed reports whether a column is part of the index.
 func isIndexed(column int) bool { return column != columnTime }
 
 // isPosted is whether a column has few values, of which a list is needed.
@@ -157,7 +157,7 @@ func (x *index) note(hash uint64) {
 	}
 }
 
-// post adds a block to a list. It says whether the list is new.
+// post adds a block to a list and reports whether the list is new.
 func (x *index) post(key int64, number uint32) bool {
 	p, ok := x.postings[key]
 	switch {

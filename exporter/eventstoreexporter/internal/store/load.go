@@ -14,10 +14,10 @@ import (
 
 var errVersion = errors.New("the file has tables of another version")
 
-// errUnused is that of a file that was made and never had an event.
+// errUnused is the error for a file that never had an event.
 var errUnused = errors.New("the file has no events")
 
-// load opens the file of a slice that an earlier run has written. It returns a writer if the file is not sealed.
+// load opens the file of a slice from an earlier run. It returns a writer if the file is not sealed.
 func load(path string) (*slice, *writer, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -70,7 +70,7 @@ func readSlice(conn *sqlite.Conn, path string) (*slice, error) {
 	return s, nil
 }
 
-// reload fills the tables and the index in memory with what the file has.
+// reload fills the tables and the index in memory from the file.
 func (w *writer) reload() error {
 	e := w.encoder
 	rows := func(query string, row func(id int64, text []byte) error) error {
@@ -119,7 +119,7 @@ func (w *writer) reload() error {
 	return w.reindex()
 }
 
-// reindex reads all records. It tells too whether the file is whole.
+// reindex reads all records. It also finds out whether the file is complete.
 func (w *writer) reindex() error {
 	stmt, _, err := w.conn.PrepareTransient("SELECT " + selection + " FROM records ORDER BY sequence")
 	if err != nil {

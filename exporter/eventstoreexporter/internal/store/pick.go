@@ -7,17 +7,17 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// picker takes single attributes out of the records of a file, which is ten times as fast as making the whole event. A value is a
-// number: that of its string in the file or, below zero, that of its text here.
+// picker reads single attributes from the records of a file, which is ten times as fast as decoding the whole event. It represents a
+// value by a number: the number of the string in the file or, if it is negative, that of a text in the picker.
 type picker struct {
-	// column is where the shape of a record is, before its origin and the rest.
+	// column is the position of the shape of a record. The origin and the rest follow.
 	column int
 	texts  map[string]int64
 	list   []string
 	rest   []byte
 }
 
-// attribute returns an attribute of the record that a statement is at, or of its resource. It is none that has a column.
+// attribute returns an attribute of the current record of a statement, or of its resource. It must be one without a column.
 func (k *picker) attribute(p *plan, stmt *statement, key string) (number int64, ok bool, err error) {
 	s, err := p.shape(stmt.ColumnInt64(k.column))
 	if err != nil {
@@ -38,7 +38,7 @@ func (k *picker) attribute(p *plan, stmt *statement, key string) (number int64, 
 	return 0, false, nil
 }
 
-// at returns the attribute at a place in the shape.
+// at returns the attribute at a position in the shape.
 func (k *picker) at(p *plan, stmt *statement, s *shape, place int) (int64, bool, error) {
 	length := stmt.ColumnLen(k.column + 2)
 	if cap(k.rest) < length {
@@ -65,7 +65,7 @@ func (k *picker) at(p *plan, stmt *statement, s *shape, place int) (int64, bool,
 	return k.number(v.AsString()), true, d.err
 }
 
-// number is the number of a text, below zero.
+// number returns the negative number of a text.
 func (k *picker) number(text string) int64 {
 	number, ok := k.texts[text]
 	if !ok {

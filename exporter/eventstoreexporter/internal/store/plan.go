@@ -33,7 +33,7 @@ type plan struct {
 	since, until int64
 }
 
-// nanoseconds returns a time as the store has it. The ends of time are those of int64.
+// nanoseconds converts a time to the form in the store. It limits times to the range of int64.
 func nanoseconds(t time.Time, zero int64) int64 {
 	switch {
 	case t.IsZero():
@@ -47,7 +47,7 @@ func nanoseconds(t time.Time, zero int64) int64 {
 	}
 }
 
-// plan finds the blocks. Text of the query never becomes text of SQL: the condition has numbers only.
+// plan finds the blocks. The text of a query never becomes part of an SQL statement: the condition has only numbers.
 func (r *reader) plan(f *query.Filter) (*plan, error) {
 	p := &plan{
 		reader: r, attributes: f.Attributes,
@@ -131,7 +131,7 @@ func (b *builder) filter(f *query.Filter) {
 // maxSeverity is that of OTLP. A log record with a higher one is found by its other values.
 const maxSeverity = 24
 
-// equal asks for a value in one of some columns.
+// equal requires a value in one of some columns.
 func (b *builder) equal(value any, columns ...int) {
 	number, ok := value.(int64)
 	if text, isText := value.(string); isText {
@@ -176,7 +176,7 @@ func (b *builder) types(types []query.Type) {
 	b.in(columnType, wanted)
 }
 
-// in asks for one of some values of a column.
+// in requires one of some values of a column.
 func (b *builder) in(column int, values []int64) {
 	if len(values) == 0 {
 		b.none = true

@@ -10,13 +10,13 @@ import (
 	"go.uber.org/zap"
 )
 
-// preparation is a file that is made beside the writer: to make one, the disk must be waited for several times.
+// preparation is a file that is created in the background, because creating one waits for the disk several times.
 type preparation struct {
 	done   chan struct{}
 	writer *writer
 }
 
-// prepare makes the file that comes after the one at work, unless it is being made already.
+// prepare starts to create the next file, unless that has already begun.
 func (s *Store) prepare() {
 	if s.next != nil && !s.next.hasFailed() {
 		return
@@ -49,7 +49,7 @@ func (p *preparation) isDone() bool {
 func (p *preparation) isReady() bool   { return p.isDone() && p.writer != nil }
 func (p *preparation) hasFailed() bool { return p.isDone() && p.writer == nil }
 
-// prepared returns the next file when it is made. It returns nil if none is being made or that fails.
+// prepared waits for the next file and returns it. It returns nil if none is being created or if that failed.
 func (s *Store) prepared() *writer {
 	if s.next == nil {
 		return nil
@@ -64,7 +64,7 @@ func (s *Store) prepared() *writer {
 	return w
 }
 
-// removeUnused removes a file that was made by a process that has ended before it had events.
+// removeUnused removes a file without events that an earlier process has left.
 func removeUnused(path string) {
 	for _, suffix := range suffixes {
 		_ = os.Remove(path + suffix) // it takes little, and the next start tries again

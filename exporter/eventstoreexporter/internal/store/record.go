@@ -11,10 +11,10 @@ import (
 type record struct {
 	sequence int64
 	values   [columns]int64
-	// has is a bit per column whose value is not NULL.
+	// has has a bit for each column whose value is not NULL.
 	has  uint32
 	body string
-	// hasBody tells an empty body from none.
+	// hasBody distinguishes an empty body from none.
 	hasBody bool
 	rest    []byte
 }
@@ -26,7 +26,7 @@ func (r *record) set(column int, value int64) {
 
 func (r *record) isSet(column int) bool { return r.has&(1<<column) != 0 }
 
-// bind sets the parameters of a record that is inserted, from the one after the given number on. It returns the last one.
+// bind sets the parameters for inserting a record. They begin after the given number. It returns the number of the last one.
 func (r *record) bind(stmt *sqlite.Stmt, parameter int) int {
 	parameter++
 	stmt.BindInt64(parameter, r.sequence)
@@ -47,7 +47,7 @@ func (r *record) bind(stmt *sqlite.Stmt, parameter int) int {
 	return parameter
 }
 
-// read reads the record that a statement for selection is at. The buffer of rest is used again.
+// read reads the current record of a selecting statement. It reuses the buffer of rest.
 func (r *record) read(stmt *sqlite.Stmt) {
 	r.sequence = stmt.ColumnInt64(0)
 	r.has = 0

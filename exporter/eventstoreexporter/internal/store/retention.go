@@ -16,8 +16,8 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// seal seals a slice in the background, one after the other, and those that could not be sealed before. The writer waits only if
-// several are not sealed yet, which bounds the memory that they take.
+// seal seals a slice in the background, after those that could not be sealed before. Slices are sealed one after the other. The
+// writer waits only if several are not sealed yet, which bounds their memory.
 func (s *Store) seal(w *writer) {
 	s.unsealed <- struct{}{}
 	s.background.Go(func() {
@@ -66,7 +66,7 @@ func (s *Store) keep(w *writer) {
 	}
 }
 
-// checkpoint moves what was written from the log of SQLite to its file, beside the writer, which does not wait for it.
+// checkpoint moves written data from the log of SQLite to its file. It runs in the background and the writer does not wait for it.
 func (s *Store) checkpoint(one *slice) {
 	select {
 	case s.checkpointing <- struct{}{}:
@@ -86,7 +86,7 @@ func (s *Store) checkpoint(one *slice) {
 	})
 }
 
-// retain removes the oldest slices until the others take no more than they may. The one at work stays.
+// retain removes the oldest slices until the others are within the limit. It never removes the one that is being written.
 func (s *Store) retain() {
 	for _, one := range s.all() {
 		if s.writer != nil && one == s.writer.slice {
@@ -104,7 +104,7 @@ func (s *Store) retain() {
 	}
 }
 
-// bytes returns how much of the disk the files take, those that were set aside included.
+// bytes returns how much disk space the files take, including those that were set aside.
 func (s *Store) bytes() int64 {
 	var sum int64
 	for _, one := range s.all() {
@@ -120,7 +120,7 @@ func (s *Store) bytes() int64 {
 	return sum
 }
 
-// dropOldest removes the oldest slice because the disk is full. It says whether there was one.
+// dropOldest removes the oldest slice because the disk is full. It reports whether there was one.
 func (s *Store) dropOldest() bool {
 	if s.removeDamaged() {
 		return true
@@ -150,7 +150,7 @@ func (s *Store) remove(one *slice) {
 	}
 }
 
-// forget takes a slice off the list. It says whether it was there.
+// forget removes a slice from the list and reports whether it was there.
 func (s *Store) forget(one *slice) bool {
 	_, latest, _ := one.span()
 	s.mu.Lock()
@@ -165,7 +165,7 @@ func (s *Store) forget(one *slice) bool {
 
 const damagedSuffix = ".damaged"
 
-// abandon takes a file that is damaged out of the store. The next read or write goes on without it.
+// abandon removes a damaged file from the store. The next read or write continues without it.
 func (s *Store) abandon(one *slice, why error) {
 	if !s.forget(one) {
 		return // somebody else has
@@ -181,8 +181,8 @@ func (s *Store) setAsideLocked(path string, why error) {
 	s.setAside(path, why)
 }
 
-// setAside renames a file that is damaged, so that somebody can look at it. It counts as what it takes, and goes first when
-// there is no room.
+// setAside renames a damaged file, so that somebody can examine it. Its size still counts, and it is the first to be removed when
+// space is needed.
 func (s *Store) setAside(path string, why error) {
 	s.settings.Logger.Error("A damaged file of events was renamed; its events are missing in all answers",
 		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
@@ -204,7 +204,7 @@ func (s *Store) setAside(path string, why error) {
 	}
 }
 
-// removeDamaged removes the oldest of the files that were set aside. It says whether there was one.
+// removeDamaged removes the oldest file that was set aside. It reports whether there was one.
 func (s *Store) removeDamaged() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -221,7 +221,7 @@ func (s *Store) removeDamaged() bool {
 	return false
 }
 
-// expire removes what is too old while nothing is written.
+// expire removes slices that are too old while no events come in.
 func (s *Store) expire() {
 	every := time.Minute
 	if s.settings.MaxAge > 0 {
@@ -251,11 +251,11 @@ func (s *Store) expire() {
 	}
 }
 
-// littleRoom is how much room there must be for an error to have another cause. The memory that SQLite shares between connections
-// is a file too, and what it says if that finds no room is a mere error of I/O.
+// littleRoom is the free space below which an I/O error counts as a full disk. The memory that SQLite shares between connections is
+// also a file, and SQLite reports a general I/O error if there is no space for it.
 const littleRoom = 256 << 10
 
-// isFull is whether an error says that there is no room on the disk.
+// isFull reports whether an error means that the disk is full.
 func (s *Store) isFull(err error) bool {
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultFull:
@@ -268,7 +268,7 @@ func (s *Store) isFull(err error) bool {
 	}
 }
 
-// isDamage is whether an error of a read says that the file is not what was written.
+// isDamage reports whether an error of a read means that the file is damaged.
 func isDamage(path string, err error) bool {
 	switch sqlite.ErrCode(err).ToPrimary() {
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB, sqlite.ResultIOErr, sqlite.ResultSchema:
@@ -282,7 +282,7 @@ func isDamage(path string, err error) bool {
 	}
 }
 
-// isDatabase is whether a file begins as those of SQLite do, as far as it can be read.
+// isDatabase reports whether the readable part of a file begins like an SQLite database.
 func isDatabase(path string) bool {
 	file, err := os.Open(path)
 	if err != nil {

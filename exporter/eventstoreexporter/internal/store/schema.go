@@ -24,7 +24,7 @@ const (
 	columns // how many hold integers
 )
 
-// Names of the columns; text is whether a column holds the number of a string.
+// Names of the columns. text says that a column has the number of a string.
 var columnNames = [columns]struct {
 	name string
 	text bool
@@ -47,8 +47,8 @@ var columnNames = [columns]struct {
 	columnTime:          {"time", false},
 }
 
-// Strings, resources and lists of attributes are stored once per file. A record has the numbers of them, the fields that
-// it is found by, its body, and the values of its other attributes in the order of its shape.
+// Strings, resources and lists of attributes are stored once per file. A record has their numbers, the fields for searches, its body,
+// and the values of its other attributes in the order of its shape.
 //
 // The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
 // again. The table rare says instead in which records a value is that has few of them, and the table postings in which blocks of
@@ -103,7 +103,7 @@ const (
 // readableTime is the time of a record in RFC 3339.
 const readableTime = `strftime('%Y-%m-%dT%H:%M:%S', records.time / 1000000000, 'unixepoch') || printf('.%09dZ', records.time % 1000000000)`
 
-// insertion is a statement that inserts this many records.
+// insertion returns the statement that inserts this many records.
 func insertion(records int) string {
 	row := "(?" + strings.Repeat(",?", columns+2) + ")"
 	return "INSERT INTO records VALUES " + row + strings.Repeat(","+row, records-1)

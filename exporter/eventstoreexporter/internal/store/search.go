@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Events returns a page of events in the order of their times. It reads the block that may have the next event until no other
-// one can have a better one than those that were found.
+// Events returns a page of events in the order of their times. It always reads the block that may have the next event, and ends when
+// no other block can have an event that belongs to the page.
 func (s *Store) Events(ctx context.Context, q query.Events) (query.Page, error) {
 	search := &search{store: s, ctx: ctx, query: &q, newest: math.MaxInt64}
 	defer search.close()
@@ -55,7 +55,7 @@ func (s *Store) Events(ctx context.Context, q query.Events) (query.Page, error) 
 	return page, nil
 }
 
-// search is one query for events at work.
+// search is a running query for events.
 type search struct {
 	store  *Store
 	ctx    context.Context //nolint:containedctx // it is that of the one call that the search is made for
@@ -96,7 +96,7 @@ func (s *search) close() {
 	}
 }
 
-// compare orders two events as the query asks for.
+// compare compares two events by the order of the query.
 func (s *search) compare(at, sequence, otherAt, otherSequence int64) int {
 	order := cmp.Or(cmp.Compare(at, otherAt), cmp.Compare(sequence, otherSequence))
 	if s.query.Ascending {
@@ -105,7 +105,7 @@ func (s *search) compare(at, sequence, otherAt, otherSequence int64) int {
 	return -order
 }
 
-// mayHave is whether there can be events of this page between two times.
+// mayHave reports whether events between two times can belong to the page.
 func (s *search) mayHave(earliest, latest int64) bool {
 	q := s.query
 	if !q.Since.IsZero() && latest < nanoseconds(q.Since, 0) || !q.Until.IsZero() && earliest >= nanoseconds(q.Until, 0) {
@@ -160,7 +160,7 @@ func (s *search) read(c candidate) error {
 	return s.store.readError(s.ctx, c.slice, err)
 }
 
-// readError decides what the error of one slice is to a query: nothing, if the slice is gone or damaged.
+// readError returns the error of a query after the error of one slice: none if the slice was removed or is damaged.
 func (s *Store) readError(ctx context.Context, one *slice, err error) error {
 	switch {
 	case err == nil, errors.Is(err, errGone):
@@ -247,7 +247,7 @@ func (s *search) part(one *slice, of *part) error {
 	})
 }
 
-// trim keeps the best events: as many as the page has, and one more.
+// trim keeps the first events in the order of the query: one more than the page has.
 func (s *search) trim() {
 	slices.SortFunc(s.found, func(a, b found) int { return s.compare(a.at, a.event.Sequence, b.at, b.event.Sequence) })
 	if keep := s.query.Limit + 1; len(s.found) >= keep {

@@ -12,8 +12,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// shape is the list of attributes that log records have in common: their keys and types in their order. A record then
-// needs only their values.
+// shape is a list of attributes that log records share: keys and types in their order. A record with a shape stores only the
+// values.
 type shape struct {
 	id         int64
 	attributes []attribute
@@ -25,11 +25,11 @@ type attribute struct {
 	// column has the value, unless it is inRest.
 	column int
 	role   role
-	// hash is that of the key.
+	// hash is the hash of the key.
 	hash uint64
-	// isOther is whether it is one of the parts that are no attributes.
+	// isOther says that it is a part of the log record that is not an attribute.
 	isOther bool
-	// counter is shared by the attributes of a file that have this key.
+	// counter is shared by all attributes of a file with this key.
 	counter *counter
 }
 
@@ -44,11 +44,11 @@ const (
 	isCgroup
 )
 
-// counter counts the strings of one key that were given a number.
+// counter counts the strings of a key that have a number.
 type counter struct{ strings int }
 
-// Parts of a log record that are rare or short are stored as if they were attributes. Their keys are not valid ones: they
-// are of a single byte that is no UTF-8.
+// Parts of a log record that are rare or short are stored like attributes. Their keys are a single byte that is not valid UTF-8, so
+// they cannot collide with those of attributes.
 const (
 	keyObserved     = "\xff" // as the difference to the time
 	keySeverityText = "\xfe"
@@ -59,7 +59,7 @@ const (
 	keyDropped      = "\xf9"
 )
 
-// escape stands before the key of an attribute that could be taken for one of the above.
+// escape precedes the key of an attribute that begins like one of the above.
 const escape = '\xf8'
 
 // appendAttribute appends an attribute to the key of a shape.

@@ -16,19 +16,19 @@ import (
 	"zombiezen.com/go/sqlite/sqlitex"
 )
 
-// slice is one file: the events of some time, in the order in which they arrived.
+// slice is one file with the events of some time, in the order of their arrival.
 type slice struct {
 	path  string
 	first int64
 
 	mu sync.Mutex
-	// records is how many are committed; the times are those of them.
+	// records is the number of committed records. The times are those of committed records.
 	records          int64
 	earliest, latest int64
 	// index and tables are in memory until the file is sealed.
 	index  *index
 	tables *tables
-	// digest is there when it is sealed, if it could be written.
+	// digest is set when the slice is sealed, if it could be written.
 	digest *digest
 	bytes  int64
 	// gone is set when the file is no longer part of the store.
@@ -36,7 +36,7 @@ type slice struct {
 	idle *reader
 	// unsealed is the writer of a slice that is full but could not be sealed.
 	unsealed *writer
-	// began and ended are when the first and the last event arrived.
+	// began and ended are the arrival times of the first and the last event.
 	began, ended time.Time
 }
 
@@ -58,7 +58,7 @@ func (s *slice) extend(r, earliest, latest int64, now time.Time) {
 	s.ended = now
 }
 
-// measure returns how much of the disk the file takes, with what belongs to it.
+// measure returns how much disk space the file takes, including its log, shared memory and digest.
 func (s *slice) measure() int64 {
 	var bytes int64
 	for _, suffix := range suffixes {
@@ -81,7 +81,7 @@ func (s *slice) size() int64 {
 // suffixes are those of the files that SQLite keeps, and of the digest.
 var suffixes = [...]string{"", "-wal", "-shm", digestSuffix}
 
-// leave closes the idle reader. Readers at work close when they are done.
+// leave closes the idle reader. Readers in use are closed at the end of their query.
 func (s *slice) leave() {
 	s.mu.Lock()
 	idle, unsealed := s.idle, s.unsealed
@@ -95,7 +95,7 @@ func (s *slice) leave() {
 	}
 }
 
-// remove deletes the file. Who reads it goes on doing so.
+// remove deletes the file. Queries that are reading it continue.
 func (s *slice) remove() error {
 	s.leave()
 	var errs []error
@@ -107,7 +107,7 @@ func (s *slice) remove() error {
 	return errors.Join(errs...)
 }
 
-// open opens a connection to a file. A checkpoint is made by whoever asks for one: never in the middle of an insertion.
+// open opens a connection to a file. It disables automatic checkpoints, so that none delays an insertion.
 func open(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	conn, err := sqlite.OpenConn(path, flags)
 	if err != nil {
@@ -122,8 +122,8 @@ func open(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
 	return conn, nil
 }
 
-// openImmutable opens a file that is sealed and has no log. SQLite then needs no other file beside it, for which there may be no
-// room or no permission.
+// openImmutable opens a sealed file without a log. SQLite then creates no other file beside it, which could fail for lack of space
+// or permission.
 func openImmutable(path string) (*sqlite.Conn, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {

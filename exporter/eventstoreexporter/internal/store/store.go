@@ -22,32 +22,32 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Settings are what a Store needs.
+// Settings are the settings of a Store.
 type Settings struct {
 	Directory string
 	// MaxSize bounds the bytes of the files, without the one that is being written.
 	MaxSize int64
-	// MaxAge is how long ago the last event of a file may have arrived; 0 is forever.
+	// MaxAge is the maximum time since the arrival of the last event of a file. 0 means no limit.
 	MaxAge time.Duration
 	Logger *zap.Logger
 	// Now is the clock, nil for time.Now.
 	Now func() time.Time
 }
 
-// The causes for which events are not stored.
+// Causes of loss.
 const (
 	DiskFull = "disk_full"
 	Failed   = "error"
 )
 
-// The size of a slice: a part of MaxSize or of the disk, within bounds. The upper ones bound the memory that an index takes.
+// The size of a slice is a part of MaxSize or of the disk, within bounds. The upper bounds limit the memory of an index.
 const (
 	slicesPerStore  = 32
 	minSliceBytes   = 1 << 20
 	maxSliceBytes   = 16 << 20
 	maxSliceRecords = 100_000
 	checkpointBytes = 4 << 20
-	// maxUnsealed is how many full slices may wait for their index.
+	// maxUnsealed is the maximum number of full slices that wait for their index.
 	maxUnsealed = 3
 )
 
@@ -55,17 +55,17 @@ const (
 type Store struct {
 	settings Settings
 	lock     *os.File
-	// sliceBytes is how large a slice becomes.
+	// sliceBytes is the size of a full slice.
 	sliceBytes int64
 
 	// writing is held during a write.
 	writing sync.Mutex
 	writer  *writer
-	// next is the file that comes after the one at work, nil until that is nearly full.
+	// next is the next file. It is nil until the current one is nearly full.
 	next *preparation
-	// unsealed is a place for each full file that has no index yet, sealing one for the file that is given it.
+	// unsealed has an element for each full file without an index, sealing one while an index is being written.
 	unsealed, sealing chan struct{}
-	// checkpointing is a place for a checkpoint that runs.
+	// checkpointing has an element while a checkpoint runs.
 	checkpointing chan struct{}
 	background    sync.WaitGroup
 	stop          chan struct{}
@@ -81,11 +81,11 @@ type Store struct {
 	damaged []string
 	failure error
 	changed chan struct{}
-	// rested are slices that may have an idle reader, the one that was read last at the end.
+	// rested are the slices that may have an idle reader, the last read one at the end.
 	rested []*slice
 	closed bool
 
-	// forgotten is how many files were taken off the list, and forgottenUntil the time of the latest event in them.
+	// forgotten is the number of files that were removed from the list, and forgottenUntil the time of their latest event.
 	forgotten, forgottenUntil int64
 
 	recentMu sync.Mutex
@@ -95,7 +95,7 @@ type Store struct {
 
 var _ query.Store = (*Store)(nil)
 
-// Open opens the store of a directory, which is made if it does not exist. No other process may use it.
+// Open opens the store in a directory and creates the directory if necessary. It fails if another process uses the store.
 func Open(settings Settings) (*Store, error) {
 	if settings.Now == nil {
 		settings.Now = time.Now
@@ -203,7 +203,7 @@ func (s *Store) Write(_ context.Context, logs plog.Logs) error {
 	return err
 }
 
-// attempts is how often a write is tried, each time after removing a slice or with a new file.
+// attempts is the maximum number of attempts of a write. Each is made after removing a slice or with a new file.
 const attempts = 8
 
 func (s *Store) write(logs plog.Logs) error {
@@ -269,7 +269,7 @@ func (s *Store) recover(failure error) bool {
 		_ = w.remove() // it has nothing; the cause is the batch or the disk
 		return errors.Is(failure, errReplaced) || s.isFull(failure) && s.dropOldest()
 	}
-	// The transaction is undone, and what is in memory read again: it has rows that the file has not.
+	// The transaction is rolled back. Memory still has its rows, so it is read again from the file.
 	loaded, again, err := load(w.path)
 	if err != nil || errors.Is(failure, errReplaced) {
 		if again != nil {
@@ -294,8 +294,8 @@ func (s *Store) recover(failure error) bool {
 	return true
 }
 
-// afterWrite goes on with another slice if this one is full, and removes those that are too many. The next file is made beside the
-// writer, which does not wait for it unless this one grows much too large.
+// afterWrite begins another slice if this one is full, and removes slices above the limit. The next file is created in the background.
+// The writer waits for it only if the current one grows much too large.
 func (s *Store) afterWrite() {
 	w := s.writer
 	bytes := w.measure()
@@ -316,12 +316,12 @@ func (s *Store) afterWrite() {
 	s.retain()
 }
 
-// isOld is whether a slice has lasted long enough, so that MaxAge is kept with slices that fill slowly.
+// isOld reports whether a slice that fills slowly must end so that MaxAge can be observed.
 func (s *Store) isOld(one *slice) bool {
 	return s.settings.MaxAge > 0 && s.age(one, &one.began) > s.settings.MaxAge/slicesPerStore
 }
 
-// age is how long ago a time of a slice is. One in the future is of a clock that was set back since: it ages from now on.
+// age is the time since a time of a slice. A time in the future means that the clock was set back; it counts as now.
 func (s *Store) age(one *slice, at *time.Time) time.Duration {
 	now := s.settings.Now()
 	one.mu.Lock()
@@ -386,7 +386,7 @@ func (s *Store) Close() error {
 	return errors.Join(err, s.lock.Close())
 }
 
-// all returns the slices.
+// all returns all slices.
 func (s *Store) all() []*slice {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -397,7 +397,7 @@ func (s *Store) all() []*slice {
 // for what is in all files would spend most of its time with that.
 const maxRested = 64
 
-// rest gives a reader back.
+// rest returns a reader that is no longer in use.
 func (s *Store) rest(r *reader) {
 	r.release()
 	s.mu.Lock()

@@ -10,8 +10,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// tables are the strings, shapes and origins of a file that is written to, for those who read it meanwhile. An id is the place
-// in the slice, from 1.
+// tables are the strings, shapes and origins of the file that is being written, for queries of this file. An id is the position in the
+// slice, from 1.
 type tables struct {
 	mu      sync.RWMutex
 	strings []string

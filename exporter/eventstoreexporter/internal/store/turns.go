@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// turns leave the writer a CPU: while it writes, one fewer than there are CPUs work beside it, a short piece at a time each. What takes
-// long without a turn, such as a write that waits for the disk, must not be done in one.
+// turns keep a CPU free for the writer. While it writes, at most as many others work as there are CPUs minus one, and each takes a turn
+// for every short piece of work. An operation that waits for a long time, such as for the disk, must not be part of a turn.
 type turns struct {
 	mu        sync.Mutex
 	free      sync.Cond
@@ -24,7 +24,7 @@ func newTurns() *turns {
 	return t
 }
 
-// write begins a write, and returns what ends it.
+// write begins a write and returns the function that ends it.
 func (t *turns) write() (end func()) {
 	t.setWriting(true)
 	return func() { t.setWriting(false) }
@@ -37,7 +37,7 @@ func (t *turns) setWriting(to bool) {
 	t.free.Broadcast()
 }
 
-// take begins a piece of work beside the writer.
+// take begins a turn.
 func (t *turns) take() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,7 +47,7 @@ func (t *turns) take() {
 	t.working++
 }
 
-// give ends a piece of work.
+// give ends a turn.
 func (t *turns) give() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -55,7 +55,7 @@ func (t *turns) give() {
 	t.free.Signal()
 }
 
-// next ends a piece of work and begins another one.
+// next ends a turn and begins another one.
 func (t *turns) next() {
 	t.give()
 	t.take()

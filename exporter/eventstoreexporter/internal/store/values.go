@@ -13,7 +13,7 @@ import (
 
 var errValue = errors.New("the values of attributes cannot be read")
 
-// A string is written as the number that the file has for it (odd) or with its length (even).
+// A string is written as its number in the file (odd) or as its length and its bytes (even).
 func appendNumber(to []byte, number int64) []byte {
 	return binary.AppendUvarint(to, uint64(number)<<1|1)
 }
@@ -22,7 +22,7 @@ func appendString(to []byte, text string) []byte {
 	return append(binary.AppendUvarint(to, uint64(len(text))<<1), text...)
 }
 
-// appendValue appends a value whose type the shape has. Values inside of lists and maps have their types with them.
+// appendValue appends a value without its type, which the shape has. Values in lists and maps are written with their types.
 func appendValue(to []byte, v pcommon.Value) []byte {
 	switch v.Type() {
 	case pcommon.ValueTypeStr:
@@ -55,7 +55,7 @@ func appendValue(to []byte, v pcommon.Value) []byte {
 	return to
 }
 
-// values reads what appendValue has written.
+// values reads the values that appendValue has written.
 type values struct {
 	rest []byte
 	text func(number int64) (string, error)
@@ -99,7 +99,7 @@ func (d *values) bytes(length uint64) []byte {
 	return b
 }
 
-// length reads how many elements follow, each of which takes a byte or more.
+// length reads the number of elements. Each takes at least a byte.
 func (d *values) length() int {
 	n := d.uvarint()
 	if n > uint64(len(d.rest)) {
@@ -160,7 +160,7 @@ func (d *values) string() string {
 	return text
 }
 
-// skip passes over a value of this type.
+// skip skips a value of this type.
 func (d *values) skip(kind pcommon.ValueType) {
 	switch kind {
 	case pcommon.ValueTypeStr:

@@ -17,24 +17,24 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// rowsPerInsertion is how many records one statement inserts. In batches of 5,000, a record takes 2.7 µs of CPU with 50 a
+// rowsPerInsertion is the number of records that one statement inserts. In batches of 5,000, a record takes 2.7 µs of CPU with 50 a
 // statement and 4.0 µs with one; by modernc.org/sqlite's driver for database/sql, it takes 8.8 µs and 18 allocations.
 const rowsPerInsertion = 32
 
-// writer writes to the slice that is at work. It is used by one goroutine at a time.
+// writer writes to the current slice. One goroutine uses it at a time.
 type writer struct {
 	*slice
 	conn    *sqlite.Conn
 	encoder *encoder
 	file    os.FileInfo
-	// many and one insert records.
+	// many inserts rowsPerInsertion records, one inserts one.
 	many, one *sqlite.Stmt
 	rows      [rowsPerInsertion]record
-	// indexed is whether the index is in the file.
+	// indexed says that the file has its index.
 	indexed bool
 }
 
-// create makes the file of a slice that is begun later. The number is part of its name.
+// create creates the file of a later slice. The number is part of its name.
 func create(directory string, number int64, now time.Time) (*writer, error) {
 	name := fmt.Sprintf("events-%s-%d.db", now.UTC().Format("20060102T150405Z"), number)
 	s := &slice{path: filepath.Join(directory, name), tables: newTables()}
@@ -43,7 +43,7 @@ func create(directory string, number int64, now time.Time) (*writer, error) {
 	}
 	conn, err := open(s.path, sqlite.OpenReadWrite)
 	if err == nil {
-		// The first write waits for the disk, so that the one of the first events need not.
+		// The first write waits for the disk, so that the first events need not.
 		if err = run(conn, "UPDATE slice SET first = 0"); err != nil {
 			err = errors.Join(err, conn.Close())
 		}
@@ -58,12 +58,12 @@ func create(directory string, number int64, now time.Time) (*writer, error) {
 	return w, nil
 }
 
-// begin makes a slice of the file, in which the sequence numbers begin with first.
+// begin makes the file a slice whose sequence numbers begin with first.
 func (w *writer) begin(first int64, now time.Time) {
 	w.first, w.index, w.began, w.ended = first, newIndex(first), now, now
 }
 
-// newSuffix is that of a file until it has its tables: it is nothing to a process that is killed before.
+// newSuffix is the suffix of a file until it has its tables. Without it, a killed process would leave an incomplete database.
 const newSuffix = ".new"
 
 func makeFile(path string) error {
@@ -85,7 +85,7 @@ func makeFile(path string) error {
 	return err
 }
 
-// removeNew removes what is left of a file that was not finished.
+// removeNew removes the rest of an unfinished file.
 func removeNew(path string) {
 	for _, suffix := range [...]string{"", "-journal", "-wal", "-shm"} {
 		_ = os.Remove(path + suffix) // it takes little, and the next start tries again
@@ -108,7 +108,7 @@ func newWriter(s *slice, conn *sqlite.Conn) (*writer, error) {
 	return w, nil
 }
 
-// insert writes a row of one of the other tables.
+// insert writes a row of another table than records.
 func (w *writer) insert(table string, id int64, columns ...any) error {
 	query := "INSERT INTO " + table + " VALUES (?,?)"
 	if len(columns) > 1 {
@@ -119,7 +119,7 @@ func (w *writer) insert(table string, id int64, columns ...any) error {
 
 var errReplaced = errors.New("the file was deleted or replaced")
 
-// check finds out whether the file is still the one that was opened: SQLite goes on writing to one that is deleted.
+// check finds out whether the file is still in its place. SQLite continues to write to a deleted file.
 func (w *writer) check() error {
 	if info, err := os.Stat(w.path); err != nil || !os.SameFile(info, w.file) {
 		return errReplaced
@@ -127,7 +127,7 @@ func (w *writer) check() error {
 	return nil
 }
 
-// write stores a batch, all of it or, with an error, nothing. After an error, the writer is of no more use.
+// write stores the whole batch or, with an error, nothing. After an error the writer cannot be used any more.
 func (w *writer) write(logs plog.Logs, now time.Time) (err error) {
 	if err := w.check(); err != nil {
 		return err
@@ -163,7 +163,7 @@ func (w *writer) write(logs plog.Logs, now time.Time) (err error) {
 
 func (w *writer) close() error { return w.conn.Close() }
 
-// batch is what is being written.
+// batch is the batch that is being written.
 type batch struct {
 	*writer
 	next             int64
@@ -187,7 +187,7 @@ func (b *batch) scope(rl plog.ResourceLogs, sl plog.ScopeLogs) error {
 		if err != nil {
 			return err
 		}
-		// The buffers change places, so that neither is made anew.
+		// The buffers are swapped to reuse their memory.
 		b.rows[b.pending], b.encoder.row = *r, b.rows[b.pending]
 		if b.count == 0 {
 			b.earliest, b.latest = at, at
@@ -204,7 +204,7 @@ func (b *batch) scope(rl plog.ResourceLogs, sl plog.ScopeLogs) error {
 	return nil
 }
 
-// flush inserts the records that wait.
+// flush inserts the waiting records.
 func (b *batch) flush() error {
 	rows := b.rows[:b.pending]
 	b.pending = 0

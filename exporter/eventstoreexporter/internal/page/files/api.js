@@ -1,6 +1,6 @@
-// Asks the API.
+// Requests to the API.
 
-// Refused is an answer that is no success. Its details are the lines to show.
+// Refused is the error for an answer whose status is not a success. Its details are the lines to show.
 export class Refused extends Error {
   constructor(status, details) {
     super(details.join('; '));
@@ -9,7 +9,7 @@ export class Refused extends Error {
   }
 }
 
-// address is that of a request. It is relative, so that the page also works behind a proxy with a path of its own.
+// address returns the URL of a request. It is relative, so that the page also works behind a proxy that adds a path.
 export function address(path, parameters) {
   const url = new URL(path, document.baseURI);
   url.search = new URLSearchParams(parameters).toString();
@@ -17,14 +17,14 @@ export function address(path, parameters) {
   return url.href;
 }
 
-// ask returns the answer to a request. It fails with Refused, or with TypeError if the collector does not answer.
+// ask sends a request and returns the answer. It throws Refused, or TypeError if the collector does not answer.
 export async function ask(path, parameters = {}, {signal, accept = []} = {}) {
   const response = await fetch(address(path, parameters), {signal, cache: 'no-store', headers: {Accept: 'application/json'}});
   if (!response.ok && !accept.includes(response.status)) throw refused(response.status, await response.text());
   return response.json();
 }
 
-// refused makes the error of an answer: a problem document, or whatever a proxy says.
+// refused makes an error from an answer: a problem document (RFC 9457) or the text of a proxy.
 export function refused(status, text) {
   let problem = {};
   try {

@@ -12,7 +12,7 @@ import * as state from './state.js';
 import * as status from './status.js';
 import * as table from './table.js';
 
-// show shows what the address says.
+// show draws every part by the state in the address.
 function show() {
   const isPrograms = state.view() === 'programs';
   $('view-events').hidden = isPrograms;
@@ -39,7 +39,7 @@ function show() {
   }
 }
 
-// Links within the page do not load it again. With Ctrl or the middle button they open a tab, as all links do.
+// A plain click on a link within the page changes the state without a reload. With Ctrl or the middle button it opens a tab.
 addEventListener('click', (event) => {
   const link = event.target.closest?.('a[data-internal], nav[aria-label="Views"] a');
   if (!link || !isPlainClick(event)) return;

@@ -1,4 +1,4 @@
-// Chooses a window of time in the picture, by dragging or by keys.
+// Selects a window of time in the chart, by dragging or by keys.
 import * as chart from './chart.js';
 import {$} from './dom.js';
 import {clockTime} from './format.js';
@@ -25,7 +25,7 @@ function place(element, from, to) {
   element.hidden = false;
 }
 
-// draw shows what is being chosen, or what the address has chosen.
+// draw shows the window that is being selected, or else the one in the address.
 function draw() {
   if (!chart.range()) return;
   const selection = anchor === undefined ? chart.chosen() : {from: Math.min(anchor, cursor), to: Math.max(anchor, cursor)};
@@ -39,7 +39,7 @@ function draw() {
     cursor === undefined ? 'no window' : clockTime(new Date(cursor)));
 }
 
-// take puts the window into the address.
+// take writes the window into the address.
 function take() {
   const from = snap(Math.min(anchor, cursor));
   const to = snap(Math.max(anchor, cursor));

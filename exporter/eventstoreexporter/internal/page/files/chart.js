@@ -1,5 +1,5 @@
-// Events per second by kind: one strip for each kind, all with the same time and each with its own height. What is WARN or worse
-// has its colour, so that the strips need no legend.
+// The chart of events per second: one strip per kind. All have the same time axis, and each has its own scale. Events of severity
+// WARN and above have their own colours, so that the strips need no legend.
 import {ask} from './api.js';
 import {$, make, say} from './dom.js';
 import {clockTime, count, dayAndTime, duration, kindName, level, rate, short} from './format.js';
@@ -19,7 +19,7 @@ let rows = [];
 
 export const range = () => domain;
 
-// chosen is the window that the filters choose, in milliseconds, or undefined.
+// chosen is the window of the filters, in milliseconds, or undefined.
 export function chosen() {
   const {since, until} = Object.fromEntries(state.filters());
   if (until === undefined) return undefined;
@@ -28,7 +28,7 @@ export function chosen() {
   return Number.isNaN(to) || Number.isNaN(from) || from >= to ? undefined : {from, to};
 }
 
-// wanted is the time that the picture has: the chosen window with some of what is around it, or else the time up to now.
+// wanted is the span of time of the chart: the chosen window with some time around it, or else the time up to now.
 function wanted(now = Date.now()) {
   const window = chosen();
   if (window) {
@@ -58,18 +58,18 @@ const poll = new Poll(async (signal) => {
     $('chart-empty').hidden = true;
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    say($('chart-empty'), error.details ? 'No picture: the filters are not understood.' : 'No picture: the collector does not answer.');
+    say($('chart-empty'), error.details ? 'No chart: the filters are invalid.' : 'No chart: the collector does not answer.');
     $('chart-empty').hidden = false;
     throw error;
   }
   draw();
 }, 2000);
 
-// show draws the picture of the filters of the address.
+// show draws the chart for the filters in the address.
 export const show = () => poll.now();
 export const hide = () => poll.stop();
 
-// rowsOf makes one row per kind: the most frequent ones, and one of all others.
+// rowsOf makes one row for each of the most frequent kinds, and one for all others.
 function rowsOf(groups, {from, to, step}) {
   const n = Math.round((to - from) / step);
   const kinds = new Map();
@@ -94,7 +94,7 @@ function rowsOf(groups, {from, to, step}) {
   return [...stable(sorted), others];
 }
 
-// stable sorts by name, so that rows do not change places while one looks.
+// stable sorts by name, so that rows keep their places.
 const stable = (list) => list.sort((a, b) => String(a.type).localeCompare(String(b.type)));
 
 const svg = (tag, attributes) => {
@@ -113,7 +113,7 @@ function draw() {
   $('chart-rows').replaceChildren(...rows.map((row) => {
     const sums = sumsOf(row, n);
     const peak = sums.reduce((a, b) => Math.max(a, b), 0);
-    // The last part is not over yet.
+    // The last interval has not ended.
     const last = n > 1 ? sums[n - 2] / seconds : 0;
     const name = row.type === undefined ? `${row.kinds} other kinds` : kindName(row.type);
     const label = row.type === undefined ? make('span', {class: 'kind quiet'}, name) :
@@ -123,7 +123,7 @@ function draw() {
         make('span', {class: 'peak quiet'}, rate(peak / seconds)), make('span', {class: 'quiet'}, short(row.total))));
   }));
   if (rows.length === 0) {
-    say($('chart-empty'), 'Nothing happened in this time.');
+    say($('chart-empty'), 'No events in this time.');
     $('chart-empty').hidden = false;
   }
   drawAxis();
@@ -161,7 +161,7 @@ function drawAxis() {
   }));
 }
 
-// valuesAt shows the numbers at a time in place of those of now; undefined shows those of now again.
+// valuesAt shows the numbers at a time. With undefined it shows those of now again.
 export function valuesAt(time) {
   if (!domain) return;
   if (time === undefined) return draw();

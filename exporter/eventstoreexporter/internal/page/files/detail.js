@@ -1,4 +1,4 @@
-// All that is known of one event, with links to what belongs to it.
+// The details of one event, with links to related events.
 import {ask} from './api.js';
 import {$, make, say} from './dom.js';
 import {clockTime, dayAndTime, level, zone} from './format.js';
@@ -11,7 +11,7 @@ let open;
 
 export const isOpen = () => !panel.hidden;
 
-// show shows an event and names it in the address, so that a link opens it again.
+// show opens the details of an event and writes the event into the fragment, so that the link opens it again.
 export function show(event, {focus = true} = {}) {
   if (!event) return;
   open = event;
@@ -47,7 +47,7 @@ export async function fromAddress() {
     if (event) return show(event, {focus: false});
     return missing('The event of this link is not stored any more.');
   } catch {
-    return missing('The event of this link cannot be asked for.');
+    return missing('The event of this link cannot be loaded.');
   }
 }
 
@@ -73,13 +73,13 @@ function draw() {
     make('p', {class: 'said', 'data-level': how}, e.body || '(no body)'),
     make('p', {class: 'quiet number'}, how === 'info' ? '' : make('strong', {'data-level': how}, how.toUpperCase()), how === 'info' ? '' : ' · ',
       `${dayAndTime(at)} ${zone(at)} · `, make('time', {datetime: e.time}, e.time)),
-    make('nav', {class: 'related', 'aria-label': 'What belongs to it'}, ...related(e)),
+    make('nav', {class: 'related', 'aria-label': 'Related events'}, ...related(e)),
     ...attributes('Attributes', e.attributes),
     ...attributes('Resource', e.resource),
     make('p', {class: 'actions'}, copy, ' ', make('span', {class: 'quiet number'}, `number ${e.sequence}`)));
 }
 
-// related are the links to what belongs to an event.
+// related returns the links to related events.
 function related(e) {
   const links = [];
   const link = (name, text, parameters) => links.push(internal(parameters, text, name));
@@ -97,7 +97,7 @@ function related(e) {
   return links;
 }
 
-// peerOf is the other side of a connection. A client's port is of one connection only, and left out.
+// peerOf returns the filters for the other side of a connection. Each connection has another client port, so it is left out.
 function peerOf(e) {
   if (e.attributes['ebpf.connection.role'] === 'server') {
     const address = e.attributes['client.address'];

@@ -1,8 +1,8 @@
-// Makes elements. Whatever comes from events becomes text, never HTML.
+// Makes elements. Data of events becomes text, never HTML.
 
 export const $ = (id) => document.getElementById(id);
 
-// make returns an element with attributes and children. A child that is no element becomes text.
+// make returns an element with attributes and children. A child that is not an element becomes text.
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
@@ -14,14 +14,14 @@ export function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// printable shows what would be invisible or turn the direction of the text around it.
+// printable replaces invisible characters and those that change the direction of text.
 export const printable = (text) => text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]/g, '\ufffd');
 
-// say sets the text of an element, if it is another one: a live region speaks then.
+// say sets the text of an element if it differs. A screen reader reads each change of a live region aloud.
 export function say(element, text) {
   const shown = printable(text);
   if (element.textContent !== shown) element.textContent = shown;
 }
 
-// isPlainClick is whether a click on a link stays on this page.
+// isPlainClick returns whether a click on a link stays in this tab.
 export const isPlainClick = (event) => event.button === 0 && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.altKey;

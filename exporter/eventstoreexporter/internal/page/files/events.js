@@ -1,4 +1,4 @@
-// Fills the table: from the stream, or from the past if the filters end at a time.
+// Fills the table from the stream, or from stored events if the filters have an end time.
 import {ask, refused} from './api.js';
 import {$, make, say} from './dom.js';
 import {count, dayAndTime, plural, zone} from './format.js';
@@ -10,10 +10,10 @@ import {instant, nextNanosecond} from './times.js';
 
 const page = 300;
 let paused = false;
-let shown = ''; // the filters that the table is filled by
+let shown = ''; // the filters of the table's events
 let controller = new AbortController();
-let next; // of the past
-let came = 0; // while paused
+let next; // the position of the next older page
+let came = 0; // events that came while paused
 let skipped = 0;
 let missed = 0;
 let answered = false;
@@ -21,7 +21,7 @@ let interrupted = false;
 
 export const isPaused = () => paused;
 
-// show fills the table by the filters of the address, if they are others than before.
+// show fills the table by the filters in the address, if they have changed.
 export function show() {
   const filters = state.filters().toString();
   if (filters === shown && answered) return;
@@ -29,7 +29,7 @@ export function show() {
   restart();
 }
 
-// restart fills the table anew.
+// restart empties and fills the table.
 export function restart() {
   shown = state.filters().toString();
   controller.abort();
@@ -47,12 +47,12 @@ export function restart() {
     stream.follow(state.filters(), table.liveRows, receive);
   } else {
     stream.end();
-    status.set('window', 'Window of the past');
+    status.set('window', 'Stored events');
     past(state.filters());
   }
 }
 
-// pause stops the table, or goes on with the newest events.
+// pause stops the table, or continues it with the newest events.
 export function pause(on = !paused) {
   if (!state.isLive()) return state.go(state.href(state.withFilters({since: undefined, until: undefined})));
   paused = on;
@@ -66,11 +66,11 @@ function receive(message) {
   switch (message.state) {
     case 'open':
       if (!answered) answered = true;
-      if (interrupted) status.note(`Connected again at ${dayAndTime(new Date())}; nothing that was stored is missing.`);
+      if (interrupted) status.note(`Connected again at ${dayAndTime(new Date())}. No stored event is missing.`);
       interrupted = false;
       if (!paused) status.set('live', 'Live');
       status.reached();
-      setTimeout(draw, 400); // what came before follows at once, if there is anything
+      setTimeout(draw, 400); // stored events usually arrive before that
       return;
     case 'waiting':
       interrupted ||= answered;
@@ -80,7 +80,7 @@ function receive(message) {
     case 'refused':
       answered = true;
       fail(refused(message.status, message.text));
-      status.set('refused', message.status < 500 ? 'Not understood' : 'The store cannot answer');
+      status.set('refused', message.status < 500 ? 'Invalid filter' : 'The store cannot answer');
       draw();
       return;
   }
@@ -93,7 +93,7 @@ function receive(message) {
   draw();
 }
 
-// past asks for a page of events of the past.
+// past loads a page of stored events.
 async function past(filters, after) {
   try {
     const answer = await ask('api/events', [...filters, ['limit', page], ...(after ? [['after', after]] : [])], {signal: controller.signal});
@@ -108,7 +108,7 @@ async function past(filters, after) {
   }
 }
 
-// older adds what is before the last row.
+// older adds the events before the last row.
 async function older() {
   if (!state.isLive()) return past(state.filters(), next);
   const last = table.oldest();
@@ -126,7 +126,7 @@ async function older() {
   }
 }
 
-const end = 'These are all.';
+const end = 'There are no older events.';
 
 function failed(error) {
   if (error.name === 'AbortError') return;
@@ -141,7 +141,7 @@ function failed(error) {
   draw();
 }
 
-// fail shows why the filters are refused, or that they are not.
+// fail shows why the filters are refused, or hides that message.
 function fail(error) {
   const at = $('filter-error');
   at.hidden = !error;
@@ -149,7 +149,7 @@ function fail(error) {
   $('filter-input').toggleAttribute('aria-invalid', Boolean(error));
 }
 
-// draw shows what stands around the rows.
+// draw updates the texts and buttons around the rows.
 export function draw() {
   const live = state.isLive();
   const button = $('pause');
@@ -170,8 +170,8 @@ function drawSkipped() {
   at.hidden = skipped + missed === 0;
   if (at.hidden) return;
   const more = skipped > 0 ? `${plural(skipped, 'event')} came in too fast to be shown. ` : '';
-  const behind = missed > 0 ? `The store's stream left some out of ${count(missed)}, because they were not read in time. ` : '';
-  say(at, more + behind + 'All are stored: add a filter, or choose a time in the picture.');
+  const behind = missed > 0 ? `The stream skipped some of ${count(missed)} because the page read too slowly. ` : '';
+  say(at, more + behind + 'All are stored: add a filter, or choose a time in the chart.');
 }
 
 function drawWindow() {
@@ -181,7 +181,7 @@ function drawWindow() {
   if (at.hidden) return;
   const from = since === undefined ? 'the beginning' : dayAndTime(new Date(instant(since)));
   at.replaceChildren(`From ${from} to ${dayAndTime(new Date(instant(until)))}. `,
-    make('a', {href: state.href(state.withFilters({since: undefined, until: undefined})), 'data-internal': true}, 'Follow what comes in'));
+    make('a', {href: state.href(state.withFilters({since: undefined, until: undefined})), 'data-internal': true}, 'Show new events'));
 }
 
 function drawEmpty() {
@@ -192,13 +192,13 @@ function drawEmpty() {
   const filters = state.filters();
   const narrowed = filters.size > 0;
   const lines = narrowed ? [
-    make('p', {}, state.isLive() ? 'No event matches yet. Those that come in appear here.' : 'No event matches.'),
+    make('p', {}, state.isLive() ? 'No event matches yet. New ones appear here.' : 'No event matches.'),
     make('p', {class: 'quiet'}, 'Remove a filter, ',
       ...(filters.has('since') || filters.has('until') ?
         [make('a', {href: state.href(state.withFilters({since: undefined, until: undefined})), 'data-internal': true}, 'look at all times'), ', '] : []),
       'or ', make('a', {href: state.href({}), 'data-internal': true}, 'show everything'), '.'),
   ] : [
-    make('p', {}, 'No events are stored yet. Those that come in appear here.'),
+    make('p', {}, 'No events are stored yet. New ones appear here.'),
     make('p', {class: 'quiet'}, 'If none come: the receiver ebpf and the exporter event_store must be in the same logs pipeline, and the ',
       make('a', {href: state.href({view: 'programs'}), 'data-internal': true}, 'programs'), ' must run.'),
   ];

@@ -1,16 +1,16 @@
-// The filters: those of the address as chips, and a field for more.
+// The filters of the address as chips, and a field to add more.
 import {ask} from './api.js';
 import {$, make} from './dom.js';
 import * as state from './state.js';
 
 const names = ['type', 'command', 'pid', 'unit', 'container', 'address', 'port', 'error', 'reason', 'severity', 'cookie', 'since', 'until', 'attr.'];
-// Values of these are suggested from what is stored.
+// The field suggests stored values for these.
 const counted = new Set(['type', 'command', 'pid', 'unit', 'container', 'address', 'port', 'error', 'reason']);
 const severities = ['info', 'warn', 'error'];
 
 const input = $('filter-input');
 
-// draw shows the filters of the address.
+// draw shows the filters in the address.
 export function draw() {
   const filters = state.filters();
   const chips = [...filters].filter(([name]) => name !== 'since' || filters.has('until')).map(([name, value]) => {
@@ -33,7 +33,7 @@ function edit(name, text) {
   input.focus();
 }
 
-// parse reads what was written. It returns the filters, or what is wrong.
+// parse parses the text of the field. It returns the filters, or an error message.
 function parse(text) {
   const found = {};
   for (const word of words(text)) {
@@ -47,7 +47,7 @@ function parse(text) {
   return {found};
 }
 
-// words splits at spaces. A value with spaces stands in quotation marks: unit="a b".
+// words splits a text at spaces. A value with spaces needs quotation marks: unit="a b".
 const words = (text) => [...text.matchAll(/(?:[^\s"]+|"[^"]*")+/g)].map(([word]) => word.replaceAll('"', ''));
 
 $('filter').addEventListener('submit', (event) => {
@@ -66,7 +66,7 @@ $('since').addEventListener('change', ({target}) => {
   if (target.value !== 'window') state.go(state.href(state.withFilters({since: target.value || undefined, until: undefined})));
 });
 
-// Suggestions are names, and then the most frequent values.
+// It first suggests names of filters, and after the = their most frequent values.
 let suggesting;
 let timer;
 input.addEventListener('focus', suggest);
@@ -90,7 +90,7 @@ async function suggest() {
         const answer = await ask('api/summary', {by: name, since: '15m', limit: 30}, {signal: controller.signal});
         list = answer.groups.filter((g) => g.by[name] !== null).map((g) => `${name}=${/\s/.test(g.by[name]) ? `"${g.by[name]}"` : g.by[name]}`);
       } catch {
-        return; // no suggestions then
+        return; // without suggestions
       }
     }
   }

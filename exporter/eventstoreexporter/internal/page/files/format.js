@@ -1,10 +1,10 @@
-// How times and numbers are written.
+// Formats times and numbers.
 
 const clock = new Intl.DateTimeFormat('en-GB', {hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23'});
 const day = new Intl.DateTimeFormat('en-GB', {day: 'numeric', month: 'short'});
 const grouped = new Intl.NumberFormat('en-US');
 
-// clockTime is the local time of day, with milliseconds if they are wanted.
+// clockTime returns the local time of day, optionally with milliseconds.
 export function clockTime(date, milliseconds = false) {
   const text = clock.format(date);
   return milliseconds ? text + '.' + String(date.getMilliseconds()).padStart(3, '0') : text;
@@ -26,7 +26,7 @@ export function zone(date = new Date()) {
 
 export const count = (n) => grouped.format(n);
 
-// short is a number in four characters or so.
+// short writes a number in about four characters.
 export function short(n) {
   if (n >= 1e6) return trim(n / 1e6) + 'M';
   if (n >= 1e4) return trim(n / 1e3) + 'k';
@@ -56,7 +56,7 @@ export const ago = (date, now = Date.now()) => duration((now - date) / 1000) + '
 // plural writes a number with its noun.
 export const plural = (n, noun) => count(n) + ' ' + noun + (n === 1 ? '' : 's');
 
-// kindName is the name of an event without what all of ours begin with.
+// kindName returns the name of an event without its prefix.
 export const kindName = (type) => (type ?? '').replace(/^ebpf\./, '') || '(no name)';
 
 // level is info, warn or error.

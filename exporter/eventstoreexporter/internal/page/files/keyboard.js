@@ -1,4 +1,4 @@
-// The keys. All of them are in the help.
+// Keyboard shortcuts. The help of the page lists them.
 import * as detail from './detail.js';
 import {$} from './dom.js';
 import * as events from './events.js';
@@ -26,7 +26,7 @@ function pause() {
   if (state.isLive()) events.pause();
 }
 
-// step goes to another event. Details that are open follow.
+// step moves to another event, and shows it in the details if they are open.
 function step(by) {
   const event = table.step(by);
   if (event && detail.isOpen()) detail.show(event, {focus: false});

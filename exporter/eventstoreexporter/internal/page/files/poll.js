@@ -1,6 +1,6 @@
-// Asks again and again, but not more often than the collector can bear, and not while nobody looks.
+// Repeats requests. It slows down if the collector answers slowly, and stops while the page is hidden.
 
-// share is how much of the time at most is spent waiting for answers.
+// share is the maximum share of time in which a request is running.
 const share = 0.2;
 
 export class Poll {
@@ -13,7 +13,7 @@ export class Poll {
     });
   }
 
-  // now asks at once, and then again and again.
+  // now makes a request at once, and repeats it.
   now() {
     this.stop();
     this.wanted = true;
@@ -38,7 +38,7 @@ export class Poll {
       failed = true;
       if (this.controller === controller && error.status === 422) this.wanted = false; // the answer would be the same
     }
-    if (this.controller !== controller) return; // asked for something else meanwhile
+    if (this.controller !== controller) return; // a newer request has replaced this one
     this.controller = undefined;
     if (document.hidden || !this.wanted) return;
     const took = performance.now() - start;

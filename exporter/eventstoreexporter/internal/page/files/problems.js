@@ -1,4 +1,4 @@
-// What is wrong, above everything else.
+// The list of problems at the top of the page.
 import {ask} from './api.js';
 import {$, make, say} from './dom.js';
 import {ago, count, level} from './format.js';
@@ -27,7 +27,7 @@ function draw(left = 0) {
   if (focused) [...$('problems').querySelectorAll('a')].find((a) => a.dataset.key === focused)?.focus();
   const empty = $('problems-empty');
   empty.hidden = newest.length > 0;
-  say(empty, 'Nothing is wrong.');
+  say(empty, 'No problems.');
   const more = $('problems-more');
   more.hidden = newest.length <= few;
   say(more, all ? 'Show fewer' : `Show all ${newest.length + left}`);
@@ -47,7 +47,7 @@ function item(problem) {
       make('time', {class: 'quiet number', datetime: problem.last}, ago(last))));
 }
 
-// change compares the number with that of the window before.
+// change compares the number with that of the previous window.
 function change({count: now, count_before: before}) {
   if (before === 0) return 'new';
   const ratio = now / before;

@@ -1,4 +1,4 @@
-// The eBPF programs: whether they run, on which hook, what they delivered and lost.
+// The list of eBPF programs: their state, hooks, and the events that they delivered and lost.
 import {ask} from './api.js';
 import {$, make, say} from './dom.js';
 import {count, dayAndTime} from './format.js';
@@ -13,7 +13,7 @@ const poll = new Poll(async (signal) => {
   const empty = $('programs-empty');
   $('programs-table').hidden = answer.programs.length === 0;
   empty.hidden = answer.programs.length > 0;
-  say(empty, 'No program is known. The receiver ebpf says which run when it starts; its log says why none does.');
+  say(empty, 'No program has reported. The receiver ebpf reports its programs when it starts. If none runs, its log has the reason.');
 }, 3000);
 
 export const show = () => poll.now();

@@ -1,22 +1,22 @@
-// What is shown is said by the address of the page: each parameter of its query is one of the API, but "view". A link shows the
-// same to others. The fragment names the event whose details are open.
+// The address of the page holds its state, so that a link shows the same to others. The parameters of the query are those of the
+// API, except "view". The fragment names the event whose details are open.
 
 const listeners = [];
 const own = 'view';
 
 export const view = () => new URLSearchParams(location.search).get(own) ?? 'events';
 
-// filters are the parameters of the API.
+// filters returns the parameters for the API.
 export function filters() {
   const parameters = new URLSearchParams(location.search);
   parameters.delete(own);
   return parameters;
 }
 
-// isLive is whether events that come in are wanted.
+// isLive returns whether the table shows new events.
 export const isLive = () => !filters().has('until');
 
-// href is the address with other filters.
+// href returns the address with other filters.
 export const href = (parameters) => {
   const text = new URLSearchParams(parameters).toString();
   return text === '' ? location.pathname : '?' + text;
@@ -37,14 +37,14 @@ export const onChange = (listener) => listeners.push(listener);
 
 const changed = () => listeners.forEach((listener) => listener());
 
-// go shows other filters, and makes an entry in the history.
+// go changes the filters and adds an entry to the history.
 export function go(to) {
   const next = new URL(to, document.baseURI);
   if (next.search !== location.search || next.hash !== location.hash) history.pushState(null, '', next);
   changed();
 }
 
-// setFragment names the open event, without an entry in the history.
+// setFragment sets the open event without an entry in the history.
 export function setFragment(text) {
   history.replaceState(null, '', location.pathname + location.search + (text ? '#' + text : ''));
 }

@@ -1,4 +1,4 @@
-// Says how the page is connected, and what the store says of itself.
+// Shows the state of the connection and of the event store.
 import {ask} from './api.js';
 import {$, make, say} from './dom.js';
 import {ago, count, dayAndTime, plural} from './format.js';
@@ -11,13 +11,13 @@ let health = [];
 let down = false;
 let noteTimer;
 
-// set says the state of the stream.
+// set shows the state of the stream.
 export function set(kind, text) {
   $('status').dataset.state = kind;
   say($('status'), text);
 }
 
-// note says something for a while, beside the state.
+// note shows a short text beside the state for some seconds.
 export function note(text) {
   const at = $('store-note') ?? $('notices').appendChild(make('p', {id: 'store-note', class: 'notice', 'data-level': 'info'}));
   say(at, text);
@@ -40,7 +40,7 @@ export function reached() {
   }
 }
 
-// about takes what each answer of the API says of the store.
+// about takes the facts about the store from an answer of the API.
 export function about(answer) {
   store = answer;
   draw();
@@ -58,12 +58,12 @@ function draw() {
   if (lost.length > 0) {
     const sum = lost.reduce((s, [, n]) => s + n, 0);
     lines.push(['warn', 'lost', `${plural(sum, 'event')} could not be stored since the start (${lost.map(([cause, n]) => `${cause} ${count(n)}`).join(', ')}). ` +
-      'What is shown is incomplete.']);
+      'The page is incomplete.']);
   }
   const oldest = store?.oldest ? new Date(store.oldest) : undefined;
   const since = state.filters().get('since');
   if (oldest && since && instant(since) < oldest - 60_000) {
-    lines.push(['info', 'reach', `The store reaches back to ${dayAndTime(oldest)}, which is less far than the time that was chosen.` +
+    lines.push(['info', 'reach', `The store reaches back to ${dayAndTime(oldest)}, which is later than the chosen start.` +
       (store.evicted > 0 ? ' Older events were removed: see max_size and max_age.' : '')]);
   }
   const note = $('store-note');

@@ -1,12 +1,12 @@
-// Reads the stream of events in a thread of its own, so that the page answers however many events come in. Only as many events as
-// people can read are parsed and passed on; the others are counted.
+// Reads the stream of events in its own thread, so that the page stays responsive at any rate of events. It parses and passes on
+// only as many events as people can read, and counts the others.
 
-// every is how often events are passed on, in milliseconds.
+// every is the interval at which events are passed on, in milliseconds.
 const every = 150;
-// most is how many events are passed on each second, in the long run. A burst may have twice as many as the table has rows: then
-// what came before, and what comes in meanwhile, is not called too fast.
+// most is the maximum number of events passed on per second on average. A burst may have twice as many as the table has rows, so
+// that the stored events and those that arrive meanwhile do not exceed it.
 const most = 250;
-// silence is how long the server may say nothing. It says something every 15 seconds.
+// silence is how long the server may send nothing. It sends at least a comment every 15 seconds.
 const silence = 40_000;
 const waits = [1, 1, 2, 3, 5];
 
@@ -41,7 +41,7 @@ class Stream {
     if (!this.signal.aborted) postMessage({id: this.id, ...message});
   }
 
-  // follow connects again and again, and continues after the last event that came.
+  // follow connects, and reconnects after the last received event whenever the connection ends.
   async follow() {
     for (let failures = 0; !this.signal.aborted; failures++) {
       const connected = await this.connect();
@@ -81,7 +81,7 @@ class Stream {
         rest = this.take(rest + value);
       }
     } catch {
-      // the collector has ended, or nothing can be heard of it
+      // the collector has ended or cannot be reached
     } finally {
       clearTimeout(timer);
       this.signal.removeEventListener('abort', abort);
@@ -90,7 +90,7 @@ class Stream {
     return served;
   }
 
-  // take takes the whole blocks of a text, and returns the rest.
+  // take takes the complete blocks of a text and returns the rest.
   take(text) {
     const blocks = text.split('\n\n');
     const rest = blocks.pop();

@@ -2,7 +2,7 @@
 import {address} from './api.js';
 
 const script = new URL('stream-worker.js', import.meta.url).href;
-// The policy of the page lets nothing name a script but this.
+// The content security policy of the page (trusted types) allows script URLs only from this policy.
 const trusted = globalThis.trustedTypes?.createPolicy('worker', {createScriptURL: () => script});
 const worker = new Worker(trusted ? trusted.createScriptURL('') : script);
 
@@ -13,7 +13,7 @@ worker.addEventListener('message', ({data}) => {
   if (data.id === id) receive(data);
 });
 
-// follow begins to follow what matches the filters. to gets what the worker posts. What was followed before ends.
+// follow ends the previous stream and starts one for the filters. to gets the messages of the worker.
 export function follow(filters, limit, to) {
   id++;
   receive = to;

@@ -3,7 +3,7 @@ import {$, make, printable} from './dom.js';
 import {clockTime, dayAndTime, kindName, level} from './format.js';
 import {sortKey} from './times.js';
 
-// liveRows is how many rows the table has while events come in, and mostRows if older ones are added.
+// liveRows is the maximum number of rows while new events come in, and mostRows after older ones were added.
 export const liveRows = 300;
 export const mostRows = 5000;
 
@@ -18,7 +18,7 @@ let selected;
 let onOpen = () => {};
 let onDraw = () => {};
 
-// start says who gets the event whose row was chosen, and who is told when the rows have changed.
+// start sets the function that gets the selected event, and the one that is called after the rows have changed.
 export function start(open, draw) {
   onOpen = open;
   onDraw = draw;
@@ -29,7 +29,7 @@ export const oldest = () => events.at(-1);
 export const has = (sequence) => nodes.has(sequence);
 export const find = (sequence) => events.find((e) => e.sequence === sequence);
 
-// clear removes all rows, in the next frame: so nothing flickers if others come at once.
+// clear removes all rows in the next frame, so that the table does not flicker if new rows come at once.
 export function clear() {
   events = [];
   waiting = [];
@@ -38,7 +38,7 @@ export function clear() {
   schedule();
 }
 
-// add adds events. Those that do not fit any more go, the oldest ones first.
+// add adds new events, and removes the oldest ones above the limit.
 export function add(more) {
   waiting.push(...more);
   if (waiting.length > bound) waiting.splice(0, waiting.length - bound);
@@ -53,7 +53,7 @@ export function append(older) {
   schedule();
 }
 
-// hold keeps the rows where they are for a moment, so that nobody opens another event than the one under the pointer.
+// hold keeps the rows in place for a moment, so that a click opens the event under the pointer.
 export function hold(milliseconds) {
   heldUntil = Math.max(heldUntil, performance.now() + milliseconds);
 }
@@ -91,7 +91,7 @@ function draw(now) {
   onDraw();
 }
 
-// reachable lets the Tab key reach one row: the chosen one, or else the first.
+// reachable lets the Tab key reach one row: the selected one, or else the first.
 let tabbed;
 function reachable() {
   const row = nodes.get(selected) ?? body.firstChild;
@@ -119,10 +119,10 @@ function makeRow(e) {
   return row;
 }
 
-// summary is what an event without a body says of its peer and its error.
+// summary describes the peer and the error of an event without a body.
 const summary = (e) => printable([e.address && (e.port ? `${e.address}:${e.port}` : e.address), e.error, e.reason].filter(Boolean).join(' '));
 
-// select marks the row of an event, or of none.
+// select marks the row of an event. With undefined it marks none.
 export function select(sequence) {
   nodes.get(selected)?.removeAttribute('aria-selected');
   selected = sequence;

@@ -1,5 +1,5 @@
-// Times of the API: RFC 3339 with up to nine digits of a second, or how long ago. A Date has milliseconds only, so that what must
-// be exact is kept as text.
+// Times of the API: RFC 3339 with up to nine digits of a second, or a duration before now. A Date has only milliseconds, so exact
+// times are kept as text.
 
 const units = {ms: 1, s: 1e3, m: 60e3, h: 3600e3, d: 86400e3};
 
@@ -11,19 +11,19 @@ export function milliseconds(text) {
   return sum;
 }
 
-// instant reads a time of the API, in milliseconds since 1970.
+// instant returns a time of the API in milliseconds since 1970.
 export function instant(text, now = Date.now()) {
   const ago = milliseconds(text);
   return Number.isNaN(ago) ? Date.parse(text) : now - ago;
 }
 
-// sortKey is a time that can be compared as text.
+// sortKey returns a time as text that sorts by time.
 export function sortKey(time) {
   const [, whole, fraction = ''] = /^([^.Z]*)(?:\.(\d+))?/.exec(time);
   return whole + '.' + fraction.padEnd(9, '0');
 }
 
-// nextNanosecond is the time right after another one, which until takes to include it.
+// nextNanosecond returns the time one nanosecond later. As the parameter `until` it includes the given time.
 export function nextNanosecond(time) {
   const key = sortKey(time);
   const next = Number(key.slice(-9)) + 1;
