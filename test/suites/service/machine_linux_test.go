@@ -132,10 +132,10 @@ func systemctl(t *testing.T, args ...string) {
 	}
 }
 
-func run(t *testing.T, name string, args ...string) string {
+func dpkg(t *testing.T, args ...string) string {
 	t.Helper()
-	text, err := command(name, args...)
-	require.NoError(t, err, "%s %s: %s", name, strings.Join(args, " "), text)
+	text, err := command("dpkg", args...)
+	require.NoError(t, err, "dpkg %s: %s", strings.Join(args, " "), text)
 	return text
 }
 
@@ -155,9 +155,10 @@ func read(t *testing.T, path string) string {
 	return string(must(os.ReadFile(path))(t))
 }
 
-func write(t *testing.T, path, text string) {
+// configure writes the configuration.
+func configure(t *testing.T, text string) {
 	t.Helper()
-	require.NoError(t, os.WriteFile(path, []byte(text), 0o644))
+	require.NoError(t, os.WriteFile(config, []byte(text), 0o644))
 }
 
 // must fails the test if a call failed.

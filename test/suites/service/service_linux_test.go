@@ -57,7 +57,7 @@ func TestService(t *testing.T) {
 }
 
 func install(t *testing.T) {
-	run(t, "dpkg", "--install", first)
+	dpkg(t, "--install", first)
 	assert.Equal(t, "inactive", state())
 	assert.Equal(t, "disabled", output("systemctl", "is-enabled", unit))
 }
@@ -78,19 +78,19 @@ func start(t *testing.T) {
 // A reload with a mistake fails, says where the mistake is, and changes nothing.
 func reloadMistake(t *testing.T) {
 	good, pid := read(t, config), mainPID(t)
-	write(t, config, strings.Replace(good, "packet_drop:", "packet_drops:", 1))
+	configure(t, strings.Replace(good, "packet_drop:", "packet_drops:", 1))
 	_, err := command("systemctl", "reload", unit)
 	require.Error(t, err)
 	assert.Equal(t, "active", state())
 	assert.Equal(t, pid, mainPID(t))
 	assert.Contains(t, output("journalctl", "--unit", unit, "--output", "cat"), "packet_drops")
 	sees(t, 2)
-	write(t, config, good)
+	configure(t, good)
 }
 
 func reload(t *testing.T) {
 	pid := mainPID(t)
-	write(t, config, strings.Replace(read(t, config), "packet_drop:", "packet_drop:\n      process:", 1))
+	configure(t, strings.Replace(read(t, config), "packet_drop:", "packet_drop:\n      process:", 1))
 	systemctl(t, "reload", unit)
 	require.Eventually(t, func() bool {
 		_, err := command("/bin/true")
@@ -103,7 +103,7 @@ func reload(t *testing.T) {
 // The configuration is the administrator's, and what was stored is still there.
 func upgrade(t *testing.T) {
 	mine, pid := read(t, config), mainPID(t)
-	run(t, "dpkg", "--force-confold", "--install", later)
+	dpkg(t, "--force-confold", "--install", later)
 	assert.Equal(t, "999.0.0", output("dpkg-query", "--show", "--showformat", "${Version}", "otelcol-ebpf"))
 	assert.NotEqual(t, pid, mainPID(t), "not restarted")
 	assert.Equal(t, mine, read(t, config))
@@ -114,18 +114,18 @@ func upgrade(t *testing.T) {
 
 func upgradeRefused(t *testing.T) {
 	mine, pid := read(t, config), mainPID(t)
-	write(t, config, "receivers: {ebpf: {programs: {conection: }}}\n")
-	assert.Contains(t, run(t, "dpkg", "--force-confold", "--install", later), "the version before goes on")
+	configure(t, "receivers: {ebpf: {programs: {conection: }}}\n")
+	assert.Contains(t, dpkg(t, "--force-confold", "--install", later), "the version before goes on")
 	assert.Equal(t, pid, mainPID(t))
 	sees(t, 4)
-	write(t, config, mine)
+	configure(t, mine)
 }
 
 func remove(t *testing.T) {
-	run(t, "dpkg", "--remove", "otelcol-ebpf")
+	dpkg(t, "--remove", "otelcol-ebpf")
 	assert.FileExists(t, config)
 	assert.DirExists(t, "/var/lib/private/otelcol-ebpf")
-	run(t, "dpkg", "--purge", "otelcol-ebpf")
+	dpkg(t, "--purge", "otelcol-ebpf")
 	for _, folder := range []string{"/etc", "/usr", "/var/lib", "/var/log"} {
 		require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
 			// The records of dpkg are not the package's.
