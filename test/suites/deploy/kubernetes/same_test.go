@@ -52,7 +52,7 @@ func kustomized(t *testing.T) agentPod {
 	pod := agentOf(t, agent(t, objects), config(t, objects, agentName))
 	require.Len(t, pod.volumes, 2)
 	require.Len(t, pod.mounts, 2)
-	require.Len(t, pod.env, 3)
+	require.Len(t, pod.env, 4)
 	require.NotEmpty(t, pod.config["receivers"])
 	return pod
 }

@@ -4,6 +4,7 @@
 package connection
 
 import (
+	"maps"
 	"syscall"
 	"testing"
 	"time"
@@ -98,9 +99,7 @@ func TestMergedClose(t *testing.T) {
 			made, _ := apart[0].Attributes().Get("ebpf.connection.handshake.duration")
 			require.NotZero(t, made.Double())
 			want := apart[1].Attributes().AsRaw()
-			for key, value := range apart[0].Attributes().AsRaw() {
-				want[key] = value // the rest is the same
-			}
+			maps.Copy(want, apart[0].Attributes().AsRaw()) // the rest is the same
 			assert.Equal(t, want, merged[0].Attributes().AsRaw())
 			assert.Equal(t, apart[1].Timestamp(), merged[0].Timestamp())
 			assert.Equal(t, "ebpf.connection.close", merged[0].EventName())
@@ -160,12 +159,12 @@ func TestHeldInAnyOrder(t *testing.T) {
 
 func TestNotHeldBack(t *testing.T) {
 	for name, record := range map[string][]byte{
-		"failed":                     event(connect, here, there, errno(syscall.ECONNREFUSED)),
-		"datagram":                   event(connect, here, there, datagram),
-		"subflow that joins":         event(bpf.ConnectionEventIdEVENT_JOIN, here, there, subflow),
-		"without a number":           event(connect, here, there, numbered(0)),
-		"older than the receiver":    event(closed, here, there, totals),
-		"unix":                       local("/run/x"),
+		"failed":                        event(connect, here, there, errno(syscall.ECONNREFUSED)),
+		"datagram":                      event(connect, here, there, datagram),
+		"subflow that joins":            event(bpf.ConnectionEventIdEVENT_JOIN, here, there, subflow),
+		"without a number":              event(connect, here, there, numbered(0)),
+		"older than the receiver":       event(closed, here, there, totals),
+		"unix":                          local("/run/x"),
 		"of a socket that is held back": event(connect, here, there, numbered(7)),
 	} {
 		t.Run(name, func(t *testing.T) {
