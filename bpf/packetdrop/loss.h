@@ -24,6 +24,7 @@ enum judgement {
 	JUDGEMENT_OVER_WINDOW,  /* the same, because the receive window is full */
 	JUDGEMENT_QUEUE,        /* a loss unless it is link control traffic and the link is down */
 	JUDGEMENT_OUT_OF_ORDER, /* a loss; in the out-of-order tree, the device pointer is a tree node */
+	JUDGEMENT_LINK,         /* a loss unless it is link control traffic */
 	JUDGEMENT_FILTER,       /* a filter of a socket does not want it: a loss unless the socket only gets a copy */
 };
 
@@ -39,7 +40,7 @@ enum code_kind {
 	CODE_HANDLES_SEGMENT,  /* it processes a TCP segment */
 	CODE_FREES_LISTS,      /* it frees lists of packets, or the parts of one packet, which have no device */
 	CODE_COPIES,           /* it gives a raw socket a copy of a packet, whoever else gets the packet */
-	CODE_HANDS_OVER,       /* it hands a packet to the other end of a link, which may be down */
+	CODE_HANDS_OVER,       /* it has no way for a packet, for example because the link or its other end is down */
 };
 
 /* A function or a part of one in the kernel's text. */
@@ -100,7 +101,8 @@ static __always_inline bool is_loss_by_code(const struct sk_buff *skb, const str
 	if ((reasons || code == CODE_ASKS) && addressee_of(skb) == ADDRESSEE_GROUP)
 		return false;
 	if (code == CODE_ASKS)
-		return addressee_of(skb) == ADDRESSEE_HERE && !is_multicast(&h->packet) && !is_echo_reply(h);
+		return addressee_of(skb) == ADDRESSEE_HERE && !is_multicast(&h->packet) && !is_echo_reply(h) &&
+		       !is_lease(&h->packet);
 	if (code == CODE_COPIES) /* most often the socket's filter does not want it, which no reason says here */
 		return false;
 	if (code == CODE_HANDS_OVER)
@@ -137,6 +139,8 @@ static __noinline bool is_loss(const struct verdict *v, const struct sk_buff *sk
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_USELESS);
 	case JUDGEMENT_OVER_WINDOW:
 		return is_lost_segment(skb, &h->packet, rx_sk, SEGMENT_OVER_WINDOW);
+	case JUDGEMENT_LINK:
+		return !is_of_link(skb, h);
 	case JUDGEMENT_FILTER:
 		return v->code != CODE_COPIES;
 	case JUDGEMENT_QUEUE:

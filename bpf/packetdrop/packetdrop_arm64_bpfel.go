@@ -153,7 +153,8 @@ const (
 	PacketDropJudgementJUDGEMENT_OVER_WINDOW  PacketDropJudgement = 8
 	PacketDropJudgementJUDGEMENT_QUEUE        PacketDropJudgement = 9
 	PacketDropJudgementJUDGEMENT_OUT_OF_ORDER PacketDropJudgement = 10
-	PacketDropJudgementJUDGEMENT_FILTER       PacketDropJudgement = 11
+	PacketDropJudgementJUDGEMENT_LINK         PacketDropJudgement = 11
+	PacketDropJudgementJUDGEMENT_FILTER       PacketDropJudgement = 12
 )
 
 type PacketDropListener struct {

@@ -55,7 +55,7 @@ func (c *connections) variablesOfDrops() map[string]any {
 		value, _ := c.host.BTF.EnumValue("skb_drop_reason", reason) // 0: this kernel does not have it
 		policies[i] = uint32(value)
 	}
-	nobody, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET") // 0 before 5.17
+	noSocket, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET") // 0 before 5.17
 	var functions [6]bpf.ConnectionCodeRange
 	ranges, err := c.host.Symbols.Functions(neighbourFunctions...)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *connections) variablesOfDrops() map[string]any {
 		bpf.ConnectionVarNeighbourFailed:    uint32(failed),
 		bpf.ConnectionVarNeighbourFunctions: functions,
 		bpf.ConnectionVarPolicyReasons:      policies,
-		bpf.ConnectionVarNoSocket:           uint32(nobody),
+		bpf.ConnectionVarNoSocket:           uint32(noSocket),
 	}
 }
 

@@ -29,7 +29,7 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 	},
 	// They look up the receivers of a packet.
 	bpf.PacketDropCodeKindCODE_ASKS: {
-		"ip_rcv", "ip_rcv_core", "ip6_rcv_core", "ipv6_rcv", "ip_rcv_finish_core", "ip_rcv_finish", "ip_mr_input", "ip_mc_output", "icmp_rcv", "ping_rcv", "igmp_rcv",
+		"ip_rcv", "ip_error", "ip_rcv_core", "ip6_rcv_core", "ipv6_rcv", "ip_rcv_finish_core", "ip_rcv_finish", "ip_mr_input", "ip_mc_output", "icmp_rcv", "ping_rcv", "igmp_rcv",
 		"__udp4_lib_rcv", "__udp4_lib_mcast_deliver", "__udp6_lib_rcv", "__udp6_lib_mcast_deliver",
 		"ip6_mc_input", "ip6_mr_input", "ip6_finish_output2",
 		"stp_pdu_rcv", "br_stp_rcv", "llc_rcv", "__netif_receive_skb_core",
@@ -41,7 +41,7 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 	},
 	bpf.PacketDropCodeKindCODE_FREES_LISTS: {"kfree_skb_list", "kfree_skb_list_reason"},
 	bpf.PacketDropCodeKindCODE_COPIES:      {"raw_rcv", "raw_rcv_skb", "rawv6_rcv", "rawv6_rcv_skb"},
-	bpf.PacketDropCodeKindCODE_HANDS_OVER:  {"__dev_forward_skb", "__dev_forward_skb2", "dev_forward_skb", "veth_xmit"},
+	bpf.PacketDropCodeKindCODE_HANDS_OVER:  {"__dev_forward_skb", "__dev_forward_skb2", "dev_forward_skb", "veth_xmit", "ip6_pkt_drop"},
 }
 
 // codes are the ranges of their code that the BPF side has room for. Some functions have two: the compiler moves cold code elsewhere.

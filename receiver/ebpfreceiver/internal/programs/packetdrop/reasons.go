@@ -19,6 +19,7 @@ const (
 	overWindow = bpf.PacketDropJudgementJUDGEMENT_OVER_WINDOW
 	queue      = bpf.PacketDropJudgementJUDGEMENT_QUEUE
 	outOfOrder = bpf.PacketDropJudgementJUDGEMENT_OUT_OF_ORDER
+	link       = bpf.PacketDropJudgementJUDGEMENT_LINK
 	filter     = bpf.PacketDropJudgementJUDGEMENT_FILTER
 )
 
@@ -30,6 +31,7 @@ var judgements = map[string]bpf.PacketDropJudgement{
 	"SKB_DROP_REASON_QUEUE_PURGE":     noLoss, // left in a socket that is closed
 	"SKB_DROP_REASON_NO_SOCKET":       noSocket,
 	"SKB_DROP_REASON_SOCKET_FILTER":   filter,
+	"SKB_DROP_REASON_IP_OUTNOROUTES":  link,
 	"SKB_DROP_REASON_DUP_FRAG":        noLoss, // the fragment has come before
 	"SKB_DROP_REASON_QDISC_DROP":      queue,
 	"SKB_DROP_REASON_DEV_READY":       queue,
