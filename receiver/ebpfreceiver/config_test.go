@@ -123,7 +123,7 @@ func TestConfigSurvivesMarshal(t *testing.T) {
 	assert.Equal(t, want.Exclude, got.Exclude)
 	assert.Equal(t, want.RingBufferSize, got.RingBufferSize)
 	assert.Equal(t, "2%", marshaled.Get("overhead_limit"))
-	assert.Equal(t, want.OverheadLimit, got.OverheadLimit)
+	assert.InDelta(t, float64(want.OverheadLimit), float64(got.OverheadLimit), 1e-12)
 }
 
 func TestExcludeAccessors(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 // beyondSchema are the wrong configurations that the JSON Schema accepts: in JSON Schema durations are strings, and it cannot
 // check system calls, patterns of names and regular expressions, nor compare two lists.
 var beyondSchema = []string{
-	"overhead of all CPUs", "overhead interval", "overhead too small", "rtt interval", "flush interval too long", "unknown system call", "interface pattern", "resource attribute filter",
+	"overhead of all CPUs", "overhead interval", "overhead too small", "rtt interval", "flush interval too long",
+	"unknown system call", "interface pattern", "resource attribute filter",
 	"huge number", // JSON has no other numbers than such
 	"both of self", "both of loopback", "both of a network", "both of a port", "both of an executable",
 }

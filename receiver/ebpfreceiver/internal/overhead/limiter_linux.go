@@ -13,6 +13,7 @@ import (
 
 	"go.uber.org/zap"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metadata"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
@@ -68,7 +69,7 @@ func Start(settings Settings) *Limiter {
 	names, levels := settings.Programs.Levels()
 	l.rules = NewRules(settings.Limit, names, levels)
 	l.meter = meter{
-		usages: settings.Programs.Usages, enableStats: enableStats, processTime: processTime, sleep: l.sleep,
+		usages: settings.Programs.Usages, enableStats: kernel.EnableStats, processTime: kernel.ProcessTime, sleep: l.sleep,
 	}
 	go l.run()
 	return l
@@ -116,7 +117,7 @@ func (l *Limiter) run() {
 
 // prepare finds out what can be measured, and begins the first interval.
 func (l *Limiter) prepare() (err error) {
-	switch stats, err := enableStats(); {
+	switch stats, err := kernel.EnableStats(); {
 	case err == nil:
 		if err := stats.Close(); err != nil {
 			return err
@@ -240,4 +241,10 @@ func (l *Limiter) Scrape(b *metrics.Builder) {
 		host.RecordEbpfOverheadDataPoint(b.Now, c.Process/n, metadata.AttributeEbpfOverheadPlaceProcess, name)
 	}
 	host.RecordEbpfOverheadDataPoint(b.Now, measured.Rest/n, metadata.AttributeEbpfOverheadPlaceProcess)
+}
+
+// areAlwaysOn reports whether the kernel's statistics are on anyway (sysctl kernel.bpf_stats_enabled).
+func areAlwaysOn() bool {
+	on, err := kernel.ThisHost().StatsEnabled()
+	return err == nil && on
 }

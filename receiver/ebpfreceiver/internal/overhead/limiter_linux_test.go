@@ -6,6 +6,7 @@ package overhead
 import (
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -68,19 +69,16 @@ func (p *fakePrograms) levelOf(name string) program.Level {
 
 // busy keeps this process busy until the result is called.
 func busy() (end func()) {
-	stop := make(chan struct{})
-	var running sync.WaitGroup
+	var (
+		stop    atomic.Bool
+		running sync.WaitGroup
+	)
 	running.Go(func() {
-		for {
-			select {
-			case <-stop:
-				return
-			default:
-			}
+		for !stop.Load() {
 		}
 	})
 	return func() {
-		close(stop)
+		stop.Store(true)
 		running.Wait()
 	}
 }
@@ -92,7 +90,7 @@ func TestLimiter(t *testing.T) {
 		mu       sync.Mutex
 		statuses []error
 	)
-	last := func() (err error, n int) { //nolint:revive,staticcheck // the error is a value here
+	last := func() (err error, n int) { //nolint:staticcheck // the error is a value here
 		mu.Lock()
 		defer mu.Unlock()
 		if len(statuses) > 0 {

@@ -93,7 +93,7 @@ func (m *meter) begin(usages []program.Usage, process time.Duration) {
 // collection is seen as often as it happens.
 func (m *meter) measure(interval time.Duration) (Measurement, error) {
 	length := interval / sampled
-	before := rand.N(interval - length)
+	before := rand.N(interval - length) //nolint:gosec // nobody has to guess it
 	if !m.sleep(before) {
 		return Measurement{}, errStopped
 	}

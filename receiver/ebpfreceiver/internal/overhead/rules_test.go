@@ -51,6 +51,7 @@ func (h *host) pass(intervals int) (steps []string) {
 				if h.open[name] {
 					c.Kernel = h.silent[name] / 100
 				}
+			case program.LevelDetached:
 			}
 			m.Costs = append(m.Costs, c)
 		}

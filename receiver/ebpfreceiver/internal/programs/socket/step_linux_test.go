@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"go.opentelemetry.io/collector/pdata/pcommon"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/bpf/common"
 	bpfconnection "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
@@ -189,7 +188,7 @@ func (r *running) sum(name string) (sum int64) {
 	r.t.Helper()
 	host := &program.Host{Kernel: r.options.Kernel}
 	config := metadata.NewDefaultMetricsBuilderConfig().Metrics
-	m := programtest.NewMetrics(host, pcommon.Timestamp(programtest.Start+1), config)
+	m := programtest.NewMetrics(host, programtest.Start+1, config)
 	require.NoError(r.t, r.set.Scrape(m))
 	for _, rm := range m.Emit().ResourceMetrics().All() {
 		for _, sm := range rm.ScopeMetrics().All() {

@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-package overhead
+package kernel
 
 import (
 	"errors"
@@ -11,12 +11,10 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
-
-	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 )
 
-// processTime returns the CPU time of this process.
-func processTime() (time.Duration, error) {
+// ProcessTime returns the CPU time of this process.
+func ProcessTime() (time.Duration, error) {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
 		return 0, fmt.Errorf("read the CPU time of the process: %w", err)
@@ -24,8 +22,8 @@ func processTime() (time.Duration, error) {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano()), nil
 }
 
-// enableStats switches the kernel's statistics of BPF programs on until the closer is closed.
-func enableStats() (io.Closer, error) {
+// EnableStats switches the kernel's statistics of BPF programs on until the closer is closed.
+func EnableStats() (io.Closer, error) {
 	stats, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if errors.Is(err, unix.EPERM) {
 		return nil, fmt.Errorf("CAP_SYS_ADMIN is missing: %w", err)
@@ -34,10 +32,4 @@ func enableStats() (io.Closer, error) {
 		return nil, fmt.Errorf("switch the kernel's statistics of BPF programs on: %w", err)
 	}
 	return stats, nil
-}
-
-// areAlwaysOn reports whether these statistics are on anyway (sysctl kernel.bpf_stats_enabled).
-func areAlwaysOn() bool {
-	on, err := kernel.ThisHost().StatsEnabled()
-	return err == nil && on
 }
