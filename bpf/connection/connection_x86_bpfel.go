@@ -105,7 +105,8 @@ type ConnectionDiagnosis struct {
 	Netns       uint32
 	Family      uint8
 	Opened      bool
-	Pad         [6]uint8
+	Pad         [2]uint8
+	First       uint32
 	Dropped     ConnectionDropped
 	Ending      struct {
 		_         structs.HostLayout
@@ -115,6 +116,15 @@ type ConnectionDiagnosis struct {
 		Cause     uint8
 		QueueFull bool
 		Pad       [6]uint8
+	}
+	RefusedBy struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
 	}
 }
 
@@ -170,6 +180,19 @@ type ConnectionEvent struct {
 		WindowLimited uint32
 		BufferLimited uint32
 		OutOfOrder    uint32
+		Duplicates    uint32
+		ZeroWindows   uint32
+		Congestion    uint8
+		Pad           [7]uint8
+	}
+	RefusedBy struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
 	}
 	Rtt         uint32
 	RttMin      uint32
@@ -290,6 +313,12 @@ type ConnectionLosses struct {
 	ByCause [3]uint64
 }
 
+type ConnectionNewConnection struct {
+	_      structs.HostLayout
+	Socket uint64
+	Key    uint64
+}
+
 type ConnectionOpenBytes struct {
 	_             structs.HostLayout
 	Key           ConnectionPeerSeries
@@ -337,10 +366,26 @@ type ConnectionPorts struct {
 	Bits [1024]uint64
 }
 
+type ConnectionRefusal struct {
+	_    structs.HostLayout
+	Time uint64
+	By   struct {
+		_       structs.HostLayout
+		Address struct {
+			_      structs.HostLayout
+			Octets [16]uint8
+		}
+		Port uint16
+		Pad  [3]uint16
+	}
+}
+
 type ConnectionScan struct {
-	_      structs.HostLayout
-	Number uint64
-	Found  uint64
+	_         structs.HostLayout
+	Number    uint64
+	Found     uint64
+	Open      uint64
+	Confirmed uint64
 }
 
 type ConnectionSequence struct {
@@ -458,8 +503,11 @@ const (
 	ConnectionMapConnectionDropped           = "connection_dropped"
 	ConnectionMapConnectionDroppedSyns       = "connection_dropped_syns"
 	ConnectionMapConnectionDurations         = "connection_durations"
+	ConnectionMapConnectionEnded             = "connection_ended"
 	ConnectionMapConnectionHolder            = "connection_holder"
+	ConnectionMapConnectionNew               = "connection_new"
 	ConnectionMapConnectionOpenBytes         = "connection_open_bytes"
+	ConnectionMapConnectionRefused           = "connection_refused"
 	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionScan              = "connection_scan"
 	ConnectionMapConnectionStorage           = "connection_storage"
@@ -469,6 +517,7 @@ const (
 	ConnectionMapConnectionUnix              = "connection_unix"
 	ConnectionMapConnectionUnixRequests      = "connection_unix_requests"
 	ConnectionMapConnectionWanted            = "connection_wanted"
+	ConnectionMapConnectionZeroWindows       = "connection_zero_windows"
 	ConnectionMapEbpfClosedByAddress         = "ebpf_closed_by_address"
 	ConnectionMapEbpfCpuOffsets              = "ebpf_cpu_offsets"
 	ConnectionMapEbpfEnds                    = "ebpf_ends"
@@ -506,6 +555,7 @@ const (
 	ConnectionProgConnectionExitConnect      = "connection_exit_connect"
 	ConnectionProgConnectionFind             = "connection_find"
 	ConnectionProgConnectionFindHolders      = "connection_find_holders"
+	ConnectionProgConnectionProbe            = "connection_probe"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
 	ConnectionProgConnectionScanOpen         = "connection_scan_open"
@@ -545,7 +595,9 @@ const (
 	ConnectionVarKfreeSkbArguments           = "kfree_skb_arguments"
 	ConnectionVarNeighbourFailed             = "neighbour_failed"
 	ConnectionVarNeighbourFunctions          = "neighbour_functions"
+	ConnectionVarNoSocket                    = "no_socket"
 	ConnectionVarOverflowCounter             = "overflow_counter"
+	ConnectionVarPolicyReasons               = "policy_reasons"
 	ConnectionVarPossibleCpus                = "possible_cpus"
 	ConnectionVarProgramNumber               = "program_number"
 	ConnectionVarReadNames                   = "read_names"
@@ -611,6 +663,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionExitConnect      *ebpf.ProgramSpec `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.ProgramSpec `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.ProgramSpec `ebpf:"connection_find_holders"`
+	ConnectionProbe            *ebpf.ProgramSpec `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
 	ConnectionScanOpen         *ebpf.ProgramSpec `ebpf:"connection_scan_open"`
@@ -640,8 +693,11 @@ type ConnectionMapSpecs struct {
 	ConnectionDropped       *ebpf.MapSpec `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.MapSpec `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.MapSpec `ebpf:"connection_durations"`
+	ConnectionEnded         *ebpf.MapSpec `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.MapSpec `ebpf:"connection_holder"`
+	ConnectionNew           *ebpf.MapSpec `ebpf:"connection_new"`
 	ConnectionOpenBytes     *ebpf.MapSpec `ebpf:"connection_open_bytes"`
+	ConnectionRefused       *ebpf.MapSpec `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionScan          *ebpf.MapSpec `ebpf:"connection_scan"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
@@ -651,6 +707,7 @@ type ConnectionMapSpecs struct {
 	ConnectionUnix          *ebpf.MapSpec `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.MapSpec `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.MapSpec `ebpf:"connection_wanted"`
+	ConnectionZeroWindows   *ebpf.MapSpec `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.MapSpec `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.MapSpec `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.MapSpec `ebpf:"ebpf_ends"`
@@ -705,7 +762,9 @@ type ConnectionVariableSpecs struct {
 	KfreeSkbArguments      *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.VariableSpec `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.VariableSpec `ebpf:"neighbour_functions"`
+	NoSocket               *ebpf.VariableSpec `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.VariableSpec `ebpf:"overflow_counter"`
+	PolicyReasons          *ebpf.VariableSpec `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.VariableSpec `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.VariableSpec `ebpf:"program_number"`
 	ReadNames              *ebpf.VariableSpec `ebpf:"read_names"`
@@ -744,8 +803,11 @@ type ConnectionMaps struct {
 	ConnectionDropped       *ebpf.Map `ebpf:"connection_dropped"`
 	ConnectionDroppedSyns   *ebpf.Map `ebpf:"connection_dropped_syns"`
 	ConnectionDurations     *ebpf.Map `ebpf:"connection_durations"`
+	ConnectionEnded         *ebpf.Map `ebpf:"connection_ended"`
 	ConnectionHolder        *ebpf.Map `ebpf:"connection_holder"`
+	ConnectionNew           *ebpf.Map `ebpf:"connection_new"`
 	ConnectionOpenBytes     *ebpf.Map `ebpf:"connection_open_bytes"`
+	ConnectionRefused       *ebpf.Map `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionScan          *ebpf.Map `ebpf:"connection_scan"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
@@ -755,6 +817,7 @@ type ConnectionMaps struct {
 	ConnectionUnix          *ebpf.Map `ebpf:"connection_unix"`
 	ConnectionUnixRequests  *ebpf.Map `ebpf:"connection_unix_requests"`
 	ConnectionWanted        *ebpf.Map `ebpf:"connection_wanted"`
+	ConnectionZeroWindows   *ebpf.Map `ebpf:"connection_zero_windows"`
 	EbpfClosedByAddress     *ebpf.Map `ebpf:"ebpf_closed_by_address"`
 	EbpfCpuOffsets          *ebpf.Map `ebpf:"ebpf_cpu_offsets"`
 	EbpfEnds                *ebpf.Map `ebpf:"ebpf_ends"`
@@ -791,8 +854,11 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionDropped,
 		m.ConnectionDroppedSyns,
 		m.ConnectionDurations,
+		m.ConnectionEnded,
 		m.ConnectionHolder,
+		m.ConnectionNew,
 		m.ConnectionOpenBytes,
+		m.ConnectionRefused,
 		m.ConnectionRouted,
 		m.ConnectionScan,
 		m.ConnectionStorage,
@@ -802,6 +868,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionUnix,
 		m.ConnectionUnixRequests,
 		m.ConnectionWanted,
+		m.ConnectionZeroWindows,
 		m.EbpfClosedByAddress,
 		m.EbpfCpuOffsets,
 		m.EbpfEnds,
@@ -857,7 +924,9 @@ type ConnectionVariables struct {
 	KfreeSkbArguments      *ebpf.Variable `ebpf:"kfree_skb_arguments"`
 	NeighbourFailed        *ebpf.Variable `ebpf:"neighbour_failed"`
 	NeighbourFunctions     *ebpf.Variable `ebpf:"neighbour_functions"`
+	NoSocket               *ebpf.Variable `ebpf:"no_socket"`
 	OverflowCounter        *ebpf.Variable `ebpf:"overflow_counter"`
+	PolicyReasons          *ebpf.Variable `ebpf:"policy_reasons"`
 	PossibleCpus           *ebpf.Variable `ebpf:"possible_cpus"`
 	ProgramNumber          *ebpf.Variable `ebpf:"program_number"`
 	ReadNames              *ebpf.Variable `ebpf:"read_names"`
@@ -885,6 +954,7 @@ type ConnectionPrograms struct {
 	ConnectionExitConnect      *ebpf.Program `ebpf:"connection_exit_connect"`
 	ConnectionFind             *ebpf.Program `ebpf:"connection_find"`
 	ConnectionFindHolders      *ebpf.Program `ebpf:"connection_find_holders"`
+	ConnectionProbe            *ebpf.Program `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
 	ConnectionScanOpen         *ebpf.Program `ebpf:"connection_scan_open"`
@@ -917,6 +987,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionExitConnect,
 		p.ConnectionFind,
 		p.ConnectionFindHolders,
+		p.ConnectionProbe,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
 		p.ConnectionScanOpen,

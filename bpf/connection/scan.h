@@ -4,7 +4,7 @@
 
 #include "tcp.h"
 
-static __noinline int count_bytes(const struct peer_series *key, __u64 sent, __u64 received)
+static __noinline int count_open_bytes(const struct peer_series *key, __u64 sent, __u64 received)
 {
 	static const struct byte_counts none;
 	struct byte_counts *counts =
@@ -33,7 +33,7 @@ static __always_inline int count_new_bytes(struct open_bytes *l, struct sock *sk
 	received = READ(probe, tp, bytes_received) - (READ(probe, sk, __sk_common.skc_flags) >> SOCK_DONE & 1);
 	if (sent == l->sent && received == l->received)
 		return 0;
-	count_bytes(&l->key, sent - l->sent, received - l->received);
+	count_open_bytes(&l->key, sent - l->sent, received - l->received);
 	l->sent = sent;
 	l->received = received;
 	return 0;

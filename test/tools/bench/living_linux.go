@@ -22,7 +22,7 @@ const (
 // living measures what a collection costs while many connections are open: each is looked at.
 func (b *bench) living() error {
 	text := fmt.Sprintf("{collection_interval: %s, programs: {connection: {protocols: [tcp], events: false}}}", lookInterval)
-	return b.with(settings{"ebpf/living", text}, func(s *subject) error {
+	return b.with(settings{receiver: "ebpf/living", text: text}, func(s *subject) error {
 		without, err := s.perCollection()
 		if err != nil {
 			return err

@@ -15,10 +15,10 @@ import (
 
 // Settings whose connection rates are compared. None has events.
 var (
-	withoutPeers = settings{"ebpf/who", "{programs: {connection: {events: false}}}"}
-	withPeers    = settings{"ebpf/who", `{programs: {connection: {events: false}}, metrics: {
+	withoutPeers = settings{receiver: "ebpf/who", text: "{programs: {connection: {events: false}}}"}
+	withPeers    = settings{receiver: "ebpf/who", text: `{programs: {connection: {events: false}}, metrics: {
 ebpf.connection.opened: {attributes: [network.transport, network.type, ebpf.connection.role, server.address, server.port]}}}`}
-	withNames = settings{"ebpf/who", "{programs: {connection: {events: false}, dns: {events: false}}}"}
+	withNames = settings{receiver: "ebpf/who", text: "{programs: {connection: {events: false}, dns: {events: false}}}"}
 )
 
 // who measures what it costs connections that their peers are told apart, that drops are kept for the causes of failures, and that names

@@ -21,18 +21,18 @@ import (
 
 // connections is the program in a running receiver.
 type connections struct {
-	config  *Config
-	host    *program.Host
-	holders holders
-	peers   peers
-	sentTo  translations
-	queues  queues
-	wanted  *ebpf.Map
+	config    *Config
+	host      *program.Host
+	holders   holders
+	peers     peers
+	sentTo    translations
+	queues    queues
+	wanted    *ebpf.Map
 	openBytes openBytes
-	ticks   ticks
-	held    held
-	counts  metrics.Scraper[series, bpf.ConnectionCounts]
-	times   metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
+	ticks     ticks
+	held      held
+	counts    metrics.Scraper[series, bpf.ConnectionCounts]
+	times     metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
 
 var (
@@ -53,7 +53,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 		names:  batch.NewNames(),
 	}
 	if c.config.Has(TCP) {
-		c.queues.reader.Scan = host.LookAtListener
+		c.queues.reader.Look = host.LookAtListener
 	}
 	return c
 }

@@ -74,7 +74,7 @@ func (r *running) records(d *program.Definition) (records [][]byte) {
 }
 
 // resets makes a connection that is reset, and returns what tcp reports of it.
-func (r *running) resets() (all []told) {
+func (r *running) resets() (all []reset) {
 	port := resetClosed(r.t)
 	for _, raw := range r.records(&tcp.Definition) {
 		e, ok := common.View[bpf.TCPEvent](raw)
@@ -82,7 +82,7 @@ func (r *running) resets() (all []told) {
 		if e.Flow.LocalPort != port && e.Flow.RemotePort != port || bpf.TCPEventId(e.Record.Event) == bpf.TCPEventIdEVENT_RETRANSMIT {
 			continue
 		}
-		all = append(all, told{e.Record.Event, e.Role, e.Attribution, e.State, e.Owner.Pid == uint32(os.Getpid())})
+		all = append(all, reset{e.Record.Event, e.Role, e.Attribution, e.State, e.Owner.Pid == uint32(os.Getpid())})
 	}
 	return all
 }
