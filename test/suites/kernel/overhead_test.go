@@ -73,7 +73,7 @@ var storms = map[string]storm{
 	"process":  {limit: "0.2%", stays: true, begin: loops(traffic.LoopProcesses, 1000)},
 	"dns":      {limit: "0.5%", begin: loops(traffic.LoopLookups, 20_000)},
 	"runqueue": {limit: "1%", begin: loops(traffic.LoopSwitches, 200_000)},
-	"file":     {limit: "2%", begin: loops(traffic.LoopDeletions, 50_000)},
+	"file":     {limit: "4%", begin: loops(traffic.LoopDeletions, 50_000)},
 	// It costs something only when it looks at all descriptors, in each collection.
 	"file_descriptor": {limit: "5%", more: "collection_interval: 10ms", begin: func(t *testing.T) func() error {
 		const many = traffic.MaxDescriptors - 1000
