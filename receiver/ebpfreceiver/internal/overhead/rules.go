@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// patience is for how many intervals in a row the limit is exceeded before something happens; onTrial, while a program has just
-	// come back.
+	// patience is how many more intervals are above the limit than below it before something happens; onTrial, while a program has
+	// just come back. A load that comes in bursts need not exceed the limit in each interval.
 	patience, onTrial = 3, 2
 	// minWait is for how many intervals in a row the cost is below half the limit before something comes back. If it has to go
 	// again soon, it waits twice as long each time, up to maxWait.
@@ -38,7 +38,7 @@ type Step struct {
 type Rules struct {
 	limit   float64
 	ladders []*ladder
-	// over and under count the intervals in a row above the limit and below half of it.
+	// over is how many more intervals were above the limit than below it. under counts the intervals in a row below half of it.
 	over, under int
 	// pause is the number of intervals that are not judged: what happened before a step is still being worked on.
 	pause int
@@ -117,16 +117,16 @@ func (r *Rules) Judge(m Measurement) []Step {
 		r.pause--
 		return nil
 	case total > r.limit:
-		r.over, r.under = r.over+1, 0
+		r.over, r.under = min(r.over+1, patience), 0
 		if !r.Exceeded() {
 			return nil
 		}
 		return r.down(costs, total)
 	case total < r.limit/2:
-		r.over, r.under = 0, r.under+1
+		r.over, r.under = max(r.over-1, 0), r.under+1
 		return r.up(total)
 	}
-	r.over, r.under = 0, 0
+	r.over, r.under = max(r.over-1, 0), 0
 	return nil
 }
 

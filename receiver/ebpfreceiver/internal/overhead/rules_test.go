@@ -100,8 +100,21 @@ func TestRulesArePatient(t *testing.T) {
 		h.full = costs(50, 0, 0)
 		assert.Empty(t, h.pass(2), "two intervals above the limit are a peak")
 		h.full = costs(1.5, 0, 0)
-		assert.Empty(t, h.pass(1))
+		assert.Empty(t, h.pass(2))
 	}
+}
+
+// Bursts exceed the limit in most intervals, but not in three in a row.
+func TestRulesSeeBursts(t *testing.T) {
+	h := newHost(costs(0, 0, 0), costs(0, 0, 0))
+	var steps []string
+	for range 2 {
+		h.full = costs(50, 0, 0)
+		steps = append(steps, h.pass(2)...)
+		h.full = costs(0, 0, 0)
+		steps = append(steps, h.pass(1)...)
+	}
+	assert.Equal(t, []string{"5 connection:events_off"}, steps)
 }
 
 func TestRulesStepUp(t *testing.T) {
