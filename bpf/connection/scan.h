@@ -7,8 +7,7 @@
 static __noinline int count_open_bytes(const struct peer_series *key, __u64 sent, __u64 received)
 {
 	static const struct byte_counts none;
-	struct byte_counts *counts =
-		FIND_SERIES(&connection_byte_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
+	struct byte_counts *counts = FIND_SERIES(&connection_byte_counts, key, &none, {.series = {.cgroup = OVERFLOW_CGROUP}});
 
 	if (!counts)
 		return 0;
