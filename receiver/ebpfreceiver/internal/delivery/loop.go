@@ -270,6 +270,7 @@ func (l *Loop) finish() {
 		l.settings.Logger.Error("Cannot read the final sequence numbers; losses during shutdown are not reported", zap.Error(err))
 	}
 	l.sequences.Finish(last)
+	l.appendQueued() // what the last records have made programs emit
 	l.appendHeld(true)
 	l.flush(true)
 }

@@ -55,6 +55,20 @@ func TestEmit(t *testing.T) {
 	})
 }
 
+// What the last records make programs emit is delivered, too.
+func TestEmitFromTheLastRecords(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScene(t)
+		s.open()
+		s.source.Decoded = func() { assert.True(t, s.emit()) }
+		s.source.Write(1, 1)
+		s.loop.stopping.Store(true) // the first pass is the last one
+		s.start()
+		require.NoError(t, s.stop())
+		assert.Len(t, s.next.Named(emittedEvent), 1)
+	})
+}
+
 // While the consumer refuses, the queue keeps a limited number of events.
 func TestQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

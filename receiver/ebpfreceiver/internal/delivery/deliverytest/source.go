@@ -47,6 +47,8 @@ type Source struct {
 	// WaitErr is the result of Reader.Wait, UsedRatio that of Reader.Used. Set them before the start.
 	WaitErr   error
 	UsedRatio float64
+	// Decoded is called with each record that is decoded, if it is set before the start.
+	Decoded func()
 	// Flood makes the ring never become empty.
 	Flood atomic.Bool
 
@@ -159,6 +161,9 @@ func (s *Source) AppendLog(b *batch.Batch, raw []byte) error {
 	r, ok := common.View[Record](raw)
 	if !ok {
 		return errors.New("too short")
+	}
+	if s.Decoded != nil {
+		s.Decoded()
 	}
 	lr := b.Append(&r.Record, 0, "ebpf.connection.connect", plog.SeverityNumberInfo)
 	lr.Attributes().PutStr(receivertest.UniqueIDAttrName, strconv.FormatUint(r.ID, 10))
