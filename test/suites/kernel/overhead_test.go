@@ -7,7 +7,6 @@ package kernel
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -19,9 +18,8 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/plog"
 
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
-	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
@@ -30,96 +28,8 @@ import (
 // overheadInterval is short, so that a program that has left comes back within seconds.
 const overheadInterval = 50 * time.Millisecond
 
-// storm is a load under which a program costs several times its limit.
-type storm struct {
-	// settings are those of the program, more those of the receiver.
-	settings, limit, more string
-	// stays is whether it is enough that the program emits no events.
-	stays bool
-	// begin prepares a round of the load, which takes a second at most.
-	begin func(*testing.T) (round func() error)
-}
-
-// loops repeats an operation of another process.
-func loops(of string, count int) func(*testing.T) func() error {
-	return func(*testing.T) func() error {
-		return func() error {
-			_, err := traffic.Loop{Of: of, Count: count}.Run(nil)
-			return err
-		}
-	}
-}
-
-func connectionStorm(*testing.T) func() error {
-	return func() error {
-		_, err := traffic.Connections{Count: 10_000, Pairs: 2}.Run(nil)
-		return err
-	}
-}
-
-// storms have one load for each program.
-var storms = map[string]storm{
-	"connection": {limit: "0.5%", begin: connectionStorm},
-	"tcp":        {limit: "0.1%", begin: connectionStorm},
-	"packet_drop": {limit: "0.1%", begin: func(t *testing.T) func() error {
-		a := traffic.Start(t, testnet.NewNamespace(t))
-		socket := a.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
-		return func() error {
-			a.SendMany(socket.FD, traffic.Addr(testnet.Loopback4, closedPort), 64, 100_000)
-			return nil
-		}
-	}},
-	// Without events it costs about as much as the limit.
-	"process":  {limit: "0.2%", stays: true, begin: loops(traffic.LoopProcesses, 1000)},
-	"dns":      {limit: "0.5%", begin: loops(traffic.LoopLookups, 20_000)},
-	"runqueue": {limit: "1%", begin: loops(traffic.LoopSwitches, 200_000)},
-	"file":     {limit: "4%", begin: loops(traffic.LoopDeletions, 50_000)},
-	// It costs something only when it looks at all descriptors, in each collection.
-	"file_descriptor": {limit: "5%", more: "collection_interval: 10ms", begin: func(t *testing.T) func() error {
-		const many = traffic.MaxDescriptors - 1000
-		a := traffic.Start(t, testnet.NewNamespace(t))
-		return func() error {
-			a.OpenDescriptors("device", many)
-			time.Sleep(500 * time.Millisecond) // collections look at them
-			a.CloseDescriptors("device", many)
-			return nil
-		}
-	}},
-	"syscall": {limit: "20%", begin: loops(traffic.LoopCalls, 3_000_000)},
-	"packet": {limit: "0.5%", settings: "interfaces: [" + testnet.WireName("storm") + "]", begin: func(t *testing.T) func() error {
-		w := testnet.NewWire(t, testnet.NewNamespace(t), "storm")
-		frame := make([]byte, 60)
-		frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments
-		return func() error {
-			for range 100_000 {
-				if err := w.Put(frame); err != nil {
-					return err
-				}
-			}
-			return nil
-		}
-	}},
-	"disk_io": {limit: "0.5%", begin: func(t *testing.T) func() error {
-		disk := testhost.NewDisk(t, 1<<20)
-		return func() error {
-			_, err := traffic.Loop{Of: traffic.LoopReads, Count: 20_000, Path: disk.Path}.Run(nil)
-			return err
-		}
-	}},
-	// The kernel kills some hundred processes a second at most, which costs nothing. What can be exceeded is the limit for the
-	// work on the events.
-	"oom": {limit: "0.1%", stays: true, begin: func(t *testing.T) func() error {
-		limit, err := testhost.MakeMemoryLimit("kernel-test-storm", 16*mebibyte)
-		if err != nil {
-			testenv.Missing(t, err.Error())
-		}
-		t.Cleanup(func() { assert.NoError(t, limit.Close()) })
-		return func() error { return traffic.Exceed(limit) }
-	}},
-}
-
-// rage runs a storm until the result is called.
-func (s storm) rage(t *testing.T, round func() error) (end func()) {
+// rage repeats a round of a storm until the result is called.
+func rage(t *testing.T, round func() error) (end func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -176,19 +86,20 @@ func stateOf(m testreceiver.Scrape, program string) string {
 // In a storm the programs cost less than their limit within a second. After it, each of them does everything again.
 func TestOverheadLimit(t *testing.T) {
 	testnet.Require(t)
-	for _, name := range slices.Sorted(maps.Keys(storms)) {
-		s := storms[name]
+	for _, name := range provoke.Names() {
+		s := provoke.Of(name).Storm
+		require.NotNil(t, s, "a storm for %s", name)
 		t.Run(name, func(t *testing.T) {
-			round := s.begin(t)
+			round := s.Begin(t)
 			r := testreceiver.Start(t, fmt.Sprintf("overhead_limit: %s\noverhead_interval: %s\nprograms: {%s: {%s}}\n%s",
-				s.limit, overheadInterval, name, s.settings, s.more))
+				s.Limit, overheadInterval, name, s.Settings, s.Receiver))
 			r.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", name), testreceiver.With("ebpf.program.state", "attached"))
 			hooks := hooksOf(r, name)
 			begin := time.Now()
-			end := s.rage(t, round)
+			end := rage(t, round)
 			down := func() bool {
 				last := steps(r, name, begin)
-				return len(last) > 0 && (s.stays || slices.ContainsFunc(last, func(e testreceiver.Event) bool {
+				return len(last) > 0 && (s.EventsOff || slices.ContainsFunc(last, func(e testreceiver.Event) bool {
 					return e.Attributes["ebpf.program.state"] == "detached"
 				}))
 			}
@@ -202,7 +113,7 @@ func TestOverheadLimit(t *testing.T) {
 			assert.LessOrEqual(t, lasted, testenv.Patiently(time.Second), "the limit holds within a second")
 			assert.Equal(t, plog.SeverityNumberWarn, first.Severity)
 			assert.Contains(t, first.Body, "program "+name)
-			assert.Contains(t, first.Body, "above the overhead_limit of "+s.limit)
+			assert.Contains(t, first.Body, "above the overhead_limit of "+s.Limit)
 			assert.Equal(t, "events_off", first.Attributes["ebpf.program.state"], "events go first")
 			assert.True(t, r.Host.Reported(componentstatus.StatusRecoverableError, 0))
 
@@ -217,7 +128,7 @@ func TestOverheadLimit(t *testing.T) {
 			assert.Equal(t, hooks, hooksOf(r, name), "it has the hooks that it had before")
 			// The storm goes on being seen: everything works again.
 			since := time.Now()
-			end = s.rage(t, round)
+			end = rage(t, round)
 			again := testreceiver.Eventually(func() bool { return len(steps(r, name, since)) > 0 })
 			end()
 			assert.True(t, again, "the program has noticed nothing of a second storm")
@@ -250,13 +161,6 @@ func hooksOf(r *testreceiver.Receiver, program string) (hooks []string) {
 		}
 	}
 	return hooks
-}
-
-// Each program has a storm.
-func TestEachProgramHasAStorm(t *testing.T) {
-	for _, p := range programs.All() {
-		assert.Contains(t, storms, p.Name)
-	}
 }
 
 // Without events the metrics stay exact, and each event that was held back is counted.

@@ -30,6 +30,7 @@ func init() {
 			"`protocols: [tcp]`":    provokeDrop,
 			"`unix` in `protocols`": provokeUnixConnection,
 		},
+		Storm: &Storm{Limit: "0.5%", Begin: stormOfConnections},
 	})
 }
 

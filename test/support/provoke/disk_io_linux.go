@@ -26,6 +26,7 @@ func init() {
 			Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
 			Tracepoint: "block_rq_complete", Hits: []string{"disk_io_complete"}, Run: diskReads,
 		},
+		Storm: &Storm{Limit: "0.5%", Begin: repeat(diskReads)},
 	})
 }
 

@@ -23,6 +23,7 @@ func init() {
 			// Of each look-up, a server's side of two packets is left out.
 			Hits: []string{"dns_sent", "dns_received"}, Goal: 150, Run: loop(traffic.LoopLookups, 20_000),
 		},
+		Storm: &Storm{Limit: "0.5%", Begin: repeat(loop(traffic.LoopLookups, 20_000))},
 	})
 }
 

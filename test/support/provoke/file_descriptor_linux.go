@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
@@ -26,6 +27,8 @@ func init() {
 			Counted:    "{}",
 			Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 		},
+		// It costs something only when it looks at all descriptors, in each collection.
+		Storm: &Storm{Limit: "5%", Receiver: "collection_interval: 10ms", Begin: stormOfDescriptors},
 	})
 }
 
@@ -59,4 +62,17 @@ func provokeLeak(t *testing.T, events Events) collector.Event {
 		}
 	}()
 	return events.Await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
+}
+
+// stormOfDescriptors opens very many descriptors, and closes them after some collections.
+func stormOfDescriptors(t *testing.T) func() error {
+	t.Helper()
+	const many = traffic.MaxDescriptors - 1000
+	a := traffic.Start(t, testnet.NewNamespace(t))
+	return func() error {
+		a.OpenDescriptors("device", many)
+		time.Sleep(500 * time.Millisecond) // collections look at them
+		a.CloseDescriptors("device", many)
+		return nil
+	}
 }

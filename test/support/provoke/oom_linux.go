@@ -27,6 +27,9 @@ func init() {
 			Counted: "{events: false}", Emitted: "{}",
 			Tracepoint: "mark_victim", Hits: []string{"oom_kill"}, Run: kills,
 		},
+		// The kernel kills some hundred processes a second at most, which costs nothing. What can be exceeded is the limit for the
+		// work on the events.
+		Storm: &Storm{Limit: "0.1%", EventsOff: true, Begin: stormOfKills},
 	})
 }
 
@@ -66,4 +69,15 @@ func kills(Place) (done traffic.LoopDone, err error) {
 	}
 	done.Elapsed = time.Since(begin)
 	return done, nil
+}
+
+// stormOfKills makes the kernel kill processes for lack of memory, one after the other.
+func stormOfKills(t *testing.T) func() error {
+	t.Helper()
+	limit, err := testhost.MakeMemoryLimit("kernel-test-storm", 16<<20)
+	if err != nil {
+		testenv.Missing(t, err.Error())
+	}
+	t.Cleanup(func() { require.NoError(t, limit.Close()) })
+	return func() error { return traffic.Exceed(limit) }
 }

@@ -12,10 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
 // No Work: the bench measures drops of several kinds separately.
-func init() { add(Program{Name: "packet_drop", Event: Drop}) }
+func init() {
+	add(Program{Name: "packet_drop", Event: Drop, Storm: &Storm{Limit: "0.1%", Begin: stormOfDrops}})
+}
 
 // Drop overflows the receive buffer of a socket.
 func Drop(t *testing.T, events Events) collector.Event {
@@ -43,4 +47,15 @@ func Drop(t *testing.T, events Events) collector.Event {
 	return events.Await(t, sent-received, "ebpf.packet.drop", map[string]any{
 		"source.port": int64(sender.LocalAddr().(*net.UDPAddr).Port), "process.pid": int64(os.Getpid()), "ebpf.attribution": "receiving_socket",
 	})[0]
+}
+
+// stormOfDrops sends datagrams to a port where nobody listens.
+func stormOfDrops(t *testing.T) func() error {
+	t.Helper()
+	a := traffic.Start(t, testnet.NewNamespace(t))
+	socket := a.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
+	return func() error {
+		a.SendMany(socket.FD, traffic.Addr(testnet.Loopback4, 1), 64, 100_000)
+		return nil
+	}
 }

@@ -29,6 +29,7 @@ func init() {
 			Emitted:    "{interfaces: [bench0], sample_every: 1, event_limit: 1000000000}",
 			Tracepoint: "netif_receive_skb", Hits: []string{"packet", "packet_in_pieces"}, Goal: 60, Prepare: makeWire, Run: frames,
 		},
+		Storm: &Storm{Limit: "0.5%", Settings: "interfaces: [" + testnet.WireName("storm") + "]", Begin: stormOfFrames},
 	})
 }
 
@@ -73,4 +74,20 @@ func frames(Place) (done traffic.LoopDone, err error) {
 	}
 	done.Elapsed = time.Since(begin)
 	return done, nil
+}
+
+// stormOfFrames puts frames into a wire of the test.
+func stormOfFrames(t *testing.T) func() error {
+	t.Helper()
+	w := testnet.NewWire(t, testnet.NewNamespace(t), "storm")
+	frame := make([]byte, 60)
+	frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments (IEEE 802)
+	return func() error {
+		for range 100_000 {
+			if err := w.Put(frame); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }

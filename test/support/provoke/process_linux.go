@@ -22,6 +22,7 @@ func init() {
 			Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
 			Tracepoint: "sched_process_exec", Hits: []string{"process_exec", "process_exit"}, Run: loop(traffic.LoopProcesses, 2000),
 		},
+		Storm: &Storm{Limit: "0.2%", EventsOff: true, Begin: repeat(loop(traffic.LoopProcesses, 1000))},
 	})
 }
 

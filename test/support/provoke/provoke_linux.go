@@ -26,6 +26,8 @@ type Program struct {
 	With map[string]Event
 	// Work is the bench's load for the program; nil if the bench measures it differently.
 	Work *Work
+	// Storm is the load with which overhead_limit is tested.
+	Storm *Storm
 }
 
 // Event provokes an event, waits for it and returns it.

@@ -23,6 +23,7 @@ func init() {
 			Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
 			Tracepoint: "sched_switch", Hits: []string{"runqueue_switch"}, Goal: 100, Run: loop(traffic.LoopSwitches, 100_000),
 		},
+		Storm: &Storm{Limit: "1%", Begin: repeat(loop(traffic.LoopSwitches, 200_000))},
 	})
 }
 

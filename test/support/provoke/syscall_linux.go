@@ -22,6 +22,7 @@ func init() {
 			Counted:    "{events: false}",
 			Tracepoint: "sys_exit", Hits: []string{"syscall_exit"}, Goal: 150, Run: loop(traffic.LoopCalls, 2_000_000),
 		},
+		Storm: &Storm{Limit: "20%", Begin: repeat(loop(traffic.LoopCalls, 3_000_000))},
 	})
 }
 

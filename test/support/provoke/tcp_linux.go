@@ -23,6 +23,7 @@ func init() {
 			Counted:    "{events: false}",
 			Tracepoint: "inet_sock_set_state", Hits: []string{"tcp_segment", "tcp_close"}, Run: connections,
 		},
+		Storm: &Storm{Limit: "0.1%", Begin: stormOfConnections},
 	})
 }
 

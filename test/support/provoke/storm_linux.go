@@ -1,0 +1,40 @@
+// Copyright The otelcol-ebpf Authors
+// SPDX-License-Identifier: Apache-2.0
+
+package provoke
+
+import (
+	"testing"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
+)
+
+// Storm is a load under which a program costs several times an overhead_limit.
+type Storm struct {
+	// Limit is that overhead_limit, such as 0.5%.
+	Limit string
+	// Settings are a YAML block of settings of the program, Receiver further lines of settings of the receiver.
+	Settings, Receiver string
+	// EventsOff reports that it is enough if the program emits no events: without them it costs about as much as the limit.
+	EventsOff bool
+	// Begin prepares the load, and returns a round of it, which takes a second at most.
+	Begin func(*testing.T) (round func() error)
+}
+
+// repeat returns the Begin of a load that needs no preparation.
+func repeat(run func(Place) (traffic.LoopDone, error)) func(*testing.T) func() error {
+	return func(*testing.T) func() error {
+		return func() error {
+			_, err := run(Place{})
+			return err
+		}
+	}
+}
+
+// stormOfConnections makes connections as fast as possible.
+func stormOfConnections(*testing.T) func() error {
+	return func() error {
+		_, err := traffic.Connections{Count: 10_000, Pairs: 2}.Run(nil)
+		return err
+	}
+}
