@@ -29,7 +29,7 @@ import (
 const overheadInterval = 50 * time.Millisecond
 
 // rage repeats a round of a storm until the result is called.
-func rage(t *testing.T, round func() error) (end func()) {
+func rage(t *testing.T, round func() error, calm func()) (end func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
 	running.Go(func() {
@@ -47,6 +47,9 @@ func rage(t *testing.T, round func() error) (end func()) {
 	return func() {
 		close(stop)
 		running.Wait()
+		if calm != nil {
+			calm()
+		}
 	}
 }
 
@@ -90,13 +93,13 @@ func TestOverheadLimit(t *testing.T) {
 		s := provoke.Of(name).Storm
 		require.NotNil(t, s, "a storm for %s", name)
 		t.Run(name, func(t *testing.T) {
-			round := s.Begin(t)
+			round, calm := s.Begin(t)
 			r := testreceiver.Start(t, fmt.Sprintf("overhead_limit: %s\noverhead_interval: %s\nprograms: {%s: {%s}}\n%s",
 				s.Limit, overheadInterval, name, s.Settings, s.Receiver))
 			r.Wait(t, 1, testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", name), testreceiver.With("ebpf.program.state", "attached"))
 			hooks := hooksOf(r, name)
 			begin := time.Now()
-			end := rage(t, round)
+			end := rage(t, round, calm)
 			down := func() bool {
 				last := steps(r, name, begin)
 				return len(last) > 0 && (s.EventsOff || slices.ContainsFunc(last, func(e testreceiver.Event) bool {
@@ -128,7 +131,7 @@ func TestOverheadLimit(t *testing.T) {
 			assert.Equal(t, hooks, hooksOf(r, name), "it has the hooks that it had before")
 			// The storm goes on being seen: everything works again.
 			since := time.Now()
-			end = rage(t, round)
+			end = rage(t, round, calm)
 			again := testreceiver.Eventually(func() bool { return len(steps(r, name, since)) > 0 })
 			end()
 			assert.True(t, again, "the program has noticed nothing of a second storm")

@@ -64,15 +64,21 @@ func provokeLeak(t *testing.T, events Events) collector.Event {
 	return events.Await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
 }
 
-// stormOfDescriptors opens very many descriptors, and closes them after some collections.
-func stormOfDescriptors(t *testing.T) func() error {
+// stormOfDescriptors opens very many descriptors, and keeps them open.
+func stormOfDescriptors(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	const many = traffic.MaxDescriptors - 1000
 	a := traffic.Start(t, testnet.NewNamespace(t))
+	open := false
 	return func() error {
-		a.OpenDescriptors("device", many)
-		time.Sleep(500 * time.Millisecond) // collections look at them
-		a.CloseDescriptors("device", many)
-		return nil
-	}
+			if !open {
+				a.OpenDescriptors("device", many)
+				open = true
+			}
+			time.Sleep(10 * time.Millisecond) // collections look at them
+			return nil
+		}, func() {
+			a.CloseDescriptors("device", many)
+			open = false
+		}
 }

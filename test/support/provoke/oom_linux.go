@@ -72,12 +72,12 @@ func kills(Place) (done traffic.LoopDone, err error) {
 }
 
 // stormOfKills makes the kernel kill processes for lack of memory, one after the other.
-func stormOfKills(t *testing.T) func() error {
+func stormOfKills(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	limit, err := testhost.MakeMemoryLimit("kernel-test-storm", 16<<20)
 	if err != nil {
 		testenv.Missing(t, err.Error())
 	}
 	t.Cleanup(func() { require.NoError(t, limit.Close()) })
-	return func() error { return traffic.Exceed(limit) }
+	return func() error { return traffic.Exceed(limit) }, nil
 }

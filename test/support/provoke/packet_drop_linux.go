@@ -50,12 +50,12 @@ func Drop(t *testing.T, events Events) collector.Event {
 }
 
 // stormOfDrops sends datagrams to a port where nobody listens.
-func stormOfDrops(t *testing.T) func() error {
+func stormOfDrops(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	a := traffic.Start(t, testnet.NewNamespace(t))
 	socket := a.OpenUDP(traffic.Addr(testnet.Loopback4, 0))
 	return func() error {
 		a.SendMany(socket.FD, traffic.Addr(testnet.Loopback4, 1), 64, 100_000)
 		return nil
-	}
+	}, nil
 }

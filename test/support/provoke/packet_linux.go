@@ -77,7 +77,7 @@ func frames(Place) (done traffic.LoopDone, err error) {
 }
 
 // stormOfFrames puts frames into a wire of the test.
-func stormOfFrames(t *testing.T) func() error {
+func stormOfFrames(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "storm")
 	frame := make([]byte, 60)
@@ -89,5 +89,5 @@ func stormOfFrames(t *testing.T) func() error {
 			}
 		}
 		return nil
-	}
+	}, nil
 }

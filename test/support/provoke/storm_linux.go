@@ -17,24 +17,25 @@ type Storm struct {
 	Settings, Receiver string
 	// EventsOff reports that it is enough if the program emits no events: without them it costs about as much as the limit.
 	EventsOff bool
-	// Begin prepares the load, and returns a round of it, which takes a second at most.
-	Begin func(*testing.T) (round func() error)
+	// Begin prepares the load, and returns a round of it, which takes a second at most. calm undoes what rounds leave behind; it may
+	// be nil.
+	Begin func(*testing.T) (round func() error, calm func())
 }
 
 // repeat returns the Begin of a load that needs no preparation.
-func repeat(run func(Place) (traffic.LoopDone, error)) func(*testing.T) func() error {
-	return func(*testing.T) func() error {
+func repeat(run func(Place) (traffic.LoopDone, error)) func(*testing.T) (round func() error, calm func()) {
+	return func(*testing.T) (round func() error, calm func()) {
 		return func() error {
 			_, err := run(Place{})
 			return err
-		}
+		}, nil
 	}
 }
 
 // stormOfConnections makes connections as fast as possible.
-func stormOfConnections(*testing.T) func() error {
+func stormOfConnections(*testing.T) (round func() error, calm func()) {
 	return func() error {
 		_, err := traffic.Connections{Count: 10_000, Pairs: 2}.Run(nil)
 		return err
-	}
+	}, nil
 }
