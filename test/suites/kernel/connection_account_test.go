@@ -56,10 +56,13 @@ func TestConnectionLimitedByTheReceiver(t *testing.T) {
 	assert.InDelta(t, want.Busy.Seconds(), busy, 0.02, "%s", slow)
 	assert.LessOrEqual(t, busy, lasted+0.02, "%s", slow)
 	assert.NotContains(t, slow.Attributes, stateKey)
-	if hasHook(r, "connection", "fentry/tcp_send_probe0") {
-		assert.Equal(t, int64(1), slow.Attributes[closedKey], "%s", slow)
-	} else {
+	switch {
+	case !hasHook(r, "connection", "fentry/tcp_send_probe0"):
 		t.Log("this kernel does not tell of closed windows")
+	case want.WindowLimited < 200*time.Millisecond: // older kernels drop what the buffer has no room for, and keep the window open
+		assert.NotContains(t, slow.Attributes, closedKey, "%s", slow)
+	default:
+		assert.Equal(t, int64(1), slow.Attributes[closedKey], "%s", slow)
 	}
 	if want.BufferLimited == 0 {
 		assert.NotContains(t, slow.Attributes, bufferKey)

@@ -104,7 +104,7 @@ var packages = []testPackage{
 			"TestTCPReset$",
 		},
 		newest: []string{
-			"Connection(CauseOfFullQueue|Deferred|FailedAtOnce|LinkLocal|Metrics(ByPeer)?$|Translated|UDPFailed|UnixInterrupted)",
+			"Connection(CauseOfFullQueue|Deferred|FailedAtOnce|LimitedByTheReceiver|LinkLocal|Metrics(ByPeer)?$|Translated|UDPFailed|UnixInterrupted)",
 			"DNSTranslated",
 			"DiskIO(Merge|SlowOperation|WriteBack)",
 			"FileDeletion(Refused|sWithoutPath)",
