@@ -28,7 +28,7 @@ func init() {
 			Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 		},
 		// It costs something only when it looks at all descriptors, in each collection.
-		Storm: &Storm{Limit: "5%", Receiver: "collection_interval: 10ms", Begin: stormOfDescriptors},
+		Storm: &Storm{Limit: "10%", Receiver: "collection_interval: 10ms", Begin: stormOfDescriptors},
 	})
 }
 
@@ -64,21 +64,26 @@ func provokeLeak(t *testing.T, events Events) collector.Event {
 	return events.Await(t, 1, "ebpf.file_descriptor.leak", map[string]any{"process.pid": int64(os.Getpid()), "ebpf.file_descriptor.kind": "pipe"})[0]
 }
 
-// stormOfDescriptors opens very many descriptors, and keeps them open.
+// stormOfDescriptors opens very many descriptors in two processes, and keeps them open.
 func stormOfDescriptors(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	const many = traffic.MaxDescriptors - 1000
-	a := traffic.Start(t, testnet.NewNamespace(t))
+	ns := testnet.NewNamespace(t)
+	agents := []*traffic.Agent{traffic.Start(t, ns), traffic.Start(t, ns)}
 	open := false
 	return func() error {
+		for _, a := range agents {
 			if !open {
 				a.OpenDescriptors("device", many)
-				open = true
 			}
-			time.Sleep(10 * time.Millisecond) // collections look at them
-			return nil
-		}, func() {
-			a.CloseDescriptors("device", many)
-			open = false
 		}
+		open = true
+		time.Sleep(10 * time.Millisecond) // collections look at them
+		return nil
+	}, func() {
+		for _, a := range agents {
+			a.CloseDescriptors("device", many)
+		}
+		open = false
+	}
 }
