@@ -72,18 +72,18 @@ func stormOfDescriptors(t *testing.T) (round func() error, calm func()) {
 	agents := []*traffic.Agent{traffic.Start(t, ns), traffic.Start(t, ns)}
 	open := false
 	return func() error {
-		for _, a := range agents {
-			if !open {
-				a.OpenDescriptors("device", many)
+			for _, a := range agents {
+				if !open {
+					a.OpenDescriptors("device", many)
+				}
 			}
+			open = true
+			time.Sleep(10 * time.Millisecond) // collections look at them
+			return nil
+		}, func() {
+			for _, a := range agents {
+				a.CloseDescriptors("device", many)
+			}
+			open = false
 		}
-		open = true
-		time.Sleep(10 * time.Millisecond) // collections look at them
-		return nil
-	}, func() {
-		for _, a := range agents {
-			a.CloseDescriptors("device", many)
-		}
-		open = false
-	}
 }
