@@ -111,7 +111,11 @@ func TestOverheadLimit(t *testing.T) {
 			m := r.Scrape(t)
 			end()
 			require.True(t, held, "%s costs %.2f %% of a CPU, and its states are %v at %v", name, 100*overheadOf(m, name), states(r, name), hooks)
-			first, lasted := firstOfDescent(steps(r, name, begin))
+			descent := steps(r, name, begin)
+			if s.EventsOff {
+				descent = descent[:1] // what comes later depends on other work on the host
+			}
+			first, lasted := firstOfDescent(descent)
 			t.Logf("%s: held %s after the storm began, %s after the first step, hooks %v", name, took.Round(time.Millisecond), lasted, hooks)
 			assert.LessOrEqual(t, lasted, testenv.Patiently(time.Second), "the limit holds within a second")
 			assert.Equal(t, plog.SeverityNumberWarn, first.Severity)

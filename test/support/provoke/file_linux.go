@@ -23,7 +23,7 @@ func init() {
 			Counted: "{events: false}", Emitted: "{event_limit: 1000000000}",
 			Tracepoint: "sys_exit", Hits: []string{"file_after_unlink", "file_exit_unlink"}, Run: loop(traffic.LoopDeletions, 50_000),
 		},
-		Storm: &Storm{Limit: "3%", EventsOff: true, Begin: repeat(loop(traffic.LoopDeletions, 50_000))},
+		Storm: &Storm{Limit: "2%", EventsOff: true, Begin: repeat(loop(traffic.LoopDeletions, 50_000))},
 	})
 }
 
