@@ -4,7 +4,6 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -81,33 +80,25 @@ func test(ctx context.Context, o *options, apt *debian.Apt, index []debian.Packa
 }
 
 // pack writes the initramfs of a guest.
-func pack(to, kernel string, b binaries, l line, tests string) (err error) {
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	buffered := bufio.NewWriterSize(f, 1<<20)
-	w := initramfs.NewWriter(buffered)
-	// Go programs need /dev/null to start, and the kernel needs /dev/console.
-	w.Device("/dev/null", 0o666, 1, 3)
-	w.Device("/dev/console", 0o600, 5, 1)
-	for name, file := range b {
-		content, err := os.ReadFile(file)
+func pack(to, kernel string, b binaries, l line, tests string) error {
+	return initramfs.Create(to, func(w *initramfs.Writer) error {
+		for name, file := range b {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			w.File(name, 0o755, content)
+		}
+		if err := packModules(w, kernel); err != nil {
+			return err
+		}
+		plan, err := packTests(w, l, tests)
 		if err != nil {
 			return err
 		}
-		w.File(name, 0o755, content)
-	}
-	if err := packModules(w, kernel); err != nil {
-		return err
-	}
-	plan, err := packTests(w, l, tests)
-	if err != nil {
-		return err
-	}
-	w.File(script.PlanFile, 0o644, plan)
-	return errors.Join(w.Close(), buffered.Flush())
+		w.File(script.PlanFile, 0o644, plan)
+		return nil
+	})
 }
 
 func packModules(w *initramfs.Writer, kernel string) error {

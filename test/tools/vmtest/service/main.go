@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -116,33 +115,25 @@ func kernel(ctx context.Context, apt *debian.Apt, index []debian.Package) (strin
 }
 
 // pack writes the file system of the machine.
-func pack(ctx context.Context, to string, apt *debian.Apt, files map[string]string) (err error) {
-	f, err := os.Create(to)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	buffered := bufio.NewWriterSize(f, 1<<20)
-	w := initramfs.NewWriter(buffered)
-	// Go programs need /dev/null to start, and the kernel needs /dev/console.
-	w.Device("/dev/null", 0o666, 1, 3)
-	w.Device("/dev/console", 0o600, 5, 1)
-	r := &root{w}
-	if err := r.add(ctx, apt); err != nil {
-		return err
-	}
-	for path, file := range files {
-		content, err := os.ReadFile(file)
-		if err != nil {
+func pack(ctx context.Context, to string, apt *debian.Apt, files map[string]string) error {
+	return initramfs.Create(to, func(w *initramfs.Writer) error {
+		r := &root{w}
+		if err := r.add(ctx, apt); err != nil {
 			return err
 		}
-		// The kernel starts the first process outside of the root that systemd gets, and systemd the same program inside.
-		if path == script.Init {
-			w.File(path, 0o755, content)
+		for path, file := range files {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				return err
+			}
+			// The kernel starts the first process outside of the root that systemd gets, and systemd the same program inside.
+			if path == script.Init {
+				w.File(path, 0o755, content)
+			}
+			w.File(script.Root+path, 0o755, content)
 		}
-		w.File(script.Root+path, 0o755, content)
-	}
-	return errors.Join(w.Close(), buffered.Flush())
+		return nil
+	})
 }
 
 // follow runs the machine and shows what the tests write.

@@ -4,8 +4,11 @@
 package initramfs
 
 import (
+	"bufio"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"path"
 	"slices"
 	"strings"
@@ -29,6 +32,24 @@ type Writer struct {
 
 // NewWriter returns a writer of an empty archive.
 func NewWriter(w io.Writer) *Writer { return &Writer{w: w, made: map[string]bool{}} }
+
+// Create writes the file of an archive with the devices that every machine needs, and what add adds.
+func Create(file string, add func(*Writer) error) (err error) {
+	f, err := os.Create(file)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	buffered := bufio.NewWriterSize(f, 1<<20)
+	w := NewWriter(buffered)
+	// Go programs need /dev/null to start, and the kernel needs /dev/console.
+	w.Device("/dev/null", 0o666, 1, 3)
+	w.Device("/dev/console", 0o600, 5, 1)
+	if err := add(w); err != nil {
+		return err
+	}
+	return errors.Join(w.Close(), buffered.Flush())
+}
 
 // Directory adds a directory and its missing parents.
 func (w *Writer) Directory(name string) {
