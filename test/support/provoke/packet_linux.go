@@ -45,11 +45,16 @@ func provokePacket(t *testing.T, events Events) collector.Event {
 	events.Await(t, 1, "ebpf.program.state", map[string]any{
 		"ebpf.program.name": "packet", "ebpf.program.state": "attached", "ebpf.program.hook": "xdp/" + packetInterface + " native",
 	})
-	frame := make([]byte, 60)
-	frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments (IEEE 802)
-	require.NoError(t, wire.Put(frame))
+	require.NoError(t, wire.Put(experimentalFrame()))
 	sample := map[string]any{"network.interface.name": packetInterface, "ebpf.packet.size": int64(46)}
 	return events.Await(t, 1, "ebpf.packet.sample", sample)[0]
+}
+
+// experimentalFrame returns a frame with an EtherType for experiments (IEEE 802).
+func experimentalFrame() []byte {
+	frame := make([]byte, 60)
+	frame[12], frame[13] = 0x88, 0xb5
+	return frame
 }
 
 // wire carries the traffic of frames.
@@ -80,8 +85,7 @@ func frames(Place) (done traffic.LoopDone, err error) {
 func stormOfFrames(t *testing.T) (round func() error, calm func()) {
 	t.Helper()
 	w := testnet.NewWire(t, testnet.NewNamespace(t), "storm")
-	frame := make([]byte, 60)
-	frame[12], frame[13] = 0x88, 0xb5 // an EtherType for experiments (IEEE 802)
+	frame := experimentalFrame()
 	return func() error {
 		for range 100_000 {
 			if err := w.Put(frame); err != nil {
