@@ -34,20 +34,13 @@ type reset struct {
 // with a reset. It returns the server's port.
 func resetClosed(t *testing.T) uint16 {
 	t.Helper()
-	config := new(net.ListenConfig)
-	config.SetMultipathTCP(false)
-	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
+	listener := listen(t)
 	defer listener.Close()
-	dialer := new(net.Dialer)
-	dialer.SetMultipathTCP(false)
-	client, err := dialer.DialContext(t.Context(), "tcp4", listener.Addr().String())
-	require.NoError(t, err)
-	server, err := listener.Accept()
-	require.NoError(t, err)
+	p := open(t, listener)
+	server := p.server
 	defer server.Close()
-	require.NoError(t, client.Close())
-	_, err = server.Read(make([]byte, 1))
+	require.NoError(t, p.client.Close())
+	_, err := server.Read(make([]byte, 1))
 	require.Error(t, err, "the client must have closed it")
 	// The server acknowledges the client's FIN after 40 ms at most. Then the kernel keeps only a TIME_WAIT socket.
 	time.Sleep(200 * time.Millisecond)

@@ -124,6 +124,28 @@ func TestStepsOfOthersKeepOwners(t *testing.T) {
 // pair is a TCP connection of this process with itself.
 type pair struct{ client, server net.Conn }
 
+// listen returns a listener without MPTCP.
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	config := new(net.ListenConfig)
+	config.SetMultipathTCP(false)
+	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
+	require.NoError(t, err)
+	return listener
+}
+
+// open makes a connection to the listener, without MPTCP.
+func open(t *testing.T, listener net.Listener) pair {
+	t.Helper()
+	dialer := new(net.Dialer)
+	dialer.SetMultipathTCP(false)
+	client, err := dialer.DialContext(t.Context(), "tcp4", listener.Addr().String())
+	require.NoError(t, err)
+	server, err := listener.Accept()
+	require.NoError(t, err)
+	return pair{client, server}
+}
+
 func (p pair) close(t *testing.T) {
 	t.Helper()
 	require.NoError(t, p.client.Close())
@@ -136,20 +158,9 @@ func (p pair) close(t *testing.T) {
 // closed are forgotten, and those that were there before have their owners.
 func TestConnectionComesBack(t *testing.T) {
 	kerneltest.LeavesNothing(t)
-	config := new(net.ListenConfig)
-	config.SetMultipathTCP(false)
-	listener, err := config.Listen(t.Context(), "tcp4", "127.0.0.1:0")
-	require.NoError(t, err)
+	listener := listen(t)
 	defer listener.Close()
-	dialer := new(net.Dialer)
-	dialer.SetMultipathTCP(false)
-	open := func() pair {
-		client, err := dialer.DialContext(t.Context(), "tcp4", listener.Addr().String())
-		require.NoError(t, err)
-		server, err := listener.Accept()
-		require.NoError(t, err)
-		return pair{client, server}
-	}
+	open := func() pair { return open(t, listener) }
 	old, older := open(), open()
 	port := uint16(listener.Addr().(*net.TCPAddr).Port)
 	r := run(t, program.Filters{Include: program.Include{Filter: program.Filter{Ports: []uint16{port}}}}, &connection.Definition, &tcp.Definition)
