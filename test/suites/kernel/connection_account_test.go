@@ -56,20 +56,40 @@ func TestConnectionLimitedByTheReceiver(t *testing.T) {
 	assert.InDelta(t, want.Busy.Seconds(), busy, 0.02, "%s", slow)
 	assert.LessOrEqual(t, busy, lasted+0.02, "%s", slow)
 	assert.NotContains(t, slow.Attributes, stateKey)
-	switch {
-	case !hasHook(r, "connection", "fentry/tcp_send_probe0"):
-		t.Log("this kernel does not tell of closed windows")
-	case want.WindowLimited < 200*time.Millisecond: // older kernels drop what the buffer has no room for, and keep the window open
-		assert.NotContains(t, slow.Attributes, closedKey, "%s", slow)
-	default:
-		assert.Equal(t, int64(1), slow.Attributes[closedKey], "%s", slow)
-	}
 	if want.BufferLimited == 0 {
 		assert.NotContains(t, slow.Attributes, bufferKey)
 	}
 	// The server has sent its FIN only, whose acknowledgement takes one round trip.
 	servers, _ := only(t, closes[2:], closeEvent, s.server).Attributes[busyKey].(float64)
 	assert.Less(t, servers, 0.05)
+}
+
+// A server that does not read closes its receive window. It counts as often as this lasts until the client probes it.
+func TestConnectionZeroWindows(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, onlyConnection)
+	s := newClientServer(t)
+	listener := s.server.Listen(traffic.Addr(families[0].listen, 0))
+	s.server.SetOption(listener.FD, unix.SOL_SOCKET, unix.SO_RCVBUF, 32<<10)
+	client := s.client.Connect(traffic.Addr(families[0].dial, listener.Local.Port()))
+	require.Zero(t, client.Errno)
+	server := s.server.Accept(listener.FD)
+	s.client.SetOption(client.FD, unix.SOL_SOCKET, unix.SO_SNDBUF, 1<<20)
+	const size, times = 200_000, 2
+	for range times {
+		s.client.Send(client.FD, size)
+		require.True(t, testreceiver.Eventually(func() bool { return s.client.Info(client.FD).Probes > 0 }), "the client does not probe")
+		require.Equal(t, size, s.server.Receive(server.FD, size).Bytes)
+		acknowledgeAll(t, s.client, client.FD)
+	}
+	closeInTurn(s.client, client.FD, s.server, server.FD)
+	closes := r.Exactly(t, 2, testreceiver.Named(closeEvent), testreceiver.OfProcess(s.client.PID, s.server.PID))
+	assert.NotContains(t, only(t, closes, closeEvent, s.server).Attributes, closedKey)
+	if hasHook(r, "connection", "fentry/tcp_send_probe0") {
+		assert.Equal(t, int64(times), only(t, closes, closeEvent, s.client).Attributes[closedKey])
+	} else {
+		assert.NotContains(t, only(t, closes, closeEvent, s.client).Attributes, closedKey)
+	}
 }
 
 // hasHook reports whether a program is attached to a hook.
