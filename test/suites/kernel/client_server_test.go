@@ -96,7 +96,7 @@ func acknowledgeAll(t testing.TB, a *traffic.Agent, fd int) {
 	t.Helper()
 	require.True(t, testreceiver.Eventually(func() bool {
 		i := a.Info(fd)
-		return i.BytesAcked >= i.BytesSent-i.BytesRetransmits
+		return i.BytesWaiting == 0 && i.SegmentsWaiting == 0
 	}), "some bytes are not acknowledged")
 }
 

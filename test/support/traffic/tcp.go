@@ -248,13 +248,15 @@ func (a *Agent) CloseWrite(fd int) {
 
 // Info has the kernel's facts about an open TCP connection.
 type Info struct {
-	RTT, MinRTT                 time.Duration
-	Retransmits                 int
-	SegmentsSent, SegmentsSeen  int
-	BytesAcked, BytesReceived   uint64
-	BytesSent, BytesRetransmits uint64
-	Duplicates                  int // segments that the peer has received twice
-	Probes                      int // of a closed window, without an answer that opens it
+	RTT, MinRTT                time.Duration
+	Retransmits                int
+	SegmentsSent, SegmentsSeen int
+	BytesAcked, BytesReceived  uint64
+	BytesSent                  uint64
+	BytesWaiting               int // not sent yet
+	SegmentsWaiting            int // sent, and not acknowledged yet
+	Duplicates                 int // segments that the peer has received twice
+	Probes                     int // of a closed window, without an answer that opens it
 	// Busy is how long there was data to send or unacknowledged; the others are parts of it.
 	Busy, WindowLimited, BufferLimited time.Duration
 }
@@ -268,7 +270,8 @@ var info = Define("tcp.info", func(fd int) (Info, error) {
 		RTT: time.Duration(i.Rtt) * time.Microsecond, MinRTT: time.Duration(i.Min_rtt) * time.Microsecond,
 		Retransmits: int(i.Total_retrans), SegmentsSent: int(i.Segs_out), SegmentsSeen: int(i.Segs_in),
 		Duplicates: int(i.Dsack_dups), Probes: int(i.Probes),
-		BytesAcked: i.Bytes_acked, BytesReceived: i.Bytes_received, BytesSent: i.Bytes_sent, BytesRetransmits: i.Bytes_retrans,
+		BytesAcked: i.Bytes_acked, BytesReceived: i.Bytes_received, BytesSent: i.Bytes_sent,
+		BytesWaiting: int(i.Notsent_bytes), SegmentsWaiting: int(i.Unacked),
 		Busy:          time.Duration(i.Busy_time) * time.Microsecond,
 		WindowLimited: time.Duration(i.Rwnd_limited) * time.Microsecond, BufferLimited: time.Duration(i.Sndbuf_limited) * time.Microsecond,
 	}, nil
