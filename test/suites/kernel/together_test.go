@@ -59,6 +59,7 @@ var together = []func(*testing.T){
 	TestConnectionCauseOfFullQueue,
 	TestConnectionMetricsByPeer,
 	TestConnectionLimitedByTheReceiver,
+	TestConnectionZeroWindows,
 	TestConnectionOutOfOrder,
 	TestConnectionDuplicates,
 	TestConnectionMerged,
