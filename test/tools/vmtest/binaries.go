@@ -71,6 +71,7 @@ var packages = []testPackage{
 			"Connection(Established|Listeners|OfMPTCP|Subflows)",
 			"ConnectionUDP(Connect|Send)",
 			"ConnectionUnixByRing",
+			"ConnectionZeroWindows",
 			"DNS(Answers|Lookups|OverTCP)$",
 			"DiskIOOperations",
 			"FileDescriptorOperations",
