@@ -207,7 +207,7 @@ var invalidConfigs = []struct {
 	{"ring size negative", "ring_buffer_size: -1", "ring_buffer_size: -1 is too small; the least is 64KiB"},
 	{"ring size too large", "ring_buffer_size: 2GiB", "ring_buffer_size: 2GiB is too large; the most is 1GiB"},
 	{"ring size absurd", "ring_buffer_size: 1000000GiB", "ring_buffer_size: 1000000GiB is too large; the most is 1GiB"},
-	{"overhead negative", "overhead_limit: -2%", "overhead_limit: -2% is no positive share; write a share of one CPU, such as 2%, or 0 for no limit"},
+	{"overhead negative", "overhead_limit: -2%", "overhead_limit: -2% is not a positive share; write a share of one CPU, such as 2%, or 0 for no limit"},
 	{"overhead too small", "overhead_limit: 0.00001", "overhead_limit: 0.001% is too small to be measured; the least is 0.1%, and 0 is no limit"},
 	{"overhead of all CPUs", "overhead_limit: 1000000%", fmt.Sprintf(
 		"overhead_limit: 1000000%% is more than the %d CPUs of this host; write a share of one CPU, such as 2%%, or 0 for no limit", runtime.NumCPU())},
@@ -391,10 +391,22 @@ ring_buffer_size:
 histogram:
 events: {flush_interval: , batch_size: , body: }
 exclude: {self: , ports: }
-programs: {connection: {protocols: , event_limit: }, runqueue: {threshold: }}
+programs: {connection: {protocols: , event_limit: }}
 `)
 	require.NoError(t, confmap.Validate(c))
-	assert.Equal(t, mustLoad(t, "programs: {connection: , runqueue: }"), c)
+	assert.Equal(t, mustLoad(t, "programs: {connection: }"), c)
+	for _, d := range programs {
+		keys := map[string]any{}
+		for key := range d.Settings {
+			keys["programs::"+d.Name+"::"+key] = nil
+		}
+		for key := range program.CommonSettings {
+			keys["programs::"+d.Name+"::"+key] = nil
+		}
+		c, err := load(confmap.NewFromStringMap(keys))
+		require.NoError(t, err, d.Name)
+		assert.Equal(t, mustLoad(t, fmt.Sprintf("programs: {%s: }", d.Name)), c, d.Name)
+	}
 }
 
 func TestConfigReportsAllErrorsAtOnce(t *testing.T) {
@@ -438,7 +450,7 @@ func TestOverheadLimit(t *testing.T) {
 		require.NoError(t, back.UnmarshalText([]byte(want)))
 		assert.InDelta(t, float64(limit), float64(back), 1e-12)
 	}
-	require.ErrorContains(t, OverheadLimit(math.NaN()).Validate(), "is no positive share")
+	require.ErrorContains(t, OverheadLimit(math.NaN()).Validate(), "is not a positive share")
 }
 
 func TestRingBufferSize(t *testing.T) {

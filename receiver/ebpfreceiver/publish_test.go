@@ -27,6 +27,8 @@ var write = flag.Bool("write", false, "write the files and tables that are gener
 const (
 	schemaFile   = "config.schema.json"
 	programsFile = "../../test/support/programs/programs.json"
+	problemsFile = "../../exporter/eventstoreexporter/internal/problems/generated_kinds.go"
+	alertsFile   = "../../deploy/prometheus/alerts.yaml"
 )
 
 // pages are patterns of the files with generated sections. Marks surround each section.
@@ -38,6 +40,8 @@ func TestPublished(t *testing.T) {
 	for _, file := range []struct{ path, text string }{
 		{schemaFile, encode(t, configSchema(t))},
 		{programsFile, encode(t, published())},
+		{problemsFile, kindsOfProblems(t)},
+		{alertsFile, allAlerts(t)},
 	} {
 		publish(t, file.path, file.text)
 	}

@@ -25,13 +25,12 @@ func main() {
 	}
 }
 
-// all are the dashboards by the names of their files.
-func all() map[string]page {
-	return map[string]page{"network": network, "host": host, "receiver": receiver}
-}
-
 func write(folder string) error {
-	for name, p := range all() {
+	all, err := pages()
+	if err != nil {
+		return err
+	}
+	for name, p := range all {
 		built, err := p.build("otelcol-ebpf-" + name)
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)

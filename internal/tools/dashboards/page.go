@@ -4,6 +4,8 @@
 package main
 
 import (
+	"strings"
+
 	"github.com/grafana/grafana-foundation-sdk/go/common"
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
@@ -21,7 +23,9 @@ var source = common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasourc
 // page is a dashboard: rows of panels of equal width.
 type page struct {
 	title, description string
-	rows               []row
+	// programs are those whose metrics it shows, if it does not show those of all programs.
+	programs []string
+	rows     []row
 }
 
 type row struct {
@@ -30,10 +34,14 @@ type row struct {
 }
 
 // build returns the dashboard. Its uid is its name in URLs, and keeps it one dashboard when it is imported again.
-func (p page) build(uid string) (any, error) {
-	b := dashboard.NewDashboardBuilder(p.title) //nolint:staticcheck // every Grafana reads this version of the format, few the next one
+func (p *page) build(uid string) (any, error) {
+	description := p.description
+	if len(p.programs) > 0 {
+		description += " Programs: " + strings.Join(p.programs, ", ") + "."
+	}
+	b := dashboard.NewDashboardBuilder(p.title) //nolint:staticcheck // every Grafana reads this version of the format
 	b.Uid(uid).
-		Description(p.description).
+		Description(description).
 		Tags([]string{tag}).
 		Editable().
 		Tooltip(dashboard.DashboardCursorSyncCrosshair).
@@ -58,7 +66,7 @@ func (p page) build(uid string) (any, error) {
 	return b.Build()
 }
 
-// hosts is the variable of the hosts, without the ports of their pages for Prometheus: a collector has two, one for its own metrics.
+// hosts is the variable with the hosts, without ports: a collector is scraped at two, one of which has its own metrics.
 func hosts() *dashboard.QueryVariableBuilder {
 	const query = "label_values(ebpf_program_state, instance)"
 	return dashboard.NewQueryVariableBuilder("host").

@@ -20,7 +20,7 @@ const (
 	numberHeight = 4
 )
 
-// panel is what a row has, before it has a place.
+// panel is a panel of a row, without a place in the grid.
 type panel interface {
 	placed(id, width uint32) cog.Builder[dashboard.Panel]
 }

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// onHosts selects the series of the selected hosts, whatever the port is that they were scraped at.
+// onHosts selects the series of the hosts that the user has selected, whatever the scraped port is.
 const onHosts = `instance=~"$host(:[0-9]+)?"`
 
 // of selects series of a metric.
@@ -20,7 +20,7 @@ func rate(metric string, matchers ...string) string {
 	return "rate(" + of(metric, matchers...) + "[$__rate_interval])"
 }
 
-// orZero is 0 instead of nothing where a receiver is: a counter that never counted has no series.
+// orZero adds a 0 for receivers without the series: a counter that never counted has none.
 func orZero(query string) string { return query + " or 0 * sum(" + of(state) + ")" }
 
 // by adds up series that have these labels in common, separated by commas.
@@ -34,7 +34,7 @@ func by(labels, query string) string {
 // most keeps the greatest series, as many as a legend can hold.
 func most(query string) string { return "topk(10, " + query + ")" }
 
-// whose gives series a label for people: the unit, or the short id of the container as the event store takes it, or the host.
+// whose adds the label whose for people: the short id of the container, as the event store takes it, otherwise the unit, otherwise the host.
 func whose(query string) string {
 	for _, from := range []struct{ label, shown string }{{"instance", "(.*)"}, {"systemd_unit_name", "(.+)"}, {"container_id", "(.{12}).*"}} {
 		query = fmt.Sprintf(`label_replace(%s, "whose", "$1", %q, %q)`, query, from.label, from.shown)
@@ -42,7 +42,7 @@ func whose(query string) string {
 	return query
 }
 
-// quantile is one of a histogram's buckets, by labels.
+// quantile is a quantile of a histogram, by labels.
 func quantile(q float64, labels, metric string) string {
 	if labels != "" {
 		labels += ", "
@@ -50,7 +50,7 @@ func quantile(q float64, labels, metric string) string {
 	return fmt.Sprintf("histogram_quantile(%v, %s)", q, by(labels+"le", rate(metric+"_bucket")))
 }
 
-// quantiles are the median and the slow ones.
+// quantiles are the series of the median, the 95th and the 99th percentile.
 func quantiles(metric string) (all []series) {
 	for _, q := range []float64{0.5, 0.95, 0.99} {
 		all = append(all, series{quantile(q, "", metric), fmt.Sprintf("%v %% are faster", q*100)})

@@ -78,7 +78,7 @@ func (s *scene) awaitAlert(t *testing.T, name string, of labels, again func()) {
 	require.Failf(t, "the alert does not fire", "%s\nthose of that name: %v", alert(name, of), s.query(t, `ALERTS{alertname="`+name+`"}`))
 }
 
-// asGrafana replaces what Grafana replaces in a query.
+// asGrafana replaces the variables of Grafana in a query.
 func asGrafana(query string) string {
 	return strings.NewReplacer("$host", "localhost", "$__rate_interval", "2m").Replace(query)
 }
@@ -101,7 +101,7 @@ func (s *scene) checkPanels(t *testing.T) {
 	}
 }
 
-// made are labels that the queries themselves add, and the label of overflow series, which are rare.
+// made are the labels that queries add, and the label of overflow series, which are rare.
 var made = []string{"whose", "workload", "le", "otel_metric_overflow", "job", "instance"}
 
 // Each metric and label in dashboards and rules exists. Prometheus reports no error for unknown names, such as in a list of labels or

@@ -50,7 +50,8 @@ func newScene(t *testing.T) *scene {
 	s.wire, err = testnet.MakeWire(testnet.WireName("d"))
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = s.wire.Close() })
-	// Other than the example: ports and folders, faster intervals, a small ring, a limit that nothing reaches, and the programs that it leaves to the reader.
+	// Different from the example: ports and folders, shorter intervals, a small ring, an overhead_limit that is never reached, and programs
+	// that the example leaves out.
 	override := fmt.Sprintf(`yaml:
 receivers:
   ebpf:

@@ -9,11 +9,11 @@ import (
 	"slices"
 )
 
-// manyPeers is how many peers somebody may have the same trouble with until that is one problem.
+// manyPeers is the number of peers above which the same problem with each of them becomes one problem.
 const manyPeers = 10
 
-// fold makes one problem of those that differ by their peer only, if they are many: whoever reads what is wrong wants to know that a
-// process reaches nobody, not whom.
+// fold merges problems that differ by their peer only, if there are more than manyPeers: that a process reaches nobody is one line, not
+// one per peer.
 func fold(k *kind, list []*Problem) []*Problem {
 	if !slices.Contains(k.by, "address") {
 		return list
@@ -29,7 +29,7 @@ func fold(k *kind, list []*Problem) []*Problem {
 		switch {
 		case len(group) <= manyPeers:
 			folded = append(folded, p)
-		case group[0] == p: // once
+		case group[0] == p: // once per group per group per group
 			folded = append(folded, foldAll(group))
 		}
 	}
@@ -52,7 +52,7 @@ func foldAll(group []*Problem) *Problem {
 	return &all
 }
 
-// withoutPeer are the values of a problem without its peer.
+// withoutPeer returns a key for the values of a problem without its peer.
 func withoutPeer(v map[string]string) string {
 	v = maps.Clone(v)
 	delete(v, "address")
@@ -60,7 +60,7 @@ func withoutPeer(v map[string]string) string {
 	return fmt.Sprint(v)
 }
 
-// echoes are kinds that tell the trouble of a connection again.
+// echoes are the kinds that are consequences of a failed connection.
 var echoes = []string{"tcp_reset", "tcp_retransmit"}
 
 // withoutEchoes leaves out resets and retransmits of connections whose failure is a problem already.
@@ -76,7 +76,7 @@ func withoutEchoes(list []*Problem) []*Problem {
 	})
 }
 
-// between is who has a problem, and with whom.
+// between returns a key for the process of a problem and its peer.
 func between(v map[string]string) string {
 	return fmt.Sprintf("%q %q %q %q %q", v["command"], v["unit"], v["container"], v["address"], v["port"])
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// answers is a store that knows the numbers of events by their name and the values that they are counted by.
+// answers is a store with given counts, by the name of the events and the values that they are counted by.
 type answers struct {
 	query.Store
 	since time.Time
@@ -29,8 +29,7 @@ func (a *answers) Count(_ context.Context, q query.Count) ([]query.Group, error)
 	return a.now[q.Types[0].Text], nil
 }
 
-// An SRE reads a line for each trouble: a process that reaches nobody is one, and the resets and retransmits of a connection that fails
-// are no others.
+// Each fault is one problem: a process that reaches no peer, and a connection that fails together with its resets and retransmits.
 func TestOneLinePerTrouble(t *testing.T) {
 	since := time.Now().Truncate(query.Part)
 	store := &answers{since: since, now: map[string][]query.Group{}}

@@ -26,7 +26,7 @@ type Problem struct {
 	Title string
 	// Values are the common fields of its events, by the names of the parameters.
 	Values map[string]string
-	// Peers is with how many peers, if they are too many to be problems of their own.
+	// Peers is the number of peers of a problem that was folded, otherwise 0.
 	Peers int
 	// Count is how often it happened in the window, and Before in the one before that.
 	Count, Before int64
@@ -118,7 +118,7 @@ func (f *finder) kind(ctx context.Context, k *kind) ([]*Problem, error) {
 	return slices.DeleteFunc(order, func(p *Problem) bool { return p.Count < f.least(k) }), nil
 }
 
-// finish says what the problems are in words, how bad they are and where their events are.
+// finish folds the problems, and adds their titles, scores and links.
 func (f *finder) finish(all []*Problem) []Problem {
 	var list []Problem
 	for i := range kinds {
@@ -130,7 +130,7 @@ func (f *finder) finish(all []*Problem) []Problem {
 				v = maps.Clone(v)
 				v["address"] = strconv.Itoa(p.Peers) + " peers"
 			}
-			p.Title = k.title(v)
+			p.Title = v.expand(k.title)
 			p.score = score(k.weight, p.Count, p.Before)
 			p.Link = f.link(k.event, k.severity, p.Values)
 			list = append(list, *p)

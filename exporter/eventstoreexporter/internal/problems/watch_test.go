@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// asked is a store that counts the questions.
+// asked is a store that counts the queries.
 type asked struct {
 	query.Store
 	changed   chan struct{}
@@ -30,7 +30,7 @@ func (a *asked) Count(_ context.Context, q query.Count) ([]query.Group, error) {
 	return nil, nil
 }
 
-// It is asked at the start, and later only if events have come in.
+// Watch queries the store at the start, and later only if events have arrived.
 func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &asked{changed: make(chan struct{})}

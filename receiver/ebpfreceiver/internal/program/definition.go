@@ -28,6 +28,8 @@ type Definition struct {
 	// Privileges list the ways to run the program that need different capabilities, the defaults first. If empty, the
 	// program always needs AlwaysNeeded and no more.
 	Privileges []Privileges
+	// Problems are the kinds of problems that the event store finds in the program's events.
+	Problems []Problem
 	// DefaultConfig returns a new default configuration.
 	DefaultConfig func() Config
 	// New returns the program for a configuration made by DefaultConfig. It does no I/O.

@@ -47,6 +47,7 @@ var Definition = program.Definition{
 			Needed: []kernel.Capability{kernel.CapNetAdmin, kernel.CapDACReadSearch}, Serves: location,
 		},
 	},
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Listeners:     true,

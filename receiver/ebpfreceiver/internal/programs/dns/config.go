@@ -35,6 +35,7 @@ var Definition = program.Definition{
 	},
 	Example:        "{threshold: 50ms}",
 	Privileges:     []program.Privileges{{Needed: []kernel.Capability{kernel.CapNetAdmin}}},
+	Problems:       problems,
 	DefaultConfig:  func() program.Config { return defaultConfig() },
 	New:            newProgram,
 	Needs:          []*program.Definition{&cgroup.Definition},

@@ -36,6 +36,7 @@ var Definition = program.Definition{
 		},
 	},
 	Example:        "{processes: 20, leak_intervals: 60, operations: true}",
+	Problems:       problems,
 	DefaultConfig:  func() program.Config { return defaultConfig() },
 	New:            newProgram,
 	Needs:          []*program.Definition{&cgroup.Definition},

@@ -13,6 +13,7 @@ import (
 var Definition = program.Definition{
 	Name:          "oom",
 	Purpose:       "Which processes the kernel kills because memory has run out, and what memory they had.",
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},

@@ -22,11 +22,12 @@ var Definition = program.Definition{
 		Needed: []kernel.Capability{kernel.CapNetAdmin},
 		Serves: map[kernel.Capability]string{kernel.CapSyslog: "ebpf.drop.location"},
 	}},
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Listeners:     true,
 	Sampled:       true,
-	// The drops that no hook sees.
+	// For the overflows of accept queues, which no hook sees.
 	EventsOfScrape: true,
 	Needs:          []*program.Definition{&cgroup.Definition, &socket.Definition},
 }

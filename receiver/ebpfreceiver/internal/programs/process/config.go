@@ -19,6 +19,7 @@ var Definition = program.Definition{
 		},
 	},
 	Example:       "{arguments: true}",
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},

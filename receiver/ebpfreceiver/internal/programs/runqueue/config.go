@@ -23,6 +23,7 @@ var Definition = program.Definition{
 		},
 	},
 	Example:       "{threshold: 50ms}",
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},

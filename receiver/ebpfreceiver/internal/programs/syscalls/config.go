@@ -61,6 +61,7 @@ var Definition = program.Definition{
 		},
 	},
 	Example:       "{executables: [postgres], threshold: 10ms}",
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},

@@ -32,6 +32,7 @@ var Definition = program.Definition{
 	},
 	Example:       "{rtt_interval: 1s}",
 	Privileges:    []program.Privileges{{Needed: []kernel.Capability{kernel.CapNetAdmin}}},
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Sampled:       true,
