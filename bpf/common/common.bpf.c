@@ -36,9 +36,9 @@ int ebpf_find_offset(void *ctx)
 
 /* User space runs this for each listener with the address of its socket, and then reads the entry of the map. */
 SEC("raw_tp")
-int ebpf_look_at_listener(__u64 *ctx)
+int ebpf_update_listener(__u64 *ctx)
 {
-	return look_at_listening(ctx[0]);
+	return refresh_listening(ctx[0]);
 }
 
 EXPORT_ENUM(listening_fate);

@@ -89,7 +89,7 @@ type CommonListening struct {
 	Overflows      uint64
 	FirstDrops     uint32
 	Drops          uint32
-	Told           uint32
+	Reported       uint32
 	Backlog        uint32
 	Limit          uint32
 	Gone           uint32
@@ -214,7 +214,7 @@ const (
 	CommonMapEbpfSocketStorage       = "ebpf_socket_storage"
 	CommonMapEbpfSocketsByAddress    = "ebpf_sockets_by_address"
 	CommonProgEbpfFindOffset         = "ebpf_find_offset"
-	CommonProgEbpfLookAtListener     = "ebpf_look_at_listener"
+	CommonProgEbpfUpdateListener     = "ebpf_update_listener"
 	CommonVarByAddress               = "by_address"
 	CommonVarEnabledEvents           = "enabled_events"
 	CommonVarEventLimit              = "event_limit"
@@ -287,7 +287,7 @@ type CommonSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonProgramSpecs struct {
 	EbpfFindOffset     *ebpf.ProgramSpec `ebpf:"ebpf_find_offset"`
-	EbpfLookAtListener *ebpf.ProgramSpec `ebpf:"ebpf_look_at_listener"`
+	EbpfUpdateListener *ebpf.ProgramSpec `ebpf:"ebpf_update_listener"`
 }
 
 // CommonMapSpecs contains maps before they are loaded into the kernel.
@@ -460,13 +460,13 @@ type CommonVariables struct {
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonPrograms struct {
 	EbpfFindOffset     *ebpf.Program `ebpf:"ebpf_find_offset"`
-	EbpfLookAtListener *ebpf.Program `ebpf:"ebpf_look_at_listener"`
+	EbpfUpdateListener *ebpf.Program `ebpf:"ebpf_update_listener"`
 }
 
 func (p *CommonPrograms) Close() error {
 	return _CommonClose(
 		p.EbpfFindOffset,
-		p.EbpfLookAtListener,
+		p.EbpfUpdateListener,
 	)
 }
 

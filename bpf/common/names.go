@@ -63,5 +63,5 @@ const (
 // ProgFindOffset is the function that finds out, for the CPU that it runs on, what MapCPUOffsets has of it.
 const ProgFindOffset = CommonProgEbpfFindOffset
 
-// ProgLookAtListener is the function that renews what MapListening has of one, and returns a ListeningFate.
-const ProgLookAtListener = CommonProgEbpfLookAtListener
+// ProgUpdateListener is the function that renews what MapListening has of one, and returns a ListeningFate.
+const ProgUpdateListener = CommonProgEbpfUpdateListener

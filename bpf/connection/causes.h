@@ -108,7 +108,7 @@ static __always_inline bool is_policy(__u32 reason)
 	return false;
 }
 
-/* Whether a dropped buffer is a TCP segment on its way, which TCP has not taken: what TCP does with it is no drop on the way. */
+/* Whether a dropped buffer is a TCP segment that has not reached TCP. Segments that TCP itself discards do not count. */
 static __always_inline bool is_on_its_way(const struct sk_buff *skb, __u32 reason)
 {
 	if (skb->protocol != bpf_htons(ETH_P_IP) && skb->protocol != bpf_htons(ETH_P_IPV6))

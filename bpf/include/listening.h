@@ -23,7 +23,7 @@ struct listening {
 	__u64 overflows;       /* of the network namespace, when drops last changed */
 	__u32 first_drops;     /* sk_drops when the listener was found */
 	__u32 drops;           /* sk_drops at the last reading */
-	__u32 told;            /* overflows that were reported as drops of packets */
+	__u32 reported;        /* overflows that were reported as drops of packets */
 	__u32 backlog;         /* connections in the accept queue */
 	__u32 limit;           /* of the queue; the kernel admits one more */
 	__u32 gone;            /* not 0: the listener was closed */
@@ -131,7 +131,7 @@ enum listening_fate {
 };
 
 /* Updates a listener, given by the address of its socket. */
-static __always_inline enum listening_fate look_at_listening(__u64 key)
+static __always_inline enum listening_fate refresh_listening(__u64 key)
 {
 	struct listening *l = bpf_map_lookup_elem(&ebpf_listening, &key);
 	struct sock *sk = (struct sock *)key;

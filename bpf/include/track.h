@@ -263,7 +263,7 @@ static __noinline void add_listening(struct sock *trusted, struct task_struct *t
 	l->drops = l->first_drops;
 	l->first_overflows = overflows_of(sk);
 	l->overflows = l->first_overflows;
-	l->told = 0;
+	l->reported = 0;
 	l->gone = 0;
 	barrier();
 	l->since = bpf_ktime_get_ns();

@@ -107,7 +107,7 @@ static __always_inline void note_overflow(const struct sk_buff *skb, const struc
 		listener = listener_of(skb, p);
 	l = listener ? bpf_map_lookup_elem(&ebpf_listening, &listener) : NULL;
 	if (l && is_full_listener((const struct sock *)listener))
-		__sync_fetch_and_add(&l->told, 1);
+		__sync_fetch_and_add(&l->reported, 1);
 }
 
 /* rx_sk is NULL if the kernel does not say which socket the packet was for. */

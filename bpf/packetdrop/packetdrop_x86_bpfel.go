@@ -189,7 +189,7 @@ type PacketDropListening struct {
 	Overflows      uint64
 	FirstDrops     uint32
 	Drops          uint32
-	Told           uint32
+	Reported       uint32
 	Backlog        uint32
 	Limit          uint32
 	Gone           uint32

@@ -72,7 +72,7 @@ type SocketListening struct {
 	Overflows      uint64
 	FirstDrops     uint32
 	Drops          uint32
-	Told           uint32
+	Reported       uint32
 	Backlog        uint32
 	Limit          uint32
 	Gone           uint32

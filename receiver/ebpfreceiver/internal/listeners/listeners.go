@@ -35,8 +35,8 @@ func (l *Listener) isFull() bool { return l.Gone == 0 && l.Backlog > l.Limit }
 
 // Reader reads the listeners at each collection.
 type Reader struct {
-	// Look updates a listener's entry in Listening. nil: no listeners are read.
-	Look func(socket uint64) (common.ListeningFate, error)
+	// Update updates a listener's entry in Listening. nil: no listeners are read.
+	Update func(socket uint64) (common.ListeningFate, error)
 	// Listening has the listeners that exist, Listened those that were closed and had drops.
 	Listening, Listened *ebpf.Map
 
@@ -49,14 +49,14 @@ type Reader struct {
 
 // Read returns the listeners, including those that were closed since the last reading and had drops.
 func (r *Reader) Read() ([]*Listener, error) {
-	if r.Look == nil {
+	if r.Update == nil {
 		return nil, nil
 	}
-	all, err := r.open()
+	all, err := r.readOpen()
 	if err != nil {
 		return nil, err
 	}
-	closed, err := r.closed()
+	closed, err := r.readClosed()
 	if err != nil {
 		return nil, err
 	}
@@ -65,8 +65,8 @@ func (r *Reader) Read() ([]*Listener, error) {
 	return all, nil
 }
 
-// open returns the listeners that exist. If the end of a listener was missed, its entry is removed.
-func (r *Reader) open() (all []*Listener, err error) {
+// readOpen returns the listeners that exist. If the end of a listener was missed, its entry is removed.
+func (r *Reader) readOpen() (all []*Listener, err error) {
 	var (
 		sockets []uint64
 		socket  uint64
@@ -80,7 +80,7 @@ func (r *Reader) open() (all []*Listener, err error) {
 		return nil, fmt.Errorf("read the listeners: %w", err)
 	}
 	for _, socket := range sockets {
-		fate, err := r.Look(socket)
+		fate, err := r.Update(socket)
 		switch {
 		case err != nil:
 			return nil, err
@@ -99,8 +99,8 @@ func (r *Reader) open() (all []*Listener, err error) {
 	return all, nil
 }
 
-// closed returns the listeners that were closed. Their entries are removed at the next reading: other programs read them, too.
-func (r *Reader) closed() (all []*Listener, err error) {
+// readClosed returns the listeners that were closed. Their entries are removed at the next reading: other programs read them, too.
+func (r *Reader) readClosed() (all []*Listener, err error) {
 	var (
 		since uint64
 		l     common.Listening

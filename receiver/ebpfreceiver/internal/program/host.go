@@ -68,8 +68,8 @@ type Host struct {
 	Sockets *ebpf.Map
 	// Listening has the TCP listeners that exist, Listened those that were closed and had drops.
 	Listening, Listened *ebpf.Map
-	// LookAtListener updates a listener's entry in Listening. nil: no program reports listeners.
-	LookAtListener func(socket uint64) (common.ListeningFate, error)
+	// UpdateListener updates a listener's entry in Listening. nil: no program reports listeners.
+	UpdateListener func(socket uint64) (common.ListeningFate, error)
 	// Emit adds the log record of an event that the program finds in user space, unless it is over the event limit.
 	Emit func(appendLog func(b *batch.Batch))
 	// CountFull counts a loss because the program has no room in user space, like a full map of the BPF side.

@@ -181,7 +181,7 @@ func (s *Set) hostOf(one Selected, number uint32, at place) *Host {
 		Sockets:        at.shared.maps[common.MapSocketSlots],
 		Listening:      at.shared.maps[common.MapListening],
 		Listened:       at.shared.maps[common.MapListened],
-		LookAtListener: at.shared.lookAtListener(),
+		UpdateListener: at.shared.updateListener(),
 		Emit:           s.emitter(one.Config.Common(), number),
 		CountFull:      func() { s.counts.full[number].Add(1) },
 		Report: func(state State) {

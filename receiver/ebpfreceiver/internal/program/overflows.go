@@ -38,7 +38,7 @@ func (s *shared) watchListeners(types *kernel.BTF) error {
 	if err := find.Close(); err != nil {
 		return err
 	}
-	s.listener, err = s.loadOwn(common.ProgLookAtListener, types)
+	s.listener, err = s.loadOwn(common.ProgUpdateListener, types)
 	return err
 }
 
@@ -71,7 +71,7 @@ func (s *shared) loadOwn(function string, types *kernel.BTF) (*ebpf.Program, err
 	return loadFunction(function, spec, opts)
 }
 
-func (s *shared) lookAtListener() func(uint64) (common.ListeningFate, error) {
+func (s *shared) updateListener() func(uint64) (common.ListeningFate, error) {
 	if s.listener == nil {
 		return nil
 	}

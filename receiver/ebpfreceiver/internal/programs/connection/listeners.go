@@ -46,7 +46,7 @@ type queues struct {
 const overflowsKept = 3
 
 func (q *queues) scrapeInto(m *metrics.Builder) error {
-	if q.reader.Look == nil {
+	if q.reader.Update == nil {
 		return nil
 	}
 	all, err := q.reader.Read()

@@ -53,7 +53,7 @@ func newProgram(cfg program.Config, host *program.Host) program.Program {
 		names:  batch.NewNames(),
 	}
 	if c.config.Has(TCP) {
-		c.queues.reader.Look = host.LookAtListener
+		c.queues.reader.Update = host.UpdateListener
 	}
 	return c
 }

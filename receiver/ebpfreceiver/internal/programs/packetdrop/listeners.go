@@ -38,7 +38,7 @@ func (d *drops) scrapeOverflows(m *metrics.Builder) error {
 	for _, l := range all {
 		// The hook may see an overflow before the counter is read. It is subtracted at the next scrape then.
 		before := o.reported[l.ID()]
-		taken := min(l.New, uint64(l.Told)-before)
+		taken := min(l.New, uint64(l.Reported)-before)
 		reported[l.ID()] = before + taken
 		if n := l.New - taken; n > 0 {
 			d.drop(m, l, n)

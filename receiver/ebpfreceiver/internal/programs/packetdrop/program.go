@@ -24,7 +24,7 @@ var _ program.Program = (*drops)(nil)
 
 func newProgram(_ program.Config, host *program.Host) program.Program {
 	return &drops{host: host, overflows: overflows{
-		reader:   listeners.Reader{Look: host.LookAtListener, Listening: host.Listening, Listened: host.Listened},
+		reader:   listeners.Reader{Update: host.UpdateListener, Listening: host.Listening, Listened: host.Listened},
 		reported: map[listeners.ID]uint64{},
 		counts:   map[bpf.PacketDropSeries]uint64{},
 	}}
