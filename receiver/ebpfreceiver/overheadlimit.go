@@ -10,14 +10,16 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/overhead"
 )
 
-// minOverheadLimit is what a measurement can still tell from nothing.
+// minOverheadLimit is the smallest cost that can be measured.
 const minOverheadLimit OverheadLimit = 0.001
 
 const (
 	defaultOverheadInterval = time.Second
-	// minOverheadInterval is ten times the shortest sample in which the kernel's statistics say something.
+	// minOverheadInterval is ten times the shortest useful sample of the kernel's statistics.
 	minOverheadInterval = 50 * time.Millisecond
 	maxOverheadInterval = time.Minute
 )
@@ -31,7 +33,7 @@ func (l OverheadLimit) String() string {
 	if l == 0 {
 		return "0"
 	}
-	return strconv.FormatFloat(math.Round(float64(l)*1e6)/1e4, 'f', -1, 64) + "%"
+	return overhead.Percent(float64(l), overhead.LimitDecimals)
 }
 
 // MarshalText implements encoding.TextMarshaler.
@@ -58,7 +60,7 @@ func (l OverheadLimit) Validate() error {
 	case l == 0:
 		return nil
 	case math.IsNaN(float64(l)) || l < 0:
-		return fmt.Errorf("%s is no positive share; write a share of one CPU, such as 2%%, or 0 for no limit", l)
+		return fmt.Errorf("%s is not a positive share; write a share of one CPU, such as 2%%, or 0 for no limit", l)
 	case l < minOverheadLimit:
 		return fmt.Errorf("%s is too small to be measured; the least is %s, and 0 is no limit", l, minOverheadLimit)
 	case float64(l) > float64(cpus):

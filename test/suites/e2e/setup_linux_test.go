@@ -36,11 +36,7 @@ type setup struct {
 func newSetup(t *testing.T) *setup {
 	t.Helper()
 	s := &setup{events: filepath.Join(t.TempDir(), "events.json"), store: t.TempDir(), otlp: newOTLPSink(t)}
-	for _, port := range []*int{&s.storePort, &s.prometheus, &s.health, &s.telemetry} {
-		free, err := collector.FreePort()
-		require.NoError(t, err)
-		*port = free
-	}
+	require.NoError(t, collector.FreePorts(&s.storePort, &s.prometheus, &s.health, &s.telemetry))
 	return s
 }
 

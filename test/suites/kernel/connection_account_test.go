@@ -64,7 +64,7 @@ func TestConnectionLimitedByTheReceiver(t *testing.T) {
 	assert.Less(t, servers, 0.05)
 }
 
-// A server that does not read closes its receive window. It counts as often as this lasts until the client probes it.
+// A server that does not read closes its receive window. Each time that the client probes the closed window, it counts as one.
 func TestConnectionZeroWindows(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -98,7 +98,7 @@ func hasHook(r *testreceiver.Receiver, program, hook string) bool {
 		testreceiver.With("ebpf.program.hook", hook), testreceiver.With("ebpf.program.state", "attached"))) > 0
 }
 
-// A segment whose acknowledgement is lost is sent twice. The other side says so.
+// A segment whose acknowledgement is lost is sent twice. The peer reports the duplicate (D-SACK).
 func TestConnectionDuplicates(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

@@ -49,27 +49,27 @@ func newRouted(t testing.TB) routed {
 	return s
 }
 
-// lostHere is what this host drops of a connection.
+// lostHere describes the packets of a connection that this host drops.
 type lostHere struct {
-	// count is how many are dropped; 0: at least one.
+	// count is the number of dropped packets; 0 means at least one.
 	count int
-	// reason is as on the newest kernel; "": not compared.
+	// reason is the reason on the newest kernel; "" means that it is not compared.
 	reason string
 }
 
 // causeCase is a way for a connect to fail, with the expected attributes.
 type causeCase struct {
-	// errorType is "" if either of two is right.
+	// errorType is "" if the case has two possible errors.
 	name, errorType, cause string
 	dropped                *lostHere
-	// only4 is a way that only IPv4 has. withReason needs a kernel that says why it drops.
+	// only4 says that the case exists for IPv4 only. withReason says that it needs a kernel with drop reasons.
 	only4, withReason bool
 	prepare           func(t *testing.T, s routed, server netip.Addr)
-	// attempt performs the connect. nil connects and waits.
+	// attempt performs the connect; nil means connect and wait.
 	attempt func(t *testing.T, s routed, to netip.AddrPort)
-	// port is that of the server, closedPort if it is 0.
+	// port is the port of the server; 0 means closedPort.
 	port uint16
-	// nobody says that it connects to an unused address on the client's link.
+	// nobody says that the destination is an unused address on the client's link.
 	nobody bool
 }
 
@@ -91,7 +91,7 @@ func atLeft(s routed) *testnet.Namespace   { return s.left }
 func atRouter(s routed) *testnet.Namespace { return s.router }
 func atRight(s routed) *testnet.Namespace  { return s.right }
 
-// unanswered loses the client's packets where no kernel sees it.
+// unanswered loses the client's packets without a drop in any kernel.
 func unanswered(t *testing.T, s routed, _ netip.Addr) {
 	t.Helper()
 	s.left.Hide(t, testnet.Left.Device, testnet.Right.IPv4)
@@ -173,7 +173,7 @@ var causeCases = []causeCase{
 		},
 	},
 	{
-		// The kernel sends few ICMP errors a second, even to itself: without one it is a time-out.
+		// The kernel limits ICMP errors, even to itself. Without one, the connect would time out.
 		name: "neighbour that does not answer", cause: "local_drop", dropped: &lostHere{},
 		nobody: true,
 		prepare: func(t *testing.T, s routed, _ netip.Addr) {
@@ -186,7 +186,7 @@ var causeCases = []causeCase{
 
 func giveUp(_ *testing.T, s routed, to netip.AddrPort) {
 	c := s.client.OnThread("dialer").StartConnect(to)
-	time.Sleep(50 * time.Millisecond) // the SYN is sent before
+	time.Sleep(50 * time.Millisecond) // wait until the SYN is sent
 	s.client.Close(c.FD)
 }
 
@@ -221,7 +221,7 @@ func TestConnectionFailedAtOnce(t *testing.T) {
 				t.Parallel()
 				s := newRouted(t)
 				to := traffic.Addr(server, closedPort)
-				// The receiver does not wait for the result where a SYN was sent before, unless something has changed.
+				// For a destination that has got a SYN before, the receiver does not wait for the result, unless routes or policies have changed.
 				before := traffic.Start(t, s.left, traffic.Named("kernel-test-before", "before-main"))
 				require.Equal(t, unix.ECONNREFUSED, before.Connect(to).Errno)
 				c.prepare(t, s, server)
@@ -247,13 +247,13 @@ func TestConnectionFailedAtOnce(t *testing.T) {
 	}
 }
 
-// icmpCases are the codes of "unreachable", and the errors that TCP makes of them.
+// icmpCases are the codes of "unreachable", and TCP's errors for them.
 var icmpCases = map[string]map[uint8]string{
 	"ipv4": {0: "net_unreachable", 1: "host_unreachable", 2: "enoprotoopt", 3: "refused", 9: "net_unreachable", 10: "host_unreachable", 13: "host_unreachable"},
 	"ipv6": {0: "net_unreachable", 1: "eacces", 3: "host_unreachable", 4: "refused", 5: "eacces", 6: "eacces"},
 }
 
-// Each failure has its cause, and nothing else has it.
+// Each failure has its cause. Other events have none.
 func TestConnectionCauses(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)
@@ -349,7 +349,7 @@ func checkDropped(t *testing.T, e testreceiver.Event, want *lostHere) {
 var endCases = []struct {
 	name, errorType, cause string
 	dropped                *lostHere
-	// spoil happens to the connection before the client sends.
+	// spoil disturbs the connection before the client sends.
 	spoil func(t *testing.T, s routed, server netip.Addr)
 }{
 	{"peer that vanishes", "timed_out", "peer_vanished", nil, unanswered},
@@ -401,7 +401,7 @@ func TestConnectionEndCauses(t *testing.T) {
 	}
 }
 
-// A SYN that finds the accept queue of a listener on the same host full is dropped here, although the kernel does not say so.
+// A SYN for a full accept queue on the same host is a local drop, although no tracepoint reports it.
 func TestConnectionCauseOfFullQueue(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

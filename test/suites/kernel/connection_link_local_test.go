@@ -23,7 +23,7 @@ import (
 // farDevice is the name of the interface of each neighbour.
 const farDevice = "kt-far"
 
-// Addresses that all links of a test have alike.
+// Addresses that are the same on all links of a test.
 var (
 	near6, far6 = netip.MustParseAddr("fe80::1"), netip.MustParseAddr("fe80::77")
 	near4, far4 = netip.MustParseAddr("169.254.0.1"), netip.MustParseAddr("169.254.0.77")
@@ -36,7 +36,7 @@ type neighbour struct {
 	index  int
 	ns     *testnet.Namespace
 	server *traffic.Agent
-	// farIndex is that of farDevice.
+	// farIndex is the index of farDevice.
 	farIndex int
 }
 
@@ -45,7 +45,7 @@ func on(address netip.Addr, index int, port uint16) netip.AddrPort {
 	return traffic.Addr(address.WithZone(strconv.Itoa(index)), port)
 }
 
-// newNeighbours makes a client and two neighbours that have the same addresses.
+// newNeighbours makes a client and two neighbours with the same addresses.
 func newNeighbours(t *testing.T) (*testnet.Namespace, *traffic.Agent, []neighbour) {
 	t.Helper()
 	left := testnet.NewNamespace(t)

@@ -90,7 +90,7 @@ func TestConnectionListeners(t *testing.T) {
 		})
 	}
 	s.client.StartConnect(older.Local)
-	// Clients send their SYNs again, so that the counter rises meanwhile.
+	// Clients retransmit their SYNs, so that the counter rises meanwhile.
 	var all, kernels int
 	require.True(t, testreceiver.Eventually(func() bool {
 		kernels = netstat(t, s.server, "ListenOverflows") - before

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// A short connection is one event on each side, with what two events say otherwise.
+// A short connection is one event on each side, with the attributes of both events.
 func TestConnectionMerged(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {merge_within: 10s}}")
@@ -39,7 +39,7 @@ func TestConnectionMerged(t *testing.T) {
 				exchange(t, s.server, p.server.FD, s.client, p.client.FD, 5000)
 				first, second := closeInTurn(s.client, p.client.FD, s.server, p.server.FD)
 				if !kernelSays().numbers {
-					r.Exactly(t, 4, testreceiver.OfProcess(s.client.PID, s.server.PID)) // nothing tells which close is of which connection
+					r.Exactly(t, 4, testreceiver.OfProcess(s.client.PID, s.server.PID)) // a close does not name the connection that it was merged with
 					return
 				}
 
@@ -69,14 +69,14 @@ func TestConnectionMerged(t *testing.T) {
 			})
 		}
 	})
-	// Nothing of what was merged is held back any more.
+	// No merged event is held back any more.
 	require.NoError(t, r.Shutdown())
 	if kernelSays().numbers {
 		assert.Empty(t, r.Events.Matching(testreceiver.OfProcess(pids...), testreceiver.Named(connectEvent, acceptEvent)))
 	}
 }
 
-// A connection that lasts longer is told while it lasts.
+// A longer connection is reported while it is open.
 func TestConnectionNotMerged(t *testing.T) {
 	testnet.Require(t)
 	const merging = 300 * time.Millisecond
@@ -99,7 +99,7 @@ func TestConnectionNotMerged(t *testing.T) {
 	only(t, events, closeEvent, s.server)
 }
 
-// What is held back at the stop is told then.
+// Events that are held back at the stop are delivered.
 func TestConnectionMergedAtTheStop(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {merge_within: 10s}}")

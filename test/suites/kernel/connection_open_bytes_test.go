@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// The bytes of a connection count while it is open, and the rest at its end, also if several processes have its socket.
+// The bytes of a connection are counted while it is open, and the rest at its end, even if several processes hold its socket.
 func TestConnectionBytesWhileOpen(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyConnection)

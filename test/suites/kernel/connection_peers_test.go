@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// byPeer makes metrics of connection and tcp tell servers apart.
+// byPeer adds the server's attributes to the metrics of connection and tcp.
 const byPeer = `
 metrics:
   ebpf.connection.opened: {attributes: [ebpf.connection.role, server.address, server.port, otel.metric.overflow]}
@@ -38,7 +38,7 @@ func serverSeries(server netip.AddrPort, more testreceiver.Attributes) testrecei
 	return series
 }
 
-// Metrics that list the server's attributes have a series per server. The others are what they are without.
+// Metrics that list the server's attributes have a series per server. The other metrics do not change.
 func TestConnectionMetricsByPeer(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {}, tcp: {events: false}}"+byPeer)
@@ -83,7 +83,7 @@ func TestConnectionMetricsByPeer(t *testing.T) {
 	assert.Equal(t, backlog, server.Int(limitMetric, serverSeries(listener.Local, nil)), "listeners have their addresses in any case")
 }
 
-// There is room for a number of servers. What goes to further ones is counted, too, as overflow.
+// Connections to more servers than there is room for are counted in the overflow series.
 func TestConnectionMetricsOfManyPeers(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [udp], events: false}}"+byPeer)

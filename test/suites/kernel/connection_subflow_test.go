@@ -25,7 +25,7 @@ const (
 	subflowKey = "ebpf.connection.subflow"
 )
 
-// A connection of MPTCP with a further subflow, which the kernel opens, is one connection of the programs.
+// An MPTCP connection with a further subflow, which the kernel opens, counts as one connection.
 func TestConnectionSubflows(t *testing.T) {
 	testnet.Require(t)
 	testnet.RequireMPTCP(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// waitToAsk waits until the receiver may ask conntrack again: requests may take a tenth of the time, which slow machines use up.
+// waitToAsk waits until the receiver may query conntrack again: its queries may take a tenth of the time, which slow machines use up.
 func waitToAsk() { time.Sleep(testenv.Patiently(700 * time.Millisecond)) }
 
 // A service has an address that no host has. The client's kernel sends packets for it to a server.
@@ -70,7 +70,7 @@ func TestConnectionTranslated(t *testing.T) {
 			check(t, query, connectEvent, plog.SeverityNumberInfo, connection("udp", "client", socket.Local, dns, socket.Cookie, s.left).
 				with(owner(s.client, "current")).with(translated(dnsServer)))
 
-			// A refusal ends what conntrack knows of the connection.
+			// A refusal ends the entry of conntrack.
 			refused, nobody := traffic.Addr(tt.service, 81), traffic.Addr(tt.f.dial, closedPort)
 			s.left.Translate(t, unix.IPPROTO_TCP, refused, nobody)
 			failed := s.client.OnThread("dialer").Connect(refused)
@@ -84,7 +84,7 @@ func TestConnectionTranslated(t *testing.T) {
 			}
 			check(t, e, connectEvent, plog.SeverityNumberWarn, want, handshakeKey)
 
-			// What this host drops of a connection on its way is known by whatever address.
+			// Packets that this host drops belong to their connection, whether their address is translated or not.
 			dropped, filtered := traffic.Addr(tt.service, 82), traffic.Addr(tt.f.dial, closedPort+1)
 			s.left.Translate(t, unix.IPPROTO_TCP, dropped, filtered)
 			rule := s.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, Port: closedPort + 1})
@@ -95,7 +95,7 @@ func TestConnectionTranslated(t *testing.T) {
 			assert.Equal(t, "local_drop", e.Attributes[causeKey])
 			assert.Equal(t, int64(1), e.Attributes[dropsKey])
 
-			// What is not translated has no such attributes, although the same host tracks it.
+			// A connection that is not translated has no such attributes, although conntrack knows it.
 			direct := s.client.OnThread("dialer").Connect(webServer)
 			e = r.Exactly(t, 1, testreceiver.OfProcess(s.client.PID), testreceiver.With("server.port", int64(webServer.Port())))[0]
 			check(t, e, connectEvent, plog.SeverityNumberInfo, connection("tcp", "client", direct.Local, webServer, direct.Cookie, s.left).

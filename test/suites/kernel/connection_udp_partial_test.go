@@ -53,8 +53,8 @@ func sendEach(fd int, to ...netip.AddrPort) (int, error) {
 	return int(n), nil
 }
 
-// sendmmsg() sends some of the datagrams, and does not say why it has not sent the others. They have peers when it is called for them
-// again.
+// sendmmsg() sends some of the datagrams, and does not report why it has not sent the others. These get a new peer when it is called for
+// them again.
 func TestConnectionUDPPartlySent(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().taskWork {

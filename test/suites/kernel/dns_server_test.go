@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// answering returns what a name server sends for a query: any number of datagrams, or of parts of a stream with their length prefixes.
+// answering returns the answers of a name server to a query: any number of datagrams, or of parts of a stream with length prefixes.
 type answering func(query []byte) [][]byte
 
 // serveNames answers on a port of the namespace, over UDP and TCP, until the end of the test.
@@ -80,7 +80,7 @@ func serveStream(conn net.Conn, answer answering) {
 	}
 }
 
-// prefixed returns a message with its length before it, as over TCP.
+// prefixed returns a message with the length prefix of TCP.
 func prefixed(message []byte) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(len(message))), message...)
 }

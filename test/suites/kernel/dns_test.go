@@ -225,7 +225,7 @@ func TestDNSAnswers(t *testing.T) {
 	}
 }
 
-// Other traffic on the port is not a look-up and does not disturb later ones.
+// Other traffic on the port is not a look-up, and later look-ups are reported.
 func TestDNSOtherTraffic(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "programs: {connection: {protocols: [tcp]}, dns: {threshold: 1us, timeout: 50ms}}")
@@ -476,7 +476,8 @@ func TestDNSDefaultEvents(t *testing.T) {
 	}
 }
 
-// The kernel sends the query to another server than the process asked. A connected socket shows the asked one, even with another port.
+// The kernel translates the query to another server. The event has the server that the process asked if its socket is connected, even
+// if the port differs.
 func TestDNSTranslated(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, everyLookup)
@@ -496,7 +497,7 @@ func TestDNSTranslated(t *testing.T) {
 	}
 }
 
-// A socket that is not connected does not know its server: what is seen is where the kernel sends the query, if the port is still 53.
+// An unconnected socket does not have its server. The event has the server that the kernel sends the query to, if the port is still 53.
 func TestDNSTranslatedUnconnected(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, everyLookup)
@@ -526,7 +527,7 @@ func TestDNSTranslatedUnconnected(t *testing.T) {
 	}
 }
 
-// A resolver takes an answer from another address than the one it has asked, if its socket does. The server is the one that was asked.
+// The answer comes from another address than the query went to. The server is the one that was asked.
 func TestDNSFromAnotherAddress(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, everyLookup)
@@ -562,7 +563,7 @@ func TestDNSOtherPorts(t *testing.T) {
 	assert.Equal(t, "last.test", e.Attributes["dns.question.name"])
 }
 
-// A connection has the name that its process has looked up, if it is the only one that leads to the address.
+// A connection has the name that its process has looked up, if it is the only name of the address.
 func TestDNSServerDomain(t *testing.T) {
 	testnet.Require(t)
 	const domain = "ebpf.server.domain"

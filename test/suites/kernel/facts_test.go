@@ -27,7 +27,7 @@ type facts struct {
 	lockedMaps bool
 	// requests reports that requests of io_uring are visible (6.3).
 	requests bool
-	// flushWaiters reports that the waiters of a flush are visible (6.6).
+	// flushWaiters reports that requests that wait for a flush are visible (6.6).
 	flushWaiters bool
 	// taskWork reports that a BPF program can run when a task returns from a system call (6.18).
 	taskWork bool

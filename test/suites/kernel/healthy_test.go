@@ -152,7 +152,7 @@ func (h *healthy) overTCP(t *testing.T, address netip.Addr) {
 					return err
 				}
 			}
-			// The other side closes too, before or after this one.
+			// The other side closes, too, before or after this one.
 			if halfClose {
 				_, err = io.Copy(io.Discard, conn)
 			}

@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// Events and metrics have only what matches all keys of include and none of exclude.
+// Events and metrics have only traffic that matches all keys of include and none of exclude.
 func TestInclude(t *testing.T) {
 	testnet.Require(t)
 	right4, right6 := testnet.Right.IPv4, testnet.Right.IPv6
@@ -87,7 +87,7 @@ func TestInclude(t *testing.T) {
 	}
 }
 
-// Processes that are not included are in no event and no metric of any program.
+// Processes that are not included have no event and no metric in any program.
 func TestIncludeExecutables(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, "include: {executables: [kernel-test-server]}\nprograms: {connection: {}, packet_drop: {}, tcp: {}, process: {}, file: {}}")

@@ -23,14 +23,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// kindsLimit is an event limit of which the share of one kind is more than fewOfKind.
+// kindsLimit is an event limit. The share of one kind is more than fewOfKind.
 const (
 	kindsLimit = 160
 	fewOfKind  = 5
 )
 
-// underStorm calls act some times while storm, which has already reached the program's limit, is repeated. after is how long the storm
-// continues.
+// underStorm repeats storm until the program's limit is reached, and then calls act some times while storm goes on. after is how long the
+// storm continues after that.
 func underStorm(t *testing.T, r *testreceiver.Receiver, program string, storm, act func(), after time.Duration) {
 	t.Helper()
 	var over atomic.Bool
@@ -80,12 +80,12 @@ func TestTCPEventLimitOfKinds(t *testing.T) {
 		s.client.Close(s.client.Connect(traffic.Addr(testnet.Right.IPv4, closedPort)).FD)
 	}, func() {
 		other.StartConnect(traffic.Addr(testnet.Right.IPv4, port))
-	}, 1200*time.Millisecond) // a SYN is sent again after a second
+	}, 1200*time.Millisecond) // a SYN is retransmitted after a second
 	events := r.Wait(t, fewOfKind, testreceiver.Named(retransmitEvent), testreceiver.OfProcess(other.PID))
 	assert.GreaterOrEqual(t, len(events), fewOfKind)
 }
 
-// A storm of processes that end well does not hide those that fail.
+// A storm of processes that succeed does not hide those that fail.
 func TestProcessEventLimitOfKinds(t *testing.T) {
 	testnet.Require(t)
 	shell, _ := newShell(t)

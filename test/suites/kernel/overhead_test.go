@@ -25,10 +25,10 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/traffic"
 )
 
-// overheadInterval is short, so that a program that has left comes back within seconds.
+// overheadInterval is short, so that a detached program steps up within seconds.
 const overheadInterval = 50 * time.Millisecond
 
-// rage repeats a round of a storm until the result is called.
+// rage repeats rounds of a storm until the returned function is called.
 func rage(t *testing.T, round func() error, calm func()) (end func()) {
 	stop := make(chan struct{})
 	var running sync.WaitGroup
@@ -53,7 +53,7 @@ func rage(t *testing.T, round func() error, calm func()) (end func()) {
 	}
 }
 
-// overheadOf returns what a program costs, as a share of one CPU; that of all programs if the name is "".
+// overheadOf returns the cost of a program as a share of one CPU; "" means all programs.
 func overheadOf(m testreceiver.Scrape, program string) (share float64) {
 	for _, metric := range m.Find("ebpf.overhead") {
 		for _, p := range metric.Gauge().DataPoints().All() {
@@ -66,7 +66,7 @@ func overheadOf(m testreceiver.Scrape, program string) (share float64) {
 	return share
 }
 
-// steps returns the events of the steps of a program since a time, without those of its hooks.
+// steps returns the state events of a program since a time, without those about its hooks.
 func steps(r *testreceiver.Receiver, program string, since time.Time) (steps []testreceiver.Event) {
 	for _, e := range r.Events.Matching(testreceiver.Named(stateEvent), testreceiver.With("ebpf.program.name", program)) {
 		if e.Attributes["ebpf.program.reason"] != nil && e.Time.After(since) {
@@ -86,7 +86,7 @@ func stateOf(m testreceiver.Scrape, program string) string {
 	return ""
 }
 
-// In a storm the programs cost less than their limit within a second. After it, each of them does everything again.
+// In a storm the programs cost less than the limit within a second. After the storm, each program steps up to the full level.
 func TestOverheadLimit(t *testing.T) {
 	testnet.Require(t)
 	for _, name := range provoke.Names() {
@@ -113,7 +113,7 @@ func TestOverheadLimit(t *testing.T) {
 			require.True(t, held, "%s costs %.2f %% of a CPU, and its states are %v at %v", name, 100*overheadOf(m, name), states(r, name), hooks)
 			descent := steps(r, name, begin)
 			if s.EventsOff {
-				descent = descent[:1] // what comes later depends on other work on the host
+				descent = descent[:1] // later steps depend on other work on the host
 			}
 			first, lasted := firstOfDescent(descent)
 			t.Logf("%s: held %s after the storm began, %s after the first step, hooks %v", name, took.Round(time.Millisecond), lasted, hooks)
@@ -133,7 +133,7 @@ func TestOverheadLimit(t *testing.T) {
 			assert.Contains(t, last.Body, "program "+name+" does everything again: ")
 			assert.True(t, testreceiver.Eventually(func() bool { return stateOf(r.Scrape(t), name) == "attached" }))
 			assert.Equal(t, hooks, hooksOf(r, name), "it has the hooks that it had before")
-			// The storm goes on being seen: everything works again.
+			// The program counts the storm again.
 			since := time.Now()
 			end = rage(t, round, calm)
 			again := testreceiver.Eventually(func() bool { return len(steps(r, name, since)) > 0 })
@@ -143,7 +143,7 @@ func TestOverheadLimit(t *testing.T) {
 	}
 }
 
-// firstOfDescent returns the first step of those that followed each other down to the deepest level, and how long they took.
+// firstOfDescent returns the first of the consecutive steps down to the deepest level, and how long they took.
 func firstOfDescent(steps []testreceiver.Event) (first testreceiver.Event, lasted time.Duration) {
 	end := len(steps) - 1
 	if detached := slices.IndexFunc(steps, func(e testreceiver.Event) bool { return e.Attributes["ebpf.program.state"] == "detached" }); detached >= 0 {
@@ -170,7 +170,7 @@ func hooksOf(r *testreceiver.Receiver, program string) (hooks []string) {
 	return hooks
 }
 
-// Without events the metrics stay exact, and each event that was held back is counted.
+// With events off the metrics stay exact, and each event that was not emitted is counted.
 func TestOverheadLimitCountsEvents(t *testing.T) {
 	testnet.Require(t)
 	const count = 5000

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
 )
 
-// absent is a page of memory that is not there until release is called: the kernel waits when it writes to it.
+// absent is a page of memory that is missing until release is called (userfaultfd). The kernel waits when it writes to the page.
 type absent struct {
 	page []byte
 	fd   int
@@ -73,16 +73,15 @@ func (a *absent) release(t *testing.T) {
 	a.ask(t, uffdZeroPage, &[4]uint64{a.address(), uint64(len(a.page))})
 }
 
-// While a process reads, what comes for its socket waits. If the connection ends by one of these segments, those after it find a
-// closed socket. They are lost, unless they repeat what was received.
+// While a process reads, segments for its socket wait in the backlog. If one of them ends the connection, the following ones find a closed
+// socket. They are lost, unless they repeat data that was received.
 func TestPacketDropAtClosedSocket(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().receiver {
 		testenv.Lacking(t, "the receiving socket of a drop: it does not tell repeated data from new data")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	withoutTimestamps(t, left, right)
 	w := openTap(t, left, right)
 	w.accept(t)

@@ -91,8 +91,7 @@ func as4(a netip.Addr) (octets [4]byte) {
 func TestPacketDropOfGroups(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	for _, group := range []netip.Addr{broadcast, group4, group6} {
 		toGroup := testreceiver.With("destination.address", group.String())
 		send := groupSender(t, left, testnet.Left.Device, group)

@@ -65,8 +65,7 @@ func send(t *testing.T, fd int, to net.HardwareAddr, kind uint16, rest []byte) {
 func TestPacketDropOfFrames(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	own, fd := linkAddress(t, right, testnet.Right.Device), openFrames(t, left, testnet.Left.Device)
 	const experimental, lldp = 0x88b5, 0x88cc
 	bridges := net.HardwareAddr{1, 0x80, 0xc2, 0, 0, 0x0e}
@@ -99,13 +98,12 @@ func TestPacketDropOfFrames(t *testing.T) {
 	}
 }
 
-// A DHCP server offers an address to a host that does not have it yet, which reads the offer with a packet socket. Another datagram
-// to an address that nobody has is lost.
+// A DHCP server sends its offer to an address that the host does not have yet; the host reads the offer with a packet socket. Another
+// datagram to an unused address is lost.
 func TestPacketDropsLeaveOutOffersOfAddresses(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	own, fd := linkAddress(t, right, testnet.Right.Device), openFrames(t, left, testnet.Left.Device)
 	offered := netip.MustParseAddr("198.18.0.99")
 	for _, ports := range [][2]uint16{{67, 68}, {67, filteredPort}} {
@@ -117,13 +115,12 @@ func TestPacketDropsLeaveOutOffersOfAddresses(t *testing.T) {
 	assert.Equal(t, int64(filteredPort), e.Attributes["destination.port"])
 }
 
-// An end of a link comes up before the other one, as when a container starts. What its kernel sends for the link itself is sent
-// again; other packets are lost.
+// One end of a link comes up before the other one, as when a container starts. The kernel repeats its own packets for the link, such as
+// neighbour discovery. Other packets are lost.
 func TestPacketDropsLeaveOutControlOfLinksThatAreDown(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, onlyPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	fd := openFrames(t, left, testnet.Left.Device)
 	const icmpv6, neighbourSolicitation = 58, 135
 	nodes := netip.MustParseAddr("ff02::1:ff00:2")

@@ -31,14 +31,13 @@ func openFiltered(t *testing.T, ns *testnet.Namespace, family, kind, protocol in
 	return fd
 }
 
-// A raw socket gets a copy of each packet of its protocol. What its filter refuses is no loss: each ping has such a filter, which
-// refuses the answers to all others. The filter of another socket refuses what nobody else gets.
+// A raw socket gets a copy of each packet of its protocol. A copy that its filter refuses is not a loss: the filter of each ping refuses
+// the answers to all other pings. A packet that the filter of another kind of socket refuses is lost.
 func TestPacketDropsLeaveOutFiltersOfRawSockets(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
 	for _, end := range []netip.Addr{testnet.Right.IPv4, testnet.Right.IPv6} {
-		left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-		testnet.Join(t, left, right)
+		left, right := testnet.NewPair(t)
 		family, from := unix.AF_INET, testnet.Left.IPv4
 		var to unix.Sockaddr = &unix.SockaddrInet4{Addr: as4(end), Port: filteredPort}
 		if end.Is6() {

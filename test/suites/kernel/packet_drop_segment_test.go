@@ -142,8 +142,7 @@ const (
 	someReason = "some"  // for a reason that depends on the kernel
 )
 
-// A segment that arrives at its socket is lost if it carried something new. It is not if it was only an acknowledgement, a
-// probe or a repetition.
+// A segment that its socket drops is lost if it carried something new. An acknowledgement, a probe or a repetition is not a loss.
 func TestPacketDropOfSegments(t *testing.T) {
 	testnet.Require(t)
 	if !kernelSays().reasons {
@@ -184,8 +183,7 @@ func TestPacketDropOfSegments(t *testing.T) {
 		{"data after a FIN", halfClose, func(next, own uint32) forged { return forged{flags: ack, sequence: next, ack: own, data: 5} }, someReason},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-			testnet.Join(t, left, right)
+			left, right := testnet.NewPair(t)
 			withoutTimestamps(t, left, right)
 			w := openTap(t, left, right)
 			w.accept(t)
@@ -203,7 +201,7 @@ func TestPacketDropOfSegments(t *testing.T) {
 	}
 }
 
-// at matches the drops in a namespace. Before Linux 6.11 the kernel does not tell the namespace of a segment that its socket drops.
+// at matches the drops in a namespace. Before Linux 6.11 the namespace of a segment that its socket drops is not known.
 func at(ns *testnet.Namespace) testreceiver.Match {
 	inside := testreceiver.InNamespace(ns)
 	return func(e testreceiver.Event) bool {
@@ -235,8 +233,7 @@ func TestPacketDropAtClosedWindow(t *testing.T) {
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
 	for size, reason := range map[int]string{0: "", 1: "", 500: someReason} {
-		left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-		testnet.Join(t, left, right)
+		left, right := testnet.NewPair(t)
 		withoutTimestamps(t, left, right)
 		w := openTap(t, left, right, func(listener int) {
 			require.NoError(t, unix.SetsockoptInt(listener, unix.SOL_SOCKET, unix.SO_RCVBUF, 4096))
@@ -272,8 +269,7 @@ func TestPacketDropAtClosedWindow(t *testing.T) {
 func TestPacketDropsLeaveOutDeferredAccepts(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	deferring := func(listener int) {
 		require.NoError(t, unix.SetsockoptInt(listener, unix.IPPROTO_TCP, unix.TCP_DEFER_ACCEPT, 5))
 	}
@@ -295,8 +291,7 @@ func TestPacketDropOfSegmentsForNobody(t *testing.T) {
 		flags  uint8
 		reason string
 	}{"ack": {ack, "no_socket"}, "syn": {syn, "no_socket"}, "rst": {rst, ""}} {
-		left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-		testnet.Join(t, left, right)
+		left, right := testnet.NewPair(t)
 		w := openTap(t, left, right)
 		w.from = netip.AddrPortFrom(w.from.Addr(), 12345)
 		w.to = netip.AddrPortFrom(w.to.Addr(), closedPort)
@@ -313,12 +308,11 @@ func TestPacketDropsLeaveOutAcknowledgementsOfNoConnection(t *testing.T) {
 		testenv.Lacking(t, "drop reasons: it does not tell this acknowledgement from the last one of a handshake")
 	}
 	r := testreceiver.Start(t, ownPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	w := openTap(t, left, right)
 	_, err := unix.Poll([]unix.PollFd{{Fd: int32(w.listener), Events: unix.POLLIN}}, -1)
 	require.NoError(t, err)
-	require.NoError(t, unix.Listen(w.listener, 0)) // the connection that waits is one too many now
+	require.NoError(t, unix.Listen(w.listener, 0)) // the waiting connection exceeds the new limit
 	w.from = netip.AddrPortFrom(w.from.Addr(), 12345)
 	w.send(t, forged{flags: ack, sequence: 1, ack: 1})
 	checkDrops(t, r, "", right, w.from.Port())
@@ -328,8 +322,7 @@ func TestPacketDropsLeaveOutAcknowledgementsOfNoConnection(t *testing.T) {
 func TestPacketDropOfFilteredAcknowledgements(t *testing.T) {
 	testnet.Require(t)
 	r := testreceiver.Start(t, ownPacketDrop)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	w := openTap(t, left, right)
 	w.accept(t)
 	rule := right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_TCP, TCPFlags: ack})

@@ -74,7 +74,7 @@ func TestProgramStates(t *testing.T) {
 // statsSysctl is the kernel's switch for run-time statistics of BPF programs.
 const statsSysctl = "/proc/sys/kernel/bpf_stats_enabled"
 
-// The kernel's statistics of programs are published only while the kernel keeps them.
+// Run times of programs are published only while the kernel measures them.
 func TestRunTimeOnlyWhileTheKernelMeasures(t *testing.T) {
 	testnet.Require(t)
 	before, err := os.ReadFile(statsSysctl)

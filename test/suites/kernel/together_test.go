@@ -136,8 +136,7 @@ var apart = map[string]string{
 	"TestPacketDropsOfHealthyTraffic":  "it takes long, and does not depend on the shared state of sockets",
 }
 
-// briefly are the tests of together that -short repeats: those of events and metrics that depend on what a socket's state has
-// of two programs.
+// briefly are the tests of together that -short repeats: they depend on parts of a socket's state of two programs.
 var briefly = []func(*testing.T){
 	TestConnectionReset,
 	TestConnectionRetransmits,

@@ -38,12 +38,8 @@ type server struct {
 // be further settings of the exporter.
 func newServer(binary, directory string, executables []string, settings ...string) (*server, error) {
 	s := &server{binary: binary}
-	for _, port := range []*int{&s.port, &s.otlp} {
-		free, err := collector.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		*port = free
+	if err := collector.FreePorts(&s.port, &s.otlp); err != nil {
+		return nil, err
 	}
 	s.config = fmt.Sprintf(`yaml:
 receivers:

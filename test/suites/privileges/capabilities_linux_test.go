@@ -10,15 +10,13 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 )
 
 // restrictedTo is an ordinary user with only these capabilities, who cannot gain others.
 func restrictedTo(set ...string) restrict.Restriction {
-	user := &restrict.User{ID: nobody}
-	for _, c := range set {
-		user.Capabilities = append(user.Capabilities, numbers[c])
-	}
+	user := &restrict.User{ID: nobody, Capabilities: programs.CapabilityNumbers(set...)}
 	return restrict.Restriction{User: user, NoNewPrivileges: true}
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
@@ -38,8 +39,8 @@ func setcap(path string, set []string) error {
 	// struct vfs_cap_data, version 2: permitted and inheritable, low half and high half.
 	const version2, effective = 0x02000000, 1
 	var permitted uint64
-	for _, c := range set {
-		permitted |= 1 << numbers[c]
+	for _, number := range programs.CapabilityNumbers(set...) {
+		permitted |= 1 << number
 	}
 	data := binary.LittleEndian.AppendUint32(nil, version2|effective)
 	for _, word := range []uint32{uint32(permitted), 0, uint32(permitted >> 32), 0} {

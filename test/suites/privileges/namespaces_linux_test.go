@@ -136,7 +136,7 @@ service: {pipelines: {metrics: {exporters: [otlp_http]}}}
 			itself := map[string]any{"error.type": "refused", "process.pid": int64(c.PID())}
 			tries := func() int { return strings.Count(c.Log(), "connection refused") }
 			require.Eventually(t, func() bool { return tries() >= 2 }, provoke.Patience, 100*time.Millisecond, c.Log())
-			// Events are in order: once the event of this later connection is there, so is that of the exporter's.
+			// Events are in order: when the event of this later connection is there, the exporter's would be there, too.
 			_, err := net.Dial("tcp4", "127.0.0.1:1")
 			require.ErrorIs(t, err, unix.ECONNREFUSED)
 			tr.events.Await(t, 1, "ebpf.connection.connect", map[string]any{"error.type": "refused", "process.pid": int64(os.Getpid())})

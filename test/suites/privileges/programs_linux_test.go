@@ -11,26 +11,12 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 )
-
-// capabilities are those that programs may need, in the order of the documentation.
-var capabilities = []string{"CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYSLOG", "CAP_DAC_READ_SEARCH", "CAP_SYS_PTRACE"}
-
-// numbers are the kernel's numbers of the capabilities.
-var numbers = map[string]uintptr{
-	"CAP_BPF":             unix.CAP_BPF,
-	"CAP_PERFMON":         unix.CAP_PERFMON,
-	"CAP_NET_ADMIN":       unix.CAP_NET_ADMIN,
-	"CAP_SYSLOG":          unix.CAP_SYSLOG,
-	"CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH,
-	"CAP_SYS_PTRACE":      unix.CAP_SYS_PTRACE,
-}
 
 // use is one way to run a program: a row of the table of capabilities.
 type use struct {
@@ -98,7 +84,7 @@ func (u use) provoke(t *testing.T, tr *trial) collector.Event {
 
 // documented are the capabilities in the table.
 func (u use) documented() (names []string) {
-	for _, c := range capabilities {
+	for _, c := range programs.Capabilities {
 		if u.Serves[c] != "" || slices.Contains(u.Needed, c) {
 			names = append(names, c)
 		}

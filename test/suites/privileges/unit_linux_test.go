@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
@@ -40,7 +41,7 @@ func setting(t *testing.T, name string) (words [][]string) {
 // usual are the documented capabilities without CAP_DAC_READ_SEARCH. An ordinary user needs that one to read tracefs, but it
 // allows reading every file.
 func usual() (names []string) {
-	for _, c := range capabilities {
+	for _, c := range programs.Capabilities {
 		if c != "CAP_DAC_READ_SEARCH" && slices.ContainsFunc(uses(), func(u use) bool { return slices.Contains(u.documented(), c) }) {
 			names = append(names, c)
 		}

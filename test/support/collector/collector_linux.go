@@ -132,13 +132,23 @@ func (c *Collector) Kill() {
 }
 
 // FreePort returns a TCP port of this host that is free at the moment.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "localhost:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
+func FreePort() (port int, err error) {
+	err = FreePorts(&port)
+	return port, err
+}
+
+// FreePorts sets the numbers to different TCP ports of this host that are free at the moment.
+func FreePorts(ports ...*int) (err error) {
+	for _, port := range ports {
+		l, listening := net.Listen("tcp", "localhost:0")
+		if listening != nil {
+			return errors.Join(err, fmt.Errorf("find a free port: %w", listening))
+		}
+		// Another call could return the same port once this listener is closed.
+		defer func() { err = errors.Join(err, l.Close()) }()
+		*port = l.Addr().(*net.TCPAddr).Port
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	return err
 }
 
 // log collects the output of a process.

@@ -69,6 +69,14 @@ func (n *Namespace) InterfaceIndex(t testing.TB, device string) int {
 	return link.Attrs().Index
 }
 
+// NewPair makes two namespaces that are joined.
+func NewPair(t testing.TB) (left, right *Namespace) {
+	t.Helper()
+	left, right = NewNamespace(t), NewNamespace(t)
+	Join(t, left, right)
+	return left, right
+}
+
 // Join links two namespaces by a veth pair, with an IPv4 and an IPv6 address on each end that can be used at once.
 func Join(t testing.TB, left, right *Namespace) {
 	t.Helper()

@@ -48,7 +48,7 @@ var measurements = []struct {
 	{"rate", (*bench).rate},
 	{"latency", (*bench).latency},
 	{"drops", (*bench).drops},
-	{"living", (*bench).living},
+	{"open", (*bench).openConnections},
 	{"who", (*bench).who},
 	{"programs", (*bench).programs},
 	{"idle", (*bench).idle},

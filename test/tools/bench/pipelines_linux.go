@@ -17,7 +17,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/collector"
 )
 
-// exporting is what the collector does with the events.
+// exporting is an exporter with its settings, as the collector is measured with it.
 type exporting struct {
 	name string
 	// text is the exporter in the configuration. SINK is where the sink takes OTLP over gRPC, SINK_HTTP over HTTP, and DIRECTORY is
@@ -29,12 +29,12 @@ type exporting struct {
 	receiver string
 	// goal is the CPU time per connection in microseconds; 0 is none.
 	goal float64
-	// rate is the share of the connection rate that is to be kept, in percent; 0 is no goal.
+	// rate is the goal for the share of the connection rate that is kept, in percent; 0 is none.
 	rate float64
 }
 
-// exporters are those that are measured, as the examples have them unless the name says otherwise. With `merged`, short
-// connections are one event on each side instead of two.
+// exporters are the measured exporters, with the settings of the examples unless the name says otherwise. With `merged`, a short
+// connection is one event on each side instead of two.
 var exporters = []exporting{
 	{name: "nop", text: "nop: {}", goal: 6, rate: 85},
 	{name: "nop, merged", text: "nop: {}", receiver: "{programs: {connection: {merge_within: 1s}}}"},
@@ -85,7 +85,7 @@ func (b *bench) variants() (all []variant) {
 	return all
 }
 
-// exported is what was measured of one exporter.
+// exported has the results of one exporter.
 type exported struct {
 	exporting
 	variant
@@ -95,8 +95,8 @@ type exported struct {
 	lost float64
 }
 
-// pipelines measures what an event costs the collector by the time that it has left, with each exporter. CPU time is the measure,
-// because it depends less on what else runs than the connection rate. The variants and exporters alternate.
+// pipelines measures the CPU time of the collector per connection with each exporter, until the events have left. CPU time depends less
+// on other work of the machine than the connection rate does. The variants and exporters alternate.
 func (b *bench) pipelines() (err error) {
 	chosen, err := regexp.Compile(b.exporters)
 	if err != nil {
@@ -153,10 +153,10 @@ func (e *exported) String() string {
 	return e.exporting.name + " with " + e.variant.name
 }
 
-// judgeExported adds the medians.
+// judgeExported adds the medians to the table.
 func (b *bench) judgeExported(one *exported, bare []float64) {
-	each := middle(one.perConnection)
-	kept := 100 * middle(one.rates) / middle(bare)
+	each := median(one.perConnection)
+	kept := 100 * median(one.rates) / median(bare)
 	measured := fmt.Sprintf("%.1f µs (%.1f–%.1f); %.2f µs per event; rate kept %.0f %%; at most %.0f MiB resident; %.2f %% lost",
 		each, slices.Min(one.perConnection), slices.Max(one.perConnection), each/eventsPerConnection, kept, slices.Max(one.memory), 100*one.lost)
 	what := fmt.Sprintf("pipeline %s: CPU of the collector per connection", one)
@@ -171,27 +171,18 @@ func (b *bench) judgeExported(one *exported, bare []float64) {
 	b.table.judge(each <= one.goal && kept >= one.rate, what, goal, "%s", measured)
 }
 
-func middle(values []float64) float64 {
-	values = slices.Sorted(slices.Values(values))
-	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
-}
-
-// sink takes OTLP and forgets it. It is a process of its own, so that its CPU time is not the collector's.
+// sink accepts OTLP and discards it. It is a process of its own, so that its CPU time is not part of the collector's.
 type sink struct {
 	*collector.Collector
 	grpc, http string
 }
 
 func (b *bench) startSink() (*sink, error) {
-	var ports [2]int
-	for i := range ports {
-		port, err := collector.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		ports[i] = port
+	var grpc, http int
+	if err := collector.FreePorts(&grpc, &http); err != nil {
+		return nil, err
 	}
-	to := &sink{grpc: fmt.Sprintf("localhost:%d", ports[0]), http: fmt.Sprintf("localhost:%d", ports[1])}
+	to := &sink{grpc: fmt.Sprintf("localhost:%d", grpc), http: fmt.Sprintf("localhost:%d", http)}
 	c, err := collector.Start(collector.Command(b.binary, fmt.Sprintf(`yaml:
 receivers: {otlp: {protocols: {grpc: {endpoint: %q, max_recv_msg_size_mib: 64}, http: {endpoint: %q, max_request_body_size: 67108864}}}}
 exporters: {nop: {}}
@@ -245,7 +236,7 @@ func (b *bench) export(one *exported, to *sink) (err error) {
 			return err
 		}
 		grown := func(metric string) float64 { return last.Sum(metric, nil) - first.Sum(metric, nil) }
-		// What else happens on the host is among the records, and costs the collector the same.
+		// The records include events of the rest of the host, which cost as much.
 		events, records := float64(eventsPerConnection*done.Opened), grown("otelcol_receiver_ebpf_records")
 		lost := max(0, events-records) + grown("otelcol_receiver_refused_log_records") + grown("otelcol_receiver_failed_log_records") +
 			grown("otelcol_exporter_send_failed_log_records") + grown("otelcol_exporter_enqueue_failed_log_records")
@@ -257,7 +248,7 @@ func (b *bench) export(one *exported, to *sink) (err error) {
 	})
 }
 
-// idleCPU returns the CPU time when everything has left: queues send what they have after a second.
+// idleCPU waits until the queues are empty, which send their last batch after a second, and returns the CPU time.
 func (s *subject) idleCPU() (collector.CPU, error) {
 	const (
 		flushTimeout = 1500 * time.Millisecond

@@ -54,13 +54,13 @@ func (b *bench) rate() error {
 		return err
 	}
 	perSecond := func(d traffic.ConnectionsDone) float64 { return d.PerSecond() }
-	without := median(all[0], perSecond)
+	without := medianOf(all[0], perSecond)
 	b.table.note("connections flat out without the receiver", "%s/s", spread(all[0], perSecond, "%.0f"))
 	for i, c := range []struct {
 		what string
 		goal float64
 	}{{"with the receiver", 85}, {"with events: false", 97}} {
-		share := 100 * median(all[i+1], perSecond) / without
+		share := 100 * medianOf(all[i+1], perSecond) / without
 		b.table.judge(share >= c.goal, "connections flat out "+c.what, fmt.Sprintf("≥ %.0f %%", c.goal),
 			"%.1f %%: %s/s", share, spread(all[i+1], perSecond, "%.0f"))
 	}
@@ -74,32 +74,32 @@ func (b *bench) latency() error {
 		return err
 	}
 	connect := func(d traffic.ConnectionsDone) time.Duration { return d.Connect.Median }
-	without, with := median(all[0], connect), median(all[1], connect)
+	without, with := medianOf(all[0], connect), medianOf(all[1], connect)
 	us := func(d traffic.ConnectionsDone) float64 { return microseconds(connect(d)) }
 	b.table.judge(with-without <= 2*time.Microsecond, fmt.Sprintf("median connect() at %d/s, longer by", connectionRate), "≤ 2 µs",
 		"%.2f µs: %s µs with, %s µs without", microseconds(with-without), spread(all[1], us, "%.1f"), spread(all[0], us, "%.1f"))
 	return nil
 }
 
-func median[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) T {
-	values := sorted(results, of)
-	if len(values)%2 == 0 {
-		return (values[len(values)/2-1] + values[len(values)/2]) / 2
-	}
-	return values[len(values)/2]
+func median[T ~float64 | ~int64](values []T) T {
+	values = slices.Sorted(slices.Values(values))
+	return (values[(len(values)-1)/2] + values[len(values)/2]) / 2
+}
+
+func medianOf[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) T {
+	return median(valuesOf(results, of))
 }
 
 // spread writes the median with the minimum and the maximum.
 func spread(results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) float64, format string) string {
-	values := sorted(results, of)
-	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(results, of), values[0], values[len(values)-1])
+	values := valuesOf(results, of)
+	return fmt.Sprintf(format+" ("+format+"–"+format+")", median(values), slices.Min(values), slices.Max(values))
 }
 
-func sorted[T ~float64 | ~int64](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) []T {
+func valuesOf[T any](results []traffic.ConnectionsDone, of func(traffic.ConnectionsDone) T) []T {
 	values := make([]T, len(results))
 	for i, r := range results {
 		values[i] = of(r)
 	}
-	slices.Sort(values)
 	return values
 }

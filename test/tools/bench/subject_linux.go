@@ -63,13 +63,9 @@ func alone(program, text string) settings {
 
 // start starts a collector with these settings on top of the configuration file.
 func (b *bench) start(with settings) (*subject, error) {
-	var ports [4]int
-	for i := range ports {
-		port, err := collector.FreePort()
-		if err != nil {
-			return nil, err
-		}
-		ports[i] = port
+	var page, health, profiles, telemetry int
+	if err := collector.FreePorts(&page, &health, &profiles, &telemetry); err != nil {
+		return nil, err
 	}
 	extensions := []string{"healthcheckv2"}
 	if b.profile != "" {
@@ -92,7 +88,7 @@ service:
   extensions: [%[6]s]
   telemetry: {metrics: {readers: [{pull: {exporter: {prometheus: {host: localhost, port: %[7]d}}}}]}}
   pipelines: {logs: {receivers: [%[1]s], exporters: [%[10]s]}, metrics: {receivers: [%[1]s]}}
-`, with.receiver, with.text, ports[0], ports[1], ports[2], strings.Join(extensions, ", "), ports[3],
+`, with.receiver, with.text, page, health, profiles, strings.Join(extensions, ", "), telemetry,
 		with.exporter, with.extension, name(with.exporter))
 	command := collector.Command(cmp.Or(with.binary, b.binary), b.config, override)
 	command.Env = append(os.Environ(), with.environment...)
@@ -104,9 +100,9 @@ service:
 	time.Sleep(3 * time.Second)
 	return &subject{
 		Collector: c, bench: b,
-		page:      fmt.Sprintf("http://localhost:%d/metrics", ports[0]),
-		profiles:  fmt.Sprintf("http://localhost:%d/debug/pprof/profile", ports[2]),
-		telemetry: fmt.Sprintf("http://localhost:%d/metrics", ports[3]),
+		page:      fmt.Sprintf("http://localhost:%d/metrics", page),
+		profiles:  fmt.Sprintf("http://localhost:%d/debug/pprof/profile", profiles),
+		telemetry: fmt.Sprintf("http://localhost:%d/metrics", telemetry),
 	}, nil
 }
 

@@ -21,8 +21,7 @@ ebpf.connection.opened: {attributes: [network.transport, network.type, ebpf.conn
 	withNames = settings{receiver: "ebpf/who", text: "{programs: {connection: {events: false}, dns: {events: false}}}"}
 )
 
-// who measures what it costs connections that their peers are told apart, that drops are kept for the causes of failures, and that names
-// are looked up beside them.
+// who measures the cost of series by peer, of keeping drops for the causes of failures, and of the names of peers.
 func (b *bench) who() error { return errors.Join(b.whoRate(), b.causes()) }
 
 func (b *bench) whoRate() error {
@@ -32,16 +31,16 @@ func (b *bench) whoRate() error {
 		return err
 	}
 	perSecond := func(d traffic.ConnectionsDone) float64 { return d.PerSecond() }
-	off := median(all[1], perSecond)
+	off := medianOf(all[1], perSecond)
 	for i, what := range []string{"with server.address and server.port", "with dns"} {
-		share := 100 * median(all[i+2], perSecond) / off
+		share := 100 * medianOf(all[i+2], perSecond) / off
 		b.table.judge(share >= 97, "connections flat out "+what+", of those without", "≥ 97 %", "%.1f %%: %s/s, %s/s without", share,
 			spread(all[i+2], perSecond, "%.0f"), spread(all[1], perSecond, "%.0f"))
 	}
 	return nil
 }
 
-// causes measures what a drop costs that is kept in case it explains a failure. Datagrams are none of those.
+// causes measures the cost of a dropped segment, which is kept because it may explain a failure, beside that of a datagram, which is not.
 func (b *bench) causes() error {
 	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
 	if err != nil {

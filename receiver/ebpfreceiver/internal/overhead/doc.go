@@ -1,5 +1,5 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package overhead measures what the programs cost, and keeps it below a limit: a host must not suffer from being watched.
+// Package overhead measures the CPU time that the programs cost, and keeps it below overhead_limit.
 package overhead

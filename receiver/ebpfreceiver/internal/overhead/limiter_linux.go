@@ -19,14 +19,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Programs are those whose cost is limited: see program.Set.
+// Programs are the programs whose cost is limited. program.Set implements it.
 type Programs interface {
 	Usages() ([]program.Usage, error)
-	// Levels returns the levels of the programs that may do less, in their order, and the names of these.
+	// Levels returns the names of the programs that can be limited, and the levels of each.
 	Levels() (names []string, levels map[string][]program.Level)
 	// SetLevel changes the level of a program.
 	SetLevel(name string, level program.Level, reason string) error
-	// Hold holds events back again that have come through although they are switched off.
+	// Hold switches the events of limited programs off again, where they were switched on meanwhile.
 	Hold() error
 	// Open attaches a sampled program, or detaches it again.
 	Open(name string, open bool) error
@@ -39,7 +39,7 @@ type Settings struct {
 	Limit    float64
 	Interval time.Duration
 	Programs Programs
-	// Status receives why programs do less than they should, nil when they do everything again.
+	// Status receives an error while programs are limited, and nil when none is any more.
 	Status func(error)
 }
 
@@ -51,10 +51,10 @@ type Limiter struct {
 	stop     chan struct{}
 	done     chan struct{}
 
-	// toldFailure and toldExceeded are whether these messages were told. status is the last error of the status, "" for none.
-	toldFailure, toldExceeded bool
-	status                    string
-	// intervals counts them.
+	// loggedFailure and loggedExceeded say that these messages were logged. status is the last reported error, "" for none.
+	loggedFailure, loggedExceeded bool
+	status                        string
+	// intervals counts the measured intervals.
 	intervals int
 
 	mu sync.Mutex // guards the fields below
@@ -63,7 +63,7 @@ type Limiter struct {
 	summed    int
 }
 
-// Start begins to measure.
+// Start starts a Limiter.
 func Start(settings Settings) *Limiter {
 	l := &Limiter{settings: settings, stop: make(chan struct{}), done: make(chan struct{})}
 	names, levels := settings.Programs.Levels()
@@ -75,7 +75,7 @@ func Start(settings Settings) *Limiter {
 	return l
 }
 
-// Stop returns when nothing is measured or changed any more. The levels stay as they are.
+// Stop stops the measurements and waits for the last one. The levels stay as they are.
 func (l *Limiter) Stop() {
 	if l != nil {
 		close(l.stop)
@@ -107,7 +107,7 @@ func (l *Limiter) run() {
 			if !l.sleep(l.settings.Interval) {
 				return
 			}
-			l.warnOnce(&l.toldFailure, "Cannot measure the overhead of an interval; further failures are not reported", zap.Error(err))
+			l.warnOnce(&l.loggedFailure, "Cannot measure the overhead of an interval; further failures are not reported", zap.Error(err))
 			continue
 		}
 		l.add(measured)
@@ -115,7 +115,7 @@ func (l *Limiter) run() {
 	}
 }
 
-// prepare finds out what can be measured, and begins the first interval.
+// prepare checks what can be measured, and begins the first interval.
 func (l *Limiter) prepare() (err error) {
 	switch stats, err := kernel.EnableStats(); {
 	case err == nil:
@@ -141,28 +141,28 @@ func (l *Limiter) prepare() (err error) {
 	return nil
 }
 
-func (l *Limiter) warnOnce(told *bool, text string, fields ...zap.Field) {
-	if !*told {
-		*told = true
+func (l *Limiter) warnOnce(logged *bool, text string, fields ...zap.Field) {
+	if !*logged {
+		*logged = true
 		l.settings.Logger.Warn(text, fields...)
 	}
 }
 
-// judge takes the steps that follow from an interval.
+// judge takes the steps that the rules decide on after an interval.
 func (l *Limiter) judge(measured Measurement) {
 	for _, step := range l.rules.Judge(measured) {
 		if err := l.settings.Programs.SetLevel(step.Program, step.To, step.Reason); err != nil {
-			l.settings.Logger.Error("Program could not be changed to hold overhead_limit",
+			l.settings.Logger.Error("Cannot limit a program to hold overhead_limit",
 				zap.String("program", step.Program), zap.Stringer("to", step.To), zap.Error(err))
 		}
 	}
 	limited := l.rules.Limited()
 	if l.rules.Exceeded() && len(limited) == 0 {
-		l.warnOnce(&l.toldExceeded, "The programs cost more than overhead_limit, and none of them can do less")
+		l.warnOnce(&l.loggedExceeded, "The programs cost more than overhead_limit, and none of them can do less")
 	}
 	l.report(limited)
 	if err := l.settings.Programs.Hold(); err != nil {
-		l.settings.Logger.Error("Events could not be held back", zap.Error(err))
+		l.settings.Logger.Error("Cannot switch off the events of limited programs", zap.Error(err))
 	}
 	l.intervals++
 	for i, one := range limited {
@@ -175,7 +175,7 @@ func (l *Limiter) judge(measured Measurement) {
 // sample attaches a sampled program for the next interval, or detaches it.
 func (l *Limiter) sample(name string, open bool) {
 	if err := l.settings.Programs.Open(name, open); err != nil {
-		l.settings.Logger.Error("Program could not be sampled", zap.String("program", name), zap.Error(err))
+		l.settings.Logger.Error("Cannot attach or detach a sampled program", zap.String("program", name), zap.Error(err))
 		return
 	}
 	l.rules.Opened(name, open)
@@ -205,7 +205,7 @@ func statusOf(limited []Step, limit float64) error {
 		}
 		fmt.Fprintf(&text, "%s: %s", one.Program, one.To)
 	}
-	return fmt.Errorf("the overhead_limit of %s was exceeded, so these programs do less: %s", percent(limit), text.String())
+	return fmt.Errorf("the overhead_limit of %s was exceeded, so these programs do less: %s", Percent(limit, LimitDecimals), text.String())
 }
 
 func (l *Limiter) add(measured Measurement) {
@@ -243,7 +243,7 @@ func (l *Limiter) Scrape(b *metrics.Builder) {
 	host.RecordEbpfOverheadDataPoint(b.Now, measured.Rest/n, metadata.AttributeEbpfOverheadPlaceProcess)
 }
 
-// areAlwaysOn reports whether the kernel's statistics are on anyway (sysctl kernel.bpf_stats_enabled).
+// areAlwaysOn reports whether the sysctl kernel.bpf_stats_enabled has switched the statistics on.
 func areAlwaysOn() bool {
 	on, err := kernel.ThisHost().StatsEnabled()
 	return err == nil && on

@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fakePrograms are two programs of which one has many events, as long as it has any.
+// fakePrograms are two programs. One has many events while its events are on.
 type fakePrograms struct {
 	mu     sync.Mutex
 	events uint64
@@ -114,7 +114,7 @@ func TestLimiter(t *testing.T) {
 	wait(func() bool { _, n := last(); return n == 1 })
 	err, _ := last()
 	require.EqualError(t, err, "the overhead_limit of 20% was exceeded, so these programs do less: loud: sampled")
-	assert.NotZero(t, log.FilterMessageSnippet("could not be changed").Len(), "what fails is said")
+	assert.NotZero(t, log.FilterMessageSnippet("Cannot limit a program").Len(), "the failure is logged")
 	end()
 	wait(func() bool { err, n := last(); return n == 2 && err == nil })
 	assert.Equal(t, program.LevelFull, p.levelOf("loud"))

@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// Cost is what a program costs, as shares of one CPU.
+// Cost is the cost of a program, in shares of one CPU.
 type Cost struct {
 	Program string
 	// Kernel is the run time of its functions.
@@ -29,11 +29,11 @@ func (c Cost) Total() float64 { return c.Kernel + c.Process }
 // Measurement is the cost in one interval.
 type Measurement struct {
 	Costs []Cost
-	// Rest is what the collector's process costs besides events.
+	// Rest is the cost of the collector's process without its work on events.
 	Rest float64
 }
 
-// Total is the cost that a limit applies to. The rest of the process does not belong to it: no step of a program changes it.
+// Total is the cost that the limit applies to. It leaves out Rest, which no step of a program changes.
 func (m Measurement) Total() (total float64) {
 	for _, c := range m.Costs {
 		total += c.Total()
@@ -56,11 +56,11 @@ func (m Measurement) plus(other Measurement) Measurement {
 	return sum
 }
 
-// maxPerEvent bounds the work of the process that an event can be the reason of: what few events of programs do not explain is
-// the work of other receivers. The costliest pipelines that were measured need about half of it.
+// maxPerEvent is the maximum CPU time of the process that is attributed to one event. The rest is taken for the work of other receivers.
+// The most expensive pipelines that were measured need about half of it.
 const maxPerEvent = 100 * time.Microsecond
 
-// sampled is the part of an interval in which the kernel's statistics are on: each run of a program costs some 30 ns more then.
+// sampled is the fraction of an interval, one in so many, in which the kernel's statistics are on. They cost some 30 ns per run.
 const sampled = 10
 
 // errStopped ends a measurement early.
@@ -69,10 +69,10 @@ var errStopped = errors.New("stopped")
 // meter measures intervals, one after the other.
 type meter struct {
 	usages func() ([]program.Usage, error)
-	// enableStats switches the kernel's statistics of BPF programs on, until the closer is closed. nil: it may not.
+	// enableStats switches on the kernel's statistics of BPF programs until the closer is closed. It is nil without permission.
 	enableStats func() (io.Closer, error)
 	processTime func() (time.Duration, error)
-	// sleep returns false if the measurement is to end.
+	// sleep returns false if the measurement has to end.
 	sleep func(time.Duration) bool
 
 	// The process and the events up to the last interval.
@@ -89,11 +89,11 @@ func (m *meter) begin(usages []program.Usage, process time.Duration) {
 	}
 }
 
-// measure measures one interval, with a sample of the kernel's part at a random time: what happens once a second or once in a
-// collection is seen as often as it happens.
+// measure measures one interval. It samples the cost in the kernel at a random time, so that periodic work, such as once per second or
+// per collection, has its share of the samples.
 func (m *meter) measure(interval time.Duration) (Measurement, error) {
 	length := interval / sampled
-	before := rand.N(interval - length) //nolint:gosec // nobody has to guess it
+	before := rand.N(interval - length) //nolint:gosec // it is no secret
 	if !m.sleep(before) {
 		return Measurement{}, errStopped
 	}
@@ -118,7 +118,7 @@ func (m *meter) measure(interval time.Duration) (Measurement, error) {
 	return measured, nil
 }
 
-// sample returns the share of one CPU that each program had in the kernel while the statistics were on.
+// sample switches the statistics on for a while, and returns the share of one CPU that each program had in the kernel.
 func (m *meter) sample(length time.Duration) (map[string]float64, error) {
 	if m.enableStats == nil {
 		if !m.sleep(length) {

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// fakeKernel runs programs that take a share of one CPU, and counts run time while statistics are on.
+// fakeKernel has programs that take a share of one CPU. It counts their run time while the statistics are on.
 type fakeKernel struct {
 	share  float64
 	begin  time.Time

@@ -14,15 +14,15 @@ import (
 )
 
 const (
-	// patience is how many more intervals are above the limit than below it before something happens; onTrial, while a program has
-	// just come back. A load that comes in bursts need not exceed the limit in each interval.
+	// A program steps down when patience more intervals were above the limit than below it, or onTrial if a program has just stepped
+	// up. This counts bursts, which need not exceed the limit in every interval.
 	patience, onTrial = 3, 2
-	// minWait is for how many intervals in a row the cost is below half the limit before something comes back. If it has to go
+	// minWait is the number of intervals in a row with a cost below half the limit before a program steps up. If it has to step down
 	// again soon, it waits twice as long each time, up to maxWait.
 	minWait, maxWait = 10, 600
-	// period is the number of intervals of which a sampled program is attached in one.
+	// period is the number of intervals in which a sampled program is attached once.
 	period = 10
-	// negligible is the share of the limit below which a program is left alone: to step it down changes nothing.
+	// negligible is the share of the limit below which a program is not stepped down, because that would save nothing.
 	negligible = 0.1
 )
 
@@ -30,32 +30,32 @@ const (
 type Step struct {
 	Program string
 	To      program.Level
-	// Reason is in words for users.
+	// Reason is a text for users.
 	Reason string
 }
 
-// Rules decide from the measurements which programs do less, and when they do everything again. They do nothing by themselves.
+// Rules decide from the measurements which programs step down, and when they step up again. The caller takes the steps.
 type Rules struct {
 	limit   float64
 	ladders []*ladder
-	// over is how many more intervals were above the limit than below it. under counts the intervals in a row below half of it.
+	// over is the number of intervals above the limit minus those below it. under counts the intervals in a row below half of it.
 	over, under int
-	// pause is the number of intervals that are not judged: what happened before a step is still being worked on.
+	// pause is the number of intervals that are not judged, because events from before the last step are still being delivered.
 	pause int
-	// steps counts them, to know the last one.
+	// steps counts all steps.
 	steps int
 }
 
-// ladder has the levels of one program.
+// ladder has the levels of one program, and its place on them.
 type ladder struct {
 	program string
 	levels  []program.Level // of which the first is LevelFull
 	at      int             // the index of its present level
-	// wait is how long it has to wait before it comes back. rested counts intervals since it came back.
+	// wait is the number of intervals that it has to wait before it steps up. rested counts the intervals since it stepped up.
 	wait, rested int
-	// last is the number of its last step down.
+	// last is Rules.steps at its last step down.
 	last int
-	// whole is what it costs when it is attached all the time, as the last sample has it.
+	// whole is its cost when it is attached all the time, estimated from the last sample.
 	whole float64
 	// open reports that a sampled program was attached in the interval.
 	open bool
@@ -72,10 +72,10 @@ func NewRules(limit float64, programs []string, levels map[string][]program.Leve
 
 func (l *ladder) level() program.Level { return l.levels[l.at] }
 
-// isBackRecently reports whether the program has stepped up not long ago: it may have to go again.
+// isBackRecently reports whether the program has just stepped up, so that it may have to step down again.
 func (l *ladder) isBackRecently() bool { return l.rested <= l.wait }
 
-// cost returns the cost of the program over a period: that of a sampled program is a tenth of what it costs while it is attached.
+// cost returns the average cost of the program over a period: for a sampled program, a tenth of the cost while it is attached.
 func (l *ladder) cost(measured float64) float64 {
 	if l.level() != program.LevelSampled {
 		return measured
@@ -86,7 +86,7 @@ func (l *ladder) cost(measured float64) float64 {
 	return l.whole / period
 }
 
-// Opened says which sampled program was attached in the interval that is judged next.
+// Opened records that a sampled program was attached in the interval that is judged next, or that it was not.
 func (r *Rules) Opened(name string, open bool) {
 	for _, l := range r.ladders {
 		if l.program == name {
@@ -130,7 +130,7 @@ func (r *Rules) Judge(m Measurement) []Step {
 	return nil
 }
 
-// down steps the most expensive programs down, as many as it takes if they cost nothing any more.
+// down steps down the most expensive programs: as many as needed, if each costs nothing after its step.
 func (r *Rules) down(costs map[string]float64, total float64) (steps []Step) {
 	byCost := slices.Clone(r.ladders)
 	slices.SortStableFunc(byCost, func(a, b *ladder) int { return cmp.Compare(costs[b.program], costs[a.program]) })
@@ -151,7 +151,7 @@ func (r *Rules) down(costs map[string]float64, total float64) (steps []Step) {
 		l.last, l.whole = r.steps, cost
 		left -= cost
 		steps = append(steps, Step{Program: l.program, To: l.level(), Reason: fmt.Sprintf(
-			"the programs cost %s of a CPU, above the overhead_limit of %s; this one costs %s", percent(total), percent(r.limit), percent(cost))})
+			"the programs cost %s of a CPU, above the overhead_limit of %s; this one costs %s", shareText(total), Percent(r.limit, LimitDecimals), shareText(cost))})
 	}
 	if len(steps) > 0 {
 		r.pause = 1
@@ -159,7 +159,7 @@ func (r *Rules) down(costs map[string]float64, total float64) (steps []Step) {
 	return steps
 }
 
-// up steps the program back up that was stepped down last, once it has waited.
+// up steps up the program that was stepped down last, once it has waited.
 func (r *Rules) up(total float64) []Step {
 	var last *ladder
 	for _, l := range r.ladders {
@@ -170,17 +170,17 @@ func (r *Rules) up(total float64) []Step {
 	if last == nil || r.under < last.wait {
 		return nil
 	}
-	// A sample says what comes back.
+	// The last sample says what the program would cost.
 	if last.level() == program.LevelSampled && total-last.whole/period+last.whole > r.limit/2 {
 		return nil
 	}
 	last.at--
 	last.rested, r.under, r.pause = 0, 0, 1
 	return []Step{{Program: last.program, To: last.level(), Reason: fmt.Sprintf(
-		"the programs cost %s of a CPU, below half of the overhead_limit of %s", percent(total), percent(r.limit))}}
+		"the programs cost %s of a CPU, below half of the overhead_limit of %s", shareText(total), Percent(r.limit, LimitDecimals))}}
 }
 
-// Exceeded reports whether the limit is exceeded for so long that something has to happen.
+// Exceeded reports whether the limit is exceeded for long enough to step down.
 func (r *Rules) Exceeded() bool {
 	if slices.ContainsFunc(r.ladders, (*ladder).isBackRecently) {
 		return r.over >= onTrial
@@ -188,7 +188,7 @@ func (r *Rules) Exceeded() bool {
 	return r.over >= patience
 }
 
-// Limited returns the programs that do less than everything, with their levels, in their order.
+// Limited returns the programs that are limited, with their levels, in their order.
 func (r *Rules) Limited() (limited []Step) {
 	for _, l := range r.ladders {
 		if l.at > 0 {
@@ -198,11 +198,19 @@ func (r *Rules) Limited() (limited []Step) {
 	return limited
 }
 
-// percent writes a share of one CPU.
-func percent(share float64) string {
-	precision := 100.0
+// LimitDecimals is the number of decimals of a limit: the smallest limit is 0.1 %.
+const LimitDecimals = 4
+
+// shareText writes a measured share of one CPU, with about three digits.
+func shareText(share float64) string {
 	if share >= 0.1 {
-		precision = 1
+		return Percent(share, 0)
 	}
-	return strconv.FormatFloat(math.Round(share*100*precision)/precision, 'f', -1, 64) + "%"
+	return Percent(share, 2)
+}
+
+// Percent writes a share as a percentage with so many decimals at most.
+func Percent(share float64, decimals int) string {
+	unit := math.Pow10(decimals)
+	return strconv.FormatFloat(math.Round(share*100*unit)/unit, 'f', -1, 64) + "%"
 }

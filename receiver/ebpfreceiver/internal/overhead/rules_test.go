@@ -35,7 +35,7 @@ func newHost(full, silent map[string]float64) *host {
 	}
 }
 
-// pass lets intervals pass, and returns the steps as "interval program:level".
+// pass judges a number of intervals, and returns the steps as "interval program:level".
 func (h *host) pass(intervals int) (steps []string) {
 	for range intervals {
 		h.interval++
@@ -139,8 +139,8 @@ func TestRulesHaveHysteresis(t *testing.T) {
 	assert.Equal(t, []string{"510 connection:attached"}, h.pass(500))
 }
 
-// A program that has to go again as soon as it is back waits twice as long each time, and steps down with less patience. Its share of
-// the time becomes small.
+// A program that has to step down as soon as it has stepped up waits twice as long each time, and steps down with less patience. So it
+// is up for a small share of the time.
 func TestRulesBackOff(t *testing.T) {
 	h := newHost(costs(0, 0, 9), costs(0, 0, 9))
 	steps := h.pass(3000)
@@ -156,7 +156,7 @@ func TestRulesBackOff(t *testing.T) {
 			last = at
 		}
 	}
-	// It was quiet for long: the next time it is fast again.
+	// After a long time below the limit, it waits for the shortest time again.
 	h.full, h.silent = costs(0, 0, 0), costs(0, 0, 0)
 	h.pass(3 * maxWait)
 	assert.Empty(t, h.rules.Limited())
@@ -166,7 +166,7 @@ func TestRulesBackOff(t *testing.T) {
 	assert.Equal(t, []string{fmt.Sprintf("%d tcp:detached", again+3), fmt.Sprintf("%d tcp:attached", again+14), fmt.Sprintf("%d tcp:detached", again+17)}, steps)
 }
 
-// A sample says what a program would cost that is attached all the time.
+// A sample says what a program would cost if it were attached all the time.
 func TestRulesTrustSamples(t *testing.T) {
 	h := newHost(costs(0, 9, 0), costs(0, 8, 0))
 	assert.Equal(t, []string{"3 packet_drop:events_off", "5 packet_drop:sampled"}, h.pass(1000))
@@ -177,6 +177,9 @@ func TestRulesTrustSamples(t *testing.T) {
 
 func TestPercent(t *testing.T) {
 	for share, want := range map[float64]string{0: "0%", 0.02: "2%", 0.0012: "0.12%", 0.0999: "9.99%", 0.346: "35%", 2.5: "250%"} {
-		assert.Equal(t, want, percent(share))
+		assert.Equal(t, want, shareText(share))
+	}
+	for limit, want := range map[float64]string{0.125: "12.5%", 0.02: "2%", 0.0015: "0.15%", 1.0 / 3: "33.3333%"} {
+		assert.Equal(t, want, Percent(limit, LimitDecimals))
 	}
 }
