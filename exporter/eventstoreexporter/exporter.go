@@ -47,7 +47,7 @@ type eventStore struct {
 	stopping  sync.Once
 	// refusals count the events that found no room in the queue.
 	refusals *refusals
-	// failing is whether the last batch was not stored.
+	// failing says that the last batch was not stored.
 	failing atomic.Bool
 }
 
@@ -63,7 +63,7 @@ func newEventStore(config *Config, settings exporter.Settings) (*eventStore, err
 func (e *eventStore) ConsumeLogs(ctx context.Context, logs plog.Logs) error {
 	e.refusals.offered(logs)
 	err := e.Logs.ConsumeLogs(ctx, logs)
-	if err != nil && !errors.Is(err, errNotStored) { // the store counts what it was given
+	if err != nil && !errors.Is(err, errNotStored) { // the store counts the others
 		e.refusals.refuse(logs)
 	}
 	return err
@@ -76,7 +76,7 @@ func (e *eventStore) start(ctx context.Context, host component.Host) error {
 		return err
 	}
 	e.store = counted{opened, e}
-	if err := e.observe(); err != nil {
+	if err := e.registerMetrics(); err != nil {
 		return err
 	}
 	if err := e.serve(ctx); err != nil {
@@ -223,8 +223,8 @@ func (c counted) Status() query.Status {
 	return status
 }
 
-// observe registers the callbacks of the exporter's metrics.
-func (e *eventStore) observe() error {
+// registerMetrics registers the callbacks of the exporter's metrics.
+func (e *eventStore) registerMetrics() error {
 	number := func(of func(query.Status) int64) metric.Int64Callback {
 		return func(_ context.Context, o metric.Int64Observer) error {
 			o.Observe(of(e.store.Status()))
@@ -237,7 +237,7 @@ func (e *eventStore) observe() error {
 		e.telemetry.RegisterExporterEventStoreEventsEvictedCallback(number(func(s query.Status) int64 { return s.Evicted })),
 		e.telemetry.RegisterExporterEventStoreEventsLostCallback(func(_ context.Context, o metric.Int64Observer) error {
 			for cause, count := range e.store.Status().Lost {
-				if cause == queueFull { // what may come again is not lost yet, and the metric does not go back
+				if cause == queueFull { // a counter cannot decrease, so it leaves out batches that may be retried
 					count, _ = e.refusals.counts()
 				}
 				o.Observe(count, metric.WithAttributes(attribute.String("cause", cause)))

@@ -13,16 +13,16 @@ import (
 	"go.opentelemetry.io/collector/pdata/plog"
 )
 
-// refusals counts the events of batches that found no room in the queue. Whoever sent one may try it again: what is stored then is not
-// lost, and what is refused again is not lost twice.
+// refusals counts the events of batches that were refused because the queue was full. The sender may retry a batch: if it is stored
+// then, it is not lost, and if it is refused again, it is not lost twice.
 type refusals struct {
 	seed maphash.Seed
 	now  func() time.Time
 
 	mu sync.Mutex
-	// pending are the batches that may come again, by what they have.
+	// pending are the refused batches that may be retried, by the hash of their content.
 	pending map[uint64]refusal
-	// lost counts the events of those that did not.
+	// lost counts the events of batches that were not retried in time.
 	lost int64
 }
 
@@ -32,7 +32,7 @@ type refusal struct {
 }
 
 const (
-	// comesAgain is how long a batch is waited for. The receivers and exporters of the collector pause for at most 45 s.
+	// comesAgain is how long to wait for a retry. The receivers and exporters of the collector pause for at most 45 s.
 	comesAgain = time.Minute
 	// maxPending bounds the memory.
 	maxPending = 4096
@@ -42,7 +42,7 @@ func newRefusals() *refusals {
 	return &refusals{seed: maphash.MakeSeed(), now: time.Now, pending: map[uint64]refusal{}}
 }
 
-// refuse counts a batch that found no room.
+// refuse counts a batch that the queue refused.
 func (r *refusals) refuse(logs plog.Logs) {
 	key := r.key(logs)
 	r.mu.Lock()
@@ -56,7 +56,7 @@ func (r *refusals) refuse(logs plog.Logs) {
 	r.pending[key] = refusal{events, r.now()}
 }
 
-// offered takes a batch off that comes again. It is called before the queue, which may own the batch afterwards.
+// offered removes a retried batch from the pending ones. It is called before the queue, which may own the batch afterwards.
 func (r *refusals) offered(logs plog.Logs) {
 	r.mu.Lock()
 	waiting := len(r.pending)
@@ -71,7 +71,7 @@ func (r *refusals) offered(logs plog.Logs) {
 	delete(r.pending, key)
 }
 
-// settle counts what did not come again as lost.
+// settle counts batches that were not retried in time as lost.
 func (r *refusals) settle() {
 	for key, one := range r.pending {
 		if r.now().Sub(one.last) > comesAgain {
@@ -81,7 +81,7 @@ func (r *refusals) settle() {
 	}
 }
 
-// counts returns how many events are lost, and how many are not stored so far: those that may come again are among them.
+// counts returns the number of lost events, and the number of events that are not stored so far, which includes pending ones.
 func (r *refusals) counts() (lost, notStored int64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -93,7 +93,7 @@ func (r *refusals) counts() (lost, notStored int64) {
 	return r.lost, notStored
 }
 
-// key tells one batch from others.
+// key is the hash of the content of a batch.
 func (r *refusals) key(logs plog.Logs) uint64 {
 	var h maphash.Hash
 	h.SetSeed(r.seed)

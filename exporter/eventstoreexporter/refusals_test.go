@@ -34,7 +34,7 @@ func TestRefusals(t *testing.T) {
 	r.refuse(second)
 	check(0, 15)
 	now = now.Add(45 * time.Second)
-	again := plog.NewLogs() // as a sender does that keeps a copy
+	again := plog.NewLogs() // a sender keeps a copy
 	first.CopyTo(again)
 	r.refuse(again)
 	check(0, 15)
@@ -44,7 +44,7 @@ func TestRefusals(t *testing.T) {
 	check(5, 5)
 	r.refuse(first)
 	now = now.Add(2 * comesAgain)
-	r.offered(first) // too late to be taken off: a counter does not go back
+	r.offered(first) // too late: a counter does not decrease
 	check(15, 15)
 	for i := range maxPending + 3 {
 		r.refuse(storetest.Logs(100+i, 1))
@@ -53,8 +53,8 @@ func TestRefusals(t *testing.T) {
 	assert.Len(t, r.pending, maxPending)
 }
 
-// What finds no room in the queue is counted: in the answers at once, in the metric when it has not come again. A sender that tries
-// again until there is room loses nothing.
+// Events that the queue refuses are counted: in the answers at once, in the metric if they are not retried. A sender that retries until
+// there is room loses nothing.
 func TestQueueFull(t *testing.T) {
 	one, _, _ := begin(t, func(c *Config) {
 		queue := exporterhelper.NewDefaultQueueConfig()

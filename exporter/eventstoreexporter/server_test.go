@@ -106,7 +106,7 @@ func plain(t *testing.T) *http.Client {
 	return client
 }
 
-// everyPath is what is served.
+// everyPath has all paths that are served.
 var everyPath = []string{
 	"/health", "/api/events", "/api/events?format=text", "/api/summary", "/api/problems", "/api/programs", "/api/events/stream", "/docs", "/openapi.json",
 	"/api/connections/summary", "/api/list-packet-drops",
@@ -144,7 +144,7 @@ func TestAuthentication(t *testing.T) {
 			assert.NotContains(t, body, "{", path)
 		}
 	}
-	// Who knows the password may call the server by any name, and a proxy in front of it may too.
+	// A client with the password may use any name for the server, as a proxy in front of it does.
 	response, body := ask(t, plain(t), http.MethodGet, url+"/health", "Authorization", "Bearer secret", "Host", "events.example")
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 	assert.Contains(t, body, `"healthy"`)
@@ -158,7 +158,7 @@ func TestAuthenticationThatDoesNotExist(t *testing.T) {
 	assert.NoError(t, e.Shutdown(t.Context()))
 }
 
-// Pages of origins that are allowed read the answers; those of others do not, even if the browser asks.
+// Web pages of allowed origins can read the answers. Pages of other origins cannot.
 func TestCORS(t *testing.T) {
 	_, _, logs := begin(t, settings(t, map[string]any{
 		"endpoint": "127.0.0.1:0", "cors": map[string]any{"allowed_origins": []any{"https://grafana.example"}},
@@ -176,7 +176,7 @@ func TestCORS(t *testing.T) {
 	assert.Equal(t, http.StatusForbidden, response.StatusCode)
 	assert.Empty(t, response.Header.Get("Access-Control-Allow-Origin"))
 	assert.Contains(t, body, "cors::allowed_origins")
-	for origin, want := range map[string]string{allowed: allowed, other: ""} { // what a browser asks before a POST
+	for origin, want := range map[string]string{allowed: allowed, other: ""} { // the preflight request of a browser before a POST
 		response, _ := ask(t, plain(t), http.MethodOptions, "http://"+addressOf(t, logs)+"/api/connection-summary",
 			append(page(origin), "Access-Control-Request-Method", "POST")...)
 		assert.Equal(t, want, response.Header.Get("Access-Control-Allow-Origin"))
@@ -185,7 +185,7 @@ func TestCORS(t *testing.T) {
 	assert.Equal(t, http.StatusOK, response.StatusCode)
 }
 
-// Names that the configuration has are names of the server. Others may be of a page that makes its name lead here.
+// The names in allowed_hosts are names of the server. Other names are refused: with DNS rebinding, they are those of a web page.
 func TestNames(t *testing.T) {
 	hostname, err := os.Hostname()
 	require.NoError(t, err)
@@ -205,7 +205,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// The name that endpoint has is one too.
+// The host name in endpoint is a name of the server.
 func TestNameOfTheEndpoint(t *testing.T) {
 	for endpoint, name := range map[string]string{"store.internal:8080": "store.internal", ":8080": "", "0.0.0.0:8080": "0.0.0.0"} {
 		e := &eventStore{config: &Config{}}
@@ -279,7 +279,7 @@ func TestTLS(t *testing.T) {
 	}))
 	address := addressOf(t, logs)
 	client := a.client(t, "store.example")
-	// The name is in the certificate: nobody has to list it again.
+	// The name is in the certificate, so that allowed_hosts does not need it.
 	response, body := ask(t, client, http.MethodGet, "https://"+address+"/health", "Host", "store.example:8080")
 	assert.Equal(t, http.StatusOK, response.StatusCode, body)
 	assert.Equal(t, "HTTP/2.0", response.Proto)
@@ -288,7 +288,7 @@ func TestTLS(t *testing.T) {
 	response, _ = ask(t, plain(t), http.MethodGet, "http://"+address+"/health")
 	assert.Equal(t, http.StatusBadRequest, response.StatusCode, "without TLS")
 
-	// Streams of HTTP/2 are sent as the events come in.
+	// A stream over HTTP/2 sends events as they arrive.
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+address+"/api/events/stream?command=curl", http.NoBody)

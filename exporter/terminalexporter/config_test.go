@@ -41,5 +41,5 @@ func TestColor(t *testing.T) {
 	assert.True(t, hasColor(ColorAlways))
 	assert.False(t, hasColor(ColorNever))
 	t.Setenv("NO_COLOR", "")
-	assert.False(t, hasColor(ColorAuto), "the output of tests is no terminal")
+	assert.False(t, hasColor(ColorAuto), "the output of tests is not a terminal")
 }

@@ -15,13 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Mount mounts tracefs at the usual place during the test, over existing mounts. The test of another process that ends meanwhile
-// removes only its own mount.
+// Mount mounts tracefs at the usual place during the test, over existing mounts. A test of another process that ends meanwhile removes
+// only its own mount.
 func Mount(t testing.TB) {
 	t.Helper()
 	const place = "/sys/kernel/tracing"
 	err := unix.Mount("tracefs", place, "tracefs", 0, "")
-	if errors.Is(err, unix.EBUSY) { // the kernel mounts it twice at one place only as another view of the first
+	if errors.Is(err, unix.EBUSY) { // it is mounted there already, so bind it over itself
 		err = unix.Mount(place, place, "", unix.MS_BIND, "")
 	}
 	require.NoError(t, err, "mounting tracefs")

@@ -13,18 +13,18 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// hangUps has the collector reload its configuration on a SIGHUP that comes while it starts. It listens to the signal only when all
-// components run, and until then the signal would end it.
+// hangUps makes the collector reload its configuration after a SIGHUP during its start. The collector itself handles the signal only
+// when all components run; until then the signal would end it.
 type hangUps struct {
-	// patience is how long the collector may take to ask for its configuration after the signal, if it does so by itself.
+	// patience is the maximum time from the signal until the collector reads its configuration by itself.
 	patience time.Duration
-	// reloads counts how often it has asked.
+	// reloads counts the reloads.
 	reloads atomic.Int64
 
-	stop, stopped chan struct{} // nil: not followed
+	stop, stopped chan struct{} // nil while signals are not handled
 }
 
-// follow begins to listen. reload makes the collector ask for its configuration once it has started.
+// follow begins to handle the signal. reload makes the collector read its configuration once it has started.
 func (h *hangUps) follow(reload confmap.WatcherFunc) {
 	if h.stop != nil || reload == nil {
 		return
@@ -54,7 +54,7 @@ func (h *hangUps) follow(reload confmap.WatcherFunc) {
 	}()
 }
 
-// end stops listening.
+// end ends the handling.
 func (h *hangUps) end() {
 	if h.stop == nil {
 		return

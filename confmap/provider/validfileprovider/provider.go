@@ -1,10 +1,10 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package validfileprovider reads the configuration from files, as the collector's own provider for `file:` does. When the
-// configuration is read again, on SIGHUP, it first has the collector's executable validate what the files say now. If that is
-// refused, the collector goes on with what they said before, where it would end otherwise. A SIGHUP while the collector starts does
-// not end it either.
+// Package validfileprovider reads the configuration from files, as the collector's own provider for `file:` does. On a reload (SIGHUP),
+// it first runs the collector's executable to validate the new contents of the files. If they are invalid, it returns the previous
+// contents, so that the collector continues; without this provider it would end. A SIGHUP during the start does not end the collector
+// either.
 package validfileprovider
 
 import (
@@ -30,7 +30,7 @@ const (
 	shutdownTime = 3 * time.Second
 )
 
-// errInvalid means that the configuration is refused. An error with another cause does not say whether it would be.
+// errInvalid means that the configuration is invalid. After another error this is not known.
 var errInvalid = errors.New("the configuration is not valid")
 
 // NewFactory returns a factory of the provider, for the `providers` of an ocb manifest.
@@ -40,19 +40,19 @@ func NewFactory() confmap.ProviderFactory {
 	})
 }
 
-// provider keeps what it has read, and gives that again where what the files say now is refused.
+// provider keeps the contents of the files in use, and returns them again if the new contents are invalid.
 type provider struct {
 	logger *zap.Logger
-	// validate checks the whole configuration of this collector as its files are now.
+	// validate checks the whole configuration of this collector with the present contents of its files.
 	validate func(context.Context) error
 	hangUps  hangUps
 
 	mu sync.Mutex
-	// read has the contents that are in use, by URI.
+	// read has the contents in use, by URI.
 	read map[string][]byte
-	// again reports that the configuration was in use, and is asked for once more.
+	// again says that a configuration is in use, so that the next Retrieve is a reload.
 	again bool
-	// keep reports that the contents in use are given again.
+	// keep says that the reload returns the contents in use.
 	keep bool
 }
 
@@ -67,7 +67,7 @@ func newProvider(logger *zap.Logger, validate func(context.Context) error) *prov
 func (p *provider) Retrieve(ctx context.Context, uri string, changed confmap.WatcherFunc) (*confmap.Retrieved, error) {
 	path, ok := strings.CutPrefix(uri, scheme+":")
 	if !ok {
-		return nil, fmt.Errorf("%q is no URI of a file: it has to begin with %q", uri, scheme+":")
+		return nil, fmt.Errorf("%q is not the URI of a file: it has to begin with %q", uri, scheme+":")
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -84,7 +84,7 @@ func (p *provider) Retrieve(ctx context.Context, uri string, changed confmap.Wat
 	return confmap.NewRetrievedFromYAML(content, confmap.WithRetrievedClose(p.close))
 }
 
-// check decides, for the first file of a configuration that is read again, which contents all of them have.
+// check decides at the first file of a reload whether all files keep their contents.
 func (p *provider) check(ctx context.Context) {
 	if !p.again {
 		return
@@ -102,7 +102,7 @@ func (p *provider) check(ctx context.Context) {
 	}
 }
 
-// close is called for each of the contents in use before the configuration is read again.
+// close is called for each file in use before a reload.
 func (p *provider) close(context.Context) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()

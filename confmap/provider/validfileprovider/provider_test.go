@@ -22,11 +22,11 @@ import (
 	"go.opentelemetry.io/collector/confmap"
 )
 
-// scene is a resolver whose configuration is in two files, one of which the other one includes.
+// scene is a resolver with a configuration in two files. One includes the other.
 type scene struct {
 	resolver       *confmap.Resolver
 	main, included string
-	// verdict is what a validation gives, validations how many there were.
+	// verdict is the result of each validation, validations their number.
 	verdict     error
 	validations int
 	logs        *observer.ObservedLogs
@@ -97,7 +97,7 @@ func TestReload(t *testing.T) {
 	assert.Empty(t, s.logs.All())
 }
 
-// Where the configuration cannot be validated, the collector does what it would without this provider.
+// If the configuration cannot be validated, the reload goes on as without this provider.
 func TestReloadWithoutValidation(t *testing.T) {
 	s := newScene(t)
 	s.requireAll(t, "first")
@@ -107,7 +107,7 @@ func TestReloadWithoutValidation(t *testing.T) {
 	require.Equal(t, 1, s.logs.FilterMessage("Configuration not validated before its reload").Len())
 }
 
-// A SIGHUP that the collector does not react to, because it still starts, has it read its configuration when it has started.
+// A SIGHUP during the start makes the collector read its configuration when it has started.
 func TestHangUpDuringStart(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config.yaml")
 	require.NoError(t, os.WriteFile(path, []byte("a: b"), 0o600))
@@ -122,7 +122,7 @@ func TestHangUpDuringStart(t *testing.T) {
 	hangUp()
 	assert.NoError(t, (<-changes).Error)
 
-	// The collector reacts by itself.
+	// The collector handles the signal by itself.
 	require.NoError(t, p.Shutdown(t.Context()))
 	p.hangUps.patience = 200 * time.Millisecond
 	_, err = p.Retrieve(t.Context(), "file:"+path, func(e *confmap.ChangeEvent) { changes <- e })
@@ -140,7 +140,7 @@ func TestRetrieveErrors(t *testing.T) {
 	p := NewFactory().Create(confmap.ProviderSettings{})
 	assert.Equal(t, "file", p.Scheme())
 	_, err := p.Retrieve(t.Context(), "env:HOME", nil)
-	require.ErrorContains(t, err, `"env:HOME" is no URI of a file`)
+	require.ErrorContains(t, err, `"env:HOME" is not the URI of a file`)
 	_, err = p.Retrieve(t.Context(), "file:"+filepath.Join(t.TempDir(), "missing"), nil)
 	require.ErrorIs(t, err, os.ErrNotExist)
 	require.NoError(t, p.Shutdown(t.Context()))

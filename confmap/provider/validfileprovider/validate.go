@@ -13,8 +13,8 @@ import (
 	"strings"
 )
 
-// validate runs this executable's command `validate` with the arguments that this process was started with. Only a process of
-// its own has the factories of all components, and it takes with it whatever a configuration makes them do.
+// validate runs the command `validate` of this executable with the arguments of this process. In a process of its own, all factories are
+// there, and whatever a configuration makes them do ends with it.
 func validate(ctx context.Context) error {
 	executable, err := executable()
 	if err != nil {
@@ -24,7 +24,7 @@ func validate(ctx context.Context) error {
 	return validateBy(exec.CommandContext(ctx, executable, append([]string{"validate"}, os.Args[1:]...)...))
 }
 
-// executable returns a path that starts this executable, also when another one has replaced it since.
+// executable returns a path that starts this executable, even after an upgrade has replaced it.
 func executable() (string, error) {
 	if runtime.GOOS == "linux" {
 		return "/proc/self/exe", nil

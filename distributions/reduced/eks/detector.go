@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package eks stands for the detector of EKS, which the full collector has.
+// Package eks replaces the detector of EKS in the collector for nodes, which saves the AWS SDK. The full collector has the real one.
 package eks
 
 import (
@@ -11,7 +11,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/resource"
 )
 
-// NewResourceDetector returns a detector that says where there is one.
+// NewResourceDetector returns a detector whose error names the full collector.
 func NewResourceDetector() resource.Detector { return detector{} }
 
 type detector struct{}

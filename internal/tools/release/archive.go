@@ -12,7 +12,7 @@ import (
 	"slices"
 )
 
-// archive makes the archive with an executable, the licences of others and the committed files. All are in one folder.
+// archive makes the archive with an executable, the third-party licences and the committed files, all in one folder.
 func (r *release) archive(e *executable, folder string, notice []byte) ([]byte, error) {
 	var compressed bytes.Buffer
 	z, err := gzip.NewWriterLevel(&compressed, r.level)

@@ -18,9 +18,9 @@ import (
 // executable is a built collector.
 type executable struct {
 	path, name, architecture string
-	// modules are the modules of others that are linked in.
+	// modules are the third-party modules that are linked in.
 	modules []module.Version
-	// own are the names of this repository's modules by the folders that they were built from.
+	// own are the names of this repository's modules, by the folder that they were built from.
 	own map[string]string
 }
 
@@ -55,8 +55,8 @@ func readExecutable(file string) (*executable, error) {
 // repository is the module of this repository.
 const repository = "github.com/otelcol-ebpf/otelcol-ebpf"
 
-// ownName names a module of this repository. One that stands for a module of others is named by its folder, which is relative to that
-// of a distribution.
+// ownName returns the name of a module of this repository. A module that replaces a third-party one is named by its folder, which is
+// relative to that of the distribution.
 func ownName(name, folder string) string {
 	if name == repository || strings.HasPrefix(name, repository+"/") {
 		return name

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/mod/module"
 )
 
-// licence are the licence and the notices of one module.
+// licence has the licence and the notices of one module.
 type licence struct {
 	module module.Version
 	dir    string
@@ -26,7 +26,7 @@ type licence struct {
 // text is a file with a licence or a notice.
 type text struct{ name, content string }
 
-// legal are the names of files with licences and notices. Their language must not be a program's.
+// legal matches the names of files with licences and notices, but not source files with such a name.
 var legal = regexp.MustCompile(`(?i)^(licen[cs]es?|copying|copyright|notices?|patents|unlicense|third.?party.?(licen[cs]es?|notices?))([-._].*)?$`)
 
 // standard is the standard library, which is linked in as well.
@@ -74,7 +74,7 @@ func readTexts(dir string) (texts []text, err error) {
 	return texts, nil
 }
 
-// notice is the file with the licences: first all modules with the numbers of their texts, then each text once.
+// notice returns the file with the licences: first all modules with the numbers of their texts, then each text once.
 func notice(title string, licences []licence) []byte {
 	var list, texts bytes.Buffer
 	numbers := map[string]int{}

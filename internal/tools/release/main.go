@@ -1,10 +1,9 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Release makes the files of a release from built collectors: for each of them an archive, its SBOM and the licences of what is
-// linked in, packages for Debian and for distributions with rpm, and the checksums of all. The same executables give the same
-// bytes, whenever and wherever it runs. It runs in the root of the repository, and needs the module cache that the executables
-// were built with; it reaches no network.
+// Release makes the files of a release from built collectors: for each one an archive, an SBOM, the licences of linked modules, packages
+// for Debian and for distributions with rpm, and the checksums of all files. The same executables give the same bytes, whenever and
+// wherever it runs. Run it in the root of the repository, with the module cache that the executables were built with. It uses no network.
 package main
 
 import (

@@ -83,7 +83,7 @@ func (r *release) describe(e *executable, dir string) *nfpm.Info {
 			},
 			// gzip is what every version of dpkg and rpm can read.
 			Deb: nfpm.Deb{Compression: compression},
-			// The name of the machine would be in it.
+			// Otherwise, the package would have the name of this machine.
 			RPM: nfpm.RPM{Compression: compression, BuildHost: "localhost"},
 		},
 	}
@@ -98,7 +98,7 @@ func (r *release) contents(e *executable, dir string) (contents files.Contents) 
 	add(e.path, "/usr/bin/"+e.name, "", 0o755)
 	add("deploy/otelcol-ebpf.service", "/usr/lib/systemd/system/otelcol-ebpf.service", "", 0o644)
 	add("config.yaml", "/etc/otelcol-ebpf/config.yaml", files.TypeConfigNoReplace, 0o644)
-	// It is for keys, and only systemd reads it.
+	// The file is for keys. Only systemd reads it.
 	add(filepath.Join(dir, "environment"), "/etc/otelcol-ebpf/environment", files.TypeConfigNoReplace, 0o600)
 	documents := "/usr/share/doc/" + e.name + "/"
 	add("LICENSE", documents+"copyright", "", 0o644)

@@ -35,7 +35,7 @@ func (r *release) sbom(e *executable, licences []licence) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	// They would be a random number and the present time.
+	// Otherwise, these fields would be a random number and the present time.
 	sum := sha256.Sum256(program)
 	bom.SerialNumber = uuid.NewSHA1(uuid.NameSpaceOID, sum[:]).URN()
 	bom.Metadata.Timestamp = r.time.Format(time.RFC3339)
@@ -49,8 +49,8 @@ func (r *release) sbom(e *executable, licences []licence) ([]byte, error) {
 	return []byte(replacer.Replace(text.String())), nil
 }
 
-// nameOwnModules gives the modules of this repository their names and version. The build knows them by their folders, to which
-// references remain that are to be replaced in the text.
+// nameOwnModules gives the modules of this repository their names and version. The build names them by their folders. The replacer
+// replaces the references to these in the text.
 func (r *release) nameOwnModules(e *executable, components []cyclonedx.Component) *strings.Replacer {
 	var replacements []string
 	for i := range components {
@@ -63,7 +63,7 @@ func (r *release) nameOwnModules(e *executable, components []cyclonedx.Component
 	return strings.NewReplacer(replacements...)
 }
 
-// addLicences adds the names of the licences. A text that is not known all but entirely has none: a wrong name is worse.
+// addLicences adds the names of the licences. A text that differs from every known licence gets no name, because a wrong one is worse.
 func addLicences(components []cyclonedx.Component, licences []licence) {
 	names := map[string]cyclonedx.Licenses{}
 	for _, l := range licences {

@@ -29,7 +29,7 @@ const news = "# Another configuration than before.\n"
 // work is the folder of the releases. It is removed after the last test.
 var work string
 
-// releases are made once for all tests, as that takes some seconds.
+// releases are made once for all tests, because that takes some seconds.
 var releases struct {
 	once         sync.Once
 	first, again release

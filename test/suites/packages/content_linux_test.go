@@ -47,7 +47,7 @@ func TestReproducible(t *testing.T) {
 	assert.Equal(t, 4, strings.Count(string(output), ": OK\n"))
 }
 
-// The archive has the executable, the committed files and the licences of others, in one folder.
+// The archive has the executable, the committed files and the third-party licences, in one folder.
 func TestArchive(t *testing.T) {
 	r, _, _ := built(t)
 	content := archived(t, r)
@@ -82,7 +82,7 @@ func archived(t *testing.T, r release) map[string][]byte {
 	}
 }
 
-// linked returns the versions of the modules of others in the collector, and those of this repository.
+// linked returns the versions of the third-party modules in the collector, and of the modules of this repository.
 func linked(t *testing.T) (others, own map[string]string) {
 	t.Helper()
 	others, own = map[string]string{}, map[string]string{}

@@ -64,7 +64,7 @@ func newRoot(t *testing.T) root {
 	}
 	r := root(filepath.Join(dir, "root"))
 	mount("overlay", string(r), "overlay", 0, "lowerdir=/,upperdir="+dir+"/upper,workdir="+dir+"/work")
-	// These are the machine's own: nothing in the root may change them.
+	// These folders are the machine's own. Nothing in the root may change them.
 	for _, name := range []string{"/proc", "/sys"} {
 		mount(name, r.path(name), "", unix.MS_BIND|unix.MS_REC, "")
 		require.NoError(t, unix.MountSetattr(unix.AT_FDCWD, r.path(name), unix.AT_RECURSIVE, &unix.MountAttr{Attr_set: unix.MOUNT_ATTR_RDONLY}))
@@ -149,7 +149,7 @@ func (r root) setActive(t *testing.T, active bool) {
 	}
 }
 
-// What the scripts of both formats call.
+// The calls that the scripts of both formats make.
 var (
 	toldOnly  = []string{"systemctl daemon-reload"}
 	looked    = append(toldOnly, "systemctl --quiet is-active otelcol-ebpf.service")

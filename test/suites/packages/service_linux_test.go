@@ -41,7 +41,7 @@ func (r root) makeFolder(t *testing.T, path string) {
 	require.NoError(t, os.MkdirAll(r.path(private), 0o755))
 	require.NoError(t, os.Chown(r.path(private), user, user))
 	require.NoError(t, os.Symlink("private/"+filepath.Base(path), r.path(path)))
-	// Only the service's own mounts lead into the private folder. Here there are none.
+	// With systemd, only the service's own mounts lead into the private folder. The test has no such mounts.
 	require.NoError(t, os.Chmod(r.path(filepath.Dir(private)), 0o755))
 }
 
@@ -77,7 +77,7 @@ func (r root) serve(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(c.Kill)
 
-	// The first look at the components may come a moment before they say that they run.
+	// The health check may be asked a moment before the components report that they run.
 	require.Eventually(t, func() bool {
 		response, err := http.Get("http://localhost:13133/")
 		return err == nil && response.Body.Close() == nil && response.StatusCode == http.StatusOK

@@ -47,7 +47,7 @@ func TestBrush(t *testing.T) {
 
 	// The first half of the window is empty: the events are new.
 	eval[any](b, "document.querySelector('#brush').focus()")
-	b.press(kb.Home) // no meaning
+	b.press(kb.Home) // the chart ignores other keys
 	b.press(kb.ArrowLeft)
 	for range 2 {
 		b.do(chromedp.KeyEvent(kb.ArrowLeft, chromedp.KeyModifiers(chromedp.ModifierShift)))
@@ -87,7 +87,7 @@ func TestPrograms(t *testing.T) {
 	}
 	want := map[string][2]string{}
 	for _, p := range answer.Programs {
-		if p.State == "" { // of a program that only lost events are known of
+		if p.State == "" { // only lost events of the program are known
 			p.State = "not known"
 		}
 		want[p.Name] = [2]string{p.State, p.Hook}

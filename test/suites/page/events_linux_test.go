@@ -105,7 +105,7 @@ func TestLive(t *testing.T) {
 	assert.Empty(t, b.text("#waiting"))
 }
 
-// A link shows the same to others: its filters and its window of time.
+// A link shows the same filters and the same window of time in another tab.
 func TestDeepLink(t *testing.T) {
 	s := start(t)
 	port := refused(t, 4)

@@ -69,7 +69,7 @@ func start(t *testing.T) *server {
 func newBrowser(path string) (context.Context, error) {
 	options := append(chromedp.DefaultExecAllocatorOptions[:len(chromedp.DefaultExecAllocatorOptions):len(chromedp.DefaultExecAllocatorOptions)],
 		chromedp.ExecPath(path),
-		chromedp.NoSandbox, // it refuses to run as root with one
+		chromedp.NoSandbox, // Chromium refuses to run as root with a sandbox
 		chromedp.Flag("disable-component-update", true),
 		chromedp.Flag("disable-domain-reliability", true),
 		chromedp.Flag("host-resolver-rules", "MAP * ~NOTFOUND, EXCLUDE localhost"),

@@ -29,7 +29,7 @@ type shop struct {
 	Every   time.Duration
 	Refused string // address that nobody listens on
 	Serves  bool   // connects to a server of its own
-	Resets  bool   // whose connections end by a reset
+	Resets  bool   // the connections end by a reset
 	Bytes   int
 }
 

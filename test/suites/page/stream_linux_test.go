@@ -98,7 +98,7 @@ func TestFast(t *testing.T) {
 	b.wait(fmt.Sprintf("document.querySelector('#chart-rows .columns :last-child').textContent === '%dk'", batches*perBatch/1000))
 }
 
-// connectEvents are events as the receiver makes them.
+// connectEvents makes events like those of the receiver.
 func connectEvents(command string, first, count int) plog.Logs {
 	logs := plog.NewLogs()
 	records := logs.ResourceLogs().AppendEmpty().ScopeLogs().AppendEmpty().LogRecords()

@@ -20,8 +20,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 )
 
-// baseImage writes a replacement for the image of Go that the Containerfile begins with, as the test reaches no registry. It has
-// the machine's certificates and empty folders, on which the machine's own folders are mounted.
+// baseImage writes a replacement for the image of Go that the Containerfile begins with, because the test reaches no registry. It has
+// the machine's certificates, and empty folders for mounts of the machine's own folders.
 func baseImage(t *testing.T, path string) {
 	t.Helper()
 	root := t.TempDir()
@@ -101,7 +101,7 @@ func testImage(t *testing.T, h *host, e *engines) {
 	require.NoError(t, err)
 
 	current, older := documented(t)
-	// The commands as users write them, of runtimes whose state is the test's.
+	// The commands are those that users write; the runtimes keep their state in the test's folder.
 	commands := filepath.Join(h.dir, "bin")
 	require.NoError(t, os.Mkdir(commands, 0o755))
 	for name, command := range map[string][]string{
@@ -138,7 +138,7 @@ func (h *host) runDocumented(t *testing.T, commands, command, refusal string) (l
 	}
 	c, err := collector.Start(cmd)
 	require.NoError(t, err)
-	// Upstream handles signals some microseconds after it is ready.
+	// The collector handles signals only some microseconds after it says that it is ready.
 	if c.Stop() != nil {
 		c.Kill()
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// madeByRuntimes are the cgroups that the test has runtimes make, from which the containers' are below.
+// madeByRuntimes are the cgroups that the runtimes make above those of their containers.
 var madeByRuntimes = []string{"libpod_parent", "docker", "default", "team", "conmon"}
 
 const memoryLimit = "24m"
@@ -34,7 +34,7 @@ type guest struct {
 	pid int
 	// cgroup is its cgroup as /proc/PID/cgroup has it: "0::/…".
 	cgroup string
-	// host is where it runs. Its checks use t and results.
+	// host is where it runs. The checks use t and results.
 	host    *host
 	t       *testing.T
 	results *results
@@ -73,17 +73,17 @@ func (g *guest) start(h *host, e engine) (err error) {
 // unseen reports whether its cgroup does not show that it is a container, so that it looks like a process of the host.
 func (g *guest) unseen() bool { return g.rootless && !strings.Contains(g.cgroup, g.id) }
 
-// goOn makes the guest do its work.
+// goOn makes the guest begin its work.
 func (g *guest) goOn() error {
 	return os.WriteFile(filepath.Join(g.host.shared, g.name+".go"), nil, 0o644)
 }
 
-// done is what a guest, or a program that was executed in it, did.
+// done returns what a guest, or a program that was executed in it, has done.
 type done struct {
 	PID, Child, Refused, DropPort, Drops int
 }
 
-// await returns what was done under a name.
+// await waits for the file of a guest and returns its content.
 func (h *host) await(name string) (d done, err error) {
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		text, err := os.ReadFile(filepath.Join(h.shared, name+".json"))

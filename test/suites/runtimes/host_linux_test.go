@@ -26,9 +26,9 @@ import (
 )
 
 const (
-	// patience is how long a start, a stop or an event may take.
+	// patience is the limit for a start, a stop or an event.
 	patience = 30 * time.Second
-	// userID is that of a user who exists in the test's namespaces only, and runs containers without root.
+	// userID is the id of an ordinary user who runs containers. The user exists in the test's namespaces only.
 	userID = 23456
 )
 
@@ -79,7 +79,7 @@ func newHost(t *testing.T) *host {
 			testenv.Missing(t, "it needs Debian's podman, runc, docker.io, containerd and buildah: "+err.Error())
 		}
 	}
-	// Sockets have short paths, and the user reaches it.
+	// The path is short enough for sockets, and the ordinary user can reach it.
 	dir, err := os.MkdirTemp("", "runtimes-")
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(dir, 0o755))
@@ -113,7 +113,7 @@ func (h *host) enter() {
 	h.holder = exec.Command("unshare", "--net", "--mount", "--propagation", "private", "sh", "-c", setup,
 		"setup", h.guest, h.dir, strconv.Itoa(userID))
 	h.holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	// A file: a buffer would be written by another goroutine for as long as the holder lives.
+	// Use a file: with a buffer, Wait would wait for as long as the namespaces are held.
 	log, err := os.Create(filepath.Join(h.dir, "holder.log"))
 	require.NoError(h.t, err)
 	h.holder.Stderr = log

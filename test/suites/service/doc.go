@@ -2,5 +2,5 @@
 // SPDX-License-Identifier: Apache-2.0
 
 // Package service installs the Debian package on a machine with systemd, starts the service, reloads, upgrades and removes it. It
-// changes the machine, so that it runs in a virtual one only: `make test-service`.
+// changes the machine, so run it in a virtual one: `make test-service`.
 package service

@@ -21,7 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sees refuses a connection to a port of this host. Its event must reach the page, the files and the journal.
+// sees makes a connection to a closed port. Its event must reach the event store, the file and the journal.
 func sees(t *testing.T, port int) {
 	t.Helper()
 	address := fmt.Sprintf("127.0.0.1:%d", port)
@@ -41,7 +41,7 @@ func sees(t *testing.T, port int) {
 	}, patience, interval, "not in the file")
 }
 
-// healthy waits until all components are.
+// healthy waits until all components are healthy.
 func healthy(t *testing.T) {
 	t.Helper()
 	isHealthy := func() bool {
@@ -58,10 +58,10 @@ func healthy(t *testing.T) {
 	assert.Equal(t, "active", state())
 }
 
-// journal is what the machine has written last.
+// journal returns the end of the journal.
 func journal() string { return output("journalctl", "--no-pager", "--lines", "60") }
 
-// get asks the event store. It is empty if the store does not answer, as during a restart.
+// get requests a path of the event store. The answer is empty while the store does not answer, as during a restart.
 func get(path string) string {
 	response, err := http.Get("http://127.0.0.1:8080" + path)
 	if err != nil {
@@ -72,12 +72,12 @@ func get(path string) string {
 	return string(text)
 }
 
-// refused are the events of connections to a port that were refused, a line each.
+// refused returns the events of refused connections to a port, one per line.
 func refused(port int) string {
 	return get(fmt.Sprintf("/api/events?type=connection&error=refused&port=%d&format=text", port))
 }
 
-// loaded are the BPF programs in the kernel, by name and number. systemd's own are left out: it loads and removes them as it likes.
+// loaded returns the names and ids of the BPF programs in the kernel, without those that systemd loads at any time.
 func loaded() (names map[string]bool, err error) {
 	names = map[string]bool{}
 	for id := ebpf.ProgramID(0); ; {
@@ -102,7 +102,7 @@ func loaded() (names map[string]bool, err error) {
 	}
 }
 
-// gone waits until there are no programs but those before. The kernel frees them some time after their last user.
+// gone waits until only the earlier programs are left. The kernel frees a program some time after its last user has ended.
 func gone(t *testing.T, before map[string]bool) {
 	t.Helper()
 	var left map[string]bool
@@ -139,7 +139,7 @@ func dpkg(t *testing.T, args ...string) string {
 	return text
 }
 
-// output is what a command writes, whether or not it fails.
+// output returns the output of a command, even if it fails.
 func output(name string, args ...string) string {
 	text, _ := command(name, args...)
 	return strings.TrimSpace(text)

@@ -62,7 +62,7 @@ func install(t *testing.T) {
 	assert.Equal(t, "disabled", output("systemctl", "is-enabled", unit))
 }
 
-// The service is a user of systemd's making, with the capabilities of the unit and no others.
+// The service runs as a dynamic user of systemd, with the capabilities of the unit and no others.
 func start(t *testing.T) {
 	systemctl(t, "enable", "--now", unit)
 	healthy(t)
@@ -100,7 +100,7 @@ func reload(t *testing.T) {
 	healthy(t)
 }
 
-// The configuration is the administrator's, and what was stored is still there.
+// The changed configuration and the stored events are still there.
 func upgrade(t *testing.T) {
 	mine, pid := read(t, config), mainPID(t)
 	dpkg(t, "--force-confold", "--install", later)
@@ -128,7 +128,7 @@ func remove(t *testing.T) {
 	dpkg(t, "--purge", "otelcol-ebpf")
 	for _, folder := range []string{"/etc", "/usr", "/var/lib", "/var/log"} {
 		require.NoError(t, filepath.WalkDir(folder, func(path string, entry fs.DirEntry, err error) error {
-			// The records of dpkg are not the package's.
+			// dpkg's own records do not belong to the package.
 			if err == nil && strings.Contains(entry.Name(), "otelcol-ebpf") && !strings.HasPrefix(path, "/var/lib/dpkg") {
 				assert.Fail(t, "left behind", path)
 			}
@@ -137,7 +137,7 @@ func remove(t *testing.T) {
 	}
 }
 
-// Each question is some connections, which are events.
+// Each poll makes connections, which are events, too.
 const interval = 500 * time.Millisecond
 
 // patience is how long an emulator may take.

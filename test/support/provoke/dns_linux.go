@@ -20,7 +20,7 @@ func init() {
 		Event:    provokeLookup,
 		Work: &Work{
 			Counted: "{events: false}", Emitted: "{threshold: 1us, event_limit: 1000000000}",
-			// Of each look-up, a server's side of two packets is left out.
+			// A look-up has two packets. Those seen at the socket of the server are not counted.
 			Hits: []string{"dns_sent", "dns_received"}, Goal: 150, Run: loop(traffic.LoopLookups, 20_000),
 		},
 		Storm: &Storm{Limit: "0.5%", Begin: repeat(loop(traffic.LoopLookups, 20_000))},

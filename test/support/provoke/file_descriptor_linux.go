@@ -27,7 +27,7 @@ func init() {
 			Counted:    "{}",
 			Tracepoint: "sched_switch", Hits: []string{"file_descriptor_scan_tasks"}, Run: loop(traffic.LoopDescriptors, 10_000_000),
 		},
-		// It costs something only when it looks at all descriptors, in each collection.
+		// The program costs something only in a collection, when it scans all descriptors.
 		Storm: &Storm{Limit: "10%", Receiver: "collection_interval: 10ms", Begin: stormOfDescriptors},
 	})
 }
@@ -78,7 +78,7 @@ func stormOfDescriptors(t *testing.T) (round func() error, calm func()) {
 				}
 			}
 			open = true
-			time.Sleep(10 * time.Millisecond) // collections look at them
+			time.Sleep(10 * time.Millisecond) // collections scan them
 			return nil
 		}, func() {
 			for _, a := range agents {

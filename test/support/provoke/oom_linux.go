@@ -27,8 +27,8 @@ func init() {
 			Counted: "{events: false}", Emitted: "{}",
 			Tracepoint: "mark_victim", Hits: []string{"oom_kill"}, Run: kills,
 		},
-		// The kernel kills some hundred processes a second at most, which costs nothing. What can be exceeded is the limit for the
-		// work on the events.
+		// The kernel kills some hundred processes per second at most, which costs little in the kernel. The limit is low enough for the
+		// work on the events to exceed it.
 		Storm: &Storm{Limit: "0.1%", EventsOff: true, Begin: stormOfKills},
 	})
 }

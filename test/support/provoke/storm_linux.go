@@ -15,10 +15,10 @@ type Storm struct {
 	Limit string
 	// Settings are a YAML block of settings of the program, Receiver further lines of settings of the receiver.
 	Settings, Receiver string
-	// EventsOff reports that it is enough if the program emits no events: without them it costs about as much as the limit.
+	// EventsOff says that the test ends when events are off, because without events the program costs about as much as the limit.
 	EventsOff bool
-	// Begin prepares the load, and returns a round of it, which takes a second at most. calm undoes what rounds leave behind; it may
-	// be nil.
+	// Begin prepares the load, and returns a function for one round of it, which takes a second at most. calm removes what rounds leave
+	// behind; it may be nil.
 	Begin func(*testing.T) (round func() error, calm func())
 }
 

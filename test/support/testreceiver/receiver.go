@@ -148,7 +148,7 @@ func (r *Receiver) Wait(t testing.TB, n int, matches ...Match) []Event {
 	return found
 }
 
-// Exactly waits until n events match, and checks that no more come of what has happened so far.
+// Exactly waits until n events match, and checks that the traffic so far causes no further ones.
 func (r *Receiver) Exactly(t testing.TB, n int, matches ...Match) []Event {
 	t.Helper()
 	r.Wait(t, n, matches...)
@@ -179,7 +179,7 @@ func (r *Receiver) sample(events []Event) (text string) {
 	return text
 }
 
-// Settle waits until all that the kernel has observed so far has passed through the pipeline.
+// Settle waits until all records that the kernel has written so far have passed through the pipeline.
 func (r *Receiver) Settle(t testing.TB) {
 	t.Helper()
 	r.barrier.pass(t, r)

@@ -14,8 +14,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testhost"
 )
 
-// maxHeld is how many connections one process holds. Machines may allow a process no more than 20,000 descriptors, and a connection
-// has two.
+// maxHeld is the maximum number of connections per process. Machines may limit a process to 20,000 descriptors, and a connection takes
+// two.
 const maxHeld = 9000
 
 // Held are TCP connections over loopback that stay open and do nothing.
@@ -51,7 +51,7 @@ func (h *Held) Close() (err error) {
 
 type keepOpenArgs struct {
 	Count int
-	// Address is that of the server. One has ephemeral ports for so many connections.
+	// Address is the address of the server. One address has ephemeral ports for maxHeld connections.
 	Address [4]byte
 }
 

@@ -65,8 +65,7 @@ func TestOperationFailuresReachTheTest(t *testing.T) {
 
 func TestConnectionsAreWhatBothEndsSay(t *testing.T) {
 	testnet.Require(t)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	to := testnet.Right
 	for name, address := range map[string]netip.Addr{"IPv4": to.IPv4, "IPv6": to.IPv6, "IPv4-mapped": to.Mapped()} {
 		t.Run(name, func(t *testing.T) {
@@ -97,8 +96,7 @@ func TestConnectionsAreWhatBothEndsSay(t *testing.T) {
 
 func TestConnectOutcomes(t *testing.T) {
 	testnet.Require(t)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	to := testnet.Right
 	left.Sysctl(t, "net.ipv4.tcp_syn_retries", "1")
 	netUnreachable := uint8(0)
@@ -121,8 +119,7 @@ func TestConnectOutcomes(t *testing.T) {
 
 func TestFilterCountsAndSkips(t *testing.T) {
 	testnet.Require(t)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	to := testnet.Right
 	a, b := Start(t, left), Start(t, right)
 	receiver := b.OpenUDP(Addr(to.IPv4, 0))
@@ -198,8 +195,7 @@ func TestUnix(t *testing.T) {
 
 func TestPing(t *testing.T) {
 	testnet.Require(t)
-	left, right := testnet.NewNamespace(t), testnet.NewNamespace(t)
-	testnet.Join(t, left, right)
+	left, right := testnet.NewPair(t)
 	to := testnet.Right
 	a := Start(t, left)
 	for name, c := range map[string]struct {

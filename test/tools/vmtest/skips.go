@@ -14,8 +14,8 @@ import (
 var maySkip = map[string][]string{
 	"TestConnectionOfMPTCPCountsOnce":                {"5.10"},                // Debian built it without MPTCP
 	"TestConnectionSubflows":                         {"5.10"},                // the same
-	"TestConnectionUnixByRing":                       {"5.10", "6.1"},         // io_uring shows what it is asked from 6.3 on
 	"TestConnectionsOfListenersOlderThanTheReceiver": {"5.10"},                // the same
+	"TestConnectionUnixByRing":                       {"5.10", "6.1"},         // requests of io_uring are visible since 6.3
 	"TestPacketDropOfSegments":                       {"5.10"},                // no drop reasons; frees segments without a tracepoint
 	"TestPacketDropAtClosedWindow":                   {"5.10"},                // the same
 	"TestConnectionUDPFailed":                        {"5.10", "6.1", "6.12"}, // BPF has no task work

@@ -123,7 +123,7 @@ func oneEvent(name string) plog.Logs {
 	return logs
 }
 
-// Text cannot begin a line or move the cursor.
+// A control character in an event neither begins a line nor moves the cursor.
 func TestTextIsOneLine(t *testing.T) { each(t, testTextIsOneLine) }
 
 func testTextIsOneLine(t *testing.T, s *server) {
@@ -259,7 +259,7 @@ func testPrograms(t *testing.T, s *server) {
 	assert.Contains(t, w.Body.String(), "program oom failed: no BTF")
 }
 
-// The store of a gateway has programs of several hosts.
+// The store of a gateway has the programs of several hosts.
 func TestProgramsOfHosts(t *testing.T) { each(t, testProgramsOfHosts) }
 
 func testProgramsOfHosts(t *testing.T, s *server) {
@@ -376,7 +376,7 @@ func testStream(t *testing.T, s *server) {
 	_, e = next(receive("/api/events/stream?command=curl&after=1", id))
 	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "a browser sends the address that it began with")
 	_, e = next(receive("/api/events/stream?command=curl&limit=1", "-1"))
-	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "that is no number of an event")
+	assert.Equal(t, storetest.Start.Add(6020*time.Millisecond), e.Time, "a sequence number that no event has")
 
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodHead, s.url+"/api/events/stream?command=curl", http.NoBody)
 	require.NoError(t, err)
@@ -395,7 +395,7 @@ func testStream(t *testing.T, s *server) {
 	select {
 	case <-served:
 	case <-time.After(10 * time.Second):
-		t.Error("it waits for events that are not sent")
+		t.Error("HEAD waits for events")
 	}
 }
 

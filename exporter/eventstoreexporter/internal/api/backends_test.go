@@ -123,14 +123,14 @@ func (v visible) Write(ctx context.Context, logs plog.Logs) error {
 }
 
 func (v visible) count(ctx context.Context) (count int64) {
-	groups, _ := v.Count(ctx, query.Count{}) // without an answer there are none
+	groups, _ := v.Count(ctx, query.Count{}) // an error means no groups
 	for i := range groups {
 		count += groups[i].Count
 	}
 	return count
 }
 
-// settle waits until streams have what was written.
+// settle waits until streams have sent everything that was written.
 func (s *server) settle() {
 	for written := time.Now().UnixMicro(); s.Status().Sparse && s.Status().Newest < written; {
 		time.Sleep(50 * time.Millisecond)
@@ -151,7 +151,7 @@ type sharedProcess struct {
 	nodes int
 
 	once      sync.Once
-	processes []*process // the one that is asked is the last
+	processes []*process // the last one answers queries
 	dir       string
 }
 
@@ -205,7 +205,7 @@ type process struct {
 	log  string
 }
 
-// runVictoriaLogs starts a server, or with nodes one that has its events on these.
+// runVictoriaLogs starts a server. With nodes, it is the one in front of these storage nodes.
 func runVictoriaLogs(t testing.TB, binary, dir string, nodes ...string) *process {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
@@ -246,10 +246,10 @@ func (p *process) start(t testing.TB) {
 // stop lets the server write what it has in memory.
 func (p *process) stop() {
 	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	_ = p.cmd.Wait() // as it was told
+	_ = p.cmd.Wait() // the error is the signal
 }
 
-// If one of the storage nodes of a cluster does not answer, the others do, and each answer says that it is not complete.
+// If one storage node of a cluster does not answer, the others do, and each answer says that it is incomplete.
 func TestCluster(t *testing.T) {
 	binary := victoriaLogs(t)
 	var nodes []*process
@@ -298,7 +298,7 @@ func TestCluster(t *testing.T) {
 	}, 30*time.Second, 200*time.Millisecond, "nothing was lost")
 }
 
-// What VictoriaLogs does not take is counted, after it was tried again; /health says it meanwhile.
+// Batches that VictoriaLogs refuses are retried and then counted as lost. /health reports the failure meanwhile.
 func TestVictoriaLogsIsAway(t *testing.T) {
 	var refuse atomic.Int32
 	var batches atomic.Int32
@@ -331,7 +331,7 @@ func TestVictoriaLogsIsAway(t *testing.T) {
 	assert.Equal(t, int32(2), batches.Load())
 }
 
-// Every hostile text finds what it finds in files, or is refused.
+// A hostile text in a parameter has the same answer as from files, or is refused.
 func TestHostileTexts(t *testing.T) { eachServer(t, testHostileTexts) }
 
 func testHostileTexts(t *testing.T, s *server) {
@@ -347,7 +347,7 @@ func testHostileTexts(t *testing.T, s *server) {
 	}
 }
 
-// The oldest event counts from its writing on. A server finds it later, and is asked once a minute.
+// The oldest event is known as soon as it is written. The server itself finds it later, and is asked once a minute.
 func TestOldestIsTheEarliestWritten(t *testing.T) { each(t, testOldestIsTheEarliestWritten) }
 
 func testOldestIsTheEarliestWritten(t *testing.T, s *server) {

@@ -62,7 +62,7 @@ func download(t *testing.T, s *server, path string) string {
 	return file
 }
 
-// What is downloaded has the columns of the store's own files, with the same values, and the events that JSON has.
+// A download has the columns and values of the store's own files, and the events of the JSON answer.
 func TestDownload(t *testing.T) {
 	s := start(t)
 	s.fill(t)
@@ -101,7 +101,7 @@ func (s *server) noExport(t *testing.T) {
 	assert.Empty(t, left)
 }
 
-// Nothing is left of a download whose client goes away before, in or after it.
+// A download leaves no file, whether its client disconnects before, during or after it.
 func TestDownloadWithoutClient(t *testing.T) {
 	s := start(t)
 	s.fill(t)
@@ -122,7 +122,7 @@ func TestDownloadWithoutClient(t *testing.T) {
 	assert.Equal(t, http.StatusOK, s.get("/health").Code)
 }
 
-// Text of an event is text in the database, whatever it is.
+// Any text of an event is the same text in the database.
 func TestDownloadOfAnyText(t *testing.T) {
 	s := start(t)
 	const name = "'); DROP TABLE records; --\x00\xff\n"

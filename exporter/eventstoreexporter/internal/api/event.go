@@ -12,7 +12,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// Event is an event in JSON. What it is found by has the names of the parameters.
+// Event is an event in JSON. The fields that can be filtered by have the names of the parameters.
 type Event struct {
 	Time       time.Time       `json:"time" doc:"When it happened."`
 	Type       string          `json:"type" doc:"Name of the event."`

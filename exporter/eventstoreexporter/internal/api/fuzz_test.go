@@ -27,7 +27,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// hostile are texts that mean something to SQL, LogsQL, JSON, URLs or terminals.
+// hostile are texts with a meaning in SQL, LogsQL, JSON, URLs or terminals.
 var hostile = []string{
 	"' OR 1=1 --", "' OR '1'='1", `" OR ""="`, "1 OR 1=1", "1) OR (1=1", "'); DROP TABLE records; --", "x' UNION SELECT sql FROM sqlite_master --",
 	"%", "_", "*", "a*b", "NULL", "'||(SELECT 1)||'", "char(39)", "\\'", "`", "$1", "?1", ":a", "[1]", "{}", "|", `"a" | delete *`, "*:*", "=x", "!x", "<>",
@@ -62,7 +62,7 @@ func fillHostile(t testing.TB, s *server) {
 	}
 }
 
-// operations are all that can be asked for with parameters, and the names of these.
+// operations are the requests with parameters, and the names of these.
 var operations = []struct {
 	path    string
 	filters bool
@@ -85,7 +85,7 @@ var filterNames = []string{
 	"attr.network.transport", "attr.container.id", "attr.ebpf.connection.bytes_sent",
 }
 
-// usual is how many events are not hostile.
+// usual is the number of events without hostile texts.
 const usual = 300
 
 // known are all events of a store, as JSON has them.
@@ -130,8 +130,8 @@ func texts(t testing.TB, attributes []byte) map[string]string {
 	return all
 }
 
-// wants says whether an event has what a parameter asks for, as docs/event-store.md says. It is written without the code that
-// parses parameters.
+// wants reports whether an event matches a parameter as docs/event-store.md describes it. It shares no code with the parser of
+// parameters.
 func wants(e *knownEvent, name, value string) bool {
 	number, _ := strconv.ParseInt(value, 10, 64)
 	has := func(want string, keys ...string) bool {
@@ -201,7 +201,7 @@ func timeIn(value string) time.Time {
 	return now.Add(-d)
 }
 
-// ask sends a request whose client leaves when a stream has sent what there is.
+// ask sends a request. Its client disconnects from a stream after the first events.
 func (k *known) ask(path, rawQuery string) *httptest.ResponseRecorder {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -222,7 +222,7 @@ type leaving struct {
 
 func (l *leaving) Flush() { l.leave() }
 
-// check asks, and compares the answer with what the parameters say.
+// check sends a request, and compares the answer with the meaning of its parameters.
 func (k *known) check(t *testing.T, operation uint8, rawQuery string) {
 	t.Helper()
 	op := operations[int(operation)%len(operations)]
@@ -277,7 +277,7 @@ func filtersOf(values url.Values) []string {
 	return names
 }
 
-// compare compares a page with what is wanted: as many as the limit, all, or a part that begins after the cursor.
+// compare compares a page with the expected events: all, up to the limit, or those after the cursor.
 func (k *known) compare(t *testing.T, asked string, w *httptest.ResponseRecorder, values url.Values, wanted []*knownEvent) {
 	t.Helper()
 	if format := values.Get("format"); format != "" && format != "json" {
@@ -336,13 +336,13 @@ func compareStream(t *testing.T, asked string, w *httptest.ResponseRecorder, val
 	}
 }
 
-// Whatever a parameter is, the answer has what it says, or names it.
+// Any value of a parameter has the right events as the answer, or an error that names the parameter.
 func FuzzParameter(f *testing.F) {
 	k := startKnown(f)
 	for op := range operations {
 		for name := range len(filterNames) + len(operations[op].others) + 1 {
 			for i, text := range hostile {
-				if op < 3 || i%7 == name%7 { // those without filters refuse most
+				if op < 3 || i%7 == name%7 { // the other operations have no filters and refuse most
 					f.Add(uint8(op), uint8(name), text)
 				}
 			}
@@ -354,7 +354,7 @@ func FuzzParameter(f *testing.F) {
 	})
 }
 
-// The same of several parameters, which need not be well-formed.
+// The same for any query string, which may have several parameters or be malformed.
 func FuzzQuery(f *testing.F) {
 	k := startKnown(f)
 	for op := range operations {
@@ -370,7 +370,7 @@ func FuzzQuery(f *testing.F) {
 	f.Fuzz(func(t *testing.T, op uint8, rawQuery string) { k.check(t, op, rawQuery) })
 }
 
-// The bodies of the predecessor's requests are as strict.
+// The same for the bodies of the predecessor's requests.
 func FuzzBody(f *testing.F) {
 	k := startKnown(f)
 	for _, body := range []string{

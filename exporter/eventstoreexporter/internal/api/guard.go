@@ -33,7 +33,7 @@ func (g Guard) Wrap(next http.Handler) http.Handler {
 		}
 		if !g.isHost(r.Host) {
 			refuse(w, http.StatusMisdirectedRequest, "the header Host has "+quoted(r.Host)+
-				", which is no name of this server. List its names in allowed_hosts of event_store.")
+				", which is not a name of this server. List its names in allowed_hosts of event_store.")
 			return
 		}
 		// The collector's handler for CORS has allowed it.

@@ -25,7 +25,7 @@ type Programs struct {
 // Program is the last known state of a program.
 type Program struct {
 	Name      string           `json:"name"`
-	State     string           `json:"state,omitempty" doc:"loading, attached, failed or detached; absent if no event that is stored tells it."`
+	State     string           `json:"state,omitempty" doc:"loading, attached, failed or detached; absent if no stored event has it."`
 	Hook      string           `json:"hook,omitempty"`
 	Error     string           `json:"error,omitempty"`
 	StateTime *time.Time       `json:"state_since,omitempty" doc:"Since when it is in this state."`

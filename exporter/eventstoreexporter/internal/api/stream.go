@@ -71,7 +71,7 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	if known, ok := lastKnown(r.After, ctx.Header("Last-Event-ID")); ok {
 		s.after = known
 		if newest := a.Store.Status().Newest; known > newest {
-			s.after = newest // of a store that was emptied meanwhile
+			s.after = newest // the store was emptied meanwhile
 		}
 	} else {
 		s.after = a.Store.Status().Newest
@@ -89,7 +89,7 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	}
 	ctx.SetHeader("Content-Type", "text/event-stream")
 	ctx.SetHeader("Cache-Control", "no-store")
-	if ctx.Method() == http.MethodHead { // which has no events to wait for
+	if ctx.Method() == http.MethodHead { // the answer has no events
 		return nil
 	}
 	if err := s.send(backfill); err == nil {
@@ -99,7 +99,7 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	return nil
 }
 
-// lastKnown is the last event that a client has: that of the parameter or, once it connects again, that of the header.
+// lastKnown returns the last event that a client has: from the header after a reconnect, otherwise from the parameter.
 func lastKnown(texts ...string) (last int64, ok bool) {
 	for _, text := range texts {
 		if number, err := strconv.ParseInt(text, 10, 64); err == nil && number >= 0 {
@@ -109,7 +109,7 @@ func lastKnown(texts ...string) (last int64, ok bool) {
 	return last, ok
 }
 
-// follow sends what comes in. Nothing is read or kept for a client that does not read.
+// follow sends events as they arrive. While the client does not read, no events are read or kept for it.
 func (s *subscriber) follow() error {
 	ticker := time.NewTicker(keepAlive)
 	defer ticker.Stop()

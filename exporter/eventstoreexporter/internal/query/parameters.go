@@ -101,7 +101,7 @@ var filters = []Parameter{
 	}},
 }
 
-// others are the further parameters.
+// others are the parameters that are not filters.
 var others = map[string]Parameter{
 	"limit": {Name: "limit", Type: "integer", Default: strconv.Itoa(DefaultLimit), Doc: "How many events, at most " + strconv.Itoa(MaxLimit) + ".", parse: parseLimit(MaxLimit)},
 	"backfill": {

@@ -34,13 +34,13 @@ type Filter struct {
 // Type matches names of events.
 type Type struct {
 	Text string
-	// Prefix is whether Text is the beginning of a name.
+	// Prefix says that Text is the beginning of a name.
 	Prefix bool
-	// Program is whether Text may be the name of a program as well.
+	// Program says that Text may be the name of a program as well.
 	Program bool
 }
 
-// Matches says whether an event with this name is wanted.
+// Matches reports whether the type matches the name of an event.
 func (t Type) Matches(name string) bool {
 	switch {
 	case t.Program:
@@ -69,7 +69,7 @@ type Events struct {
 	After     *Cursor
 }
 
-// Page is what Events answers.
+// Page is the answer to Events.
 type Page struct {
 	Events []event.Event
 	// Next is where the next page begins, nil at the end.
@@ -84,14 +84,14 @@ type Follow struct {
 	Limit int
 }
 
-// Count asks for numbers of events.
+// Count asks for counts of events.
 type Count struct {
 	Filter
 	// By are the names of fields that events are counted by.
 	By []Key
-	// Step is the length of the parts of time, or 0 for the whole.
+	// Step is the length of the parts of a time series, 0 for none.
 	Step time.Duration
-	// Samples is whether the newest event of each group is wanted.
+	// Samples asks for the newest event of each group.
 	Samples bool
 	// Recent says that this query is repeated, for a time that begins at a multiple of Part and ends about now. A store may then keep
 	// the counts.
@@ -138,7 +138,7 @@ type Group struct {
 type Store interface {
 	Write(ctx context.Context, logs plog.Logs) error
 	Events(ctx context.Context, q Events) (Page, error)
-	// Follow returns events, and the sequence number up to which all were looked at.
+	// Follow returns events, and the sequence number up to which events were examined.
 	Follow(ctx context.Context, q Follow) ([]event.Event, int64, error)
 	Count(ctx context.Context, q Count) ([]Group, error)
 	// Changed returns a channel that is closed when further events have arrived.
@@ -161,7 +161,7 @@ type Status struct {
 	Bytes int64
 	// Damaged are the files that were set aside.
 	Damaged []string
-	// Sparse is whether sequence numbers are microseconds of arrival, and not a count.
+	// Sparse says that sequence numbers are microseconds of arrival, not a count.
 	Sparse bool
 	// Failure is the reason why events cannot be stored at the moment, or nil.
 	Failure error

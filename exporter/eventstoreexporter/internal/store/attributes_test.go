@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// attributeLogs are records with values of all types, of which most occur once.
+// attributeLogs makes records with values of all types, most of which occur once.
 func attributeLogs(from, count int) plog.Logs {
 	logs := plog.NewLogs()
 	for i := from; i < from+count; i++ {
@@ -60,7 +60,7 @@ func TestAttributeValues(t *testing.T) {
 	for i := 0; i < count; i += 200 {
 		write(t, s, attributeLogs(i, 200))
 	}
-	write(t, s, attributeLogs(count, 50)) // of the slice at work
+	write(t, s, attributeLogs(count, 50)) // in the file that is being written
 	s.settled()
 	require.Greater(t, len(s.all()), 2)
 	check := func() {
@@ -120,13 +120,13 @@ func TestAttributeValues(t *testing.T) {
 	}
 	check()
 	require.NoError(t, s.Close())
-	s, err = Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()}) // what is in memory is made from the file
+	s, err = Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()}) // the index in memory is rebuilt from the file
 	require.NoError(t, err)
 	check()
 	require.NoError(t, s.Close())
 }
 
-// A value that occurs in one block is looked for in few.
+// A query for a value of one block reads few blocks.
 func TestRareAttributeReadsFewBlocks(t *testing.T) {
 	s := openStore(t, Settings{})
 	for i := 0; i < 20_000; i += 2000 {
@@ -147,7 +147,7 @@ func TestRareAttributeReadsFewBlocks(t *testing.T) {
 	}
 }
 
-// Events are counted by attributes as if each was decoded, whether its values are strings with a number or not.
+// Counts by attributes equal those of decoded events, whether the values are strings with a number or not.
 func TestCountByAttributes(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	for i := 0; i < 4000; i += 500 {

@@ -20,7 +20,7 @@ import (
 // Events are stored while a file waits for its index.
 func TestWritesDoNotWaitForIndexes(t *testing.T) {
 	s := small(openStore(t, Settings{}))
-	s.sealing <- struct{}{} // as if a file was being sealed all the time
+	s.sealing <- struct{}{} // as if a file were being sealed all the time
 	count := 0
 	for ; len(s.all()) < maxUnsealed; count += 200 {
 		write(t, s, storetest.Logs(count, 200))
@@ -31,7 +31,7 @@ func TestWritesDoNotWaitForIndexes(t *testing.T) {
 	assert.Len(t, everything(t, s, query.Events{Limit: 1000}), count)
 }
 
-// The file after the one at work is there before it is needed, and the events go on in it.
+// The next file is created before it is needed, and the following events are stored in it.
 func TestNextFileIsPrepared(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	count := 0
@@ -62,7 +62,7 @@ func TestNextFileIsPrepared(t *testing.T) {
 	assert.Empty(t, s.Status().Damaged)
 }
 
-// A file that never had an event is removed: by the end of the process, or by the next one if it is killed.
+// A file without events is removed: at the end of the process, or by the next process if this one is killed.
 func TestUnusedFileIsRemoved(t *testing.T) {
 	directory := t.TempDir()
 	files := func() []string {
@@ -87,7 +87,7 @@ func TestUnusedFileIsRemoved(t *testing.T) {
 	assert.Equal(t, []string{path}, files())
 }
 
-// While the writer writes, one piece of work fewer is done beside it than there are CPUs.
+// While the writer writes, one CPU is left to it.
 func TestTurns(t *testing.T) {
 	turns := newTurns()
 	turns.most = 1
@@ -102,12 +102,12 @@ func TestTurns(t *testing.T) {
 	turns.give()
 	select {
 	case <-taken:
-		t.Error("two pieces beside the writer")
+		t.Error("two turns beside the writer")
 	case <-time.After(10 * time.Millisecond):
 	}
 	turns.give()
 	<-taken
-	go turns.next() // whoever waits comes first, or it goes on
+	go turns.next() // the one that waits has its turn, or this one continues
 	end()
 	turns.take()
 }

@@ -12,14 +12,13 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 )
 
-// A filter of a block says which values of attributes may occur in it, of those that are neither a column nor a string with a
-// number, and that are not rare.
+// The Bloom filter of a block has the values of attributes that are neither rare, nor a column, nor a string with a number.
 const (
 	bloomBytes  = 512
 	bloomHashes = 6
 )
 
-// hash of a key and a value. It is part of the files: neither may change.
+// hashOf returns the hash of a key and a value. Files contain hashes, so this function must not change.
 func hashOf(key, value uint64) uint64 {
 	h := key ^ value*0x9e3779b97f4a7c15
 	h ^= h >> 32
@@ -58,7 +57,7 @@ func bloomHas(filter []byte, hash uint64) bool {
 	return true
 }
 
-// each calls a function for the number or the hash of each value in the rest of a record.
+// each calls number for each string with a number in the rest of a record, and hash for each other value.
 func (s *shape) each(rest []byte, number func(id int64), hash func(uint64)) {
 	for i := range s.attributes {
 		a := &s.attributes[i]
@@ -121,8 +120,8 @@ func (s *shape) each(rest []byte, number func(id int64), hash func(uint64)) {
 	}
 }
 
-// hashesOf returns the hashes that a value of an attribute, written as text, may have in records of a shape. It says whether
-// there may be others.
+// hashesOf returns the hashes that a value of an attribute, given as text, may have in records of a shape. others says that the value
+// may have further hashes.
 func (a *attribute) hashesOf(text string) (list []uint64, others bool) {
 	switch a.kind {
 	case pcommon.ValueTypeStr:

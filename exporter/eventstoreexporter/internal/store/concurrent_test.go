@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// Questions are answered while events come in, files are sealed and old ones go.
+// Queries are answered while events arrive, files are sealed and old files are removed.
 func TestQueriesWhileEventsComeIn(t *testing.T) {
 	s := small(openStore(t, Settings{MaxSize: 400_000}))
 	done := make(chan struct{})

@@ -69,16 +69,16 @@ func (s *Store) lastSequence() int64 {
 	return s.newest
 }
 
-// counts adds up what the files have.
+// counts adds up the counts of files.
 type counts struct {
 	query  *query.Count
 	byText map[string]*query.Group
-	// key is that of the question in the table tallies, 0 until it is needed.
+	// key is the key of the query in the table tallies, 0 until it is needed.
 	key  int64
 	list []*query.Group
 	// count adds an event to its group.
 	count func(group *query.Group, at, sequence int64)
-	// part adds the numbers of a part of time, nil if they may not be used.
+	// part adds the counts of a part of time. It is nil if tallies must not be used.
 	part func(group *query.Group, start int64, more *query.Group)
 }
 
@@ -105,7 +105,7 @@ func columnOf(key query.Key) int {
 // maxKeys is how many fields events may be counted by.
 const maxKeys = query.MaxKeys
 
-// numbers are the values of a record in the columns that are counted by. A bit of none says that there is no value.
+// numbers are the values of a record in the columns that are counted by. A bit in none says that the record has no value.
 type numbers struct {
 	values [maxKeys]int64
 	none   uint8
@@ -130,7 +130,7 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, first, newest in
 		columns = append(columns, columnNames[column].name)
 	}
 	pick := picker{texts: map[string]int64{}, column: len(columns)}
-	if picks { // without them, an index may have all that is needed
+	if picks { // the other columns may be in an index
 		columns = append(columns, "shape", "origin", "rest")
 	}
 	if whole {
@@ -168,7 +168,7 @@ func (c *counts) add(ctx context.Context, s *Store, one *slice, first, newest in
 	})
 }
 
-// resolve finds the group of values that are numbers in one file.
+// resolve returns the group of the values that have these numbers in a file.
 func (c *counts) resolve(p *plan, n numbers, pick *picker) (*query.Group, error) {
 	values := make([]any, len(c.query.By))
 	for i, key := range c.query.By {

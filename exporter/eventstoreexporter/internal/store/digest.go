@@ -28,7 +28,7 @@ type digest struct {
 	first int64
 	// types are the names of the events; nil if they are too many.
 	types []string
-	// severities has a bit for each.
+	// severities has a bit for each severity.
 	severities uint32
 	// lines is the number of lines. They begin at offset.
 	lines  int
@@ -65,12 +65,12 @@ func hashOfResource(key, value string) uint64 {
 // digestHash is hashOfColumn of a value as the column has it.
 func digestHash(column int, value int64, t *tables) uint64 {
 	if column == columnAny || columnNames[column].text {
-		return hashOf(uint64(column), hashText(t.strings[value-1])) // by the writer, which alone adds to them
+		return hashOf(uint64(column), hashText(t.strings[value-1])) // only the writer adds strings, and it is the caller
 	}
 	return hashOfColumn(column, value)
 }
 
-// fill adds to the filter of a file what its tables have.
+// fill adds the values in the tables of a file to its filter.
 func (x *index) fill(t *tables) {
 	for _, s := range t.shapes {
 		for i := range s.attributes {
@@ -105,7 +105,7 @@ func (w *writer) writeDigest() (*digest, error) {
 	d.offset = int64(len(head))
 	err := os.WriteFile(w.path+digestSuffix, append(head, values...), 0o600)
 	if err != nil {
-		_ = os.Remove(w.path + digestSuffix) // it is not read
+		_ = os.Remove(w.path + digestSuffix) // a rest would not be read
 		return nil, err
 	}
 	return d, nil
@@ -169,14 +169,14 @@ func readDigest(path string, first int64) (*digest, error) {
 
 var errDigest = errors.New("the digest cannot be read")
 
-// sum is the checksum of a line. It is that of this line of this file only.
+// sum is the checksum of a line. It includes the number of the line and the file, so that no other line has it.
 func (d *digest) sum(line []byte, number int) uint32 {
 	place := binary.LittleEndian.AppendUint64(make([]byte, 0, 16), uint64(d.first))
 	place = binary.LittleEndian.AppendUint64(place, uint64(number))
 	return crc32.Update(crc32.ChecksumIEEE(place), crc32.IEEETable, line[:lineText])
 }
 
-// mayHaveResource is whether a resource of a slice may have a value of an attribute.
+// mayHaveResource reports whether a resource of a slice may have a value of an attribute.
 func (s *slice) mayHaveResource(key, value string) bool {
 	s.mu.Lock()
 	d := s.digest
@@ -186,10 +186,10 @@ func (s *slice) mayHaveResource(key, value string) bool {
 	}
 	l := lineReader{digest: d}
 	defer l.close()
-	return l.has(hashOfResource(key, value))
+	return l.lookup(hashOfResource(key, value))
 }
 
-// mayHave is whether a slice may have events that a filter leaves. Times are no part of it.
+// mayHave reports whether a slice may have events that pass a filter, whatever their time is.
 func (s *slice) mayHave(f *query.Filter) bool {
 	s.mu.Lock()
 	d := s.digest
@@ -209,14 +209,14 @@ func (d *digest) mayHave(f *query.Filter) bool {
 	l := lineReader{digest: d}
 	defer l.close()
 	for field, value := range f.Fields {
-		if !l.has(hashOfColumn(int(field), value)) {
+		if !l.lookup(hashOfColumn(int(field), value)) {
 			return false
 		}
 	}
-	if f.Address != nil && !l.has(hashOfColumn(int(event.ClientAddress), *f.Address)) && !l.has(hashOfColumn(int(event.ServerAddress), *f.Address)) {
+	if f.Address != nil && !l.lookup(hashOfColumn(int(event.ClientAddress), *f.Address)) && !l.lookup(hashOfColumn(int(event.ServerAddress), *f.Address)) {
 		return false
 	}
-	if f.Port != nil && !l.has(hashOfColumn(int(event.ClientPort), *f.Port)) && !l.has(hashOfColumn(int(event.ServerPort), *f.Port)) {
+	if f.Port != nil && !l.lookup(hashOfColumn(int(event.ClientPort), *f.Port)) && !l.lookup(hashOfColumn(int(event.ServerPort), *f.Port)) {
 		return false
 	}
 	for key, value := range f.Attributes {
@@ -240,8 +240,8 @@ func (l *lineReader) close() {
 	}
 }
 
-// has reports whether a hash may be there. It is true if the line cannot be read.
-func (l *lineReader) has(hash uint64) bool {
+// lookup reads the line of a hash, and reports whether the file may have the hash. It is true if the line cannot be read.
+func (l *lineReader) lookup(hash uint64) bool {
 	if l.file == nil && l.err == nil {
 		l.file, l.err = os.Open(l.path + digestSuffix)
 	}
@@ -262,20 +262,20 @@ func (l *lineReader) has(hash uint64) bool {
 
 // attribute reports whether an attribute of a record or of its resource may have a value.
 func (l *lineReader) attribute(key, value string) bool {
-	if l.has(hashOfResource(key, value)) {
+	if l.lookup(hashOfResource(key, value)) {
 		return true
 	}
 	field, isColumn := event.Attributes[key]
 	a := attribute{hash: hashText(key)}
 	for a.kind = pcommon.ValueTypeEmpty; a.kind <= pcommon.ValueTypeBytes; a.kind++ {
-		if !l.has(hashOf(keyOfKind|uint64(a.kind), a.hash)) {
+		if !l.lookup(hashOf(keyOfKind|uint64(a.kind), a.hash)) {
 			continue
 		}
 		list, others := a.hashesOf(value)
-		if others || slices.ContainsFunc(list, l.has) {
+		if others || slices.ContainsFunc(list, l.lookup) {
 			return true
 		}
-		if a.kind == pcommon.ValueTypeStr && l.has(hashOf(uint64(columnAny), hashText(value))) {
+		if a.kind == pcommon.ValueTypeStr && l.lookup(hashOf(uint64(columnAny), hashText(value))) {
 			return true
 		}
 		if isColumn && a.kind == field.Type && l.column(int(field.Field), a.kind, value) {
@@ -288,7 +288,7 @@ func (l *lineReader) attribute(key, value string) bool {
 func (l *lineReader) column(column int, kind pcommon.ValueType, text string) bool {
 	if kind == pcommon.ValueTypeInt {
 		number, err := strconv.ParseInt(text, 10, 64)
-		return err == nil && l.has(hashOfColumn(column, number))
+		return err == nil && l.lookup(hashOfColumn(column, number))
 	}
-	return l.has(hashOfColumn(column, text))
+	return l.lookup(hashOfColumn(column, text))
 }

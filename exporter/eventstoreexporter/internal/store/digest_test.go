@@ -45,7 +45,7 @@ func digested(t *testing.T, count int) *Store {
 	return s
 }
 
-// A digest has all values of its file, and seldom seems to have others.
+// A digest has all values of its file, and few false positives.
 func TestDigest(t *testing.T) {
 	s := digested(t, 2000)
 	var sealed []*slice

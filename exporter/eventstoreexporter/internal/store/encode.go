@@ -10,8 +10,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// Each new string of a key gets a number, up to this limit. A key with more strings has texts, which rarely repeat. Long strings get
-// no number.
+// Each new string of a key gets a number, up to this limit per key: further strings are stored as text, because they rarely repeat. Long
+// strings get no number.
 const (
 	maxStringsPerKey = 1024
 	maxStringLength  = 128
@@ -53,7 +53,7 @@ func (e *encoder) number(text string) (int64, error) {
 	return id, e.write("strings", id, text)
 }
 
-// appendText appends a string by its number if its key has few of them.
+// appendText appends a string, as its number if it gets one.
 func (e *encoder) appendText(to []byte, text string, c *counter) ([]byte, error) {
 	if len(text) > maxStringLength {
 		return appendString(to, text), nil

@@ -76,7 +76,7 @@ func TestImmutableFile(t *testing.T) {
 	assert.Empty(t, s.Status().Damaged)
 }
 
-// While no file can be made or removed, what has no room is counted, and nothing that is stored gets lost.
+// While no file can be created or removed, events without room are counted, and no stored event is lost.
 func TestImmutableDirectory(t *testing.T) {
 	directory := disk(t, "size=32m")
 	s := small(openStore(t, Settings{Directory: directory}))
@@ -109,7 +109,7 @@ func TestReadOnlyDisk(t *testing.T) {
 	assert.ErrorContains(t, err, directory)
 }
 
-// What a process that was killed has begun is removed.
+// The unfinished files of a killed process are removed.
 func TestRemainsOfOtherRuns(t *testing.T) {
 	directory := t.TempDir()
 	for _, name := range []string{"export-123.db", "events-20260101T000000Z-1.db.new", "events-20260101T000000Z-1.db.new-wal"} {
@@ -124,7 +124,7 @@ func TestRemainsOfOtherRuns(t *testing.T) {
 	}
 }
 
-// A disk with no room for any file of SQLite is full, and nothing else.
+// A disk without room for any file of SQLite is reported as full, not as damaged.
 func TestDiskWithoutAnyRoom(t *testing.T) {
 	directory := disk(t, "size=24m")
 	s := openStore(t, Settings{Directory: directory})
@@ -143,7 +143,7 @@ func TestDiskWithoutAnyRoom(t *testing.T) {
 	assert.Equal(t, 59_999, got[len(got)-1])
 }
 
-// Without descriptors a question fails, and no file is taken for a damaged one.
+// Without free descriptors a query fails, and no file is set aside as damaged.
 func TestNoDescriptors(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	for i := range 10 {

@@ -66,7 +66,7 @@ func TestFigures(t *testing.T) {
 	f.stalls()
 }
 
-// fill writes events as fast as it can. What makes them does not count.
+// fill writes events as fast as possible, and measures the writing without the making of events.
 func (f *figures) fill() {
 	var spent time.Duration
 	for i := 0; i < f.events; i += 5000 {
@@ -84,7 +84,7 @@ func (f *figures) fill() {
 		f.memory("VmRSS")-f.before, f.memory("VmHWM")-f.before)
 }
 
-// rarely has an event of another process in each file a few times.
+// rarely makes events, a few of which in each file are of another process.
 func rarely(from, count int) plog.Logs {
 	const each = 33_000
 	logs := storetest.Logs(from, count)
@@ -123,7 +123,7 @@ func (f *figures) atRate(perSecond int) {
 	f.row(fmt.Sprintf("CPU at %d events/s", perSecond), "%.2f µs per event", float64(spent.Microseconds())/float64(batches*batch))
 }
 
-// repeat runs a question several times, and returns the 99th percentile and the median.
+// repeat runs a query several times, and returns the 99th percentile and the median.
 func (f *figures) repeat(times int, question func() error) (p99, median time.Duration) {
 	var all []time.Duration
 	for range times {
@@ -196,7 +196,7 @@ func (f *figures) summaries() {
 			milliseconds(all[len(all)-1]), milliseconds(all[len(all)/2]))
 	}
 
-	// As problems.Watch asks: every ten seconds. The first answer to somebody else is no slower than the next one to it.
+	// problems.Watch asks every ten seconds, so that the first query of a client is as fast as the following ones.
 	find := func() error {
 		last := storetest.Start.Add(time.Duration(f.events) * time.Millisecond)
 		f.store.settings.Now = func() time.Time { return last }
@@ -221,7 +221,7 @@ func (f *figures) summaries() {
 	f.row("CPU to keep it", "%.2f µs per event", float64(spent.Microseconds())/(rounds*events))
 }
 
-// stalls writes at 20,000/s while questions are asked, files are sealed and old ones removed.
+// stalls measures the writes at 20,000/s while queries run, files are sealed and old ones are removed.
 func (f *figures) stalls() {
 	s := openStore(f, Settings{MaxSize: 64 << 20})
 	done := make(chan struct{})

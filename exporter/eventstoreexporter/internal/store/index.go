@@ -12,12 +12,11 @@ import (
 // blockSize is the number of records of a block. A query reads whole blocks.
 const blockSize = 256
 
-// index says in which records or blocks of a file the values of columns occur. It takes a few bytes per record, and is as good for a
-// value that never occurs as for one that always does.
+// index has, for the values of a file, the records or blocks in which they occur. It takes a few bytes per record.
 type index struct {
 	mu    sync.RWMutex
 	first int64 // the sequence number that block 0 begins with
-	// rare has the records of values that have few, and the first ones of others.
+	// rare has the records of rare values, and the first records of the others.
 	rare rare
 	// postings have the blocks of the others.
 	postings map[int64]posting
@@ -26,19 +25,19 @@ type index struct {
 	blocks []block
 	// blooms has a filter per block.
 	blooms []byte
-	// values is a filter of what the digest of the file has, with noted hashes.
+	// values is the filter that the digest of the file gets, with the hashes added by note.
 	values filter
 	noted  int
 	// severities has a bit for each severity that occurs.
 	severities uint32
-	// lastBlocks has for the number of each string the last block, plus one, in which an attribute without a column has this string.
+	// lastBlocks has, by the number of a string, the last block (plus one) in which an attribute without a column has this string.
 	lastBlocks []uint32
 }
 
 // posting is a list of blocks, in their order.
 type posting struct {
 	first, last uint32
-	// more are the differences of the further ones.
+	// more are the following ones, each as the difference to the one before.
 	more []byte
 }
 
@@ -86,7 +85,7 @@ const postingBits = 56
 // isIndexed reports whether a column is part of the index.
 func isIndexed(column int) bool { return column != columnTime }
 
-// isPosted is whether a column has few values, of which a list is needed.
+// isPosted reports whether a column has few values, so that each has a list of blocks.
 func isPosted(column int) bool {
 	return column == columnType || column == columnSeverity || column == columnShape || column == columnOrigin
 }
@@ -94,10 +93,10 @@ func isPosted(column int) bool {
 // hashOfPlace is the hash of a value of a column, as the column has it.
 func hashOfPlace(column int, value int64) uint64 { return hashOf(uint64(column), uint64(value)) }
 
-// columnAny stands for the attributes that are no columns: which strings occur in them.
+// columnAny stands for all attributes that are not columns, and has the strings in them.
 const columnAny = columns
 
-// add adds records, which follow one another.
+// add adds the next record.
 func (x *index) add(r *record, s *shape, t *tables) {
 	record := uint32(r.sequence - x.first)
 	number := record / blockSize
@@ -150,7 +149,7 @@ func (x *index) add(r *record, s *shape, t *tables) {
 	}
 }
 
-// note adds a hash to what the digest has.
+// note adds a hash to the filter of the digest.
 func (x *index) note(hash uint64) {
 	if x.values.add(hash) {
 		x.noted++
@@ -173,7 +172,7 @@ func (x *index) post(key int64, number uint32) bool {
 	return !ok
 }
 
-// bytes is what the table postings has of a list.
+// bytes returns a list as the table postings has it.
 func (p posting) bytes() []byte {
 	return append(binary.AppendUvarint(nil, uint64(p.first)), p.more...)
 }
@@ -205,10 +204,10 @@ func (x *index) posted(column int, value int64) ([]uint32, error) {
 	return parsePosting(p.bytes())
 }
 
-// rarely returns the records that a value is in, and whether it may be in others.
+// rarely returns the records of a value in the index of rare values, and whether others may have the value.
 func (x *index) rarely(hash uint64) ([]uint32, bool, error) { //nolint:unparam // it is one of lookups
 	x.mu.RLock()
-	parts := slices.Clone(x.rare.parts) // what is in them does not change
+	parts := slices.Clone(x.rare.parts) // parts only grow
 	more := x.rare.seen[slotOf(hash)] > rareRecords
 	x.mu.RUnlock()
 	return findRare(parts, hash), more, nil

@@ -10,7 +10,7 @@ import (
 // picker reads single attributes from the records of a file, which is ten times as fast as decoding the whole event. It represents a
 // value by a number: the number of the string in the file or, if it is negative, that of a text in the picker.
 type picker struct {
-	// column is the position of the shape of a record. The origin and the rest follow.
+	// column is the position of the column shape in the statement. The columns origin and rest follow.
 	column int
 	texts  map[string]int64
 	list   []string

@@ -5,18 +5,18 @@ package store
 
 import "slices"
 
-// places are where a value may be: in blocks, and in single records, which are counted from the first one of the file. Both are in
-// their order.
+// places are the blocks and the single records in which a value may occur. Both are sorted numbers; records are numbered from the first
+// one of the file.
 type places struct {
 	blocks, records []uint32
 }
 
-// or returns what is in one of two.
+// or returns the union.
 func (p places) or(q places) places {
 	return places{union(p.blocks, q.blocks), union(p.records, q.records)}
 }
 
-// and returns what is in both.
+// and returns the intersection.
 func (p places) and(q places) places {
 	both := places{blocks: intersection(p.blocks, q.blocks)}
 	for _, of := range [...][2]places{{p, q}, {q, p}} {
@@ -44,11 +44,11 @@ func (p places) hasBlock(number uint32) bool {
 // part is a block, or some of its records.
 type part struct {
 	block
-	// records are nil for all of them.
+	// records are those of the block, nil for all.
 	records []uint32
 }
 
-// parts returns the parts of blocks that are there, in their order.
+// parts returns the blocks and the parts of blocks in the places, in order.
 func (p places) parts(blocks []block) []part {
 	var list []part
 	records := p.records
@@ -68,7 +68,7 @@ func (p places) parts(blocks []block) []part {
 	return list
 }
 
-// union returns what is in one of two lists, intersection what is in both.
+// union and intersection are those of two sorted lists.
 func union(a, b []uint32) []uint32 {
 	if len(a) == 0 {
 		return b

@@ -20,14 +20,14 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// plan is how one file answers a query: the blocks or records that may be what is wanted, and the condition for them.
+// plan is how one file answers a query: the places that may have matching records, and the condition that they must fulfil.
 type plan struct {
 	*reader
 	parts     []part
 	condition string
-	// attributes must be compared with those of the decoded event.
+	// attributes are those that the decoded event has to have.
 	attributes map[string]string
-	// warnings is whether the index of warnings has all that is wanted.
+	// warnings says that the index of warnings has all matching records.
 	warnings bool
 	// since is included, until is not.
 	since, until int64
@@ -78,7 +78,7 @@ func (r *reader) plan(f *query.Filter) (*plan, error) {
 	return p, nil
 }
 
-// builder collects conditions and the places that each leaves.
+// builder collects conditions, and the places that all of them leave.
 type builder struct {
 	*reader
 	conditions []string
@@ -128,7 +128,7 @@ func (b *builder) filter(f *query.Filter) {
 	}
 }
 
-// maxSeverity is that of OTLP. A log record with a higher one is found by its other values.
+// maxSeverity is the maximum of OTLP. A log record with a higher severity is found by its other values.
 const maxSeverity = 24
 
 // equal requires a value in one of some columns.
@@ -186,7 +186,7 @@ func (b *builder) in(column int, values []int64) {
 	b.limit(values, column)
 }
 
-// attribute leaves the records that may have a value of an attribute, by their shape or their resource, where they may be.
+// attribute requires a value of an attribute: it leaves the shapes and resources that may have it, and the places of the value.
 func (b *builder) attribute(key, value string) {
 	a := attributePlaces{builder: b, text: value, hashes: map[uint64]bool{}}
 	var wantedOrigins, wantedShapes []int64
@@ -232,14 +232,14 @@ func (b *builder) attribute(key, value string) {
 	b.leave(a.places)
 }
 
-// attributePlaces collects where an attribute may have a value.
+// attributePlaces collects the places in which an attribute may have a value.
 type attributePlaces struct {
 	*builder
 	text   string
 	places places
-	// hashes are those that were looked for, true if there are blocks that may have them.
+	// hashes are those already looked up; true says that filters of blocks may have the hash.
 	hashes map[uint64]bool
-	// number is that of the text in the file, if there is one.
+	// number is the number of the text in the file, if it has one.
 	number       int64
 	known, asked bool
 }
@@ -287,7 +287,7 @@ func (a *attributePlaces) numbered(column int) {
 	}
 }
 
-// hash adds the records that a hash is rare in.
+// hash adds the records of a hash from the index of rare values.
 func (a *attributePlaces) hash(hash uint64) {
 	if _, ok := a.hashes[hash]; ok {
 		return
@@ -298,7 +298,7 @@ func (a *attributePlaces) hash(hash uint64) {
 	a.places = a.places.or(places{records: records})
 }
 
-// byFilters adds the blocks whose filter has one of the hashes.
+// byFilters adds the blocks whose filter may have one of the hashes.
 func (a *attributePlaces) byFilters() {
 	maps.DeleteFunc(a.hashes, func(_ uint64, more bool) bool { return !more })
 	if len(a.hashes) == 0 || a.err != nil {
@@ -326,7 +326,7 @@ func oneOf(column int, values []int64) string {
 	return columnNames[column].name + " IN (" + strings.Trim(strings.ReplaceAll(fmt.Sprint(values), " ", ","), "[]") + ")"
 }
 
-// limit leaves the places that have one of some values in one of some columns.
+// limit leaves the places in which one of the columns may have one of the values.
 func (b *builder) limit(values []int64, columns ...int) {
 	var found places
 	for _, column := range columns {
@@ -342,7 +342,7 @@ func (b *builder) limit(values []int64, columns ...int) {
 	b.leave(found)
 }
 
-// leave leaves what is among some places.
+// leave removes the places that are not among these.
 func (b *builder) leave(among places) {
 	if b.limited {
 		among = b.left.and(among)
@@ -350,7 +350,7 @@ func (b *builder) leave(among places) {
 	b.left, b.limited = among, true
 }
 
-// lookup returns where a value of a column occurs.
+// lookup returns the places of a value of a column.
 func (r *reader) lookup(column int, value int64) (places, error) {
 	if isPosted(column) { // of many values that are asked for, few occur
 		blocks, err := r.posted(column, value)
@@ -366,7 +366,7 @@ func (r *reader) lookup(column int, value int64) (places, error) {
 	return places{blocks, records}, err
 }
 
-// matches compares attributes of an event with those that are wanted, as text.
+// matches reports whether an event has these attributes, compared as text.
 func matches(e *event.Event, attributes map[string]string) bool {
 	for key, want := range attributes {
 		v, ok := e.Record.Attributes().Get(key)
@@ -382,8 +382,8 @@ func matches(e *event.Event, attributes map[string]string) bool {
 	return true
 }
 
-// mayMatch is what matches is, without an event: of most records that are read, none needs to be made. It reads no more of the record
-// that a statement is at than it needs.
+// mayMatch is matches without decoding the event, which most records do not need. It reads only the necessary columns of the current
+// record of the statement.
 func (p *plan) mayMatch(stmt *statement, r *record) (bool, error) {
 	if len(p.attributes) == 0 {
 		return true, nil
@@ -399,7 +399,7 @@ func (p *plan) mayMatch(stmt *statement, r *record) (bool, error) {
 	return true, nil
 }
 
-// has is whether an attribute of a record or, if that has none of this key, of its resource is this text.
+// has reports whether an attribute of a record is this text. If the record has no such key, its resource is asked.
 func (p *plan) has(stmt *statement, r *record, key, want string) (bool, error) {
 	s, err := p.shape(r.values[columnShape])
 	if err != nil {

@@ -30,7 +30,7 @@ func (s *Store) prepare() {
 		defer close(p.done)
 		w, err := create(s.settings.Directory, number, now)
 		if err != nil { // it is tried again
-			s.settings.Logger.Debug("no file was made for the next events", zap.Error(err))
+			s.settings.Logger.Debug("cannot create the next file in the background", zap.Error(err))
 			return
 		}
 		p.writer = w

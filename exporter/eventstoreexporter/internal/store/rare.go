@@ -8,13 +8,14 @@ import (
 	"slices"
 )
 
-// rare says in which records the values are that occur in few of a file. A question for one then reads these records, where blocks
-// would make it read hundreds for each. Values are hashes, so that those of all columns and attributes are alike. The first records of
-// each value are here, the further ones of those that have many in the postings and in the filters of blocks.
+// rare is the index of rare values: it has the single records of a value that occurs in few records of a file. A query for such a value
+// reads these records, instead of whole blocks of hundreds of records. Values are hashes, so that the values of all columns and
+// attributes are stored alike. Of a frequent value, rare has the first records only; the others are in the postings and in the filters
+// of blocks.
 type rare struct {
-	// seen has a number of records for each slot, which is a part of the hash. Above rareRecords, there are others that are not here.
+	// seen counts records by slot, which is a part of the hash. Above rareRecords, a slot has records that are not in parts.
 	seen [rareSlots]uint8
-	// parts have the records: the upper bits of the hash, and the number of the record in the lower ones.
+	// parts have an element per record: the upper bits are those of the hash, the lower ones the number of the record.
 	parts [][]uint64
 	count int
 }
@@ -22,18 +23,18 @@ type rare struct {
 const (
 	rareSlots   = 1 << 16
 	rareRecords = 32
-	// maxRare bounds the memory to 5 MiB. What is over is found as values are that are not rare.
+	// maxRare bounds the memory to 5 MiB. Values that find no room are found as frequent values are.
 	maxRare  = 20 * rarePart
 	rarePart = 32 << 10
-	// recordBits are those of the number of a record.
+	// recordBits is the number of bits of a record number.
 	recordBits = 24
-	// bucketRecords is how many records a row of the file has at most on average.
+	// bucketRecords is the average number of records per row of the table, at most.
 	bucketRecords = 256
 )
 
 func slotOf(hash uint64) int { return int(hash >> 48) }
 
-// add adds a record that has a value. It says whether it did; if not, the record has to be found in another way.
+// add adds a record with a value. It reports false if there is no room; the postings and filters then have to have the record.
 func (x *rare) add(hash uint64, record uint32) bool {
 	seen := &x.seen[slotOf(hash)]
 	if *seen >= rareRecords || x.count >= maxRare || record >= 1<<recordBits {
@@ -59,11 +60,11 @@ func findRare(parts [][]uint64, hash uint64) (records []uint32) {
 			}
 		}
 	}
-	return slices.Compact(records) // one may have the same text twice
+	return slices.Compact(records) // a record may have the same text twice
 }
 
-// rareHead is what is needed to find a value in a file: into how many buckets the hashes are divided, and in which slots there may be
-// others.
+// rareHead is what a query needs to find a value in the table rare: the number of buckets that the hashes are divided into, and the
+// slots that have more records than the table.
 type rareHead struct {
 	bits uint
 	more []byte
@@ -94,13 +95,13 @@ func parseRareHead(text []byte) (rareHead, error) {
 // bucket is the row that has the records of a hash.
 func (h *rareHead) bucket(hash uint64) int64 { return int64(hash >> 32 >> (32 - h.bits)) }
 
-// hasMore is whether records with a hash may be elsewhere.
+// hasMore reports whether records with a hash may be missing in the table.
 func (h *rareHead) hasMore(hash uint64) bool {
 	slot := slotOf(hash)
 	return h.more[slot/8]&(1<<(slot%8)) != 0
 }
 
-// tag is the part of a hash that a row has: those of a bucket are alike in the bits before.
+// tag is the part of a hash that is stored in a row. The bits before it are the same in the whole bucket.
 func tag(hash uint64) uint16 { return uint16(hash >> recordBits) }
 
 // rows calls a function for each bucket that has records.

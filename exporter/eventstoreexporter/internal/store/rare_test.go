@@ -20,7 +20,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// often has values that are in 1, 2, 4 and so on of each 1,000 events, in a column and in attributes of each kind.
+// often makes events with values that occur in 1, 2, 4 and so on of 1,000 events, in a column and in attributes of each kind.
 func often(from, count int) plog.Logs {
 	logs := storetest.Logs(from, count)
 	i := from
@@ -41,7 +41,7 @@ func often(from, count int) plog.Logs {
 	return logs
 }
 
-// passes is whether an event passes the filters of a question, found out without an index.
+// passes reports whether an event passes a filter, without an index.
 func passes(e *event.Event, f *query.Filter) bool {
 	values := e.Values()
 	for field, value := range f.Fields {
@@ -58,7 +58,7 @@ func passes(e *event.Event, f *query.Filter) bool {
 		(len(f.Types) == 0 || slices.ContainsFunc(f.Types, func(t query.Type) bool { return t.Matches(e.Record.EventName()) }))
 }
 
-// filtersOf are one filter for each thing that can be asked for of an event.
+// filtersOf returns a filter for each value of an event that can be filtered by.
 func filtersOf(e *event.Event) []query.Filter {
 	filters := []query.Filter{{Types: []query.Type{{Text: e.Record.EventName()}}}, {Severity: e.Record.SeverityNumber()}}
 	for field, value := range e.Values() {
@@ -113,8 +113,8 @@ func both(a, b query.Filter) query.Filter {
 	return f
 }
 
-// Whatever is asked for, alone or together, and however often it occurs, the answer has the events that have it: while they are in the
-// file at work, in files with their index, and when those were opened again.
+// Every value is found, however often it occurs, alone or with another filter: in the file that is being written, in sealed files, and
+// after these are opened again.
 func TestEveryValueIsFound(t *testing.T) {
 	directory := t.TempDir()
 	settings := Settings{Directory: directory}
@@ -161,7 +161,7 @@ func TestEveryValueIsFound(t *testing.T) {
 	}
 }
 
-// Of a value that few records have, these are read and no others, whether it is one of a column, a number or a string.
+// A query for a rare value reads the records that have it and no others, whether it is in a column, a number or a string.
 func TestRareValueReadsItsRecords(t *testing.T) {
 	s := openStore(t, Settings{})
 	for i := 0; i < 10_000; i += 500 {
@@ -198,7 +198,7 @@ func TestRareValueReadsItsRecords(t *testing.T) {
 	check()
 }
 
-// An event that has a text twice is found once, in the file at work and in a full one.
+// An event that has a text twice is found once, in the file that is being written and in a sealed one.
 func TestSameTextTwice(t *testing.T) {
 	s := openStore(t, Settings{})
 	logs := storetest.Logs(0, 1)
@@ -216,7 +216,7 @@ func TestSameTextTwice(t *testing.T) {
 	}
 }
 
-// What finds no place among the rare values is said to be elsewhere.
+// A value without room in the index of rare values is reported as possibly elsewhere.
 func TestRareIsBounded(t *testing.T) {
 	var x rare
 	random := rand.New(rand.NewPCG(1, 2))
@@ -272,7 +272,7 @@ func TestRareIsBounded(t *testing.T) {
 	}
 }
 
-// Places are those of sets.
+// Unions and intersections of places are those of sets.
 func TestPlaces(t *testing.T) {
 	const blocks = 4
 	random := rand.New(rand.NewPCG(3, 4))

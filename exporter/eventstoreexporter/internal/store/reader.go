@@ -14,7 +14,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// lookups is what a query needs to know of a file: in memory while it is written to, in its tables later.
+// lookups are the index and the tables of a file: in memory while it is being written, in SQLite after that.
 type lookups interface {
 	decoder
 	number(text string) (int64, bool, error)
@@ -87,7 +87,7 @@ func (s *slice) connect(isSealed bool) (*sqlite.Conn, error) {
 
 var errGone = errors.New("the slice is no longer part of the store")
 
-// release keeps one reader per file for the next query. One of a file that was sealed meanwhile is not kept.
+// release keeps one reader per file for the next query, unless the file was sealed meanwhile.
 func (r *reader) release() {
 	r.conn.SetInterrupt(nil)
 	_, isGrowing := r.lookups.(growing)
@@ -110,7 +110,7 @@ type sealed struct {
 	conn    *sqlite.Conn
 	texts   map[int64]string
 	origins map[int64]*event.Origin
-	// shapes are read when they are asked for, nil before.
+	// shapes are read at their first use, nil before.
 	shapes     []*shape
 	shapeTexts [][]byte
 	blocks     []block

@@ -13,36 +13,36 @@ import (
 )
 
 const (
-	// maxRecent is the longest time that is remembered: an hour and the one before it, both of which begin at a multiple of query.Part.
+	// maxRecent is how far back counts are remembered: a window of an hour and the one before it, both rounded to query.Part.
 	maxRecent = 2*time.Hour + 3*query.Part
-	// maxRecentQuestions and maxRecentParts bound the memory: how many questions there are, and what each may remember.
+	// maxRecentQuestions and maxRecentParts bound the memory: the number of remembered queries, and the parts of each.
 	maxRecentQuestions = 64
 	maxRecentParts     = 20_000
 )
 
-// recent are the numbers of recent events by parts of time. Each time that they are asked for, only the events that came in since are
-// counted, also those that came late.
+// recent are the counts of recent events for one query, by parts of time. Each query counts only the events that have arrived since the
+// last one, whatever their time is.
 type recent struct {
 	mu sync.Mutex
 	parts
 	question query.Count
-	// seen is the last event that is counted.
+	// seen is the sequence number of the last counted event.
 	seen int64
-	// forgotten is the number of files that were taken off the list before.
+	// forgotten is Store.forgotten at the last count.
 	forgotten int64
 }
 
-// parts are the numbers of events by parts of time.
+// parts are counts of events by parts of time.
 type parts struct {
 	groups *counts
-	// of are the numbers of a group by the start of the part, in nanoseconds.
+	// of has the counts of each group by the start of the part, in nanoseconds.
 	of map[*query.Group]map[int64]*query.Group
 	// from is the time from which on events are counted.
 	from int64
 	size int
 }
 
-// begin begins to count the answers to a question, from some time on.
+// begin prepares the counting of events for a query, from a time on.
 func (p *parts) begin(q *query.Count, from int64) {
 	p.groups = newCounts(q)
 	p.groups.count, p.groups.part = p.add, p.addPart
@@ -57,7 +57,7 @@ func (p *parts) add(group *query.Group, at, sequence int64) {
 	p.addPart(group, at-at%int64(query.Part), &query.Group{Count: 1, First: at, Last: at, Sample: sequence})
 }
 
-// addPart adds the numbers of one part of time.
+// addPart adds the counts of one part of time.
 func (p *parts) addPart(group *query.Group, start int64, more *query.Group) {
 	if start < p.from {
 		return
@@ -74,7 +74,7 @@ func (p *parts) addPart(group *query.Group, start int64, more *query.Group) {
 	addTo(of[start], more)
 }
 
-// countRecent answers a question about recent events. It returns false if it is not remembered.
+// countRecent answers a query about recent events. It returns false if the query is not remembered.
 func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query.Group, ok bool, err error) {
 	since, until := nanoseconds(q.Since, 0), nanoseconds(q.Until, 0)
 	now := s.settings.Now().UnixNano()
@@ -88,7 +88,7 @@ func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err := r.update(ctx, s, since, now); err != nil {
-		r.of = nil // what was counted in part is counted again
+		r.of = nil // an interrupted count begins again
 		return nil, false, err
 	}
 	if r.isTooLarge() {
@@ -98,21 +98,21 @@ func (s *Store) countRecent(ctx context.Context, q *query.Count) (groups []query
 	return r.sum(since, until), true, nil
 }
 
-// isRecent is whether a question can be answered by parts of time.
+// isRecent reports whether a query can be answered by parts of time.
 func isRecent(q *query.Count) bool {
 	since, until := nanoseconds(q.Since, 0), nanoseconds(q.Until, 0)
 	return q.Recent && q.Step == 0 && q.Address == nil && q.Port == nil && len(q.Attributes) == 0 && !q.Until.IsZero() &&
 		since%int64(query.Part) == 0 && since < until
 }
 
-// textOf is a question without its window.
+// textOf returns a query as text, without its window.
 func textOf(q *query.Count) (string, query.Filter) {
 	filter := q.Filter
 	filter.Since, filter.Until = time.Time{}, time.Time{}
 	return fmt.Sprintf("%#v %#v", filter, q.By), filter
 }
 
-// recentOf returns what is remembered for a question, nil if there are too many questions.
+// recentOf returns the remembered counts of a query, nil if there are too many queries.
 func (s *Store) recentOf(q *query.Count) *recent {
 	key, filter := textOf(q)
 	s.recentMu.Lock()
@@ -128,8 +128,8 @@ func (s *Store) recentOf(q *query.Count) *recent {
 	return r
 }
 
-// update counts what is not counted yet, and forgets what is too old. If a file with events that were counted has been removed, all is
-// counted again.
+// update counts the new events, and removes parts that are too old. If a file with counted events has been removed, it counts everything
+// again.
 func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 	s.mu.Lock()
 	newest, forgotten, until := s.newest, s.forgotten, s.forgottenUntil
@@ -158,8 +158,7 @@ func (r *recent) update(ctx context.Context, s *Store, since, now int64) error {
 	return nil
 }
 
-// more is how much longer before the time that is asked for events are counted too: whoever asks for a window asks for the one
-// before it as well.
+// more returns how far before the requested time to count as well: a client that asks for a window asks for the one before it, too.
 func (*recent) more(since, now int64) int64 {
 	return (now - since + int64(query.Part) - 1) / int64(query.Part) * int64(query.Part)
 }

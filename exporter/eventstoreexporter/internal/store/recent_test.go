@@ -33,7 +33,7 @@ func keys(t *testing.T, names ...string) (list []query.Key) {
 	return list
 }
 
-// compareRecent compares what is remembered with what is counted, at a time and for several windows.
+// compareRecent compares remembered counts with new ones, at a time and for several windows.
 func compareRecent(t *testing.T, s *Store, now time.Time) {
 	t.Helper()
 	connect := []query.Type{{Text: "ebpf.connection.connect"}}
@@ -63,7 +63,7 @@ func compareRecent(t *testing.T, s *Store, now time.Time) {
 	}
 }
 
-// What is remembered of recent events equals what is counted, while events come in, in time and late, and old ones go.
+// Remembered counts equal new ones while events arrive, in time and late, and old files are removed.
 func TestRecentCounts(t *testing.T) {
 	now := storetest.Start
 	s := small(openStore(t, Settings{MaxSize: 500_000, Now: func() time.Time { return now }}))
@@ -105,8 +105,8 @@ func (c counting) Count(ctx context.Context, q query.Count) ([]query.Group, erro
 	return c.Store.Count(ctx, q)
 }
 
-// What is wrong is the same when it is asked for the first time, again, and counted anew, while events come in and files are sealed.
-// No event is missing or counted twice.
+// Problems are the same from the first query, from remembered counts and from new counts, while events arrive and files are sealed. No
+// event is missing or counted twice.
 func TestProblemsWhileEventsComeIn(t *testing.T) {
 	const batches, window = 60, 20 * time.Second
 	var stored atomic.Int64 // milliseconds since the first event
@@ -168,7 +168,7 @@ func TestProblemsWhileEventsComeIn(t *testing.T) {
 	assert.Greater(t, len(s.all()), 4)
 }
 
-// Only events that have come in since the last time are counted.
+// A repeated query counts only the events that have arrived since.
 func TestRecentCountsAreRemembered(t *testing.T) {
 	now := storetest.Start.Add(time.Minute)
 	s := openStore(t, Settings{Now: func() time.Time { return now }})
@@ -197,7 +197,7 @@ func TestRecentCountsAreRemembered(t *testing.T) {
 	}
 }
 
-// What there is no room for is counted as ever.
+// A query that is not remembered for lack of room is counted in the ordinary way.
 func TestRecentCountsAreBounded(t *testing.T) {
 	now := storetest.Start.Add(time.Minute)
 	s := openStore(t, Settings{Now: func() time.Time { return now }})

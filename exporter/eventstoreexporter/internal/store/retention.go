@@ -81,7 +81,7 @@ func (s *Store) checkpoint(one *slice) {
 			_ = conn.Close() // the writer has one open: nothing is left to do
 		}
 		if err != nil {
-			s.settings.Logger.Debug("no checkpoint", zap.String("file", one.path), zap.Error(err))
+			s.settings.Logger.Debug("Cannot write a checkpoint", zap.String("file", one.path), zap.Error(err))
 		}
 	})
 }
@@ -168,7 +168,7 @@ const damagedSuffix = ".damaged"
 // abandon removes a damaged file from the store. The next read or write continues without it.
 func (s *Store) abandon(one *slice, why error) {
 	if !s.forget(one) {
-		return // somebody else has
+		return // another query has
 	}
 	one.leave()
 	s.setAsideLocked(one.path, why)
@@ -189,7 +189,7 @@ func (s *Store) setAside(path string, why error) {
 	name := filepath.Base(path) + damagedSuffix
 	for _, suffix := range suffixes {
 		if suffix == "-shm" || suffix == digestSuffix {
-			_ = os.Remove(path + suffix) // it has nothing that the others have not
+			_ = os.Remove(path + suffix) // it has nothing of its own
 			continue
 		}
 		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {
@@ -235,7 +235,7 @@ func (s *Store) expire() {
 			return
 		case <-ticker.C:
 		}
-		if !s.writing.TryLock() { // the writer does it, or the store is being closed
+		if !s.writing.TryLock() { // a write is running, which does this too, or the store is being closed
 			continue
 		}
 		if s.writer != nil && s.isOld(s.writer.slice) {

@@ -51,9 +51,9 @@ var columnNames = [columns]struct {
 // and the values of its other attributes in the order of its shape.
 //
 // The only index of the table records is that of warnings, which are few: indexes of all columns would make a record half as long
-// again. The table rare says instead in which records a value is that has few of them, and the table postings in which blocks of
-// blockSize records another one is. The table lists has the times of the blocks, and a filter of each for values of attributes that are
-// no columns; the table tallies has the answers to questions that are asked again and again. All are written when the file is full.
+// again. Instead, the table rare has the records of rare values, and the table postings the blocks of blockSize records in which a
+// frequent value occurs. The table lists has the times of the blocks, and for each block a filter for the values of attributes that are
+// no columns. The table tallies has the counts for queries that are repeated. All of them are written when the file is full.
 func schema() string {
 	var table, view, joins strings.Builder
 	for i, column := range columnNames {

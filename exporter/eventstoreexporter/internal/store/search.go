@@ -61,11 +61,11 @@ type search struct {
 	ctx    context.Context //nolint:containedctx // it is that of the one call that the search is made for
 	query  *query.Events
 	newest int64
-	// open are the slices and parts of them that were not read yet.
+	// open are the slices, and parts of slices, that are not read yet.
 	open  []candidate
 	plans map[*slice]*planned
 	found []found
-	// full is whether found has more than the limit; then worst is the last of those within it.
+	// full says that found has more events than the limit; worst is then the last one within it.
 	full  bool
 	worst found
 }

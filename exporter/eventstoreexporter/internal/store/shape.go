@@ -27,7 +27,7 @@ type attribute struct {
 	role   role
 	// hash is the hash of the key.
 	hash uint64
-	// isOther says that it is a part of the log record that is not an attribute.
+	// isOther says that it is not an attribute but another part of the log record.
 	isOther bool
 	// counter is shared by all attributes of a file with this key.
 	counter *counter
@@ -35,7 +35,7 @@ type attribute struct {
 
 const inRest = -1
 
-// role is what else an attribute tells.
+// role is a further meaning of an attribute.
 type role uint8
 
 const (

@@ -85,11 +85,11 @@ type Store struct {
 	rested []*slice
 	closed bool
 
-	// forgotten is the number of files that were removed from the list, and forgottenUntil the time of their latest event.
+	// forgotten is the number of files that were removed from slices, and forgottenUntil the time of their latest event.
 	forgotten, forgottenUntil int64
 
 	recentMu sync.Mutex
-	// recent are the numbers of events that are asked for again and again, by the question.
+	// recent are the remembered counts of recent events, by query.
 	recent map[string]*recent
 }
 
@@ -263,7 +263,7 @@ func (s *Store) recover(failure error) bool {
 	s.forget(w.slice)
 	w.leave()
 	if err := w.close(); err != nil {
-		s.settings.Logger.Debug("a file was closed after a failed write", zap.Error(err))
+		s.settings.Logger.Debug("Error of a file that was closed after a failed write", zap.Error(err))
 	}
 	if _, _, records := w.span(); records == 0 {
 		_ = w.remove() // it has nothing; the cause is the batch or the disk
@@ -393,8 +393,8 @@ func (s *Store) all() []*slice {
 	return slices.Clone(s.slices)
 }
 
-// maxRested bounds the memory and descriptors of idle readers: some 100 KiB each. To open one takes half a millisecond, so that a question
-// for what is in all files would spend most of its time with that.
+// maxRested bounds the memory and descriptors of idle readers: some 100 KiB each. Opening one takes half a millisecond,
+// which would be most of the time of a query that reads all files.
 const maxRested = 64
 
 // rest returns a reader that is no longer in use.

@@ -143,7 +143,7 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
-// Each filter leaves what the same comparison in Go leaves, of a store that has several files and a newest one at work.
+// Each filter finds what a comparison in Go finds, in a store of several sealed files and one that is being written.
 func TestFilters(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	const count = 6000
@@ -236,7 +236,7 @@ func is(key, value string) func(e *event.Event) bool {
 	}
 }
 
-// Pages fit together while events come in, also such as are older than the page.
+// Pages fit together while events arrive, also events that are older than the page.
 func TestPagesWhileEventsComeIn(t *testing.T) {
 	for _, ascending := range []bool{true, false} {
 		s := small(openStore(t, Settings{}))
@@ -263,7 +263,7 @@ func TestPagesWhileEventsComeIn(t *testing.T) {
 	}
 }
 
-// A client that leaves at any time is no reason to fail.
+// Clients may leave at any time.
 func TestClientLeaves(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	for i := 0; i < 3000; i += 500 {
@@ -283,7 +283,7 @@ func TestClientLeaves(t *testing.T) {
 	assert.Empty(t, s.Status().Damaged)
 }
 
-// Old files are removed while somebody reads page after page: the events that are left come once and in their order, and no page fails.
+// Old files are removed while a client reads page after page: the remaining events come once and in order, and no page fails.
 func TestPagesWhileFilesAreRemoved(t *testing.T) {
 	for _, ascending := range []bool{true, false} {
 		s := openStore(t, Settings{MaxSize: 1_000_000})
@@ -320,7 +320,7 @@ func TestPagesWhileFilesAreRemoved(t *testing.T) {
 	}
 }
 
-// The clock of the host is set back and forth: files have names of their own, and nothing is removed or kept too long.
+// The clock of the host is set back and forth: each file has its own name, and none is removed too early or kept too long.
 func TestClockSteps(t *testing.T) {
 	now := storetest.Start
 	s := small(openStore(t, Settings{MaxAge: 24 * time.Hour, Now: func() time.Time { return now }}))
@@ -352,7 +352,7 @@ func TestClockSteps(t *testing.T) {
 	}
 }
 
-// The clock goes back, and events of one time are spread over files.
+// The clock is set back, so that events of the same time are in several files.
 func TestOutOfOrder(t *testing.T) {
 	s := small(openStore(t, Settings{}))
 	var want []int
@@ -380,7 +380,7 @@ func TestFollow(t *testing.T) {
 		select {
 		case <-changed:
 		default:
-			t.Fatal("a write was not told")
+			t.Fatal("the write did not close Changed")
 		}
 		changed = s.Changed()
 		for {
@@ -408,7 +408,7 @@ func TestCountBy(t *testing.T) {
 	q := query.Count{By: []query.Key{{Kind: query.ByField, Field: event.Executable}, {Kind: query.ByProgram}}, Step: time.Second}
 	groups, err := s.Count(t.Context(), q)
 	require.NoError(t, err)
-	q.Attributes = map[string]string{"process.user.id": "0"} // all of them, the long way
+	q.Attributes = map[string]string{"process.user.id": "0"} // matches all, and has to be decoded
 	again, err := s.Count(t.Context(), q)
 	require.NoError(t, err)
 	assert.ElementsMatch(t, groups, again)
@@ -478,7 +478,7 @@ func TestRetention(t *testing.T) {
 	assert.Equal(t, int64(10_010), s.Status().Evicted+int64(len(everything(t, s, query.Events{Limit: 100})))-10)
 }
 
-// settled waits for what is sealed.
+// settled waits until no file is being sealed.
 func (s *Store) settled() {
 	for range cap(s.unsealed) {
 		s.unsealed <- struct{}{}
@@ -488,7 +488,7 @@ func (s *Store) settled() {
 	}
 }
 
-// A file that somebody has damaged is set aside and named. The others are read, and events are stored in a new one.
+// A damaged file is set aside, and the log names it. The others are read, and events are stored in a new one.
 func TestDamage(t *testing.T) {
 	garbage := func(t *testing.T, path string) {
 		require.NoError(t, os.WriteFile(path, []byte(strings.Repeat("garbage ", 10000)), 0o600))
@@ -547,7 +547,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// A disk of 8 MiB fills up: old files go, and storing goes on.
+// A disk of 8 MiB fills up: the oldest files are removed, and storing continues.
 func TestDiskFull(t *testing.T) {
 	directory := t.TempDir()
 	if err := syscall.Mount("tmpfs", directory, "tmpfs", 0, "size=8m"); err != nil {
@@ -569,7 +569,7 @@ func TestDiskFull(t *testing.T) {
 	got := timesOf(everything(t, s, query.Events{Limit: 1000, Ascending: true}))
 	assert.Equal(t, batches*1000-1, got[len(got)-1], "storing went on")
 
-	// Somebody else takes all of the disk, and gives it back.
+	// Another file fills the disk, and is removed again.
 	other := filepath.Join(directory, "other")
 	_ = exec.Command("dd", "if=/dev/zero", "of="+other, "bs=64k").Run()
 	for i := range 50 {
@@ -625,7 +625,7 @@ func TestKill(t *testing.T) {
 		for i, number := range timesOf(everything(t, s, query.Events{Limit: 10_000, Ascending: true})) {
 			require.Equal(t, i, number)
 		}
-		assert.GreaterOrEqual(t, s.Status().Newest, int64(stored), "all that was told to be stored")
+		assert.GreaterOrEqual(t, s.Status().Newest, int64(stored), "all events that were reported as stored")
 		require.NoError(t, s.Close())
 		files, err := filepath.Glob(filepath.Join(directory, "*.db"))
 		require.NoError(t, err)
@@ -642,8 +642,7 @@ func TestKill(t *testing.T) {
 	assert.Less(t, fastest, time.Second)
 }
 
-// The files are for people too: with SQLite's own tool, which any machine has a version of, while events are stored and when a file is
-// full.
+// People can read the files with the sqlite3 tool, while events are stored and after a file is sealed.
 func TestView(t *testing.T) {
 	tool, err := exec.LookPath("sqlite3")
 	if err != nil {
@@ -666,7 +665,7 @@ func TestView(t *testing.T) {
 		assert.Equal(t, "ok\n", ask("PRAGMA integrity_check"))
 	}
 	check()
-	write(t, s, storetest.Logs(106, 1)) // the tool was no hindrance
+	write(t, s, storetest.Logs(106, 1)) // the tool does not lock out the writer
 	w := s.writer
 	s.writer = nil
 	s.seal(w)

@@ -13,13 +13,13 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// A file that is full has the answers to the questions about recent events that are remembered: its numbers by parts of time. Who asks
-// for another window, or first after a start, need not have the events counted again.
+// A sealed file has a tally for each remembered query about recent events: its counts by parts of time. So a query for another window,
+// or the first one after a start, does not count the events again.
 
-// questionKey is that of the row of a question in the table tallies.
+// questionKey is the key of a query in the table tallies.
 func questionKey(question string) int64 { return int64(hashText(question)) }
 
-// tallies counts the events of a slice for all questions that are remembered.
+// tallies returns the tallies of a slice for all remembered queries.
 func (s *Store) tallies(one *slice) map[int64][]byte {
 	s.recentMu.Lock()
 	questions := make(map[int64]query.Count, len(s.recent))
@@ -33,14 +33,14 @@ func (s *Store) tallies(one *slice) map[int64][]byte {
 		var t parts
 		t.begin(&q, math.MinInt64)
 		if err := t.groups.add(context.Background(), s, one, one.first, one.first+records-1); err != nil || t.isTooLarge() {
-			continue // it is counted when it is asked for
+			continue // the query will count the events
 		}
 		list[key] = t.encode(one.first)
 	}
 	return list
 }
 
-// byTally adds the numbers that the file of a slice has. It returns false if it has none for this question.
+// byTally adds the counts of the tally of a slice. It returns false if the file has no tally for this query.
 func (c *counts) byTally(ctx context.Context, s *Store, one *slice) (bool, error) {
 	one.mu.Lock()
 	isSealed := one.index == nil
@@ -83,7 +83,7 @@ const (
 	tallyText
 )
 
-// encode writes the numbers for the table tallies, with sequence numbers from the first one on.
+// encode returns the counts as the table tallies has them. Sequence numbers are differences to the first one.
 func (p *parts) encode(first int64) []byte {
 	var to []byte
 	for _, group := range p.groups.list {
@@ -110,7 +110,7 @@ func (p *parts) encode(first int64) []byte {
 	return to
 }
 
-// decode adds what encode has written.
+// decode adds the counts that encode has written.
 func (c *counts) decode(text []byte, first int64) error {
 	d := values{rest: text}
 	for len(d.rest) > 0 && d.err == nil {

@@ -18,7 +18,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
-// What is wrong in any window is known at once after a start: full files have their numbers, and their events are not read.
+// After a start, problems in any window are found without reading events: sealed files have tallies.
 func TestTallies(t *testing.T) {
 	now := storetest.Start
 	settings := Settings{Directory: t.TempDir(), MaxSize: 1 << 30, Logger: zap.NewNop(), Now: func() time.Time { return now }}
@@ -62,13 +62,13 @@ func TestTallies(t *testing.T) {
 	}
 	require.Greater(t, emptied, 6)
 	for _, window := range windows {
-		s := openStore(t, settings) // each window is the first question
+		s := openStore(t, settings) // so that each window is the first query
 		assert.Equal(t, want[window], find(s, window), window)
 		require.NoError(t, s.Close())
 	}
 }
 
-// Numbers that cannot be read are those of a damaged file.
+// A tally that cannot be decoded is an error.
 func TestDamagedTally(t *testing.T) {
 	c := newCounts(&query.Count{By: keys(t, "type", "pid")})
 	c.part = func(*query.Group, int64, *query.Group) {}

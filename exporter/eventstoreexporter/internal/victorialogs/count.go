@@ -15,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// Names of what is counted, which no attribute has.
+// Names of counted values. No attribute has such a name.
 const (
 	resultCount  = prefix + "result.count"
 	resultFirst  = prefix + "result.first"
@@ -66,7 +66,7 @@ func (s *Store) Count(ctx context.Context, q query.Count) ([]query.Group, error)
 	return list, err
 }
 
-// fieldOf is the field that a key is counted by. Programs are those of event names.
+// fieldOf returns the field that a key is counted by. A program is counted by its event names.
 func fieldOf(key query.Key) string {
 	switch key.Kind {
 	case query.ByType:

@@ -17,8 +17,8 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 )
 
-// A log entry of VictoriaLogs is a flat list of texts. So an event has, beside its attributes, the fields below: what it is found by,
-// and all of it, with types and resource.
+// A log entry of VictoriaLogs is a flat list of texts. So an entry has, beside the attributes of the event, the fields below: those that
+// filters use, and the whole event with its types and resource.
 const (
 	prefix        = "event_store."
 	fieldSequence = prefix + "sequence"
@@ -29,7 +29,7 @@ const (
 	fieldSeverity = "severity_number"
 )
 
-// fieldNames are those of the facts that events are found by.
+// fieldNames are the names of the fields that filters use.
 var fieldNames = [event.Fields]string{
 	event.PID: prefix + "pid", event.Executable: prefix + "command", event.Unit: prefix + "unit", event.Container: prefix + "container",
 	event.ClientAddress: prefix + "client_address", event.ClientPort: prefix + "client_port",
@@ -37,12 +37,12 @@ var fieldNames = [event.Fields]string{
 	event.Error: prefix + "error", event.Reason: prefix + "reason", event.Cookie: prefix + "cookie",
 }
 
-// maxName is how long the name of a field may be: VictoriaLogs drops an entry with a longer one.
+// maxName is the maximum length of the name of a field: VictoriaLogs drops an entry with a longer one.
 const maxName = 128
 
 var reserved = []string{fieldType, fieldSeverity, "severity_text", "trace_id", "span_id", "scope.name", "scope.version"}
 
-// isField is whether an attribute can be a field of VictoriaLogs under its own name.
+// isField reports whether an attribute can be a field of VictoriaLogs under its own name.
 func isField(name string) bool {
 	return name != "" && name[0] != '_' && len(name) <= maxName && !strings.HasPrefix(name, prefix) && !slices.Contains(reserved, name)
 }

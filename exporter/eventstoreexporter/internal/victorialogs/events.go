@@ -14,7 +14,7 @@ import (
 
 const wanted = ` | fields "` + fieldSequence + `", "` + fieldOTLP + `"`
 
-// windows are how far the newest events are looked for before all are.
+// windows are the windows in which to look for the newest events, before looking at all events.
 var windows = []time.Duration{10 * time.Minute, 6 * time.Hour}
 
 // Events returns a page of events.
@@ -51,7 +51,7 @@ func (s *Store) Events(ctx context.Context, q query.Events) (query.Page, error) 
 	return page, err
 }
 
-// parts are the times that are looked at one after the other, until a page is full.
+// parts returns the times to query one after the other, until a page is full.
 func parts(in span, q *query.Events) []span {
 	var list []span
 	if !q.Ascending {
@@ -71,7 +71,7 @@ func parts(in span, q *query.Events) []span {
 	return append(list, in)
 }
 
-// after is the condition for what follows a cursor.
+// after returns the condition for the events that follow a cursor.
 func after(c *query.Cursor, ascending bool) string {
 	sign := "<"
 	if ascending {
@@ -102,7 +102,7 @@ func (s *Store) Follow(ctx context.Context, q query.Follow) ([]event.Event, int6
 	if err != nil || !possible {
 		return nil, max(newest, q.After), err
 	}
-	if q.Limit == 1 { // most often it is one that is known
+	if q.Limit == 1 { // most often the sequence number is known
 		events, err := s.events(ctx, fmt.Sprintf(`%s %q:=%d`, filter, fieldSequence, q.After+1)+wanted, in)
 		if err != nil || len(events) > 0 {
 			return events[:min(1, len(events))], q.After + 1, err

@@ -16,7 +16,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
-// own leaves the entries that this exporter has written.
+// own selects the entries that this exporter has written.
 const own = `"` + fieldSequence + `":*`
 
 // span is a range of time without its end; 0 means unbounded.
@@ -51,7 +51,7 @@ func timeText(nanoseconds int64) string {
 	return time.Unix(0, nanoseconds).UTC().Format(time.RFC3339Nano)
 }
 
-// Texts are quoted as those of Go, so that nothing in them is part of the query.
+// quote quotes a text like a Go string, so that nothing in it becomes part of the query.
 func quote(text string) string { return strconv.Quote(text) }
 
 func is(field, value string) string { return quote(field) + ":=" + quote(value) }
@@ -109,7 +109,7 @@ func condition(f *query.Filter) (string, error) {
 func refuse(name, value string) error {
 	message := "VictoriaLogs has no field of this name"
 	if value == "" {
-		message = "VictoriaLogs does not tell an empty value from none"
+		message = "VictoriaLogs does not distinguish an empty value from none"
 	}
 	return &query.RefusedError{Bad: query.Bad{Parameter: query.AttributePrefix + name, Value: value, Message: message}}
 }

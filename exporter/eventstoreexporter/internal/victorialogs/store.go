@@ -34,19 +34,19 @@ type Settings struct {
 	Patience time.Duration
 }
 
-// The causes for which events are not stored, as those of files.
+// Causes of loss. The store with files has the same names.
 const (
 	diskFull = "disk_full"
 	failed   = "error"
 )
 
 const (
-	// settling is how long it may take until an event that was written is found.
-	settling = 2 * time.Second
-	// polling is the interval of looking for new events.
-	polling = time.Second
-	// looking is the interval of looking for the oldest event.
-	looking = time.Minute
+	// settleTime is the maximum time until a written event can be found.
+	settleTime = 2 * time.Second
+	// pollInterval is the interval of the queries for new events.
+	pollInterval = time.Second
+	// oldestInterval is the interval of the queries for the oldest event.
+	oldestInterval = time.Minute
 )
 
 // Store keeps events in VictoriaLogs. It implements query.Store.
@@ -61,7 +61,7 @@ type Store struct {
 	mu     sync.Mutex
 	stored int64
 	// oldest is the time of the oldest event that the server found. written are the oldest times that were written since the last
-	// look for it and before that: the server finds an event only some time after it was written.
+	// query for it and before that: the server finds an event only some time after it was written.
 	oldest  int64
 	written [2]int64
 	lost    map[string]int64
@@ -86,17 +86,17 @@ func Open(settings Settings) *Store {
 
 // poll wakes streams, and updates the time of the oldest event.
 func (s *Store) poll(ctx context.Context) {
-	ticker := time.NewTicker(polling)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	looked := time.Time{}
+	asked := time.Time{}
 	for {
 		s.mu.Lock()
 		close(s.changed)
 		s.changed = make(chan struct{})
 		known := s.oldest != 0
 		s.mu.Unlock()
-		if !known || time.Since(looked) > looking {
-			looked = time.Now()
+		if !known || time.Since(asked) > oldestInterval {
+			asked = time.Now()
 			s.lookForOldest(ctx)
 		}
 		select {
@@ -123,7 +123,7 @@ func (s *Store) lookForOldest(ctx context.Context) {
 		return nil
 	})
 	if err != nil && ctx.Err() == nil {
-		s.settings.Logger.Debug("The oldest event is not known", zap.Error(err))
+		s.settings.Logger.Debug("Cannot query the oldest event", zap.Error(err))
 	}
 }
 
@@ -293,8 +293,8 @@ func earlier(a, b int64) int64 {
 	return min(a, b)
 }
 
-// settled is the sequence number up to which all events are found.
-func settled() int64 { return time.Now().Add(-settling).UnixMicro() }
+// settled returns the sequence number up to which all events can be found.
+func settled() int64 { return time.Now().Add(-settleTime).UnixMicro() }
 
 // Close ends the use of the server.
 func (s *Store) Close() error {

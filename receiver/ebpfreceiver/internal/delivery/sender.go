@@ -85,7 +85,7 @@ func (s *sender) offer(ctx context.Context, logs plog.Logs) error {
 		}
 		err := s.next.Consumer.ConsumeLogs(ctx, s.owned(logs))
 		if err == nil {
-			s.accepted()
+			s.reportAccepted()
 			return nil
 		}
 		s.reportRefusal(err)
@@ -151,8 +151,8 @@ func (s *sender) reportRefusal(err error) {
 	componentstatus.ReportStatus(s.next.Host, componentstatus.NewRecoverableErrorEvent(err))
 }
 
-// accepted reports the end of refusals.
-func (s *sender) accepted() {
+// reportAccepted reports the end of refusals.
+func (s *sender) reportAccepted() {
 	if s.refused {
 		s.logger.Info("The next consumer accepts events again", zap.Int("events_lost", s.lost))
 		s.refused, s.lost = false, 0

@@ -82,7 +82,7 @@ func TestScrapeCounts(t *testing.T) {
 		},
 	}, losses, "a second scrape must not count twice")
 
-	told, err := set.Losses()
+	reported, err := set.Losses()
 	require.NoError(t, err)
 	assert.Equal(t, Losses{
 		{"connection", "rate_limit", 50020},
@@ -90,12 +90,12 @@ func TestScrapeCounts(t *testing.T) {
 		{"connection", "undecodable", 2},
 		{"packet_drop", "rate_limit", 7},
 		{"packet_drop", "refused", 5},
-	}, told.Since(nil), "losses known by sequence numbers are left out")
-	assert.Empty(t, told.Since(told))
+	}, reported.Since(nil), "losses known by sequence numbers are left out")
+	assert.Empty(t, reported.Since(reported))
 	set.CountRefused([common.MaxPrograms]int{1: 4})
 	later, err := set.Losses()
 	require.NoError(t, err)
-	assert.Equal(t, Losses{{"connection", "refused", 4}}, later.Since(told))
+	assert.Equal(t, Losses{{"connection", "refused", 4}}, later.Since(reported))
 }
 
 func TestScrapeErrors(t *testing.T) {

@@ -20,7 +20,7 @@ func (s *Set) emitter(config *CommonConfig, number uint32) func(func(*batch.Batc
 		limit.perSecond = *config.EventLimit
 	}
 	return func(appendLog func(*batch.Batch)) {
-		if s.holds[number].isOn() || !limit.allows(time.Now()) {
+		if s.holds[number].isOn() || !limit.take(time.Now()) {
 			s.counts.limited[number].Add(1)
 			return
 		}
@@ -41,7 +41,8 @@ type eventLimit struct {
 	count int
 }
 
-func (l *eventLimit) allows(now time.Time) bool {
+// take reports whether an event is within the limit, and counts it if so.
+func (l *eventLimit) take(now time.Time) bool {
 	if l.perSecond == 0 {
 		return true
 	}

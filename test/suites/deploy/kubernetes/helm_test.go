@@ -74,7 +74,7 @@ func TestHelmAgents(t *testing.T) {
 	rendered := decode[apps.DaemonSet](t, objects, "DaemonSet", agentName)
 	got := agentOf(t, rendered, decode[core.ConfigMap](t, objects, "ConfigMap", agentName).Data["relay"])
 	want := kustomized(t)
-	// The chart gives the pod's address another name besides.
+	// The chart also sets the pod's address under another name.
 	got.env = slices.DeleteFunc(got.env, func(v core.EnvVar) bool { return v.Name == "MY_POD_IP" })
 	assert.Equal(t, want, got)
 	assert.Equal(t, healthOf(agent(t, ours)), healthOf(rendered))
@@ -99,7 +99,7 @@ func TestHelmMistakes(t *testing.T) {
 	}
 }
 
-// health is how the health of an agent is asked for, with the numbers of the ports.
+// health returns the probes of an agent, with port numbers.
 type health struct {
 	ports  map[string]int32
 	probes []probe

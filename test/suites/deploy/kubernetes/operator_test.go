@@ -63,7 +63,7 @@ func operatorSchemas(t *testing.T) *validator.Validator {
 	return v
 }
 
-// The custom resource is of the operator's schema, and its agents are those of the kustomization.
+// The custom resource matches the operator's schema, and its agents are those of the kustomization.
 func TestOperatorAgents(t *testing.T) {
 	text := customResource(t)
 	require.NoError(t, validate(operatorSchemas(t), text))

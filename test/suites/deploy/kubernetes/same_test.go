@@ -13,7 +13,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// agentPod is what the agents must have in common, whatever they are deployed by.
+// agentPod has what the agents have in common, whatever they are deployed by.
 type agentPod struct {
 	image           string
 	pull            core.PullPolicy
@@ -30,7 +30,7 @@ type agentPod struct {
 	config          map[string]any
 }
 
-// agentOf returns that of a DaemonSet. The volume with the configuration is at a place of each one's own.
+// agentOf returns the agentPod of a DaemonSet, without the volume of the configuration, whose path differs.
 func agentOf(t *testing.T, set apps.DaemonSet, config string) agentPod {
 	t.Helper()
 	pod := set.Spec.Template.Spec
@@ -45,7 +45,7 @@ func agentOf(t *testing.T, set apps.DaemonSet, config string) agentPod {
 	}
 }
 
-// kustomized returns that of deploy/kubernetes.
+// kustomized returns the agentPod of deploy/kubernetes.
 func kustomized(t *testing.T) agentPod {
 	t.Helper()
 	objects := build(t)

@@ -112,15 +112,15 @@ func work() (done Done, err error) {
 		return done, fmt.Errorf("start a child: %w", err)
 	}
 	done.Child = child.Process.Pid
-	if done.Refused, err = refused(); err != nil {
+	if done.Refused, err = connectRefused(); err != nil {
 		return done, err
 	}
 	done.DropPort, done.Drops, err = drops()
 	return done, err
 }
 
-// refused connects to a port of the loopback where nobody listens.
-func refused() (port uint16, err error) {
+// connectRefused connects to a port of the loopback where nobody listens.
+func connectRefused() (port uint16, err error) {
 	free, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return 0, err

@@ -1,8 +1,8 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Command service boots a small Debian with systemd in QEMU, and runs the tests of test/suites/service there: the life of the package
-// and its service. All that the machine has comes from Debian's packages, a kernel included, and from the packages of a release.
+// Command service boots a small Debian with systemd in QEMU, and runs test/suites/service there. The machine is made of Debian's packages,
+// kernel included, and of the packages of a release.
 package main
 
 import (
@@ -63,7 +63,7 @@ func run(ctx context.Context, cache string, files map[string]string) (err error)
 	if err != nil {
 		return err
 	}
-	// Not that of the kernel tests: its lists may be in use.
+	// The folder of the kernel tests may be in use.
 	apt, err := debian.NewApt(filepath.Join(dir, "apt"), archives)
 	if err != nil {
 		return err

@@ -26,15 +26,15 @@ var packages = strings.Fields(`
 	libc6 libacl1 libapparmor1 libattr1 libaudit1 libblkid1 libbz2-1.0 libcap-ng0 libcap2 libcrypt1 libgcrypt20 libgmp10 libgpg-error0
 	libip4tc2 libkmod2 liblz4-1 liblzma5 libmd0 libmount1 libpam0g libpcre2-8-0 libproc2-0 libseccomp2 libselinux1 libssl3 libzstd1 zlib1g`)
 
-// left are the folders of packages that the machine does without.
+// left are the folders of packages that are left out.
 var left = []string{
 	"usr/share/", "usr/lib/x86_64-linux-gnu/gconv/", "usr/lib/locale/", "usr/lib/systemd/boot/", "usr/lib/udev/",
-	// What a machine with disks, users and a network starts besides.
+	// Units for machines with disks, users and a network.
 	"usr/lib/systemd/system/sysinit.target.wants/", "usr/lib/systemd/system/multi-user.target.wants/", "usr/lib/systemd/system/timers.target.wants/",
 	"usr/lib/systemd/system-generators/", "etc/systemd/system/",
 }
 
-// merged are the folders that Debian has moved below /usr.
+// merged are the folders that are links into /usr in Debian.
 var merged = []string{"bin", "sbin", "lib", "lib64"}
 
 // texts are the files of a machine that no package has.

@@ -16,7 +16,7 @@ const minTicking = 500 * time.Millisecond
 // congestionStates are those of the kernel (enum tcp_ca_state). In the first one all is well.
 var congestionStates = [...]string{"", "disorder", "cwr", "recovery", "loss"}
 
-// rates are those that kernels are built with (CONFIG_HZ).
+// rates are the values of CONFIG_HZ.
 var rates = []float64{100, 250, 300, 1000}
 
 // ticks converts TCP's account of a connection from jiffies. It computes their rate from the first records that are far enough apart;

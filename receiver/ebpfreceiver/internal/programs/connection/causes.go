@@ -43,7 +43,7 @@ var neighbourFunctions = []string{"arp_error_report", "ndisc_error_report", "nei
 // policyReasons are those for which a policy keeps a segment from its socket.
 var policyReasons = [...]string{"SKB_DROP_REASON_SOCKET_FILTER", "SKB_DROP_REASON_SECURITY_HOOK", "SKB_DROP_REASON_XFRM_POLICY"}
 
-// variablesOfDrops are what the BPF side needs to know of this kernel to explain drops.
+// variablesOfDrops are the constants of this kernel with which the BPF side explains drops.
 func (c *connections) variablesOfDrops() map[string]any {
 	arguments, ok := c.host.BTF.TracepointArgs("kfree_skb")
 	if !ok {

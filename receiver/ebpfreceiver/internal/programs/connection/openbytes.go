@@ -163,7 +163,7 @@ func (l *openBytes) search(sums leftovers) error {
 		case c.Closed != 0:
 			sums.addLeft(c)
 			over = append(over, socket)
-		case c.Last == c.First && c.Last != l.number && l.isOver(socket):
+		case c.Last == c.First && c.Last != l.number && l.markClosing(socket):
 			over = append(over, socket)
 		}
 	})
@@ -184,10 +184,10 @@ func (l *openBytes) forget(socket uint64) error {
 	return nil
 }
 
-// isOver reports whether the entry of a connection that only one scan has found can be removed. Its process has closed the descriptor
-// since. Either its end was under way during the scan, and has counted it, or it will leave its totals in the entry. The latter may
+// markClosing reports whether the entry of a connection that only one scan has found can be removed, and remembers when it was called
+// first. The process has closed the descriptor since that scan. Either its end was under way during the scan, and has counted it, or it will leave its totals in the entry. The latter may
 // happen at any time, so that the entry stays until no end can come.
-func (l *openBytes) isOver(socket uint64) bool {
+func (l *openBytes) markClosing(socket uint64) (over bool) {
 	since, ok := l.closing[socket]
 	if !ok {
 		since = time.Now()

@@ -65,7 +65,7 @@ func TestMemoryDisks(t *testing.T) {
 			assert.Equal(t, name != "none", slices.Contains(functions, bpf.DiskIOProgDiskIoBioComplete))
 			present = append(present, "zram7")
 			for range 2 {
-				p.devices.look()
+				p.devices.update()
 				p.warnOfMemoryDisks()
 			}
 			assert.Equal(t, map[bool]int{true: 1}[name == "none"], logs.Len())

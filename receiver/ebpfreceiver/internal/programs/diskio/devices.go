@@ -37,8 +37,8 @@ func listDevices() ([]string, error) {
 	return names, nil
 }
 
-// look begins a scrape. If the devices cannot be listed, it assumes that all are present.
-func (d *devices) look() {
+// update lists the devices at the beginning of a scrape. If they cannot be listed, it assumes that all are present.
+func (d *devices) update() {
 	d.present = nil
 	names, err := d.list()
 	if err != nil {
@@ -58,8 +58,9 @@ func (d *devices) look() {
 	}
 }
 
-// gone reports whether a device has been absent for enough scrapes to end its series.
-func (d *devices) gone(name string) bool {
+// countAbsence reports whether a device has been absent for enough scrapes to end its series. It counts a device that is absent for
+// the first time.
+func (d *devices) countAbsence(name string) (gone bool) {
 	if d.present == nil || d.present[name] {
 		return false
 	}

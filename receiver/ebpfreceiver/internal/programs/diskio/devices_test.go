@@ -18,9 +18,9 @@ func TestDevicesThatAreGone(t *testing.T) {
 	d := newDevices()
 	d.list = func() ([]string, error) { return names, err }
 	gone := func() bool {
-		d.look()
-		first := d.gone("sdb")
-		assert.Equal(t, first, d.gone("sdb"), "repeated calls return the same")
+		d.update()
+		first := d.countAbsence("sdb")
+		assert.Equal(t, first, d.countAbsence("sdb"), "repeated calls return the same")
 		return first
 	}
 	names = []string{"sda", "sdb"}
@@ -31,7 +31,7 @@ func TestDevicesThatAreGone(t *testing.T) {
 	}
 	assert.True(t, gone())
 	assert.True(t, gone())
-	assert.False(t, d.gone("sda"))
+	assert.False(t, d.countAbsence("sda"))
 
 	names = []string{"sdb"}
 	assert.False(t, gone(), "it is back")

@@ -36,24 +36,26 @@ func deviceName(disk *[32]int8) string { return string(common.Text(disk[:])) }
 
 // fate ends the series of a removed device, and those of a removed cgroup.
 func (o *operations) fate(m *metrics.Builder, key *bpf.DiskIOSeries, _ *bpf.DiskIOCounts) metrics.Fate {
-	if key.Cgroup != metrics.OverflowCgroup && o.devices.gone(deviceName(&key.Disk)) {
+	if key.Cgroup != metrics.OverflowCgroup && o.devices.countAbsence(deviceName(&key.Disk)) {
 		return metrics.Remove
 	}
 	return m.Fate(key.Cgroup)
 }
 
-// isGone reports whether the device of a series was removed.
-func (o *operations) isGone(s series) bool { return !s.Overflow && o.devices.gone(s.device) }
+// countAbsence reports whether the device of a series was removed: see devices.
+func (o *operations) countAbsence(s series) (gone bool) {
+	return !s.Overflow && o.devices.countAbsence(s.device)
+}
 
 // Scrape implements program.Program.
 func (o *operations) Scrape(m *metrics.Builder) error {
-	o.devices.look()
+	o.devices.update()
 	o.warnOfMemoryDisks()
-	o.counts.Forget(o.isGone)
+	o.counts.Forget(o.countAbsence)
 	all, err := o.counts.Scrape(m)
 	bytes := map[series]uint64{}
 	for s, sum := range all {
-		if o.isGone(s) {
+		if o.countAbsence(s) {
 			continue
 		}
 		if o.host.Histograms.EbpfDiskOperationDuration.Enabled {

@@ -57,7 +57,7 @@ func (c *connections) drop(place *list.Element) {
 	delete(c.byCookie, c.inOrder.Remove(place).(*connection).cookie)
 }
 
-// dropIdle drops those that were not used for long.
+// dropIdle drops the connections that were not used for connectionIdle.
 func (c *connections) dropIdle(now uint64) {
 	for oldest := c.inOrder.Front(); oldest != nil && now > oldest.Value.(*connection).used+connectionIdle; oldest = c.inOrder.Front() {
 		c.drop(oldest)

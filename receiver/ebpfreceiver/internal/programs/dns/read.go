@@ -24,8 +24,8 @@ const (
 // maxTimeouts is how many times the time-out a look-up may take with all its retries. Resolvers ask some servers some times.
 const maxTimeouts = 6
 
-// AppendLog implements program.Program. A record is a message, or a part of one. It makes no log record itself: look-ups that are over
-// are emitted.
+// AppendLog implements program.Program. A record has a message, or a part of one. It appends no log record: finished look-ups are
+// emitted.
 func (n *names) AppendLog(b *batch.Batch, raw []byte) error {
 	n.mu.Lock()
 	defer n.mu.Unlock()

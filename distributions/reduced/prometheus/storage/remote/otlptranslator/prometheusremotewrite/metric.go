@@ -1,7 +1,7 @@
 // Copyright The otelcol-ebpf Authors
 // SPDX-License-Identifier: Apache-2.0
 
-// Package prometheusremotewrite is what the exporter prometheus needs of the package of this name.
+// Package prometheusremotewrite has the only function of the original package that the exporter prometheus calls.
 package prometheusremotewrite
 
 import (
@@ -9,7 +9,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// TranslatorMetricFromOtelMetric describes a metric to the translator of names.
+// TranslatorMetricFromOtelMetric converts a metric for the translator of names.
 func TranslatorMetricFromOtelMetric(metric pmetric.Metric) otlptranslator.Metric {
 	return otlptranslator.Metric{Name: metric.Name(), Unit: metric.Unit(), Type: typeOf(metric)}
 }

@@ -10,7 +10,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pmetric"
 )
 
-// Only what counts up gets the suffix of a counter, and all get that of their unit.
+// Only monotonic sums get the suffix _total. All metrics get the suffix of their unit.
 func TestNames(t *testing.T) {
 	for want, set := range map[string]func(pmetric.Metric){
 		"disk_free_bytes":       func(m pmetric.Metric) { m.SetEmptyGauge() },
