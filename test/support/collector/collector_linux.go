@@ -138,17 +138,17 @@ func FreePort() (port int, err error) {
 }
 
 // FreePorts sets the numbers to different TCP ports of this host that are free at the moment.
-func FreePorts(ports ...*int) (err error) {
-	for _, port := range ports {
-		l, listening := net.Listen("tcp", "localhost:0")
-		if listening != nil {
-			return errors.Join(err, fmt.Errorf("find a free port: %w", listening))
-		}
-		// Another call could return the same port once this listener is closed.
-		defer func() { err = errors.Join(err, l.Close()) }()
-		*port = l.Addr().(*net.TCPAddr).Port
+func FreePorts(ports ...*int) error {
+	if len(ports) == 0 {
+		return nil
 	}
-	return err
+	l, err := net.Listen("tcp", "localhost:0")
+	if err != nil {
+		return fmt.Errorf("find a free port: %w", err)
+	}
+	*ports[0] = l.Addr().(*net.TCPAddr).Port
+	// The port is taken until the others are found, so that they differ.
+	return errors.Join(FreePorts(ports[1:]...), l.Close())
 }
 
 // log collects the output of a process.
