@@ -10,7 +10,7 @@ import (
 )
 
 // manyPeers is how many peers somebody may have the same trouble with until that is one problem.
-const manyPeers = 10
+const manyPeers = 5
 
 // fold makes one problem of those that differ by their peer only, if they are many: whoever reads what is wrong wants to know that a
 // process reaches nobody, not whom.
@@ -60,23 +60,38 @@ func withoutPeer(v map[string]string) string {
 	return fmt.Sprint(v)
 }
 
-// echoes are kinds that tell the trouble of a connection again.
-var echoes = []string{"tcp_reset", "tcp_retransmit"}
-
-// withoutEchoes leaves out resets and retransmits of connections whose failure is a problem already.
+// withoutEchoes leaves out what tells a trouble again: resets and retransmits of a connection whose failure is a problem already,
+// packets to the port that a process of this host finds closed, and the signal of a process that was killed for lack of memory.
 func withoutEchoes(list []*Problem) []*Problem {
-	failed := map[string]bool{}
+	told := map[string]bool{}
 	for _, p := range list {
-		if p.Kind == "connection_failed" || p.Kind == "connection_aborted" {
-			failed[between(p.Values)] = true
+		switch p.Kind {
+		case "connection_failed":
+			told[between(p.Values)], told[peerKey(p.Values)] = true, true
+		case "connection_aborted":
+			told[between(p.Values)] = true
+		case "oom_kill":
+			told[ownerKey(p.Values)] = true
 		}
 	}
 	return slices.DeleteFunc(list, func(p *Problem) bool {
-		return slices.Contains(echoes, p.Kind) && p.Values["address"] != "" && failed[between(p.Values)]
+		switch p.Kind {
+		case "tcp_reset", "tcp_retransmit":
+			return p.Values["address"] != "" && told[between(p.Values)]
+		case "closed_port":
+			return told[peerKey(p.Values)]
+		case "killed":
+			return told[ownerKey(p.Values)]
+		}
+		return false
 	})
 }
 
-// between is who has a problem, and with whom.
-func between(v map[string]string) string {
-	return fmt.Sprintf("%q %q %q %q %q", v["command"], v["unit"], v["container"], v["address"], v["port"])
+// ownerKey tells who has a problem, peerKey with whom, and between both.
+func ownerKey(v map[string]string) string {
+	return fmt.Sprintf("of %q %q %q", v["command"], v["unit"], v["container"])
 }
+
+func peerKey(v map[string]string) string { return fmt.Sprintf("at %q %q", v["address"], v["port"]) }
+
+func between(v map[string]string) string { return ownerKey(v) + " " + peerKey(v) }

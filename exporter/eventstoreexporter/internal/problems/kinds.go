@@ -6,6 +6,7 @@ package problems
 
 import (
 	"net"
+	"slices"
 	"strings"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -16,8 +17,10 @@ type kind struct {
 	name string
 	// doc is for docs/event-store.md.
 	doc string
-	// event is the name of its events.
+	// event is the name of its events, or the beginning of it with a *.
 	event string
+	// reason is the one reason that its events have; "" is any.
+	reason string
 	// severity is the lowest one.
 	severity plog.SeverityNumber
 	// by are the fields that tell problems of this kind apart, as in the parameter by.
@@ -28,6 +31,10 @@ type kind struct {
 	weight float64
 	// least is how many there must be in a window of 15 minutes: fewer are noise.
 	least int64
+	// peers is what many addresses are called in the title; "" for peers.
+	peers string
+	// isNoise is whether problems with these fields are no trouble, however many; nil means that none is.
+	isNoise func(v values) bool
 	// title describes a problem in words.
 	title func(v values) string
 }
@@ -37,6 +44,19 @@ type values map[string]string
 
 const warn = plog.SeverityNumberWarn
 
+const (
+	signal   = "attr.ebpf.process.exit.signal"
+	killed   = "SIGKILL"
+	noSocket = "no_socket"
+)
+
+// requests are the signals by which processes are asked to end, and the one for those whose output nobody reads any more.
+var requests = []string{"SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"}
+
+// absent are the errors that say what there is: programs look for files that need not be there, and try to remove directories that need
+// not be empty.
+var absent = []string{"enoent", "enotdir", "enotempty", "eexist", "eisdir"}
+
 // kinds are all kinds of problems. Other events that are WARN or worse have the kind other.
 var kinds = []kind{
 	{
@@ -45,23 +65,27 @@ var kinds = []kind{
 		title: func(v values) string { return v.who() + " was killed because memory ran out" },
 	},
 	{
-		name: "crash", doc: "A process ended by a fatal signal or with an error.", event: "ebpf.process.exit", severity: warn,
-		by:     []string{"command", "unit", "container", "attr.ebpf.process.exit.class", "attr.ebpf.process.exit.signal", "attr.process.exit.code"},
-		weight: 60, least: 1,
-		title: func(v values) string {
-			switch {
-			case v["attr.ebpf.process.exit.signal"] != "":
-				return v.who() + " was ended by signal " + v["attr.ebpf.process.exit.signal"]
-			default:
-				return v.who() + " exited with code " + v["attr.process.exit.code"]
-			}
-		},
+		name: "crash", doc: "A process was ended by a signal such as SIGSEGV or SIGABRT.", event: "ebpf.process.exit", severity: warn,
+		by: []string{"command", "unit", "container", signal}, weight: 60, least: 1,
+		isNoise: func(v values) bool { return v[signal] == killed || slices.Contains(requests, v[signal]) },
+		title:   func(v values) string { return v.who() + " crashed: " + or(v[signal], "no signal given") },
 	},
 	{
-		name: "program_failed", doc: "A program of the ebpf receiver does not run.", event: "ebpf.program.state", severity: warn,
-		by: []string{"attr.ebpf.program.name", "attr.ebpf.program.error.message"}, weight: 80, least: 1,
+		name: "killed", doc: "A process was killed by SIGKILL, not for lack of memory.", event: "ebpf.process.exit", severity: warn,
+		by: []string{"command", "unit", "container", signal}, weight: 15, least: 1,
+		isNoise: func(v values) bool { return v[signal] != killed },
+		title:   func(v values) string { return v.who() + " was killed (" + killed + ")" },
+	},
+	{
+		name: "program_failed", doc: "A program of the ebpf receiver does not run, or not all the time.", event: "ebpf.program.state", severity: warn,
+		by:     []string{"attr.ebpf.program.name", "attr.ebpf.program.state", "attr.ebpf.program.error.message", "attr.ebpf.program.reason"},
+		weight: 80, least: 1,
 		title: func(v values) string {
-			return "program " + v["attr.ebpf.program.name"] + " failed: " + v["attr.ebpf.program.error.message"]
+			text := "program " + v["attr.ebpf.program.name"] + " " + or(programStates[v["attr.ebpf.program.state"]], "failed")
+			if why := or(v["attr.ebpf.program.error.message"], v["attr.ebpf.program.reason"]); why != "" {
+				text += ": " + why
+			}
+			return text
 		},
 	},
 	{
@@ -94,12 +118,20 @@ var kinds = []kind{
 	{
 		name: "packet_drop", doc: "The kernel dropped packets.", event: "ebpf.packet.drop", severity: warn,
 		by: []string{"reason", "command", "unit", "container", "attr.ebpf.drop.location"}, weight: 15, least: 3,
+		isNoise: func(v values) bool { return v["reason"] == noSocket },
 		title: func(v values) string {
 			text := "packets of " + v.who() + " are dropped: " + or(v["reason"], "no reason given")
 			if v["attr.ebpf.drop.location"] != "" {
 				text += " in " + v["attr.ebpf.drop.location"]
 			}
 			return text
+		},
+	},
+	{
+		name: "closed_port", doc: "Packets came to a port that nobody listens on.", event: "ebpf.packet.drop", severity: warn, reason: noSocket,
+		by: []string{"address", "port", "attr.network.transport"}, weight: 5, least: 10, peers: "ports",
+		title: func(v values) string {
+			return "packets come to " + v.peer() + " by " + or(v["attr.network.transport"], "an unknown protocol") + ", but nobody listens"
 		},
 	},
 	{
@@ -126,6 +158,14 @@ var kinds = []kind{
 		title: func(v values) string { return v.who() + " sends again to " + v.peer() },
 	},
 	{
+		name: "file_failed", doc: "A process could not delete or open a file.", event: "ebpf.file.*", severity: warn,
+		by: []string{"command", "unit", "container", "type", "error"}, weight: 6, least: 1,
+		isNoise: func(v values) bool { return slices.Contains(absent, v["error"]) },
+		title: func(v values) string {
+			return v.who() + " cannot " + or(strings.TrimPrefix(v["type"], "ebpf.file."), "use") + " files: " + or(v["error"], "no error given")
+		},
+	},
+	{
 		name: "slow_disk", doc: "Operations of a disk took longer than the threshold.", event: "ebpf.disk.slow_operation",
 		by: []string{"attr.system.device", "attr.ebpf.disk.operation.type"}, weight: 10, least: 3,
 		title: func(v values) string {
@@ -146,6 +186,11 @@ var kinds = []kind{
 	},
 }
 
+// programStates says in words what a program does that does not run as it should.
+var programStates = map[string]string{
+	"events_off": "emits no events", "sampled": "runs for a tenth of the time", "detached": "does not run", "loading": "waits",
+}
+
 // Kind describes a kind of problem.
 type Kind struct{ Name, Doc, Event string }
 
@@ -155,7 +200,7 @@ func Kinds() []Kind {
 	for i := range kinds {
 		list = append(list, Kind{kinds[i].name, kinds[i].doc, kinds[i].event})
 	}
-	return append(list, Kind{"other", "Any other event that is WARN or worse, by its name.", "any"})
+	return append(list, Kind{"other", "Any other event that is WARN or worse, by its name and who it is about.", "any"})
 }
 
 func (v values) who() string {
