@@ -41,6 +41,8 @@ type api struct {
 	mux  *http.ServeMux
 	// turns has a place for each request that is answered at the same time.
 	turns chan struct{}
+	// shared are what several clients of streams get.
+	shared shared
 }
 
 // places returns how many requests are answered at the same time: more for VictoriaLogs, where requests mostly wait for the server.

@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -19,6 +20,7 @@ import (
 	"go.opentelemetry.io/collector/pdata/pcommon"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
 )
 
@@ -194,6 +196,8 @@ func testSummary(t *testing.T, s *server) {
 func TestProblems(t *testing.T) { each(t, testProblems) }
 
 func testProblems(t *testing.T, s *server) {
+	assert.Equal(t, "no problems since "+now.Add(-15*time.Minute).Truncate(query.Part).Format("2006-01-02T15:04:05.000Z")+"\n",
+		s.get("/api/problems?format=text").Body.String())
 	s.fill(t)
 	answer := decode[Problems](t, s.get("/api/problems"))
 	require.NotEmpty(t, answer.Problems)
@@ -212,6 +216,16 @@ func testProblems(t *testing.T, s *server) {
 	assert.Equal(t, "postgres cannot connect to 12 peers: refused", answer.Problems[0].Title)
 	assert.Equal(t, 12, answer.Problems[0].Peers)
 	assert.Equal(t, int64(300), kinds["packet_drop"])
+
+	w := s.get("/api/problems?format=text&limit=2")
+	require.Equal(t, http.StatusOK, w.Code)
+	assert.Equal(t, "text/plain; charset=utf-8", w.Header().Get("Content-Type"))
+	lines := strings.Split(strings.TrimSpace(w.Body.String()), "\n")
+	require.Len(t, lines, 3)
+	first := answer.Problems[0]
+	assert.Equal(t, fmt.Sprintf("%s WARN  %6d× (0 before) %s", first.Last.Format("2006-01-02T15:04:05.000Z"), first.Count, first.Title), lines[0])
+	assert.Equal(t, fmt.Sprintf("and %d more since %s", len(answer.Problems)-2, answer.Since.Format("2006-01-02T15:04:05.000Z")), lines[2])
+	assert.Equal(t, http.StatusUnprocessableEntity, s.get("/api/problems?format=csv").Code)
 }
 
 func TestPrograms(t *testing.T) { each(t, testPrograms) }
@@ -240,6 +254,10 @@ func testPrograms(t *testing.T, s *server) {
 	failed.Attributes().PutStr("ebpf.program.name", "oom")
 	failed.Attributes().PutStr("ebpf.program.state", "failed")
 	failed.Attributes().PutStr("ebpf.program.error.message", "no BTF")
+	gone := records.AppendEmpty() // of an earlier run
+	failed.CopyTo(gone)
+	gone.SetTimestamp(pcommon.NewTimestampFromTime(storetest.Start.Add(-2 * startTime)))
+	gone.Attributes().PutStr("ebpf.program.name", "gone")
 	require.NoError(t, s.Write(t.Context(), logs))
 
 	answer := decode[Programs](t, s.get("/api/programs"))
@@ -253,10 +271,12 @@ func testPrograms(t *testing.T, s *server) {
 	assert.Equal(t, int64(5100), byName["connection"].Events)
 	assert.Equal(t, map[string]int64{"rate_limit": 42}, byName["packet_drop"].Lost)
 	assert.Equal(t, "no BTF", byName["oom"].Error)
+	assert.NotContains(t, byName, "gone", "it is no longer configured")
 
 	w := s.get("/health")
 	assert.Equal(t, http.StatusServiceUnavailable, w.Code)
 	assert.Contains(t, w.Body.String(), "program oom failed: no BTF")
+	assert.NotContains(t, w.Body.String(), "gone")
 }
 
 // The store of a gateway has the programs of several hosts.
@@ -317,7 +337,7 @@ func testPredecessor(t *testing.T, s *server) {
 	assert.Equal(t, 100, list.Total)
 	assert.Len(t, list.Events, list.PIDs)
 	assert.Equal(t, "TCP", list.Events["1298"][0].Protocol)
-	assert.Equal(t, "no_socket", decode[OldList](t, s.send(http.MethodPost, "/api/list-packet-drops", "")).Events["1299"][0].DropReason)
+	assert.Equal(t, "tcp_csum", decode[OldList](t, s.send(http.MethodPost, "/api/list-packet-drops", "")).Events["1299"][0].DropReason)
 	for _, body := range []string{`{"pid":"x"}`, `{"duration":1,"duration_seconds":2}`, `{"nonsense":1}`} {
 		assert.Equal(t, http.StatusUnprocessableEntity, s.send(http.MethodPost, "/api/connection-summary", body).Code, body)
 	}

@@ -143,6 +143,9 @@ func writeNDJSON(w io.Writer, events []event.Event) error {
 // timeFormat is RFC 3339 with all nanoseconds, so that times are aligned.
 const timeFormat = "2006-01-02T15:04:05.000000000Z07:00"
 
+// shortTime is that of lines for people, in UTC.
+const shortTime = "2006-01-02T15:04:05.000Z"
+
 // writeText writes one line per event: time, severity, event name and body.
 func writeText(w *bufio.Writer, events []event.Event) error {
 	for i := range events {
@@ -155,7 +158,7 @@ func writeText(w *bufio.Writer, events []event.Event) error {
 
 func line(e *event.Event) string {
 	lr := e.Record
-	parts := []string{lr.Timestamp().AsTime().UTC().Format("2006-01-02T15:04:05.000Z"), pad(severity(lr), 5), pad(lr.EventName(), 0)}
+	parts := []string{lr.Timestamp().AsTime().UTC().Format(shortTime), pad(severity(lr), 5), pad(lr.EventName(), 0)}
 	if body := lr.Body().AsString(); body != "" {
 		parts = append(parts, body)
 	} else {

@@ -71,7 +71,7 @@ var operations = []struct {
 	{"/api/events", true, []string{"limit", "after", "order", "format"}},
 	{"/api/events/stream", true, []string{"limit", "after"}},
 	{"/api/summary", true, []string{"by", "step", "limit"}},
-	{"/api/problems", false, []string{"since", "limit"}},
+	{"/api/problems", false, []string{"since", "limit", "format"}},
 	{"/api/programs", false, []string{"since"}},
 	{"/health", false, nil},
 	{"/api/connections/summary", false, []string{"pid", "command", "duration", "duration_seconds"}},
@@ -141,7 +141,7 @@ func wants(e *knownEvent, name, value string) bool {
 	case "type":
 		return slices.ContainsFunc(strings.Split(value, ","), func(one string) bool {
 			if prefix, ok := strings.CutSuffix(one, "*"); ok {
-				return strings.HasPrefix(e.Type, prefix)
+				return strings.HasPrefix(e.Type, prefix) || !strings.Contains(prefix, ".") && strings.HasPrefix(event.Program(e.Type), prefix)
 			}
 			return e.Type == one || !strings.Contains(one, ".") && event.Program(e.Type) == one
 		})
@@ -154,7 +154,7 @@ func wants(e *knownEvent, name, value string) bool {
 	case "unit":
 		return e.Unit == value
 	case "address":
-		if ip, err := netip.ParseAddr(value); err == nil {
+		if ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(value, "["), "]")); err == nil {
 			value = ip.Unmap().String()
 		}
 		return has(value, "client.address", "server.address", "source.address", "destination.address")
@@ -189,8 +189,10 @@ func wants(e *knownEvent, name, value string) bool {
 func escape(text string) string { return url.QueryEscape(text) }
 
 func timeIn(value string) time.Time {
-	if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
-		return at
+	for _, text := range []string{value, strings.Replace(value, " ", "+", 1)} {
+		if at, err := time.Parse(time.RFC3339Nano, text); err == nil {
+			return at
+		}
 	}
 	if days, ok := strings.CutSuffix(value, "d"); ok {
 		if n, err := strconv.Atoi(days); err == nil {

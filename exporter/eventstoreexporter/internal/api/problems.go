@@ -4,8 +4,16 @@
 package api
 
 import (
+	"bufio"
 	"context"
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
 	"time"
+
+	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/problems"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
@@ -38,10 +46,67 @@ type Problem struct {
 const defaultProblems = 50
 
 func (a *api) problems() {
-	get(a, "/api/problems", "list-problems", "Say what is wrong", query.Only("window", "limit"), a.answerProblems)
+	op := a.operation(http.MethodGet, "/api/problems", "list-problems", "Say what is wrong", query.Only("window", "limit", "form"))
+	op.Responses = map[string]*huma.Response{"200": {Description: "Problems", Content: map[string]*huma.MediaType{
+		typeJSON: {Schema: a.schemaOf(Problems{})}, "text/plain": {Schema: &huma.Schema{Type: huma.TypeString}},
+	}}}
+	getStream(a, op, a.answerProblems)
 }
 
-func (a *api) answerProblems(ctx context.Context, r *query.Request) (*Problems, error) {
+func (a *api) answerProblems(ctx huma.Context, r *query.Request) error {
+	noting, notes := query.WithNotes(ctx.Context())
+	var answer *Problems
+	err := a.turn(noting, func() (err error) {
+		answer, err = a.findProblems(noting, r)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if answer.Partial = notes.All(); len(answer.Partial) > 0 {
+		ctx.SetHeader(partialHeader, strings.Join(answer.Partial, "; "))
+	}
+	ctx.SetHeader("Content-Type", contentTypes[r.Format])
+	w := bufio.NewWriter(ctx.BodyWriter())
+	if r.Format == "text" {
+		answer.write(w)
+	} else {
+		_ = writeJSON(w, answer) // the writer keeps the error
+	}
+	_ = w.Flush() // the client has left
+	return nil
+}
+
+// write writes a line for each problem: when it was last seen, how bad it is, how often it happened, how often in the window before, and
+// what it is.
+func (p *Problems) write(w *bufio.Writer) {
+	for i := range p.Problems {
+		one := &p.Problems[i]
+		severity := "-"
+		if one.Sample != nil {
+			severity = strings.ToUpper(one.Sample.Severity)
+		}
+		line := fmt.Sprintf("%s %-5s %6d× (%d before) %s", one.Last.Format(shortTime), severity, one.Count, one.Before, one.Title)
+		_, _ = w.WriteString(strings.Map(printable, line) + "\n")
+	}
+	since := p.Since.Format(shortTime)
+	switch {
+	case p.Left > 0:
+		_, _ = fmt.Fprintf(w, "and %d more since %s\n", p.Left, since)
+	case len(p.Problems) == 0:
+		_, _ = fmt.Fprintf(w, "no problems since %s\n", since)
+	}
+	for _, cause := range slices.Sorted(maps.Keys(p.Lost)) {
+		if count := p.Lost[cause]; count > 0 {
+			_, _ = fmt.Fprintf(w, "%d events were not stored since the start: %s\n", count, cause)
+		}
+	}
+	for _, note := range p.Partial {
+		_, _ = fmt.Fprintf(w, "partial: %s\n", note)
+	}
+}
+
+func (a *api) findProblems(ctx context.Context, r *query.Request) (*Problems, error) {
 	until := a.Now()
 	since := r.Since
 	if since.IsZero() {

@@ -139,7 +139,11 @@ func (p *Program) host() string {
 // maxStates is how many changes of state are read.
 const maxStates = 2000
 
-// states returns the newest state of each program of each resource.
+// startTime is longer than all programs of a receiver take to begin loading.
+const startTime = time.Minute
+
+// states returns the newest state of each program of each resource. All programs of a receiver are loaded when it starts: one that was
+// not is no longer among its settings.
 func (a *api) states(ctx context.Context) ([]*Program, error) {
 	page, err := a.Store.Events(ctx, query.Events{Filter: query.Filter{Types: []query.Type{{Text: stateEvent}}}, Limit: maxStates})
 	if err != nil {
@@ -147,6 +151,7 @@ func (a *api) states(ctx context.Context) ([]*Program, error) {
 	}
 	var list []*Program
 	seen := map[string]bool{}
+	started := map[string]time.Time{} // by resource, at the latest
 	for i := range page.Events {
 		e := &page.Events[i]
 		attribute := func(key string) string {
@@ -155,13 +160,16 @@ func (a *api) states(ctx context.Context) ([]*Program, error) {
 			}
 			return ""
 		}
-		name := attribute(programName)
-		key := name + string(event.AppendMap(nil, e.Origin.Resource.Attributes()))
-		if name == "" || seen[key] {
+		name, resource := attribute(programName), string(event.AppendMap(nil, e.Origin.Resource.Attributes()))
+		key := name + resource
+		at := e.Record.Timestamp().AsTime()
+		if attribute("ebpf.program.state") == "loading" && at.After(started[resource]) {
+			started[resource] = at
+		}
+		if name == "" || seen[key] || at.Before(started[resource].Add(-startTime)) {
 			continue
 		}
 		seen[key] = true
-		at := e.Record.Timestamp().AsTime()
 		list = append(list, &Program{
 			Name: name, State: attribute("ebpf.program.state"), Hook: attribute("ebpf.program.hook"),
 			Error: attribute("ebpf.program.error.message"), StateTime: &at,

@@ -51,7 +51,9 @@ type subscriber struct {
 	w      *bufio.Writer
 	rc     *http.ResponseController
 	filter query.Filter
-	after  int64
+	// filters are the parameters of the filter, "" if other clients with the same ones get other events.
+	filters string
+	after   int64
 	// notes say why events may be missing. noted is the number of notes that were sent.
 	noting context.Context //nolint:containedctx // it is that of the one request
 	notes  *query.Notes
@@ -67,6 +69,13 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 	}
 	s := &subscriber{api: a, ctx: ctx, w: bufio.NewWriter(w), rc: http.NewResponseController(w), filter: r.Filter}
 	s.noting, s.notes = query.WithNotes(ctx.Context())
+	if r.Since.IsZero() && r.Until.IsZero() && !a.Store.Status().Sparse {
+		url := ctx.URL()
+		values := url.Query()
+		values.Del("limit")
+		values.Del("after")
+		s.filters = "?" + values.Encode()
+	}
 	var backfill []byte
 	if known, ok := lastKnown(r.After, ctx.Header("Last-Event-ID")); ok {
 		s.after = known
@@ -75,17 +84,17 @@ func (a *api) answerStream(ctx huma.Context, r *query.Request) error {
 		}
 	} else {
 		s.after = a.Store.Status().Newest
-		err := a.turn(s.noting, func() error {
+		part, err := s.read(place{s.filters, s.after, r.Limit}, func() (part, error) {
 			page, err := a.Store.Events(s.noting, query.Events{
 				Filter: r.Filter, Limit: r.Limit, After: &query.Cursor{Time: 1<<63 - 1, Sequence: 1<<63 - 1, Newest: s.after},
 			})
 			slices.Reverse(page.Events)
-			backfill = encodeStream(page.Events)
-			return err
+			return part{encoded: encodeStream(page.Events)}, err
 		})
 		if err != nil {
 			return err
 		}
+		backfill = part.encoded
 	}
 	ctx.SetHeader("Content-Type", "text/event-stream")
 	ctx.SetHeader("Cache-Control", "no-store")
@@ -140,20 +149,32 @@ func (s *subscriber) part() (bool, error) {
 	if err := s.catchUp(); err != nil {
 		return false, err
 	}
-	var part []byte
-	more := false
-	err := s.api.turn(s.noting, func() error {
+	read, err := s.read(place{filters: s.filters, after: s.after}, func() (part, error) {
 		events, next, err := s.api.Store.Follow(s.noting, query.Follow{Filter: s.filter, After: s.after, Limit: streamPart})
-		if err == nil {
-			s.after, more = next, len(events) == streamPart
-			part = encodeStream(events)
-		}
-		return err
+		return part{encodeStream(events), next, len(events) == streamPart}, err
 	})
 	if err != nil {
 		return false, err
 	}
-	return more, s.send(part)
+	s.after = read.next
+	// Others may have read this part before the newest events came.
+	more := read.more || s.filters != "" && s.after < s.api.Store.Status().Newest
+	return more, s.send(read.encoded)
+}
+
+// read returns a part of the stream, which another client with the same filters may have read already.
+func (s *subscriber) read(at place, read func() (part, error)) (p part, err error) {
+	err = s.api.turn(s.noting, func() (err error) {
+		ok := false
+		if p, ok = s.api.shared.get(at); ok {
+			return nil
+		}
+		if p, err = read(); err == nil {
+			s.api.shared.put(at, p)
+		}
+		return err
+	})
+	return p, err
 }
 
 // catchUp skips events if the client is too far behind.

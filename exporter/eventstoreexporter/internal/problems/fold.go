@@ -10,7 +10,7 @@ import (
 )
 
 // manyPeers is the number of peers above which the same problem with each of them becomes one problem.
-const manyPeers = 10
+const manyPeers = 5
 
 // fold merges problems that differ by their peer only, if there are more than manyPeers: that a process reaches nobody is one line, not
 // one per peer.
@@ -29,7 +29,7 @@ func fold(k *kind, list []*Problem) []*Problem {
 		switch {
 		case len(group) <= manyPeers:
 			folded = append(folded, p)
-		case group[0] == p: // once per group per group per group
+		case group[0] == p: // once per group
 			folded = append(folded, foldAll(group))
 		}
 	}
@@ -60,23 +60,38 @@ func withoutPeer(v map[string]string) string {
 	return fmt.Sprint(v)
 }
 
-// echoes are the kinds that are consequences of a failed connection.
-var echoes = []string{"tcp_reset", "tcp_retransmit"}
-
-// withoutEchoes leaves out resets and retransmits of connections whose failure is a problem already.
+// withoutEchoes leaves out consequences of other problems: resets and retransmits of a connection whose failure is a problem already,
+// packets to the port that a process of this host finds closed, and the signal of a process that was killed for lack of memory.
 func withoutEchoes(list []*Problem) []*Problem {
-	failed := map[string]bool{}
+	listed := map[string]bool{}
 	for _, p := range list {
-		if p.Kind == "connection_failed" || p.Kind == "connection_aborted" {
-			failed[between(p.Values)] = true
+		switch p.Kind {
+		case "connection_failed":
+			listed[between(p.Values)], listed[peerKey(p.Values)] = true, true
+		case "connection_aborted":
+			listed[between(p.Values)] = true
+		case "oom_kill":
+			listed[ownerKey(p.Values)] = true
 		}
 	}
 	return slices.DeleteFunc(list, func(p *Problem) bool {
-		return slices.Contains(echoes, p.Kind) && p.Values["address"] != "" && failed[between(p.Values)]
+		switch p.Kind {
+		case "tcp_reset", "tcp_retransmit":
+			return p.Values["address"] != "" && listed[between(p.Values)]
+		case "closed_port":
+			return listed[peerKey(p.Values)]
+		case "killed":
+			return listed[ownerKey(p.Values)]
+		}
+		return false
 	})
 }
 
-// between returns a key for the process of a problem and its peer.
-func between(v map[string]string) string {
-	return fmt.Sprintf("%q %q %q %q %q", v["command"], v["unit"], v["container"], v["address"], v["port"])
+// ownerKey is a key for the process of a problem, peerKey for its peer, and between for both.
+func ownerKey(v map[string]string) string {
+	return fmt.Sprintf("of %q %q %q", v["command"], v["unit"], v["container"])
 }
+
+func peerKey(v map[string]string) string { return fmt.Sprintf("at %q %q", v["address"], v["port"]) }
+
+func between(v map[string]string) string { return ownerKey(v) + " " + peerKey(v) }

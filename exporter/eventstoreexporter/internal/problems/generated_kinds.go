@@ -23,7 +23,16 @@ var kindsOfPrograms = []kind{
 		name: "packet_drop", doc: "The kernel dropped packets.", event: "ebpf.packet.drop", severity: warn,
 		by:     []string{"reason", "command", "unit", "container", "attr.ebpf.drop.location"},
 		weight: 15, least: 3,
+		noise: map[string][]string{"reason": []string{"no_socket"}},
 		title: "packets of {who} are dropped: {reason|no reason given}[ in {attr.ebpf.drop.location}]",
+	},
+	{
+		name: "closed_port", doc: "Packets came to a port that nobody listens on.", event: "ebpf.packet.drop", severity: warn,
+		by:     []string{"address", "port", "attr.network.transport"},
+		weight: 5, least: 10,
+		reason: "no_socket",
+		peers:  "ports",
+		title:  "packets come to {peer} by {attr.network.transport|an unknown protocol}, but nobody listens",
 	},
 	{
 		name: "oom_kill", doc: "The kernel killed a process because memory ran out.", event: "ebpf.oom.kill",
@@ -32,10 +41,18 @@ var kindsOfPrograms = []kind{
 		title: "{who} was killed because memory ran out",
 	},
 	{
-		name: "crash", doc: "A process ended by a fatal signal or with an error.", event: "ebpf.process.exit", severity: warn,
-		by:     []string{"command", "unit", "container", "attr.ebpf.process.exit.class", "attr.ebpf.process.exit.signal", "attr.process.exit.code"},
+		name: "crash", doc: "A process was ended by a signal such as SIGSEGV or SIGABRT.", event: "ebpf.process.exit", severity: warn,
+		by:     []string{"command", "unit", "container", "attr.ebpf.process.exit.signal"},
 		weight: 60, least: 1,
-		title: "{who}[ was ended by signal {attr.ebpf.process.exit.signal}][ exited with code {attr.process.exit.code}]",
+		noise: map[string][]string{"attr.ebpf.process.exit.signal": []string{"SIGKILL", "SIGTERM", "SIGINT", "SIGHUP", "SIGPIPE"}},
+		title: "{who} crashed: {attr.ebpf.process.exit.signal|no signal given}",
+	},
+	{
+		name: "killed", doc: "A process was killed by SIGKILL, not for lack of memory.", event: "ebpf.process.exit", severity: warn,
+		by:     []string{"command", "unit", "container", "attr.ebpf.process.exit.signal"},
+		weight: 15, least: 1,
+		only:  map[string][]string{"attr.ebpf.process.exit.signal": []string{"SIGKILL"}},
+		title: "{who} was killed (SIGKILL)",
 	},
 	{
 		name: "tcp_reset", doc: "TCP connections were reset.", event: "ebpf.tcp.reset", severity: warn,
@@ -60,6 +77,13 @@ var kindsOfPrograms = []kind{
 		by:     []string{"command", "unit", "container"},
 		weight: 8, least: 3,
 		title: "{who} waits for a CPU",
+	},
+	{
+		name: "file_failed", doc: "A process could not delete or open a file.", event: "ebpf.file.*", severity: warn,
+		by:     []string{"command", "unit", "container", "type", "error"},
+		weight: 6, least: 1,
+		noise: map[string][]string{"error": []string{"enoent", "enotdir", "enotempty", "eexist", "eisdir"}},
+		title: "{who} cannot {action} files: {error}",
 	},
 	{
 		name: "descriptor_leak", doc: "A process opens descriptors and does not close them.", event: "ebpf.file_descriptor.leak", severity: warn,

@@ -15,12 +15,18 @@ type kind struct {
 	name string
 	// doc is for docs/event-store.md.
 	doc string
-	// event is the name of its events.
+	// event is the name of its events, or the beginning of it with a *.
 	event string
+	// reason is the one reason that its events have; "" is any.
+	reason string
 	// severity is the lowest one.
 	severity plog.SeverityNumber
 	// by are the fields that the events of one problem have in common, as in the parameter by.
 	by []string
+	// only are fields with the values that its events must have, noise those with values that are no problem.
+	only, noise map[string][]string
+	// peers is what many addresses are called in the title; "" for peers.
+	peers string
 	// sum is an attribute with the number of occurrences that an event stands for.
 	sum string
 	// weight is the severity of one event.
@@ -36,9 +42,10 @@ const warn = plog.SeverityNumberWarn
 // kinds are all kinds of problems. Other events that are WARN or worse have the kind other.
 var kinds = slices.Concat(kindsOfPrograms, []kind{
 	{
-		name: "program_failed", doc: "A program of the ebpf receiver does not run.", event: "ebpf.program.state", severity: warn,
-		by: []string{"attr.ebpf.program.name", "attr.ebpf.program.error.message"}, weight: 80, least: 1,
-		title: "program {attr.ebpf.program.name} failed: {attr.ebpf.program.error.message}",
+		name: "program_failed", doc: "A program of the ebpf receiver does not run, or not all the time.", event: "ebpf.program.state", severity: warn,
+		by:     []string{"attr.ebpf.program.name", "attr.ebpf.program.state", "attr.ebpf.program.error.message", "attr.ebpf.program.reason"},
+		weight: 80, least: 1,
+		title: "program {attr.ebpf.program.name} {state}[: {why}]",
 	},
 	{
 		name: "events_lost", doc: "The receiver lost events, so that other answers are incomplete.", event: "ebpf.event.lost", severity: warn,
@@ -46,6 +53,21 @@ var kinds = slices.Concat(kindsOfPrograms, []kind{
 		title: "events[ of program {attr.ebpf.program.name}] are lost: {attr.ebpf.loss.cause}",
 	},
 })
+
+// isNoise reports whether a problem with these fields is none, however many events there are.
+func (k *kind) isNoise(v values) bool {
+	for field, wanted := range k.only {
+		if !slices.Contains(wanted, v[field]) {
+			return true
+		}
+	}
+	for field, unwanted := range k.noise {
+		if slices.Contains(unwanted, v[field]) {
+			return true
+		}
+	}
+	return false
+}
 
 // Kind describes a kind of problem.
 type Kind struct{ Name, Doc, Event string }
@@ -56,5 +78,5 @@ func Kinds() []Kind {
 	for i := range kinds {
 		list = append(list, Kind{kinds[i].name, kinds[i].doc, kinds[i].event})
 	}
-	return append(list, Kind{"other", "Any other event that is WARN or worse, by its name.", "any"})
+	return append(list, Kind{"other", "Any other event that is WARN or worse, by its name and who it is about.", "any"})
 }

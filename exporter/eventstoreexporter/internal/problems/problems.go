@@ -12,10 +12,10 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
-	"go.opentelemetry.io/collector/pdata/plog"
-
+	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/event"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 )
 
@@ -89,7 +89,7 @@ func (f *finder) kind(ctx context.Context, k *kind) ([]*Problem, error) {
 	for i, name := range names {
 		by[i], _ = query.ByName(name)
 	}
-	now, before, err := f.count(ctx, query.Filter{Types: []query.Type{{Text: k.event}}, Severity: k.severity}, by)
+	now, before, err := f.count(ctx, k.filter(), by)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +115,22 @@ func (f *finder) kind(ctx context.Context, k *kind) ([]*Problem, error) {
 			p.Before += k.number(&before[i])
 		}
 	}
-	return slices.DeleteFunc(order, func(p *Problem) bool { return p.Count < f.least(k) }), nil
+	return slices.DeleteFunc(order, func(p *Problem) bool {
+		return p.Count < f.least(k) || k.isNoise(p.Values)
+	}), nil
+}
+
+func (k *kind) filter() query.Filter {
+	filter := query.Filter{Types: []query.Type{k.events()}, Severity: k.severity}
+	if k.reason != "" {
+		filter.Fields = map[event.Field]any{event.Reason: k.reason}
+	}
+	return filter
+}
+
+func (k *kind) events() query.Type {
+	text, isPrefix := strings.CutSuffix(k.event, "*")
+	return query.Type{Text: text, Prefix: isPrefix}
 }
 
 // finish folds the problems, and adds their titles, scores and links.
@@ -128,11 +143,11 @@ func (f *finder) finish(all []*Problem) []Problem {
 			v := values(p.Values)
 			if p.Peers > 0 {
 				v = maps.Clone(v)
-				v["address"] = strconv.Itoa(p.Peers) + " peers"
+				v["address"] = strconv.Itoa(p.Peers) + " " + or(k.peers, "peers")
 			}
 			p.Title = v.expand(k.title)
 			p.score = score(k.weight, p.Count, p.Before)
-			p.Link = f.link(k.event, k.severity, p.Values)
+			p.Link = f.link(k, p.Values)
 			list = append(list, *p)
 		}
 	}
@@ -189,41 +204,60 @@ func score(weight float64, count, before int64) float64 {
 	return weight * (1 + math.Log10(float64(max(count, 1)))) * growth
 }
 
-func (f *finder) link(event string, severity plog.SeverityNumber, v map[string]string) string {
-	parameters := url.Values{"type": {event}, "since": {f.since.UTC().Format(time.RFC3339Nano)}, "until": {f.until.UTC().Format(time.RFC3339Nano)}}
-	if severity != 0 {
+// link returns the address of the events of a problem; k is nil for one of kind other.
+func (f *finder) link(k *kind, v map[string]string) string {
+	parameters := url.Values{"since": {f.since.UTC().Format(time.RFC3339Nano)}, "until": {f.until.UTC().Format(time.RFC3339Nano)}}
+	if k == nil || k.severity != 0 {
 		parameters.Set("severity", "warn")
 	}
+	if k != nil {
+		parameters.Set("type", k.event)
+		if k.reason != "" {
+			parameters.Set("reason", k.reason)
+		}
+	}
 	for name, value := range v {
-		parameters.Set(name, value)
+		if value != "" { // which is no filter
+			parameters.Set(name, value)
+		}
 	}
 	return "/api/events?" + parameters.Encode()
 }
 
-// others returns the problems of kind other.
+// service is the attribute that says who other collectors' events are about.
+const service = "attr.service.name"
+
+// others returns the problems of kind other. Logs of other receivers often have no event name.
 func (f *finder) others(ctx context.Context) ([]Problem, error) {
-	const name = "type"
-	key, _ := query.ByName(name)
-	now, before, err := f.count(ctx, query.Filter{Severity: warn}, []query.Key{key})
+	names := []string{"type", "command", service}
+	by := make([]query.Key, len(names))
+	for i, name := range names {
+		by[i], _ = query.ByName(name)
+	}
+	now, before, err := f.count(ctx, query.Filter{Severity: warn}, by)
 	if err != nil {
 		return nil, err
 	}
 	var list []Problem
 	for i := range now {
-		event := asText(now[i].Values[0])
-		if event == "" || slices.ContainsFunc(kinds, func(k kind) bool { return k.event == event }) {
+		v := valuesOf(&now[i], names)
+		if slices.ContainsFunc(kinds, func(k kind) bool { return k.events().Matches(v["type"]) }) {
 			continue
 		}
+		title := or(v["type"], "warnings and errors without a name")
+		if who := or(v["command"], v[service]); who != "" {
+			title += " of " + who
+		}
 		p := Problem{
-			Kind: "other", Title: event, Values: map[string]string{name: event},
+			Kind: "other", Title: title, Values: v,
 			Count: now[i].Count, First: now[i].First, Last: now[i].Last, Sample: now[i].Sample,
 		}
 		for j := range before {
-			if asText(before[j].Values[0]) == event {
+			if maps.Equal(valuesOf(&before[j], names), v) {
 				p.Before = before[j].Count
 			}
 		}
-		p.score, p.Link = score(3, p.Count, p.Before), f.link(event, warn, p.Values)
+		p.score, p.Link = score(3, p.Count, p.Before), f.link(nil, v)
 		list = append(list, p)
 	}
 	return list, nil

@@ -11,7 +11,7 @@ import (
 // values are the fields of a problem by their names. Those that are absent are "".
 type values map[string]string
 
-// expand returns a title with the values in place of their names. {name} is a field, or who, peer or error. {name|text} is the text if
+// expand returns a title with the values in place of their names. {name} is a field, or one of the composed values of value. {name|text} is the text if
 // the value is absent. A part in [brackets] is left out if a value in it is absent.
 func (v values) expand(title string) string {
 	var b strings.Builder
@@ -54,8 +54,20 @@ func (v values) value(name string) string {
 		return v.peer()
 	case "error":
 		return v.error()
+	case "action":
+		_, action, _ := strings.Cut(strings.TrimPrefix(v["type"], "ebpf."), ".")
+		return or(action, "use")
+	case "state":
+		return or(programStates[v["attr.ebpf.program.state"]], "failed")
+	case "why":
+		return or(v["attr.ebpf.program.error.message"], v["attr.ebpf.program.reason"])
 	}
 	return v[name]
+}
+
+// programStates says in words what a program does that does not run as it should.
+var programStates = map[string]string{
+	"events_off": "emits no events", "sampled": "runs for a tenth of the time", "detached": "does not run", "loading": "waits",
 }
 
 func (v values) who() string {

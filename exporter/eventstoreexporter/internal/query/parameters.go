@@ -68,7 +68,7 @@ type Parameter struct {
 var filters = []Parameter{
 	{
 		Name: "type", Type: "string", Example: "connection", parse: parseType,
-		Doc: "Name of the event (ebpf.connection.connect), beginning of it with a * (ebpf.connection.*), or program (connection, packet_drop). " +
+		Doc: "Name of the event (ebpf.connection.connect), program (connection, packet_drop), or beginning of either with a * (ebpf.connection.*). " +
 			"Several are separated by commas.",
 	},
 	{Name: "pid", Type: "integer", Example: "4242", Doc: "Process id of the owner.", parse: integerField(event.PID, 1<<32-1)},
@@ -126,6 +126,10 @@ var others = map[string]Parameter{
 		r.Format = value
 		return oneOf(value, Formats...)
 	}},
+	"form": {Name: "format", Type: "string", Enum: Forms, Default: "json", Doc: "Form of the answer.", parse: func(r *Request, value string, _ time.Time) error {
+		r.Format = value
+		return oneOf(value, Forms...)
+	}},
 	"by": {Name: "by", Type: "string", Example: "command,error", Default: "type", Doc: "Fields that events are counted by, separated by commas: " +
 		strings.Join(slices.Sorted(maps.Keys(keys)), ", ") + " or attr.NAME. An address and a port are those of the server or destination.", parse: parseBy},
 	"step": {Name: "step", Type: "string", Example: "10s", Doc: "Length of the parts of time that are counted apart.", parse: func(r *Request, value string, _ time.Time) (err error) {
@@ -169,6 +173,9 @@ func parseSeconds(r *Request, value string, _ time.Time) error {
 
 // Formats are those of events.
 var Formats = []string{"json", "ndjson", "text", "csv", "otlp", "sqlite"}
+
+// Forms are those of problems.
+var Forms = []string{"json", "text"}
 
 // Parameters returns the filters, and the others that are named.
 func Parameters(names ...string) []Parameter {
@@ -232,6 +239,9 @@ func takesFilters(allowed []Parameter) bool {
 }
 
 func known(allowed []Parameter) string {
+	if len(allowed) == 0 {
+		return "none"
+	}
 	names := make([]string, 0, len(allowed)+1)
 	for i := range allowed {
 		names = append(names, allowed[i].Name)
@@ -297,8 +307,15 @@ func parseType(r *Request, value string, _ time.Time) error {
 
 func parseAddress(r *Request, value string, _ time.Time) error {
 	address, err := netip.ParseAddr(value)
+	if inner, ok := strings.CutPrefix(value, "["); ok && err != nil { // as it is written with a port
+		address, err = netip.ParseAddr(strings.TrimSuffix(inner, "]"))
+	}
 	if err == nil {
 		value = address.Unmap().String()
+	} else if _, err := netip.ParsePrefix(value); err == nil {
+		return errors.New("it is a network; it must be one address")
+	} else if _, err := netip.ParseAddrPort(value); err == nil {
+		return errors.New("it is an address with a port; the port has a parameter of its own, port")
 	} else if !strings.HasPrefix(value, "/") && !strings.HasPrefix(value, "@") && (strings.Contains(value, ":") || strings.Trim(value, "0123456789.") == "") {
 		return errors.New("it is not an IP address")
 	}
@@ -335,7 +352,11 @@ func ParseDuration(value string) (time.Duration, error) {
 }
 
 func parseTime(value string, now time.Time) (time.Time, error) {
-	if at, err := time.Parse(time.RFC3339Nano, value); err == nil {
+	at, err := time.Parse(time.RFC3339Nano, value)
+	if err != nil { // a + that is not escaped in an address is a space
+		at, err = time.Parse(time.RFC3339Nano, strings.Replace(value, " ", "+", 1))
+	}
+	if err == nil {
 		if at.IsZero() { // which would say that there is none
 			at = at.Add(1)
 		}

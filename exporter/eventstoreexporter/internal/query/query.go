@@ -6,6 +6,7 @@ package query
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"go.opentelemetry.io/collector/pdata/plog"
@@ -34,7 +35,7 @@ type Filter struct {
 // Type matches names of events.
 type Type struct {
 	Text string
-	// Prefix says that Text is the beginning of a name.
+	// Prefix says that Text is the beginning of a name or, without a dot, of a program.
 	Prefix bool
 	// Program says that Text may be the name of a program as well.
 	Program bool
@@ -46,7 +47,7 @@ func (t Type) Matches(name string) bool {
 	case t.Program:
 		return event.Program(name) == t.Text || name == t.Text
 	case t.Prefix:
-		return len(name) >= len(t.Text) && name[:len(t.Text)] == t.Text
+		return strings.HasPrefix(name, t.Text) || !strings.Contains(t.Text, ".") && strings.HasPrefix(event.Program(name), t.Text)
 	default:
 		return name == t.Text
 	}

@@ -4,8 +4,11 @@
 package store
 
 import (
+	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"go.uber.org/zap"
+	"zombiezen.com/go/sqlite"
 
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/query"
 	"github.com/otelcol-ebpf/otelcol-ebpf/exporter/eventstoreexporter/internal/storetest"
@@ -172,4 +176,98 @@ func TestNoDescriptors(t *testing.T) {
 	assert.Empty(t, s.Status().Damaged)
 	write(t, s, storetest.Logs(3000, 200))
 	assert.Len(t, everything(t, s, query.Events{Limit: 10_000}), int(s.Status().Stored))
+}
+
+// rests waits until nothing is done in the background.
+func (s *Store) rests() {
+	s.settled()
+	if s.next != nil {
+		<-s.next.done
+	}
+}
+
+// Whoever removes all files, or the directory, gets an empty store that goes on, and that nobody else can open.
+func TestDirectoryIsRemoved(t *testing.T) {
+	for name, remove := range map[string]func(directory string) error{
+		"directory": os.RemoveAll,
+		"files": func(directory string) error {
+			entries, err := os.ReadDir(directory)
+			for _, entry := range entries {
+				err = errors.Join(err, os.Remove(filepath.Join(directory, entry.Name())))
+			}
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			directory := filepath.Join(t.TempDir(), "events")
+			s := small(openStore(t, Settings{Directory: directory}))
+			for i := range 10 {
+				write(t, s, storetest.Logs(i*200, 200))
+			}
+			s.rests()
+			require.NoError(t, remove(directory))
+			write(t, s, storetest.Logs(5000, 200))
+			write(t, s, storetest.Logs(5200, 200))
+			s.settled()
+			got := timesOf(everything(t, s, query.Events{Limit: 1000, Ascending: true}))
+			require.Len(t, got, 400)
+			assert.Equal(t, 5000, got[0])
+			status := s.Status()
+			assert.Zero(t, status.Lost[Failed])
+			assert.Empty(t, status.Damaged)
+			assert.NoError(t, status.Failure)
+			_, err := Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
+			assert.ErrorContains(t, err, "is locked by the process "+strconv.Itoa(os.Getpid()))
+		})
+	}
+}
+
+// A directory has one exporter, whatever it is called.
+func TestSymbolicLink(t *testing.T) {
+	directory := t.TempDir()
+	openStore(t, Settings{Directory: directory})
+	link := filepath.Join(t.TempDir(), "link")
+	require.NoError(t, os.Symlink(directory, link))
+	_, err := Open(Settings{Directory: link, MaxSize: 1 << 30, Logger: zap.NewNop()})
+	assert.ErrorContains(t, err, "a directory belongs to one exporter")
+}
+
+// A directory that was copied while events came in has what was stored when each file was copied.
+func TestCopiedDirectory(t *testing.T) {
+	directory, copied := t.TempDir(), filepath.Join(t.TempDir(), "copied")
+	s := small(openStore(t, Settings{Directory: directory}))
+	for i := range 10 {
+		write(t, s, storetest.Logs(i*200, 200))
+	}
+	s.rests()
+	require.NoError(t, os.CopyFS(copied, os.DirFS(directory)))
+	write(t, s, storetest.Logs(2000, 200))
+	of := small(openStore(t, Settings{Directory: copied}))
+	write(t, of, storetest.Logs(7000, 200))
+	of.settled()
+	got := timesOf(everything(t, of, query.Events{Limit: 1000, Ascending: true}))
+	require.Len(t, got, 2200)
+	assert.Equal(t, []int{1999, 7000}, got[1999:2001])
+	assert.Empty(t, of.Status().Damaged)
+}
+
+// A file of another version is left as it is, beside the others, and does not count as damaged. It goes when room is needed.
+func TestOtherVersion(t *testing.T) {
+	directory := t.TempDir()
+	s, err := Open(Settings{Directory: directory, MaxSize: 1 << 30, Logger: zap.NewNop()})
+	require.NoError(t, err)
+	write(t, s, storetest.Logs(0, 200))
+	path := s.writer.path
+	require.NoError(t, s.Close())
+	conn, err := open(path, sqlite.OpenReadWrite)
+	require.NoError(t, err)
+	require.NoError(t, errors.Join(run(conn, fmt.Sprintf("PRAGMA user_version = %d", version-1)), conn.Close()))
+
+	s = openStore(t, Settings{Directory: directory})
+	assert.FileExists(t, path+versionSuffix)
+	assert.Empty(t, s.Status().Damaged)
+	write(t, s, storetest.Logs(5000, 200))
+	assert.Len(t, everything(t, s, query.Events{Limit: 1000}), 200)
+	assert.True(t, s.removeDamaged())
+	assert.NoFileExists(t, path+versionSuffix)
 }

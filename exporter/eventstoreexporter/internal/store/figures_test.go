@@ -6,7 +6,6 @@ package store
 import (
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -123,16 +122,13 @@ func (f *figures) atRate(perSecond int) {
 	f.row(fmt.Sprintf("CPU at %d events/s", perSecond), "%.2f µs per event", float64(spent.Microseconds())/float64(batches*batch))
 }
 
-// repeat runs a query several times, and returns the 99th percentile and the median.
-func (f *figures) repeat(times int, question func() error) (p99, median time.Duration) {
-	var all []time.Duration
+// repeat runs a query several times.
+func (f *figures) repeat(times int, question func() error) spans {
+	var all spans
 	for range times {
-		began := time.Now()
-		require.NoError(f, question())
-		all = append(all, time.Since(began))
+		all = append(all, spend(f, func() { require.NoError(f, question()) }))
 	}
-	slices.Sort(all)
-	return all[len(all)*99/100], all[len(all)/2]
+	return all
 }
 
 func (f *figures) lookups() {
@@ -162,38 +158,33 @@ func (f *figures) lookups() {
 			"process.creation.time": storetest.Start.Add(104 * time.Millisecond).Format("2006-01-02T15:04:05.000Z"),
 		}}},
 	} {
-		p99, median := f.repeat(30, func() error {
+		all := f.repeat(100, func() error {
 			_, err := f.store.Events(f.Context(), query.Events{Filter: one.filter, Limit: 100})
 			return err
 		})
-		f.row("last 100 by "+one.name, "%.1f ms p99, %.1f median", milliseconds(p99), milliseconds(median))
+		f.row("last 100 by "+one.name, "%s", all.p99())
 	}
 }
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // summaries asks of windows that end with the last event. There are 1,000 a second.
 func (f *figures) summaries() {
 	last := storetest.Start.Add(time.Duration(f.events) * time.Millisecond)
 	by := []query.Key{{Kind: query.ByField, Field: event.Executable}, {Kind: query.ByField, Field: event.Error}}
-	p99, median := f.repeat(30, func() error {
+	f.row("summary of 60 s at 1,000/s", "%s", f.repeat(100, func() error {
 		_, err := f.store.Count(f.Context(), query.Count{Filter: query.Filter{Since: last.Add(-time.Minute)}, Step: 10 * time.Second, By: by})
 		return err
-	})
-	f.row("summary of 60 s at 1,000/s", "%.1f ms p99, %.1f median", milliseconds(p99), milliseconds(median))
+	}).p99())
 	for _, window := range []time.Duration{5 * time.Minute, problems.Window, 30 * time.Minute, time.Hour} {
-		var all []time.Duration
+		var all spans
 		for range 5 {
 			require.NoError(f, f.store.Close())
 			f.store = openStore(f, Settings{MaxSize: 4 << 30, Directory: f.store.settings.Directory, Now: func() time.Time { return last }})
-			began := time.Now()
-			_, err := problems.Find(f.Context(), f.store, last.Add(-window).Truncate(query.Part), last)
-			require.NoError(f, err)
-			all = append(all, time.Since(began))
+			all = append(all, spend(f, func() {
+				_, err := problems.Find(f.Context(), f.store, last.Add(-window).Truncate(query.Part), last)
+				require.NoError(f, err)
+			}))
 		}
-		slices.Sort(all)
-		f.row(fmt.Sprintf("problems of %v at 1,000/s, first question after a start", window), "%.1f ms at most, %.1f median",
-			milliseconds(all[len(all)-1]), milliseconds(all[len(all)/2]))
+		f.row(fmt.Sprintf("problems of %v at 1,000/s, first question after a start", window), "%s", all.most())
 	}
 
 	// problems.Watch asks every ten seconds, so that the first query of a client is as fast as the following ones.
@@ -204,20 +195,18 @@ func (f *figures) summaries() {
 		return err
 	}
 	require.NoError(f, find())
-	var all []time.Duration
+	var all spans
 	var spent time.Duration
 	const rounds, events = 20, 10_000
 	for range rounds {
 		write(f, f.store, storetest.Logs(f.events, events))
 		f.events += events
 		f.store.settled()
-		began, before := time.Now(), cpu()
-		require.NoError(f, find())
+		before := cpu()
+		all = append(all, spend(f, func() { require.NoError(f, find()) }))
 		spent += cpu() - before
-		all = append(all, time.Since(began))
 	}
-	slices.Sort(all)
-	f.row("problems of 15m0s as kept, ten seconds later", "%.1f ms at most, %.1f median", milliseconds(all[rounds-1]), milliseconds(all[rounds/2]))
+	f.row("problems of 15m0s as kept, ten seconds later", "%s", all.most())
 	f.row("CPU to keep it", "%.2f µs per event", float64(spent.Microseconds())/(rounds*events))
 }
 
@@ -248,17 +237,13 @@ func (f *figures) stalls() {
 	}
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
-	var all []time.Duration
+	var all spans
 	for i := range 150 {
 		logs := storetest.Logs(i*4000, 4000)
 		<-ticker.C
-		began := time.Now()
-		write(f, s, logs)
-		all = append(all, time.Since(began))
+		all = append(all, spend(f, func() { write(f, s, logs) }))
 	}
 	close(done)
 	readers.Wait()
-	slices.Sort(all)
-	f.row("insertion of 4,000 events, with questions, sealing and retention", "%.0f ms at most, %.0f median", milliseconds(all[len(all)-1]),
-		milliseconds(all[len(all)/2]))
+	f.row("insertion of 4,000 events, with questions, sealing and retention", "%s", all.most())
 }

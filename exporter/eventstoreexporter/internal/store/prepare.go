@@ -64,7 +64,7 @@ func (s *Store) prepared() *writer {
 	return w
 }
 
-// removeUnused removes a file without events that an earlier process has left.
+// removeUnused removes a file without events that an earlier process has left, or what is left of a file that is gone.
 func removeUnused(path string) {
 	for _, suffix := range suffixes {
 		_ = os.Remove(path + suffix) // it takes little, and the next start tries again

@@ -85,6 +85,19 @@ func TestRecentCounts(t *testing.T) {
 	}
 }
 
+// The same while the clock of the host is set back and forth.
+func TestRecentCountsAfterClockSteps(t *testing.T) {
+	now := storetest.Start.Add(48 * time.Hour).Truncate(query.Part)
+	s := small(openStore(t, Settings{Now: func() time.Time { return now }}))
+	for _, step := range []time.Duration{0, -time.Hour, 25 * time.Hour, -24 * time.Hour, time.Minute, -time.Minute} {
+		now = now.Add(step)
+		write(t, s, storetest.Logs(int(now.Sub(storetest.Start).Milliseconds()), 1000))
+		now = now.Add(query.Part)
+		s.settled()
+		compareRecent(t, s, now)
+	}
+}
+
 // A warning of a file that grows is counted once, however often it is asked.
 func TestRecentWarningsAreCountedOnce(t *testing.T) {
 	now := storetest.Start

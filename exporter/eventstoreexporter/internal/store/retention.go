@@ -4,6 +4,7 @@
 package store
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -112,7 +113,7 @@ func (s *Store) bytes() int64 {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, name := range s.damaged {
+	for _, name := range s.aside {
 		if info, err := os.Stat(filepath.Join(s.settings.Directory, name)); err == nil {
 			sum += info.Size()
 		}
@@ -163,7 +164,15 @@ func (s *Store) forget(one *slice) bool {
 	return len(s.slices) < before
 }
 
-const damagedSuffix = ".damaged"
+// Suffixes of files that are set aside.
+const (
+	damagedSuffix = ".damaged"
+	versionSuffix = ".other-version"
+)
+
+func isSetAside(name string) bool {
+	return strings.HasSuffix(name, damagedSuffix) || strings.HasSuffix(name, versionSuffix)
+}
 
 // abandon removes a damaged file from the store. The next read or write continues without it.
 func (s *Store) abandon(one *slice, why error) {
@@ -184,23 +193,35 @@ func (s *Store) setAsideLocked(path string, why error) {
 // setAside renames a damaged file, so that somebody can examine it. Its size still counts, and it is the first to be removed when
 // space is needed.
 func (s *Store) setAside(path string, why error) {
-	s.settings.Logger.Error("A damaged file of events was renamed; its events are missing in all answers",
-		zap.String("file", path), zap.String("now", path+damagedSuffix), zap.Error(why))
-	name := filepath.Base(path) + damagedSuffix
-	for _, suffix := range suffixes {
-		if suffix == "-shm" || suffix == digestSuffix {
-			_ = os.Remove(path + suffix) // it has nothing of its own
+	if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+		s.settings.Logger.Warn("Somebody removed a file of events; its events are missing in all answers", zap.String("file", path))
+		removeUnused(path)
+		return
+	}
+	suffix := damagedSuffix
+	if errors.Is(why, errVersion) {
+		suffix = versionSuffix
+		s.settings.Logger.Warn("A file of events that another version of this exporter has written was renamed; its events are missing in all answers",
+			zap.String("file", path), zap.String("now", path+suffix))
+	} else {
+		s.settings.Logger.Error("A damaged file of events was renamed; its events are missing in all answers",
+			zap.String("file", path), zap.String("now", path+suffix), zap.Error(why))
+	}
+	name := filepath.Base(path) + suffix
+	for _, of := range suffixes {
+		if of == "-shm" || of == digestSuffix {
+			_ = os.Remove(path + of) // it has nothing of its own
 			continue
 		}
-		if err := os.Rename(path+suffix, path+damagedSuffix+suffix); err != nil && !os.IsNotExist(err) {
-			s.settings.Logger.Warn("Cannot rename a damaged file of events", zap.String("file", path+suffix), zap.Error(err))
-			if suffix == "" {
+		if err := os.Rename(path+of, path+suffix+of); err != nil && !os.IsNotExist(err) {
+			s.settings.Logger.Warn("Cannot rename a file of events", zap.String("file", path+of), zap.Error(err))
+			if of == "" {
 				name = filepath.Base(path)
 			}
 		}
 	}
-	if !slices.Contains(s.damaged, name) {
-		s.damaged = append(s.damaged, name)
+	if !slices.Contains(s.aside, name) {
+		s.aside = append(s.aside, name)
 	}
 }
 
@@ -208,13 +229,13 @@ func (s *Store) setAside(path string, why error) {
 func (s *Store) removeDamaged() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, name := range s.damaged {
+	for i, name := range s.aside {
 		path := filepath.Join(s.settings.Directory, name)
 		err := os.Remove(path)
 		_ = os.Remove(path + "-wal")
 		if err == nil {
-			s.settings.Logger.Warn("A damaged file of events was removed to make room", zap.String("file", path))
-			s.damaged = slices.Delete(s.damaged, i, i+1)
+			s.settings.Logger.Warn("A file of events that was set aside was removed to make room", zap.String("file", path))
+			s.aside = slices.Delete(s.aside, i, i+1)
 			return true
 		}
 	}

@@ -5,6 +5,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -61,6 +62,8 @@ type Store struct {
 	// writing is held during a write.
 	writing sync.Mutex
 	writer  *writer
+	// unread are the paths of files that could not be read again after a failed write, although they are not damaged.
+	unread []string
 	// next is the next file. It is nil until the current one is nearly full.
 	next *preparation
 	// unsealed has an element for each full file without an index, sealing one while an index is being written.
@@ -78,7 +81,8 @@ type Store struct {
 	stored  int64
 	evicted int64
 	lost    map[string]int64
-	damaged []string
+	// aside are the names of files that cannot be read and were renamed.
+	aside   []string
 	failure error
 	changed chan struct{}
 	// rested are the slices that may have an idle reader, the last read one at the end.
@@ -135,8 +139,8 @@ func (s *Store) load() error {
 	var open []*writer
 	for _, entry := range entries {
 		name := entry.Name()
-		if strings.HasSuffix(name, damagedSuffix) {
-			s.damaged = append(s.damaged, name)
+		if isSetAside(name) {
+			s.aside = append(s.aside, name)
 		}
 		if strings.HasPrefix(name, "events-") && strings.HasSuffix(name, newSuffix) {
 			removeNew(filepath.Join(s.settings.Directory, name))
@@ -162,7 +166,7 @@ func (s *Store) load() error {
 			open = append(open, w)
 		}
 	}
-	slices.SortFunc(s.slices, func(a, b *slice) int { return int(min(max(a.first-b.first, -1), 1)) })
+	slices.SortFunc(s.slices, bySequence)
 	for _, one := range s.slices {
 		s.newest = max(s.newest, one.first+one.records-1)
 	}
@@ -238,6 +242,10 @@ func (s *Store) begin(now time.Time) error {
 	if closed {
 		return errors.New("the store is closed")
 	}
+	if err := s.keepDirectory(); err != nil {
+		return err
+	}
+	s.readAgain()
 	w := s.prepared()
 	if w == nil {
 		var err error
@@ -250,6 +258,50 @@ func (s *Store) begin(now time.Time) error {
 	s.mu.Lock()
 	s.slices = append(s.slices, w.slice)
 	s.mu.Unlock()
+	return nil
+}
+
+// readAgain adds the files that could not be read.
+func (s *Store) readAgain() {
+	s.unread = slices.DeleteFunc(s.unread, func(path string) bool {
+		loaded, w, err := load(path)
+		if err != nil {
+			return false
+		}
+		s.mu.Lock()
+		at, _ := slices.BinarySearchFunc(s.slices, loaded, bySequence)
+		s.slices = slices.Insert(s.slices, at, loaded)
+		s.mu.Unlock()
+		if w != nil {
+			s.seal(w)
+		}
+		return true
+	})
+}
+
+func bySequence(a, b *slice) int { return cmp.Compare(a.first, b.first) }
+
+// keepDirectory makes the directory again, and locks it, if somebody has removed it or the lock. Without the lock, another process
+// could use the directory as well.
+func (s *Store) keepDirectory() error {
+	path := filepath.Join(s.settings.Directory, "lock")
+	held, err := s.lock.Stat()
+	if err != nil {
+		return err
+	}
+	if found, err := os.Stat(path); err == nil && os.SameFile(found, held) {
+		return nil
+	}
+	if err := os.MkdirAll(s.settings.Directory, 0o750); err != nil {
+		return err
+	}
+	lock, err := acquire(path)
+	if err != nil {
+		return err
+	}
+	s.settings.Logger.Warn("Somebody removed the directory of events, or what was in it; it is used again", zap.String("directory", s.settings.Directory))
+	_ = s.lock.Close() // nobody can open it any more
+	s.lock = lock
 	return nil
 }
 
@@ -271,6 +323,12 @@ func (s *Store) recover(failure error) bool {
 	}
 	// The transaction is rolled back. Memory still has its rows, so it is read again from the file.
 	loaded, again, err := load(w.path)
+	if err != nil && !errors.Is(failure, errReplaced) && !isDamage(w.path, err) {
+		s.settings.Logger.Warn("A file of events cannot be read at the moment; its events are missing in all answers",
+			zap.String("file", w.path), zap.Error(err))
+		s.unread = append(s.unread, w.path)
+		return !s.isFull(failure) || s.dropOldest()
+	}
 	if err != nil || errors.Is(failure, errReplaced) {
 		if again != nil {
 			err = again.close()
@@ -343,9 +401,15 @@ func (s *Store) Changed() <-chan struct{} {
 func (s *Store) Status() query.Status {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	status := query.Status{
-		Newest: s.newest, Stored: s.stored, Evicted: s.evicted, Lost: maps.Clone(s.lost),
-		Damaged: slices.Clone(s.damaged), Failure: s.failure,
+	status := query.Status{Newest: s.newest, Stored: s.stored, Evicted: s.evicted, Lost: maps.Clone(s.lost), Failure: s.failure}
+	s.aside = slices.DeleteFunc(s.aside, func(name string) bool { // somebody has examined and removed it
+		_, err := os.Lstat(filepath.Join(s.settings.Directory, name))
+		return errors.Is(err, os.ErrNotExist)
+	})
+	for _, name := range s.aside {
+		if !strings.HasSuffix(name, versionSuffix) {
+			status.Damaged = append(status.Damaged, name)
+		}
 	}
 	for _, one := range s.slices {
 		earliest, _, records := one.span()

@@ -57,7 +57,7 @@ func Event(lr plog.LogRecord, i int) {
 	case i%20 == 19:
 		lr.SetEventName("ebpf.packet.drop")
 		warn(lr)
-		a.PutStr("ebpf.drop.reason", []string{"netfilter_drop", "no_socket"}[i/20%2])
+		a.PutStr("ebpf.drop.reason", []string{"netfilter_drop", "tcp_csum"}[i/20%2])
 		a.PutStr("ebpf.drop.subsystem", "core")
 		a.PutStr("ebpf.drop.location", "nf_hook_slow")
 		addresses(a, "source", "destination", i)

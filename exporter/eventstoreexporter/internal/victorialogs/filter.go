@@ -69,6 +69,9 @@ func condition(f *query.Filter) (string, error) {
 				types = append(types, is(fieldProgram, t.Text), is(fieldType, t.Text))
 			case t.Prefix:
 				types = append(types, is(fieldType, t.Text)+"*")
+				if !strings.Contains(t.Text, ".") {
+					types = append(types, is(fieldProgram, t.Text)+"*")
+				}
 			default:
 				types = append(types, is(fieldType, t.Text))
 			}

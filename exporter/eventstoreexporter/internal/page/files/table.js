@@ -114,9 +114,16 @@ function makeRow(e) {
     cell('c-severity', how === 'info' ? '' : how),
     cell('c-type', kindName(e.type)),
     cell('c-process', ...process),
-    cell('c-body', e.body || summary(e)));
+    cell('c-body', ...said(e)));
   if (e.sequence === selected) row.setAttribute('aria-selected', 'true');
   return row;
+}
+
+// said is the body. The process at its beginning is hidden where a column has it.
+function said(e) {
+  const body = e.body || summary(e);
+  const owner = `${e.command}[${e.pid}] `;
+  return e.command && body.startsWith(owner) ? [make('span', {class: 'owner'}, owner), body.slice(owner.length)] : [body];
 }
 
 // summary describes the peer and the error of an event without a body.

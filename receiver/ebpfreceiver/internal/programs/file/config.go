@@ -44,6 +44,7 @@ var Definition = program.Definition{
 		},
 	},
 	Example:       "{opens: {paths: [/etc], write_only: true}}",
+	Problems:      problems,
 	DefaultConfig: func() program.Config { return defaultConfig() },
 	New:           newProgram,
 	Needs:         []*program.Definition{&cgroup.Definition},
