@@ -29,7 +29,7 @@ func fold(k *kind, list []*Problem) []*Problem {
 		switch {
 		case len(group) <= manyPeers:
 			folded = append(folded, p)
-		case group[0] == p: // once per group per group per group
+		case group[0] == p: // once per group
 			folded = append(folded, foldAll(group))
 		}
 	}
