@@ -77,7 +77,11 @@ func TestAddAProgram(t *testing.T) {
 	run(t, repository, "go", "vet", "./...")
 	run(t, repository, "go", "test", "./bpf/...", "./receiver/...", "./test/support/programs", "./test/tools/vmtest/...")
 	// The tests that run for every program must find the new one, too.
-	out := run(t, repository, "go", "test", "-count=1", "-v", "./test/suites/kernel",
+	out := run(t, repository, "go", "test", "-count=1", "-v", "-run", "^(TestRecordsHaveNoHoles|TestGoTypesAreTheStructs)$", "./bpf")
+	for _, want := range []string{"TestRecordsHaveNoHoles/signal/signal/x86/event ", "TestGoTypesAreTheStructs/signal/signal/arm64/event "} {
+		assert.Contains(t, out, "--- PASS: "+want)
+	}
+	out = run(t, repository, "go", "test", "-count=1", "-v", "./test/suites/kernel",
 		"-run", "^(TestSignals|TestHooks|TestShutdownLeavesNothing|TestCapabilitiesSuffice|TestSeriesOfEachProgramGoWithTheirContainer)$")
 	for _, want := range []string{
 		"--- PASS: TestSignals ",
