@@ -77,7 +77,7 @@ func withoutEchoes(list []*Problem) []*Problem {
 	return slices.DeleteFunc(list, func(p *Problem) bool {
 		switch p.Kind {
 		case "tcp_reset", "tcp_retransmit":
-			return p.Values["address"] != "" && told[between(p.Values)]
+			return p.Values["address"] != "" && (told[between(p.Values)] || p.Values["reason"] == noSocket && told[peerKey(p.Values)])
 		case "closed_port":
 			return told[peerKey(p.Values)]
 		case "killed":
