@@ -26,7 +26,7 @@ func TestProblem(t *testing.T) {
 	peer := fmt.Sprintf("127.0.0.1:%d", port)
 	b.wait(fmt.Sprintf("document.querySelector('#problems')?.textContent.includes(%q) || document.querySelector('#problems-more').click()", peer))
 	problem := fmt.Sprintf("[...document.querySelectorAll('#problems a')].find((a) => a.textContent.includes(%q))", peer)
-	assert.Equal(t, events[0].Command+" cannot connect to "+peer+": refused (reset_by_peer)", eval[string](b, problem+".querySelector('.title').textContent"))
+	assert.Equal(t, events[0].Command+" cannot connect to "+peer+": refused (reset by peer)", eval[string](b, problem+".querySelector('.title').textContent"))
 	assert.Equal(t, "7 ×", eval[string](b, problem+".querySelector('.count').textContent"))
 	assert.Equal(t, "new", eval[string](b, problem+".querySelector('.change').textContent"))
 	assert.Equal(t, "warn", eval[string](b, problem+".closest('li').dataset.level"))

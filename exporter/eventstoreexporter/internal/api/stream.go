@@ -165,8 +165,8 @@ func (s *subscriber) part() (bool, error) {
 // read returns a part of the stream, which another client with the same filters may have read already.
 func (s *subscriber) read(at place, read func() (part, error)) (p part, err error) {
 	err = s.api.turn(s.noting, func() (err error) {
-		ok := false
-		if p, ok = s.api.shared.get(at); ok {
+		if known, ok := s.api.shared.get(at); ok {
+			p = known
 			return nil
 		}
 		if p, err = read(); err == nil {

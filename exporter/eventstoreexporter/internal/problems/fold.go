@@ -77,7 +77,7 @@ func withoutEchoes(list []*Problem) []*Problem {
 	return slices.DeleteFunc(list, func(p *Problem) bool {
 		switch p.Kind {
 		case "tcp_reset", "tcp_retransmit":
-			return p.Values["address"] != "" && listed[between(p.Values)]
+			return p.Values["address"] != "" && (listed[between(p.Values)] || p.Values["reason"] == "no_socket" && listed[peerKey(p.Values)])
 		case "closed_port":
 			return listed[peerKey(p.Values)]
 		case "killed":

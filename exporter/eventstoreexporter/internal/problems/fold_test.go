@@ -52,7 +52,7 @@ func TestOneLinePerTrouble(t *testing.T) {
 	list, err := Find(t.Context(), store, since, since.Add(Window))
 	require.NoError(t, err)
 	require.Len(t, list, manyPeers+3)
-	assert.Equal(t, "crawler cannot connect to 7 peers: timed_out (no_answer)", list[0].Title)
+	assert.Equal(t, "crawler cannot connect to 7 peers: timed_out (no answer)", list[0].Title)
 	assert.Equal(t, int64(2*(manyPeers+2)), list[0].Count)
 	assert.Equal(t, manyPeers+2, list[0].Peers)
 	assert.Equal(t, since.UnixNano(), list[0].First)

@@ -110,6 +110,7 @@ func TestRanks(t *testing.T) {
 		happened{drop, 90, map[string]any{"reason": "no_socket", "address": "10.0.0.5", "port": int64(5432), "attr.network.transport": "tcp"}},
 		happened{"ebpf.file.open", 30, map[string]any{"command": "cp", "error": "eacces"}},
 		happened{connect, 90, refused},
+		happened{"ebpf.tcp.reset", 90, map[string]any{"reason": "no_socket", "address": "10.0.0.5", "port": int64(5432)}}, // by the other side
 		exits("java", "SIGKILL"), exits("sidecar", "SIGKILL"), exits("nginx", "SIGSEGV"),
 		happened{"ebpf.oom.kill", 20, map[string]any{"command": "java"}},
 	))

@@ -95,7 +95,7 @@ func (v values) peer() string {
 func (v values) error() string {
 	text := or(v["error"], "no error given")
 	if cause := v["attr.ebpf.connection.cause"]; cause != "" {
-		text += " (" + cause + ")"
+		text += " (" + strings.ReplaceAll(cause, "_", " ") + ")"
 	}
 	return text
 }

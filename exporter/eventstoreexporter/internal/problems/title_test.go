@@ -18,7 +18,7 @@ func TestExpand(t *testing.T) {
 		"":                                    "",
 		"events are lost":                     "events are lost",
 		"{who} cannot connect to {peer}":      "web (shop.service) cannot connect to 10.0.0.5:443",
-		"{error}":                             "timed_out (no_answer)",
+		"{error}":                             "timed_out (no answer)",
 		"dropped: {reason|no reason given}":   "dropped: no_socket",
 		"dropped: {container|none given}!":    "dropped: none given!",
 		"reset[: {reason}]":                   "reset: no_socket",

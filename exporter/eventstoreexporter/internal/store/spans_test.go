@@ -61,13 +61,12 @@ func (s spans) sorted(of func(span) time.Duration) []time.Duration {
 }
 
 // p99 describes the 99th percentile, most the maximum.
-func (s spans) p99() string  { return s.text("p99", len(s)*99/100) }
+func (s spans) p99() string  { return s.text("p99", (len(s)*99+99)/100-1) }
 func (s spans) most() string { return s.text("at most", len(s)-1) }
 
 func (s spans) text(what string, place int) string {
 	wall, work, cpu := s.sorted(func(one span) time.Duration { return one.wall }),
 		s.sorted(func(one span) time.Duration { return one.work }), s.sorted(func(one span) time.Duration { return one.cpu })
-	place = min(place, len(s)-1)
 	return fmt.Sprintf("%s %.1f ms, median %.1f; without waiting for a CPU %.1f, %.1f; computing %.1f, %.1f", what,
 		milliseconds(wall[place]), milliseconds(wall[len(s)/2]), milliseconds(work[place]), milliseconds(work[len(s)/2]),
 		milliseconds(cpu[place]), milliseconds(cpu[len(s)/2]))
