@@ -55,6 +55,7 @@ type start struct {
 	restriction        *restrict.Restriction
 	pidNamespace       bool
 	whole              bool
+	mountNamespace     bool
 }
 
 // Named sets the base name of the agent's executable and the name of its main thread.
@@ -95,7 +96,10 @@ func Start(t testing.TB, ns *testnet.Namespace, options ...Option) *Agent {
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(s.uid), Gid: uint32(s.uid)}
 	}
 	if s.pidNamespace {
-		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWPID
+	}
+	if s.mountNamespace {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWNS
 	}
 	if s.cgroup != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.cgroup.FD()

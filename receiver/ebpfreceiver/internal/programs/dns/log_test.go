@@ -227,8 +227,8 @@ func TestRetriesWithOtherIDs(t *testing.T) {
 		s.take(receivedRecord(at, reply(t, query(t, id, "a.test", dns.TypeA), dns.RcodeRefused), from(cookie)))
 	}
 	ask(0, 1, 1)
-	ask(1000*ms, 2, 2)                                              // a retry
-	ask(1999*ms, 3, 3)                                              // too soon for one
+	ask(999*ms, 2, 2)                                               // a retry, with a time-out that began before the first query
+	ask(1898*ms, 3, 3)                                              // too soon for one
 	ask(2000*ms, 4, 4, between(client4, "10.0.0.3:53"))             // of another server
 	ask(2000*ms, 5, 5, func(q *bpf.DNSQuery) { q.Owner.Pid = 101 }) // of another process
 	assert.Equal(t, 4, s.pending.inOrder.Len())

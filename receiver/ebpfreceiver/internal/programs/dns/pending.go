@@ -17,9 +17,9 @@ const (
 	maxPending = 16384
 	// maxExchanges bounds the sockets and ids of a look-up whose answers are recognized. Resolvers give up long before.
 	maxExchanges = 16
-	// retryAfter is the shortest time after which a query with another id is a retry. It is the shortest that resolv.conf allows; what
-	// comes earlier is asked at the same time by another part of the process.
-	retryAfter = uint64(time.Second)
+	// retryAfter is the shortest time after which a query with another id is a retry. The shortest that resolv.conf allows is a second,
+	// which some resolvers count from before the query; what comes earlier is asked at the same time by another part of the process.
+	retryAfter = uint64(900 * time.Millisecond)
 )
 
 // lookup is a question of a process and what is known of the answer.
