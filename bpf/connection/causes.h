@@ -13,6 +13,7 @@
 /* asm-generic/errno.h; the same on amd64 and arm64. */
 enum {
 	EPERM = 1,
+	EAGAIN = 11,
 	EACCES = 13,
 	EINVAL = 22,
 	ENONET = 64,
@@ -95,17 +96,17 @@ static __always_inline bool is_neighbour_failure(const struct dropped *d)
 	return false;
 }
 
-/* Reasons for which a policy keeps a segment from a socket that TCP has found for it: a filter, a cgroup program, a security module. */
-#define POLICY_REASONS 3
+/*
+ * Reasons for which a policy keeps a segment from a socket that TCP has found for it: a filter, a cgroup program, a security module,
+ * IPsec, or a signature. A bit for each reason.
+ */
+#define POLICY_WORDS 4
 
-const volatile __u32 policy_reasons[POLICY_REASONS]; /* 0: this kernel does not have it */
+const volatile __u64 policy_reasons[POLICY_WORDS];
 
 static __always_inline bool is_policy(__u32 reason)
 {
-	for (int i = 0; i < POLICY_REASONS; i++)
-		if (policy_reasons[i] && policy_reasons[i] == reason)
-			return true;
-	return false;
+	return reason < POLICY_WORDS * 64 && policy_reasons[reason / 64 & (POLICY_WORDS - 1)] >> reason % 64 & 1;
 }
 
 /* Whether a dropped buffer is a TCP segment that has not reached TCP. Segments that TCP itself discards do not count. */
@@ -134,6 +135,8 @@ static __always_inline bool use_ends_of_socket(struct flow *flow, const struct s
 		return false;
 	state = sk->__sk_common.skc_state;
 	if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN || sk->sk_protocol != IPPROTO_TCP)
+		return true;
+	if (state == TCP_CLOSE) /* the kernel's own, for resets without a socket */
 		return true;
 	if (!sk->__sk_common.skc_num) /* it is being closed */
 		return true;
@@ -404,10 +407,11 @@ static __always_inline enum cause call_cause(__u32 error, const struct flow *flo
 		return CAUSE_DENIED;
 	case ENETUNREACH:
 	case EHOSTUNREACH:
+	case EADDRNOTAVAIL: /* no address of this host fits to the route */
 		return CAUSE_NO_ROUTE;
 	case EINVAL: /* the route is a black hole; or a link-local address without its interface */
 		return has_link_local(flow) ? CAUSE_UNKNOWN : CAUSE_NO_ROUTE;
-	case EADDRNOTAVAIL:
+	case EAGAIN: /* for a connect() of UDP; a datagram finds the port before its hook */
 		return CAUSE_NO_LOCAL_PORT;
 	case ECONNREFUSED:
 		return CAUSE_ICMP_UNREACHABLE;

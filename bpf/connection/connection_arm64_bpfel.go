@@ -314,21 +314,24 @@ type ConnectionLosses struct {
 }
 
 type ConnectionNewConnection struct {
-	_      structs.HostLayout
-	Socket uint64
-	Key    uint64
+	_   structs.HostLayout
+	Key uint64
 }
 
 type ConnectionOpenBytes struct {
 	_             structs.HostLayout
-	Key           ConnectionPeerSeries
-	First         uint64
-	Last          uint64
+	Socket        uint64
+	Acked         uint64
+	Taken         uint64
+	Settled       uint64
 	Sent          uint64
 	Received      uint64
+	First         uint64
+	Last          uint64
 	Closed        uint64
 	TotalSent     uint64
 	TotalReceived uint64
+	Key           ConnectionPeerSeries
 }
 
 type ConnectionOwner struct {
@@ -402,6 +405,11 @@ type ConnectionSeries struct {
 	Type      uint8
 	Role      uint8
 	Cause     uint8
+}
+
+type ConnectionSocketRow struct {
+	_       structs.HostLayout
+	Sockets [64]uint64
 }
 
 type ConnectionSocketSlot struct {
@@ -510,6 +518,7 @@ const (
 	ConnectionMapConnectionRefused           = "connection_refused"
 	ConnectionMapConnectionRouted            = "connection_routed"
 	ConnectionMapConnectionScan              = "connection_scan"
+	ConnectionMapConnectionSocketRows        = "connection_socket_rows"
 	ConnectionMapConnectionStorage           = "connection_storage"
 	ConnectionMapConnectionUdpInserted       = "connection_udp_inserted"
 	ConnectionMapConnectionUdpLast           = "connection_udp_last"
@@ -558,7 +567,10 @@ const (
 	ConnectionProgConnectionProbe            = "connection_probe"
 	ConnectionProgConnectionProcessExec      = "connection_process_exec"
 	ConnectionProgConnectionProcessExit      = "connection_process_exit"
+	ConnectionProgConnectionScanKnown        = "connection_scan_known"
 	ConnectionProgConnectionScanOpen         = "connection_scan_open"
+	ConnectionProgConnectionScanSlots        = "connection_scan_slots"
+	ConnectionProgConnectionScanStored       = "connection_scan_stored"
 	ConnectionProgConnectionSendmsg4         = "connection_sendmsg4"
 	ConnectionProgConnectionSendmsg4Assumed  = "connection_sendmsg4_assumed"
 	ConnectionProgConnectionSendmsg4Implicit = "connection_sendmsg4_implicit"
@@ -666,7 +678,10 @@ type ConnectionProgramSpecs struct {
 	ConnectionProbe            *ebpf.ProgramSpec `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.ProgramSpec `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.ProgramSpec `ebpf:"connection_process_exit"`
+	ConnectionScanKnown        *ebpf.ProgramSpec `ebpf:"connection_scan_known"`
 	ConnectionScanOpen         *ebpf.ProgramSpec `ebpf:"connection_scan_open"`
+	ConnectionScanSlots        *ebpf.ProgramSpec `ebpf:"connection_scan_slots"`
+	ConnectionScanStored       *ebpf.ProgramSpec `ebpf:"connection_scan_stored"`
 	ConnectionSendmsg4         *ebpf.ProgramSpec `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg4Assumed  *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_assumed"`
 	ConnectionSendmsg4Implicit *ebpf.ProgramSpec `ebpf:"connection_sendmsg4_implicit"`
@@ -700,6 +715,7 @@ type ConnectionMapSpecs struct {
 	ConnectionRefused       *ebpf.MapSpec `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.MapSpec `ebpf:"connection_routed"`
 	ConnectionScan          *ebpf.MapSpec `ebpf:"connection_scan"`
+	ConnectionSocketRows    *ebpf.MapSpec `ebpf:"connection_socket_rows"`
 	ConnectionStorage       *ebpf.MapSpec `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.MapSpec `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.MapSpec `ebpf:"connection_udp_last"`
@@ -810,6 +826,7 @@ type ConnectionMaps struct {
 	ConnectionRefused       *ebpf.Map `ebpf:"connection_refused"`
 	ConnectionRouted        *ebpf.Map `ebpf:"connection_routed"`
 	ConnectionScan          *ebpf.Map `ebpf:"connection_scan"`
+	ConnectionSocketRows    *ebpf.Map `ebpf:"connection_socket_rows"`
 	ConnectionStorage       *ebpf.Map `ebpf:"connection_storage"`
 	ConnectionUdpInserted   *ebpf.Map `ebpf:"connection_udp_inserted"`
 	ConnectionUdpLast       *ebpf.Map `ebpf:"connection_udp_last"`
@@ -861,6 +878,7 @@ func (m *ConnectionMaps) Close() error {
 		m.ConnectionRefused,
 		m.ConnectionRouted,
 		m.ConnectionScan,
+		m.ConnectionSocketRows,
 		m.ConnectionStorage,
 		m.ConnectionUdpInserted,
 		m.ConnectionUdpLast,
@@ -957,7 +975,10 @@ type ConnectionPrograms struct {
 	ConnectionProbe            *ebpf.Program `ebpf:"connection_probe"`
 	ConnectionProcessExec      *ebpf.Program `ebpf:"connection_process_exec"`
 	ConnectionProcessExit      *ebpf.Program `ebpf:"connection_process_exit"`
+	ConnectionScanKnown        *ebpf.Program `ebpf:"connection_scan_known"`
 	ConnectionScanOpen         *ebpf.Program `ebpf:"connection_scan_open"`
+	ConnectionScanSlots        *ebpf.Program `ebpf:"connection_scan_slots"`
+	ConnectionScanStored       *ebpf.Program `ebpf:"connection_scan_stored"`
 	ConnectionSendmsg4         *ebpf.Program `ebpf:"connection_sendmsg4"`
 	ConnectionSendmsg4Assumed  *ebpf.Program `ebpf:"connection_sendmsg4_assumed"`
 	ConnectionSendmsg4Implicit *ebpf.Program `ebpf:"connection_sendmsg4_implicit"`
@@ -990,7 +1011,10 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionProbe,
 		p.ConnectionProcessExec,
 		p.ConnectionProcessExit,
+		p.ConnectionScanKnown,
 		p.ConnectionScanOpen,
+		p.ConnectionScanSlots,
+		p.ConnectionScanStored,
 		p.ConnectionSendmsg4,
 		p.ConnectionSendmsg4Assumed,
 		p.ConnectionSendmsg4Implicit,

@@ -12,14 +12,19 @@
 #include "counts.h"
 
 struct open_bytes {
-	struct peer_series key; /* of the series that it counts in */
-	__u64 first;            /* the scan that found it first */
-	__u64 last;             /* the last scan that found it */
-	__u64 sent;             /* bytes that are counted */
+	__u64 socket; /* address */
+	/* As the socket had them at the last scan. While they stay, nothing else is read. */
+	__u64 acked;
+	__u64 taken;
+	__u64 settled; /* whether they were the same at the scan before */
+	__u64 sent;    /* bytes that are counted */
 	__u64 received;
+	__u64 first;  /* the scan that found it first */
+	__u64 last;   /* the last scan that found new bytes, or one after the first */
 	__u64 closed; /* whether it has ended; then: */
 	__u64 total_sent;
 	__u64 total_received;
+	struct peer_series key; /* of the series that it counts in */
 };
 
 #define OPEN_CONNECTIONS 131072
@@ -44,8 +49,7 @@ struct {
 #define NEW_CONNECTIONS 128
 
 struct new_connection {
-	__u64 socket; /* address */
-	__u64 key;    /* of connection_open_bytes */
+	__u64 key; /* of connection_open_bytes */
 };
 
 struct {
@@ -68,6 +72,46 @@ struct {
 	__type(key, __u32);
 	__type(value, struct scan);
 } connection_scan SEC(".maps");
+
+/*
+ * The addresses of the sockets whose state is in a slot, by the slot, from the establishment on. They stay after the end: who reads one
+ * compares the socket's number.
+ */
+#define SOCKETS_OF_ROW 64
+
+struct socket_row {
+	__u64 sockets[SOCKETS_OF_ROW];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, SOCKET_SLOTS / SOCKETS_OF_ROW);
+	__type(key, __u32);
+	__type(value, struct socket_row);
+} connection_socket_rows SEC(".maps");
+
+static __always_inline __u64 *socket_of_slot(__u32 slot)
+{
+	__u32 row = slot / SOCKETS_OF_ROW;
+	struct socket_row *r = bpf_map_lookup_elem(&connection_socket_rows, &row);
+
+	return r ? &r->sockets[slot % SOCKETS_OF_ROW] : NULL;
+}
+
+/* For an established connection: scans find its socket if it has a slot. Storage is found by itself. */
+static __noinline int keep_socket(const struct sock *sk)
+{
+	__u64 cookie = sk->__sk_common.skc_cookie.counter, *kept;
+	struct socket_slot *slot;
+
+	if (by_address)
+		return 0;
+	slot = socket_slot(cookie);
+	kept = socket_of_slot(cookie % SOCKET_SLOTS);
+	if (slot && kept && holds_slot(&slot->slot, cookie))
+		*kept = address_of(sk);
+	return 0;
+}
 
 /* What is counted of them, by series: see connection_counts. */
 struct byte_counts {

@@ -87,7 +87,8 @@ static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, i
 	case TCP_SYN_SENT:
 		if (tp->segs_out)
 			return ERROR_ABORTED;
-		return tp->inet_conn.icsk_inet.inet_sport ? ERROR_OTHER : EADDRNOTAVAIL;
+		/* No port is free, or the one that the process has chosen is taken for this server. Else it would have a number by now. */
+		return tp->inet_conn.icsk_inet.inet_sport && tp->write_seq ? ERROR_OTHER : EADDRNOTAVAIL;
 	case TCP_SYN_RECV:
 	case TCP_ESTABLISHED:
 	case TCP_CLOSE_WAIT:
@@ -234,6 +235,7 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	if (seen && s->role == ROLE_CLIENT)
 		duration = handshake_duration(tp, c->since, now, true);
 	key.series.cgroup = cgroup_of(s, sk);
+	keep_socket(sk);
 	set_opened(c, key.series.cgroup);
 	if (seen)
 		c->since = now;
@@ -410,8 +412,8 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 }
 
 /* Counts a connection that existed before the hooks did. */
-static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
-					   __u64 cgroup)
+static __always_inline void count_existing(const struct sock *sk, const struct socket_state *s, struct connection *c,
+					   const struct flow *flow, __u64 cgroup)
 {
 	struct peer_series key = {
 		.series = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role},
@@ -421,6 +423,7 @@ static __always_inline void count_existing(const struct socket_state *s, struct 
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}
+	keep_socket(sk);
 	set_opened(c, cgroup);
 	set_server(&key.server, flow, s->role);
 	if (!(c->flags & CONNECTION_SUBFLOW))
@@ -443,7 +446,7 @@ static __noinline struct socket_state *find_ending(struct sock *sk, struct tcp_s
 	if (share_owner(s, tp))
 		c->flags |= CONNECTION_SUBFLOW;
 	read_flow(&flow, sk, tp);
-	count_existing(s, c, &flow, cgroup_of(s, sk));
+	count_existing(sk, s, c, &flow, cgroup_of(s, sk));
 	return s;
 }
 
@@ -590,7 +593,7 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	if (!c || c->flags)
 		return 0;
 	read_flow_probe(&flow, sk);
-	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
+	count_existing(sk, s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
 	return 0;
 }
 

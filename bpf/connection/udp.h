@@ -9,7 +9,6 @@
 #include "attempts.h"
 
 enum { INADDR_LOOPBACK = 0x7f000001 };
-enum { EAGAIN = 11 };
 
 /* The peer of the last datagram that a socket has sent: most sockets send to one peer only. */
 struct udp_last_peer {
@@ -89,8 +88,8 @@ static __noinline int on_failed(struct attempt *a, __u32 error)
 	if (!a)
 		return 0;
 	peer = a->peer;
-	/* Neither success nor failure: the process or the kernel tries again. */
-	if (error == EAGAIN || error >= ERESTARTSYS) {
+	/* Neither success nor failure: the process or the kernel tries again. A connect() does not wait: it has found no port. */
+	if ((error == EAGAIN && !a->unsent) || error >= ERESTARTSYS) {
 		if (!a->state)
 			put_peer(&peer, PEER_NEW);
 		return 0;

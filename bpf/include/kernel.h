@@ -541,6 +541,16 @@ struct bpf_iter__task_file {
 	struct file *file;
 };
 
+struct bpf_iter__bpf_map_elem {
+	void *key; /* NULL: the end */
+	void *value;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct sock *sk; /* NULL: the end */
+	void *value;
+};
+
 struct trace_event_raw_sys_enter {
 	unsigned long args[6];
 };

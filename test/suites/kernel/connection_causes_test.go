@@ -110,6 +110,19 @@ var causeCases = []causeCase{
 		prepare: filterAt(atLeft, testnet.Filter{Hook: testnet.Input, SourcePort: causePort}),
 	},
 	{
+		name: "reset dropped on its way out", errorType: "timed_out", cause: "local_drop", dropped: byFilter,
+		prepare: func(t *testing.T, s routed, _ netip.Addr) {
+			s.right.AddFilter(t, testnet.Filter{Hook: testnet.Output, Protocol: unix.IPPROTO_TCP, SourcePort: closedPort})
+		},
+	},
+	{
+		name: "unsigned where the listener wants signatures", errorType: "timed_out", cause: "local_drop", port: causePort,
+		dropped: &lostHere{count: 2, reason: "tcp_md5notfound"}, withReason: true,
+		prepare: func(_ *testing.T, s routed, server netip.Addr) {
+			s.server.Sign(s.server.Listen(traffic.Addr(server, causePort)).FD, testnet.Left.Of(server))
+		},
+	},
+	{
 		name: "given up while it is dropped", errorType: "aborted", cause: "local_drop", dropped: &lostHere{count: 1, reason: "netfilter_drop"},
 		prepare: filterAt(atRouter, testnet.Filter{Hook: testnet.Forward}), attempt: giveUp,
 	},

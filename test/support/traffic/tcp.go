@@ -6,6 +6,7 @@
 package traffic
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -106,6 +107,9 @@ var connectTCP = Define("tcp.connect", func(args connectArgs) (Conn, error) {
 		return Conn{}, fmt.Errorf("socket: %w", err)
 	}
 	if args.Bind.IsValid() {
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1); err != nil {
+			return Conn{}, fmt.Errorf("SO_REUSEADDR: %w", err)
+		}
 		if err := unix.Bind(fd, toSockaddr(args.Bind)); err != nil {
 			return Conn{}, fmt.Errorf("bind to %s: %w", args.Bind, err)
 		}
@@ -140,6 +144,32 @@ func (a *Agent) ConnectFrom(local, address netip.AddrPort) Conn {
 func (a *Agent) ConnectMPTCP(address netip.AddrPort) Conn {
 	a.t.Helper()
 	return connectTCP.Call(a, connectArgs{Address: address, Protocol: unix.IPPROTO_MPTCP})
+}
+
+type signArgs struct {
+	FD   int
+	Peer netip.Addr
+}
+
+var sign = Define("tcp.sign", func(args signArgs) (Nothing, error) {
+	const length, keyAt, key = 216, 136, "key" // of struct tcp_md5sig, which begins with a struct sockaddr_storage
+	option := make([]byte, length)
+	if args.Peer.Is4() {
+		binary.NativeEndian.PutUint16(option, unix.AF_INET)
+		copy(option[4:], args.Peer.AsSlice())
+	} else {
+		binary.NativeEndian.PutUint16(option, unix.AF_INET6)
+		copy(option[8:], args.Peer.AsSlice())
+	}
+	binary.NativeEndian.PutUint16(option[130:], uint16(len(key)))
+	copy(option[keyAt:], key)
+	return Nothing{}, unix.SetsockoptString(args.FD, unix.IPPROTO_TCP, unix.TCP_MD5SIG, string(option))
+})
+
+// Sign has a socket sign its segments to a peer (RFC 2385), and accept no others from it.
+func (a *Agent) Sign(fd int, peer netip.Addr) {
+	a.t.Helper()
+	sign.Call(a, signArgs{fd, peer})
 }
 
 // StartConnect begins a TCP connection without waiting. Errno is EINPROGRESS.

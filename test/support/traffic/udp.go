@@ -30,6 +30,20 @@ var openUDP = Define("udp.open", func(address netip.AddrPort) (Socket, error) {
 	return describe(fd)
 })
 
+var openUnboundUDP = Define("udp.open.unbound", func(like netip.Addr) (Socket, error) {
+	fd, err := socketFor(like, unix.SOCK_DGRAM, unix.IPPROTO_UDP)
+	if err != nil {
+		return Socket{}, fmt.Errorf("socket: %w", err)
+	}
+	return describe(fd)
+})
+
+// OpenUnboundUDP opens a UDP socket without a port, of the family of an address.
+func (a *Agent) OpenUnboundUDP(like netip.Addr) Socket {
+	a.t.Helper()
+	return openUnboundUDP.Call(a, like)
+}
+
 type udpConnectArgs struct {
 	FD      int
 	Address netip.AddrPort

@@ -74,8 +74,13 @@ func Iterator(function, name string) Hook {
 // Reader is a hook that runs a function for every object of a kind each time it is read. The program gets an Iter when it
 // is attached: see IterUser.
 func Reader(function, name string) Hook {
+	return MapReader(function, name, func() *ebpf.Map { return nil })
+}
+
+// MapReader is a Reader of the entries of a map, which is asked for when the program is attached.
+func MapReader(function, name string, of func() *ebpf.Map) Hook {
 	return Hook{Variants: []Variant{{Function: function, Hook: "iter/" + name, Attach: func(p *ebpf.Program) (io.Closer, error) {
-		iter, err := link.AttachIter(link.IterOptions{Program: p})
+		iter, err := link.AttachIter(link.IterOptions{Program: p, Map: of()})
 		if err != nil {
 			return nil, err
 		}

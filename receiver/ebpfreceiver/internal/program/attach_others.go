@@ -36,6 +36,9 @@ func Trampoline(...Place) Hook { return Hook{} }
 // Reader is a hook of Linux.
 func Reader(_, _ string) Hook { return Hook{} }
 
+// MapReader is a hook of Linux.
+func MapReader(_, _ string, _ func() *ebpf.Map) Hook { return Hook{} }
+
 // Iter is a hook of Linux.
 type Iter struct{ io.Closer }
 

@@ -41,7 +41,22 @@ func hasCause(cause uint8) bool { return cause != 0 && int(cause) < len(causes) 
 var neighbourFunctions = []string{"arp_error_report", "ndisc_error_report", "neigh_invalidate"}
 
 // policyReasons are those for which a policy keeps a segment from its socket.
-var policyReasons = [...]string{"SKB_DROP_REASON_SOCKET_FILTER", "SKB_DROP_REASON_SECURITY_HOOK", "SKB_DROP_REASON_XFRM_POLICY"}
+var policyReasons = []string{
+	"SOCKET_FILTER", "SECURITY_HOOK", "XFRM_POLICY",
+	"TCP_MD5NOTFOUND", "TCP_MD5UNEXPECTED", "TCP_MD5FAILURE",
+	"TCP_AONOTFOUND", "TCP_AOUNEXPECTED", "TCP_AOKEYNOTFOUND", "TCP_AOFAILURE",
+}
+
+// policies has a bit for each of the policyReasons that this kernel has.
+func (c *connections) policies() (words [4]uint64) {
+	for _, reason := range policyReasons {
+		value, ok := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_"+reason)
+		if ok && value < uint64(len(words)*64) {
+			words[value/64] |= 1 << (value % 64)
+		}
+	}
+	return words
+}
 
 // variablesOfDrops are the constants of this kernel with which the BPF side explains drops.
 func (c *connections) variablesOfDrops() map[string]any {
@@ -50,12 +65,7 @@ func (c *connections) variablesOfDrops() map[string]any {
 		arguments = 2
 	}
 	failed, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NEIGH_FAILED") // 0: this kernel does not have it
-	var policies [len(policyReasons)]uint32
-	for i, reason := range policyReasons {
-		value, _ := c.host.BTF.EnumValue("skb_drop_reason", reason) // 0: this kernel does not have it
-		policies[i] = uint32(value)
-	}
-	noSocket, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET") // 0 before 5.17
+	noSocket, _ := c.host.BTF.EnumValue("skb_drop_reason", "SKB_DROP_REASON_NO_SOCKET")  // 0 before 5.17
 	var functions [6]bpf.ConnectionCodeRange
 	ranges, err := c.host.Symbols.Functions(neighbourFunctions...)
 	if err != nil {
@@ -70,7 +80,7 @@ func (c *connections) variablesOfDrops() map[string]any {
 		bpf.ConnectionVarKfreeSkbArguments:  uint32(arguments),
 		bpf.ConnectionVarNeighbourFailed:    uint32(failed),
 		bpf.ConnectionVarNeighbourFunctions: functions,
-		bpf.ConnectionVarPolicyReasons:      policies,
+		bpf.ConnectionVarPolicyReasons:      c.policies(),
 		bpf.ConnectionVarNoSocket:           uint32(noSocket),
 	}
 }

@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 const (
@@ -26,12 +28,15 @@ const (
 // after it was acknowledged or received. What is new of the open ones is counted by the BPF side, and what is left at the end here: so
 // a connection costs user space something once.
 type openBytes struct {
-	open        func() (io.ReadCloser, error) // nil: connections count when they end
-	scan, found *ebpf.Map
-	ended       *ebpf.Map
-	counted     *ebpf.Map
-	byPeer      bool
-	counts      metrics.Scraper[series, bpf.ConnectionByteCounts]
+	// known looks at the connections that are known, others for new ones, step by step. Without, connections count when they end.
+	known, others []iterator
+	maps          map[string]*ebpf.Map
+	scan          *ebpf.Map
+	found         *ebpf.Map
+	ended         *ebpf.Map
+	counted       *ebpf.Map
+	byPeer        bool
+	counts        metrics.Scraper[series, bpf.ConnectionByteCounts]
 
 	number   uint64    // of the last scan
 	next     time.Time // no scan before
@@ -42,6 +47,9 @@ type openBytes struct {
 	closing map[uint64]time.Time
 }
 
+// iterator starts a run of a function of the BPF side.
+type iterator func() (io.ReadCloser, error)
+
 // searchInterval is how often all entries are searched, if there are some that no scan finds any more: their descriptor is closed.
 const searchInterval = time.Minute
 
@@ -51,14 +59,40 @@ const longestClose = 15 * time.Minute
 // loaded hands over the maps.
 func (l *openBytes) loaded(maps map[string]*ebpf.Map, byPeer bool) (err error) {
 	l.scan, l.found, l.counted = maps[bpf.ConnectionMapConnectionScan], maps[bpf.ConnectionMapConnectionOpenBytes], maps[bpf.ConnectionMapConnectionByteCounts]
-	l.ended, l.closing, l.byPeer = maps[bpf.ConnectionMapConnectionEnded], map[uint64]time.Time{}, byPeer
+	l.maps, l.ended, l.closing, l.byPeer = maps, maps[bpf.ConnectionMapConnectionEnded], map[uint64]time.Time{}, byPeer
 	l.counts, err = newScraper[bpf.ConnectionByteCounts](l.counted, byPeer, nil)
 	return err
 }
 
+// hooks are the steps of a scan.
+func (l *openBytes) hooks(storesInSockets bool) []program.Hook {
+	if !storesInSockets {
+		return []program.Hook{program.Reader(bpf.ConnectionProgConnectionScanOpen, "task_file")}
+	}
+	of := func(name string) func() *ebpf.Map { return func() *ebpf.Map { return l.maps[name] } }
+	return []program.Hook{
+		program.MapReader(bpf.ConnectionProgConnectionScanKnown, "bpf_map_elem", of(bpf.ConnectionMapConnectionOpenBytes)),
+		program.MapReader(bpf.ConnectionProgConnectionScanStored, "bpf_sk_storage_map", of(bpf.ConnectionMapConnectionStorage)),
+		program.MapReader(bpf.ConnectionProgConnectionScanSlots, "bpf_map_elem", of(bpf.ConnectionMapConnectionSocketRows)),
+	}
+}
+
+// attached hands over the attached steps.
+func (l *openBytes) attached(iters map[string]*program.Iter) {
+	add := func(to *[]iterator, name string) {
+		if iter := iters[name]; iter != nil {
+			*to = append(*to, iter.Open)
+		}
+	}
+	add(&l.known, bpf.ConnectionProgConnectionScanKnown)
+	add(&l.others, bpf.ConnectionProgConnectionScanStored)
+	add(&l.others, bpf.ConnectionProgConnectionScanSlots)
+	add(&l.others, bpf.ConnectionProgConnectionScanOpen)
+}
+
 // update counts the bytes since the last scrape.
 func (l *openBytes) update() error {
-	if l.open == nil {
+	if len(l.others) == 0 {
 		return nil
 	}
 	start := time.Now()
@@ -95,13 +129,14 @@ func (l *openBytes) scanTwice() error {
 		if err := l.scan.Put(uint32(0), bpf.ConnectionScan{Number: l.number}); err != nil {
 			return fmt.Errorf("begin a scan of the open connections: %w", err)
 		}
-		r, err := l.open()
-		if err != nil {
-			return err
+		steps := l.others
+		if l.entries > 0 {
+			steps = slices.Concat(l.known, l.others)
 		}
-		_, err = io.Copy(io.Discard, r)
-		if err = errors.Join(err, r.Close()); err != nil {
-			return fmt.Errorf("scan the open connections: %w", err)
+		for _, step := range steps {
+			if err := step.run(); err != nil {
+				return fmt.Errorf("scan the open connections: %w", err)
+			}
 		}
 		var done bpf.ConnectionScan
 		if err := l.scan.Lookup(uint32(0), &done); err != nil {
@@ -114,6 +149,16 @@ func (l *openBytes) scanTwice() error {
 		}
 	}
 	return nil
+}
+
+// run runs the function for all objects.
+func (i iterator) run() error {
+	r, err := i()
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, r)
+	return errors.Join(err, r.Close())
 }
 
 // leftovers are bytes that are not counted yet, by series.

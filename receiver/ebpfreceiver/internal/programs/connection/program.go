@@ -120,9 +120,7 @@ func (c *connections) Attached(iters map[string]*program.Iter) {
 	if iter := iters[bpf.ConnectionProgConnectionUdpSockets]; iter != nil && c.host.StoresInSockets() {
 		c.peers.open = iter.Open
 	}
-	if iter := iters[bpf.ConnectionProgConnectionScanOpen]; iter != nil {
-		c.openBytes.open = iter.Open
-	}
+	c.openBytes.attached(iters)
 	if iter := iters[bpf.ConnectionProgConnectionFindHolders]; iter != nil {
 		c.holders.closer = closerIn(c.host.Sockets)
 		c.holders.search = searchBy(c.wanted, iter.Open)
@@ -173,8 +171,8 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 			program.ExactTracepoint(bpf.ConnectionProgConnectionDrop, bpf.ConnectionProgConnectionDropMissed, "kfree_skb"),
 			program.Iterator(bpf.ConnectionProgConnectionFind, "task_file"),
 			program.Reader(bpf.ConnectionProgConnectionFindHolders, "task_file"),
-			program.Reader(bpf.ConnectionProgConnectionScanOpen, "task_file"),
 		)
+		hooks = append(hooks, c.openBytes.hooks(c.host.StoresInSockets())...)
 	}
 	return hooks
 }
