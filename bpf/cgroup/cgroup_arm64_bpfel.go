@@ -64,6 +64,7 @@ const (
 	CgroupMapEbpfSequences    = "ebpf_sequences"
 	CgroupProgCgroupMake      = "cgroup_make"
 	CgroupProgCgroupRemove    = "cgroup_remove"
+	CgroupVarCanCast          = "can_cast"
 	CgroupVarEnabledEvents    = "enabled_events"
 	CgroupVarEventLimit       = "event_limit"
 	CgroupVarExportEvent      = "export_event"
@@ -134,6 +135,7 @@ type CgroupMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type CgroupVariableSpecs struct {
+	CanCast          *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents    *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit       *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExportEvent      *ebpf.VariableSpec `ebpf:"export_event"`
@@ -183,6 +185,7 @@ func (m *CgroupMaps) Close() error {
 //
 // It can be passed to LoadCgroupObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CgroupVariables struct {
+	CanCast          *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents    *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit       *ebpf.Variable `ebpf:"event_limit"`
 	ExportEvent      *ebpf.Variable `ebpf:"export_event"`

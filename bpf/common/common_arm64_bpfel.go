@@ -216,6 +216,7 @@ const (
 	CommonProgEbpfFindOffset         = "ebpf_find_offset"
 	CommonProgEbpfUpdateListener     = "ebpf_update_listener"
 	CommonVarByAddress               = "by_address"
+	CommonVarCanCast                 = "can_cast"
 	CommonVarEnabledEvents           = "enabled_events"
 	CommonVarEventLimit              = "event_limit"
 	CommonVarExcludeCidrs            = "exclude_cidrs"
@@ -323,6 +324,7 @@ type CommonMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type CommonVariableSpecs struct {
 	ByAddress           *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast             *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit          *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -427,6 +429,7 @@ func (m *CommonMaps) Close() error {
 // It can be passed to LoadCommonObjects or ebpf.CollectionSpec.LoadAndAssign.
 type CommonVariables struct {
 	ByAddress           *ebpf.Variable `ebpf:"by_address"`
+	CanCast             *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit          *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -38,6 +38,7 @@ var SocketMaps = []string{
 // The variables that the loader sets in every object that has them.
 const (
 	VarByAddress          = CommonVarByAddress
+	VarCanCast            = CommonVarCanCast
 	VarEnabledEvents      = CommonVarEnabledEvents
 	VarEventLimit         = CommonVarEventLimit
 	VarExcludeCidrs       = CommonVarExcludeCidrs

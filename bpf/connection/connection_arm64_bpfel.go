@@ -586,6 +586,7 @@ const (
 	ConnectionVarAwaitsConnect               = "awaits_connect"
 	ConnectionVarByAddress                   = "by_address"
 	ConnectionVarByPeer                      = "by_peer"
+	ConnectionVarCanCast                     = "can_cast"
 	ConnectionVarEnabledEvents               = "enabled_events"
 	ConnectionVarEventLimit                  = "event_limit"
 	ConnectionVarExcludeCidrs                = "exclude_cidrs"
@@ -757,6 +758,7 @@ type ConnectionVariableSpecs struct {
 	AwaitsConnect          *ebpf.VariableSpec `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.VariableSpec `ebpf:"by_address"`
 	ByPeer                 *ebpf.VariableSpec `ebpf:"by_peer"`
+	CanCast                *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents          *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit             *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -921,6 +923,7 @@ type ConnectionVariables struct {
 	AwaitsConnect          *ebpf.Variable `ebpf:"awaits_connect"`
 	ByAddress              *ebpf.Variable `ebpf:"by_address"`
 	ByPeer                 *ebpf.Variable `ebpf:"by_peer"`
+	CanCast                *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents          *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit             *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.Variable `ebpf:"exclude_cidrs"`

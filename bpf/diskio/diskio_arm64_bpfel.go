@@ -164,6 +164,7 @@ const (
 	DiskIOProgDiskIoStart            = "disk_io_start"
 	DiskIOVarBioBehindQueue          = "bio_behind_queue"
 	DiskIOVarByAddress               = "by_address"
+	DiskIOVarCanCast                 = "can_cast"
 	DiskIOVarEnabledEvents           = "enabled_events"
 	DiskIOVarEventLimit              = "event_limit"
 	DiskIOVarExcludeCidrs            = "exclude_cidrs"
@@ -272,6 +273,7 @@ type DiskIOMapSpecs struct {
 type DiskIOVariableSpecs struct {
 	BioBehindQueue     *ebpf.VariableSpec `ebpf:"bio_behind_queue"`
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -365,6 +367,7 @@ func (m *DiskIOMaps) Close() error {
 type DiskIOVariables struct {
 	BioBehindQueue     *ebpf.Variable `ebpf:"bio_behind_queue"`
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -139,6 +139,7 @@ const (
 	DNSProgDnsReceived            = "dns_received"
 	DNSProgDnsSent                = "dns_sent"
 	DNSVarByAddress               = "by_address"
+	DNSVarCanCast                 = "can_cast"
 	DNSVarEnabledEvents           = "enabled_events"
 	DNSVarEventLimit              = "event_limit"
 	DNSVarExcludeCidrs            = "exclude_cidrs"
@@ -231,6 +232,7 @@ type DNSMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type DNSVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -310,6 +312,7 @@ func (m *DNSMaps) Close() error {
 // It can be passed to LoadDNSObjects or ebpf.CollectionSpec.LoadAndAssign.
 type DNSVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

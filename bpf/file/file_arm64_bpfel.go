@@ -197,6 +197,7 @@ const (
 	FileProgFileUringComplete      = "file_uring_complete"
 	FileProgFileUringSubmit        = "file_uring_submit"
 	FileVarByAddress               = "by_address"
+	FileVarCanCast                 = "can_cast"
 	FileVarEnabledEvents           = "enabled_events"
 	FileVarEventLimit              = "event_limit"
 	FileVarExcludeCidrs            = "exclude_cidrs"
@@ -320,6 +321,7 @@ type FileMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileVariableSpecs struct {
 	ByAddress              *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast                *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents          *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit             *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -417,6 +419,7 @@ func (m *FileMaps) Close() error {
 // It can be passed to LoadFileObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileVariables struct {
 	ByAddress              *ebpf.Variable `ebpf:"by_address"`
+	CanCast                *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents          *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit             *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs           *ebpf.Variable `ebpf:"exclude_cidrs"`

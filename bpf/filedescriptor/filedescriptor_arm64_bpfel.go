@@ -145,6 +145,7 @@ const (
 	FileDescriptorProgFileDescriptorOpen      = "file_descriptor_open"
 	FileDescriptorProgFileDescriptorScanTasks = "file_descriptor_scan_tasks"
 	FileDescriptorVarByAddress                = "by_address"
+	FileDescriptorVarCanCast                  = "can_cast"
 	FileDescriptorVarEnabledEvents            = "enabled_events"
 	FileDescriptorVarEventLimit               = "event_limit"
 	FileDescriptorVarExcludeCidrs             = "exclude_cidrs"
@@ -241,6 +242,7 @@ type FileDescriptorMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type FileDescriptorVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -323,6 +325,7 @@ func (m *FileDescriptorMaps) Close() error {
 // It can be passed to LoadFileDescriptorObjects or ebpf.CollectionSpec.LoadAndAssign.
 type FileDescriptorVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

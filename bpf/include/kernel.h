@@ -567,10 +567,19 @@ struct trace_event_raw_sys_exit {
  */
 #define READ(probe, src, ...) ((probe) ? BPF_CORE_READ(src, __VA_ARGS__) : ___arrow(src, __VA_ARGS__))
 
+/* The loader sets it where the kernel has the function below (since Linux 6.2), and its types have the numbers of its own BTF. */
+const volatile bool can_cast;
+
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
 /*
- * The same socket as in the argument of a tp_btf function, from a helper. Use it to read pointers: when a pointer is read from such
- * an argument, the verifier (since Linux 6.3) looks through all types of the kernel, which takes about a millisecond each time.
+ * The same pointer, but one that the verifier does not trust. Use it to read pointers: when a pointer is read through the current task
+ * or an argument of a tp_btf function, the verifier (since Linux 6.3) looks through all types of the kernel, up to four times. That
+ * takes about a millisecond, on each path of a program.
  */
+#define UNTRUSTED(p) (can_cast ? (typeof(p))bpf_rdonly_cast(p, bpf_core_type_id_kernel(typeof(*(p)))) : (p))
+
+/* The same socket as in the argument of a tp_btf function, from a helper. It is not trusted either: see UNTRUSTED. */
 static __always_inline struct sock *sock_of(struct tcp_sock *tp)
 {
 	return (struct sock *)tp;

@@ -49,7 +49,8 @@ static __always_inline struct end_count *end_count(__u32 pid)
 
 static __always_inline __u32 identity_of(struct task_struct *task, bool probe)
 {
-	__u64 start = READ(probe, task, group_leader, start_time), programs = READ(probe, task, self_exec_id);
+	struct task_struct *walked = probe ? task : UNTRUSTED(task);
+	__u64 start = READ(probe, walked, group_leader, start_time), programs = READ(probe, task, self_exec_id);
 
 	return ((start + programs) * 0x9E3779B97F4A7C15ULL) >> 32;
 }
@@ -103,9 +104,10 @@ static __always_inline bool is_gone(const struct owner *o, const struct life *li
 /* For tp_btf/sched_process_exit, which is called for each thread. */
 static __always_inline void on_process_exit(struct task_struct *task)
 {
+	struct task_struct *walked = by_address ? task : UNTRUSTED(task);
 	struct end_count *count;
 
-	if (READ(by_address, task, signal, live.counter) > 0)
+	if (READ(by_address, walked, signal, live.counter) > 0)
 		return;
 	count = end_count(READ(by_address, task, tgid));
 	if (count)

@@ -37,6 +37,7 @@ static __always_inline void read_comm(struct owner *o, struct task_struct *task,
 
 static __always_inline void read_owner_by(struct owner *o, struct task_struct *task, bool probe)
 {
+	struct task_struct *walked;
 	struct mm_struct *mm;
 	struct file *exe;
 
@@ -44,13 +45,14 @@ static __always_inline void read_owner_by(struct owner *o, struct task_struct *t
 	__builtin_memset(o, 0, sizeof(*o));
 	if (READ(probe, task, flags) & PF_KTHREAD)
 		return;
+	walked = probe ? task : UNTRUSTED(task);
 	o->pid = READ(probe, task, tgid);
-	o->uid = READ(probe, task, cred, euid.val);
-	o->cgroup = READ(probe, task, cgroups, dfl_cgrp, kn, id);
+	o->uid = READ(probe, walked, cred, euid.val);
+	o->cgroup = READ(probe, walked, cgroups, dfl_cgrp, kn, id);
 	if (!read_names)
 		return;
 	read_comm(o, task, probe);
-	mm = READ(probe, task, mm);
+	mm = READ(probe, walked, mm);
 	if (!mm)
 		return;
 	exe = READ(probe, mm, exe_file);

@@ -132,6 +132,7 @@ const (
 	OomMapOomVictims              = "oom_victims"
 	OomProgOomKill                = "oom_kill"
 	OomVarByAddress               = "by_address"
+	OomVarCanCast                 = "can_cast"
 	OomVarEnabledEvents           = "enabled_events"
 	OomVarEventLimit              = "event_limit"
 	OomVarExcludeCidrs            = "exclude_cidrs"
@@ -224,6 +225,7 @@ type OomMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type OomVariableSpecs struct {
 	ByAddress           *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast             *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit          *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -305,6 +307,7 @@ func (m *OomMaps) Close() error {
 // It can be passed to LoadOomObjects or ebpf.CollectionSpec.LoadAndAssign.
 type OomVariables struct {
 	ByAddress           *ebpf.Variable `ebpf:"by_address"`
+	CanCast             *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit          *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -152,6 +152,7 @@ const (
 	PacketProgPacket                 = "packet"
 	PacketProgPacketInPieces         = "packet_in_pieces"
 	PacketVarByAddress               = "by_address"
+	PacketVarCanCast                 = "can_cast"
 	PacketVarEnabledEvents           = "enabled_events"
 	PacketVarEventLimit              = "event_limit"
 	PacketVarExcludeCidrs            = "exclude_cidrs"
@@ -246,6 +247,7 @@ type PacketMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -328,6 +330,7 @@ func (m *PacketMaps) Close() error {
 // It can be passed to LoadPacketObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

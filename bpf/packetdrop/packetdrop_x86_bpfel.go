@@ -301,6 +301,7 @@ const (
 	PacketDropProgPacketDrop             = "packet_drop"
 	PacketDropProgPacketDropMissed       = "packet_drop_missed"
 	PacketDropVarByAddress               = "by_address"
+	PacketDropVarCanCast                 = "can_cast"
 	PacketDropVarCodes                   = "codes"
 	PacketDropVarEnabledEvents           = "enabled_events"
 	PacketDropVarEventLimit              = "event_limit"
@@ -412,6 +413,7 @@ type PacketDropMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type PacketDropVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	Codes              *ebpf.VariableSpec `ebpf:"codes"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
@@ -523,6 +525,7 @@ func (m *PacketDropMaps) Close() error {
 // It can be passed to LoadPacketDropObjects or ebpf.CollectionSpec.LoadAndAssign.
 type PacketDropVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	Codes              *ebpf.Variable `ebpf:"codes"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`

@@ -173,6 +173,7 @@ const (
 	ProcessProgProcessExit            = "process_exit"
 	ProcessProgProcessExitMissed      = "process_exit_missed"
 	ProcessVarByAddress               = "by_address"
+	ProcessVarCanCast                 = "can_cast"
 	ProcessVarEnabledEvents           = "enabled_events"
 	ProcessVarEventLimit              = "event_limit"
 	ProcessVarExcludeCidrs            = "exclude_cidrs"
@@ -274,6 +275,7 @@ type ProcessMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type ProcessVariableSpecs struct {
 	ByAddress            *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast              *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents        *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit           *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs         *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -362,6 +364,7 @@ func (m *ProcessMaps) Close() error {
 // It can be passed to LoadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type ProcessVariables struct {
 	ByAddress            *ebpf.Variable `ebpf:"by_address"`
+	CanCast              *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents        *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit           *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs         *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -110,6 +110,7 @@ const (
 	RunqueueMapRunqueueWaits           = "runqueue_waits"
 	RunqueueProgRunqueueSwitch         = "runqueue_switch"
 	RunqueueVarByAddress               = "by_address"
+	RunqueueVarCanCast                 = "can_cast"
 	RunqueueVarEnabledEvents           = "enabled_events"
 	RunqueueVarEventLimit              = "event_limit"
 	RunqueueVarExcludeCidrs            = "exclude_cidrs"
@@ -205,6 +206,7 @@ type RunqueueMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type RunqueueVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -291,6 +293,7 @@ func (m *RunqueueMaps) Close() error {
 // It can be passed to LoadRunqueueObjects or ebpf.CollectionSpec.LoadAndAssign.
 type RunqueueVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

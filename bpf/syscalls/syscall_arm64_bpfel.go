@@ -171,6 +171,7 @@ const (
 	SyscallVarByAddress               = "by_address"
 	SyscallVarByContainer             = "by_container"
 	SyscallVarCallKinds               = "call_kinds"
+	SyscallVarCanCast                 = "can_cast"
 	SyscallVarEnabledEvents           = "enabled_events"
 	SyscallVarEventLimit              = "event_limit"
 	SyscallVarExcludeCidrs            = "exclude_cidrs"
@@ -284,6 +285,7 @@ type SyscallVariableSpecs struct {
 	ByAddress          *ebpf.VariableSpec `ebpf:"by_address"`
 	ByContainer        *ebpf.VariableSpec `ebpf:"by_container"`
 	CallKinds          *ebpf.VariableSpec `ebpf:"call_kinds"`
+	CanCast            *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit         *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -387,6 +389,7 @@ type SyscallVariables struct {
 	ByAddress          *ebpf.Variable `ebpf:"by_address"`
 	ByContainer        *ebpf.Variable `ebpf:"by_container"`
 	CallKinds          *ebpf.Variable `ebpf:"call_kinds"`
+	CanCast            *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents      *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit         *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs       *ebpf.Variable `ebpf:"exclude_cidrs"`

@@ -256,6 +256,7 @@ const (
 	TCPProgTcpSegment                = "tcp_segment"
 	TCPVarByAddress                  = "by_address"
 	TCPVarByPeer                     = "by_peer"
+	TCPVarCanCast                    = "can_cast"
 	TCPVarEnabledEvents              = "enabled_events"
 	TCPVarEventLimit                 = "event_limit"
 	TCPVarExcludeCidrs               = "exclude_cidrs"
@@ -375,6 +376,7 @@ type TCPMapSpecs struct {
 type TCPVariableSpecs struct {
 	ByAddress           *ebpf.VariableSpec `ebpf:"by_address"`
 	ByPeer              *ebpf.VariableSpec `ebpf:"by_peer"`
+	CanCast             *ebpf.VariableSpec `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.VariableSpec `ebpf:"enabled_events"`
 	EventLimit          *ebpf.VariableSpec `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.VariableSpec `ebpf:"exclude_cidrs"`
@@ -485,6 +487,7 @@ func (m *TCPMaps) Close() error {
 type TCPVariables struct {
 	ByAddress           *ebpf.Variable `ebpf:"by_address"`
 	ByPeer              *ebpf.Variable `ebpf:"by_peer"`
+	CanCast             *ebpf.Variable `ebpf:"can_cast"`
 	EnabledEvents       *ebpf.Variable `ebpf:"enabled_events"`
 	EventLimit          *ebpf.Variable `ebpf:"event_limit"`
 	ExcludeCidrs        *ebpf.Variable `ebpf:"exclude_cidrs"`

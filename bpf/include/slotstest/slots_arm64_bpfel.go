@@ -47,6 +47,7 @@ const (
 	SlotsProgTestPut       = "test_put"
 	SlotsProgTestPutWord   = "test_put_word"
 	SlotsProgTestRetire    = "test_retire"
+	SlotsVarCanCast        = "can_cast"
 	SlotsVarExportPlace    = "export_place"
 )
 
@@ -115,6 +116,7 @@ type SlotsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type SlotsVariableSpecs struct {
+	CanCast     *ebpf.VariableSpec `ebpf:"can_cast"`
 	ExportPlace *ebpf.VariableSpec `ebpf:"export_place"`
 }
 
@@ -155,6 +157,7 @@ func (m *SlotsMaps) Close() error {
 //
 // It can be passed to LoadSlotsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type SlotsVariables struct {
+	CanCast     *ebpf.Variable `ebpf:"can_cast"`
 	ExportPlace *ebpf.Variable `ebpf:"export_place"`
 }
 

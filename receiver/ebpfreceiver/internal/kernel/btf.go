@@ -100,6 +100,12 @@ func (b *BTF) HasHelper(name string) bool {
 	return ok
 }
 
+// CanCast reports whether programs can change the type of a pointer, by the number that a type has in the kernel's own BTF.
+func (b *BTF) CanCast() bool {
+	_, ok := b.FunctionArgs("bpf_rdonly_cast")
+	return ok && !b.external
+}
+
 // HasMember reports whether the kernel has a struct with that member.
 func (b *BTF) HasMember(structure, member string) bool {
 	types, err := b.types.AnyTypesByName(structure)

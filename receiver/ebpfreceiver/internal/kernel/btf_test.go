@@ -41,6 +41,17 @@ func tracepoint(name string, args int) btf.Type {
 	return &btf.Typedef{Name: "btf_trace_" + name, Type: &btf.Pointer{Target: proto}}
 }
 
+// Numbers of types in a file are not those that the kernel knows.
+func TestCastsOnlyByTheKernelsOwnTypes(t *testing.T) {
+	cast := &btf.Func{Name: "bpf_rdonly_cast", Type: &btf.FuncProto{Return: (*btf.Void)(nil)}, Linkage: btf.StaticFunc}
+	b := &BTF{types: specOf(t, cast)}
+	assert.True(t, b.CanCast())
+	b.external = true
+	assert.False(t, b.CanCast())
+	b = &BTF{types: specOf(t, tracepoint("kfree_skb", 3))}
+	assert.False(t, b.CanCast())
+}
+
 func TestLoadBTFFromFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "kernel.btf")
 	raw := marshal(t, enumOf("color", "RED", 3, "BLUE", 1<<31), tracepoint("kfree_skb", 3))

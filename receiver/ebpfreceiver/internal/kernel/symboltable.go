@@ -13,7 +13,6 @@ import (
 	"math"
 	"slices"
 	"sort"
-	"strconv"
 	"strings"
 )
 
@@ -71,10 +70,13 @@ func parseSymbols(r io.Reader) (*symbolTable, error) {
 		case "_etext":
 			t.end = line.address
 		}
-		module, ok := modules[string(line.module)]
-		if !ok {
-			module = uint16(len(modules))
-			modules[string(line.module)] = module
+		var module uint16
+		if len(line.module) > 0 {
+			var ok bool
+			if module, ok = modules[string(line.module)]; !ok {
+				module = uint16(len(modules))
+				modules[string(line.module)] = module
+			}
 		}
 		name := sourceName(line.name)
 		symbols = append(symbols, symbol{
@@ -92,7 +94,10 @@ func parseSymbols(r io.Reader) (*symbolTable, error) {
 		return nil, ErrSymbolsHidden
 	}
 
-	slices.SortStableFunc(symbols, func(a, b symbol) int { return cmp.Compare(a.address, b.address) })
+	byAddress := func(a, b symbol) int { return cmp.Compare(a.address, b.address) }
+	if !slices.IsSortedFunc(symbols, byAddress) { // the kernel's own symbols are
+		slices.SortStableFunc(symbols, byAddress)
+	}
 	t.symbols = slices.CompactFunc(symbols, func(a, b symbol) bool { return a.address == b.address })
 	t.names = names.String()
 	return t, nil
@@ -153,23 +158,50 @@ type symbolLine struct {
 }
 
 func splitSymbol(line []byte) (symbolLine, error) {
-	fields := line
-	next := func() []byte {
-		fields = bytes.TrimLeft(fields, " \t")
-		field := fields
-		if i := bytes.IndexAny(fields, " \t"); i >= 0 {
-			field = fields[:i]
-		}
-		fields = fields[len(field):]
-		return field
-	}
-	address, err := strconv.ParseUint(string(next()), 16, 64)
-	kind := next()
-	name := next()
-	if err != nil || len(kind) != 1 || len(name) == 0 || len(name) > 1<<10 {
+	address, rest := nextField(line)
+	kind, rest := nextField(rest)
+	name, rest := nextField(rest)
+	module, _ := nextField(rest)
+	number, ok := parseAddress(address)
+	if !ok || len(kind) != 1 || len(name) == 0 || len(name) > 1<<10 {
 		return symbolLine{}, fmt.Errorf("line %q is not of the form \"address type name\"", line)
 	}
-	return symbolLine{address: address, kind: kind[0], name: name, module: next()}, nil
+	return symbolLine{address: number, kind: kind[0], name: name, module: module}, nil
+}
+
+// nextField returns the first field of a line, up to a space or tab, and the rest.
+func nextField(line []byte) (field, rest []byte) {
+	for len(line) > 0 && (line[0] == ' ' || line[0] == '\t') {
+		line = line[1:]
+	}
+	end := len(line)
+	for _, separator := range []byte{' ', '\t'} {
+		if i := bytes.IndexByte(line[:end], separator); i >= 0 {
+			end = i
+		}
+	}
+	return line[:end], line[end:]
+}
+
+// parseAddress parses a hexadecimal number of 64 bits.
+func parseAddress(digits []byte) (address uint64, ok bool) {
+	if len(digits) == 0 || len(digits) > 16 {
+		return 0, false
+	}
+	for _, c := range digits {
+		switch {
+		case c >= '0' && c <= '9':
+			c -= '0'
+		case c >= 'a' && c <= 'f':
+			c -= 'a' - 10
+		case c >= 'A' && c <= 'F':
+			c -= 'A' - 10
+		default:
+			return 0, false
+		}
+		address = address<<4 | uint64(c)
+	}
+	return address, true
 }
 
 // isFunction leaves out data and code that nobody wrote: the padding before functions, and code that the kernel generates

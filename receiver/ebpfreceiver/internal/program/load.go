@@ -352,10 +352,19 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	if !ok {
 		return nil, fmt.Errorf("the object has no function %s", name)
 	}
-	alone := spec.Copy()
-	alone.Programs = map[string]*ebpf.ProgramSpec{name: function.Copy()}
-	// The constants are in a map of the object, and frozen already.
-	alone.Variables = nil
+	// The library copies the function, but also checks all maps and functions of a collection, and there are many. The constants are in
+	// a map of the object, and frozen already.
+	alone := &ebpf.CollectionSpec{
+		Programs: map[string]*ebpf.ProgramSpec{name: function},
+		Maps:     map[string]*ebpf.MapSpec{}, Types: spec.Types, ByteOrder: spec.ByteOrder,
+	}
+	all := opts.MapReplacements
+	opts.MapReplacements = map[string]*ebpf.Map{}
+	for i := range function.Instructions {
+		if used := function.Instructions[i].Reference(); all[used] != nil {
+			alone.Maps[used], opts.MapReplacements[used] = spec.Maps[used], all[used]
+		}
+	}
 	collection, err := ebpf.NewCollectionWithOptions(alone, opts)
 	if err != nil {
 		return nil, kernel.ExplainLoad(err)

@@ -100,6 +100,7 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 	if s.shared, err = newShared(options.RingSize, options.Filters, emit, byAddress); err != nil {
 		return nil, err
 	}
+	s.shared.variables[common.VarCanCast] = options.Kernel.BTF.CanCast()
 	s.shared.includeCgroups(options.Kernel.Containers, options.Filters.Include.Cgroup, func(err error) {
 		options.Logger.Warn("Cannot include a cgroup; the events of its processes are missing", zap.Error(err))
 	})
