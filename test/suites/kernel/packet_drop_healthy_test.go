@@ -52,7 +52,7 @@ func TestPacketDropsOfHealthyTraffic(t *testing.T) {
 	h := newHealthy(t)
 	rule := h.right.AddFilter(t, testnet.Filter{Hook: testnet.Input, Protocol: unix.IPPROTO_UDP, Port: filteredPort})
 	before := h.counters(t)
-	h.run(t, soakTime(t))
+	h.run(t, soakTime(t), os.Getenv(soakVariable) != "")
 	r.Settle(t)
 	after := h.counters(t)
 	grown := func(names ...string) (sum int) {
@@ -138,8 +138,14 @@ func (h *healthy) namespaces() []*testnet.Namespace {
 	return append([]*testnet.Namespace{h.left, h.right}, h.bridged...)
 }
 
-// run keeps all of it running for a while.
-func (h *healthy) run(t *testing.T, d time.Duration) {
+// A busy machine makes as much traffic in all of its time. A kind of traffic that waits does so for some seconds in each of its rounds.
+const (
+	enoughRounds = 20_000
+	leastTime    = 12 * time.Second
+)
+
+// run keeps all of it running for that time, or until there was enough traffic unless it has to be all of that time.
+func (h *healthy) run(t *testing.T, d time.Duration, whole bool) {
 	t.Helper()
 	stop, done := make(chan struct{}), make(chan struct{})
 	for _, work := range h.workers {
@@ -148,7 +154,10 @@ func (h *healthy) run(t *testing.T, d time.Duration) {
 			done <- struct{}{}
 		}()
 	}
-	time.Sleep(d)
+	begin := time.Now()
+	testreceiver.Within(d, func() bool {
+		return !whole && h.rounds.Load() >= enoughRounds && time.Since(begin) >= leastTime
+	})
 	close(stop)
 	for range h.workers {
 		<-done
