@@ -48,11 +48,13 @@ func (b *Batch) EventAt(at pcommon.Timestamp, cgroup uint64, name string, severi
 func (b *Batch) begin(lr plog.LogRecord, capacity *uint8) *Event {
 	e := &b.event
 	e.batch, e.lr, e.count, e.capacity = b, lr, 0, capacity
-	e.attributes.EnsureCapacity(int(*capacity))
 	return e
 }
 
 func (e *Event) put(key string) pcommon.Value {
+	if e.count == 0 {
+		e.attributes.EnsureCapacity(int(*e.capacity))
+	}
 	e.count++
 	return e.attributes.AppendEmpty(key)
 }

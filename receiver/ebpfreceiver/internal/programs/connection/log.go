@@ -75,19 +75,15 @@ func (c *connections) append(b *batch.Batch, e, opened *bpf.ConnectionEvent) {
 		level = plog.SeverityNumberInfo // the connection goes on without it
 	}
 	event := b.Event(common.RecordOf(&e.Record), owner.Cgroup, eventNames[e.Record.Event], level)
-	event.PutStr(string(conventions.NetworkTransportKey), transportName(e.Transport))
-	event.PutStr(string(conventions.NetworkTypeKey), inet.TypeOf(remote))
+	known := kindOf(e, remote, owner, attribution)
+	c.repeats.Put(event, known.slot(), &known, (*kind).put)
 	if e.Role == roleServer {
-		putEnds(event, remote, e.Flow.RemotePort, local, e.Flow.LocalPort)
+		putEnds(event, remote, e.Flow.RemotePort, local)
 	} else {
-		putEnds(event, local, e.Flow.LocalPort, remote, e.Flow.RemotePort)
+		putEnds(event, local, e.Flow.LocalPort, remote)
 	}
-	event.PutStr("ebpf.connection.role", inet.RoleName(e.Role))
 	if e.Role == roleClient {
 		event.PutStr("ebpf.server.domain", b.Domains.Get(owner, remote, e.Record.Time))
-	}
-	if e.Subflow {
-		event.PutBool("ebpf.connection.subflow", true)
 	}
 	if e.Unsent {
 		event.PutBool("ebpf.connection.sent", false)
@@ -105,12 +101,9 @@ func (c *connections) append(b *batch.Batch, e, opened *bpf.ConnectionEvent) {
 	if e.Error != 0 {
 		c.putEnding(event, e)
 	}
-	event.PutOwner(owner, attribution)
 	if e.Cookie != 0 { // before Linux 5.12 a socket is numbered only if a process asks
 		event.PutInt("ebpf.socket.cookie", int64(e.Cookie))
 	}
-	event.PutInt("ebpf.network.namespace", int64(e.Netns))
-	event.PutText(string(conventions.NetworkInterfaceNameKey), common.Text(e.Interface[:]))
 	translated, ok := c.sentTo.of(e, local, remote)
 	if ok {
 		event.PutAddress("ebpf.connection.translated.address", translated.Addr())
@@ -131,7 +124,7 @@ func putHandshake(event *batch.Event, e *bpf.ConnectionEvent) {
 	}
 }
 
-func putEnds(event *batch.Event, client netip.Addr, clientPort uint16, server netip.Addr, serverPort uint16) {
+func putEnds(event *batch.Event, client netip.Addr, clientPort uint16, server netip.Addr) {
 	// A datagram socket that is not bound has no address of its own yet.
 	if !client.IsUnspecified() {
 		event.PutAddress(string(conventions.ClientAddressKey), client)
@@ -140,7 +133,6 @@ func putEnds(event *batch.Event, client netip.Addr, clientPort uint16, server ne
 		event.PutInt(string(conventions.ClientPortKey), int64(clientPort))
 	}
 	event.PutAddress(string(conventions.ServerAddressKey), server)
-	event.PutInt(string(conventions.ServerPortKey), int64(serverPort))
 }
 
 func putTotals(event *batch.Event, e *bpf.ConnectionEvent) {

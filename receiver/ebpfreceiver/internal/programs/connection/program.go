@@ -31,6 +31,7 @@ type connections struct {
 	openBytes openBytes
 	ticks     ticks
 	held      held
+	repeats   batch.Repeats[kind]
 	counts    metrics.Scraper[series, bpf.ConnectionCounts]
 	times     metrics.Series[bpf.ConnectionSeries, series, bpf.ConnectionHistogram]
 }
