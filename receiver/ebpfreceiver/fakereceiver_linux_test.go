@@ -140,6 +140,8 @@ func (s *fakeSource) Scrape(b *metrics.Builder) error {
 // Usages implements source.
 func (*fakeSource) Usages() ([]program.Usage, error) { return nil, nil }
 
+func (*fakeSource) SetTiming(bool) error { return nil }
+
 // Levels implements source.
 func (*fakeSource) Levels() ([]string, map[string][]program.Level) { return nil, nil }
 

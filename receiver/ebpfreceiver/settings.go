@@ -48,7 +48,7 @@ var settings = map[string]program.Setting{
 	},
 	"overhead_interval": {
 		Unit: program.UnitDuration, Range: program.Range[time.Duration]{Least: minOverheadInterval, Most: maxOverheadInterval},
-		Meaning: "How often the cost is measured if there is an `overhead_limit`. The kernel's statistics of BPF programs are on for a tenth of each interval.",
+		Meaning: "How often the cost is measured if there is an `overhead_limit`. The programs are timed for a tenth of each interval.",
 	},
 	"btf_path": {
 		Meaning: "A BTF file of the running kernel, for kernels without `/sys/kernel/btf/vmlinux`.",

@@ -18,7 +18,9 @@ import (
 	"go.opentelemetry.io/collector/component/componentstatus"
 	"go.opentelemetry.io/collector/pdata/plog"
 
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/programs"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/provoke"
+	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/restrict"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testenv"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testnet"
 	"github.com/otelcol-ebpf/otelcol-ebpf/test/support/testreceiver"
@@ -197,4 +199,15 @@ func TestOverheadLimitCountsEvents(t *testing.T) {
 	assert.NotContains(t, causes, "rate_limit")
 	told := r.Wait(t, 1, testreceiver.Named("ebpf.event.lost"), testreceiver.With("ebpf.loss.cause", "overhead_limit"))
 	assert.Contains(t, told[0].Body, "events were held back to keep overhead_limit")
+}
+
+// The cost in the kernel is measured with the capabilities of the shipped unit.
+func TestOverheadLimitIsMeasuredWithoutRoot(t *testing.T) {
+	testnet.Require(t)
+	unit := programs.CapabilityNumbers("CAP_BPF", "CAP_PERFMON", "CAP_NET_ADMIN", "CAP_SYSLOG")
+	a := traffic.Start(t, testnet.NewNamespace(t), traffic.OfTestBinary(), traffic.Restricted(restrict.Restriction{Drop: restrict.AllBut(unit...)}))
+	// Without events only the cost in the kernel can exceed the limit.
+	reason := testreceiver.TryStorm(a, fmt.Sprintf(
+		"exclude: {self: false}\noverhead_limit: 0.1%%\noverhead_interval: %s\nprograms: {connection: {events: false}}", overheadInterval))
+	assert.Contains(t, reason, "above the overhead_limit of 0.1%")
 }

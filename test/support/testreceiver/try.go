@@ -90,3 +90,32 @@ var trySelf = traffic.Define("receiver.self", func(yaml string) (int, error) {
 // TrySelf starts a receiver in the agent, connects from the same process to a closed port, and returns the number of events
 // about that. The agent runs the test binary.
 func TrySelf(a *traffic.Agent, yaml string) int { return trySelf.Call(a, yaml) }
+
+var tryStorm = traffic.Define("receiver.storm", func(yaml string) (reason string, err error) {
+	r, err := build(yaml)
+	if err != nil {
+		return "", err
+	}
+	if err := r.Start(); err != nil {
+		return "", err
+	}
+	Eventually(func() bool {
+		for range 1000 {
+			if c, e := net.Dial("tcp4", "127.0.0.1:1"); e == nil {
+				err = errors.Join(errors.New("port 1 is open"), c.Close())
+				return true
+			}
+		}
+		for _, e := range r.Events.Matching(Named("ebpf.program.state")) {
+			if text, ok := e.Attributes["ebpf.program.reason"].(string); ok {
+				reason = text
+			}
+		}
+		return reason != ""
+	})
+	return reason, errors.Join(err, r.Shutdown())
+})
+
+// TryStorm starts a receiver in the agent, connects from there to a closed port over and over, and returns the reason for which a
+// program has changed its state by itself; "" if none has. The agent runs the test binary.
+func TryStorm(a *traffic.Agent, yaml string) (reason string) { return tryStorm.Call(a, yaml) }

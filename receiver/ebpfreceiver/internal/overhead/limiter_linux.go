@@ -6,7 +6,6 @@ package overhead
 import (
 	"errors"
 	"fmt"
-	"io"
 	"strings"
 	"sync"
 	"time"
@@ -22,6 +21,8 @@ import (
 // Programs are the programs whose cost is limited. program.Set implements it.
 type Programs interface {
 	Usages() ([]program.Usage, error)
+	// SetTiming switches the measurement of run times on or off.
+	SetTiming(on bool) error
 	// Levels returns the names of the programs that can be limited, and the levels of each.
 	Levels() (names []string, levels map[string][]program.Level)
 	// SetLevel changes the level of a program.
@@ -69,7 +70,7 @@ func Start(settings Settings) *Limiter {
 	names, levels := settings.Programs.Levels()
 	l.rules = NewRules(settings.Limit, names, levels)
 	l.meter = meter{
-		usages: settings.Programs.Usages, enableStats: kernel.EnableStats, processTime: kernel.ProcessTime, sleep: l.sleep,
+		usages: settings.Programs.Usages, setTiming: settings.Programs.SetTiming, processTime: kernel.ProcessTime, sleep: l.sleep,
 	}
 	go l.run()
 	return l
@@ -115,20 +116,8 @@ func (l *Limiter) run() {
 	}
 }
 
-// prepare checks what can be measured, and begins the first interval.
-func (l *Limiter) prepare() (err error) {
-	switch stats, err := kernel.EnableStats(); {
-	case err == nil:
-		if err := stats.Close(); err != nil {
-			return err
-		}
-	case areAlwaysOn():
-		l.meter.enableStats = func() (io.Closer, error) { return io.NopCloser(nil), nil }
-	default:
-		l.meter.enableStats = nil
-		l.settings.Logger.Warn("Cannot measure what the programs cost in the kernel; overhead_limit applies to the collector's work on their events alone: add CAP_SYS_ADMIN, or set the sysctl kernel.bpf_stats_enabled to 1, or take overhead_limit out",
-			zap.Error(err))
-	}
+// prepare begins the first interval.
+func (l *Limiter) prepare() error {
 	usages, err := l.settings.Programs.Usages()
 	if err != nil {
 		return err
@@ -235,16 +224,8 @@ func (l *Limiter) Scrape(b *metrics.Builder) {
 	host := b.For(nil)
 	for _, c := range measured.Costs {
 		name := metadata.WithEbpfProgramNameMetricAttribute(c.Program)
-		if l.meter.enableStats != nil {
-			host.RecordEbpfOverheadDataPoint(b.Now, c.Kernel/n, metadata.AttributeEbpfOverheadPlaceKernel, name)
-		}
+		host.RecordEbpfOverheadDataPoint(b.Now, c.Kernel/n, metadata.AttributeEbpfOverheadPlaceKernel, name)
 		host.RecordEbpfOverheadDataPoint(b.Now, c.Process/n, metadata.AttributeEbpfOverheadPlaceProcess, name)
 	}
 	host.RecordEbpfOverheadDataPoint(b.Now, measured.Rest/n, metadata.AttributeEbpfOverheadPlaceProcess)
-}
-
-// areAlwaysOn reports whether the sysctl kernel.bpf_stats_enabled has switched the statistics on.
-func areAlwaysOn() bool {
-	on, err := kernel.ThisHost().StatsEnabled()
-	return err == nil && on
 }

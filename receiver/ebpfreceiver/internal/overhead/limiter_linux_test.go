@@ -61,6 +61,8 @@ func (p *fakePrograms) Open(_ string, open bool) error {
 
 func (*fakePrograms) Hold() error { return nil }
 
+func (*fakePrograms) SetTiming(bool) error { return nil }
+
 func (p *fakePrograms) levelOf(name string) program.Level {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -5,7 +5,6 @@ package overhead
 
 import (
 	"errors"
-	"io"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,7 +15,7 @@ import (
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
-// fakeKernel has programs that take a share of one CPU. It counts their run time while the statistics are on.
+// fakeKernel has programs that take a share of one CPU. It counts their run time while they are timed.
 type fakeKernel struct {
 	share  float64
 	begin  time.Time
@@ -26,15 +25,12 @@ type fakeKernel struct {
 	opened int
 }
 
-func (k *fakeKernel) enable() (io.Closer, error) {
-	k.begin, k.on = time.Now(), true
-	k.opened++
-	return k, nil
-}
-
-func (k *fakeKernel) Close() error {
+func (k *fakeKernel) setTiming(on bool) error {
 	k.total += k.since()
-	k.on = false
+	k.begin, k.on = time.Now(), on
+	if on {
+		k.opened++
+	}
 	return nil
 }
 
@@ -54,7 +50,7 @@ func TestMeter(t *testing.T) {
 		kernel := &fakeKernel{share: 0.25}
 		var process time.Duration
 		m := meter{
-			usages: kernel.usages, enableStats: kernel.enable,
+			usages: kernel.usages, setTiming: kernel.setTiming,
 			processTime: func() (time.Duration, error) { return process, nil },
 			sleep:       func(d time.Duration) bool { time.Sleep(d); return true },
 		}
@@ -84,29 +80,14 @@ func TestMeter(t *testing.T) {
 			assert.InDelta(t, tt.all-tt.ofEvents, measured.Rest, 1e-6, tt.name)
 			assert.Equal(t, Cost{Program: "socket"}, measured.Costs[1], tt.name)
 			assert.InDelta(t, 0.25+tt.ofEvents, measured.Total(), 1e-6, "%s: the rest does not belong to it", tt.name)
-			assert.False(t, kernel.on, "%s: the statistics are off", tt.name)
+			assert.False(t, kernel.on, "%s: nothing is timed", tt.name)
 		}
 		assert.Equal(t, 3, kernel.opened)
-		assert.Equal(t, 3*interval/sampled/4, kernel.total, "the statistics were on for a tenth of the time")
+		assert.Equal(t, 3*interval/sampled/4, kernel.total, "the programs were timed for a tenth of the time")
 	})
 }
 
-func TestMeterWithoutStatistics(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		kernel := &fakeKernel{share: 0.25, events: 7}
-		m := meter{
-			usages: kernel.usages, processTime: func() (time.Duration, error) { return time.Millisecond, nil },
-			sleep: func(d time.Duration) bool { time.Sleep(d); return true },
-		}
-		m.begin(nil, 0)
-		measured, err := m.measure(time.Second)
-		require.NoError(t, err)
-		assert.Zero(t, measured.Costs[0].Kernel)
-		assert.InDelta(t, 0.0007, measured.Costs[0].Process, 1e-9)
-	})
-}
-
-// Whenever a measurement ends early, the statistics are off.
+// Whenever a measurement ends early, nothing is timed any more.
 func TestMeterStops(t *testing.T) {
 	refused := errors.New("refused")
 	for at := range 4 {
@@ -118,7 +99,7 @@ func TestMeterStops(t *testing.T) {
 				}
 				return kernel.usages()
 			},
-			enableStats: kernel.enable,
+			setTiming:   kernel.setTiming,
 			processTime: func() (time.Duration, error) { return 0, nil },
 			sleep: func(time.Duration) bool {
 				sleeps++

@@ -152,8 +152,9 @@ func (s *Set) load(one Selected, number uint32, at place) (_ *loaded, err error)
 		}
 	}
 	maps.Copy(opts.MapReplacements, l.maps)
+	from := &object{spec: spec, opts: opts, number: number, timing: s.timing}
 	for _, hook := range hooks {
-		a, err := attach(hook, spec, opts, check)
+		a, err := attach(hook, from, check)
 		if err != nil && hook.Optional {
 			s.options.Logger.Info("Optional hook is not available on this kernel; the program runs without it",
 				zap.String("program", l.definition.Name), zap.String("hook", hook.Variants[0].Hook), zap.Error(err))
@@ -297,15 +298,13 @@ func (s *Set) setVariables(l *loaded, spec *ebpf.CollectionSpec) error {
 
 // attach attaches the first variant of a hook whose needs are met and that this kernel accepts. It returns nil if the
 // hook has run once and is done.
-func attach(
-	hook Hook, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions, check func(kernel.Requirements) error,
-) (*attached, error) {
+func attach(hook Hook, from *object, check func(kernel.Requirements) error) (*attached, error) {
 	var errs []error
 	for _, v := range hook.Variants {
 		a := &attached{name: v.Hook, tracksSockets: hook.TracksSockets, lossless: hook.Lossless}
 		err := check(v.Needs)
 		if err == nil {
-			err = a.attach(v, spec, opts)
+			err = a.attach(v, from)
 		}
 		if err != nil {
 			errs = append(errs, err, a.close())
@@ -320,12 +319,12 @@ func attach(
 }
 
 // attach loads and attaches the functions of a variant. After an error, close releases those that are attached.
-func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) error {
+func (a *attached) attach(v Variant, from *object) error {
 	for _, name := range []string{v.Function, v.Fallback} {
 		if name == "" {
 			continue
 		}
-		p, err := loadFunction(name, spec, opts)
+		p, err := from.load(name)
 		if err != nil {
 			return fmt.Errorf("load %s: %w", v.Hook, err)
 		}
@@ -339,23 +338,43 @@ func (a *attached) attach(v Variant, spec *ebpf.CollectionSpec, opts ebpf.Collec
 		a.functions = append(a.functions, function{name: name, program: p, link: link, attach: v.Attach, fallback: name == v.Fallback})
 	}
 	for _, with := range v.With {
-		if err := a.attach(with, spec, opts); err != nil {
+		if err := a.attach(with, from); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// loadFunction loads one function of an object. This kernel need not accept the others.
-func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*ebpf.Program, error) {
-	function, ok := spec.Programs[name]
+// object is what the functions of a program are loaded from.
+type object struct {
+	spec *ebpf.CollectionSpec
+	opts ebpf.CollectionOptions
+	// timing measures the functions, under the number of the program; nil if nobody wants to know.
+	timing *timing
+	number uint32
+}
+
+// load loads a function.
+func (o *object) load(name string) (*ebpf.Program, error) {
+	function, ok := o.spec.Programs[name]
 	if !ok {
 		return nil, fmt.Errorf("the object has no function %s", name)
 	}
+	if o.timing != nil {
+		var err error
+		if function, err = o.timing.measured(function, o.number); err != nil {
+			return nil, err
+		}
+	}
+	return loadFunction(function, o.spec, o.opts)
+}
+
+// loadFunction loads one function of an object. This kernel need not accept the others.
+func loadFunction(function *ebpf.ProgramSpec, spec *ebpf.CollectionSpec, opts ebpf.CollectionOptions) (*ebpf.Program, error) {
 	// The library copies the function, but also checks all maps and functions of a collection, and there are many. The constants are in
 	// a map of the object, and frozen already.
 	alone := &ebpf.CollectionSpec{
-		Programs: map[string]*ebpf.ProgramSpec{name: function},
+		Programs: map[string]*ebpf.ProgramSpec{function.Name: function},
 		Maps:     map[string]*ebpf.MapSpec{}, Types: spec.Types, ByteOrder: spec.ByteOrder,
 	}
 	all := opts.MapReplacements
@@ -369,7 +388,7 @@ func loadFunction(name string, spec *ebpf.CollectionSpec, opts ebpf.CollectionOp
 	if err != nil {
 		return nil, kernel.ExplainLoad(err)
 	}
-	p := collection.DetachProgram(name)
+	p := collection.DetachProgram(function.Name)
 	collection.Close()
 	return p, nil
 }

@@ -68,7 +68,7 @@ func (s *shared) loadOwn(function string, types *kernel.BTF) (*ebpf.Program, err
 		}
 	}()
 	maps.Copy(opts.MapReplacements, own)
-	return loadFunction(function, spec, opts)
+	return (&object{spec: spec, opts: opts}).load(function)
 }
 
 func (s *shared) updateListener() func(uint64) (common.ListeningFate, error) {

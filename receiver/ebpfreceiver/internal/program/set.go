@@ -56,7 +56,7 @@ type Options struct {
 	Emit func(appendLog func(b *batch.Batch)) (queued bool)
 	// Report receives each state of a program. It is called from any goroutine.
 	Report func(State)
-	// Steppable reports that the levels of programs may be changed. LoadBTF reads the kernel's types again for one that comes
+	// Steppable reports that the programs are measured, and their levels may be changed. LoadBTF reads the kernel's types again for one that comes
 	// back. Publish publishes the present metrics.
 	Steppable bool
 	LoadBTF   func() (*kernel.BTF, error)
@@ -77,6 +77,8 @@ type Set struct {
 	numbered []*Definition                              // by number, from 1
 	counts   counts
 	holds    [common.MaxPrograms]hold
+	// timing measures the programs; nil if nobody wants to know.
+	timing *timing
 
 	// scraping keeps the programs open that are read. It is locked before mu.
 	scraping sync.Mutex
@@ -101,12 +103,17 @@ func Open(selected []Selected, options Options) (_ *Set, err error) {
 		return nil, err
 	}
 	s.shared.variables[common.VarCanCast] = options.Kernel.BTF.CanCast()
+	if options.Steppable {
+		if s.timing, err = newTiming(); err != nil {
+			return nil, errors.Join(err, s.shared.close())
+		}
+	}
 	s.shared.includeCgroups(options.Kernel.Containers, options.Filters.Include.Cgroup, func(err error) {
 		options.Logger.Warn("Cannot include a cgroup; the events of its processes are missing", zap.Error(err))
 	})
 	if slices.ContainsFunc(selected, func(one Selected) bool { return one.Definition.Listeners }) {
 		if err = s.shared.watchListeners(options.Kernel.BTF); err != nil {
-			return nil, errors.Join(err, s.shared.close())
+			return nil, errors.Join(err, s.timing.close(), s.shared.close())
 		}
 	}
 	var (
@@ -351,5 +358,5 @@ func (s *Set) Close() error {
 	for _, l := range slices.Backward(append(s.takeRetired(), s.all()...)) {
 		errs = append(errs, s.release(l))
 	}
-	return errors.Join(append(errs, s.shared.close())...)
+	return errors.Join(append(errs, s.timing.close(), s.shared.close())...)
 }
