@@ -5,6 +5,7 @@ package ebpfreceiver
 
 import (
 	"errors"
+	"runtime/debug"
 
 	"go.uber.org/zap"
 
@@ -18,6 +19,7 @@ import (
 
 // attach loads and attaches the programs, and opens the reader of their records.
 func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
+	defer collectOften()()
 	host := kernel.ThisHost()
 	types, err := r.checkKernel(host)
 	if err != nil {
@@ -65,6 +67,17 @@ func (r *ebpfReceiver) attach() (source, delivery.Reader, error) {
 		return nil, nil, errors.Join(err, source.Close())
 	}
 	return source, reader, nil
+}
+
+// collectOften makes the garbage collector run often until the result is called, which gives the memory back. What is left of
+// loading programs would otherwise be the most memory that the process ever takes.
+func collectOften() (end func()) {
+	const percent = 20
+	before := debug.SetGCPercent(percent)
+	return func() {
+		debug.SetGCPercent(before)
+		debug.FreeOSMemory()
+	}
 }
 
 // warnOfNothing warns of a logs pipeline that can have no events of programs.
