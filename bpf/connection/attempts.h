@@ -55,7 +55,9 @@ struct attempt {
 	bool started;   /* of TCP: the socket's states show the rest */
 	bool hooked;    /* as in struct event */
 	bool unsent;    /* as in struct event */
-	__u8 pad[3];
+	__u8 attribution;
+	bool gone; /* as in struct event */
+	__u8 pad[1];
 	char interface[INTERFACE_NAME_SIZE]; /* as in struct event */
 	__u64 route;                         /* of TCP: what route_to() returns */
 };
@@ -124,8 +126,20 @@ static __always_inline void read_place(struct attempt *a, struct bpf_sock_addr *
 		find_interface(a->interface, (__u64)net, interface_of(ctx, sk, &a->flow));
 }
 
-/* Counts and reports an attempt; error is an errno or 0. */
-static __always_inline void report_attempt(const struct attempt *a, __u32 error)
+/* Reads the owner of an attempt: the calling process, because several processes may share the socket. */
+static __always_inline void read_caller(struct attempt *a)
+{
+	read_owner(&a->owner, current_task());
+	a->attribution = ATTRIBUTION_CURRENT;
+	a->gone = false;
+	if (a->owner.pid)
+		return;
+	a->owner.cgroup = bpf_get_current_cgroup_id();
+	a->attribution = ATTRIBUTION_CGROUP;
+}
+
+/* Counts and reports an attempt; error is an errno or 0. The event is EVENT_CONNECT, or EVENT_CLOSE for an error that comes later. */
+static __always_inline void report_attempt(__u8 event, const struct attempt *a, __u32 error)
 {
 	struct peer_series key = {
 		.series = {.cgroup = a->owner.cgroup, .transport = a->transport, .role = ROLE_CLIENT, .error = error},
@@ -137,17 +151,17 @@ static __always_inline void report_attempt(const struct attempt *a, __u32 error)
 	set_server(&key.server, &a->flow, ROLE_CLIENT);
 	count(&key, error ? COUNT_FAILED : COUNT_OPENED);
 
-	if (!event_enabled(EVENT_CONNECT) || !take_from_limit_of(event_kind(EVENT_CONNECT, error)))
+	if (!event_enabled(event) || !take_from_limit_of(event_kind(event, error)))
 		return;
-	e = reserve_record(EVENT_CONNECT, sizeof(*e), a->time, error);
+	e = reserve_record(event, sizeof(*e), a->time, error);
 	if (!e)
 		return;
 	e->owner = a->owner;
 	e->flow = a->flow;
 	e->transport = a->transport;
 	e->role = ROLE_CLIENT;
-	e->attribution = a->owner.pid ? ATTRIBUTION_CURRENT : ATTRIBUTION_CGROUP;
-	e->gone = false;
+	e->attribution = a->attribution;
+	e->gone = a->gone;
 	e->cookie = a->peer.cookie;
 	e->duration = 0;
 	e->bytes_sent = 0;
@@ -178,12 +192,10 @@ static __noinline int on_connected(struct attempt *a, int result)
 		return 0;
 	if (error == EINPROGRESS || error == EALREADY || error == EISCONN || error >= ERESTARTSYS)
 		return 0;
-	read_owner(&a->owner, current_task());
-	if (!a->owner.pid)
-		a->owner.cgroup = bpf_get_current_cgroup_id();
+	read_caller(a);
 	if (is_excluded_process(&a->owner) || is_excluded_flow(&a->flow))
 		return 0;
-	report_attempt(a, error);
+	report_attempt(EVENT_CONNECT, a, error);
 	return 0;
 }
 

@@ -5,7 +5,7 @@
 // the system call connect().
 #include "scan.h"
 #include "tcp.h"
-#include "udp.h"
+#include "udp_errors.h"
 #include "unix.h"
 
 EXPORT_STRUCT(event);

@@ -20,20 +20,22 @@ type ConnectionAwaited struct {
 		Opaque uint64
 	}
 	Attempt struct {
-		_         structs.HostLayout
-		Peer      ConnectionUdpPeer
-		Owner     ConnectionOwner
-		Time      uint64
-		Flow      ConnectionFlow
-		Netns     uint32
-		Transport uint8
-		State     uint8
-		Started   bool
-		Hooked    bool
-		Unsent    bool
-		Pad       [3]uint8
-		Interface [16]int8
-		Route     uint64
+		_           structs.HostLayout
+		Peer        ConnectionUdpPeer
+		Owner       ConnectionOwner
+		Time        uint64
+		Flow        ConnectionFlow
+		Netns       uint32
+		Transport   uint8
+		State       uint8
+		Started     bool
+		Hooked      bool
+		Unsent      bool
+		Attribution uint8
+		Gone        bool
+		Pad         [1]uint8
+		Interface   [16]int8
+		Route       uint64
 	}
 }
 
@@ -580,6 +582,7 @@ const (
 	ConnectionProgConnectionSetState         = "connection_set_state"
 	ConnectionProgConnectionSetStateMissed   = "connection_set_state_missed"
 	ConnectionProgConnectionSignal           = "connection_signal"
+	ConnectionProgConnectionUdpError         = "connection_udp_error"
 	ConnectionProgConnectionUdpSockets       = "connection_udp_sockets"
 	ConnectionProgConnectionUringComplete    = "connection_uring_complete"
 	ConnectionProgConnectionUringSubmit      = "connection_uring_submit"
@@ -692,6 +695,7 @@ type ConnectionProgramSpecs struct {
 	ConnectionSetState         *ebpf.ProgramSpec `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed   *ebpf.ProgramSpec `ebpf:"connection_set_state_missed"`
 	ConnectionSignal           *ebpf.ProgramSpec `ebpf:"connection_signal"`
+	ConnectionUdpError         *ebpf.ProgramSpec `ebpf:"connection_udp_error"`
 	ConnectionUdpSockets       *ebpf.ProgramSpec `ebpf:"connection_udp_sockets"`
 	ConnectionUringComplete    *ebpf.ProgramSpec `ebpf:"connection_uring_complete"`
 	ConnectionUringSubmit      *ebpf.ProgramSpec `ebpf:"connection_uring_submit"`
@@ -991,6 +995,7 @@ type ConnectionPrograms struct {
 	ConnectionSetState         *ebpf.Program `ebpf:"connection_set_state"`
 	ConnectionSetStateMissed   *ebpf.Program `ebpf:"connection_set_state_missed"`
 	ConnectionSignal           *ebpf.Program `ebpf:"connection_signal"`
+	ConnectionUdpError         *ebpf.Program `ebpf:"connection_udp_error"`
 	ConnectionUdpSockets       *ebpf.Program `ebpf:"connection_udp_sockets"`
 	ConnectionUringComplete    *ebpf.Program `ebpf:"connection_uring_complete"`
 	ConnectionUringSubmit      *ebpf.Program `ebpf:"connection_uring_submit"`
@@ -1027,6 +1032,7 @@ func (p *ConnectionPrograms) Close() error {
 		p.ConnectionSetState,
 		p.ConnectionSetStateMissed,
 		p.ConnectionSignal,
+		p.ConnectionUdpError,
 		p.ConnectionUdpSockets,
 		p.ConnectionUringComplete,
 		p.ConnectionUringSubmit,

@@ -65,7 +65,7 @@ struct event {
 	__u8 transport;
 	__u8 role;
 	__u8 attribution;
-	bool gone; /* the owner is: another process may have the socket */
+	bool gone; /* the owner is, or is not known: another process may have the socket */
 	__u64 cookie;
 	__u64 duration; /* ns: of the handshake; in a close event, since the establishment; 0: not known */
 	__u64 bytes_sent;

@@ -188,6 +188,9 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	if (!e)
 		return;
 	describe_socket(e, sk, tp, s, flow);
+	/* A client's user is that of the thread that connects. It has just been read. */
+	if (event != EVENT_CONNECT)
+		update_user(&e->owner, &s->life);
 	e->owner.cgroup = cgroup;
 	e->duration = duration;
 	e->bytes_sent = sent;

@@ -52,18 +52,22 @@ struct {
 	__type(value, __u64);
 } connection_udp_inserted SEC(".maps");
 
-static __always_inline bool put_peer(const struct udp_peer *peer, __u8 state)
+static __always_inline void count_inserted(void)
 {
 	__u32 zero = 0;
-	__u64 *inserted;
+	__u64 *inserted = bpf_map_lookup_elem(&connection_udp_inserted, &zero);
 
+	if (inserted)
+		__sync_fetch_and_add(inserted, 1);
+}
+
+static __always_inline bool put_peer(const struct udp_peer *peer, __u8 state)
+{
 	if (bpf_map_update_elem(&connection_udp_peers, peer, &state, BPF_ANY)) {
 		count_loss(LOSS_MAP_FULL);
 		return false;
 	}
-	inserted = bpf_map_lookup_elem(&connection_udp_inserted, &zero);
-	if (inserted)
-		__sync_fetch_and_add(inserted, 1);
+	count_inserted();
 	return true;
 }
 
@@ -77,7 +81,7 @@ static __noinline int on_reached(struct attempt *a)
 	peer = a->peer;
 	if (a->state)
 		put_peer(&peer, PEER_REACHED);
-	report_attempt(a, 0);
+	report_attempt(EVENT_CONNECT, a, 0);
 	return 0;
 }
 
@@ -97,7 +101,7 @@ static __noinline int on_failed(struct attempt *a, __u32 error)
 	if (a->state == PEER_FAILED)
 		return 0;
 	put_peer(&peer, PEER_FAILED);
-	report_attempt(a, error);
+	report_attempt(EVENT_CONNECT, a, error);
 	return 0;
 }
 
@@ -267,6 +271,28 @@ static __always_inline __u8 remember_peer_by_cookie(const struct udp_peer *peer)
 	return put_peer(peer, PEER_NEW) ? PEER_NEW : PEER_REACHED;
 }
 
+/*
+ * Whether a datagram goes to the peer that the socket is connected to. The kernel calls the hook for it if the process names the peer
+ * again, and in any case if the peer of an IPv6 socket has an IPv4 address.
+ */
+static __always_inline bool is_for_connected(const struct bpf_sock *sk, const struct udp_peer *peer)
+{
+	struct address to;
+	__u32 *words = (__u32 *)to.octets;
+
+	if (sk->state != TCP_ESTABLISHED || bpf_ntohs(sk->dst_port) != peer->port)
+		return false;
+	if (sk->family == AF_INET) {
+		map_ipv4(&to, sk->dst_ip4);
+	} else {
+		words[0] = sk->dst_ip6[0];
+		words[1] = sk->dst_ip6[1];
+		words[2] = sk->dst_ip6[2];
+		words[3] = sk->dst_ip6[3];
+	}
+	return !__builtin_memcmp(&to, &peer->address, sizeof(to));
+}
+
 /* Handles a connect() or a datagram. If its result cannot be known, it counts as a success. */
 static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow *flow, bool connects, enum task_work_by by)
 {
@@ -284,20 +310,22 @@ static __always_inline void on_udp(struct bpf_sock_addr *ctx, const struct flow 
 	state = by_address ? remember_peer_by_cookie(&peer) : remember_peer(sk, &peer);
 	if (state == PEER_REACHED)
 		return;
+	/* An ICMP error may come for this datagram, too: see udp_errors.h. */
+	if (state == PEER_FAILED && !connects && is_for_connected(sk, &peer))
+		return;
 	wait = begin_attempt(&thread, &awaited);
 	if (!wait)
 		return;
 	a = &wait->attempt;
 	a->state = state;
 	a->unsent = connects;
-	/* The owner is the sending process: several processes may share the socket. */
-	read_owner(&a->owner, current_task());
+	if (connects)
+		track_connected_datagrams(sk);
+	read_caller(a);
 	if (is_excluded_process(&a->owner) || is_excluded_flow(flow)) {
 		end_attempt(&thread, awaited);
 		return;
 	}
-	if (!a->owner.pid)
-		a->owner.cgroup = bpf_get_current_cgroup_id();
 	a->flow = *flow;
 	a->peer = peer;
 	a->time = bpf_ktime_get_ns();

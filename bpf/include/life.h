@@ -82,12 +82,30 @@ static __always_inline void read_life(struct life *life, const struct owner *o, 
 	set_identity(life, identity_of(task, by_address));
 }
 
-/* Not static: the verifier checks it once and not once per path of its callers. */
-__noinline int is_alive(__u32 pid, __u32 identity)
+/* The process of an owner; NULL if it has ended, or runs another program. */
+static __always_inline struct task_struct *living(__u32 pid, __u32 identity)
 {
 	struct task_struct *task = task_of(pid);
 
-	return task && identity_of(task, true) == identity && BPF_CORE_READ(task, signal, live.counter) > 0;
+	if (!task || identity_of(task, true) != identity || BPF_CORE_READ(task, signal, live.counter) <= 0)
+		return NULL;
+	return task;
+}
+
+/* Not static, here and below: the verifier checks it once and not once per path of its callers. */
+__noinline int is_alive(__u32 pid, __u32 identity)
+{
+	return living(pid, identity) != NULL;
+}
+
+#define NO_USER ~0U /* as system calls have it */
+
+/* The effective user id of an owner's process; NO_USER if it is gone. */
+__noinline __u32 user_of(__u32 pid, __u32 identity)
+{
+	struct task_struct *task = living(pid, identity);
+
+	return task ? read_user(task, true) : NO_USER;
 }
 
 /* Whether the process of an owner has ended, or runs another program. */
@@ -99,6 +117,24 @@ static __always_inline bool is_gone(const struct owner *o, const struct life *li
 		return false;
 	count = end_count(o->pid);
 	return count && (__u16)count->ends != life->ends && !is_alive(o->pid, identity_in(life));
+}
+
+/*
+ * Updates the user of an owner in a record: servers listen as root, and become another user then. An owner that is gone keeps the
+ * user that it had when it was read. For records only: to find a process takes about as long as the rest of a record.
+ */
+static __always_inline void update_user(struct owner *o, const struct life *life)
+{
+	__u32 user;
+
+	if (!o->pid)
+		return;
+	if (o->pid == bpf_get_current_pid_tgid() >> 32)
+		user = read_user(current_task(), by_address);
+	else
+		user = user_of(o->pid, identity_in(life));
+	if (user != NO_USER)
+		o->uid = user;
 }
 
 /* For tp_btf/sched_process_exit, which is called for each thread. */

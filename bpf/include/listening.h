@@ -147,6 +147,7 @@ static __always_inline enum listening_fate refresh_listening(__u64 key)
 	l->limit = BPF_CORE_READ(sk, sk_max_ack_backlog);
 	if (is_gone(&l->owner, &l->life))
 		__builtin_memset(&l->owner, 0, sizeof(l->owner));
+	update_user(&l->owner, &l->life);
 	flow.local = l->address;
 	flow.local_port = l->port.number;
 	if (is_excluded_process(&l->owner) || is_excluded_flow(&flow))

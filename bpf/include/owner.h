@@ -24,6 +24,11 @@ enum attribution {
 /* Whether names are read, which costs more than the rest. They are not needed where only metrics are wanted. */
 const volatile bool read_names;
 
+static __always_inline __u32 read_user(struct task_struct *task, bool probe)
+{
+	return READ(probe, task, cred, euid.val);
+}
+
 static __always_inline void read_comm(struct owner *o, struct task_struct *task, bool probe)
 {
 	if (probe) {
@@ -47,7 +52,7 @@ static __always_inline void read_owner_by(struct owner *o, struct task_struct *t
 		return;
 	walked = probe ? task : UNTRUSTED(task);
 	o->pid = READ(probe, task, tgid);
-	o->uid = READ(probe, walked, cred, euid.val);
+	o->uid = read_user(walked, probe);
 	o->cgroup = READ(probe, walked, cgroups, dfl_cgrp, kn, id);
 	if (!read_names)
 		return;

@@ -187,6 +187,21 @@ static __always_inline const struct owner *find_owner(struct sock *sk)
 	return l && !is_gone(&l->owner, &l->life) ? &l->owner : NULL;
 }
 
+_Static_assert(offsetof(struct socket_state, life) == sizeof(struct owner) &&
+		       offsetof(struct listener, life) == sizeof(struct owner),
+	       "find_owner() and owner_of() return owners that have their life behind them");
+
+/* Copies what find_owner() or owner_of() has returned into a record, with the user that it has now. NULL: there is no owner. */
+static __always_inline void put_owner(struct owner *to, const struct owner *o)
+{
+	if (o && o->pid) {
+		*to = *o;
+		update_user(to, (const struct life *)(o + 1));
+	} else {
+		__builtin_memset(to, 0, sizeof(*to));
+	}
+}
+
 static __always_inline __u64 socket_cgroup(const struct sock *sk)
 {
 	struct cgroup *cgroup;

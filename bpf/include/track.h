@@ -105,6 +105,7 @@ static __always_inline void check_owner(struct sock *sk, struct socket_state *s)
 	if (s->owner.pid == pid) {
 		struct end_count *count = end_count(pid);
 
+		s->owner.uid = read_user(current_task(), by_address);
 		if (!count || (__u16)count->ends == s->life.ends)
 			return;
 		s->life.ends = count->ends;
@@ -187,6 +188,24 @@ static __always_inline void track_created(void *sk)
 
 	read_holder(&state.owner, &state.life, current_task());
 	store_state(sk, &state);
+}
+
+/* A datagram socket that is being connected. The current process may have it from another one, which has made it. */
+static __always_inline void track_connected_datagrams(void *sk)
+{
+	struct task_struct *task = current_task();
+	struct socket_state *s;
+
+	if (READ(by_address, task, flags) & PF_KTHREAD)
+		return;
+	if (by_address)
+		s = entry_by_address(&ebpf_sockets_by_address, address_of(sk), NULL);
+	else
+		s = bpf_sk_storage_get(&ebpf_socket_storage, sk, NULL, 0);
+	if (!s)
+		track_created(sk);
+	else if (s->owner.pid != bpf_get_current_pid_tgid() >> 32)
+		read_holder(&s->owner, &s->life, task);
 }
 
 /* Keeps the stored state of a listener that is older than the hooks, with the new owner if its own is gone. */

@@ -163,10 +163,7 @@ static __always_inline void report_drop(struct sk_buff *skb, __u64 location, __u
 	e = reserve_record(EVENT_DROP, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
 		return;
-	if (owner && owner->pid)
-		e->owner = *owner;
-	else
-		__builtin_memset(&e->owner, 0, sizeof(e->owner));
+	put_owner(&e->owner, owner);
 	e->owner.cgroup = key.cgroup;
 	e->packet = *packet;
 	e->reason = reason;

@@ -240,10 +240,7 @@ static __always_inline void report(__u8 event, const struct side *side, __u8 ret
 	e = reserve_record(event, sizeof(*e), bpf_ktime_get_ns(), false);
 	if (!e)
 		return;
-	if (owner && owner->pid)
-		e->owner = *owner;
-	else
-		__builtin_memset(&e->owner, 0, sizeof(e->owner));
+	put_owner(&e->owner, owner);
 	e->owner.cgroup = side->cgroup;
 	e->flow = side->flow;
 	e->netns = side->netns;

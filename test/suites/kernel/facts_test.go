@@ -31,6 +31,8 @@ type facts struct {
 	flushWaiters bool
 	// taskWork reports that a BPF program can run when a task returns from a system call (6.18).
 	taskWork bool
+	// datagramErrors reports that the errors of datagram sockets are visible (5.14).
+	datagramErrors bool
 	// merges reports that adjacent requests are merged in the scheduler: 6.1 does so, 5.10 does not.
 	merges bool
 }
@@ -56,6 +58,7 @@ var kernelSays = sync.OnceValue(func() (f facts) {
 	f.taskWork = spec.TypeByName("bpf_task_work_schedule_resume_impl", &work) == nil
 	var hook *btf.Typedef
 	f.requests = spec.TypeByName("btf_trace_io_uring_submit_req", &hook) == nil
+	f.datagramErrors = spec.TypeByName("btf_trace_inet_sk_error_report", &hook) == nil
 	if spec.TypeByName("btf_trace_kfree_skb", &hook) == nil {
 		proto := btf.UnderlyingType(btf.UnderlyingType(hook).(*btf.Pointer).Target).(*btf.FuncProto)
 		f.receiver = len(proto.Params) > 4 // the first parameter is the BPF program's context

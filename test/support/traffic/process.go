@@ -208,3 +208,12 @@ func (a *Agent) StartThreads(count int) {
 	a.t.Helper()
 	startThreads.Call(a, count)
 }
+
+var becomeUser = Define("process.user", func(uid int) (Nothing, error) { return Nothing{}, syscall.Setuid(uid) })
+
+// BecomeUser makes the user of the agent another one, as servers do that begin as root.
+func (a *Agent) BecomeUser(uid int) {
+	a.t.Helper()
+	becomeUser.Call(a, uid)
+	a.UID = uid
+}

@@ -40,6 +40,9 @@ func appendBody(
 		return appendAfter(appendResult(text, failure, "joined"), e.Duration)
 	case eventClose:
 		text = appendResult(text, failure, "closed")
+		if e.Transport == udp { // it has no totals
+			return text
+		}
 		text = appendAfter(text, e.Duration)
 		text = append(text, ", "...)
 		text = append(batch.AppendBytes(text, e.BytesSent), " sent, "...)

@@ -89,13 +89,15 @@ func (c *connections) append(b *batch.Batch, e, opened *bpf.ConnectionEvent) {
 		event.PutBool("ebpf.connection.sent", false)
 	}
 	event.PutStr(string(conventions.ErrorTypeKey), failure)
-	if e.Record.Event == eventClose {
+	switch {
+	case e.Transport == udp:
+	case e.Record.Event == eventClose:
 		if opened != nil {
 			putHandshake(event, opened)
 		}
 		putTotals(event, e)
 		c.ticks.put(event, e)
-	} else {
+	default:
 		putHandshake(event, e)
 	}
 	if e.Error != 0 {

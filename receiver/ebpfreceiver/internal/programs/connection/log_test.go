@@ -298,21 +298,22 @@ func TestEvents(t *testing.T) {
 }
 
 func TestHooks(t *testing.T) {
-	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file"}
+	datagrams := []string{"cgroup/connect4", "cgroup/connect6", "cgroup/sendmsg4", "cgroup/sendmsg6", "iter/task_file", "tp_btf/inet_sk_error_report"}
 	calls := []string{"tracepoint/syscalls/sys_enter_connect", "tracepoint/syscalls/sys_exit_connect", "tp_btf/signal_deliver", "tp_btf/io_uring_submit_req"}
+	owners := []string{"tp_btf/sched_process_exit", "tp_btf/sched_process_exec"}
 	states := []string{
-		"tp_btf/sched_process_exit", "tp_btf/sched_process_exec", "tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "fentry/tcp_send_probe0", "tp_btf/kfree_skb",
+		"tp_btf/inet_sock_set_state", "tp_btf/tcp_destroy_sock", "fentry/tcp_send_probe0", "tp_btf/kfree_skb",
 		"iter/task_file", "iter/task_file", "iter/task_file",
 	}
 	for _, tt := range []struct {
 		protocols []Protocol
 		want      [][]string
 	}{
-		{[]Protocol{TCP}, [][]string{states}},
-		{[]Protocol{UDP}, [][]string{datagrams}},
+		{[]Protocol{TCP}, [][]string{owners, states}},
+		{[]Protocol{UDP}, [][]string{owners, datagrams}},
 		{[]Protocol{Unix}, [][]string{calls}},
-		{[]Protocol{TCP, UDP}, [][]string{datagrams, states}},
-		{[]Protocol{Unix, TCP, UDP}, [][]string{datagrams, calls, states}},
+		{[]Protocol{TCP, UDP}, [][]string{owners, datagrams, states}},
+		{[]Protocol{Unix, TCP, UDP}, [][]string{owners, datagrams, calls, states}},
 	} {
 		p := newProgram(&Config{Protocols: tt.protocols}, programtest.Host(t))
 		spec, err := p.Spec()

@@ -130,6 +130,12 @@ func (c *connections) Attached(iters map[string]*program.Iter) {
 
 // Hooks implements program.Program.
 func (c *connections) Hooks() (hooks []program.Hook) {
+	if c.config.Has(TCP) || c.config.Has(UDP) {
+		hooks = append(hooks,
+			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
+			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"),
+		)
+	}
 	if c.config.Has(UDP) {
 		hooks = append(hooks,
 			c.datagrams(bpf.ConnectionProgConnectionConnect4, bpf.ConnectionProgConnectionConnect4Implicit, bpf.ConnectionProgConnectionConnect4Assumed,
@@ -142,6 +148,9 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 				"sendmsg6", ebpf.AttachCGroupUDP6Sendmsg),
 			program.Reader(bpf.ConnectionProgConnectionUdpSockets, "task_file"),
 		)
+		refusals := program.Tracepoint(bpf.ConnectionProgConnectionUdpError, "inet_sk_error_report")
+		refusals.Optional = true // before Linux 5.14 the errors of datagrams are not seen
+		hooks = append(hooks, refusals)
 	}
 	if c.config.Has(Unix) {
 		hooks = append(hooks,
@@ -165,8 +174,6 @@ func (c *connections) Hooks() (hooks []program.Hook) {
 		probes := program.Trampoline(program.Place{Function: bpf.ConnectionProgConnectionProbe, Hook: "fentry/tcp_send_probe0"})
 		probes.Optional = true // without it, closes do not say how often the window was closed
 		hooks = append(hooks,
-			program.Tracepoint(bpf.ConnectionProgConnectionProcessExit, "sched_process_exit"),
-			program.Tracepoint(bpf.ConnectionProgConnectionProcessExec, "sched_process_exec"),
 			states, ends,
 			probes,
 			program.ExactTracepoint(bpf.ConnectionProgConnectionDrop, bpf.ConnectionProgConnectionDropMissed, "kfree_skb"),
