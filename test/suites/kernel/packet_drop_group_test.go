@@ -137,3 +137,22 @@ func TestPacketDropsLeaveOutPings(t *testing.T) {
 	r.Settle(t)
 	assert.Empty(t, r.Events.Matching(unicastDrop, testreceiver.InNamespace(s.left, s.right)))
 }
+
+// The kernel gets its own copy of what it sends to a group by the loopback interface. Where nobody has joined, nothing is lost. What a
+// black hole takes away is.
+func TestPacketDropsLeaveOutGroupsOnLoopback(t *testing.T) {
+	testnet.Require(t)
+	r := testreceiver.Start(t, ownPacketDrop)
+	ns := testnet.NewNamespace(t)
+	hole := netip.MustParseAddr("198.51.100.9")
+	ns.AddRoute(t, "lo", netip.PrefixFrom(group4, 8), netip.Addr{})
+	groupSender(t, ns, "lo", group4)(3)
+	left, router, right := testnet.NewNamespace(t), testnet.NewNamespace(t), testnet.NewNamespace(t)
+	testnet.JoinOver(t, left, router, right)
+	router.RefuseRoute(t, netip.PrefixFrom(hole, hole.BitLen()), unix.RTN_BLACKHOLE)
+	a := traffic.Start(t, left)
+	a.SendTo(a.OpenUDP(traffic.Addr(testnet.Left.IPv4, 0)).FD, traffic.Addr(hole, closedPort), 10)
+	r.Exactly(t, 1, testreceiver.Named(dropEvent), testreceiver.InNamespace(router), testreceiver.With("destination.address", hole.String()))
+	r.Settle(t)
+	assert.Empty(t, r.Events.Matching(testreceiver.Named(dropEvent), testreceiver.InNamespace(ns)))
+}

@@ -33,6 +33,8 @@ var functions = map[bpf.PacketDropCodeKind][]string{
 		"__udp4_lib_rcv", "__udp4_lib_mcast_deliver", "__udp6_lib_rcv", "__udp6_lib_mcast_deliver",
 		"ip6_mc_input", "ip6_mr_input", "ip6_finish_output2",
 		"stp_pdu_rcv", "br_stp_rcv", "llc_rcv", "__netif_receive_skb_core",
+		// They free what black holes take away, and the host's own copies for groups that it has not joined.
+		"dst_discard", "dst_discard_out",
 	},
 	bpf.PacketDropCodeKindCODE_RECEIVES_SEGMENT: {"tcp_v4_rcv", "tcp_v6_rcv"},
 	bpf.PacketDropCodeKindCODE_HANDLES_SEGMENT: {
