@@ -415,8 +415,8 @@ static __noinline void report_closed(struct sock *sk, struct tcp_sock *tp, const
 }
 
 /* Counts a connection that existed before the hooks did. */
-static __always_inline void count_existing(const struct sock *sk, const struct socket_state *s, struct connection *c,
-					   const struct flow *flow, __u64 cgroup)
+static __always_inline void count_existing(const struct socket_state *s, struct connection *c, const struct flow *flow,
+					   __u64 cgroup)
 {
 	struct peer_series key = {
 		.series = {.cgroup = cgroup, .transport = IPPROTO_TCP, .type = type_of(flow), .role = s->role},
@@ -426,7 +426,6 @@ static __always_inline void count_existing(const struct sock *sk, const struct s
 		c->flags |= CONNECTION_EXCLUDED;
 		return;
 	}
-	keep_socket(sk);
 	set_opened(c, cgroup);
 	set_server(&key.server, flow, s->role);
 	if (!(c->flags & CONNECTION_SUBFLOW))
@@ -448,8 +447,9 @@ static __noinline struct socket_state *find_ending(struct sock *sk, struct tcp_s
 		return NULL;
 	if (share_owner(s, tp))
 		c->flags |= CONNECTION_SUBFLOW;
+	keep_socket(sk);
 	read_flow(&flow, sk, tp);
-	count_existing(sk, s, c, &flow, cgroup_of(s, sk));
+	count_existing(s, c, &flow, cgroup_of(s, sk));
 	return s;
 }
 
@@ -595,8 +595,9 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	c = connection_part(sk);
 	if (!c || c->flags)
 		return 0;
+	keep_socket(sk);
 	read_flow_probe(&flow, sk);
-	count_existing(sk, s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
+	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
 	return 0;
 }
 

@@ -4,6 +4,7 @@
 package program
 
 import (
+	"errors"
 	"testing"
 
 	"github.com/cilium/ebpf"
@@ -16,7 +17,8 @@ import (
 
 // slots is the table in the kernel.
 type slots struct {
-	slotstest.SlotsObjects
+	slotstest.SlotsPrograms
+	slotstest.SlotsMaps
 	t *testing.T
 }
 
@@ -24,8 +26,15 @@ func newSlots(t *testing.T) *slots {
 	t.Helper()
 	kerneltest.Require(t)
 	s := &slots{t: t}
-	require.NoError(t, slotstest.LoadSlotsObjects(&s.SlotsObjects, nil))
-	t.Cleanup(func() { require.NoError(t, s.SlotsObjects.Close()) })
+	spec, err := slotstest.LoadSlots()
+	require.NoError(t, err)
+	// The library maps variables until they are collected as garbage, which later tests would take for a leak.
+	spec.Variables = nil
+	require.NoError(t, spec.LoadAndAssign(&struct {
+		*slotstest.SlotsPrograms
+		*slotstest.SlotsMaps
+	}{&s.SlotsPrograms, &s.SlotsMaps}, nil))
+	t.Cleanup(func() { require.NoError(t, errors.Join(s.SlotsPrograms.Close(), s.SlotsMaps.Close())) })
 	return s
 }
 
