@@ -190,7 +190,10 @@ static __always_inline void track_created(void *sk)
 	store_state(sk, &state);
 }
 
-/* A datagram socket that is being connected. The current process may have it from another one, which has made it. */
+/*
+ * A datagram socket that is being connected. The current process may have it from another one, which has made it. The owner is the
+ * thread that connects, whether or not another hook has seen the socket before.
+ */
 static __always_inline void track_connected_datagrams(void *sk)
 {
 	struct task_struct *task = current_task();
@@ -204,7 +207,7 @@ static __always_inline void track_connected_datagrams(void *sk)
 		s = bpf_sk_storage_get(&ebpf_socket_storage, sk, NULL, 0);
 	if (!s)
 		track_created(sk);
-	else if (s->owner.pid != bpf_get_current_pid_tgid() >> 32)
+	else
 		read_holder(&s->owner, &s->life, task);
 }
 
