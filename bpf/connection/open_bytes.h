@@ -101,11 +101,12 @@ static __always_inline __u64 *socket_of_slot(__u32 slot)
 /* For an established connection: scans find its socket if it has a slot. Storage is found by itself. */
 static __noinline int keep_socket(const struct sock *sk)
 {
-	__u64 cookie = sk->__sk_common.skc_cookie.counter, *kept;
 	struct socket_slot *slot;
+	__u64 cookie, *kept;
 
-	if (by_address)
+	if (by_address) /* the socket may not be read directly then */
 		return 0;
+	cookie = sk->__sk_common.skc_cookie.counter;
 	slot = socket_slot(cookie);
 	kept = socket_of_slot(cookie % SOCKET_SLOTS);
 	if (slot && kept && holds_slot(&slot->slot, cookie))
