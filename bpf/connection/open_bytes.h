@@ -98,19 +98,27 @@ static __always_inline __u64 *socket_of_slot(__u32 slot)
 	return r ? &r->sockets[slot % SOCKETS_OF_ROW] : NULL;
 }
 
-/* For an established connection: scans find its socket if it has a slot. Storage is found by itself. */
-static __noinline int keep_socket(const struct sock *sk)
+/* The number of a socket or, where sockets have none, its address. */
+static __always_inline __u64 socket_key(const struct sock *sk)
+{
+	return by_address ? address_of(sk) : (__u64)sk->__sk_common.skc_cookie.counter;
+}
+
+/*
+ * For an established connection: scans find its socket if it has a slot. Storage is found by itself. key is its socket_key(). Not
+ * static: the verifier checks it once and not once per path of its callers.
+ */
+__noinline int keep_socket(__u64 key, __u64 socket)
 {
 	struct socket_slot *slot;
-	__u64 cookie, *kept;
+	__u64 *kept;
 
-	if (by_address) /* the socket may not be read directly then */
+	if (by_address)
 		return 0;
-	cookie = sk->__sk_common.skc_cookie.counter;
-	slot = socket_slot(cookie);
-	kept = socket_of_slot(cookie % SOCKET_SLOTS);
-	if (slot && kept && holds_slot(&slot->slot, cookie))
-		*kept = address_of(sk);
+	slot = socket_slot(key);
+	kept = socket_of_slot(key % SOCKET_SLOTS);
+	if (slot && kept && holds_slot(&slot->slot, key))
+		*kept = socket;
 	return 0;
 }
 
@@ -126,12 +134,6 @@ struct {
 	__type(key, struct peer_series);
 	__type(value, struct byte_counts);
 } connection_byte_counts SEC(".maps");
-
-/* The number of a socket or, where sockets have none, its address. */
-static __always_inline __u64 socket_key(const struct sock *sk)
-{
-	return by_address ? address_of(sk) : (__u64)sk->__sk_common.skc_cookie.counter;
-}
 
 /* For the end of a connection that a scan has found; key is its socket_key(). Returns false if the caller has to count its bytes. */
 static __noinline bool leave_totals(__u64 key, const struct peer_series *series, __u64 sent, __u64 received)

@@ -238,7 +238,7 @@ static __noinline void report_opened(struct sock *sk, struct tcp_sock *tp, const
 	if (seen && s->role == ROLE_CLIENT)
 		duration = handshake_duration(tp, c->since, now, true);
 	key.series.cgroup = cgroup_of(s, sk);
-	keep_socket(sk);
+	keep_socket(socket_key(sk), address_of(sk));
 	set_opened(c, key.series.cgroup);
 	if (seen)
 		c->since = now;
@@ -447,7 +447,7 @@ static __noinline struct socket_state *find_ending(struct sock *sk, struct tcp_s
 		return NULL;
 	if (share_owner(s, tp))
 		c->flags |= CONNECTION_SUBFLOW;
-	keep_socket(sk);
+	keep_socket(socket_key(sk), address_of(sk));
 	read_flow(&flow, sk, tp);
 	count_existing(s, c, &flow, cgroup_of(s, sk));
 	return s;
@@ -595,7 +595,7 @@ int connection_find(struct bpf_iter__task_file *ctx)
 	c = connection_part(sk);
 	if (!c || c->flags)
 		return 0;
-	keep_socket(sk);
+	keep_socket(socket_key(sk), address_of(sk));
 	read_flow_probe(&flow, sk);
 	count_existing(s, c, &flow, by_address ? s->owner.cgroup : cgroup_of(s, sk));
 	return 0;

@@ -98,14 +98,17 @@ __noinline int is_alive(__u32 pid, __u32 identity)
 	return living(pid, identity) != NULL;
 }
 
-#define NO_USER ~0U /* as system calls have it */
-
-/* The effective user id of an owner's process; NO_USER if it is gone. */
-__noinline __u32 user_of(__u32 pid, __u32 identity)
+/* The effective user id of an owner's process, which may be the current one; known if it is gone. */
+__noinline __u32 user_of(__u32 pid, __u32 identity, __u32 known)
 {
-	struct task_struct *task = living(pid, identity);
+	struct task_struct *task;
 
-	return task ? read_user(task, true) : NO_USER;
+	if (!pid)
+		return known;
+	if (pid == bpf_get_current_pid_tgid() >> 32)
+		return read_user(current_task(), by_address);
+	task = living(pid, identity);
+	return task ? read_user(task, true) : known;
 }
 
 /* Whether the process of an owner has ended, or runs another program. */
@@ -125,16 +128,7 @@ static __always_inline bool is_gone(const struct owner *o, const struct life *li
  */
 static __always_inline void update_user(struct owner *o, const struct life *life)
 {
-	__u32 user;
-
-	if (!o->pid)
-		return;
-	if (o->pid == bpf_get_current_pid_tgid() >> 32)
-		user = read_user(current_task(), by_address);
-	else
-		user = user_of(o->pid, identity_in(life));
-	if (user != NO_USER)
-		o->uid = user;
+	o->uid = user_of(o->pid, identity_in(life), o->uid);
 }
 
 /* For tp_btf/sched_process_exit, which is called for each thread. */
