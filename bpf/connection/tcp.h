@@ -88,7 +88,8 @@ static __always_inline __u32 close_error(struct sock *sk, struct tcp_sock *tp, i
 		if (tp->segs_out)
 			return ERROR_ABORTED;
 		/* No port is free, or the one that the process has chosen is taken for this server. Else it would have a number by now. */
-		return tp->inet_conn.icsk_inet.inet_sport && tp->write_seq ? ERROR_OTHER : EADDRNOTAVAIL;
+		return (__u64)tp->inet_conn.icsk_inet.inet_sport * tp->write_seq ? ERROR_OTHER
+										 : EADDRNOTAVAIL; /* one branch instead of two */
 	case TCP_SYN_RECV:
 	case TCP_ESTABLISHED:
 	case TCP_CLOSE_WAIT:
@@ -188,9 +189,8 @@ static __always_inline void emit_tcp(__u8 event, struct sock *sk, struct tcp_soc
 	if (!e)
 		return;
 	describe_socket(e, sk, tp, s, flow);
-	/* A client's user is that of the thread that connects. It has just been read. */
-	if (event != EVENT_CONNECT)
-		update_user(&e->owner, &s->life);
+	/* A client's user is that of the thread that connects, and has just been read. No branch here: the verifier would follow both. */
+	e->owner.uid = user_of(e->owner.pid, identity_in(&s->life), e->owner.uid, event ^ EVENT_CONNECT);
 	e->owner.cgroup = cgroup;
 	e->duration = duration;
 	e->bytes_sent = sent;

@@ -98,12 +98,12 @@ __noinline int is_alive(__u32 pid, __u32 identity)
 	return living(pid, identity) != NULL;
 }
 
-/* The effective user id of an owner's process, which may be the current one; known if it is gone. */
-__noinline __u32 user_of(__u32 pid, __u32 identity, __u32 known)
+/* The effective user id of an owner's process, which may be the current one; known if it is gone, or nobody asks. */
+__noinline __u32 user_of(__u32 pid, __u32 identity, __u32 known, __u32 ask)
 {
 	struct task_struct *task;
 
-	if (!pid)
+	if (!pid || !ask)
 		return known;
 	if (pid == bpf_get_current_pid_tgid() >> 32)
 		return read_user(current_task(), by_address);
@@ -128,7 +128,7 @@ static __always_inline bool is_gone(const struct owner *o, const struct life *li
  */
 static __always_inline void update_user(struct owner *o, const struct life *life)
 {
-	o->uid = user_of(o->pid, identity_in(life), o->uid);
+	o->uid = user_of(o->pid, identity_in(life), o->uid, true);
 }
 
 /* For tp_btf/sched_process_exit, which is called for each thread. */
