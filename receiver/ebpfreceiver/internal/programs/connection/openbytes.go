@@ -13,13 +13,14 @@ import (
 	"github.com/cilium/ebpf"
 
 	bpf "github.com/otelcol-ebpf/otelcol-ebpf/bpf/connection"
+	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/kernel"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/metrics"
 	"github.com/otelcol-ebpf/otelcol-ebpf/receiver/ebpfreceiver/internal/program"
 )
 
 const (
-	// shortScan is how long a scan of the open connections takes on most hosts. Longer scans take at most one part in scanShare of
-	// the time.
+	// shortScan is the CPU time that a scan of the open connections takes on most hosts. Longer scans take at most one part in
+	// scanShare of a CPU.
 	shortScan = 50 * time.Millisecond
 	scanShare = 20
 )
@@ -95,12 +96,12 @@ func (l *openBytes) update() error {
 	if len(l.others) == 0 {
 		return nil
 	}
-	start := time.Now()
-	if start.After(l.next) {
-		if err := l.scanTwice(); err != nil {
+	if time.Now().After(l.next) {
+		took, err := kernel.ThreadTime(l.scanTwice)
+		if err != nil {
 			return err
 		}
-		if took := time.Since(start); took > shortScan {
+		if took > shortScan {
 			l.next = time.Now().Add((scanShare - 1) * took)
 		}
 	}
