@@ -120,6 +120,7 @@ var packages = []testPackage{
 		once: []string{"PacketDropOf", "PacketDropsOf"},
 		skip: []string{
 			"DNSByLibrary",                  // the guests have no C library
+			"DNSRetriesOfResolvers",         // nor the settings of a resolver
 			".*/mapped",                     // what sockets for both families do is as with either
 			"MetricsWithoutEvents",          // it does not depend on the kernel
 			"ProgramsTogetherIsComplete",    // it reads the sources, which the guests do not have
