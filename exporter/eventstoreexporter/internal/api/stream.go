@@ -157,8 +157,9 @@ func (s *subscriber) part() (bool, error) {
 		return false, err
 	}
 	s.after = read.next
-	// Others may have read this part before the newest events came.
-	more := read.more || s.filters != "" && s.after < s.api.Store.Status().Newest
+	// Others may have read this part before the newest events came. In a sparse store there is always something newer: the time.
+	status := s.api.Store.Status()
+	more := read.more || s.filters != "" && !status.Sparse && s.after < status.Newest
 	return more, s.send(read.encoded)
 }
 
