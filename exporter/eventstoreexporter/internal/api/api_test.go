@@ -5,6 +5,7 @@ package api
 
 import (
 	"bufio"
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
@@ -353,6 +354,10 @@ func testStream(t *testing.T, s *server) {
 	receive := func(path, lastID string) *bufio.Scanner {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, s.url+path, http.NoBody)
 		require.NoError(t, err)
+		// The stream of an event that is missing does not end by itself.
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		t.Cleanup(cancel)
+		r = r.WithContext(ctx)
 		if lastID != "" {
 			r.Header.Set("Last-Event-ID", lastID)
 		}
