@@ -56,8 +56,8 @@ type Options struct {
 	Emit func(appendLog func(b *batch.Batch)) (queued bool)
 	// Report receives each state of a program. It is called from any goroutine.
 	Report func(State)
-	// Steppable reports that the programs are measured, and their levels may be changed. LoadBTF reads the kernel's types again for one that comes
-	// back. Publish publishes the present metrics.
+	// Steppable reports that the programs are measured, and their levels may be changed. LoadBTF reads the kernel's types again for
+	// one that comes back. Publish publishes the present metrics.
 	Steppable bool
 	LoadBTF   func() (*kernel.BTF, error)
 	Publish   func()

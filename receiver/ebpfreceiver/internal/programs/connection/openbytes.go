@@ -231,8 +231,8 @@ func (l *openBytes) forget(socket uint64) error {
 }
 
 // markClosing reports whether the entry of a connection that only one scan has found can be removed, and remembers when it was called
-// first. The process has closed the descriptor since that scan. Either its end was under way during the scan, and has counted it, or it will leave its totals in the entry. The latter may
-// happen at any time, so that the entry stays until no end can come.
+// first. The process has closed the descriptor since that scan. Either the end was under way during the scan, and has counted the
+// bytes; or it will leave its totals in the entry. That may happen at any time, so the entry stays until no end can come.
 func (l *openBytes) markClosing(socket uint64) (over bool) {
 	since, ok := l.closing[socket]
 	if !ok {
